@@ -1,0 +1,4 @@
+//! Portreeve: the operator pattern for plain Docker.
+
+pub mod observed;
+pub mod resource;

@@ -1,0 +1,303 @@
+//! The world as last seen: engines and their containers. Plain data, no I/O.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::resource::Subject;
+
+/// Nanoseconds since the Unix epoch: the resolution the engine reports times in. Keys and comparisons use this
+/// integer, never a formatted time (the engine trims trailing zeros).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Nanos(pub i64);
+
+impl Nanos {
+    /// `self + duration`, saturating.
+    #[must_use]
+    pub fn plus(self, duration: crate::resource::Duration) -> Self {
+        Self(self.0.saturating_add(duration.as_nanos()))
+    }
+
+    /// Nanoseconds from `earlier` to `self`; negative when `earlier` is later.
+    pub const fn since(self, earlier: Self) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// RFC 3339 in UTC with milliseconds, truncated, and a numeric offset: `2025-08-19T07:17:22.193+00:00` (R1).
+    pub fn rfc3339_millis_offset(self) -> String {
+        format!("{}+00:00", self.millis_text())
+    }
+
+    /// RFC 3339 in UTC with milliseconds, truncated: `2025-10-30T12:34:56.789Z` (R4).
+    pub fn rfc3339_millis(self) -> String {
+        format!("{}Z", self.millis_text())
+    }
+
+    fn millis_text(self) -> String {
+        let milliseconds = self.0.div_euclid(1_000_000);
+        jiff::Timestamp::from_millisecond(milliseconds)
+            .unwrap_or_default()
+            .strftime("%Y-%m-%dT%H:%M:%S.%3f")
+            .to_string()
+    }
+}
+
+impl fmt::Display for Nanos {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.rfc3339_millis())
+    }
+}
+
+/// A container's place in the world: its engine's name (that of the DockerHost) and its full id.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ContainerKey {
+    /// Name of the DockerHost.
+    pub engine: Arc<str>,
+    /// Full container id, 64 hexadecimal digits.
+    pub id: Arc<str>,
+}
+
+impl ContainerKey {
+    /// A key of its two parts.
+    pub fn new(engine: impl Into<Arc<str>>, id: impl Into<Arc<str>>) -> Self {
+        Self { engine: engine.into(), id: id.into() }
+    }
+
+    /// The first 12 digits of the id, as Docker prints it.
+    pub fn short_id(&self) -> &str {
+        self.id.get(..12).unwrap_or(&self.id)
+    }
+}
+
+impl fmt::Display for ContainerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.engine, self.short_id())
+    }
+}
+
+/// `State.Status` of an inspect. `Running` of the same answer is not used: it is true while `restarting`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Created and never started.
+    Created,
+    /// A run is open.
+    Running,
+    /// A run is open, its processes frozen; counts as running.
+    Paused,
+    /// Between two runs of Docker's own restart policy.
+    Restarting,
+    /// Being removed.
+    Removing,
+    /// Not running.
+    Exited,
+    /// Not running and beyond repair by a start.
+    Dead,
+}
+
+impl State {
+    /// The engine's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Restarting => "restarting",
+            Self::Removing => "removing",
+            Self::Exited => "exited",
+            Self::Dead => "dead",
+        }
+    }
+
+    /// Whether a run is open: running or paused.
+    pub const fn is_up(self) -> bool {
+        matches!(self, Self::Running | Self::Paused)
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What Docker's own health check says of the current run. Exited containers keep their last value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Health {
+    /// Within the start period or before the first result.
+    Starting,
+    /// The last check passed.
+    Healthy,
+    /// As many checks failed in a row as the image's `retries`.
+    Unhealthy,
+}
+
+impl Health {
+    /// The engine's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
+        }
+    }
+}
+
+/// A port of a container, exposed or published.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Port {
+    /// The port inside the container.
+    pub container: u16,
+    /// `tcp`, `udp` or `sctp`.
+    pub protocol: String,
+    /// The port on the host, if published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<u16>,
+    /// The address on the host, if published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_ip: Option<String>,
+}
+
+/// Docker's own restart policy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RestartPolicy {
+    /// Never restarted by the engine.
+    #[default]
+    No,
+    /// Always restarted, but for stops by hand.
+    Always,
+    /// As `Always`, and not started with the engine after a stop by hand.
+    UnlessStopped,
+    /// Restarted after an exit code other than 0, at most `max` times (0: no limit).
+    OnFailure {
+        /// `MaximumRetryCount`.
+        max: u32,
+    },
+}
+
+/// One container as an inspect showed it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Container {
+    /// Engine and id.
+    pub key: ContainerKey,
+    /// Name without a leading slash.
+    pub name: String,
+    /// `Config.Image`: the image as named at creation.
+    pub image: String,
+    /// Labels, all of them.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// `State.Status`.
+    pub state: State,
+    /// The health check's word; `None` without a health check.
+    #[serde(default)]
+    pub health: Option<Health>,
+    /// The last health check's output, bounded; for people.
+    #[serde(default)]
+    pub health_output: Option<String>,
+    /// When it was created.
+    pub created: Nanos,
+    /// When the last run began; `None` before the first.
+    #[serde(default)]
+    pub started: Option<Nanos>,
+    /// When the last *ended* run ended: while a run is open this belongs to the run before it.
+    #[serde(default)]
+    pub finished: Option<Nanos>,
+    /// Exit code of the last ended run.
+    #[serde(default)]
+    pub exit_code: i64,
+    /// The engine's error text of a failed start; empty when there was none.
+    #[serde(default)]
+    pub error: String,
+    /// Restarts by Docker's own policy since the last start by hand.
+    #[serde(default)]
+    pub restart_count: u32,
+    /// Docker's own restart policy.
+    #[serde(default)]
+    pub restart_policy: RestartPolicy,
+    /// Whether it is removed when it ends (`--rm`).
+    #[serde(default)]
+    pub auto_remove: bool,
+    /// Ports, exposed and published, sorted.
+    #[serde(default)]
+    pub ports: Vec<Port>,
+    /// CPU limit in billionths of a CPU; `None` without a limit.
+    #[serde(default)]
+    pub nano_cpus: Option<i64>,
+    /// Memory limit in bytes; `None` without a limit.
+    #[serde(default)]
+    pub memory: Option<i64>,
+    /// `HostConfig.NetworkMode`.
+    #[serde(default)]
+    pub network_mode: String,
+    /// Networks it is attached to, by name, with its address there (empty when it has none).
+    #[serde(default)]
+    pub networks: BTreeMap<String, String>,
+    /// Signal that stops it, as its configuration names it; `None`: SIGTERM.
+    #[serde(default)]
+    pub stop_signal: Option<String>,
+    /// Seconds the engine waits after that signal; `None`: 10.
+    #[serde(default)]
+    pub stop_timeout: Option<i64>,
+}
+
+impl Container {
+    /// What selectors look at.
+    pub fn subject(&self) -> Subject<'_> {
+        Subject { engine: &self.key.engine, name: &self.name, image: &self.image, labels: &self.labels }
+    }
+
+    /// What stays the same when a container is recreated: its healing memory is kept under this name.
+    ///
+    /// Label `monitoring.id`, else Compose project, service and number, else the name; always with the engine.
+    pub fn logical_id(&self) -> String {
+        let label = |key: &str| self.labels.get(key).filter(|value| !value.is_empty());
+        let engine = &self.key.engine;
+        if let Some(id) = label("monitoring.id") {
+            return format!("{engine}/id/{id}");
+        }
+        let compose = |part: &str| label(&format!("com.docker.compose.{part}"));
+        match (compose("project"), compose("service")) {
+            (Some(project), Some(service)) => {
+                let number = compose("container-number").map_or("1", String::as_str);
+                format!("{engine}/compose/{project}/{service}/{number}")
+            }
+            _ => format!("{engine}/name/{}", self.name),
+        }
+    }
+}
+
+/// What is known of an engine's connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Engine {
+    /// Whether events flow: the stream is open and the first list has been read.
+    pub connected: bool,
+    /// Why not, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The engine's name for its host (`/info` Name).
+    pub host: String,
+    /// Engine version, such as `20.10.24`.
+    pub version: String,
+    /// When the connection was last made or lost.
+    pub since: Option<Nanos>,
+    /// Engine time of the last full list.
+    pub last_list: Option<Nanos>,
+}
+
+/// Everything last seen. Cheap to share: readers take a snapshot.
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    /// Engines by name.
+    pub engines: BTreeMap<Arc<str>, Engine>,
+    /// Containers that exist.
+    pub containers: BTreeMap<ContainerKey, Arc<Container>>,
+    /// Portreeve's own containers: never acted on.
+    pub own: BTreeSet<Arc<str>>,
+}

@@ -1,0 +1,54 @@
+//! `DiscoveryRegistry`: a service that is told which containers run, and where.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Auth, Duration, Selector};
+
+/// Keeps a Discovery Service equal to what runs: `POST`, `PUT` and `DELETE` on `/registry/endpoints` (document R1).
+///
+/// Level-triggered: what is sent is the latest state of each container, however many changes came before it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct DiscoveryRegistrySpec {
+    /// Base URL of the service, `http://` or `https://`; `/registry/endpoints` is appended.
+    pub url: String,
+    /// Which containers are registered; left out: all.
+    #[serde(default = "Selector::everything")]
+    pub selector: Selector,
+    /// When a container is registered.
+    #[serde(default)]
+    pub register_when: RegisterWhen,
+    /// How long one call may take.
+    #[serde(default = "five_seconds")]
+    pub timeout: Duration,
+    /// The host registered; left out: the engine's name for its host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// The container port registered, translated to its published port; left out: the lowest published port,
+    /// else the lowest exposed one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: Option<u16>,
+    /// How often everything is sent again, for a registry that forgets; `0s`: never.
+    #[serde(default)]
+    pub resync_period: Duration,
+    /// How calls prove who they come from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Auth>,
+}
+
+/// When a container is registered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum RegisterWhen {
+    /// As soon as it runs.
+    #[default]
+    Running,
+    /// Only while its health check says `healthy`; one without a health check counts as healthy.
+    Healthy,
+}
+
+pub(super) fn five_seconds() -> Duration {
+    Duration::from_secs(5)
+}

@@ -1,0 +1,64 @@
+//! `Settings`: what can change while Portreeve runs. One object, named `portreeve`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Duration;
+
+/// Intervals, retentions and thresholds. Listen address, storage and tokens are flags.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct SettingsSpec {
+    /// How often everything is listed again, beside the event stream.
+    pub resync: Duration,
+    /// How long health snapshots are kept.
+    #[schemars(range(min = 1, max = 3650))]
+    pub health_retention_days: u32,
+    /// How long samples, events and delivered calls are kept.
+    #[schemars(range(min = 1, max = 3650))]
+    pub metrics_retention_days: u32,
+    /// How often the machine's own figures are read.
+    pub system_check_interval: Duration,
+    /// How often registered services are checked.
+    pub service_check_interval: Duration,
+    /// How long a check may take unless it says otherwise.
+    pub default_timeout: Duration,
+    /// How many checks run at once.
+    #[schemars(range(min = 1, max = 10000))]
+    pub max_concurrent_checks: u32,
+    /// How often a failed check is tried again at once.
+    #[schemars(range(min = 0, max = 100))]
+    pub retry_attempts: u32,
+    /// Whether alerts are raised.
+    pub alerting: bool,
+    /// CPU use in percent from which a container or the machine is critical.
+    #[schemars(range(min = 1, max = 100))]
+    pub critical_cpu: u32,
+    /// Memory use in percent from which a container or the machine is critical.
+    #[schemars(range(min = 1, max = 100))]
+    pub critical_memory: u32,
+    /// Decide and say, never act on an engine.
+    pub observe: bool,
+    /// Whether samples are stored.
+    pub metrics_persistence: bool,
+}
+
+impl Default for SettingsSpec {
+    fn default() -> Self {
+        Self {
+            resync: Duration::from_secs(60),
+            health_retention_days: 7,
+            metrics_retention_days: 30,
+            system_check_interval: Duration::from_secs(10),
+            service_check_interval: Duration::from_secs(30),
+            default_timeout: Duration::from_secs(5),
+            max_concurrent_checks: 10,
+            retry_attempts: 3,
+            alerting: true,
+            critical_cpu: 90,
+            critical_memory: 85,
+            observe: false,
+            metrics_persistence: true,
+        }
+    }
+}
