@@ -1,11 +1,14 @@
 //! The world as last seen: engines and their containers. Plain data, no I/O.
 
+mod event;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::event::{Anchor, Cursor, EngineEvent, EventKind};
 use crate::resource::Subject;
 
 /// Nanoseconds since the Unix epoch: the resolution the engine reports times in. Keys and comparisons use this

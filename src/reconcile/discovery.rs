@@ -1,0 +1,236 @@
+//! What each Discovery registry should hold of a container: the latest state, never a queue of changes.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::observed::{Container, Health, Port};
+use crate::resource::discovery_registry::{DiscoveryRegistrySpec, RegisterWhen};
+
+/// What a registry should hold of one container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE", tag = "state", content = "body")]
+pub enum Wanted {
+    /// Registered, with these exact bytes as the body of the POST.
+    Up(String),
+    /// Registered, status DOWN.
+    Down,
+    /// Not there.
+    Absent,
+}
+
+impl Wanted {
+    /// The word stored and shown.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Up(_) => "UP",
+            Self::Down => "DOWN",
+            Self::Absent => "ABSENT",
+        }
+    }
+}
+
+/// Document R1's body, in its field order.
+#[derive(Serialize)]
+struct Body<'a> {
+    id: &'a str,
+    image_id: &'a str,
+    host: &'a str,
+    port: Option<u16>,
+    caps: Caps,
+}
+
+#[derive(Serialize)]
+struct Caps {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cpu: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mem: Option<String>,
+}
+
+/// Sets `wanted` to what every registry should hold and returns the names of those for which it changed.
+///
+/// `container` is the last inspect, `None` once it is removed. A registry that never heard of a container is not
+/// told that it is down; `host` is the engine's name for its host.
+pub fn update(
+    container: Option<&Container>,
+    host: &str,
+    registries: &BTreeMap<String, DiscoveryRegistrySpec>,
+    wanted: &mut BTreeMap<String, Wanted>,
+) -> Vec<String> {
+    let mut changed = Vec::new();
+    for (name, spec) in registries {
+        let known = wanted.get(name);
+        let now = match container {
+            Some(container) if spec.selector.matches(&container.subject()) => {
+                if registered(container, spec) {
+                    Wanted::Up(body(container, host, spec))
+                } else {
+                    Wanted::Down
+                }
+            }
+            Some(_) | None => Wanted::Absent,
+        };
+        let changes = match (known, &now) {
+            (None, Wanted::Down | Wanted::Absent) => false,
+            (None, Wanted::Up(_)) => true,
+            (Some(known), now) => known != now,
+        };
+        if changes {
+            wanted.insert(name.clone(), now);
+            changed.push(name.clone());
+        }
+    }
+    changed
+}
+
+fn registered(container: &Container, spec: &DiscoveryRegistrySpec) -> bool {
+    container.state.is_up()
+        && match spec.register_when {
+            RegisterWhen::Running => true,
+            RegisterWhen::Healthy => match container.health {
+                None | Some(Health::Healthy) => true,
+                Some(Health::Starting | Health::Unhealthy) => false,
+            },
+        }
+}
+
+fn body(container: &Container, host: &str, spec: &DiscoveryRegistrySpec) -> String {
+    let body = Body {
+        id: &container.key.id,
+        image_id: &container.image,
+        host: spec.host.as_deref().unwrap_or(host),
+        port: port(&container.ports, spec.port),
+        caps: Caps {
+            cpu: container.nano_cpus.filter(|limit| *limit > 0).map(cpu),
+            mem: container
+                .memory
+                .filter(|limit| *limit > 0)
+                .map(|bytes| format!("{}m", bytes / (1024 * 1024))),
+        },
+    };
+    // A struct of strings and numbers always serialises.
+    serde_json::to_string(&body).unwrap_or_default()
+}
+
+/// `wanted` mapped to its published port (itself when it is not published), else the lowest published port, else
+/// the lowest exposed one.
+fn port(ports: &[Port], wanted: Option<u16>) -> Option<u16> {
+    match wanted {
+        Some(wanted) => {
+            let published = ports.iter().filter(|port| port.container == wanted).find_map(|port| port.host);
+            Some(published.unwrap_or(wanted))
+        }
+        None => {
+            let published = ports.iter().filter_map(|port| port.host).min();
+            published.or_else(|| ports.iter().map(|port| port.container).min())
+        }
+    }
+}
+
+/// Billionths of a CPU as the shortest decimal number of CPUs.
+fn cpu(nano: i64) -> String {
+    let (whole, part) = (nano / 1_000_000_000, nano % 1_000_000_000);
+    if part == 0 {
+        return whole.to_string();
+    }
+    format!("{whole}.{}", format!("{part:09}").trim_end_matches('0'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observed::{ContainerKey, Nanos, State};
+
+    fn container(state: State) -> Container {
+        serde_json::from_value(serde_json::json!({
+            "key": ContainerKey::new("local", "c1"), "name": "web", "image": "nginx:alpine",
+            "state": state, "created": Nanos(1),
+        }))
+        .expect("a container")
+    }
+
+    fn registries(spec: serde_json::Value) -> BTreeMap<String, DiscoveryRegistrySpec> {
+        let mut full = serde_json::json!({"url": "http://localhost:7000"});
+        for (key, value) in spec.as_object().expect("an object") {
+            full[key] = value.clone();
+        }
+        BTreeMap::from([("reg".to_owned(), serde_json::from_value(full).expect("a spec"))])
+    }
+
+    fn published(container: u16, host: Option<u16>) -> Port {
+        Port { container, protocol: "tcp".into(), host, host_ip: None }
+    }
+
+    #[test]
+    fn the_body_is_that_of_document_r1() {
+        let mut web = container(State::Running);
+        web.nano_cpus = Some(500_000_000);
+        web.memory = Some(256 * 1024 * 1024 + 5);
+        web.ports = vec![published(80, Some(8000)), published(443, Some(8443)), published(22, None)];
+        assert_eq!(
+            body(&web, "box", &registries(serde_json::json!({}))["reg"]),
+            r#"{"id":"c1","image_id":"nginx:alpine","host":"box","port":8000,"caps":{"cpu":"0.5","mem":"256m"}}"#
+        );
+        let bare = container(State::Running);
+        assert_eq!(
+            body(&bare, "box", &registries(serde_json::json!({"host": "edge"}))["reg"]),
+            r#"{"id":"c1","image_id":"nginx:alpine","host":"edge","port":null,"caps":{}}"#
+        );
+    }
+
+    #[test]
+    fn the_port_is_the_wanted_one_else_the_lowest_published_else_the_lowest_exposed() {
+        let ports = [published(80, Some(32768)), published(443, Some(8443)), published(22, None)];
+        assert_eq!(port(&ports, Some(80)), Some(32768));
+        assert_eq!(port(&ports, Some(22)), Some(22));
+        assert_eq!(port(&ports, None), Some(8443));
+        assert_eq!(port(&[published(9000, None), published(22, None)], None), Some(22));
+        assert_eq!(port(&[], None), None);
+    }
+
+    #[test]
+    fn cpu_limits_are_the_shortest_decimal() {
+        for (nano, text) in
+            [(500_000_000, "0.5"), (1_000_000_000, "1"), (1_250_000_000, "1.25"), (10_000_000, "0.01")]
+        {
+            assert_eq!(cpu(nano), text);
+        }
+    }
+
+    #[test]
+    fn a_registry_is_told_the_latest_state_and_only_of_what_it_has_heard_of() {
+        let all = registries(serde_json::json!({}));
+        let mut wanted = BTreeMap::new();
+        assert!(update(Some(&container(State::Exited)), "box", &all, &mut wanted).is_empty());
+        assert!(update(None, "box", &all, &mut wanted).is_empty());
+        assert_eq!(update(Some(&container(State::Running)), "box", &all, &mut wanted), ["reg"]);
+        assert!(update(Some(&container(State::Paused)), "box", &all, &mut wanted).is_empty());
+        assert_eq!(update(Some(&container(State::Exited)), "box", &all, &mut wanted), ["reg"]);
+        assert_eq!(wanted["reg"], Wanted::Down);
+        assert_eq!(update(None, "box", &all, &mut wanted), ["reg"]);
+        assert_eq!(wanted["reg"], Wanted::Absent);
+    }
+
+    #[test]
+    fn register_when_healthy_waits_for_the_health_check() {
+        let healthy = registries(serde_json::json!({"registerWhen": "healthy"}));
+        let (mut wanted, mut web) = (BTreeMap::new(), container(State::Running));
+        web.health = Some(Health::Starting);
+        assert!(update(Some(&web), "box", &healthy, &mut wanted).is_empty());
+        web.health = Some(Health::Healthy);
+        assert_eq!(update(Some(&web), "box", &healthy, &mut wanted), ["reg"]);
+        web.health = Some(Health::Unhealthy);
+        assert_eq!(update(Some(&web), "box", &healthy, &mut wanted), ["reg"]);
+        assert_eq!(wanted["reg"], Wanted::Down);
+    }
+
+    #[test]
+    fn what_is_no_longer_selected_is_taken_out() {
+        let (mut wanted, web) = (BTreeMap::new(), container(State::Running));
+        update(Some(&web), "box", &registries(serde_json::json!({})), &mut wanted);
+        let others = registries(serde_json::json!({"selector": {"names": ["db"]}}));
+        assert_eq!(update(Some(&web), "box", &others, &mut wanted), ["reg"]);
+        assert_eq!(wanted["reg"], Wanted::Absent);
+    }
+}

@@ -1,0 +1,429 @@
+//! Which runs a container has had: the ledger's rule for the identity and time of a run.
+//!
+//! A run's key is minted once, in the transaction that first records it, and looked up ever after. Events and
+//! inspects are hints of different worth: a start event tells that a run began and when, an inspect shows only the
+//! latest run, and by the time of the inspect half of all short runs are no longer shown.
+//!
+//! # Guarantees
+//! Facts may come twice, and an inspect may be later than the facts it is asked for: every transition is reported
+//! once, with one key, and per container in the order of the runs.
+//!
+//! # Assumptions
+//! Facts of one container come in the order of the engine's events, and each call is given an answer that was
+//! asked for after the last of them happened.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::observed::{Container, Nanos, State};
+
+mod identity;
+#[cfg(test)]
+mod tests;
+
+pub use identity::{EventName, event_id};
+
+/// One run of a container, from a start to an end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// `s:<StartedAt>`, `t:<start event>` or `d:<die event>`, in nanoseconds; unique within the container.
+    pub key: String,
+    /// When it began: StartedAt, else the time of the start event. Frozen.
+    pub started: Nanos,
+    /// The start event that belongs to it, once seen.
+    pub start_event: Option<Nanos>,
+    /// When it ended: FinishedAt, else the time of the die event. Frozen.
+    pub ended: Option<Nanos>,
+    /// The die event that belongs to it, once seen.
+    pub end_event: Option<Nanos>,
+    /// The exit code, where known.
+    pub exit_code: Option<i64>,
+    /// The engine's RestartCount when the run was recorded.
+    pub restart_count: u32,
+}
+
+/// All that is recorded of one container's life.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ledger {
+    /// Runs, oldest first. Old closed ones may have been pruned.
+    pub runs: Vec<Run>,
+    /// The last state reported; `None` before the container was first seen.
+    pub state: Option<State>,
+    /// When it was removed.
+    pub removed: Option<Nanos>,
+}
+
+/// Something to be entered in the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// A create event.
+    Created(Nanos),
+    /// A start event.
+    Started(Nanos),
+    /// A die event and its exit code.
+    Died(Nanos, i64),
+    /// A destroy event.
+    Destroyed(Nanos),
+    /// A full list, made at engine time `listed`, does not hold the container; it was last known at `last_known`.
+    Absent {
+        /// Engine time of the list.
+        listed: Nanos,
+        /// Engine time at which the container was last known to exist.
+        last_known: Nanos,
+    },
+}
+
+/// What an inspect made after the facts said.
+#[derive(Clone, Copy, Debug)]
+pub enum Answer<'a> {
+    /// The container as it is now.
+    Shown(&'a Container),
+    /// There is no such container.
+    Gone,
+    /// No inspect was needed.
+    NotAsked,
+}
+
+/// A change of a container's life that the engine reported or an inspect proved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transition {
+    /// It was created.
+    Created {
+        /// When.
+        at: Nanos,
+    },
+    /// A run began.
+    Started {
+        /// The run's key.
+        run: String,
+        /// When.
+        at: Nanos,
+    },
+    /// A run ended.
+    Stopped {
+        /// The run's key.
+        run: String,
+        /// When.
+        at: Nanos,
+        /// The exit code, where known.
+        exit_code: Option<i64>,
+    },
+    /// It was removed.
+    Removed {
+        /// When.
+        at: Nanos,
+    },
+}
+
+impl Transition {
+    /// The event's name, run (none for `created` and `removed`) and time.
+    pub fn parts(&self) -> (EventName, Option<&str>, Nanos) {
+        match self {
+            Self::Created { at } => (EventName::Created, None, *at),
+            Self::Started { run, at } => (EventName::Started, Some(run), *at),
+            Self::Stopped { run, at, .. } => (EventName::Stopped, Some(run), *at),
+            Self::Removed { at } => (EventName::Removed, None, *at),
+        }
+    }
+
+    /// The id under which the transition is reported, always and everywhere.
+    pub fn id(&self, container: &str) -> Uuid {
+        let (name, run, _) = self.parts();
+        event_id(container, run, name)
+    }
+}
+
+/// A stretch of time of which something cannot be known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The last time at which all was known.
+    pub from: Nanos,
+    /// The first time at which all is known again.
+    pub to: Nanos,
+    /// What is unknown, for people.
+    pub what: &'static str,
+}
+
+/// What came of a batch of facts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Advance {
+    /// Transitions in the order in which they are to be reported.
+    pub transitions: Vec<Transition>,
+    /// What could not be known.
+    pub gaps: Vec<Gap>,
+    /// Changes of state for the log, old (`None`: not seen before) and new; `None` as new: removed.
+    pub states: Vec<(Option<State>, Option<State>)>,
+}
+
+/// Enters `facts`, oldest first, and then what `answer` shows by itself.
+///
+/// `first_contact` is the engine time at which this engine was first watched: a run that had ended by then is
+/// recorded and not reported.
+pub fn advance(ledger: &mut Ledger, facts: &[Fact], answer: Answer<'_>, first_contact: Nanos) -> Advance {
+    let mut entry = Entry { ledger, answer, first_contact, out: Advance::default() };
+    for fact in facts {
+        entry.enter(fact);
+    }
+    entry.seen();
+    entry.out
+}
+
+struct Entry<'l, 'a> {
+    ledger: &'l mut Ledger,
+    answer: Answer<'a>,
+    first_contact: Nanos,
+    out: Advance,
+}
+
+impl<'a> Entry<'_, 'a> {
+    fn enter(&mut self, fact: &Fact) {
+        // A removed container has no further story; ids are never reused.
+        if self.ledger.removed.is_some() {
+            return;
+        }
+        match *fact {
+            Fact::Created(at) => self.created(at),
+            Fact::Started(at) => self.started(at),
+            Fact::Died(at, exit_code) => self.died(at, exit_code),
+            Fact::Destroyed(at) => {
+                self.close_open(at, Nanos(i64::MAX), None, "the end of the last run: no die event was seen");
+                self.removed(at);
+            }
+            Fact::Absent { listed, last_known } => {
+                self.close_open(listed, Nanos(i64::MAX), None, "the end of the last run and the removal");
+                self.gap(last_known, listed, "the time of the removal, and what came and went before it");
+                self.removed(listed);
+            }
+        }
+    }
+
+    fn created(&mut self, at: Nanos) {
+        if self.ledger.state.is_none() {
+            self.out.transitions.push(Transition::Created { at });
+            self.state(State::Created);
+        }
+    }
+
+    /// The latest run an inspect shows, if it has begun.
+    fn shown(&self) -> Option<(&'a Container, Nanos)> {
+        match self.answer {
+            Answer::Shown(container) => container.started.map(|started| (container, started)),
+            Answer::Gone | Answer::NotAsked => None,
+        }
+    }
+
+    fn started(&mut self, at: Nanos) {
+        if self.ledger.runs.iter().any(|run| run.start_event == Some(at)) {
+            return; // a replay
+        }
+        if let Some((container, started)) = self.shown().filter(|(_, started)| *started <= at) {
+            let index = self.run_shown(container, started);
+            self.ledger.runs[index].start_event.get_or_insert(at);
+            return;
+        }
+        // No inspect can ever show that run again.
+        let waiting = self
+            .ledger
+            .runs
+            .iter_mut()
+            .rev()
+            .find(|run| run.started <= at && run.start_event.is_none() && run.ended.is_none());
+        if let Some(run) = waiting {
+            run.start_event = Some(at);
+            return;
+        }
+        self.close_open(at, at, None, "the end of a run: no die event was seen before the next start");
+        self.insert(Run {
+            key: format!("t:{}", at.0),
+            started: at,
+            start_event: Some(at),
+            ended: None,
+            end_event: None,
+            exit_code: None,
+            restart_count: 0,
+        });
+        self.report_start(format!("t:{}", at.0), at);
+    }
+
+    fn died(&mut self, at: Nanos, exit_code: i64) {
+        if self.ledger.runs.iter().any(|run| run.end_event == Some(at)) {
+            return; // a replay
+        }
+        let newest = self.ledger.runs.iter().rposition(|run| run.started <= at);
+        match newest.map(|index| (index, &self.ledger.runs[index])) {
+            Some((index, run)) if run.ended.is_none() => {
+                let shown = self.shown().filter(|(container, started)| {
+                    *started == run.started && !container.state.is_up() && container.finished.is_some()
+                });
+                let ended = shown.and_then(|(container, _)| container.finished).unwrap_or(at);
+                self.close(index, ended, Some(at), Some(exit_code));
+            }
+            // An inspect saw the end before its event was read.
+            Some((index, run)) if run.end_event.is_none() => self.ledger.runs[index].end_event = Some(at),
+            _ => self.died_unseen(at, exit_code),
+        }
+    }
+
+    /// A die event of a run whose beginning was not seen.
+    fn died_unseen(&mut self, at: Nanos, exit_code: i64) {
+        if let Some((container, started)) = self.shown().filter(|(container, started)| {
+            *started <= at
+                && !container.state.is_up()
+                && !self.ledger.runs.iter().any(|run| run.started == *started)
+        }) {
+            let index = self.run_shown(container, started);
+            self.ledger.runs[index].end_event.get_or_insert(at);
+            return;
+        }
+        let from = self.ledger.runs.iter().filter_map(|run| run.ended).filter(|ended| *ended <= at).max();
+        self.gap(from.unwrap_or(self.first_contact), at, "the beginning of a run that ended");
+        let key = format!("d:{}", at.0);
+        self.insert(Run {
+            key: key.clone(),
+            started: at,
+            start_event: None,
+            ended: Some(at),
+            end_event: Some(at),
+            exit_code: Some(exit_code),
+            restart_count: 0,
+        });
+        self.out.transitions.push(Transition::Stopped { run: key, at, exit_code: Some(exit_code) });
+        self.state(State::Exited);
+    }
+
+    /// What the inspect shows by itself.
+    fn seen(&mut self) {
+        let Answer::Shown(container) = self.answer else { return };
+        if self.ledger.removed.is_some() {
+            return;
+        }
+        if let Some(started) = container.started {
+            self.run_shown(container, started);
+        }
+        self.state(container.state);
+    }
+
+    /// The row of the run shown, made and reported if it is new, closed and reported if it has ended.
+    fn run_shown(&mut self, container: &Container, started: Nanos) -> usize {
+        let ended = || container.finished.unwrap_or(started).max(started);
+        if let Some(index) = self.ledger.runs.iter().position(|run| run.started == started) {
+            if self.ledger.runs[index].ended.is_none() && !container.state.is_up() {
+                self.close(index, ended(), None, Some(container.exit_code));
+            }
+            return index;
+        }
+        self.supersede(container, started);
+        let key = format!("s:{}", started.0);
+        let index = self.insert(Run {
+            key: key.clone(),
+            started,
+            start_event: None,
+            ended: None,
+            end_event: None,
+            exit_code: None,
+            restart_count: container.restart_count,
+        });
+        if container.state.is_up() {
+            self.report_start(key, started);
+        } else if ended() > self.first_contact {
+            self.report_start(key, started);
+            self.close(index, ended(), None, Some(container.exit_code));
+        } else {
+            // Over before this engine was first watched: recorded only.
+            self.ledger.runs[index].ended = Some(ended());
+            self.ledger.runs[index].exit_code = Some(container.exit_code);
+        }
+        index
+    }
+
+    /// Closes an older open run when the engine shows a newer one.
+    fn supersede(&mut self, container: &Container, started: Nanos) {
+        let Some(open) = self.ledger.runs.iter().find(|run| run.ended.is_none() && run.started < started)
+        else {
+            return;
+        };
+        // While a run is open FinishedAt belongs to the run before it.
+        let previous_end = container
+            .finished
+            .filter(|finished| container.state.is_up() && *finished >= open.started && *finished <= started);
+        let one_restart = container.restart_count == open.restart_count.saturating_add(1);
+        match previous_end {
+            Some(end) if one_restart => self.close_open_exactly(end, started),
+            Some(end) => {
+                self.close_open(
+                    end,
+                    started,
+                    None,
+                    "what ran between two inspects: the end is an upper bound",
+                );
+            }
+            None => self.close_open(started, started, None, "the end of a run that another followed"),
+        }
+    }
+
+    fn close_open_exactly(&mut self, at: Nanos, before: Nanos) {
+        while let Some(index) =
+            self.ledger.runs.iter().position(|run| run.ended.is_none() && run.started < before)
+        {
+            self.close(index, at, None, None);
+        }
+    }
+
+    /// Closes what is open and began before `before`, at `at`, and says what is not known about it.
+    fn close_open(&mut self, at: Nanos, before: Nanos, exit_code: Option<i64>, unknown: &'static str) {
+        while let Some(index) =
+            self.ledger.runs.iter().position(|run| run.ended.is_none() && run.started < before)
+        {
+            let from = self.ledger.runs[index].started;
+            self.close(index, at, None, exit_code);
+            self.gap(from, at, unknown);
+        }
+    }
+
+    fn close(&mut self, index: usize, at: Nanos, event: Option<Nanos>, exit_code: Option<i64>) {
+        let run = &mut self.ledger.runs[index];
+        let at = at.max(run.started);
+        run.ended = Some(at);
+        run.end_event = event;
+        run.exit_code = exit_code;
+        self.out.transitions.push(Transition::Stopped { run: run.key.clone(), at, exit_code });
+        self.state(State::Exited);
+    }
+
+    fn report_start(&mut self, run: String, at: Nanos) {
+        self.out.transitions.push(Transition::Started { run, at });
+        self.state(State::Running);
+    }
+
+    fn removed(&mut self, at: Nanos) {
+        // Never before the last end that was reported.
+        let at = self.ledger.runs.iter().filter_map(|run| run.ended).max().map_or(at, |ended| ended.max(at));
+        self.ledger.removed = Some(at);
+        self.out.transitions.push(Transition::Removed { at });
+        self.out.states.push((self.ledger.state, None));
+    }
+
+    fn insert(&mut self, run: Run) -> usize {
+        let index = self.ledger.runs.partition_point(|other| other.started <= run.started);
+        self.ledger.runs.insert(index, run);
+        index
+    }
+
+    fn gap(&mut self, from: Nanos, to: Nanos, what: &'static str) {
+        if from < to {
+            self.out.gaps.push(Gap { from, to, what });
+        }
+    }
+
+    fn state(&mut self, new: State) {
+        // What an inspect calls it is better than the plain word a transition implies.
+        let new = match self.answer {
+            Answer::Shown(container) if !new.is_up() && !container.state.is_up() => container.state,
+            _ => new,
+        };
+        if self.ledger.state != Some(new) {
+            self.out.states.push((self.ledger.state, Some(new)));
+            self.ledger.state = Some(new);
+        }
+    }
+}
