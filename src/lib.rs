@@ -3,3 +3,4 @@
 pub mod observed;
 pub mod reconcile;
 pub mod resource;
+pub mod store;

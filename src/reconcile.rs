@@ -3,3 +3,4 @@
 pub mod billing;
 pub mod discovery;
 pub mod lifecycle;
+pub mod record;

@@ -1,0 +1,328 @@
+//! What must not be lost: ledger, outbox, discovery cells, healing memory, events and cursors.
+//!
+//! # Guarantees
+//! A [`ChangeSet`] is committed whole or not at all, durably: once [`Store::commit`] returns it survives a loss of
+//! power. Nothing is sent on account of a change that is not committed.
+//!
+//! # Assumptions
+//! One process writes. Changes to one container are committed in the order in which they were decided.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::observed::{ContainerKey, Cursor, Nanos};
+use crate::reconcile::billing::Bill;
+use crate::reconcile::discovery::Wanted;
+use crate::reconcile::record::Record;
+
+mod file_system;
+mod sqlite;
+
+pub use sqlite::Sqlite;
+
+/// Why the store could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database refused or failed: disk full, file gone, locked. Normal while a disk is full; tried again.
+    #[error("the store failed: {0}")]
+    Database(#[from] sqlx::Error),
+    /// Applying the schema failed: the file is not Portreeve's, or of a later version.
+    #[error("the store's schema cannot be brought up to date: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// The place is not fit for a database.
+    #[error("{0}")]
+    Unfit(String),
+    /// A stored document cannot be read.
+    #[error("the store holds a damaged {what}: {source}")]
+    Damaged {
+        /// What was read.
+        what: &'static str,
+        /// Why it cannot be read.
+        source: serde_json::Error,
+    },
+}
+
+/// Everything that belongs to one cause, committed in one transaction.
+#[derive(Clone, Debug, Default)]
+pub struct ChangeSet {
+    /// Containers whose record changed, with all their runs.
+    pub records: Vec<Arc<Record>>,
+    /// Billing events to send. One already there with the same target and id stays as it is.
+    pub bills: Vec<(ContainerKey, Bill)>,
+    /// Discovery cells that changed: registry, container, what it should hold.
+    pub cells: Vec<(String, ContainerKey, Wanted)>,
+    /// Events for people.
+    pub events: Vec<NewEvent>,
+    /// Healing memory by logical identity, as a document.
+    pub healing: Vec<(String, String)>,
+    /// How far each engine's stream has been dealt with.
+    pub cursors: BTreeMap<Arc<str>, Cursor>,
+    /// What came of deliveries.
+    pub settled: Vec<Settlement>,
+    /// Engine or local time of the change, for the rows' bookkeeping.
+    pub at: Nanos,
+}
+
+impl ChangeSet {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        let Self { records, bills, cells, events, healing, cursors, settled, at: _ } = self;
+        records.is_empty()
+            && bills.is_empty()
+            && cells.is_empty()
+            && events.is_empty()
+            && healing.is_empty()
+            && cursors.is_empty()
+            && settled.is_empty()
+    }
+}
+
+/// How much an event matters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Part of normal life.
+    #[default]
+    Info,
+    /// Somebody may want to look.
+    Warning,
+    /// Somebody should look.
+    Error,
+}
+
+impl Severity {
+    /// The word stored and shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// Something that happened or was decided, for people.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewEvent {
+    /// When.
+    pub at: Nanos,
+    /// Engine it belongs to; empty for Portreeve itself.
+    pub engine: String,
+    /// Full container id; empty if it is about no container.
+    pub container_id: String,
+    /// Container name; empty if it is about no container.
+    pub container_name: String,
+    /// The container's image.
+    pub image: String,
+    /// The engine's name for its host.
+    pub host: String,
+    /// Kind of event, such as `auto_monitor`, `start`, `Restarted`, `gap`.
+    pub event_type: String,
+    /// CamelCase reason, for decisions.
+    pub reason: String,
+    /// Short state word, such as `enabled`.
+    pub status: String,
+    /// One sentence for people.
+    pub message: String,
+    /// How much it matters.
+    pub severity: Severity,
+    /// Restarts by Portreeve so far.
+    pub restart_count: u32,
+}
+
+/// A stored event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventRow {
+    /// Rises with time of recording.
+    pub seq: i64,
+    /// The event.
+    pub event: NewEvent,
+}
+
+/// Which events are asked for; newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventFilter {
+    /// Only of this type.
+    pub event_type: Option<String>,
+    /// Only of the container with this name, id or beginning of an id.
+    pub container: Option<String>,
+    /// Not before.
+    pub since: Option<Nanos>,
+    /// Before.
+    pub until: Option<Nanos>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// What came of an attempt to deliver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settlement {
+    /// A bill was taken.
+    BillDelivered {
+        /// Its place in the outbox.
+        seq: i64,
+    },
+    /// A lane must wait.
+    LaneWaits {
+        /// BillingService.
+        target: String,
+        /// Container.
+        key: ContainerKey,
+        /// Failures in a row.
+        attempts: u32,
+        /// When to try again.
+        next: Nanos,
+        /// What went wrong.
+        error: String,
+    },
+    /// A lane is parked: its head was refused for good, and what follows waits behind it for a decision.
+    LaneParked {
+        /// BillingService.
+        target: String,
+        /// Container.
+        key: ContainerKey,
+        /// What went wrong.
+        error: String,
+    },
+    /// A registry holds what was wanted at `generation`.
+    CellAcked {
+        /// DiscoveryRegistry.
+        registry: String,
+        /// Container.
+        key: ContainerKey,
+        /// Generation that was sent.
+        generation: i64,
+        /// What it holds now.
+        state: Wanted,
+    },
+    /// A cell must wait.
+    CellWaits {
+        /// DiscoveryRegistry.
+        registry: String,
+        /// Container.
+        key: ContainerKey,
+        /// Failures in a row.
+        attempts: u32,
+        /// When to try again.
+        next: Nanos,
+        /// What went wrong.
+        error: String,
+    },
+}
+
+/// A lane that may be worked on: the pending bills of one container for one service, oldest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lane {
+    /// Container.
+    pub key: ContainerKey,
+    /// Failures in a row so far.
+    pub attempts: u32,
+    /// The first bills of the lane.
+    pub bills: Vec<PendingBill>,
+}
+
+/// A bill to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PendingBill {
+    /// Place in the outbox.
+    pub seq: i64,
+    /// The `Idempotency-Key`.
+    pub id: Uuid,
+    /// `started`, `stopped`, …
+    pub event: String,
+    /// The exact bytes.
+    pub body: Vec<u8>,
+    /// When it was enqueued.
+    pub created: Nanos,
+}
+
+/// A discovery cell whose registry does not hold what it should.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cell {
+    /// Container.
+    pub key: ContainerKey,
+    /// Generation of what is wanted.
+    pub generation: i64,
+    /// What is wanted.
+    pub wanted: Wanted,
+    /// What the registry last acknowledged.
+    pub acked: Option<Wanted>,
+    /// Whether anything may ever have been sent about it.
+    pub attempted: bool,
+    /// Failures in a row so far.
+    pub attempts: u32,
+}
+
+/// What the memory of a past life holds.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// Containers not known to be removed.
+    pub records: Vec<Record>,
+    /// Healing memory by logical identity.
+    pub healing: BTreeMap<String, String>,
+    /// Cursors by engine.
+    pub cursors: BTreeMap<Arc<str>, Cursor>,
+}
+
+/// How full the queues of one target are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QueueDepth {
+    /// Bills pending, or cells that differ.
+    pub pending: u64,
+    /// Lanes parked.
+    pub parked: u64,
+    /// When the oldest pending one was enqueued.
+    pub oldest: Option<Nanos>,
+    /// The last error, if the next try is still to come.
+    pub last_error: Option<String>,
+}
+
+/// Durable memory. Each implementation passes the same suite in `tests/integration`.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Commits all `changes` in one transaction.
+    async fn commit(&self, changes: &[ChangeSet]) -> Result<(), StoreError>;
+    /// Reads what a start needs. Cells count as attempted from now on: nobody knows what was sent before a crash.
+    async fn load(&self) -> Result<Loaded, StoreError>;
+    /// Events, newest first.
+    async fn events(&self, filter: &EventFilter) -> Result<Vec<EventRow>, StoreError>;
+    /// Lanes of `target` that may be worked on at `now`, longest waiting first, without those in `busy`.
+    async fn due_lanes(
+        &self,
+        target: &str,
+        now: Nanos,
+        busy: &[ContainerKey],
+        limit: usize,
+    ) -> Result<Vec<Lane>, StoreError>;
+    /// When the next lane of `target` falls due after `now`.
+    async fn next_lane(&self, target: &str, now: Nanos) -> Result<Option<Nanos>, StoreError>;
+    /// Lets every waiting lane of `target` be tried from `from` on, if that is earlier than planned.
+    async fn wake_lanes(&self, target: &str, from: Nanos) -> Result<u64, StoreError>;
+    /// Frees parked lanes of `target`.
+    async fn replay(&self, target: &str) -> Result<u64, StoreError>;
+    /// Cells of `registry` that differ and may be worked on at `now`, without those in `busy`.
+    async fn due_cells(
+        &self,
+        registry: &str,
+        now: Nanos,
+        busy: &[ContainerKey],
+        limit: usize,
+    ) -> Result<Vec<Cell>, StoreError>;
+    /// When the next cell of `registry` falls due after `now`.
+    async fn next_cell(&self, registry: &str, now: Nanos) -> Result<Option<Nanos>, StoreError>;
+    /// Lets every waiting cell of `registry` be tried from `from` on, if that is earlier than planned.
+    async fn wake_cells(&self, registry: &str, from: Nanos) -> Result<u64, StoreError>;
+    /// Lets everything registered be sent again, for a registry that may have lost its memory.
+    async fn resend_cells(&self, registry: &str) -> Result<u64, StoreError>;
+    /// Depth by BillingService, then by DiscoveryRegistry.
+    async fn depths(
+        &self,
+    ) -> Result<(BTreeMap<String, QueueDepth>, BTreeMap<String, QueueDepth>), StoreError>;
+    /// Forgets events, delivered bills and removed containers older than `before`.
+    async fn prune(&self, before: Nanos) -> Result<u64, StoreError>;
+}

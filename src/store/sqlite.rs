@@ -1,0 +1,196 @@
+//! The embedded store: SQLite in WAL mode, every commit synced, one writer.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+
+use super::{
+    Cell, ChangeSet, EventFilter, EventRow, Lane, Loaded, QueueDepth, Store, StoreError, file_system,
+};
+use crate::observed::{ContainerKey, Nanos};
+
+mod deliver;
+mod read;
+mod write;
+
+/// SQLite below this version can corrupt a WAL that is reset while it is read.
+const OLDEST: (u32, u32, u32) = (3, 51, 3);
+
+/// A [`Store`] in one SQLite file.
+#[derive(Debug)]
+pub struct Sqlite {
+    writer: SqlitePool,
+    readers: SqlitePool,
+    /// Held for the life of the process: two Portreeves on one ledger would bill everything twice.
+    _lock: File,
+}
+
+impl Sqlite {
+    /// Opens or creates the database at `path` and brings its schema up to date.
+    ///
+    /// # Errors
+    /// Another process has it open, it lies on a network file system, or it is not a database of Portreeve.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let directory = path.parent().unwrap_or(Path::new("."));
+        let unfit = |what: String| StoreError::Unfit(what);
+        std::fs::create_dir_all(directory).map_err(|error| {
+            unfit(format!("cannot create the state directory {}: {error}", directory.display()))
+        })?;
+        if let Some(kind) = file_system::network_file_system(directory) {
+            return Err(unfit(format!(
+                "{} is on a network file system ({kind}), where SQLite's locks cannot be trusted; use a local --state-dir",
+                directory.display()
+            )));
+        }
+        let lock = lock(path)?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(5));
+        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&writer).await?;
+        if !recent_enough(&version) {
+            return Err(unfit(format!("SQLite {version} is too old: 3.51.3 or later is needed")));
+        }
+        migrator().run(&writer).await?;
+        let readers =
+            SqlitePoolOptions::new().max_connections(2).connect_with(options.read_only(true)).await?;
+        Ok(Self { writer, readers, _lock: lock })
+    }
+}
+
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let path = path.with_extension("lock");
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(|error| {
+        StoreError::Unfit(format!("cannot open the lock file {}: {error}", path.display()))
+    })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::Unfit(format!(
+            "another Portreeve uses this state directory (it holds {}); stop it or give this one its own --state-dir",
+            path.display()
+        ))),
+        Err(std::fs::TryLockError::Error(error)) => {
+            Err(StoreError::Unfit(format!("cannot lock {}: {error}", path.display())))
+        }
+    }
+}
+
+fn recent_enough(version: &str) -> bool {
+    let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    let mut next = || parts.next().unwrap_or(0);
+    (next(), next(), next()) >= OLDEST
+}
+
+fn migrator() -> Migrator {
+    let migration = |version, name: &'static str, sql: &'static str| {
+        Migration::new(
+            version,
+            name.into(),
+            MigrationType::Simple,
+            sqlx::SqlSafeStr::into_sql_str(sql),
+            false,
+        )
+    };
+    Migrator::with_migrations(vec![migration(1, "ledger", include_str!("migrations/1_ledger.sql"))])
+}
+
+#[async_trait]
+impl Store for Sqlite {
+    async fn commit(&self, changes: &[ChangeSet]) -> Result<(), StoreError> {
+        write::commit(&self.writer, changes).await
+    }
+
+    async fn load(&self) -> Result<Loaded, StoreError> {
+        read::load(&self.writer).await
+    }
+
+    async fn events(&self, filter: &EventFilter) -> Result<Vec<EventRow>, StoreError> {
+        read::events(&self.readers, filter).await
+    }
+
+    async fn due_lanes(
+        &self,
+        target: &str,
+        now: Nanos,
+        busy: &[ContainerKey],
+        limit: usize,
+    ) -> Result<Vec<Lane>, StoreError> {
+        deliver::due_lanes(&self.readers, target, now, busy, limit).await
+    }
+
+    async fn next_lane(&self, target: &str, now: Nanos) -> Result<Option<Nanos>, StoreError> {
+        deliver::next_lane(&self.readers, target, now).await
+    }
+
+    async fn wake_lanes(&self, target: &str, from: Nanos) -> Result<u64, StoreError> {
+        deliver::wake_lanes(&self.writer, target, from).await
+    }
+
+    async fn replay(&self, target: &str) -> Result<u64, StoreError> {
+        deliver::replay(&self.writer, target).await
+    }
+
+    async fn due_cells(
+        &self,
+        registry: &str,
+        now: Nanos,
+        busy: &[ContainerKey],
+        limit: usize,
+    ) -> Result<Vec<Cell>, StoreError> {
+        deliver::due_cells(&self.readers, registry, now, busy, limit).await
+    }
+
+    async fn next_cell(&self, registry: &str, now: Nanos) -> Result<Option<Nanos>, StoreError> {
+        deliver::next_cell(&self.readers, registry, now).await
+    }
+
+    async fn wake_cells(&self, registry: &str, from: Nanos) -> Result<u64, StoreError> {
+        deliver::wake_cells(&self.writer, registry, from).await
+    }
+
+    async fn resend_cells(&self, registry: &str) -> Result<u64, StoreError> {
+        deliver::resend_cells(&self.writer, registry).await
+    }
+
+    async fn depths(
+        &self,
+    ) -> Result<(BTreeMap<String, QueueDepth>, BTreeMap<String, QueueDepth>), StoreError> {
+        read::depths(&self.readers).await
+    }
+
+    async fn prune(&self, before: Nanos) -> Result<u64, StoreError> {
+        write::prune(&self.writer, before).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        assert!(recent_enough("3.51.3"));
+        assert!(recent_enough("3.100.0"));
+        assert!(!recent_enough("3.51.2"));
+        assert!(!recent_enough("3.9.9"));
+    }
+
+    #[tokio::test]
+    async fn a_second_process_is_refused_with_the_reason() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("portreeve.db");
+        let _first = Sqlite::open(&path).await.expect("the first opens");
+        let second = Sqlite::open(&path).await.expect_err("the second does not");
+        assert!(second.to_string().contains("another Portreeve"), "{second}");
+    }
+}

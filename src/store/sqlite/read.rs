@@ -1,0 +1,149 @@
+//! What a start needs, and what people ask for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sqlx::Row;
+use sqlx::sqlite::{SqlitePool, SqliteRow};
+
+use crate::observed::{Nanos, State};
+use crate::reconcile::lifecycle::{Ledger, Run};
+use crate::reconcile::record::Record;
+use crate::store::{EventFilter, EventRow, Loaded, NewEvent, QueueDepth, Severity, StoreError};
+
+fn document<T: serde::de::DeserializeOwned>(what: &'static str, text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|source| StoreError::Damaged { what, source })
+}
+
+pub(super) async fn load(pool: &SqlitePool) -> Result<Loaded, StoreError> {
+    // Before a crash a call may have been sent that no answer was recorded of.
+    sqlx::query("UPDATE cells SET attempted = 1 WHERE attempted = 0").execute(pool).await?;
+    let mut loaded = Loaded::default();
+    let mut runs: BTreeMap<(String, String), Vec<Run>> = BTreeMap::new();
+    let rows = sqlx::query(
+        "SELECT r.* FROM runs r JOIN containers c ON c.engine = r.engine AND c.id = r.container_id
+         WHERE c.removed_ns IS NULL ORDER BY r.engine, r.container_id, r.started_ns",
+    )
+    .fetch_all(pool)
+    .await?;
+    for row in rows {
+        runs.entry((row.try_get("engine")?, row.try_get("container_id")?)).or_default().push(run(&row)?);
+    }
+    let rows = sqlx::query("SELECT engine, id, state, record FROM containers WHERE removed_ns IS NULL")
+        .fetch_all(pool)
+        .await?;
+    for row in rows {
+        let mut record: Record = document("container", row.try_get("record")?)?;
+        let state: Option<String> = row.try_get("state")?;
+        let state = match state {
+            Some(word) => Some(
+                serde_json::from_value::<State>(serde_json::Value::String(word))
+                    .map_err(|source| StoreError::Damaged { what: "container state", source })?,
+            ),
+            None => None,
+        };
+        let runs = runs.remove(&(row.try_get("engine")?, row.try_get("id")?)).unwrap_or_default();
+        record.ledger = Ledger { runs, state, removed: None };
+        loaded.records.push(record);
+    }
+    for row in sqlx::query("SELECT logical_id, memory FROM healing").fetch_all(pool).await? {
+        loaded.healing.insert(row.try_get("logical_id")?, row.try_get("memory")?);
+    }
+    for row in sqlx::query("SELECT engine, cursor FROM cursors").fetch_all(pool).await? {
+        let engine: String = row.try_get("engine")?;
+        loaded.cursors.insert(Arc::from(engine), document("cursor", row.try_get("cursor")?)?);
+    }
+    Ok(loaded)
+}
+
+fn run(row: &SqliteRow) -> Result<Run, StoreError> {
+    let time = |column: &str| -> Result<Option<Nanos>, sqlx::Error> {
+        Ok(row.try_get::<Option<i64>, _>(column)?.map(Nanos))
+    };
+    Ok(Run {
+        key: row.try_get("key")?,
+        started: Nanos(row.try_get("started_ns")?),
+        start_event: time("start_event_ns")?,
+        ended: time("ended_ns")?,
+        end_event: time("end_event_ns")?,
+        exit_code: row.try_get("exit_code")?,
+        restart_count: row.try_get("restart_count")?,
+    })
+}
+
+pub(super) async fn events(pool: &SqlitePool, filter: &EventFilter) -> Result<Vec<EventRow>, StoreError> {
+    let EventFilter { event_type, container, since, until, limit } = filter;
+    let rows = sqlx::query(
+        "SELECT * FROM event_log
+         WHERE (?1 IS NULL OR event_type = ?1)
+           AND (?2 IS NULL OR container_name = ?2 OR (length(?2) >= 6 AND substr(container_id, 1, length(?2)) = ?2))
+           AND (?3 IS NULL OR at_ns >= ?3) AND (?4 IS NULL OR at_ns < ?4)
+         ORDER BY seq DESC LIMIT ?5",
+    )
+    .bind(event_type)
+    .bind(container)
+    .bind(since.map(|at| at.0))
+    .bind(until.map(|at| at.0))
+    .bind(limit)
+    .fetch_all(pool)
+    .await?;
+    rows.iter().map(event).collect()
+}
+
+fn event(row: &SqliteRow) -> Result<EventRow, StoreError> {
+    let severity: &str = row.try_get("severity")?;
+    let severity = match severity {
+        "error" => Severity::Error,
+        "warning" => Severity::Warning,
+        _ => Severity::Info,
+    };
+    Ok(EventRow {
+        seq: row.try_get("seq")?,
+        event: NewEvent {
+            at: Nanos(row.try_get("at_ns")?),
+            engine: row.try_get("engine")?,
+            container_id: row.try_get("container_id")?,
+            container_name: row.try_get("container_name")?,
+            image: row.try_get("image")?,
+            host: row.try_get("host")?,
+            event_type: row.try_get("event_type")?,
+            reason: row.try_get("reason")?,
+            status: row.try_get("status")?,
+            message: row.try_get("message")?,
+            severity,
+            restart_count: row.try_get("restart_count")?,
+        },
+    })
+}
+
+type Depths = BTreeMap<String, QueueDepth>;
+
+pub(super) async fn depths(pool: &SqlitePool) -> Result<(Depths, Depths), StoreError> {
+    let depth = |row: &SqliteRow| -> Result<(String, QueueDepth), StoreError> {
+        let depth = QueueDepth {
+            pending: row.try_get::<i64, _>("pending")?.unsigned_abs(),
+            parked: row.try_get::<i64, _>("parked")?.unsigned_abs(),
+            oldest: row.try_get::<Option<i64>, _>("oldest")?.map(Nanos),
+            last_error: row.try_get("last_error")?,
+        };
+        Ok((row.try_get("target")?, depth))
+    };
+    let bills = sqlx::query(
+        "SELECT o.target AS target, count(*) AS pending, min(o.created_ns) AS oldest,
+             (SELECT count(*) FROM lanes l WHERE l.target = o.target AND l.parked = 1) AS parked,
+             (SELECT max(l.last_error) FROM lanes l WHERE l.target = o.target) AS last_error
+         FROM outbox o WHERE o.delivered_ns IS NULL GROUP BY o.target",
+    )
+    .fetch_all(pool)
+    .await?;
+    let cells = sqlx::query(
+        "SELECT registry AS target, count(*) AS pending, min(changed_ns) AS oldest, 0 AS parked,
+             max(last_error) AS last_error FROM cells WHERE dirty = 1 GROUP BY registry",
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok((
+        bills.iter().map(depth).collect::<Result<_, _>>()?,
+        cells.iter().map(depth).collect::<Result<_, _>>()?,
+    ))
+}
