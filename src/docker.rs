@@ -1,0 +1,158 @@
+//! The engine's side: connect, watch, convert, act. The only user of `bollard`.
+//!
+//! Events are hints here: the stream tells when to look, a list what may have changed, an inspect what is so.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::query_parameters::{InspectContainerOptions, ListContainersOptionsBuilder};
+
+use crate::observed::{Container, ContainerKey, Nanos};
+use crate::resource::docker_host::DockerHostSpec;
+
+mod actions;
+mod connect;
+mod convert;
+mod fingerprint;
+pub mod informer;
+mod own;
+mod ring;
+mod uptime;
+
+pub use fingerprint::Fingerprint;
+pub use own::own_containers;
+
+/// What can go wrong between Portreeve and an engine.
+#[derive(Debug, thiserror::Error)]
+pub enum DockerError {
+    /// The engine cannot be reached or broke off. Normal while it restarts; tried again for ever.
+    #[error("the engine at {endpoint} cannot be reached: {reason}")]
+    Unreachable {
+        /// Where it should answer.
+        endpoint: String,
+        /// What happened instead.
+        reason: String,
+    },
+    /// The engine answered and refused.
+    #[error("the engine refused: {message} (HTTP {status})")]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// The engine's own words.
+        message: String,
+    },
+    /// The engine took longer than it may.
+    #[error("the engine did not answer within {0:?}")]
+    TimedOut(Duration),
+    /// The engine is older than what is supported.
+    #[error("the engine speaks API {found}; 1.41 (Docker 20.10) or later is needed")]
+    TooOld {
+        /// The newest version it speaks.
+        found: String,
+    },
+    /// The DockerHost cannot be used as declared.
+    #[error("the DockerHost cannot be used: {0}")]
+    Unusable(String),
+    /// An answer of the engine makes no sense.
+    #[error("the engine's answer lacks {0}")]
+    Incomplete(&'static str),
+}
+
+/// How long an ordinary call may take. Actions add the container's stop timeout.
+const CALL: Duration = Duration::from_secs(30);
+
+/// An engine that answered: cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Client {
+    docker: Docker,
+    name: Arc<str>,
+    endpoint: Arc<str>,
+}
+
+/// What an engine says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineInfo {
+    /// Its name for its host.
+    pub host: String,
+    /// Its version.
+    pub version: String,
+    /// Its clock.
+    pub time: Nanos,
+    /// How many containers it has.
+    pub containers: u64,
+}
+
+/// One row of a full list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listed {
+    /// The container.
+    pub key: ContainerKey,
+    /// What changes whenever something worth an inspect changes.
+    pub fingerprint: Fingerprint,
+    /// `Up 5 minutes`: bounds of the time since the start, in seconds, for containers without networks of their own.
+    pub up_seconds: Option<(u64, u64)>,
+}
+
+impl Client {
+    /// Connects to `spec`'s endpoint and checks that the engine is recent enough.
+    pub async fn connect(name: &Arc<str>, spec: &DockerHostSpec) -> Result<(Self, EngineInfo), DockerError> {
+        let docker = connect::docker(spec).await?;
+        let client = Self { docker, name: name.clone(), endpoint: spec.endpoint.as_str().into() };
+        let version = client.call(client.docker.version()).await?;
+        connect::check_version(&version.api_version.unwrap_or_default())?;
+        let info = client.info().await?;
+        Ok((client, info))
+    }
+
+    /// The engine's name for its host, its version and its clock.
+    pub async fn info(&self) -> Result<EngineInfo, DockerError> {
+        let info = self.call(self.docker.info()).await?;
+        let time = info.system_time.as_deref().and_then(convert::time);
+        Ok(EngineInfo {
+            host: info.name.unwrap_or_default(),
+            version: info.server_version.unwrap_or_default(),
+            time: time.ok_or(DockerError::Incomplete("SystemTime"))?,
+            containers: info.containers.unwrap_or(0).unsigned_abs(),
+        })
+    }
+
+    /// Inspects one container; `None` when there is no such container.
+    pub async fn inspect(&self, id: &str) -> Result<Option<(Container, Fingerprint)>, DockerError> {
+        let answer = self.call(self.docker.inspect_container(id, None::<InspectContainerOptions>)).await;
+        match answer {
+            Ok(answer) => {
+                let fingerprint = Fingerprint::of_inspect(&answer);
+                Ok(Some((convert::container(&self.name, answer)?, fingerprint)))
+            }
+            Err(DockerError::Refused { status: 404, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Lists all containers, running or not.
+    pub async fn list(&self) -> Result<Vec<Listed>, DockerError> {
+        let options = ListContainersOptionsBuilder::default().all(true).build();
+        let rows = self.call(self.docker.list_containers(Some(options))).await?;
+        Ok(rows.iter().filter_map(|row| convert::listed(&self.name, row)).collect())
+    }
+
+    async fn call<T>(
+        &self,
+        call: impl Future<Output = Result<T, bollard::errors::Error>>,
+    ) -> Result<T, DockerError> {
+        self.call_within(CALL, call).await
+    }
+
+    /// The client library bounds only the wait for the answer's head; this bounds the whole call.
+    async fn call_within<T>(
+        &self,
+        limit: Duration,
+        call: impl Future<Output = Result<T, bollard::errors::Error>>,
+    ) -> Result<T, DockerError> {
+        match tokio::time::timeout(limit, call).await {
+            Ok(answer) => answer.map_err(|error| connect::error(&self.endpoint, error)),
+            Err(_) => Err(DockerError::TimedOut(limit)),
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! Watching one engine: subscribe, then list, then look at what changed; for ever.
+//!
+//! # Guarantees
+//! Whatever the stream does (ends, falls silent, skips events), the state seen is right again within the resync
+//! interval. The reader of the stream never waits for anybody: [`Witness::event`] only queues.
+//!
+//! # Order
+//! A replay is read to its end before the list is looked at, so that the runs of a container are recorded in the
+//! order in which they happened.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use backoff::ExponentialBackoffBuilder;
+use backoff::backoff::Backoff;
+use futures_util::StreamExt;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{Client, DockerError, EngineInfo, Listed};
+use crate::observed::{ContainerKey, Cursor, EngineEvent, Nanos};
+use crate::resource::docker_host::DockerHostSpec;
+
+mod seen;
+
+pub use seen::Seen;
+
+/// Between two tries to reach an engine.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// A stream can go silent and stay open: it is replaced this often.
+const RENEW: Duration = Duration::from_secs(300);
+/// How long a replay may take before the connection counts as broken.
+const REPLAY: Duration = Duration::from_secs(10);
+/// An event on its way overtakes a list: what a list shows is looked at only if no event explains it by then.
+const EXPLAIN: Duration = Duration::from_secs(1);
+
+/// Who is told what an informer sees. No call may block.
+pub trait Witness: Send + Sync + 'static {
+    /// How far this engine's stream was dealt with, durably; `None` before the first contact.
+    fn cursor(&self) -> Option<Cursor>;
+    /// The engine answers: inspects and actions go to `client` from now on.
+    fn attached(&self, client: Client, info: &EngineInfo);
+    /// The stream flows and the first list has been read.
+    fn ready(&self);
+    /// The connection is lost, at `at` by the engine's clock as far as known.
+    fn detached(&self, error: &DockerError, at: Option<Nanos>);
+    /// An event; `replayed` if it happened before the contact.
+    fn event(&self, event: EngineEvent, replayed: bool);
+    /// Something about this container may have changed.
+    fn look(&self, key: &ContainerKey);
+    /// A full list was read at `at`; `absent` are those known before it that it does not hold.
+    fn listed(&self, at: Nanos, absent: &[ContainerKey]);
+    /// Containers known to exist, before a list is asked for.
+    fn known(&self) -> Vec<ContainerKey>;
+    /// Between these times something may have come and gone unseen.
+    fn gap(&self, from: Nanos, to: Nanos);
+    /// Resolves when events had to be dropped: the stream must be read again from the cursor.
+    fn dropped(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// What an informer needs to know beside its witness.
+#[derive(Debug)]
+pub struct Informer<W> {
+    /// Name of the DockerHost.
+    pub name: Arc<str>,
+    /// How to reach it.
+    pub spec: DockerHostSpec,
+    /// Who is told.
+    pub witness: Arc<W>,
+    /// What was last seen of each container, shared with whoever inspects.
+    pub seen: Arc<Seen>,
+    /// Time between full lists.
+    pub resync: watch::Receiver<Duration>,
+}
+
+/// The last event read, to continue from and to know when a replay is over.
+type Last = watch::Sender<Option<Nanos>>;
+
+struct Session<'a, W> {
+    informer: &'a Informer<W>,
+    client: Client,
+    /// The engine's clock at `asked`, so that its time can be told without asking.
+    engine_time: Nanos,
+    asked: Instant,
+    last: Arc<Last>,
+    since: Nanos,
+}
+
+impl<W: Witness> Informer<W> {
+    /// Watches until `stop`. Reconnects for ever.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut waits = ExponentialBackoffBuilder::new()
+            .with_initial_interval(Duration::from_millis(100))
+            .with_max_interval(LONGEST_WAIT)
+            .with_randomization_factor(0.2)
+            .with_max_elapsed_time(None)
+            .build();
+        loop {
+            let mut engine_time = None;
+            let lost = tokio::select! {
+                () = stop.cancelled() => return,
+                lost = self.session(&mut waits, &mut engine_time) => lost,
+            };
+            self.witness.detached(&lost, engine_time);
+            let wait = waits.next_backoff().unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT);
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    /// One connection, from subscribing to its end.
+    async fn session(
+        &self,
+        waits: &mut backoff::ExponentialBackoff,
+        engine_time: &mut Option<Nanos>,
+    ) -> DockerError {
+        let (client, info) = match Client::connect(&self.name, &self.spec).await {
+            Ok(connected) => connected,
+            Err(error) => return error,
+        };
+        self.witness.attached(client.clone(), &info);
+        let cursor = self.witness.cursor();
+        let mut session = Session {
+            informer: self,
+            client,
+            engine_time: info.time,
+            asked: Instant::now(),
+            last: Arc::new(watch::Sender::new(None)),
+            since: cursor.as_ref().map_or(info.time, |cursor| cursor.at),
+        };
+        let error = session.run(cursor, waits).await;
+        *engine_time = Some(session.now());
+        error
+    }
+}
+
+impl<W: Witness> Session<'_, W> {
+    async fn run(&mut self, cursor: Option<Cursor>, waits: &mut backoff::ExponentialBackoff) -> DockerError {
+        let mut reader = self.subscribe(self.since);
+        if let Err(error) = self.replay(cursor.as_ref()).await {
+            return error;
+        }
+        if let Err(error) = self.relist(true).await {
+            return error;
+        }
+        self.informer.witness.ready();
+        waits.reset();
+        let mut resync_settings = self.informer.resync.clone();
+        let mut renew = Instant::now() + RENEW;
+        let mut resync = self.next_resync();
+        loop {
+            tokio::select! {
+                ended = &mut reader.task => {
+                    return ended.unwrap_or_else(|_| self.unreachable("the event reader failed"));
+                }
+                () = self.informer.witness.dropped() => {
+                    return self.unreachable("events came faster than they could be stored");
+                }
+                _ = resync_settings.changed() => resync = resync.min(self.next_resync()),
+                () = tokio::time::sleep_until(renew) => {
+                    reader = self.renew();
+                    renew = Instant::now() + RENEW;
+                }
+                () = tokio::time::sleep_until(resync) => {
+                    match self.relist(false).await {
+                        Ok(false) => {}
+                        // Something changed and no event told of it: the stream may have fallen silent.
+                        Ok(true) => {
+                            reader = self.renew();
+                            renew = Instant::now() + RENEW;
+                        }
+                        Err(error) => return error,
+                    }
+                    resync = self.next_resync();
+                }
+            }
+        }
+    }
+
+    fn unreachable(&self, reason: &str) -> DockerError {
+        DockerError::Unreachable { endpoint: self.informer.spec.endpoint.clone(), reason: reason.to_owned() }
+    }
+
+    /// The engine's clock, by its last word and the time since.
+    fn now(&self) -> Nanos {
+        let elapsed = i64::try_from(self.asked.elapsed().as_nanos()).unwrap_or(i64::MAX);
+        Nanos(self.engine_time.0.saturating_add(elapsed))
+    }
+
+    fn next_resync(&self) -> Instant {
+        let period = *self.informer.resync.borrow();
+        // ±10 %, so that many engines are not listed at once.
+        let share = f64::from(u32::try_from(uuid::Uuid::now_v7().as_u128() & 0xffff).unwrap_or(0)) / 65_536.0;
+        Instant::now() + period.mul_f64(0.9 + share * 0.2)
+    }
+
+    fn subscribe(&self, since: Nanos) -> Reader {
+        let mut events = self.client.events(since);
+        let (witness, last, contact) = (self.informer.witness.clone(), self.last.clone(), self.engine_time);
+        let endpoint = self.informer.spec.endpoint.clone();
+        let task = tokio::spawn(async move {
+            while let Some(event) = events.next().await {
+                match event {
+                    Ok(Some(event)) => {
+                        let at = event.at;
+                        witness.event(event, at < contact);
+                        last.send_modify(|last| *last = (*last).max(Some(at)));
+                    }
+                    Ok(None) => {}
+                    Err(error) => return error,
+                }
+            }
+            DockerError::Unreachable { endpoint, reason: "the event stream ended".to_owned() }
+        });
+        Reader { task }
+    }
+
+    /// Replaces the stream; the new one begins where the old one was, and repeats its last event.
+    fn renew(&self) -> Reader {
+        let last = *self.last.borrow();
+        self.subscribe(last.unwrap_or(self.since))
+    }
+
+    /// Waits until everything that happened before the contact has been read, and says if something was lost.
+    async fn replay(&self, cursor: Option<&Cursor>) -> Result<(), DockerError> {
+        let Some(cursor) = cursor else { return Ok(()) };
+        let ring = self.client.ring(cursor, self.engine_time).await?;
+        if !ring.complete && cursor.at < self.engine_time {
+            self.informer.witness.gap(cursor.at, self.engine_time);
+        }
+        if let Some((until, _)) = ring.last.filter(|(at, _)| *at >= self.since) {
+            let mut last = self.last.subscribe();
+            let read = last.wait_for(|last| last.is_some_and(|last| last >= until));
+            if tokio::time::timeout(REPLAY, read).await.is_err() {
+                return Err(self.unreachable("the event stream does not flow"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Lists, and has looked at what changed; `true` if something changed that no event had told of.
+    async fn relist(&mut self, first: bool) -> Result<bool, DockerError> {
+        let known = self.informer.witness.known();
+        let rows = self.client.list().await?;
+        let at = self.now();
+        let changed = |rows: &[Listed]| -> Vec<ContainerKey> {
+            let differs = |row: &&Listed| self.informer.seen.differs(row, at);
+            rows.iter().filter(differs).map(|row| row.key.clone()).collect()
+        };
+        let absent: Vec<_> =
+            known.iter().filter(|key| !rows.iter().any(|row| row.key == **key)).cloned().collect();
+        let mut unexplained = changed(&rows);
+        if !first && !(unexplained.is_empty() && absent.is_empty()) {
+            tokio::time::sleep(EXPLAIN).await;
+            unexplained = changed(&rows);
+        }
+        for key in &unexplained {
+            self.informer.witness.look(key);
+        }
+        for row in &rows {
+            self.informer.seen.listed(row);
+        }
+        let still_known = self.informer.witness.known();
+        let absent: Vec<_> = absent.into_iter().filter(|key| still_known.contains(key)).collect();
+        self.informer.witness.listed(at, &absent);
+        Ok(!first && !(unexplained.is_empty() && absent.is_empty()))
+    }
+}
+
+/// A task that reads a stream; ends with the handle.
+struct Reader {
+    task: JoinHandle<DockerError>,
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A lock that is never poisoned for good: what it guards is replaced whole.
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
