@@ -1,0 +1,8 @@
+//! Deciding: what is wanted and what is seen go in, a plan comes out. Pure: no async, clock, randomness, I/O or logging.
+//!
+//! One decision a file. `now` and a seed are inputs, memory is input and output, so every decision is a value that
+//! a test can state, `diff` can show and `describe` can explain.
+
+pub mod cause;
+pub mod heal;
+pub mod plan;
