@@ -1,0 +1,117 @@
+//! Healing: is a container sick, may something be done about it now, and what.
+//!
+//! [`decide`] is called whenever something about the container changed or its `requeue_at` has come; [`conclude`] after
+//! the engine call returned. Between them stands the commit: the memory that comes with an action holds the
+//! intent and has the attempt counted as spent. The caller stores it *before* the call, so that a crash in between
+//! can only lose an attempt, never repeat one for free.
+//!
+//! # Guarantees
+//! - Deciding again on the returned memory with nothing changed returns no action and no note.
+//! - No action before a wait is over, over the budget, or on a container that is starting, paused, restarting, being
+//!   removed or stopped, stopped by hand, by the engine's shutdown or for an unknown cause, or Portreeve's own.
+//! - Every wanted action that is not taken is a [`Blocked`], and a [`Note`] once per change of reason.
+//!
+//! # Assumptions
+//! - `now`, the container's times and the events' times are readings of one clock, the engine's as well as the caller
+//!   can estimate it.
+//! - `seed` is the same for the same logical identity, always: a restart of Portreeve changes no decision.
+//!
+//! # When the clock steps
+//! Backwards: an instant in memory that lies in the future is moved to `now`. A wait then begins again in full, and
+//! an attempt stays in the budget's window for the whole window again: later than needed by at most the wait
+//! itself, never early, never for ever. Forwards: nobody can tell it from time that passed; a caller that
+//! cares anchors `now` to a monotonic clock.
+
+mod memory;
+
+use crate::observed::{Container, Nanos};
+use crate::resource::autoheal_policy::AutohealPolicySpec;
+
+use super::cause::StopMarks;
+use super::plan::{Action, Blocked, Note, Plan};
+
+pub use memory::{ActionOutcome, Answer, HealMemory, Intent, Quarantine, Run};
+
+/// Which policy a container belongs to.
+#[derive(Clone, Copy, Debug)]
+pub enum PolicyView<'a> {
+    /// A policy selects it.
+    Selected {
+        /// The policy's name.
+        name: &'a str,
+        /// Its spec, with the container's labels (`autoheal.stop.timeout`, `autoheal.action`) folded in.
+        spec: &'a AutohealPolicySpec,
+    },
+    /// It is opted out.
+    Excluded {
+        /// What opts it out, for people: `label autoheal=False`, `policy default`.
+        by: &'a str,
+    },
+    /// No policy selects it: it is never touched and nothing is said.
+    NotSelected,
+}
+
+/// Everything a decision on one container looks at.
+#[derive(Clone, Copy, Debug)]
+pub struct Situation<'a> {
+    /// The container as last inspected.
+    pub container: &'a Container,
+    /// Whose it is.
+    pub policy: PolicyView<'a>,
+    /// What was done and said before, under the container's logical identity.
+    pub memory: &'a HealMemory,
+    /// What the events said of its stops.
+    pub marks: &'a StopMarks,
+    /// Whether the engine answers and events flow.
+    pub engine_connected: bool,
+    /// What is wrong with Portreeve itself, if anything is.
+    pub own_fault: Option<&'a str>,
+    /// Whether it is Portreeve's own container.
+    pub is_own: bool,
+    /// Decide and say, never act.
+    pub observe: bool,
+    /// The engine is declared read-only.
+    pub read_only: bool,
+    /// The present instant.
+    pub now: Nanos,
+    /// What the jitter is drawn from: a stable hash of the logical identity.
+    pub seed: u64,
+}
+
+/// What comes of a decision. Store `memory` (if it changed), then act, then record.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Healing {
+    /// The memory to store, before the action is carried out.
+    pub memory: HealMemory,
+    /// What to do now.
+    pub action: Option<Action>,
+    /// What is not done, and why.
+    pub blocked: Vec<Blocked>,
+    /// What to record.
+    pub notes: Vec<Note>,
+    /// When to decide again at the latest.
+    pub requeue_at: Option<Nanos>,
+}
+
+impl Healing {
+    /// The plan without the memory.
+    pub fn plan(&self) -> Plan {
+        Plan {
+            actions: self.action.iter().cloned().collect(),
+            blocked: self.blocked.clone(),
+            notes: self.notes.clone(),
+            requeue_at: self.requeue_at,
+        }
+    }
+}
+
+/// Decides what to do about one container.
+pub fn decide(situation: &Situation<'_>) -> Healing {
+    Healing { memory: situation.memory.clone(), ..Healing::default() }
+}
+
+/// Takes in how the engine call of the open intent went. The intent stays open: only a look at the container closes it.
+pub fn conclude(memory: &HealMemory, outcome: &ActionOutcome, now: Nanos) -> Healing {
+    let _ = (outcome, now);
+    Healing { memory: memory.clone(), ..Healing::default() }
+}

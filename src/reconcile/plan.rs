@@ -1,0 +1,240 @@
+//! What a decision hands over: actions for the executor, non-actions with their reason, and events to record.
+
+mod reason;
+mod text;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::observed::{ContainerKey, Nanos, State};
+use crate::resource::Duration;
+
+pub use reason::Reason;
+
+/// One decision's outcome, or several joined.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// What is to be done, in this order.
+    pub actions: Vec<Action>,
+    /// What would be done but for a reason.
+    pub blocked: Vec<Blocked>,
+    /// Events to record.
+    pub notes: Vec<Note>,
+    /// When to decide again although nothing was heard; `None`: when something changes.
+    pub requeue_at: Option<Nanos>,
+}
+
+impl Plan {
+    /// Adds another plan; the earlier requeue wins.
+    pub fn join(&mut self, other: Self) {
+        self.actions.extend(other.actions);
+        self.blocked.extend(other.blocked);
+        self.notes.extend(other.notes);
+        self.requeue_at = earlier(self.requeue_at, other.requeue_at);
+    }
+}
+
+/// The earlier of two instants, if there is any.
+pub fn earlier(one: Option<Nanos>, other: Option<Nanos>) -> Option<Nanos> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// One engine call on one container, with all that justified it.
+///
+/// The executor decides nothing. It looks again before the call and calls only while `container`, `started` and
+/// `state` are still what they are here; otherwise it concludes with
+/// [`Superseded`](crate::reconcile::heal::ActionOutcome::Superseded).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Action {
+    /// Id of the intent committed before the call: a UUID, the same for the same decision.
+    pub intent: String,
+    /// The call.
+    pub verb: Verb,
+    /// The container, by engine and full id.
+    pub container: ContainerKey,
+    /// Its name, for people.
+    pub name: String,
+    /// The StartedAt that justified the action; `None` for a container that never ran.
+    pub started: Option<Nanos>,
+    /// The state that justified the action.
+    pub state: State,
+    /// Which attempt this is since waits and budget last started afresh; the first is 1.
+    pub attempt: u32,
+    /// Name of the AutohealPolicy.
+    pub policy: String,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// The engine call of an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Verb {
+    /// Stop, then start.
+    Restart {
+        /// How long the engine waits before it kills; the call's deadline must exceed it.
+        stop_timeout: Duration,
+    },
+    /// Start what is down.
+    Start,
+    /// Stop and leave down.
+    Stop {
+        /// How long the engine waits before it kills; the call's deadline must exceed it.
+        stop_timeout: Duration,
+    },
+}
+
+impl Verb {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Restart { .. } => "restart",
+            Self::Start => "start",
+            Self::Stop { .. } => "stop",
+        }
+    }
+
+    /// How long the engine may wait for the container to stop; zero for a start.
+    pub const fn stop_timeout(self) -> Duration {
+        match self {
+            Self::Restart { stop_timeout } | Self::Stop { stop_timeout } => stop_timeout,
+            Self::Start => Duration::ZERO,
+        }
+    }
+}
+
+/// Why an action is taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Cause {
+    /// Docker's own health check failed often enough.
+    Unhealthy {
+        /// What the last check printed, one line, bounded; empty if nothing.
+        output: String,
+    },
+    /// The container ended by itself.
+    Exited {
+        /// Its exit code.
+        exit_code: i64,
+        /// Whether it was killed for want of memory.
+        out_of_memory: bool,
+    },
+    /// Portreeve's own restart stopped it and could not start it.
+    LeftDown {
+        /// The engine's words, one line, bounded; empty if it said nothing.
+        error: String,
+    },
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (text, detail) = match self {
+            Self::Unhealthy { output } => ("its health check says unhealthy".to_owned(), output.as_str()),
+            Self::Exited { exit_code, out_of_memory: false } => {
+                (format!("it exited with code {exit_code}"), "")
+            }
+            Self::Exited { exit_code, out_of_memory: true } => {
+                (format!("it ran out of memory and exited with code {exit_code}"), "")
+            }
+            Self::LeftDown { error } => ("a restart left it down".to_owned(), error.as_str()),
+        };
+        f.write_str(&text)?;
+        if detail.is_empty() { Ok(()) } else { write!(f, ": {detail}") }
+    }
+}
+
+/// A decision not to act.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blocked {
+    /// Why not, for machines.
+    pub reason: Reason,
+    /// Why not, for people.
+    pub message: String,
+    /// When the reason passes by itself, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Nanos>,
+}
+
+/// An event to record; the caller knows the container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// What kind of event.
+    pub kind: NoteKind,
+    /// Why, where there is a choice of reasons.
+    pub reason: Option<Reason>,
+    /// What happened, for people; one line, bounded.
+    pub message: String,
+    /// How much it matters.
+    pub severity: Severity,
+    /// How often Portreeve acted on the container so far, under its logical identity.
+    pub restart_count: u32,
+}
+
+/// The kinds of events a decision records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NoteKind {
+    /// An action was decided; it is carried out next.
+    Restarting,
+    /// A new run was seen after our action.
+    Restarted,
+    /// Our action failed or was never carried out.
+    RestartFailed,
+    /// The policy's `stop` was carried out.
+    Stopped,
+    /// Something would have been done but for a reason.
+    Skipped,
+    /// The container is unhealthy and its policy only says so.
+    Unhealthy,
+    /// The budget is spent: nothing is done any more until released.
+    Quarantined,
+    /// Someone lifted the quarantine.
+    Released,
+    /// It is healthy again.
+    Recovered,
+    /// It stayed healthy: waits and budget start afresh.
+    BackoffReset,
+}
+
+impl NoteKind {
+    /// The event's type as it is stored, shown and matched by sinks.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Restarting => "Restarting",
+            Self::Restarted => "Restarted",
+            Self::RestartFailed => "RestartFailed",
+            Self::Stopped => "Stopped",
+            Self::Skipped => "Skipped",
+            Self::Unhealthy => "Unhealthy",
+            Self::Quarantined => "Quarantined",
+            Self::Released => "Released",
+            Self::Recovered => "Recovered",
+            Self::BackoffReset => "BackoffReset",
+        }
+    }
+}
+
+/// How much an event matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Good to know.
+    Info,
+    /// Something is wrong and is being dealt with.
+    Warning,
+    /// Someone has to look.
+    Critical,
+}
+
+impl Severity {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Why something is not done.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The reason of a decision not to act: a condition's `reason`, an event's, and a metric's label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Reason {
+    /// The wait after the last attempt is not over.
+    BackingOff,
+    /// The budget is spent; said once, when the container is quarantined.
+    BudgetExhausted,
+    /// The budget was spent earlier and nobody released it.
+    Quarantined,
+    /// Someone stopped or killed it, and did not start it since.
+    StoppedByHand,
+    /// Our policy's `stop` stopped it.
+    StoppedByPolicy,
+    /// The engine stopped it while shutting down, or at its next boot.
+    EngineShutdown,
+    /// It ended and nothing was seen of why.
+    StopCauseUnknown,
+    /// Someone opted it out.
+    Excluded,
+    /// It started too recently: the policy's grace, or the health check has not spoken yet.
+    Starting,
+    /// It is paused.
+    Paused,
+    /// The engine is restarting it.
+    Restarting,
+    /// Docker's own restart policy brings it back.
+    RestartPolicyActs,
+    /// The engine is removing it.
+    Removing,
+    /// The engine calls it dead: no start can bring it back.
+    Dead,
+    /// It was recreated while an action on its predecessor was open.
+    Replaced,
+    /// Someone is stopping or killing it right now.
+    StopInProgress,
+    /// Our own last action may still be under way.
+    ActionInProgress,
+    /// The look before the call found that nothing justifies it any more.
+    Superseded,
+    /// It is Portreeve's own container.
+    OwnContainer,
+    /// The engine does not answer: what is known of the container may be old.
+    EngineUnreachable,
+    /// Portreeve itself is what is failing.
+    OwnFault,
+    /// Observe mode: decide and say, never act.
+    Observing,
+    /// The engine is declared read-only.
+    ReadOnly,
+    /// It has not been unhealthy for `minUnhealthy`.
+    NotUnhealthyLongEnough,
+    /// The policy's trigger for this is off.
+    TriggerOff,
+    /// The policy's action is `none`.
+    ActionNone,
+    /// The policy's action is `notify`.
+    NotifyOnly,
+    /// The policy's action cannot be carried out by this version.
+    ActionUnavailable,
+}
+
+impl Reason {
+    /// CamelCase, as in conditions.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BackingOff => "BackingOff",
+            Self::BudgetExhausted => "BudgetExhausted",
+            Self::Quarantined => "Quarantined",
+            Self::StoppedByHand => "StoppedByHand",
+            Self::StoppedByPolicy => "StoppedByPolicy",
+            Self::EngineShutdown => "EngineShutdown",
+            Self::StopCauseUnknown => "StopCauseUnknown",
+            Self::Excluded => "Excluded",
+            Self::Starting => "Starting",
+            Self::Paused => "Paused",
+            Self::Restarting => "Restarting",
+            Self::RestartPolicyActs => "RestartPolicyActs",
+            Self::Removing => "Removing",
+            Self::Dead => "Dead",
+            Self::Replaced => "Replaced",
+            Self::StopInProgress => "StopInProgress",
+            Self::ActionInProgress => "ActionInProgress",
+            Self::Superseded => "Superseded",
+            Self::OwnContainer => "OwnContainer",
+            Self::EngineUnreachable => "EngineUnreachable",
+            Self::OwnFault => "OwnFault",
+            Self::Observing => "Observing",
+            Self::ReadOnly => "ReadOnly",
+            Self::NotUnhealthyLongEnough => "NotUnhealthyLongEnough",
+            Self::TriggerOff => "TriggerOff",
+            Self::ActionNone => "ActionNone",
+            Self::NotifyOnly => "NotifyOnly",
+            Self::ActionUnavailable => "ActionUnavailable",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
