@@ -1,4 +1,7 @@
 //! Portreeve: the operator pattern for plain Docker.
 
+pub mod config;
+pub mod desired;
+pub mod manifest;
 pub mod observed;
 pub mod resource;
