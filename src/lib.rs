@@ -1,7 +1,12 @@
 //! Portreeve: the operator pattern for plain Docker.
 
+pub mod clock;
+pub mod config;
+pub mod desired;
 pub mod docker;
+pub mod manifest;
 pub mod observed;
+pub mod outbox;
 pub mod reconcile;
 pub mod resource;
 pub mod store;

@@ -176,6 +176,8 @@ pub enum Settlement {
         attempts: u32,
         /// When to try again.
         next: Nanos,
+        /// Whether the service named that time itself: then no success of others brings it forward.
+        firm: bool,
         /// What went wrong.
         error: String,
     },
@@ -209,6 +211,8 @@ pub enum Settlement {
         attempts: u32,
         /// When to try again.
         next: Nanos,
+        /// Whether the service named that time itself: then no success of others brings it forward.
+        firm: bool,
         /// What went wrong.
         error: String,
     },

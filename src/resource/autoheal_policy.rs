@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Duration, Selector};
+use super::check::Check;
+use super::{Duration, Kind, Selector};
 
 /// Restarts what is sick, with backoff and a budget, and leaves alone what was stopped by hand.
 ///
@@ -134,6 +135,7 @@ pub struct Breaker {
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Pace {
     /// Restarts within `per`.
+    #[schemars(range(min = 1, max = 10000))]
     pub restarts: u32,
     /// The window they are counted in.
     pub per: Duration,
@@ -223,5 +225,39 @@ impl Default for Verify {
 impl Default for Cascade {
     fn default() -> Self {
         Self { network_mode: true, compose: true }
+    }
+}
+
+impl Kind for AutohealPolicySpec {
+    const KIND: &'static str = "AutohealPolicy";
+    const PLURAL: &'static str = "autohealpolicies";
+    const SHORT: &'static [&'static str] = &["heal"];
+    const DOC: &'static str = "Which containers are healed, when, how often and how far.";
+
+    fn validate(&self, check: &mut Check) {
+        check.field("selector", |check| self.selector.validate(check));
+        check.field("exclude", |check| self.exclude.validate(check));
+        check.field("backoff", |check| {
+            check.within("multiplier", self.backoff.multiplier, 1.0..=100.0);
+            check.within("jitter", self.backoff.jitter, 0.0..=1.0);
+            check.positive("max", self.backoff.max);
+            check.positive("resetAfter", self.backoff.reset_after);
+            if self.backoff.initial > self.backoff.max {
+                let message = format!("must not be longer than max, which is {}", self.backoff.max);
+                check.field("initial", |check| check.refuse(message));
+            }
+        });
+        check.field("budget", |check| {
+            check.within("restarts", self.budget.restarts, 1..=1000);
+            check.positive("per", self.budget.per);
+        });
+        check.field("breaker", |check| {
+            check.within("unhealthyRatio", self.breaker.unhealthy_ratio, 0.0..=1.0)
+        });
+        check.field("pace", |check| {
+            check.within("restarts", self.pace.restarts, 1..=10_000);
+            check.positive("per", self.pace.per);
+        });
+        check.field("verify", |check| check.positive("within", self.verify.within));
     }
 }

@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::check::Check;
 use super::discovery_registry::five_seconds;
-use super::{Auth, Duration, Selector, Signing};
+use super::{Auth, Duration, Kind, Selector, Signing};
 
 /// Posts lifecycle events to a Billing Service (document R1). None is lost: events are stored in the same
 /// transaction as their cause and sent until the service takes them, each with its `Idempotency-Key`.
@@ -12,15 +13,18 @@ use super::{Auth, Duration, Selector, Signing};
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct BillingServiceSpec {
     /// Base URL of the service, `http://` or `https://`; `path` is appended.
+    #[schemars(regex(pattern = "^https?://."))]
     pub url: String,
     /// Path that events are posted to.
     #[serde(default = "events_path")]
+    #[schemars(regex(pattern = "^/[^?#]*$"))]
     pub path: String,
     /// Whose events are sent; left out: all containers'.
     #[serde(default = "Selector::everything")]
     pub selector: Selector,
     /// Which events are sent.
     #[serde(default = "default_events")]
+    #[schemars(length(min = 1))]
     pub events: Vec<BillingEvent>,
     /// How long one call may take.
     #[serde(default = "five_seconds")]
@@ -87,4 +91,42 @@ fn events_path() -> String {
 
 fn default_events() -> Vec<BillingEvent> {
     vec![BillingEvent::Started, BillingEvent::Stopped, BillingEvent::Removed]
+}
+
+impl Kind for BillingServiceSpec {
+    const KIND: &'static str = "BillingService";
+    const PLURAL: &'static str = "billingservices";
+    const SHORT: &'static [&'static str] = &["bill"];
+    const DOC: &'static str =
+        "A Billing Service that is told of every start, stop and removal, once and in order.";
+
+    fn validate(&self, check: &mut Check) {
+        check.base_url("url", &self.url);
+        if !self.path.starts_with('/') || self.path.contains(['?', '#']) {
+            check.field("path", |check| check.refuse("must be a path that starts with / and has no ? or #"));
+        }
+        check.field("selector", |check| self.selector.validate(check));
+        if self.events.is_empty() {
+            check.field("events", |check| {
+                check.refuse("must name an event: created, started, stopped, removed")
+            });
+        }
+        check.positive("timeout", self.timeout);
+        check.field("retry", |check| {
+            check.positive("initial", self.retry.initial);
+            if self.retry.initial > self.retry.max {
+                let message = format!("must not be longer than max, which is {}", self.retry.max);
+                check.field("initial", |check| check.refuse(message));
+            }
+        });
+        if let Some(host) = &self.host {
+            check.filled("host", host);
+        }
+        if let Some(auth) = &self.auth {
+            check.field("auth", |check| auth.validate(check));
+        }
+        if let Some(signing) = &self.signing {
+            check.field("signing", |check| check.field("secret", |check| signing.secret.validate(check)));
+        }
+    }
 }

@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Auth, Duration, Selector};
+use super::check::Check;
+use super::{Auth, Duration, Kind, Selector};
 
 /// Keeps a Discovery Service equal to what runs: `POST`, `PUT` and `DELETE` on `/registry/endpoints` (document R1).
 ///
@@ -12,6 +13,7 @@ use super::{Auth, Duration, Selector};
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct DiscoveryRegistrySpec {
     /// Base URL of the service, `http://` or `https://`; `/registry/endpoints` is appended.
+    #[schemars(regex(pattern = "^https?://."))]
     pub url: String,
     /// Which containers are registered; left out: all.
     #[serde(default = "Selector::everything")]
@@ -51,4 +53,26 @@ pub enum RegisterWhen {
 
 pub(super) fn five_seconds() -> Duration {
     Duration::from_secs(5)
+}
+
+impl Kind for DiscoveryRegistrySpec {
+    const KIND: &'static str = "DiscoveryRegistry";
+    const PLURAL: &'static str = "discoveryregistries";
+    const SHORT: &'static [&'static str] = &["reg"];
+    const DOC: &'static str = "A Discovery Service that is told which containers run, and where.";
+
+    fn validate(&self, check: &mut Check) {
+        check.base_url("url", &self.url);
+        check.field("selector", |check| self.selector.validate(check));
+        check.positive("timeout", self.timeout);
+        if let Some(host) = &self.host {
+            check.filled("host", host);
+        }
+        if let Some(port) = self.port {
+            check.within("port", port, 1..=u16::MAX);
+        }
+        if let Some(auth) = &self.auth {
+            check.field("auth", |check| auth.validate(check));
+        }
+    }
 }

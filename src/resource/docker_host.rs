@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Kind;
+use super::check::Check;
+
 /// One Docker engine, API 1.41 (Docker 20.10) or later. With none declared there is one, named `local`, from
 /// `DOCKER_HOST` or the default socket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -12,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub struct DockerHostSpec {
     /// Where the engine answers: `unix:///path`, `tcp://host:port` (with `tls`: over TLS) or `ssh://user@host`.
     #[serde(default = "default_endpoint")]
+    #[schemars(regex(pattern = "^(unix|tcp|ssh)://."))]
     pub endpoint: String,
     /// With `true`, no call that changes the engine is ever made.
     #[serde(default)]
@@ -21,6 +25,7 @@ pub struct DockerHostSpec {
     pub tls: Option<DockerTls>,
     /// The engine API version spoken, such as `"1.41"`; left out: the newest both sides know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^1\\.[0-9]{1,3}$"))]
     pub api_version: Option<String>,
     /// Free labels, for people.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -53,4 +58,125 @@ impl Default for DockerHostSpec {
 
 fn default_endpoint() -> String {
     "unix:///var/run/docker.sock".to_owned()
+}
+
+impl Kind for DockerHostSpec {
+    const KIND: &'static str = "DockerHost";
+    const PLURAL: &'static str = "dockerhosts";
+    const SHORT: &'static [&'static str] = &["host"];
+    const DOC: &'static str = "A Docker engine that Portreeve watches and acts on.";
+
+    fn validate(&self, check: &mut Check) {
+        match endpoint_fault(&self.endpoint) {
+            Some(EndpointFault::Password) => {
+                check.field("endpoint", |check| check.refuse_secret(EndpointFault::Password.to_string()));
+            }
+            Some(fault) => check.field("endpoint", |check| check.refuse(fault.to_string())),
+            None => {}
+        }
+        if let Some(tls) = &self.tls {
+            check.field("tls", |check| {
+                check.filled("ca", &tls.ca);
+                check.filled("cert", &tls.cert);
+                check.filled("key", &tls.key);
+                if !self.endpoint.starts_with("tcp://") {
+                    check.refuse("only a tcp:// endpoint speaks TLS");
+                }
+            });
+        }
+        if let Some(fault) = self.api_version.as_deref().and_then(api_version_fault) {
+            check.field("apiVersion", |check| check.refuse(fault));
+        }
+    }
+}
+
+/// Why a text is not the address of an engine. The text itself is never repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EndpointFault {
+    /// None of the schemes that are spoken.
+    #[error("must be unix:///path, tcp://host:port or ssh://user@host")]
+    Scheme,
+    /// A relative socket path depends on where Portreeve was started.
+    #[error("needs an absolute path: unix:///var/run/docker.sock")]
+    Path,
+    /// No host, or no port where one is needed.
+    #[error("needs a host and a port: tcp://host:2375")]
+    HostAndPort,
+    /// No host.
+    #[error("needs a host: ssh://user@host")]
+    Host,
+    /// It holds a password, which would show wherever the object is shown.
+    #[error("must not hold a password: engines are reached by key or certificate")]
+    Password,
+}
+
+/// Why `endpoint` is not the address of an engine, if it is not.
+pub fn endpoint_fault(endpoint: &str) -> Option<EndpointFault> {
+    if let Some(path) = endpoint.strip_prefix("unix://") {
+        return (!path.starts_with('/') || path.ends_with('/')).then_some(EndpointFault::Path);
+    }
+    let url = match url::Url::parse(endpoint) {
+        Ok(url) if matches!(url.scheme(), "tcp" | "ssh") => url,
+        Ok(url) if url.password().is_some() => return Some(EndpointFault::Password),
+        Ok(_) => return Some(EndpointFault::Scheme),
+        Err(_) if endpoint.starts_with("tcp://") => return Some(EndpointFault::HostAndPort),
+        Err(_) if endpoint.starts_with("ssh://") => return Some(EndpointFault::Host),
+        Err(_) => return Some(EndpointFault::Scheme),
+    };
+    let hostless = url.host_str().is_none_or(str::is_empty);
+    if url.password().is_some() {
+        Some(EndpointFault::Password)
+    } else if url.scheme() == "ssh" {
+        hostless.then_some(EndpointFault::Host)
+    } else {
+        (hostless || url.port().is_none()).then_some(EndpointFault::HostAndPort)
+    }
+}
+
+/// Why `version` is not an engine API version that is spoken, if it is not.
+pub fn api_version_fault(version: &str) -> Option<String> {
+    let minor = version.strip_prefix("1.").and_then(|minor| minor.parse::<u16>().ok());
+    match minor {
+        None => Some("is not an engine API version such as \"1.41\"".to_owned()),
+        Some(..41) => Some("is too old: API 1.41 (Docker 20.10) is the oldest that is spoken".to_owned()),
+        Some(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_a_socket_a_host_with_a_port_or_an_ssh_host() {
+        for (endpoint, expected) in [
+            ("unix:///var/run/docker.sock", None),
+            ("tcp://10.0.0.1:2375", None),
+            ("tcp://[::1]:2375", None),
+            ("ssh://root@host", None),
+            ("ssh://host:22", None),
+            ("unix://docker.sock", Some(EndpointFault::Path)),
+            ("unix:///", Some(EndpointFault::Path)),
+            ("tcp://host", Some(EndpointFault::HostAndPort)),
+            ("tcp://:2375", Some(EndpointFault::HostAndPort)),
+            ("tcp://host:99999", Some(EndpointFault::HostAndPort)),
+            ("ssh://", Some(EndpointFault::Host)),
+            ("ssh://root:hunter2@host", Some(EndpointFault::Password)),
+            ("http://host:1", Some(EndpointFault::Scheme)),
+            ("/var/run/docker.sock", Some(EndpointFault::Scheme)),
+            ("", Some(EndpointFault::Scheme)),
+        ] {
+            assert_eq!(endpoint_fault(endpoint), expected, "{endpoint}");
+        }
+    }
+
+    #[test]
+    fn engines_older_than_20_10_are_refused() {
+        for good in ["1.41", "1.55"] {
+            assert_eq!(api_version_fault(good), None);
+        }
+        for bad in ["1.40", "1.4", "2.0", "1.", "", "v1.41", "1.+41x"] {
+            assert!(api_version_fault(bad).is_some(), "{bad}");
+        }
+    }
 }

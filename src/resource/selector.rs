@@ -6,6 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use wildmatch::WildMatch;
 
+use super::KindId;
+use super::check::Check;
+
 /// Which containers are meant. All parts given must match; `{}` matches nothing, `all: true` everything.
 ///
 /// Names and images are patterns with `*` (any text) and `?` (one character). A label value of `"*"` asks only
@@ -34,8 +37,9 @@ pub struct Selector {
 }
 
 /// Containers of Docker Compose, by the labels it sets.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(extend("minProperties" = 1))]
 pub struct ComposeSelector {
     /// The value of `com.docker.compose.project`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -72,6 +76,20 @@ impl Selector {
     /// Whether nothing at all is asked for, so that nothing matches.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    pub(super) fn validate(&self, check: &mut Check) {
+        for (part, patterns) in [("names", &self.names), ("images", &self.images)] {
+            check.each(part, patterns, |check, pattern| {
+                if pattern.is_empty() {
+                    check.refuse("an empty pattern matches nothing");
+                }
+            });
+        }
+        check.each("hosts", &self.hosts, |check, host| check.refer(KindId::DockerHost, host));
+        if self.compose.as_ref().is_some_and(|compose| *compose == ComposeSelector::default()) {
+            check.field("compose", |check| check.refuse("give project, service or both"));
+        }
     }
 
     /// Whether `subject` is meant.

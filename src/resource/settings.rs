@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Duration;
+use super::check::Check;
+use super::{Duration, Kind};
 
 /// Intervals, retentions and thresholds. Listen address, storage and tokens are flags.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -60,5 +61,32 @@ impl Default for SettingsSpec {
             observe: false,
             metrics_persistence: true,
         }
+    }
+}
+
+/// The one name an object of this kind can have.
+pub const NAME: &str = "portreeve";
+
+impl Kind for SettingsSpec {
+    const KIND: &'static str = "Settings";
+    const PLURAL: &'static str = "settings";
+    const SHORT: &'static [&'static str] = &["set"];
+    const DOC: &'static str = "Intervals, retentions and thresholds that can change while Portreeve runs.";
+
+    fn validate(&self, check: &mut Check) {
+        check.positive("resync", self.resync);
+        check.positive("systemCheckInterval", self.system_check_interval);
+        check.positive("serviceCheckInterval", self.service_check_interval);
+        check.positive("defaultTimeout", self.default_timeout);
+        check.within("healthRetentionDays", self.health_retention_days, 1..=3650);
+        check.within("metricsRetentionDays", self.metrics_retention_days, 1..=3650);
+        check.within("maxConcurrentChecks", self.max_concurrent_checks, 1..=10_000);
+        check.within("retryAttempts", self.retry_attempts, 0..=100);
+        check.within("criticalCpu", self.critical_cpu, 1..=100);
+        check.within("criticalMemory", self.critical_memory, 1..=100);
+    }
+
+    fn name_fault(name: &str) -> Option<String> {
+        (name != NAME).then(|| format!("there is one Settings object, named `{NAME}`"))
     }
 }

@@ -48,6 +48,7 @@ CREATE TABLE lanes (
     container_id TEXT NOT NULL,
     attempts     INTEGER NOT NULL DEFAULT 0,
     next_ns      INTEGER NOT NULL DEFAULT 0,
+    firm         INTEGER NOT NULL DEFAULT 0,
     parked       INTEGER NOT NULL DEFAULT 0,
     last_error   TEXT,
     PRIMARY KEY (target, engine, container_id)
@@ -66,6 +67,7 @@ CREATE TABLE cells (
     dirty        INTEGER NOT NULL,
     attempts     INTEGER NOT NULL DEFAULT 0,
     next_ns      INTEGER NOT NULL DEFAULT 0,
+    firm         INTEGER NOT NULL DEFAULT 0,
     changed_ns   INTEGER NOT NULL,
     last_error   TEXT,
     PRIMARY KEY (registry, engine, container_id)

@@ -88,12 +88,13 @@ pub(super) async fn next_lane(
 }
 
 pub(super) async fn wake_lanes(pool: &SqlitePool, target: &str, from: Nanos) -> Result<u64, StoreError> {
-    let woken =
-        sqlx::query("UPDATE lanes SET next_ns = ?1 WHERE target = ?2 AND parked = 0 AND next_ns > ?1")
-            .bind(from.0)
-            .bind(target)
-            .execute(pool)
-            .await?;
+    let woken = sqlx::query(
+        "UPDATE lanes SET next_ns = ?1 WHERE target = ?2 AND parked = 0 AND firm = 0 AND next_ns > ?1",
+    )
+    .bind(from.0)
+    .bind(target)
+    .execute(pool)
+    .await?;
     Ok(woken.rows_affected())
 }
 
@@ -159,12 +160,13 @@ pub(super) async fn next_cell(
 }
 
 pub(super) async fn wake_cells(pool: &SqlitePool, registry: &str, from: Nanos) -> Result<u64, StoreError> {
-    let woken =
-        sqlx::query("UPDATE cells SET next_ns = ?1 WHERE registry = ?2 AND dirty = 1 AND next_ns > ?1")
-            .bind(from.0)
-            .bind(registry)
-            .execute(pool)
-            .await?;
+    let woken = sqlx::query(
+        "UPDATE cells SET next_ns = ?1 WHERE registry = ?2 AND dirty = 1 AND firm = 0 AND next_ns > ?1",
+    )
+    .bind(from.0)
+    .bind(registry)
+    .execute(pool)
+    .await?;
     Ok(woken.rows_affected())
 }
 

@@ -143,7 +143,7 @@ async fn put_cell(
         "INSERT INTO cells (registry, engine, container_id, generation, wanted, dirty, changed_ns)
          VALUES (?, ?, ?, 1, ?, 1, ?)
          ON CONFLICT DO UPDATE SET generation = generation + 1, wanted = excluded.wanted, dirty = 1,
-             attempts = 0, next_ns = 0, changed_ns = excluded.changed_ns",
+             attempts = 0, next_ns = 0, firm = 0, changed_ns = excluded.changed_ns",
     )
     .bind(registry)
     .bind(&*key.engine)
@@ -200,7 +200,7 @@ async fn settle(db: &mut SqliteConnection, settlement: &Settlement, at: Nanos) -
                 .execute(&mut *db)
                 .await?;
             sqlx::query(
-                "UPDATE lanes SET attempts = 0, next_ns = 0, last_error = NULL
+                "UPDATE lanes SET attempts = 0, next_ns = 0, firm = 0, last_error = NULL
                  WHERE (target, engine, container_id) = (SELECT target, engine, container_id FROM outbox WHERE seq = ?)",
             )
             .bind(seq)
@@ -216,13 +216,14 @@ async fn settle(db: &mut SqliteConnection, settlement: &Settlement, at: Nanos) -
             .execute(&mut *db)
             .await?;
         }
-        Settlement::LaneWaits { target, key, attempts, next, error } => {
+        Settlement::LaneWaits { target, key, attempts, next, firm, error } => {
             sqlx::query(
-                "UPDATE lanes SET attempts = ?, next_ns = ?, last_error = ?
+                "UPDATE lanes SET attempts = ?, next_ns = ?, firm = ?, last_error = ?
                  WHERE target = ? AND engine = ? AND container_id = ?",
             )
             .bind(attempts)
             .bind(next.0)
+            .bind(firm)
             .bind(error)
             .bind(target)
             .bind(&*key.engine)
@@ -243,7 +244,7 @@ async fn settle(db: &mut SqliteConnection, settlement: &Settlement, at: Nanos) -
         }
         Settlement::CellAcked { registry, key, generation, state } => {
             sqlx::query(
-                "UPDATE cells SET acked = ?, attempts = 0, next_ns = 0, last_error = NULL, attempted = 1,
+                "UPDATE cells SET acked = ?, attempts = 0, next_ns = 0, firm = 0, last_error = NULL, attempted = 1,
                      dirty = (generation <> ?) WHERE registry = ? AND engine = ? AND container_id = ?",
             )
             .bind(document("discovery cell", state)?)
@@ -265,13 +266,14 @@ async fn settle(db: &mut SqliteConnection, settlement: &Settlement, at: Nanos) -
                 .await?;
             }
         }
-        Settlement::CellWaits { registry, key, attempts, next, error } => {
+        Settlement::CellWaits { registry, key, attempts, next, firm, error } => {
             sqlx::query(
-                "UPDATE cells SET attempts = ?, next_ns = ?, last_error = ?, attempted = 1
+                "UPDATE cells SET attempts = ?, next_ns = ?, firm = ?, last_error = ?, attempted = 1
                  WHERE registry = ? AND engine = ? AND container_id = ?",
             )
             .bind(attempts)
             .bind(next.0)
+            .bind(firm)
             .bind(error)
             .bind(registry)
             .bind(&*key.engine)

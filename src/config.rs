@@ -1,0 +1,71 @@
+//! What one process is started with: flags and environment variables, checked and ready to use.
+//!
+//! Flags are read in two steps. [`RunArgs`] is what was written, as text; [`RunConfig`] is what it means, and nothing
+//! in it can be wrong any more. What can change while Portreeve runs is not here but in `Settings`.
+
+mod args;
+pub mod environment;
+mod resolve;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+
+pub use args::{LogFormat, RunArgs};
+pub use environment::Environment;
+pub use resolve::{ConfigError, Process};
+
+/// What `portreeve run` works with.
+#[derive(Debug)]
+pub struct RunConfig {
+    /// Directories of manifests, read again whenever they change; none: only environment and labels say what to do.
+    pub config_dirs: Vec<PathBuf>,
+    /// Directory of everything that must survive a restart.
+    pub state_dir: PathBuf,
+    /// Address of the HTTP server; beyond loopback only with a token.
+    pub listen: SocketAddr,
+    /// The token that calls must carry; `None`: none, and `listen` is a loopback address.
+    pub token: Option<SecretString>,
+    /// Whether `/metrics` answers without a token.
+    pub open_metrics: bool,
+    /// Decide and say, never act: belongs into [`crate::desired::Sources::observe`].
+    pub observe: bool,
+    /// Where the ledger is.
+    pub storage: Storage,
+    /// How logs are written.
+    pub log: LogConfig,
+    /// Objects made from environment variables, and notes about variables to log at start.
+    pub environment: Environment,
+}
+
+/// Where the ledger is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// One SQLite database file.
+    Sqlite {
+        /// Its path, absolute if the state directory's is.
+        path: PathBuf,
+    },
+}
+
+/// How logs are written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    /// Text for people or JSON for machines.
+    pub format: LogFormat,
+    /// Filter directives as in `RUST_LOG`.
+    pub filter: String,
+    /// A file that gets every line too, opened for appending.
+    pub file: Option<PathBuf>,
+}
+
+impl RunConfig {
+    /// What `args` mean in `process`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the flag or variable that cannot be used.
+    pub fn resolve(args: RunArgs, process: &Process) -> Result<Self, ConfigError> {
+        resolve::resolve(args, process)
+    }
+}

@@ -1,0 +1,112 @@
+use secrecy::ExposeSecret;
+
+use super::*;
+
+fn process(pairs: &[(&str, &str)]) -> Process {
+    let home = [("HOME", "/home/ada")];
+    let variables = home.iter().chain(pairs).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Process { variables: variables.collect(), superuser: false }
+}
+
+fn listening(address: &str) -> RunArgs {
+    RunArgs { listen: Some(address.to_owned()), ..RunArgs::default() }
+}
+
+#[test]
+fn with_nothing_said_it_listens_on_loopback_and_keeps_state_at_home() {
+    let config = resolve(RunArgs::default(), &process(&[])).expect("a configuration");
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8000");
+    assert_eq!(config.state_dir, Path::new("/home/ada/.local/state/portreeve"));
+    assert_eq!(config.storage, Storage::Sqlite { path: config.state_dir.join("portreeve.db") });
+    assert_eq!(config.log.filter, "info");
+    assert!(config.token.is_none() && config.config_dirs.is_empty() && config.environment.objects.is_empty());
+}
+
+#[test]
+fn state_goes_where_the_flag_the_user_or_xdg_says() {
+    let dir = |process: &Process| resolve(RunArgs::default(), process).map(|config| config.state_dir);
+    let root = Process { superuser: true, ..process(&[("XDG_STATE_HOME", "/x")]) };
+    assert_eq!(dir(&root), Ok(PathBuf::from("/var/lib/portreeve")));
+    assert_eq!(dir(&process(&[("XDG_STATE_HOME", "/x")])), Ok(PathBuf::from("/x/portreeve")));
+    assert_eq!(
+        dir(&process(&[("XDG_STATE_HOME", "x")])),
+        Ok(PathBuf::from("/home/ada/.local/state/portreeve"))
+    );
+    assert_eq!(dir(&Process::default()), Err(ConfigError::NoStateDir));
+    let flag = RunArgs { state_dir: Some("/s".into()), ..RunArgs::default() };
+    assert_eq!(resolve(flag, &root).expect("a configuration").state_dir, Path::new("/s"));
+}
+
+#[test]
+fn health_service_port_sets_the_port_and_listen_beats_it() {
+    let process = process(&[("HEALTH_SERVICE_PORT", "9100")]);
+    let address = |args| resolve(args, &process).expect("a configuration").listen.to_string();
+    assert_eq!(address(RunArgs::default()), "127.0.0.1:9100");
+    assert_eq!(address(listening("127.0.0.1:7000")), "127.0.0.1:7000");
+    assert_eq!(address(listening("localhost:7000")), "127.0.0.1:7000");
+    assert_eq!(address(listening("[::1]:7000")), "[::1]:7000");
+    for bad in ["7000", "example.com:80", "127.0.0.1", ":", "localhost:99999"] {
+        assert!(matches!(resolve(listening(bad), &process), Err(ConfigError::Listen(_))), "{bad}");
+    }
+}
+
+#[test]
+fn nothing_is_reachable_from_outside_without_a_token() {
+    for open in ["0.0.0.0:8000", ":8000", "[::]:8000", "192.168.1.4:8000"] {
+        let error = resolve(listening(open), &process(&[])).expect_err(open);
+        assert!(matches!(error, ConfigError::OpenListen(_)), "{error}");
+        let config = resolve(listening(open), &process(&[("PORTREEVE_TOKEN", "s3cret")])).expect(open);
+        assert_eq!(config.token.expect("a token").expose_secret(), "s3cret");
+    }
+}
+
+#[test]
+fn a_token_file_must_hold_a_token_and_beats_the_variable() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("token");
+    let args = || RunArgs { token_file: Some(path.clone()), ..RunArgs::default() };
+    let process = process(&[("PORTREEVE_TOKEN", "other")]);
+    assert!(matches!(resolve(args(), &process), Err(ConfigError::TokenFile { .. })));
+    for (content, good) in [("s3cret\n", true), ("\n", false), ("two words", false), ("naïve", false)] {
+        std::fs::write(&path, content).expect("a file");
+        let token = resolve(args(), &process).map(|config| config.token);
+        match token {
+            Ok(token) => assert!(good && token.expect("a token").expose_secret() == "s3cret"),
+            Err(error) => assert!(!good && !error.to_string().contains("words"), "{error}"),
+        }
+    }
+}
+
+#[test]
+fn storage_urls_are_relative_to_the_state_directory_or_absolute() {
+    let state = Path::new("/state");
+    let storage = |name: &str, url: &str| storage(&process(&[(name, url)]), state);
+    let sqlite = |path: &str| Ok(Storage::Sqlite { path: path.into() });
+    assert_eq!(storage("METRICS_STORAGE_URL", "sqlite:///health.db"), sqlite("/state/health.db"));
+    assert_eq!(storage("METRICS_STORAGE_URL", "sqlite:////data/health.db"), sqlite("/data/health.db"));
+    for bad in ["sqlite://health.db", "sqlite:///", "mysql://x", "health.db"] {
+        assert_eq!(
+            storage("METRICS_STORAGE_URL", bad),
+            Err(ConfigError::Storage("METRICS_STORAGE_URL")),
+            "{bad}"
+        );
+    }
+    for url in
+        ["postgresql://u:hunter2@db/x", "postgres://u:hunter2@db/x", "postgresql+psycopg2://u:hunter2@db/x"]
+    {
+        let error = storage("POSTGRES_URL", url).expect_err(url).to_string();
+        assert!(error.contains("not available in this version yet") && !error.contains("hunter2"), "{error}");
+    }
+    let both = process(&[("POSTGRES_URL", "postgres://db/x"), ("METRICS_STORAGE_URL", "sqlite:///a.db")]);
+    assert_eq!(super::storage(&both, state), Err(ConfigError::Postgres("POSTGRES_URL")));
+}
+
+#[test]
+fn the_docker_host_flag_beats_the_variable() {
+    let args = RunArgs { docker_host: Some("tcp://flag:1".to_owned()), ..RunArgs::default() };
+    let config = resolve(args, &process(&[("DOCKER_HOST", "tcp://variable:1")])).expect("a configuration");
+    let crate::resource::Spec::DockerHost(host) = &config.environment.objects[0].spec else {
+        panic!("not a DockerHost")
+    };
+    assert_eq!(host.endpoint, "tcp://flag:1");
+}

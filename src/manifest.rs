@@ -1,0 +1,36 @@
+//! YAML text ↔ objects, with positions. The only user of `serde_yaml`.
+//!
+//! A file is cut into its documents; each is read twice from the same text: once as plain values, bounded in size and
+//! depth and free of duplicate keys, and once as the types of its `kind`. Whatever is wrong is found by its path and
+//! located in the text again, so that every [`Problem`] names file, line and column and shows the line.
+
+mod nearest;
+mod problem;
+
+pub use nearest::nearest;
+pub use problem::{Place, Problem};
+
+use crate::resource::Object;
+use crate::resource::check::Reference;
+
+/// An object and where it was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded {
+    /// The object; its origin names the file.
+    pub object: Object,
+    /// Where its name stands.
+    pub place: Place,
+    /// The other objects it names, and where.
+    pub references: Vec<(Reference, Place)>,
+    /// Whether its file has become unreadable since, and this is what it said last.
+    pub held: bool,
+}
+
+/// What the configuration directories say.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LoadedSet {
+    /// Every object, in the order of files and documents; no two with one kind and name.
+    pub objects: Vec<Loaded>,
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+}

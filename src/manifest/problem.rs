@@ -1,0 +1,79 @@
+//! What is wrong with a file, where, and how that is shown.
+
+use std::fmt;
+
+/// A place in a file, with the line that stands there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Path of the file, as it was named or found.
+    pub file: String,
+    /// Line, counted from 1.
+    pub line: usize,
+    /// Column in characters, counted from 1.
+    pub column: usize,
+    pub(super) excerpt: Excerpt,
+}
+
+/// The line of a place, cut to what can be shown and free of secrets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Excerpt {
+    pub(super) text: String,
+    /// Bytes of `text` that are meant.
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+/// Something wrong with what was declared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Path of the file, as it was named or found.
+    pub file: String,
+    /// Line, counted from 1; `None` when the file as a whole is meant.
+    pub line: Option<usize>,
+    /// Column in characters, counted from 1.
+    pub column: Option<usize>,
+    /// What is wrong, in one line.
+    pub message: String,
+    /// The same with the line shown, in plain text, several lines without a last line break.
+    pub rendered: String,
+    pub(super) excerpt: Option<Excerpt>,
+}
+
+impl Place {
+    /// A problem at this place.
+    pub fn problem(&self, message: &str) -> Problem {
+        Problem {
+            file: self.file.clone(),
+            line: Some(self.line),
+            column: Some(self.column),
+            message: message.to_owned(),
+            rendered: message.to_owned(),
+            excerpt: Some(self.excerpt.clone()),
+        }
+    }
+}
+
+impl Problem {
+    /// A problem with a file or directory as a whole.
+    pub fn whole(file: &str, message: &str) -> Self {
+        Self {
+            file: file.to_owned(),
+            line: None,
+            column: None,
+            message: message.to_owned(),
+            rendered: message.to_owned(),
+            excerpt: None,
+        }
+    }
+}
+
+/// `file:line:column: message`, one line.
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if let (Some(line), Some(column)) = (self.line, self.column) {
+            write!(f, ":{line}:{column}")?;
+        }
+        write!(f, ": {}", self.message)
+    }
+}

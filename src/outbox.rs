@@ -1,0 +1,121 @@
+//! Sending what was committed: bills, one lane per container and service, and discovery cells.
+//!
+//! # Guarantees
+//! Nothing is sent that is not committed, and nothing committed is given up. Bills of one container reach one
+//! service in order: the next is sent after the answer to the one before has been stored. A container whose call
+//! fails delays no other; a service that fails delays no other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::Notify;
+
+use crate::observed::{ContainerKey, Nanos};
+use crate::resource::{SecretRef, Signing};
+use crate::store::{ChangeSet, Store, StoreError};
+
+mod address;
+pub mod billing;
+mod call;
+mod credentials;
+pub mod discovery;
+mod dispatch;
+pub mod retry;
+
+pub use call::HttpClient;
+pub use dispatch::{Dispatcher, Queue};
+
+/// Why a call was not made or not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum DeliveryError {
+    /// The service cannot be reached, broke off or took too long. Normal while it restarts; tried again for ever.
+    #[error("{0}")]
+    Transport(String),
+    /// The service answered, but not with success.
+    #[error("HTTP {status}{}", .retry_after.map(|wait| format!(", to be tried again in {} s", wait.as_secs())).unwrap_or_default())]
+    Status {
+        /// HTTP status.
+        status: u16,
+        /// Its `Retry-After`.
+        retry_after: Option<Duration>,
+    },
+    /// The secret a call needs is not there now. Tried again: it may be mounted later.
+    #[error("the secret {0}")]
+    Secret(String),
+    /// The resource's URL cannot be used.
+    #[error("the URL {0}")]
+    Url(String),
+    /// The result could not be stored; the call will be made again, with the same id.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Who commits what deliveries came to; batches with everybody else.
+#[async_trait]
+pub trait Commit: Send + Sync + 'static {
+    /// Commits `changes` durably before it returns.
+    async fn commit(&self, changes: ChangeSet) -> Result<(), StoreError>;
+}
+
+/// What every delivery needs.
+#[derive(Clone)]
+pub struct Office {
+    /// Where the queues are read.
+    pub store: Arc<dyn Store>,
+    /// Where results are committed.
+    pub commit: Arc<dyn Commit>,
+    /// For the calls.
+    pub http: HttpClient,
+}
+
+impl std::fmt::Debug for Office {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Office").finish_non_exhaustive()
+    }
+}
+
+/// Wakes a dispatcher: something was committed for its target.
+#[derive(Clone, Debug, Default)]
+pub struct Bell(Arc<Notify>);
+
+impl Bell {
+    /// There may be work.
+    pub fn ring(&self) {
+        self.0.notify_one();
+    }
+
+    async fn rung(&self) {
+        self.0.notified().await;
+    }
+}
+
+/// A signature key in use.
+fn signing_key(signing: Option<&Signing>) -> Option<&SecretRef> {
+    signing.map(|signing| &signing.secret)
+}
+
+/// What came of working on one lane or cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Worked {
+    /// Everything in hand was taken.
+    Delivered,
+    /// It has to wait, or is parked.
+    Failed,
+}
+
+/// The key and due time by which queues are told apart; re-exported for implementors of [`Queue`].
+pub type Due<T> = Vec<(ContainerKey, T)>;
+
+/// Seed for jitter: differs by lane, not by time.
+fn seed(name: &str, key: &ContainerKey, attempts: u32) -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    (name, &key.engine, &key.id, attempts).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// `wait` from now, as a point in time.
+fn after(wait: Duration) -> Nanos {
+    Nanos(crate::clock::now().0.saturating_add(i64::try_from(wait.as_nanos()).unwrap_or(i64::MAX)))
+}

@@ -1,0 +1,127 @@
+//! Posting bills: one lane per container, in order, the exact bytes, until the service takes them.
+
+use async_trait::async_trait;
+use metrics::counter;
+use reqwest::{Method, Url};
+use tracing::{info, warn};
+
+use super::call::Call;
+use super::retry::{self, Verdict};
+use super::{DeliveryError, Due, Office, Queue, Worked, after, seed, signing_key};
+use crate::observed::{ContainerKey, Nanos};
+use crate::resource::billing_service::BillingServiceSpec;
+use crate::store::{ChangeSet, Lane, PendingBill, Settlement, StoreError};
+
+/// The lanes of one BillingService.
+#[derive(Debug)]
+pub struct BillingQueue {
+    /// Name of the resource.
+    pub name: String,
+    /// Its spec.
+    pub spec: BillingServiceSpec,
+    /// Store, commits and HTTP.
+    pub office: Office,
+}
+
+#[async_trait]
+impl Queue for BillingQueue {
+    type Item = Lane;
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn due(&self, now: Nanos, busy: &[ContainerKey], limit: usize) -> Result<Due<Lane>, StoreError> {
+        let lanes = self.office.store.due_lanes(&self.name, now, busy, limit).await?;
+        Ok(lanes.into_iter().map(|lane| (lane.key.clone(), lane)).collect())
+    }
+
+    async fn next(&self, now: Nanos) -> Result<Option<Nanos>, StoreError> {
+        self.office.store.next_lane(&self.name, now).await
+    }
+
+    async fn wake(&self, from: Nanos) -> Result<u64, StoreError> {
+        self.office.store.wake_lanes(&self.name, from).await
+    }
+
+    async fn work(&self, lane: Lane) -> Worked {
+        for bill in &lane.bills {
+            if let Err(error) = self.deliver(&lane.key, bill).await {
+                self.failed(&lane, bill, &error).await;
+                return Worked::Failed;
+            }
+        }
+        Worked::Delivered
+    }
+}
+
+impl BillingQueue {
+    async fn deliver(&self, key: &ContainerKey, bill: &PendingBill) -> Result<(), DeliveryError> {
+        let url = endpoint(&self.spec.url, &self.spec.path)?;
+        let call = Call {
+            method: Method::POST,
+            url,
+            body: Some(bill.body.clone()),
+            headers: vec![("idempotency-key", bill.id.to_string())],
+            timeout: self.spec.timeout.get(),
+            auth: self.spec.auth.as_ref(),
+            signing: signing_key(self.spec.signing.as_ref()),
+        };
+        self.office.http.send(call).await?;
+        // The next bill of the lane waits for this: after a crash at most the last one is sent again.
+        self.settle(Settlement::BillDelivered { seq: bill.seq }).await?;
+        info!(target: "portreeve::billing", service = %self.name, "Billing Service notified: {} for {}", bill.event, key.id);
+        counter!("portreeve_deliveries_total", "kind" => "BillingService", "target" => self.name.clone(), "outcome" => "delivered").increment(1);
+        Ok(())
+    }
+
+    async fn failed(&self, lane: &Lane, bill: &PendingBill, error: &DeliveryError) {
+        let (verdict, retry_after) = match error {
+            DeliveryError::Status { status, retry_after } => (retry::verdict(*status), *retry_after),
+            DeliveryError::Transport(_)
+            | DeliveryError::Secret(_)
+            | DeliveryError::Url(_)
+            | DeliveryError::Store(_) => (Verdict::Later, None),
+        };
+        let outcome = if verdict == Verdict::Never { "parked" } else { "retried" };
+        counter!("portreeve_deliveries_total", "kind" => "BillingService", "target" => self.name.clone(), "outcome" => outcome).increment(1);
+        warn!(target: "portreeve::billing", service = %self.name, event = %bill.event, container = %lane.key.id, outcome, "Failed to notify Billing Service: {error}");
+        let (target, key) = (self.name.clone(), lane.key.clone());
+        let settlement = match verdict {
+            Verdict::Never => Settlement::LaneParked { target, key, error: error.to_string() },
+            Verdict::Taken | Verdict::Later => {
+                let attempts = lane.attempts.saturating_add(1);
+                let wait = retry::wait(
+                    &self.spec.retry,
+                    attempts,
+                    retry_after,
+                    seed(&self.name, &lane.key, attempts),
+                );
+                Settlement::LaneWaits {
+                    target,
+                    key,
+                    attempts,
+                    next: after(wait),
+                    firm: retry_after.is_some(),
+                    error: error.to_string(),
+                }
+            }
+        };
+        if let Err(error) = self.settle(settlement).await {
+            // The lane stays due: it is tried again as soon as the store is back.
+            warn!(target: "portreeve::billing", service = %self.name, "a failed delivery could not be recorded: {error}");
+        }
+    }
+
+    async fn settle(&self, settlement: Settlement) -> Result<(), StoreError> {
+        let changes =
+            ChangeSet { settled: vec![settlement], at: crate::clock::now(), ..ChangeSet::default() };
+        self.office.commit.commit(changes).await
+    }
+}
+
+/// `path` appended to the base URL, whose own path and trailing slash are kept and dropped.
+pub(super) fn endpoint(base: &str, path: &str) -> Result<Url, DeliveryError> {
+    let joined = format!("{}/{}", base.trim_end_matches('/'), path.trim_start_matches('/'));
+    Url::parse(&joined).map_err(|error| DeliveryError::Url(format!("cannot be used: {error}")))
+}

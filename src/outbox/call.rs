@@ -1,0 +1,141 @@
+//! One HTTP call: bounded in time, no redirects followed, connections reused, answers not read beyond their head.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use hmac::{Hmac, KeyInit, Mac};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::{Method, Url};
+use secrecy::ExposeSecret;
+use sha2::Sha256;
+
+use super::credentials::{self, Authorisation};
+use super::{DeliveryError, address};
+use crate::resource::{Auth, SecretRef};
+
+/// A shared client, built with the first call: without a CA bundle building fails, and plain HTTP must not suffer.
+#[derive(Clone, Debug, Default)]
+pub struct HttpClient(Arc<OnceLock<reqwest::Client>>);
+
+/// What is sent.
+#[derive(Debug)]
+pub(super) struct Call<'a> {
+    pub method: Method,
+    pub url: Url,
+    pub body: Option<Vec<u8>>,
+    pub headers: Vec<(&'static str, String)>,
+    pub timeout: Duration,
+    pub auth: Option<&'a Auth>,
+    pub signing: Option<&'a SecretRef>,
+}
+
+impl HttpClient {
+    fn client(&self) -> Result<&reqwest::Client, DeliveryError> {
+        if let Some(client) = self.0.get() {
+            return Ok(client);
+        }
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .dns_resolver(Arc::new(address::Guarded))
+            .user_agent(concat!("portreeve/", env!("CARGO_PKG_VERSION")))
+            .pool_idle_timeout(Duration::from_secs(60))
+            .no_proxy()
+            .build()
+            .map_err(|error| DeliveryError::Transport(reason(&error)))?;
+        Ok(self.0.get_or_init(|| client))
+    }
+
+    /// Makes a call; success is any 2xx. Nothing of the answer's body is kept.
+    pub(super) async fn send(&self, call: Call<'_>) -> Result<(), DeliveryError> {
+        let Call { method, url, body, headers, timeout, auth, signing } = call;
+        address::check(&url).map_err(DeliveryError::Url)?;
+        let mut request = self.client()?.request(method, url).timeout(timeout);
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        request = match credentials::authorisation(auth).await? {
+            Authorisation::None => request,
+            Authorisation::Bearer(secret) => request.bearer_auth(secret.expose_secret()),
+            Authorisation::Basic(user, password) => request.basic_auth(user, Some(password.expose_secret())),
+        };
+        if let Some(body) = body {
+            if let Some(key) = signing {
+                let key = credentials::read(key).await?;
+                request = request.headers(signature(key.expose_secret().as_bytes(), &body));
+            }
+            request = request.header(CONTENT_TYPE, "application/json").body(body);
+        }
+        let answer = request.send().await.map_err(|error| DeliveryError::Transport(reason(&error)))?;
+        let status = answer.status();
+        if status.is_success() {
+            // The connection can be used again once the answer has been read; a long one is not worth it.
+            let _ = tokio::time::timeout(Duration::from_millis(200), answer.bytes()).await;
+            return Ok(());
+        }
+        Err(DeliveryError::Status { status: status.as_u16(), retry_after: retry_after(answer.headers()) })
+    }
+}
+
+fn signature(key: &[u8], body: &[u8]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    // HMAC takes keys of any length.
+    if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) {
+        mac.update(body);
+        let value = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(HeaderName::from_static("x-portreeve-signature"), value);
+        }
+    }
+    headers
+}
+
+/// `Retry-After` as seconds or as an HTTP date (RFC 9110, 10.2.3).
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = jiff::fmt::rfc2822::parse(text).ok()?.timestamp().as_nanosecond();
+    let wait = at - i128::from(crate::clock::now().0);
+    Some(Duration::from_nanos(u64::try_from(wait).unwrap_or(0)))
+}
+
+/// The innermost cause without the URL, which may hold a token.
+fn reason(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "no answer in time".to_owned();
+    }
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    if std::ptr::eq(innermost, error as &dyn std::error::Error) {
+        return "the call could not be made".to_owned();
+    }
+    innermost.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_are_signed_with_hmac_sha256() {
+        // RFC 4231, test case 2.
+        let headers = signature(b"Jefe", b"what do ya want for nothing?");
+        assert_eq!(
+            headers["x-portreeve-signature"],
+            "sha256=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        );
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let headers =
+            |text: &'static str| HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(text))]);
+        assert_eq!(retry_after(&headers("120")), Some(Duration::from_secs(120)));
+        assert_eq!(retry_after(&headers("Sun, 06 Nov 1994 08:49:37 GMT")), Some(Duration::ZERO));
+        assert_eq!(retry_after(&headers("soon")), None);
+        assert_eq!(retry_after(&HeaderMap::new()), None);
+    }
+}

@@ -1,0 +1,172 @@
+//! Keeping a Discovery registry equal to what runs: one cell per container, only the latest state is sent.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use metrics::counter;
+use reqwest::Method;
+use tracing::{info, warn};
+
+use super::call::Call;
+use super::{DeliveryError, Due, Office, Queue, Worked, after, billing::endpoint, retry::wait, seed};
+use crate::observed::{ContainerKey, Nanos};
+use crate::reconcile::discovery::Wanted;
+use crate::resource::billing_service::Retry;
+use crate::resource::discovery_registry::DiscoveryRegistrySpec;
+use crate::store::{Cell, ChangeSet, Settlement, StoreError};
+
+/// The cells of one DiscoveryRegistry.
+#[derive(Debug)]
+pub struct DiscoveryQueue {
+    /// Name of the resource.
+    pub name: String,
+    /// Its spec.
+    pub spec: DiscoveryRegistrySpec,
+    /// Store, commits and HTTP.
+    pub office: Office,
+}
+
+#[async_trait]
+impl Queue for DiscoveryQueue {
+    type Item = Cell;
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn due(&self, now: Nanos, busy: &[ContainerKey], limit: usize) -> Result<Due<Cell>, StoreError> {
+        let cells = self.office.store.due_cells(&self.name, now, busy, limit).await?;
+        Ok(cells.into_iter().map(|cell| (cell.key.clone(), cell)).collect())
+    }
+
+    async fn next(&self, now: Nanos) -> Result<Option<Nanos>, StoreError> {
+        self.office.store.next_cell(&self.name, now).await
+    }
+
+    async fn wake(&self, from: Nanos) -> Result<u64, StoreError> {
+        self.office.store.wake_cells(&self.name, from).await
+    }
+
+    async fn resend(&self) -> Result<u64, StoreError> {
+        self.office.store.resend_cells(&self.name).await
+    }
+
+    fn resend_period(&self) -> Option<Duration> {
+        Some(self.spec.resync_period.get()).filter(|period| !period.is_zero())
+    }
+
+    async fn work(&self, cell: Cell) -> Worked {
+        let (settlement, worked) = match self.bring_up_to_date(&cell).await {
+            Ok(action) => {
+                if let Some(action) = action {
+                    info!(target: "portreeve::discovery", service = %self.name, "Discovery Service notified: {action} for {}", cell.key.id);
+                    self.count("delivered");
+                }
+                let acked = Settlement::CellAcked {
+                    registry: self.name.clone(),
+                    key: cell.key.clone(),
+                    generation: cell.generation,
+                    state: cell.wanted.clone(),
+                };
+                (acked, Worked::Delivered)
+            }
+            Err(error) => {
+                warn!(target: "portreeve::discovery", service = %self.name, container = %cell.key.id, wanted = cell.wanted.as_str(), "Failed to notify Discovery Service: {error}");
+                self.count("retried");
+                (self.waits(&cell, &error), Worked::Failed)
+            }
+        };
+        let changes =
+            ChangeSet { settled: vec![settlement], at: crate::clock::now(), ..ChangeSet::default() };
+        match self.office.commit.commit(changes).await {
+            Ok(()) => worked,
+            Err(error) => {
+                // The cell stays due; sending it again is harmless, it is a state and not a change.
+                warn!(target: "portreeve::discovery", service = %self.name, "a delivery could not be recorded: {error}");
+                Worked::Failed
+            }
+        }
+    }
+}
+
+impl DiscoveryQueue {
+    /// Makes the calls that bring the registry to what is wanted, and says what they told it; `None`: nothing to say.
+    async fn bring_up_to_date(&self, cell: &Cell) -> Result<Option<&'static str>, DeliveryError> {
+        let id = &*cell.key.id;
+        match &cell.wanted {
+            Wanted::Up(body) => {
+                match self.call(Method::POST, "", Some(body)).await {
+                    // The same body was acknowledged before: the registry remembers, all is well.
+                    Err(DeliveryError::Status { status: 409, .. })
+                        if cell.acked.as_ref() == Some(&cell.wanted) => {}
+                    // What it holds is not what we say: of an earlier run, or of a call whose answer was lost.
+                    Err(DeliveryError::Status { status: 409, .. }) => {
+                        self.delete(id).await?;
+                        self.call(Method::POST, "", Some(body)).await?;
+                    }
+                    other => other?,
+                }
+                Ok(Some("started"))
+            }
+            // It was never told of the container: there is nothing to take back.
+            Wanted::Down | Wanted::Absent if !cell.attempted => Ok(None),
+            Wanted::Down => {
+                forgive_missing(self.call(Method::PUT, &format!("/{id}/status?status=DOWN"), None).await)?;
+                Ok(Some("stopped"))
+            }
+            Wanted::Absent => {
+                self.delete(id).await?;
+                Ok(Some("removed"))
+            }
+        }
+    }
+
+    async fn delete(&self, id: &str) -> Result<(), DeliveryError> {
+        forgive_missing(self.call(Method::DELETE, &format!("/{id}"), None).await)
+    }
+
+    async fn call(&self, method: Method, path: &str, body: Option<&String>) -> Result<(), DeliveryError> {
+        let call = Call {
+            method,
+            url: endpoint(&self.spec.url, &format!("/registry/endpoints{path}"))?,
+            body: body.map(|body| body.clone().into_bytes()),
+            headers: Vec::new(),
+            timeout: self.spec.timeout.get(),
+            auth: self.spec.auth.as_ref(),
+            signing: None,
+        };
+        self.office.http.send(call).await
+    }
+
+    fn waits(&self, cell: &Cell, error: &DeliveryError) -> Settlement {
+        let retry_after = match error {
+            DeliveryError::Status { retry_after, .. } => *retry_after,
+            DeliveryError::Transport(_)
+            | DeliveryError::Secret(_)
+            | DeliveryError::Url(_)
+            | DeliveryError::Store(_) => None,
+        };
+        let attempts = cell.attempts.saturating_add(1);
+        let wait = wait(&Retry::default(), attempts, retry_after, seed(&self.name, &cell.key, attempts));
+        Settlement::CellWaits {
+            registry: self.name.clone(),
+            key: cell.key.clone(),
+            attempts,
+            next: after(wait),
+            firm: retry_after.is_some(),
+            error: error.to_string(),
+        }
+    }
+
+    fn count(&self, outcome: &'static str) {
+        counter!("portreeve_deliveries_total", "kind" => "DiscoveryRegistry", "target" => self.name.clone(), "outcome" => outcome).increment(1);
+    }
+}
+
+/// What is not there is as good as down or deleted.
+fn forgive_missing(result: Result<(), DeliveryError>) -> Result<(), DeliveryError> {
+    match result {
+        Err(DeliveryError::Status { status: 404, .. }) => Ok(()),
+        other => other,
+    }
+}

@@ -1,0 +1,190 @@
+//! Validation beyond types: what is wrong with a value, and where.
+
+use std::ops::RangeInclusive;
+
+use super::path::{FieldPath, Segment};
+use super::{Duration, KindId};
+
+/// One thing wrong with an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The value that is wrong.
+    pub path: FieldPath,
+    /// What is wrong and what to write instead; never holds a secret.
+    pub message: String,
+    /// Whether the value may be a secret, so that the line it stands in must not be shown as it is.
+    pub secret: bool,
+}
+
+/// A mention of another object by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// Where the name stands.
+    pub path: FieldPath,
+    /// The kind meant.
+    pub kind: KindId,
+    /// The name meant.
+    pub name: String,
+}
+
+/// Collects violations while walking an object; knows where it is.
+#[derive(Debug, Default)]
+pub struct Check {
+    path: FieldPath,
+    violations: Vec<Violation>,
+    references: Vec<Reference>,
+}
+
+impl Check {
+    /// A check that starts at the document's root.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Looks at the value of `key`.
+    pub fn field(&mut self, key: &str, look: impl FnOnce(&mut Self)) {
+        self.step(Segment::Key(key.to_owned()), look);
+    }
+
+    /// Looks at each item of the list under `key`.
+    pub fn each<T>(&mut self, key: &str, items: &[T], mut look: impl FnMut(&mut Self, &T)) {
+        self.field(key, |check| {
+            for (index, item) in items.iter().enumerate() {
+                check.step(Segment::Index(index), |check| look(check, item));
+            }
+        });
+    }
+
+    fn step(&mut self, segment: Segment, look: impl FnOnce(&mut Self)) {
+        self.path.push(segment);
+        look(self);
+        self.path.pop();
+    }
+
+    /// Says that the value looked at is wrong.
+    pub fn refuse(&mut self, message: impl Into<String>) {
+        self.violations.push(Violation { path: self.path.clone(), message: message.into(), secret: false });
+    }
+
+    /// Says that the value looked at is wrong, and that it may be a secret.
+    pub fn refuse_secret(&mut self, message: impl Into<String>) {
+        self.violations.push(Violation { path: self.path.clone(), message: message.into(), secret: true });
+    }
+
+    /// Notes that the value looked at names another object, to be resolved when all objects are known.
+    pub fn refer(&mut self, kind: KindId, name: &str) {
+        self.references.push(Reference { path: self.path.clone(), kind, name: name.to_owned() });
+    }
+
+    /// The value of `key` must be longer than no time.
+    pub fn positive(&mut self, key: &str, duration: Duration) {
+        if duration.is_zero() {
+            self.field(key, |check| check.refuse("must be longer than 0s"));
+        }
+    }
+
+    /// The value of `key` must lie in `range`.
+    pub fn within<T: PartialOrd + std::fmt::Display>(
+        &mut self,
+        key: &str,
+        value: T,
+        range: RangeInclusive<T>,
+    ) {
+        if !range.contains(&value) {
+            let message = format!("{value} is out of range: {} to {}", range.start(), range.end());
+            self.field(key, |check| check.refuse(message));
+        }
+    }
+
+    /// The value of `key` must hold something.
+    pub fn filled(&mut self, key: &str, text: &str) {
+        if text.trim().is_empty() {
+            self.field(key, |check| check.refuse("must not be empty"));
+        }
+    }
+
+    /// The value of `key` must be the base URL of an HTTP service, without a password in it.
+    pub fn base_url(&mut self, key: &str, text: &str) {
+        match http_url(text) {
+            Ok(()) => {}
+            Err(UrlFault::Password) => {
+                self.field(key, |check| check.refuse_secret(UrlFault::Password.to_string()));
+            }
+            Err(fault) => self.field(key, |check| check.refuse(fault.to_string())),
+        }
+    }
+
+    /// What was found.
+    pub fn finish(self) -> (Vec<Violation>, Vec<Reference>) {
+        (self.violations, self.references)
+    }
+}
+
+/// Why a text is not the base URL of an HTTP service. The text itself is never repeated: it may hold a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UrlFault {
+    /// It does not parse, or has no host.
+    #[error("is not a URL with a host, such as \"http://localhost:7000\"")]
+    Malformed,
+    /// Its scheme is not one that is spoken.
+    #[error("must start with http:// or https://")]
+    Scheme,
+    /// It holds a user's password, which would show wherever the object is shown.
+    #[error("holds a password; give it as auth: {{basic: {{username: …, password: {{env: NAME}}}}}}")]
+    Password,
+    /// Paths are appended to it, which a query or fragment does not survive.
+    #[error("must end with its path: no ?query and no #fragment")]
+    Tail,
+}
+
+/// Whether `text` is the base URL of an HTTP service.
+///
+/// # Errors
+/// The first of [`UrlFault`] that applies.
+pub fn http_url(text: &str) -> Result<(), UrlFault> {
+    let url = url::Url::parse(text).map_err(|_| {
+        // `localhost:7000` parses as a scheme, `10.0.0.1:7000` not at all: both lack the scheme.
+        if text.contains("://") { UrlFault::Malformed } else { UrlFault::Scheme }
+    })?;
+    if url.password().is_some() {
+        return Err(UrlFault::Password);
+    }
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(UrlFault::Scheme);
+    }
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err(UrlFault::Malformed);
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(UrlFault::Tail);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_http_urls_with_a_host_and_without_a_password_are_base_urls() {
+        for (text, expected) in [
+            ("http://localhost:7000", Ok(())),
+            ("https://registry.internal/base/", Ok(())),
+            ("http://[::1]:80", Ok(())),
+            ("http://user@host", Ok(())),
+            ("http://user:hunter2@host", Err(UrlFault::Password)),
+            ("ftp://user:hunter2@host", Err(UrlFault::Password)),
+            ("ftp://host", Err(UrlFault::Scheme)),
+            ("localhost:7000", Err(UrlFault::Scheme)),
+            ("10.0.0.1:7000", Err(UrlFault::Scheme)),
+            ("", Err(UrlFault::Scheme)),
+            ("http://", Err(UrlFault::Malformed)),
+            ("http://:80", Err(UrlFault::Malformed)),
+            ("http://host:99999", Err(UrlFault::Malformed)),
+            ("http://host/?a=b", Err(UrlFault::Tail)),
+            ("http://host/#x", Err(UrlFault::Tail)),
+        ] {
+            assert_eq!(http_url(text), expected, "{text}");
+        }
+    }
+}
