@@ -2,8 +2,10 @@
 
 pub mod clock;
 pub mod config;
+pub mod controller;
 pub mod desired;
 pub mod docker;
+pub mod execute;
 pub mod manifest;
 pub mod observed;
 pub mod outbox;

@@ -293,6 +293,8 @@ pub trait Store: Send + Sync + 'static {
     async fn commit(&self, changes: &[ChangeSet]) -> Result<(), StoreError>;
     /// Reads what a start needs. Cells count as attempted from now on: nobody knows what was sent before a crash.
     async fn load(&self) -> Result<Loaded, StoreError>;
+    /// One container's record with its runs, removed or not.
+    async fn record(&self, key: &ContainerKey) -> Result<Option<Record>, StoreError>;
     /// Events, newest first.
     async fn events(&self, filter: &EventFilter) -> Result<Vec<EventRow>, StoreError>;
     /// Lanes of `target` that may be worked on at `now`, longest waiting first, without those in `busy`.

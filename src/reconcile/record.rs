@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::billing::Follower;
+use super::cause::StopMarks;
 use super::discovery::Wanted;
 use super::lifecycle::Ledger;
 use crate::observed::{Container, ContainerKey, EngineEvent, Nanos};
@@ -31,6 +32,12 @@ pub struct Record {
     /// What each DiscoveryRegistry should hold.
     #[serde(default)]
     pub wanted: BTreeMap<String, Wanted>,
+    /// What the events around its stops said.
+    #[serde(default)]
+    pub marks: StopMarks,
+    /// When the kernel last killed a process of it for want of memory.
+    #[serde(default)]
+    pub out_of_memory: Option<Nanos>,
     /// Whether auto-monitoring was announced; once per container id.
     #[serde(default)]
     pub auto_monitored: bool,
@@ -67,6 +74,8 @@ impl Record {
             ledger: Ledger::default(),
             followers: BTreeMap::new(),
             wanted: BTreeMap::new(),
+            marks: StopMarks::default(),
+            out_of_memory: None,
             auto_monitored: false,
             told: None,
             last_known,

@@ -15,6 +15,7 @@ use super::{
     Cell, ChangeSet, EventFilter, EventRow, Lane, Loaded, QueueDepth, Store, StoreError, file_system,
 };
 use crate::observed::{ContainerKey, Nanos};
+use crate::reconcile::record::Record;
 
 mod deliver;
 mod read;
@@ -112,6 +113,10 @@ impl Store for Sqlite {
 
     async fn load(&self) -> Result<Loaded, StoreError> {
         read::load(&self.writer).await
+    }
+
+    async fn record(&self, key: &ContainerKey) -> Result<Option<Record>, StoreError> {
+        read::record(&self.readers, key).await
     }
 
     async fn events(&self, filter: &EventFilter) -> Result<Vec<EventRow>, StoreError> {

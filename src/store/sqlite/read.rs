@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sqlx::Row;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
-use crate::observed::{Nanos, State};
+use crate::observed::{ContainerKey, Nanos, State};
 use crate::reconcile::lifecycle::{Ledger, Run};
 use crate::reconcile::record::Record;
 use crate::store::{EventFilter, EventRow, Loaded, NewEvent, QueueDepth, Severity, StoreError};
@@ -29,22 +29,13 @@ pub(super) async fn load(pool: &SqlitePool) -> Result<Loaded, StoreError> {
     for row in rows {
         runs.entry((row.try_get("engine")?, row.try_get("container_id")?)).or_default().push(run(&row)?);
     }
-    let rows = sqlx::query("SELECT engine, id, state, record FROM containers WHERE removed_ns IS NULL")
-        .fetch_all(pool)
-        .await?;
+    let rows =
+        sqlx::query("SELECT engine, id, state, removed_ns, record FROM containers WHERE removed_ns IS NULL")
+            .fetch_all(pool)
+            .await?;
     for row in rows {
-        let mut record: Record = document("container", row.try_get("record")?)?;
-        let state: Option<String> = row.try_get("state")?;
-        let state = match state {
-            Some(word) => Some(
-                serde_json::from_value::<State>(serde_json::Value::String(word))
-                    .map_err(|source| StoreError::Damaged { what: "container state", source })?,
-            ),
-            None => None,
-        };
         let runs = runs.remove(&(row.try_get("engine")?, row.try_get("id")?)).unwrap_or_default();
-        record.ledger = Ledger { runs, state, removed: None };
-        loaded.records.push(record);
+        loaded.records.push(of_row(&row, runs)?);
     }
     for row in sqlx::query("SELECT logical_id, memory FROM healing").fetch_all(pool).await? {
         loaded.healing.insert(row.try_get("logical_id")?, row.try_get("memory")?);
@@ -54,6 +45,33 @@ pub(super) async fn load(pool: &SqlitePool) -> Result<Loaded, StoreError> {
         loaded.cursors.insert(Arc::from(engine), document("cursor", row.try_get("cursor")?)?);
     }
     Ok(loaded)
+}
+
+fn of_row(row: &SqliteRow, runs: Vec<Run>) -> Result<Record, StoreError> {
+    let mut record: Record = document("container", row.try_get("record")?)?;
+    let state: Option<String> = row.try_get("state")?;
+    let state =
+        state.map(|word| serde_json::from_value::<State>(serde_json::Value::String(word))).transpose();
+    let state = state.map_err(|source| StoreError::Damaged { what: "container state", source })?;
+    let removed: Option<i64> = row.try_get("removed_ns")?;
+    record.ledger = Ledger { runs, state, removed: removed.map(Nanos) };
+    Ok(record)
+}
+
+pub(super) async fn record(pool: &SqlitePool, key: &ContainerKey) -> Result<Option<Record>, StoreError> {
+    let row = sqlx::query("SELECT state, removed_ns, record FROM containers WHERE engine = ? AND id = ?")
+        .bind(&*key.engine)
+        .bind(&*key.id)
+        .fetch_optional(pool)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let rows = sqlx::query("SELECT * FROM runs WHERE engine = ? AND container_id = ? ORDER BY started_ns")
+        .bind(&*key.engine)
+        .bind(&*key.id)
+        .fetch_all(pool)
+        .await?;
+    let runs = rows.iter().map(run).collect::<Result<_, _>>()?;
+    of_row(&row, runs).map(Some)
 }
 
 fn run(row: &SqliteRow) -> Result<Run, StoreError> {

@@ -1,0 +1,223 @@
+//! Wiring: what is declared and what is seen meet here, and the reconcilers are kept going.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use self::commit::{Committer, Journal};
+use self::container::Reconciler;
+use self::engines::Engines;
+use self::progress::Progress;
+use self::queue::Work;
+use self::targets::Targets;
+use crate::desired::Desired;
+use crate::observed::{Nanos, World};
+use crate::outbox::HttpClient;
+use crate::store::{Store, StoreError};
+
+mod commit;
+mod container;
+mod engines;
+mod progress;
+mod queue;
+mod shared;
+mod targets;
+mod timers;
+
+pub use commit::StoreHealth;
+pub use shared::Shared;
+
+/// Containers worked on side by side.
+const RECONCILERS: usize = 16;
+/// Between two prunings of the store.
+const PRUNE_EVERY: Duration = Duration::from_secs(3600);
+/// How late a timer may fire before Portreeve itself counts as what fails.
+const LAG: Duration = Duration::from_secs(1);
+/// How long nothing is healed after such a lag.
+const LAG_REST: Duration = Duration::from_secs(10);
+
+/// A controller that was started.
+#[derive(Debug)]
+pub struct Controller {
+    /// What faces read.
+    pub shared: Arc<Shared>,
+    stop: CancellationToken,
+    supervisor: tokio::task::JoinHandle<()>,
+    writer: tokio::task::JoinHandle<()>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Controller {
+    /// Loads what is remembered and begins to watch, decide, act and deliver, as `desired` says from now on.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn start(
+        store: Arc<dyn Store>,
+        desired: watch::Receiver<Arc<Desired>>,
+    ) -> Result<Self, StoreError> {
+        let loaded = store.load().await?;
+        let journal: Journal = Arc::new(Mutex::new(
+            loaded
+                .cursors
+                .into_iter()
+                .map(|(engine, cursor)| (engine, Progress::new(cursor, true)))
+                .collect::<BTreeMap<_, _>>(),
+        ));
+        let (committer, writer) = Committer::start(store.clone(), journal.clone());
+        let shared = Arc::new(Shared {
+            desired: ArcSwap::new(desired.borrow().clone()),
+            store,
+            committer,
+            world: RwLock::new(World { own: crate::docker::own_containers(), ..World::default() }),
+            queue: queue::Queue::default(),
+            timers: timers::Timers::default(),
+            engines: RwLock::default(),
+            records: Mutex::new(
+                loaded.records.into_iter().map(|record| (record.key.clone(), Arc::new(record))).collect(),
+            ),
+            healing: Mutex::new(healing(loaded.healing)),
+            blocked: Mutex::default(),
+            bells: Mutex::default(),
+            own_fault: Mutex::default(),
+        });
+        let stop = CancellationToken::new();
+        let mut tasks = Vec::new();
+        let reconciler = Arc::new(Reconciler { shared: shared.clone(), journal: journal.clone() });
+        for _ in 0..RECONCILERS {
+            tasks.push(tokio::spawn(reconciler.clone().run()));
+        }
+        tasks.push(tokio::spawn(ring_timers(shared.clone())));
+        tasks.push(tokio::spawn(watch_own_lag(shared.clone())));
+        tasks.push(tokio::spawn(prune(shared.clone())));
+        let supervisor = tokio::spawn(supervise(shared.clone(), journal, desired, stop.clone()));
+        Ok(Self { shared, stop, supervisor, writer, tasks })
+    }
+
+    /// Stops taking work, finishes what is in hand and flushes the cursor.
+    pub async fn finish(self) {
+        let Self { shared, stop, supervisor, writer, tasks } = self;
+        stop.cancel();
+        let _ = supervisor.await;
+        let idle = async {
+            while shared.queue_depth().0 > 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        // What cannot be finished (engine or store away) comes again by replay.
+        let _ = tokio::time::timeout(Duration::from_secs(1), idle).await;
+        for task in &tasks {
+            task.abort();
+        }
+        for task in tasks {
+            let _ = task.await;
+        }
+        drop(shared);
+        let _ = tokio::time::timeout(Duration::from_secs(2), writer).await;
+    }
+}
+
+fn healing(
+    stored: BTreeMap<String, String>,
+) -> HashMap<String, Arc<tokio::sync::Mutex<crate::reconcile::heal::HealMemory>>> {
+    let mut memories = HashMap::new();
+    for (logical_id, document) in stored {
+        match serde_json::from_str(&document) {
+            Ok(memory) => drop(memories.insert(logical_id, Arc::new(tokio::sync::Mutex::new(memory)))),
+            Err(error) => {
+                warn!(target: "portreeve::healing", container = %logical_id, "its healing memory cannot be read and starts afresh: {error}");
+            }
+        }
+    }
+    memories
+}
+
+/// Keeps engines and targets as declared, until told to stop.
+async fn supervise(
+    shared: Arc<Shared>,
+    journal: Journal,
+    mut desired: watch::Receiver<Arc<Desired>>,
+    stop: CancellationToken,
+) {
+    let (resync, resync_receiver) = watch::channel(shared.desired.load().settings.resync.get());
+    let mut engines = Engines {
+        shared: shared.clone(),
+        journal,
+        resync: resync_receiver,
+        stop: stop.child_token(),
+        running: BTreeMap::new(),
+    };
+    let mut targets = Targets {
+        shared: shared.clone(),
+        http: HttpClient::default(),
+        stop: stop.child_token(),
+        running: BTreeMap::new(),
+    };
+    loop {
+        let now: Arc<Desired> = desired.borrow_and_update().clone();
+        resync.send_if_modified(|period| {
+            let new = now.settings.resync.get();
+            std::mem::replace(period, new) != new
+        });
+        targets.bring_to(&now);
+        engines.bring_to(&now.hosts).await;
+        shared.desired.store(now);
+        // Selectors and policies may mean other containers now.
+        for key in shared.known_containers() {
+            shared.queue.add(&key, Work::default());
+        }
+        tokio::select! {
+            () = stop.cancelled() => break,
+            changed = desired.changed() => {
+                if changed.is_err() {
+                    stop.cancelled().await;
+                    break;
+                }
+                info!(target: "portreeve::manifests", "what is declared has changed");
+            }
+        }
+    }
+    engines.bring_to(&BTreeMap::new()).await;
+    targets.finish().await;
+}
+
+async fn ring_timers(shared: Arc<Shared>) {
+    loop {
+        let key = shared.timers.due().await;
+        shared.queue.add(&key, Work::default());
+    }
+}
+
+/// While this process does not get to run, probes and events look late: nothing is healed on such evidence.
+async fn watch_own_lag(shared: Arc<Shared>) {
+    const TICK: Duration = Duration::from_secs(1);
+    loop {
+        let before = Instant::now();
+        tokio::time::sleep(TICK).await;
+        let lag = before.elapsed().saturating_sub(TICK);
+        if lag > LAG {
+            warn!(target: "portreeve::healing", "this process was held up for {lag:.1?}: nothing is healed for {LAG_REST:?}");
+            let why = format!("Portreeve itself was held up for {lag:.1?}");
+            *shared::locked(&shared.own_fault) = Some((why, Instant::now() + LAG_REST));
+        }
+    }
+}
+
+async fn prune(shared: Arc<Shared>) {
+    loop {
+        tokio::time::sleep(PRUNE_EVERY).await;
+        let days = i64::from(shared.desired.load().settings.metrics_retention_days);
+        let before = Nanos(crate::clock::now().0 - days * 86_400 * 1_000_000_000);
+        match shared.store.prune(before).await {
+            Ok(0) => {}
+            Ok(rows) => info!(target: "portreeve::store", rows, "forgot what is older than {days} days"),
+            Err(error) => warn!(target: "portreeve::store", "what is old could not be forgotten: {error}"),
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! Reconciling one container: look if need be, decide, commit, and only then say and do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics::counter;
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+use super::commit::{Journal, Tickets};
+use super::queue::Work;
+use super::shared::{Attachment, Shared, locked};
+use crate::docker::DockerError;
+use crate::execute::execute;
+use crate::observed::{Container, ContainerKey, EventKind, Nanos};
+use crate::reconcile::billing::{Account, bills};
+use crate::reconcile::discovery;
+use crate::reconcile::lifecycle::{Advance, Answer, Fact, advance};
+use crate::reconcile::plan::Action;
+use crate::reconcile::record::Record;
+use crate::store::{ChangeSet, StoreError};
+
+mod healing;
+mod monitoring;
+mod telling;
+
+/// Why the work on a container has to be done again later.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Trouble {
+    /// The engine is away; its return resumes the work.
+    #[error("the engine is not connected")]
+    Detached,
+    /// The engine did not answer, or not with sense.
+    #[error(transparent)]
+    Engine(#[from] DockerError),
+    /// The store could not read or commit.
+    #[error(transparent)]
+    Store(#[from] Arc<StoreError>),
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Arc::new(error))
+    }
+}
+
+/// What was decided about one container and is to be committed, then said and done.
+#[derive(Default)]
+struct Outcome {
+    changes: ChangeSet,
+    lines: Vec<telling::Line>,
+    action: Option<Action>,
+    requeue_at: Option<Nanos>,
+    rings: Vec<String>,
+}
+
+/// One container's reconciler.
+pub(super) struct Reconciler {
+    pub shared: Arc<Shared>,
+    pub journal: Journal,
+}
+
+impl Reconciler {
+    /// Works until the process ends; several run side by side.
+    pub(super) async fn run(self: Arc<Self>) {
+        loop {
+            let (key, work) = self.shared.queue.take().await;
+            match self.reconcile(&key, &work).await {
+                Ok(()) => self.shared.queue.done(&key),
+                Err(trouble) => self.later(&key, work, &trouble),
+            }
+        }
+    }
+
+    fn later(&self, key: &ContainerKey, work: Work, trouble: &Trouble) {
+        debug!(container = %key, failures = work.failures, "to be tried again: {trouble}");
+        if work.failures == 3 && !matches!(trouble, Trouble::Detached) {
+            warn!(container = %key, "cannot be dealt with: {trouble}; tried again until it can");
+        }
+        let wait = Duration::from_millis(100 << work.failures.min(5));
+        self.shared.queue.put_back(key, work);
+        let (shared, key) = (self.shared.clone(), key.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(wait).await;
+            shared.queue.resume(&key);
+        });
+    }
+
+    async fn reconcile(&self, key: &ContainerKey, work: &Work) -> Result<(), Trouble> {
+        let shared = &*self.shared;
+        let attachment = shared.attachment(&key.engine);
+        let inspected = self.look(key, work, attachment.as_ref()).await?;
+        if let Inspected::Shown(container) = &inspected {
+            let container = container.clone();
+            shared.change_world(|world| world.containers.insert(key.clone(), container));
+        } else if matches!(inspected, Inspected::Gone) {
+            shared.change_world(|world| world.containers.remove(key));
+        }
+        let before = self.remembered(key, work, &inspected).await?;
+        let Some(before) = before else {
+            // Gone before anything was known of it but a row in a list.
+            self.finish(ChangeSet::default(), work).await?;
+            return Ok(());
+        };
+        let mut record = (*before).clone();
+        let container = match inspected {
+            Inspected::Shown(ref container) => Some(container.clone()),
+            Inspected::Gone => None,
+            Inspected::NotAsked => shared.with_world(|world| world.containers.get(key).cloned()),
+        };
+        let answer = match (&inspected, &container) {
+            (Inspected::Shown(_), Some(container)) => Answer::Shown(container),
+            (Inspected::Gone, _) => Answer::Gone,
+            (Inspected::Shown(_) | Inspected::NotAsked, _) => Answer::NotAsked,
+        };
+        let first_contact = self.first_contact(&key.engine);
+        let entered = advance(&mut record.ledger, &facts(work), answer, first_contact);
+        if let Some(container) = &container {
+            record.name.clone_from(&container.name);
+        }
+        let container = container.filter(|_| record.ledger.removed.is_none());
+        let mut outcome = Outcome::default();
+        self.bill(&mut record, &entered, &mut outcome);
+        self.register(&mut record, container.as_deref(), &mut outcome);
+        telling::lifecycle(&record, &entered, &self.host(&key.engine), &mut outcome);
+        if let Some(container) = &container {
+            self.monitor(&mut record, container, &mut outcome);
+        }
+        let heal =
+            self.heal(&mut record, container.as_deref(), attachment.as_ref(), work, &mut outcome).await;
+        if record != *before || shared.record(key).is_none() {
+            record.last_known = record.last_known.max(shared.engine_now(&key.engine));
+            outcome.changes.records.push(Arc::new(record.clone()));
+        }
+        let Outcome { changes, lines, action, requeue_at, rings } = outcome;
+        self.finish(changes, work).await?;
+        heal.store();
+        self.remember(record);
+        lines.iter().for_each(telling::Line::say);
+        rings.iter().for_each(|target| shared.ring(target));
+        self.requeue(key, requeue_at);
+        if let (Some(action), Some(attachment)) = (action, attachment) {
+            self.act(action, attachment);
+        }
+        Ok(())
+    }
+
+    /// Inspects, unless what came needs none.
+    async fn look(
+        &self,
+        key: &ContainerKey,
+        work: &Work,
+        attachment: Option<&Attachment>,
+    ) -> Result<Inspected, Trouble> {
+        // Ids are never reused: what was destroyed is gone.
+        if work.absent.is_some() || work.events.iter().any(|arrival| arrival.event.kind == EventKind::Destroy)
+        {
+            if let Some(attachment) = attachment {
+                attachment.seen.forget(&key.id);
+            }
+            return Ok(Inspected::Gone);
+        }
+        let tells = |kind: &EventKind| match kind {
+            EventKind::Create
+            | EventKind::Start
+            | EventKind::Die { .. }
+            | EventKind::Pause
+            | EventKind::Unpause
+            | EventKind::Rename
+            | EventKind::Update
+            | EventKind::Health(_) => true,
+            EventKind::Kill { .. }
+            | EventKind::Stop
+            | EventKind::Restart
+            | EventKind::Oom
+            | EventKind::Destroy => false,
+        };
+        if !work.look && !work.events.iter().any(|arrival| tells(&arrival.event.kind)) {
+            return Ok(Inspected::NotAsked);
+        }
+        let attachment = attachment.ok_or(Trouble::Detached)?;
+        counter!("portreeve_inspects_total", "engine" => key.engine.to_string()).increment(1);
+        match attachment.client.inspect(&key.id).await? {
+            Some((container, fingerprint)) => {
+                attachment.seen.inspected(&container, fingerprint);
+                Ok(Inspected::Shown(Arc::new(container)))
+            }
+            None => {
+                debug!(container = %key, "the container vanished before it could be inspected");
+                attachment.seen.forget(&key.id);
+                Ok(Inspected::Gone)
+            }
+        }
+    }
+
+    /// What is known of the container from before, or the beginning of what will be.
+    async fn remembered(
+        &self,
+        key: &ContainerKey,
+        work: &Work,
+        inspected: &Inspected,
+    ) -> Result<Option<Arc<Record>>, Trouble> {
+        if let Some(record) = self.shared.record(key) {
+            return Ok(Some(record));
+        }
+        // A replay may tell of a container whose removal was recorded long ago.
+        if let Some(record) = self.shared.store.record(key).await? {
+            return Ok(Some(Arc::new(record)));
+        }
+        let new = match (work.events.first(), inspected) {
+            (_, Inspected::Shown(container)) => {
+                Some(Record::of_container(container, self.shared.engine_now(&key.engine)))
+            }
+            (Some(arrival), Inspected::Gone | Inspected::NotAsked) => Some(Record::of_event(&arrival.event)),
+            (None, Inspected::Gone | Inspected::NotAsked) => None,
+        };
+        Ok(new.map(Arc::new))
+    }
+
+    fn remember(&self, record: Record) {
+        let (key, removed) = (record.key.clone(), record.ledger.removed.is_some());
+        if removed {
+            locked(&self.shared.records).remove(&key);
+            locked(&self.shared.blocked).remove(&key);
+            self.shared.timers.set(&key, None);
+        } else {
+            locked(&self.shared.records).insert(key, Arc::new(record));
+        }
+    }
+
+    fn first_contact(&self, engine: &str) -> Nanos {
+        locked(&self.journal).get(engine).map_or(Nanos(0), |progress| progress.cursor().first_contact)
+    }
+
+    fn host(&self, engine: &str) -> String {
+        self.shared
+            .with_world(|world| world.engines.get(engine).map(|engine| engine.host.clone()))
+            .unwrap_or_default()
+    }
+
+    fn bill(&self, record: &mut Record, entered: &Advance, outcome: &mut Outcome) {
+        let desired = self.shared.desired.load();
+        let host = self.host(&record.key.engine);
+        let mut followers = std::mem::take(&mut record.followers);
+        let account = Account {
+            subject: record.subject(),
+            container: &record.key.id,
+            host: &host,
+            ledger: &record.ledger,
+        };
+        for bill in bills(&account, &desired.billing, &mut followers, &entered.transitions) {
+            outcome.rings.push(super::targets::billing_bell(&bill.target));
+            outcome.changes.bills.push((record.key.clone(), bill));
+        }
+        record.followers = followers;
+    }
+
+    fn register(&self, record: &mut Record, container: Option<&Container>, outcome: &mut Outcome) {
+        let desired = self.shared.desired.load();
+        let host = self.host(&record.key.engine);
+        for registry in discovery::update(container, &host, &desired.registries, &mut record.wanted) {
+            if let Some(wanted) = record.wanted.get(&registry) {
+                outcome.rings.push(super::targets::discovery_bell(&registry));
+                outcome.changes.cells.push((registry, record.key.clone(), wanted.clone()));
+            }
+        }
+    }
+
+    async fn finish(&self, mut changes: ChangeSet, work: &Work) -> Result<(), Trouble> {
+        let mut tickets = Tickets::new();
+        for arrival in &work.events {
+            tickets.entry(arrival.event.key.engine.clone()).or_default().insert(arrival.ticket);
+        }
+        changes.at = crate::clock::now();
+        Ok(self.shared.committer.commit_with(changes, tickets).await?)
+    }
+
+    fn requeue(&self, key: &ContainerKey, at: Option<Nanos>) {
+        let now = self.shared.engine_now(&key.engine);
+        // Never at once: what is decided for "now" was decided just now.
+        let wait = |at: Nanos| {
+            Duration::from_nanos(u64::try_from(at.since(now)).unwrap_or(0)).max(Duration::from_millis(10))
+        };
+        self.shared.timers.set(key, at.map(|at| Instant::now() + wait(at)));
+    }
+
+    /// Carries out an action whose intent is committed, beside everything else.
+    fn act(&self, action: Action, attachment: Attachment) {
+        let shared = self.shared.clone();
+        tokio::spawn(async move {
+            info!(target: "portreeve::healing", container = %action.name, policy = %action.policy, attempt = action.attempt, "{} of {}: {}", action.verb.as_str(), action.name, action.cause);
+            let key = action.container.clone();
+            let outcome = execute(&attachment.client, &action, || shared.queue.stop_waits(&key)).await;
+            counter!("portreeve_restarts_total", "engine" => key.engine.to_string(), "action" => action.verb.as_str(), "outcome" => healing::word(&outcome)).increment(1);
+            // What happened meanwhile may have no event: a start that failed leaves none.
+            let work = Work { concluded: vec![(action.intent, outcome)], look: true, ..Work::default() };
+            shared.queue.add(&key, work);
+        });
+    }
+}
+
+enum Inspected {
+    Shown(Arc<Container>),
+    Gone,
+    NotAsked,
+}
+
+fn facts(work: &Work) -> Vec<Fact> {
+    let of_event = |kind: &EventKind, at: Nanos| match kind {
+        EventKind::Create => Some(Fact::Created(at)),
+        EventKind::Start => Some(Fact::Started(at)),
+        EventKind::Die { exit_code } => Some(Fact::Died(at, *exit_code)),
+        EventKind::Destroy => Some(Fact::Destroyed(at)),
+        EventKind::Kill { .. }
+        | EventKind::Stop
+        | EventKind::Restart
+        | EventKind::Pause
+        | EventKind::Unpause
+        | EventKind::Oom
+        | EventKind::Rename
+        | EventKind::Update
+        | EventKind::Health(_) => None,
+    };
+    let mut facts: Vec<Fact> =
+        work.events.iter().filter_map(|arrival| of_event(&arrival.event.kind, arrival.event.at)).collect();
+    facts.extend(work.absent.map(|(listed, last_known)| Fact::Absent { listed, last_known }));
+    facts
+}

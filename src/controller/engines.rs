@@ -1,0 +1,264 @@
+//! One informer per declared engine, and what becomes of what it sees.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use metrics::counter;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+
+use super::commit::{Journal, Tickets};
+use super::progress::Progress;
+use super::queue::{Arrival, Work};
+use super::shared::{Attachment, Shared, locked};
+use crate::docker::informer::{Informer, Seen, Witness};
+use crate::docker::{Client, DockerError, EngineInfo};
+use crate::observed::{ContainerKey, Cursor, Engine, EngineEvent, EventKind, Nanos};
+use crate::resource::docker_host::DockerHostSpec;
+use crate::store::{ChangeSet, NewEvent, Severity};
+
+/// Watches the engines that are declared now.
+pub(super) struct Engines {
+    pub shared: Arc<Shared>,
+    pub journal: Journal,
+    pub resync: watch::Receiver<Duration>,
+    pub stop: CancellationToken,
+    pub running: BTreeMap<String, Running>,
+}
+
+pub(super) struct Running {
+    spec: DockerHostSpec,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Engines {
+    /// Starts, restarts and ends informers so that `hosts` are watched.
+    pub(super) async fn bring_to(&mut self, hosts: &BTreeMap<String, DockerHostSpec>) {
+        let gone: Vec<String> = self
+            .running
+            .iter()
+            .filter(|(name, running)| hosts.get(*name) != Some(&running.spec))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in gone {
+            if let Some(running) = self.running.remove(&name) {
+                running.stop.cancel();
+                // It ends at its next await; nothing it has in hand takes long.
+                let _ = running.task.await;
+                self.forget(&name, hosts.contains_key(&name));
+            }
+        }
+        for (name, spec) in hosts {
+            if !self.running.contains_key(name) {
+                let running = self.watch(name, spec);
+                self.running.insert(name.clone(), running);
+            }
+        }
+    }
+
+    fn watch(&self, name: &str, spec: &DockerHostSpec) -> Running {
+        let name: Arc<str> = name.into();
+        let seen = Arc::new(Seen::default());
+        let witness = Arc::new(Watcher {
+            name: name.clone(),
+            shared: self.shared.clone(),
+            journal: self.journal.clone(),
+            seen: seen.clone(),
+            read_only: spec.read_only,
+            dropped: Notify::new(),
+        });
+        self.shared.change_world(|world| {
+            world.engines.entry(name.clone()).or_insert_with(|| Engine {
+                connected: false,
+                error: None,
+                host: String::new(),
+                version: String::new(),
+                since: None,
+                last_list: None,
+            });
+        });
+        let informer = Informer { name, spec: spec.clone(), witness, seen, resync: self.resync.clone() };
+        let stop = self.stop.child_token();
+        Running { spec: spec.clone(), stop: stop.clone(), task: tokio::spawn(informer.run(stop)) }
+    }
+
+    /// An engine is no longer declared (or is declared otherwise): what it showed is not known any more.
+    fn forget(&self, name: &str, comes_back: bool) {
+        self.shared.engines.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+        if !comes_back {
+            self.shared.change_world(|world| {
+                world.engines.remove(name);
+                world.containers.retain(|key, _| &*key.engine != name);
+            });
+        }
+    }
+}
+
+/// What one informer reports to.
+#[derive(Debug)]
+struct Watcher {
+    name: Arc<str>,
+    shared: Arc<Shared>,
+    journal: Journal,
+    seen: Arc<Seen>,
+    read_only: bool,
+    dropped: Notify,
+}
+
+impl Watcher {
+    fn change_engine(&self, change: impl FnOnce(&mut Engine)) {
+        self.shared.change_world(|world| {
+            if let Some(engine) = world.engines.get_mut(&self.name) {
+                change(engine);
+            }
+        });
+    }
+
+    /// Gives every container of this engine something to think about.
+    fn everywhere(&self, work: impl Fn() -> Work) {
+        for key in self.known() {
+            self.shared.queue.add(&key, work());
+        }
+    }
+}
+
+impl Witness for Watcher {
+    fn cursor(&self) -> Option<Cursor> {
+        locked(&self.journal).get(&self.name).map(|progress| progress.cursor().clone())
+    }
+
+    fn attached(&self, client: Client, info: &EngineInfo) {
+        let mut journal = locked(&self.journal);
+        match journal.get_mut(&self.name) {
+            Some(progress) => progress.restart(),
+            None => {
+                let cursor = Cursor { first_contact: info.time, at: info.time, anchor: None };
+                journal.insert(self.name.clone(), Progress::new(cursor, false));
+            }
+        }
+        drop(journal);
+        let attachment = Attachment {
+            client,
+            seen: self.seen.clone(),
+            clock_ahead: info.time.since(crate::clock::now()),
+            read_only: self.read_only,
+        };
+        self.shared
+            .engines
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(self.name.clone(), attachment);
+        self.change_engine(|engine| {
+            engine.host.clone_from(&info.host);
+            engine.version.clone_from(&info.version);
+        });
+        for key in self.known() {
+            self.shared.queue.resume(&key);
+        }
+    }
+
+    fn ready(&self) {
+        let now = crate::clock::now();
+        self.change_engine(|engine| {
+            (engine.connected, engine.error, engine.since) = (true, None, Some(now));
+        });
+        metrics::gauge!("portreeve_engine_up", "engine" => self.name.to_string()).set(1.0);
+        info!(target: "portreeve::engine", engine = %self.name, "connected");
+        info!(target: "portreeve::engine", engine = %self.name, "Event listener started for auto-monitoring containers with autoheal=true label");
+        self.everywhere(Work::default);
+    }
+
+    fn detached(&self, error: &DockerError, at: Option<Nanos>) {
+        let now = crate::clock::now();
+        self.shared.engines.write().unwrap_or_else(PoisonError::into_inner).remove(&self.name);
+        let (was_connected, said) = self.shared.change_world(|world| {
+            let Some(engine) = world.engines.get_mut(&self.name) else { return (false, true) };
+            let was = engine.connected;
+            let said = engine.error.replace(error.to_string()).is_some();
+            if was || engine.since.is_none() {
+                engine.since = Some(now);
+            }
+            engine.connected = false;
+            (was, said)
+        });
+        metrics::gauge!("portreeve_engine_up", "engine" => self.name.to_string()).set(0.0);
+        if was_connected || !said {
+            error!(target: "portreeve::engine", engine = %self.name, "degraded: {error}; trying again at least every 10 s");
+        } else {
+            debug!(target: "portreeve::engine", engine = %self.name, "still away: {error}");
+        }
+        if was_connected {
+            let at = at.unwrap_or(now);
+            self.everywhere(|| Work { stream_ended: Some(at), ..Work::default() });
+        }
+    }
+
+    fn event(&self, event: EngineEvent, replayed: bool) {
+        counter!("portreeve_events_total", "engine" => self.name.to_string(), "type" => event.kind.as_str())
+            .increment(1);
+        if event.kind == EventKind::Start {
+            debug!(target: "portreeve::engine", "Container start event detected: {} ({})", event.name, event.key.short_id());
+        }
+        let ticket = {
+            let mut journal = locked(&self.journal);
+            let Some(progress) = journal.get_mut(&self.name) else { return };
+            progress.begin(&event)
+        };
+        let key = event.key.clone();
+        let work = Work { events: vec![Arrival { event, ticket, replayed }], ..Work::default() };
+        if !self.shared.queue.add(&key, work) {
+            warn!(target: "portreeve::engine", engine = %self.name, "events come faster than they can be stored; they will be read again");
+            self.dropped.notify_one();
+        }
+    }
+
+    fn look(&self, key: &ContainerKey) {
+        self.shared.queue.add(key, Work { look: true, ..Work::default() });
+    }
+
+    fn listed(&self, at: Nanos, absent: &[ContainerKey]) {
+        let mut previous = None;
+        self.change_engine(|engine| previous = engine.last_list.replace(at));
+        counter!("portreeve_lists_total", "engine" => self.name.to_string()).increment(1);
+        for key in absent {
+            let record = self.shared.record(key);
+            let known = record.map_or(Nanos(0), |record| record.last_known);
+            let last_known = known.max(previous.unwrap_or_default());
+            self.shared.queue.add(key, Work { absent: Some((at, last_known)), ..Work::default() });
+        }
+    }
+
+    fn known(&self) -> Vec<ContainerKey> {
+        locked(&self.shared.records).keys().filter(|key| key.engine == self.name).cloned().collect()
+    }
+
+    fn gap(&self, from: Nanos, to: Nanos) {
+        warn!(target: "portreeve::engine", engine = %self.name, "containers may have come and gone unseen between {from} and {to}");
+        self.everywhere(|| Work { gap: Some(to), ..Work::default() });
+        let event = NewEvent {
+            at: to,
+            engine: self.name.to_string(),
+            event_type: "gap".to_owned(),
+            reason: "EventsLost".to_owned(),
+            status: "unknown".to_owned(),
+            message: format!("containers may have come and gone unseen between {from} and {to}"),
+            severity: Severity::Warning,
+            ..NewEvent::default()
+        };
+        let (shared, changes) =
+            (self.shared.clone(), ChangeSet { events: vec![event], ..ChangeSet::default() });
+        tokio::spawn(async move {
+            while shared.committer.commit_with(changes.clone(), Tickets::new()).await.is_err() {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        });
+    }
+
+    async fn dropped(&self) {
+        self.dropped.notified().await;
+    }
+}

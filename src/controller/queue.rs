@@ -1,0 +1,231 @@
+//! The work queue: one inbox per container. The same container is never worked on twice at once; others are.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Mutex;
+
+use tokio::sync::Notify;
+
+use super::progress::Ticket;
+use super::shared::locked;
+use crate::observed::{ContainerKey, EngineEvent, EventKind, Nanos};
+use crate::reconcile::heal::ActionOutcome;
+
+/// Events waiting in all inboxes together; beyond this they are dropped and the stream is read again.
+const ROOM: usize = 20_000;
+
+/// An event, and what is known of how it came.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// The event.
+    pub event: EngineEvent,
+    /// Its number in the engine's progress.
+    pub ticket: Ticket,
+    /// Whether it happened before the contact after which it was read.
+    pub replayed: bool,
+}
+
+/// What there is to do about one container.
+#[derive(Clone, Debug, Default)]
+pub struct Work {
+    /// Events, oldest first.
+    pub events: Vec<Arrival>,
+    /// An inspect is wanted.
+    pub look: bool,
+    /// A list made at the first engine time does not hold it; the one made at the second was the last that could.
+    pub absent: Option<(Nanos, Nanos)>,
+    /// The engine's connection ended at this time.
+    pub stream_ended: Option<Nanos>,
+    /// Events up to this time may have been missed.
+    pub gap: Option<Nanos>,
+    /// How actions ended, by intent.
+    pub concluded: Vec<(String, ActionOutcome)>,
+    /// Failures in a row of this work.
+    pub failures: u32,
+}
+
+impl Work {
+    /// Puts `newer` behind this.
+    fn append(&mut self, newer: Self) {
+        let Self { events, look, absent, stream_ended, gap, concluded, failures } = newer;
+        self.events.extend(events);
+        self.look |= look;
+        self.absent = absent.or(self.absent);
+        self.stream_ended = stream_ended.or(self.stream_ended);
+        self.gap = gap.or(self.gap);
+        self.concluded.extend(concluded);
+        self.failures = self.failures.max(failures);
+    }
+}
+
+#[derive(Debug, Default)]
+struct Inbox {
+    work: Work,
+    /// Something is to be done, if only to decide again.
+    waiting: bool,
+    running: bool,
+    /// Put back after a failure: not ready before somebody says so.
+    held: bool,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    inboxes: HashMap<ContainerKey, Inbox>,
+    ready: VecDeque<ContainerKey>,
+    events: usize,
+}
+
+/// Inboxes of all containers.
+#[derive(Debug, Default)]
+pub struct Queue {
+    inner: Mutex<Inner>,
+    rung: Notify,
+}
+
+impl Queue {
+    /// Adds to a container's inbox; an empty `work` asks to decide again. Refuses when the inboxes are full.
+    pub fn add(&self, key: &ContainerKey, work: Work) -> bool {
+        let mut inner = locked(&self.inner);
+        if inner.events + work.events.len() > ROOM {
+            return false;
+        }
+        inner.events += work.events.len();
+        let inbox = inner.inboxes.entry(key.clone()).or_default();
+        inbox.work.append(work);
+        let ready = !inbox.waiting && !inbox.running && !inbox.held;
+        inbox.waiting = true;
+        if ready {
+            inner.ready.push_back(key.clone());
+            drop(inner);
+            self.rung.notify_one();
+        }
+        true
+    }
+
+    /// The next container to work on, with all that came for it. [`Self::done`] or [`Self::put_back`] must follow.
+    pub async fn take(&self) -> (ContainerKey, Work) {
+        loop {
+            if let Some(taken) = self.try_take() {
+                return taken;
+            }
+            self.rung.notified().await;
+        }
+    }
+
+    fn try_take(&self) -> Option<(ContainerKey, Work)> {
+        let mut inner = locked(&self.inner);
+        let key = inner.ready.pop_front()?;
+        let more = !inner.ready.is_empty();
+        let inbox = inner.inboxes.get_mut(&key)?;
+        inbox.waiting = false;
+        inbox.running = true;
+        let work = std::mem::take(&mut inbox.work);
+        inner.events -= work.events.len();
+        drop(inner);
+        if more {
+            self.rung.notify_one();
+        }
+        Some((key, work))
+    }
+
+    /// The work on a container is finished.
+    pub fn done(&self, key: &ContainerKey) {
+        let mut inner = locked(&self.inner);
+        let Some(inbox) = inner.inboxes.get_mut(key) else { return };
+        inbox.running = false;
+        if inbox.waiting {
+            inner.ready.push_back(key.clone());
+            drop(inner);
+            self.rung.notify_one();
+        } else {
+            inner.inboxes.remove(key);
+        }
+    }
+
+    /// The work failed and comes first when [`Self::resume`] is called; what comes meanwhile waits behind it.
+    pub fn put_back(&self, key: &ContainerKey, mut work: Work) {
+        let mut inner = locked(&self.inner);
+        inner.events += work.events.len();
+        let inbox = inner.inboxes.entry(key.clone()).or_default();
+        work.failures = work.failures.saturating_add(1);
+        let failures = work.failures;
+        work.append(std::mem::take(&mut inbox.work));
+        work.failures = failures;
+        inbox.work = work;
+        (inbox.running, inbox.waiting, inbox.held) = (false, true, true);
+    }
+
+    /// Lets work that was put back be taken again.
+    pub fn resume(&self, key: &ContainerKey) {
+        let mut inner = locked(&self.inner);
+        let Some(inbox) = inner.inboxes.get_mut(key).filter(|inbox| inbox.held) else { return };
+        inbox.held = false;
+        inner.ready.push_back(key.clone());
+        drop(inner);
+        self.rung.notify_one();
+    }
+
+    /// Whether an event waits that tells of somebody stopping the container.
+    pub fn stop_waits(&self, key: &ContainerKey) -> bool {
+        let inner = locked(&self.inner);
+        inner.inboxes.get(key).is_some_and(|inbox| {
+            inbox.work.events.iter().any(|arrival| {
+                matches!(arrival.event.kind, EventKind::Kill { .. } | EventKind::Stop | EventKind::Destroy)
+            })
+        })
+    }
+
+    /// Containers with work waiting or in hand, and events waiting.
+    pub fn depth(&self) -> (usize, usize) {
+        let inner = locked(&self.inner);
+        (inner.inboxes.len(), inner.events)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(id: &str) -> ContainerKey {
+        ContainerKey::new("local", id)
+    }
+
+    fn look() -> Work {
+        Work { look: true, ..Work::default() }
+    }
+
+    #[tokio::test]
+    async fn one_container_is_worked_on_once_at_a_time_and_others_meanwhile() {
+        let queue = Queue::default();
+        assert!(queue.add(&key("a"), look()));
+        let (taken, _) = queue.take().await;
+        assert_eq!(taken, key("a"));
+        queue.add(&key("a"), Work::default());
+        queue.add(&key("b"), look());
+        assert_eq!(queue.take().await.0, key("b"));
+        assert!(queue.try_take().is_none());
+        queue.done(&key("a"));
+        let (again, work) = queue.take().await;
+        assert_eq!((again, work.look), (key("a"), false));
+        queue.done(&key("a"));
+        queue.done(&key("b"));
+        assert_eq!(queue.depth(), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn work_put_back_keeps_its_place_before_what_came_later() {
+        let queue = Queue::default();
+        let concluded = |word: &str| Work {
+            concluded: vec![(word.to_owned(), ActionOutcome::Succeeded)],
+            ..Work::default()
+        };
+        queue.add(&key("a"), concluded("first"));
+        let (_, work) = queue.take().await;
+        queue.add(&key("a"), concluded("second"));
+        queue.put_back(&key("a"), work);
+        assert!(queue.try_take().is_none());
+        queue.resume(&key("a"));
+        let (_, work) = queue.take().await;
+        let order: Vec<_> = work.concluded.iter().map(|(word, _)| word.as_str()).collect();
+        assert_eq!((order, work.failures), (vec!["first", "second"], 1));
+    }
+}

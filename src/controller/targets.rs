@@ -1,0 +1,119 @@
+//! One dispatcher per declared DiscoveryRegistry and BillingService. What waits for one that is no longer declared
+//! is held, visibly.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::shared::{Shared, locked};
+use crate::desired::Desired;
+use crate::outbox::billing::BillingQueue;
+use crate::outbox::discovery::DiscoveryQueue;
+use crate::outbox::{Bell, Dispatcher, HttpClient, Office, Queue};
+use crate::resource::billing_service::BillingServiceSpec;
+use crate::resource::discovery_registry::DiscoveryRegistrySpec;
+
+/// The bell of a BillingService.
+pub(super) fn billing_bell(name: &str) -> String {
+    format!("BillingService/{name}")
+}
+
+/// The bell of a DiscoveryRegistry.
+pub(super) fn discovery_bell(name: &str) -> String {
+    format!("DiscoveryRegistry/{name}")
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Target {
+    Billing(String, BillingServiceSpec),
+    Discovery(String, DiscoveryRegistrySpec),
+}
+
+/// Dispatchers of the targets declared now.
+pub(super) struct Targets {
+    pub shared: Arc<Shared>,
+    pub http: HttpClient,
+    pub stop: CancellationToken,
+    pub running: BTreeMap<String, Running>,
+}
+
+pub(super) struct Running {
+    target: Target,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Targets {
+    /// Starts, restarts and ends dispatchers so that the declared targets are served.
+    pub(super) fn bring_to(&mut self, desired: &Desired) {
+        let mut wanted = BTreeMap::new();
+        for (name, spec) in &desired.billing {
+            wanted.insert(billing_bell(name), Target::Billing(name.clone(), spec.clone()));
+        }
+        for (name, spec) in &desired.registries {
+            wanted.insert(discovery_bell(name), Target::Discovery(name.clone(), spec.clone()));
+        }
+        let stale: BTreeSet<String> = self
+            .running
+            .iter()
+            .filter(|(bell, running)| wanted.get(*bell) != Some(&running.target))
+            .map(|(bell, _)| bell.clone())
+            .collect();
+        let mut ending = BTreeMap::new();
+        for bell in stale {
+            if let Some(running) = self.running.remove(&bell) {
+                running.stop.cancel();
+                ending.insert(bell, running.task);
+            }
+        }
+        for (bell, target) in wanted {
+            if !self.running.contains_key(&bell) {
+                let running = self.serve(&bell, target, ending.remove(&bell));
+                self.running.insert(bell, running);
+            }
+        }
+    }
+
+    /// `before`: the dispatcher of the same target under its old spec, which must have ended first, so that no lane
+    /// is worked on twice.
+    fn serve(&self, bell: &str, target: Target, before: Option<JoinHandle<()>>) -> Running {
+        let stop = self.stop.child_token();
+        let ringer = locked(&self.shared.bells).entry(bell.to_owned()).or_default().clone();
+        let office = Office {
+            store: self.shared.store.clone(),
+            commit: Arc::new(self.shared.committer.clone()),
+            http: self.http.clone(),
+        };
+        let task = match target.clone() {
+            Target::Billing(name, spec) => start(BillingQueue { name, spec, office }, ringer, before, &stop),
+            Target::Discovery(name, spec) => {
+                start(DiscoveryQueue { name, spec, office }, ringer, before, &stop)
+            }
+        };
+        Running { target, stop, task }
+    }
+
+    /// Waits until every dispatcher has finished what it has in hand.
+    pub(super) async fn finish(self) {
+        for (_, running) in self.running {
+            let _ = running.task.await;
+        }
+    }
+}
+
+fn start<Q: Queue>(
+    queue: Q,
+    bell: Bell,
+    before: Option<JoinHandle<()>>,
+    stop: &CancellationToken,
+) -> JoinHandle<()> {
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        if let Some(before) = before {
+            let _ = before.await;
+        }
+        Dispatcher::new(queue, bell).run(stop).await;
+    })
+}

@@ -1,0 +1,53 @@
+//! Carrying out what was decided: look again, then one call. Holds no decision.
+
+use crate::docker::{Client, DockerError};
+use crate::observed::Health;
+use crate::reconcile::heal::ActionOutcome;
+use crate::reconcile::plan::{Action, Cause, Verb};
+
+/// Carries out `action`, whose intent is committed.
+///
+/// `stopping` tells whether an event is at hand by which somebody else is stopping the container. Between the look
+/// and the call something may still happen: the engine has no compare-and-swap, so the window is made small, not
+/// closed.
+pub async fn execute(client: &Client, action: &Action, stopping: impl Fn() -> bool) -> ActionOutcome {
+    let id = &*action.container.id;
+    if let Err(why) = look_again(client, action).await {
+        return ActionOutcome::Superseded { why };
+    }
+    if stopping() {
+        return ActionOutcome::Superseded { why: "somebody is stopping it".to_owned() };
+    }
+    let result = match action.verb {
+        Verb::Restart { stop_timeout } => client.restart(id, stop_timeout.get()).await,
+        Verb::Start => client.start(id).await,
+        Verb::Stop { stop_timeout } => client.stop(id, stop_timeout.get()).await,
+    };
+    match result {
+        Ok(()) => ActionOutcome::Succeeded,
+        Err(DockerError::Refused { message, .. }) => ActionOutcome::Failed { error: message },
+        // The engine goes on with a restart whose caller is gone.
+        Err(error) => ActionOutcome::Lost { error: error.to_string() },
+    }
+}
+
+/// Whether everything is still as it was when the action was decided.
+async fn look_again(client: &Client, action: &Action) -> Result<(), String> {
+    let container = match client.inspect(&action.container.id).await {
+        Ok(Some((container, _))) => container,
+        Ok(None) => return Err("it is gone".to_owned()),
+        Err(error) => return Err(error.to_string()),
+    };
+    if container.started != action.started {
+        return Err("it was started again meanwhile".to_owned());
+    }
+    if container.state != action.state {
+        return Err(format!("it is {} by now", container.state));
+    }
+    match action.cause {
+        Cause::Unhealthy { .. } if container.health != Some(Health::Unhealthy) => {
+            Err("its health check no longer says unhealthy".to_owned())
+        }
+        Cause::Unhealthy { .. } | Cause::Exited { .. } | Cause::LeftDown { .. } => Ok(()),
+    }
+}
