@@ -99,6 +99,8 @@ impl Own {
             wait::is(running.is_empty(), running)
         })
         .await;
+        // Nobody may have reaped it yet, and the next engine would take the pid for a containerd that runs.
+        let _ = fs::remove_file(self.dir.join("x/containerd/containerd.pid"));
     }
 
     /// The end of what the engine logged, for messages.
