@@ -29,7 +29,7 @@ test: ## All tests, on a real engine (started if none answers). One of them: mak
 ifneq ($(NEXTEST),)
 	@cargo nextest run --cargo-quiet --profile $(PROFILE) --no-tests=warn $(T)
 else
-	@cargo test --quiet -- $(T)
+	@cargo test --quiet -- --test-threads 4 $(T)
 endif
 
 .PHONY: check

@@ -117,22 +117,23 @@ async fn the_proxy_silences_the_event_stream_without_closing_it_and_cuts_it() {
     let filters =
         std::collections::HashMap::from([("container", vec![web.id()]), ("event", vec!["start", "die"])]);
     let mut events = docker.events(Some(EventsOptionsBuilder::default().filters(&filters).build()));
-    let mut next = async || tokio::time::timeout(Duration::from_secs(2), events.next()).await;
+    let mut next = async |within| tokio::time::timeout(within, events.next()).await;
+    let silence = Duration::from_secs(2);
 
     // The first poll makes the connection; nothing has happened yet.
-    assert!(next().await.is_err());
+    assert!(next(silence).await.is_err());
     web.start().await;
-    assert_eq!(next().await.unwrap().unwrap().unwrap().action.as_deref(), Some("start"));
+    assert_eq!(next(wait::SOON).await.unwrap().unwrap().unwrap().action.as_deref(), Some("start"));
     proxy.silence_events(true);
     web.kill("KILL").await;
-    assert!(next().await.is_err(), "silent but open");
+    assert!(next(silence).await.is_err(), "silent but open");
     docker.ping().await.expect("other calls pass");
     proxy.silence_events(false);
-    assert_eq!(next().await.unwrap().unwrap().unwrap().action.as_deref(), Some("die"));
+    assert_eq!(next(wait::SOON).await.unwrap().unwrap().unwrap().action.as_deref(), Some("die"));
 
     proxy.refuse(true);
     proxy.cut();
-    assert!(!matches!(next().await, Err(_) | Ok(Some(Ok(_)))), "the stream ended");
+    assert!(!matches!(next(wait::SOON).await, Err(_) | Ok(Some(Ok(_)))), "the stream ended");
     assert!(docker.ping().await.is_err());
     proxy.refuse(false);
     docker.ping().await.expect("it serves again");

@@ -110,3 +110,38 @@ impl Requests {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRAFFIC: &str = "GET /events?since=1 HTTP/1.1\r\nHost: x\r\n\r\n\
+        POST /a HTTP/1.1\r\nContent-Length: 16\r\n\r\nGET /b HTTP/1.1\r\n\
+        POST /c HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nGET /\r\n0\r\nT: 1\r\n\r\n\
+        POST /d HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 2\r\n\r\n{}";
+
+    fn paths(seen: &[(String, String)]) -> Vec<&str> {
+        seen.iter().map(|(_, path)| path.as_str()).collect()
+    }
+
+    #[test]
+    fn requests_are_found_between_bodies_however_the_bytes_are_cut() {
+        for size in [1, 7, 4096] {
+            let mut requests = Requests::default();
+            let seen: Vec<_> =
+                TRAFFIC.as_bytes().chunks(size).flat_map(|piece| requests.read(piece)).collect();
+            assert_eq!(paths(&seen), ["/events?since=1", "/a", "/c", "/d"], "pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn after_an_upgrade_nothing_is_a_request_but_after_a_refused_one_it_is() {
+        for (answer, expected) in [("HTTP/1.1 101 UPGRADED", vec![]), ("HTTP/1.1 404 Not Found", vec!["/e"])]
+        {
+            let mut requests = Requests::default();
+            requests.read(TRAFFIC.as_bytes());
+            requests.answered(answer.as_bytes());
+            assert_eq!(paths(&requests.read(b"GET /e HTTP/1.1\r\n\r\n")), expected, "{answer}");
+        }
+    }
+}

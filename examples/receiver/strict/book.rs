@@ -53,6 +53,9 @@ pub struct State {
     pub violations: Vec<String>,
     /// The body first seen under each key, accepted or not.
     bodies: BTreeMap<String, String>,
+    /// The keys in `billed`, and where a container's events are there: looked up at every call.
+    accepted: BTreeSet<String>,
+    places: BTreeMap<String, Vec<usize>>,
 }
 
 impl State {
@@ -120,7 +123,7 @@ impl State {
     }
 
     fn bill(&mut self, key: &str, event: &Event) -> Result<u16, String> {
-        if self.billed.iter().any(|billed| billed.key == key) {
+        if self.accepted.contains(key) {
             return Ok(200);
         }
         let earlier = self.events_of(&event.container_id);
@@ -128,6 +131,8 @@ impl State {
             return Err(format!("the same event under a second key, {key}: {event:?}"));
         }
         follows(earlier.last().copied(), event)?;
+        self.accepted.insert(key.to_owned());
+        self.places.entry(event.container_id.clone()).or_default().push(self.billed.len());
         self.billed.push(Billed { key: key.to_owned(), event: event.clone() });
         Ok(201)
     }
