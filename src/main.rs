@@ -1,1 +1,3 @@
+//! The `portreeve` command.
+
 fn main() {}

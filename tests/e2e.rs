@@ -1,0 +1,5 @@
+//! Tests on a real engine with real servers. Every test takes part in the `engine` group of `.config/nextest.toml`.
+
+mod harness;
+mod own_engine;
+mod receiver;

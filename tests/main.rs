@@ -1,0 +1,5 @@
+//! The one integration-test binary: what needs more than the library alone.
+#![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
+
+mod e2e;
+mod support;

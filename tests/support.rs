@@ -1,0 +1,43 @@
+//! What tests on a real engine stand on: engines, containers, the receivers, the program itself, and waiting.
+//!
+//! Test-only and free of the crate's internals, so that examples and benches can take it in too:
+//!
+//! ```ignore
+//! #[path = "../tests/support.rs"]
+//! mod support;
+//! ```
+//!
+//! Everything here panics with a message when the ground it needs is missing: a test has no better answer.
+//! The paths are spelled out because a file taken in through `#[path]` would look for its children elsewhere.
+#![allow(dead_code, unreachable_pub, missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "support/builder.rs"]
+pub mod builder;
+#[path = "support/container.rs"]
+pub mod container;
+#[path = "support/engine.rs"]
+pub mod engine;
+#[path = "support/http.rs"]
+pub mod http;
+#[path = "support/image.rs"]
+pub mod image;
+#[path = "support/lab.rs"]
+pub mod lab;
+#[path = "support/leftovers.rs"]
+pub mod leftovers;
+#[path = "support/own.rs"]
+pub mod own;
+#[path = "support/portreeve.rs"]
+pub mod portreeve;
+#[path = "support/proxy.rs"]
+pub mod proxy;
+#[path = "support/requests.rs"]
+mod requests;
+#[path = "support/tar.rs"]
+pub mod tar;
+#[path = "support/wait.rs"]
+pub mod wait;
+
+/// The strict Discovery and Billing services.
+#[path = "../examples/receiver/strict.rs"]
+pub mod receiver;

@@ -1,0 +1,194 @@
+//! The program under test as a process: started with directories of its own, killed, started again.
+//!
+//! The binary's path is the caller's to give: `env!("CARGO_BIN_EXE_portreeve")` exists in tests and benches only.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+
+use super::http::{self, Response};
+use super::wait;
+
+pub struct Portreeve {
+    binary: PathBuf,
+    home: TempDir,
+    address: String,
+    args: Vec<String>,
+    env: Vec<(String, String)>,
+    child: Option<Child>,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Portreeve {
+    /// `portreeve run` with an empty config directory, an empty state directory and a free loopback port.
+    pub fn new(binary: &str) -> Self {
+        // The port stays the same over restarts, as it does in service; nobody else gets it soon after.
+        let free =
+            TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
+        let home = TempDir::with_prefix("portreeve-").expect("a temporary directory");
+        std::fs::create_dir(home.path().join("config")).expect("a config directory");
+        std::fs::create_dir(home.path().join("state")).expect("a state directory");
+        let mut new = Self {
+            binary: PathBuf::from(binary),
+            address: free.to_string(),
+            args: vec!["run".to_owned()],
+            env: Vec::new(),
+            child: None,
+            lines: Arc::default(),
+            home,
+        };
+        let (config, state) = (new.config_dir().display().to_string(), new.state_dir().display().to_string());
+        let listen = new.address.clone();
+        new =
+            new.arg("--config-dir").arg(&config).arg("--state-dir").arg(&state).arg("--listen").arg(&listen);
+        new
+    }
+
+    #[must_use]
+    pub fn arg(mut self, arg: &str) -> Self {
+        self.args.push(arg.to_owned());
+        self
+    }
+
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Which engine it watches: an [`super::engine::Engine::endpoint`] or a proxy's.
+    #[must_use]
+    pub fn docker_host(self, endpoint: &str) -> Self {
+        self.arg("--docker-host").arg(endpoint)
+    }
+
+    /// Writes a file into the config directory, atomically, now or while it runs.
+    pub fn manifest(&self, name: &str, text: &str) {
+        let draft = self.home.path().join(name);
+        std::fs::write(&draft, text).expect("a manifest");
+        std::fs::rename(draft, self.config_dir().join(name)).expect("a manifest");
+    }
+
+    pub fn config_dir(&self) -> PathBuf {
+        self.home.path().join("config")
+    }
+
+    pub fn state_dir(&self) -> PathBuf {
+        self.home.path().join("state")
+    }
+
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Starts the process; says nothing about whether it is ready.
+    pub fn spawn(&mut self) {
+        assert!(self.child.is_none(), "it runs already");
+        let mut command = Command::new(&self.binary);
+        // Nothing of the developer's environment may decide a test.
+        command.args(&self.args).env_clear().env("HOME", self.home.path()).env("RUST_BACKTRACE", "1");
+        command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().unwrap_or_else(|e| panic!("{}: {e}", self.binary.display()));
+        self.collect(child.stdout.take().expect("piped"));
+        self.collect(child.stderr.take().expect("piped"));
+        self.child = Some(child);
+    }
+
+    /// Starts it and waits until `/readyz` says so.
+    pub async fn start(&mut self) {
+        self.spawn();
+        self.wait_ready().await;
+    }
+
+    pub async fn wait_ready(&self) {
+        wait::until("portreeve is ready", Duration::from_secs(20), || async {
+            match self.get("/readyz").await {
+                Ok(answer) if answer.status == 200 => Ok(()),
+                other => Err(format!("{other:?}; its log:\n{}", self.log())),
+            }
+        })
+        .await;
+    }
+
+    /// No warning, as a crash or a power cut.
+    pub async fn kill9(&mut self) {
+        self.end(Signal::KILL, Duration::from_secs(10)).await;
+    }
+
+    /// SIGTERM; gives how it ended, which must be within 10 s and a little.
+    pub async fn terminate(&mut self) -> ExitStatus {
+        self.end(Signal::TERM, Duration::from_secs(12)).await
+    }
+
+    /// Ends it properly and starts it again, on the same directories and port.
+    pub async fn restart(&mut self) {
+        self.terminate().await;
+        self.start().await;
+    }
+
+    /// Waits for it to end by itself.
+    pub async fn exited(&mut self, within: Duration) -> ExitStatus {
+        let child = self.child.as_mut().expect("it does not run");
+        match tokio::time::timeout(within, child.wait()).await {
+            Ok(status) => {
+                self.child = None;
+                status.expect("waiting for portreeve")
+            }
+            Err(_) => panic!("portreeve still runs after {within:?}; its log:\n{}", self.log()),
+        }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().and_then(Child::id).expect("it does not run")
+    }
+
+    pub async fn get(&self, path: &str) -> Result<Response, String> {
+        http::get(&self.url(path)).await
+    }
+
+    /// All it printed so far, over all its starts, both streams.
+    pub fn lines(&self) -> Vec<String> {
+        self.lines.lock().expect("no panic under this lock").clone()
+    }
+
+    pub fn log(&self) -> String {
+        self.lines().join("\n")
+    }
+
+    /// Waits for a line that holds `text`, and gives it.
+    pub async fn wait_line(&self, text: &str) -> String {
+        wait::until(&format!("a log line with `{text}`"), wait::SOON, || async {
+            self.lines().into_iter().find(|line| line.contains(text)).ok_or_else(|| self.log())
+        })
+        .await
+    }
+
+    async fn end(&mut self, signal: Signal, within: Duration) -> ExitStatus {
+        let pid = Pid::from_raw(self.pid().cast_signed()).expect("a pid");
+        kill_process(pid, signal).expect("signalling portreeve");
+        self.exited(within).await
+    }
+
+    fn collect(&self, stream: impl AsyncRead + Send + Unpin + 'static) {
+        let lines = Arc::clone(&self.lines);
+        tokio::spawn(async move {
+            let mut stream = BufReader::new(stream).lines();
+            while let Ok(Some(line)) = stream.next_line().await {
+                lines.lock().expect("no panic under this lock").push(line);
+            }
+        });
+    }
+}
