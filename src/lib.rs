@@ -1,5 +1,6 @@
 //! Portreeve: the operator pattern for plain Docker.
 
+pub mod api;
 pub mod clock;
 pub mod config;
 pub mod controller;
@@ -7,8 +8,10 @@ pub mod desired;
 pub mod docker;
 pub mod execute;
 pub mod manifest;
+pub mod metrics;
 pub mod observed;
 pub mod outbox;
 pub mod reconcile;
 pub mod resource;
 pub mod store;
+pub mod telemetry;

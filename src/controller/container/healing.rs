@@ -100,7 +100,7 @@ impl Reconciler {
 fn feed(record: &mut Record, container: &Container, memory: &HealMemory, work: &Work) {
     let habits = StopHabits::of(container);
     let Work { events, look: _, absent: _, stream_ended, gap, concluded: _, failures: _ } = work;
-    let mut enter = |record: &mut Record, at: Nanos, fact: Fact, replayed: bool| {
+    let enter = |record: &mut Record, at: Nanos, fact: Fact, replayed: bool| {
         let ours = memory.claims(&container.key, &record.marks, at);
         record.marks.feed(&Seen { at, fact, ours, replayed_from_outage: replayed }, habits);
     };

@@ -36,7 +36,7 @@ impl fmt::Display for EventName {
 }
 
 /// The namespace of Portreeve's event ids (UUIDv5, RFC 9562). Changing it would bill everything twice.
-const NAMESPACE: Uuid = Uuid::from_u128(0x6f2c_1b0e_5a0f_5c38_9d64_70_6f72_7472_65);
+const NAMESPACE: Uuid = Uuid::from_u128(0x6f2c_1b0e_5a0f_5c38_9d64_706f_7274_7265);
 
 /// UUIDv5 of `<container id>/<run key>/<event>`; `created` and `removed` have no run, their key is empty.
 ///

@@ -1,0 +1,168 @@
+//! How Portreeve itself is: `/readyz` and `/health/detailed`.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Json, Response};
+use serde::Serialize;
+
+use super::Api;
+use crate::clock;
+use crate::desired::Desired;
+use crate::observed::{Engine, Nanos, World};
+use crate::store::QueueDepth;
+
+/// 200 once every engine is watched and the store commits; else 503 and what is missing, one a line.
+pub(super) async fn ready(State(api): State<Api>) -> Response {
+    let missing = missing(&api, &api.shared.world());
+    if missing.is_empty() {
+        return "ok\n".into_response();
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", missing.join("\n"))).into_response()
+}
+
+fn missing(api: &Api, world: &World) -> Vec<String> {
+    let away = world.engines.iter().filter(|(_, engine)| !engine.connected).map(|(name, engine)| {
+        format!("engine {name}: {}", engine.error.as_deref().unwrap_or("not connected yet"))
+    });
+    away.chain(api.shared.committer.health().error.map(|error| format!("store: {error}"))).collect()
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Detailed {
+    status: &'static str,
+    timestamp: String,
+    version: &'static str,
+    engines: BTreeMap<String, EngineHealth>,
+    store: StoreHealth,
+    queue: Queue,
+    deliveries: Deliveries,
+    manifests: Manifests,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    own_fault: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EngineHealth {
+    connected: bool,
+    error: Option<String>,
+    host: String,
+    version: String,
+    since: Option<String>,
+    last_list: Option<String>,
+    containers: usize,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StoreHealth {
+    status: &'static str,
+    error: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Queue {
+    containers: usize,
+    events: usize,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Deliveries {
+    billing: BTreeMap<String, Target>,
+    discovery: BTreeMap<String, Target>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Target {
+    pending: u64,
+    parked: u64,
+    /// Whether the target is no longer declared, so that what waits for it is held.
+    held: bool,
+    oldest: Option<String>,
+    last_error: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Manifests {
+    objects: usize,
+    problems: Vec<String>,
+}
+
+/// Connection per engine, store, queues, deliveries, manifests; `degraded` if any of it is not as it should be.
+pub(super) async fn detailed(State(api): State<Api>) -> Response {
+    let (shared, world) = (&api.shared, api.shared.world());
+    let desired = shared.desired.load();
+    let missing = missing(&api, &world);
+    let depths = shared.store.depths().await;
+    let store_error =
+        shared.committer.health().error.or_else(|| depths.as_ref().err().map(ToString::to_string));
+    let (bills, cells) = depths.unwrap_or_default();
+    let (containers, events) = shared.queue_depth();
+    let degraded = !missing.is_empty() || store_error.is_some();
+    let body = Detailed {
+        status: if degraded { "degraded" } else { "healthy" },
+        timestamp: clock::now().rfc3339_millis(),
+        version: env!("CARGO_PKG_VERSION"),
+        engines: world
+            .engines
+            .iter()
+            .map(|(name, engine)| (name.to_string(), engine_health(name, engine, &world)))
+            .collect(),
+        store: StoreHealth {
+            status: if store_error.is_some() { "failing" } else { "ok" },
+            error: store_error,
+        },
+        queue: Queue { containers, events },
+        deliveries: Deliveries {
+            billing: targets(bills, desired.billing.keys()),
+            discovery: targets(cells, desired.registries.keys()),
+        },
+        manifests: manifests(&desired),
+        own_fault: shared.own_fault(),
+    };
+    Json(body).into_response()
+}
+
+fn engine_health(name: &str, engine: &Engine, world: &World) -> EngineHealth {
+    let Engine { connected, error, host, version, since, last_list } = engine.clone();
+    EngineHealth {
+        connected,
+        error,
+        host,
+        version,
+        since: since.map(Nanos::rfc3339_millis),
+        last_list: last_list.map(Nanos::rfc3339_millis),
+        containers: world.containers.keys().filter(|key| &*key.engine == name).count(),
+    }
+}
+
+fn targets<'a>(
+    mut depths: BTreeMap<String, QueueDepth>,
+    declared: impl Iterator<Item = &'a String>,
+) -> BTreeMap<String, Target> {
+    let target = |depth: QueueDepth, held| Target {
+        pending: depth.pending,
+        parked: depth.parked,
+        held,
+        oldest: depth.oldest.map(Nanos::rfc3339_millis),
+        last_error: depth.last_error,
+    };
+    let mut targets: BTreeMap<_, _> =
+        declared.map(|name| (name.clone(), target(depths.remove(name).unwrap_or_default(), false))).collect();
+    targets.extend(depths.into_iter().map(|(name, depth)| (name, target(depth, true))));
+    targets
+}
+
+fn manifests(desired: &Desired) -> Manifests {
+    let problem = |problem: &crate::desired::Problem| {
+        format!("{}:{}:{}: {}", problem.file, problem.line, problem.column, problem.message)
+    };
+    Manifests { objects: desired.objects.len(), problems: desired.problems.iter().map(problem).collect() }
+}
