@@ -161,8 +161,8 @@ fn targets<'a>(
 }
 
 fn manifests(desired: &Desired) -> Manifests {
-    let problem = |problem: &crate::desired::Problem| {
-        format!("{}:{}:{}: {}", problem.file, problem.line, problem.column, problem.message)
-    };
-    Manifests { objects: desired.objects.len(), problems: desired.problems.iter().map(problem).collect() }
+    Manifests {
+        objects: desired.objects.len(),
+        problems: desired.problems.iter().map(ToString::to_string).collect(),
+    }
 }
