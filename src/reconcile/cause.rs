@@ -12,8 +12,10 @@
 //! - A `die` with none of this before it: the container ended by itself.
 //! - No `die`, no `stop`: nobody saw why.
 //!
-//! Every rule errs towards not acting.
+//! Every rule errs towards not acting. A clock that steps back can make a new run's facts look older than the run before;
+//! then nobody saw why, until the next `start` that is newer.
 
+mod marks;
 mod signal;
 
 use serde::{Deserialize, Serialize};
@@ -21,6 +23,8 @@ use serde::{Deserialize, Serialize};
 use crate::observed::{Container, Nanos};
 use crate::resource::Duration;
 
+pub(in crate::reconcile) use marks::MARGIN;
+pub use marks::StopMarks;
 pub use signal::signal_number;
 
 /// What the event stream said of a container.
@@ -104,44 +108,12 @@ pub enum StopCause {
     /// The engine stopped it while shutting down or booting.
     EngineShutdown,
     /// An action of ours stopped it.
-    Ours {
-        /// Whether the connection to the engine ended soon after: our restart may have been cut short.
-        engine_ended: bool,
-    },
-    /// A kill long ago may yet turn out to be a stop: wait until this instant (engine's clock) for `stop`.
+    Ours,
+    /// A kill long ago may yet turn out to be a long stop: wait until this instant for `stop`, which follows `die`.
     Undecided {
         /// When the wait is over.
         until: Nanos,
     },
     /// It has been started since: what was inspected is old.
     StartedSince,
-}
-
-/// What the events around stops said of a container's current run. Stored; facts may come twice.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct StopMarks {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    start: Option<Nanos>,
-}
-
-impl StopMarks {
-    /// Takes in a fact; says whether anything changed and the marks need storing.
-    pub fn feed(&mut self, seen: &Seen, habits: StopHabits) -> bool {
-        let _ = (seen, habits);
-        false
-    }
-
-    /// Why `container`, which is down, is down.
-    pub fn cause(&self, container: &Container, now: Nanos) -> StopCause {
-        let _ = (container, now);
-        StopCause::Unseen
-    }
-
-    /// The time of the newest kill or stop of others in the current run of `container`, which is up: someone is
-    /// stopping it, or was.
-    pub fn being_stopped(&self, container: &Container) -> Option<Nanos> {
-        let _ = container;
-        None
-    }
 }

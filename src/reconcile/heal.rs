@@ -22,15 +22,23 @@
 //! itself, never early, never for ever. Forwards: nobody can tell it from time that passed; a caller that
 //! cares anchors `now` to a monotonic clock.
 
+mod act;
+mod backoff;
+mod conclude;
+mod intent;
 mod memory;
+mod need;
+mod observe;
 
-use crate::observed::{Container, Nanos};
+use crate::observed::{Container, Health, Nanos};
 use crate::resource::autoheal_policy::AutohealPolicySpec;
 
 use super::cause::StopMarks;
-use super::plan::{Action, Blocked, Note, Plan};
+use super::plan::{Action, Blocked, Note, NoteKind, Plan, Reason, Severity, earlier};
 
-pub use memory::{ActionOutcome, Answer, HealMemory, Intent, Quarantine, Run};
+pub use conclude::conclude;
+pub use intent::{ActionOutcome, Answer, Intent};
+pub use memory::{HealMemory, Quarantine, Run};
 
 /// Which policy a container belongs to.
 #[derive(Clone, Copy, Debug)]
@@ -93,6 +101,68 @@ pub struct Healing {
     pub requeue_at: Option<Nanos>,
 }
 
+/// Decides what to do about one container.
+pub fn decide(situation: &Situation<'_>) -> Healing {
+    let mut healing = Healing { memory: situation.memory.clone(), ..Healing::default() };
+    let container = situation.container;
+    let looks_sick = container.state.is_up() && container.health == Some(Health::Unhealthy);
+    let (policy, spec) = match situation.policy {
+        PolicyView::NotSelected => return healing,
+        PolicyView::Excluded { by } => {
+            healing
+                .wait(Wait { tell: looks_sick, ..Wait::new(Reason::Excluded, format!("opted out by {by}")) });
+            return healing;
+        }
+        PolicyView::Selected { name, spec } => (name, spec),
+    };
+    healing.memory.not_after(situation.now);
+    if situation.is_own {
+        let message = "Portreeve never acts on its own container".to_owned();
+        healing.wait(Wait { tell: looks_sick, ..Wait::new(Reason::OwnContainer, message) });
+        return healing;
+    }
+    if !situation.engine_connected {
+        // What is known of the container may be old: nothing is learnt from it and nothing settled by it.
+        let tell = looks_sick || healing.memory.ailing;
+        let message = "the engine does not answer".to_owned();
+        healing.wait(Wait { tell, ..Wait::new(Reason::EngineUnreachable, message) });
+        return healing;
+    }
+    observe::take_in(&mut healing, situation, spec);
+    match need::of(situation, spec, &healing.memory) {
+        need::Need::Nothing => healing.memory.told = None,
+        need::Need::Wait(wait) => healing.wait(wait),
+        need::Need::Heal(cause) => act::attempt(&mut healing, situation, policy, spec, cause),
+    }
+    healing.requeue_at = earlier(healing.requeue_at, observe::reset_due(&healing.memory, spec));
+    healing
+}
+
+/// A decision not to act, on its way into a [`Healing`].
+#[derive(Debug)]
+struct Wait {
+    reason: Reason,
+    message: String,
+    until: Option<Nanos>,
+    /// Whether something was wanted, so that the refusal is an event and not just a state.
+    tell: bool,
+}
+
+impl Wait {
+    /// Until something changes, told.
+    fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), until: None, tell: true }
+    }
+
+    fn until(self, until: Nanos) -> Self {
+        Self { until: Some(until), ..self }
+    }
+
+    fn quietly(self) -> Self {
+        Self { tell: false, ..self }
+    }
+}
+
 impl Healing {
     /// The plan without the memory.
     pub fn plan(&self) -> Plan {
@@ -103,15 +173,19 @@ impl Healing {
             requeue_at: self.requeue_at,
         }
     }
-}
 
-/// Decides what to do about one container.
-pub fn decide(situation: &Situation<'_>) -> Healing {
-    Healing { memory: situation.memory.clone(), ..Healing::default() }
-}
+    fn note(&mut self, kind: NoteKind, reason: Option<Reason>, severity: Severity, message: String) {
+        self.notes.push(Note { kind, reason, message, severity, restart_count: self.memory.restart_count });
+    }
 
-/// Takes in how the engine call of the open intent went. The intent stays open: only a look at the container closes it.
-pub fn conclude(memory: &HealMemory, outcome: &ActionOutcome, now: Nanos) -> Healing {
-    let _ = (outcome, now);
-    Healing { memory: memory.clone(), ..Healing::default() }
+    /// Records a non-action; tells it when its reason is not the one told last.
+    fn wait(&mut self, wait: Wait) {
+        let Wait { reason, message, until, tell } = wait;
+        if tell && self.memory.told != Some(reason) {
+            self.memory.told = Some(reason);
+            self.note(NoteKind::Skipped, Some(reason), reason.severity(), message.clone());
+        }
+        self.requeue_at = earlier(self.requeue_at, until);
+        self.blocked.push(Blocked { reason, message, until });
+    }
 }

@@ -11,6 +11,7 @@ use crate::observed::{ContainerKey, Nanos, State};
 use crate::resource::Duration;
 
 pub use reason::Reason;
+pub(super) use text::one_line;
 
 /// One decision's outcome, or several joined.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -6,11 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::observed::{ContainerKey, Nanos};
 use crate::reconcile::cause::StopMarks;
-use crate::reconcile::plan::{Cause, Note, NoteKind, Reason, Severity, Verb};
-use crate::resource::Duration;
+use crate::reconcile::plan::{Note, NoteKind, Reason, Severity, Verb};
 
-/// How much longer than the stop timeout the engine may take to carry out what it was told.
-pub(super) const MARGIN: Duration = Duration::from_secs(10);
+use super::backoff::elapsed;
+use super::{Answer, Intent};
 
 /// Everything a decision needs to know of the past. Survives restarts of Portreeve and the container's recreation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,93 +73,83 @@ pub struct Quarantine {
     pub why: String,
 }
 
-/// An attempt committed before its engine call; open until a new run is seen.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Intent {
-    /// The action's intent id.
-    pub id: String,
-    /// The container.
-    pub container: ContainerKey,
-    /// The call.
-    pub verb: Verb,
-    /// StartedAt before the call.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub started_before: Option<Nanos>,
-    /// When it was committed.
-    pub committed_at: Nanos,
-    /// The attempt's number.
-    pub attempt: u32,
-    /// What failed.
-    pub cause: Cause,
-    /// What the engine answered, once known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub answer: Option<Answer>,
-}
-
-/// What came back from the engine call of an intent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
-pub enum Answer {
-    /// The engine did it.
-    Done {
-        /// When the answer came.
-        at: Nanos,
-    },
-    /// The engine refused or failed.
-    Failed {
-        /// When the answer came.
-        at: Nanos,
-        /// Its words.
-        error: String,
-    },
-    /// No answer: the engine may still be at it.
-    Lost {
-        /// When we gave up waiting.
-        at: Nanos,
-    },
-}
-
-/// How an engine call went.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ActionOutcome {
-    /// The engine answered that it is done.
-    Succeeded,
-    /// The engine answered with an error.
-    Failed {
-        /// Its words.
-        error: String,
-    },
-    /// The call was sent, or may have been, and no answer came: connection lost, deadline passed.
-    Lost {
-        /// What happened, for people.
-        error: String,
-    },
-    /// Nothing was sent: the look before the call found another situation, or the call could not even begin.
-    Superseded {
-        /// What was found, for people.
-        why: String,
-    },
-}
-
 impl HealMemory {
     /// Whether a kill or stop of `container` at `at` is explained by the open intent: `ours` of a
-    /// [`Seen`](crate::reconcile::cause::Seen).
+    /// [`Seen`](crate::reconcile::cause::Seen). `marks` are the container's, before this fact.
+    ///
+    /// A restart stops once: after its `stop`, after a new `start` and after the engine's answer, kills are of others.
     pub fn claims(&self, container: &ContainerKey, marks: &StopMarks, at: Nanos) -> bool {
-        let _ = (container, marks, at);
-        false
+        let Some(intent) = self.intent.as_ref().filter(|intent| intent.container == *container) else {
+            return false;
+        };
+        let stops = match intent.verb {
+            Verb::Restart { .. } | Verb::Stop { .. } => true,
+            Verb::Start => false,
+        };
+        let until = match intent.answer {
+            None | Some(Answer::Lost { .. }) => intent.deadline(),
+            Some(Answer::Done { at } | Answer::Failed { at, .. }) => at,
+        };
+        stops
+            && (intent.committed_at..=until).contains(&at)
+            && !marks.started_since(intent.committed_at)
+            && !marks.we_stopped(intent.committed_at, at)
     }
 
     /// Lifts the quarantine by someone's word: waits and budget start afresh. Does nothing to one not quarantined.
+    /// The caller decides again at once.
     pub fn release(&mut self, now: Nanos) -> Option<Note> {
-        let _ = now;
         let quarantine = self.quarantined.take()?;
+        self.start_afresh();
+        self.told = None;
         Some(Note {
             kind: NoteKind::Released,
             reason: None,
-            message: quarantine.why,
+            message: format!(
+                "released after {} in quarantine ({})",
+                elapsed(quarantine.since, now),
+                quarantine.why
+            ),
             severity: Severity::Info,
             restart_count: self.restart_count,
         })
+    }
+
+    /// Forgets waits and spent budget. `last_action` stays: with no streak it delays nothing.
+    pub(super) fn start_afresh(&mut self) {
+        self.quarantined = None;
+        self.streak = 0;
+        self.spent.clear();
+    }
+
+    /// Moves every instant of ours that lies in the future to `now`: the clock stepped back since.
+    pub(super) fn not_after(&mut self, now: Nanos) {
+        let Self {
+            run,
+            unhealthy_since,
+            healthy_since,
+            ailing: _,
+            spent,
+            streak: _,
+            last_action,
+            restart_count: _,
+            quarantined,
+            intent,
+            stop_seen,
+            told: _,
+        } = self;
+        let clamp = |at: &mut Nanos| *at = (*at).min(now);
+        run.iter_mut().for_each(|run| clamp(&mut run.seen));
+        [unhealthy_since, healthy_since, last_action].into_iter().flatten().for_each(clamp);
+        spent.iter_mut().for_each(clamp);
+        quarantined.iter_mut().for_each(|quarantine| clamp(&mut quarantine.since));
+        stop_seen.iter_mut().for_each(|(_, seen)| clamp(seen));
+        if let Some(intent) = intent {
+            clamp(&mut intent.committed_at);
+            match &mut intent.answer {
+                Some(Answer::Done { at } | Answer::Failed { at, .. } | Answer::Lost { at }) => clamp(at),
+                None => {}
+            }
+        }
     }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::Severity;
+
 /// The reason of a decision not to act: a condition's `reason`, an event's, and a metric's label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Reason {
@@ -97,6 +99,39 @@ impl Reason {
             Self::ActionNone => "ActionNone",
             Self::NotifyOnly => "NotifyOnly",
             Self::ActionUnavailable => "ActionUnavailable",
+        }
+    }
+
+    /// How much a refusal for this reason matters: those that end only when someone acts are warnings.
+    pub const fn severity(self) -> Severity {
+        match self {
+            Self::BudgetExhausted | Self::Quarantined => Severity::Critical,
+            Self::StopCauseUnknown
+            | Self::Dead
+            | Self::EngineUnreachable
+            | Self::OwnFault
+            | Self::ActionUnavailable => Severity::Warning,
+            Self::BackingOff
+            | Self::StoppedByHand
+            | Self::StoppedByPolicy
+            | Self::EngineShutdown
+            | Self::Excluded
+            | Self::Starting
+            | Self::Paused
+            | Self::Restarting
+            | Self::RestartPolicyActs
+            | Self::Removing
+            | Self::Replaced
+            | Self::StopInProgress
+            | Self::ActionInProgress
+            | Self::Superseded
+            | Self::OwnContainer
+            | Self::Observing
+            | Self::ReadOnly
+            | Self::NotUnhealthyLongEnough
+            | Self::TriggerOff
+            | Self::ActionNone
+            | Self::NotifyOnly => Severity::Info,
         }
     }
 }

@@ -76,3 +76,17 @@ pub(super) fn relative(at: Nanos, now: Nanos) -> String {
         std::cmp::Ordering::Greater => format!("+{length}"),
     }
 }
+
+/// The words of a stranger (an engine, a health check) as one line of at most 200 characters.
+pub(in crate::reconcile) fn one_line(text: &str) -> String {
+    const LONGEST: usize = 200;
+    let words: Vec<&str> = text
+        .split(|letter: char| letter.is_whitespace() || letter.is_control())
+        .filter(|word| !word.is_empty())
+        .collect();
+    let line = words.join(" ");
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
+        None => line,
+    }
+}

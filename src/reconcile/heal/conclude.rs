@@ -1,0 +1,44 @@
+//! After the engine call returned.
+
+use super::{ActionOutcome, Answer, HealMemory, Healing};
+use crate::observed::Nanos;
+use crate::reconcile::plan::{NoteKind, Reason, Severity, one_line};
+
+/// Takes in how the engine call of the open intent went; without one, or for one already answered, nothing happens.
+///
+/// Only a look at the container closes an intent whose call was sent: an answer is not a new run, and an error does not
+/// say whether the container is up. Waits count from here. An attempt that was superseded stays spent:
+/// the next decision may come to the same plan at once, and must not do so for free.
+pub fn conclude(memory: &HealMemory, outcome: &ActionOutcome, now: Nanos) -> Healing {
+    let mut healing = Healing { memory: memory.clone(), ..Healing::default() };
+    let memory = &mut healing.memory;
+    memory.not_after(now);
+    let Some(intent) = memory.intent.as_mut().filter(|intent| intent.answer.is_none()) else {
+        return healing;
+    };
+    let what = format!("attempt {} to {} {}", intent.attempt, intent.verb.as_str(), intent.name);
+    memory.last_action = Some(now);
+    match outcome {
+        ActionOutcome::Succeeded => {
+            intent.answer = Some(Answer::Done { at: now });
+            healing.requeue_at = Some(intent.deadline());
+        }
+        ActionOutcome::Lost { error: _ } => {
+            intent.answer = Some(Answer::Lost { at: now });
+            healing.requeue_at = Some(intent.deadline());
+        }
+        ActionOutcome::Failed { error } => {
+            let error = one_line(error);
+            intent.answer = Some(Answer::Failed { at: now, error: error.clone() });
+            healing.requeue_at = Some(now);
+            healing.note(NoteKind::RestartFailed, None, Severity::Warning, format!("{what} failed: {error}"));
+        }
+        ActionOutcome::Superseded { why } => {
+            memory.intent = None;
+            healing.requeue_at = Some(now);
+            let message = format!("{what} was called off: {}", one_line(why));
+            healing.note(NoteKind::Skipped, Some(Reason::Superseded), Reason::Superseded.severity(), message);
+        }
+    }
+    healing
+}

@@ -1,0 +1,94 @@
+//! An attempt, from its commit to the new run that settles it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::observed::{ContainerKey, Nanos};
+use crate::reconcile::cause::MARGIN;
+use crate::reconcile::plan::{Cause, Verb};
+
+/// An attempt committed before its engine call; open until a new run is seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Intent {
+    /// The action's intent id.
+    pub id: String,
+    /// The container.
+    pub container: ContainerKey,
+    /// Its name, for people.
+    pub name: String,
+    /// The call.
+    pub verb: Verb,
+    /// StartedAt before the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_before: Option<Nanos>,
+    /// When it was committed.
+    pub committed_at: Nanos,
+    /// The attempt's number.
+    pub attempt: u32,
+    /// What failed.
+    pub cause: Cause,
+    /// What the engine answered, once known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<Answer>,
+}
+
+/// What came back from the engine call of an intent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Answer {
+    /// The engine did it.
+    Done {
+        /// When the answer came.
+        at: Nanos,
+    },
+    /// The engine refused or failed.
+    Failed {
+        /// When the answer came.
+        at: Nanos,
+        /// Its words.
+        error: String,
+    },
+    /// No answer: the engine may still be at it.
+    Lost {
+        /// When we gave up waiting.
+        at: Nanos,
+    },
+}
+
+/// How an engine call went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ActionOutcome {
+    /// The engine answered that it is done.
+    Succeeded,
+    /// The engine answered with an error.
+    Failed {
+        /// Its words.
+        error: String,
+    },
+    /// The call was sent, or may have been, and no answer came: connection lost, deadline passed.
+    Lost {
+        /// What happened, for people.
+        error: String,
+    },
+    /// Nothing was sent: the look before the call found another situation, or the call could not even begin.
+    Superseded {
+        /// What was found, for people.
+        why: String,
+    },
+}
+
+impl Intent {
+    /// Until when the engine may still be carrying it out.
+    pub fn deadline(&self) -> Nanos {
+        self.committed_at.plus(self.verb.stop_timeout()).plus(MARGIN)
+    }
+
+    /// Whether the container may still be between stop and start, so that what is seen of it proves nothing.
+    pub fn in_progress(&self, now: Nanos) -> bool {
+        match self.answer {
+            Some(Answer::Failed { .. }) => false,
+            // Done, but the new run has not been seen yet.
+            None | Some(Answer::Done { .. } | Answer::Lost { .. }) => now < self.deadline(),
+        }
+    }
+}

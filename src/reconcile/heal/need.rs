@@ -1,0 +1,212 @@
+//! Is the container sick, and does its own state allow anything to be done about it?
+
+use super::{Answer, HealMemory, Intent, Situation, Wait};
+use crate::observed::{Container, Health, Nanos, RestartPolicy, State};
+use crate::reconcile::cause::{MARGIN, StopCause, StopHabits};
+use crate::reconcile::plan::{Cause, Reason, Verb, one_line};
+use crate::resource::Duration;
+use crate::resource::autoheal_policy::{AutohealPolicySpec, ExitedTrigger};
+
+/// A `die` may be on its way when an inspect already shows the end: so long nobody says that the cause is unknown.
+const EVENT_LAG: Duration = Duration::from_secs(5);
+
+/// What the container needs.
+pub(super) enum Need {
+    /// Nothing is wrong with it.
+    Nothing,
+    /// Something may be wrong, and its state says to leave it alone.
+    Wait(Wait),
+    /// It is sick and nothing about itself forbids healing.
+    Heal(Cause),
+}
+
+/// What the container needs, by its state, its health and the marks of its stops.
+pub(super) fn of(situation: &Situation<'_>, spec: &AutohealPolicySpec, memory: &HealMemory) -> Need {
+    let container = situation.container;
+    let sick = spec.triggers.unhealthy && container.health == Some(Health::Unhealthy);
+    let heals_ends = spec.triggers.exited != ExitedTrigger::Never;
+    let told_if =
+        |tell: bool, reason: Reason, message: &str| Need::Wait(Wait { tell, ..Wait::new(reason, message) });
+    match container.state {
+        State::Running => up(situation, spec, memory, sick),
+        State::Paused if sick => told_if(true, Reason::Paused, "it is unhealthy, and paused"),
+        State::Paused => Need::Nothing,
+        State::Restarting => {
+            told_if(heals_ends || sick, Reason::Restarting, "the engine is restarting it by its own policy")
+        }
+        State::Removing => told_if(false, Reason::Removing, "the engine is removing it"),
+        State::Dead => told_if(
+            heals_ends || memory.ailing,
+            Reason::Dead,
+            "the engine calls it dead; no start brings it back",
+        ),
+        State::Created | State::Exited => down(situation, spec, memory),
+    }
+}
+
+fn up(situation: &Situation<'_>, spec: &AutohealPolicySpec, memory: &HealMemory, sick: bool) -> Need {
+    let Situation { container, now, .. } = *situation;
+    if let Some(intent) = &memory.intent {
+        return in_progress(intent);
+    }
+    if container.health == Some(Health::Starting) {
+        return Need::Wait(Wait::new(Reason::Starting, "its health check has not spoken yet").quietly());
+    }
+    if !sick {
+        return match container.health {
+            Some(Health::Unhealthy) => Need::Wait(
+                Wait::new(Reason::TriggerOff, "it is unhealthy; the policy's trigger `unhealthy` is off")
+                    .quietly(),
+            ),
+            Some(Health::Healthy | Health::Starting) | None => Need::Nothing,
+        };
+    }
+    let blocked = |reason: Reason, message: &str, until: Nanos| {
+        (until > now).then(|| Need::Wait(Wait::new(reason, message).until(until)))
+    };
+    let stop = memory.stop_seen.and_then(|(_, seen)| {
+        let until = seen.plus(StopHabits::of(container).timeout).plus(MARGIN);
+        blocked(Reason::StopInProgress, "someone is stopping or killing it", until)
+    });
+    // A start in the future is the engine's clock or a step of ours: then the grace counts from when we saw the run.
+    let run =
+        memory.run.as_ref().map_or(now, |run| run.started.map_or(run.seen, |started| started.min(run.seen)));
+    let grace =
+        || blocked(Reason::Starting, "it is unhealthy, within its start grace", run.plus(spec.start_grace));
+    let patience = || {
+        let since = memory.unhealthy_since.unwrap_or(now);
+        let message = format!("it must be unhealthy for {} first", spec.min_unhealthy);
+        blocked(Reason::NotUnhealthyLongEnough, &message, since.plus(spec.min_unhealthy))
+    };
+    stop.or_else(grace).or_else(patience).unwrap_or_else(|| {
+        Need::Heal(Cause::Unhealthy {
+            output: one_line(container.health_output.as_deref().unwrap_or_default()),
+        })
+    })
+}
+
+fn down(situation: &Situation<'_>, spec: &AutohealPolicySpec, memory: &HealMemory) -> Need {
+    let Situation { container, marks, now, .. } = *situation;
+    let cause = marks.cause(container, now);
+    if let Some(intent) = &memory.intent {
+        if intent.in_progress(now) && !is_of_others(cause) {
+            return in_progress(intent);
+        }
+        if left_down(container, intent, cause) {
+            return Need::Heal(Cause::LeftDown { error: one_line(&container.error) });
+        }
+    }
+    if container.state == State::Created {
+        return Need::Nothing;
+    }
+    if container.auto_remove {
+        return Need::Wait(Wait::new(Reason::Removing, "the engine removes it (--rm)").quietly());
+    }
+    let wanted = spec.triggers.exited != ExitedTrigger::Never || memory.ailing;
+    let told_if = |tell: bool, reason: Reason, message: &str| Wait { tell, ..Wait::new(reason, message) };
+    match cause {
+        StopCause::ByHand => Need::Wait(Wait::new(Reason::StoppedByHand, "it was stopped by hand")),
+        StopCause::EngineShutdown => {
+            Need::Wait(told_if(wanted, Reason::EngineShutdown, "the engine stopped it while shutting down"))
+        }
+        // Ours, but no restart of ours is known to have been carried out.
+        StopCause::Ours if memory.intent.is_some() => Need::Wait(Wait::new(
+            Reason::StoppedByHand,
+            "it was stopped while a restart of ours was open but not confirmed",
+        )),
+        StopCause::Ours => Need::Wait(Wait::new(Reason::StoppedByPolicy, "its policy stopped it").quietly()),
+        StopCause::Undecided { until } => Need::Wait(
+            Wait::new(Reason::StopInProgress, "it ended; a long stop by hand may be behind it")
+                .quietly()
+                .until(until),
+        ),
+        StopCause::StartedSince => {
+            Need::Wait(Wait::new(Reason::Starting, "it has been started since; looking again").quietly())
+        }
+        StopCause::Unseen => Need::Wait(unseen(container, now, wanted)),
+        StopCause::Crash { exit_code, oom } => crashed(container, spec, exit_code, oom),
+    }
+}
+
+/// Whether the end is known to be the work of others, so that waiting for our own attempt is idle.
+const fn is_of_others(cause: StopCause) -> bool {
+    match cause {
+        StopCause::ByHand | StopCause::EngineShutdown => true,
+        StopCause::Unseen
+        | StopCause::Crash { .. }
+        | StopCause::Ours
+        | StopCause::Undecided { .. }
+        | StopCause::StartedSince => false,
+    }
+}
+
+fn in_progress(intent: &Intent) -> Need {
+    let message = format!("attempt {} to {} it may still be under way", intent.attempt, intent.verb.as_str());
+    Need::Wait(Wait::new(Reason::ActionInProgress, message).quietly().until(intent.deadline()))
+}
+
+/// Whether the container, down since the run the intent was about, is down by our own attempt.
+///
+/// A stop within the intent's time that the engine never confirmed to be ours (Portreeve died between commit and
+/// answer) may as well be someone's: then only an error of the engine, which a start leaves and a stop does not, is proof.
+fn left_down(container: &Container, intent: &Intent, cause: StopCause) -> bool {
+    let start_failed = !container.error.is_empty();
+    let answered_failed = matches!(intent.answer, Some(Answer::Failed { .. }));
+    match (cause, intent.verb) {
+        (
+            StopCause::ByHand
+            | StopCause::EngineShutdown
+            | StopCause::Undecided { .. }
+            | StopCause::StartedSince,
+            _,
+        )
+        | (_, Verb::Stop { .. }) => false,
+        // It was down and ours to start when this was committed, and still is.
+        (StopCause::Ours | StopCause::Crash { .. } | StopCause::Unseen, Verb::Start) => true,
+        (StopCause::Ours, Verb::Restart { .. }) => intent.answer.is_some() || start_failed,
+        (StopCause::Crash { .. } | StopCause::Unseen, Verb::Restart { .. }) => {
+            answered_failed || start_failed
+        }
+    }
+}
+
+fn unseen(container: &Container, now: Nanos, wanted: bool) -> Wait {
+    let message = "it ended and nothing was seen of why";
+    let wait = Wait { tell: wanted, ..Wait::new(Reason::StopCauseUnknown, message) };
+    match container.finished.map(|finished| finished.plus(EVENT_LAG)) {
+        // Bounded also when the clock stepped back.
+        Some(until) if until > now && until <= now.plus(EVENT_LAG) => wait.quietly().until(until),
+        Some(_) | None => wait,
+    }
+}
+
+fn crashed(container: &Container, spec: &AutohealPolicySpec, exit_code: i64, oom: bool) -> Need {
+    let wanted = match spec.triggers.exited {
+        ExitedTrigger::Never => false,
+        ExitedTrigger::OnFailure => exit_code != 0,
+        ExitedTrigger::Always => true,
+    };
+    if !wanted {
+        let message =
+            format!("it exited with code {exit_code}; the policy's trigger `exited` does not cover it");
+        return Need::Wait(Wait::new(Reason::TriggerOff, message).quietly());
+    }
+    if engine_brings_back(container, exit_code) {
+        let message = "it ended by itself; Docker's own restart policy brings it back";
+        return Need::Wait(Wait::new(Reason::RestartPolicyActs, message));
+    }
+    Need::Heal(Cause::Exited { exit_code, out_of_memory: oom })
+}
+
+/// Whether Docker's own restart policy acts on this end. An engine whose own attempt to start it failed (it leaves
+/// the error) does not try again.
+const fn engine_brings_back(container: &Container, exit_code: i64) -> bool {
+    if !container.error.is_empty() {
+        return false;
+    }
+    match container.restart_policy {
+        RestartPolicy::No => false,
+        RestartPolicy::Always | RestartPolicy::UnlessStopped => true,
+        RestartPolicy::OnFailure { max } => exit_code != 0 && (max == 0 || container.restart_count < max),
+    }
+}

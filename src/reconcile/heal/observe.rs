@@ -1,0 +1,137 @@
+//! What a look at the container teaches: a new run, its health, an attempt settled, a lasting recovery.
+
+use super::backoff::elapsed;
+use super::{Answer, HealMemory, Healing, Intent, Run, Situation};
+use crate::observed::{Container, Health, Nanos, State};
+use crate::reconcile::plan::{NoteKind, Reason, Severity, Verb};
+use crate::resource::autoheal_policy::AutohealPolicySpec;
+
+/// What counts for recovery. A run paused, starting or between two runs is neither.
+enum Verdict {
+    Healthy,
+    Unhealthy,
+    Neither,
+}
+
+impl Verdict {
+    fn of(container: &Container) -> Self {
+        match (container.state, container.health) {
+            (State::Running, None | Some(Health::Healthy)) => Self::Healthy,
+            (State::Running, Some(Health::Unhealthy)) => Self::Unhealthy,
+            (State::Running, Some(Health::Starting)) => Self::Neither,
+            (
+                State::Created
+                | State::Paused
+                | State::Restarting
+                | State::Removing
+                | State::Exited
+                | State::Dead,
+                _,
+            ) => Self::Neither,
+        }
+    }
+}
+
+/// Brings the memory up to what is seen. The engine is connected: what is seen is the present.
+pub(super) fn take_in(healing: &mut Healing, situation: &Situation<'_>, spec: &AutohealPolicySpec) {
+    let Situation { container, marks, now, .. } = *situation;
+    settle_intent(healing, container, now);
+    let memory = &mut healing.memory;
+    let same_run = memory
+        .run
+        .as_ref()
+        .is_some_and(|run| run.container == container.key.id && run.started == container.started);
+    if !same_run {
+        memory.run = Some(Run { container: container.key.id.clone(), started: container.started, seen: now });
+        memory.unhealthy_since = None;
+        memory.healthy_since = None;
+    }
+    memory.stop_seen = marks.being_stopped(container).filter(|_| container.state.is_up()).map(|at| {
+        // Counted from when we saw it, not from the event's time: a clock of the engine that is behind would end it early.
+        memory.stop_seen.filter(|(known, _)| *known == at).unwrap_or((at, now))
+    });
+    match Verdict::of(container) {
+        Verdict::Healthy => {
+            memory.unhealthy_since = None;
+            memory.healthy_since.get_or_insert(now);
+            healthy(healing, container, spec, now);
+        }
+        Verdict::Unhealthy => {
+            memory.healthy_since = None;
+            memory.unhealthy_since.get_or_insert(now);
+            memory.ailing |= spec.triggers.unhealthy;
+        }
+        Verdict::Neither => {
+            memory.healthy_since = None;
+            memory.unhealthy_since = None;
+        }
+    }
+}
+
+/// Closes the open intent when a new run is seen, when the attempt did not happen, or when it is not about this
+/// container any more. One whose container is down stays open: it says that the container is ours to start.
+fn settle_intent(healing: &mut Healing, container: &Container, now: Nanos) {
+    let Some(intent) = healing.memory.intent.take() else { return };
+    let Intent { verb, attempt, cause, name, .. } = &intent;
+    let word = verb.as_str();
+    if intent.container != container.key {
+        let message = format!("{name} was replaced during attempt {attempt} to {word} it");
+        healing.note(NoteKind::Skipped, Some(Reason::Replaced), Reason::Replaced.severity(), message);
+        return;
+    }
+    if container.started != intent.started_before {
+        let message = format!("{name} runs anew after attempt {attempt} to {word} it because {cause}");
+        healing.note(NoteKind::Restarted, None, Severity::Info, message);
+        return;
+    }
+    let leaves_down = match verb {
+        Verb::Stop { .. } => true,
+        Verb::Restart { .. } | Verb::Start => false,
+    };
+    match container.state {
+        State::Exited | State::Created | State::Dead if leaves_down => {
+            let message = format!("{name} was stopped because {cause}");
+            healing.note(NoteKind::Stopped, None, Severity::Warning, message);
+        }
+        State::Running | State::Paused if !intent.in_progress(now) => match intent.answer {
+            // Told when the answer came.
+            Some(Answer::Failed { .. }) => {}
+            None | Some(Answer::Done { .. } | Answer::Lost { .. }) => {
+                let waited = elapsed(intent.committed_at, now);
+                let message = format!("attempt {attempt} to {word} {name} shows no effect after {waited}");
+                healing.note(NoteKind::RestartFailed, None, Severity::Warning, message);
+            }
+        },
+        State::Created
+        | State::Running
+        | State::Paused
+        | State::Restarting
+        | State::Removing
+        | State::Exited
+        | State::Dead => healing.memory.intent = Some(intent),
+    }
+}
+
+/// It is healthy now; perhaps it has been long enough for waits and budget to start afresh.
+fn healthy(healing: &mut Healing, container: &Container, spec: &AutohealPolicySpec, now: Nanos) {
+    let name = &container.name;
+    if std::mem::take(&mut healing.memory.ailing) {
+        let word = if container.health.is_some() { "is healthy again" } else { "is running again" };
+        healing.note(NoteKind::Recovered, None, Severity::Info, format!("{name} {word}"));
+    }
+    if reset_due(&healing.memory, spec).is_some_and(|due| due <= now) {
+        let also = if healing.memory.quarantined.is_some() { ", no longer quarantined" } else { "" };
+        let message = format!(
+            "{name} stayed healthy for {}: waits and budget start afresh{also}",
+            spec.backoff.reset_after
+        );
+        healing.memory.start_afresh();
+        healing.note(NoteKind::BackoffReset, None, Severity::Info, message);
+    }
+}
+
+/// When sustained health will let waits and budget start afresh, if there is anything to forget.
+pub(super) fn reset_due(memory: &HealMemory, spec: &AutohealPolicySpec) -> Option<Nanos> {
+    let anything = memory.streak > 0 || memory.quarantined.is_some() || !memory.spent.is_empty();
+    memory.healthy_since.filter(|_| anything).map(|since| since.plus(spec.backoff.reset_after))
+}
