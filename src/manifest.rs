@@ -4,11 +4,22 @@
 //! depth and free of duplicate keys, and once as the types of its `kind`. Whatever is wrong is found by its path and
 //! located in the text again, so that every [`Problem`] names file, line and column and shows the line.
 
+mod document;
+mod excerpt;
+mod fault;
+mod file;
+mod locate;
 mod nearest;
 mod problem;
+mod render;
+mod split;
+mod value;
+mod write;
 
+pub use file::{LARGEST_FILE, Parsed, parse};
 pub use nearest::nearest;
 pub use problem::{Place, Problem};
+pub use write::{WriteError, write};
 
 use crate::resource::Object;
 use crate::resource::check::Reference;

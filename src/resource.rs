@@ -24,5 +24,6 @@ pub use kind::{Kind, KindId, Spec};
 pub use metadata::{Metadata, Origin, OriginError, name_fault};
 pub use object::{API_VERSION, Object, ObjectKey, Status};
 pub use path::{FieldPath, Segment};
+pub(crate) use secret::LITERAL;
 pub use secret::{Auth, BasicAuth, SecretRef, Signing};
 pub use selector::{ComposeSelector, Selector, Subject};

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::render::render;
+
 /// A place in a file, with the line that stands there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
@@ -47,9 +49,10 @@ impl Place {
             line: Some(self.line),
             column: Some(self.column),
             message: message.to_owned(),
-            rendered: message.to_owned(),
+            rendered: String::new(),
             excerpt: Some(self.excerpt.clone()),
         }
+        .rendered()
     }
 }
 
@@ -61,9 +64,20 @@ impl Problem {
             line: None,
             column: None,
             message: message.to_owned(),
-            rendered: message.to_owned(),
+            rendered: String::new(),
             excerpt: None,
         }
+        .rendered()
+    }
+
+    /// The same as `rendered`, in colour.
+    pub fn coloured(&self) -> String {
+        render(self, true)
+    }
+
+    fn rendered(mut self) -> Self {
+        self.rendered = render(&self, false);
+        self
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::check::Check;
 
 /// What a secret written out is answered with. It does not repeat the secret.
-pub(super) const LITERAL: &str = "a secret is never written in a manifest: use {env: NAME} or {file: path}";
+pub(crate) const LITERAL: &str = "a secret is never written in a manifest: use {env: NAME} or {file: path}";
 
 /// Where a secret is found: an environment variable of Portreeve, or a file it can read.
 ///

@@ -1,0 +1,162 @@
+//! The second reading of a document: plain values → an object of its kind. Every fault is reported, not only the first.
+
+use serde::de::Deserialize;
+use serde_json::{Map, Value};
+use serde_path_to_error::{Deserializer, Segment as Step, Track};
+
+use super::fault::{Fault, from_serde, hint, shown};
+use crate::resource::check::Reference;
+use crate::resource::{API_VERSION, FieldPath, KindId, Metadata, Object, Origin, Segment, Spec, Status};
+
+/// How many faults of one part are looked for.
+const MOST_FAULTS: usize = 20;
+
+const FIELDS: [&str; 5] = ["apiVersion", "kind", "metadata", "spec", "status"];
+
+/// The object that a document declares, and what it refers to.
+pub(super) fn object(document: &Value, origin: Origin) -> Result<(Object, Vec<Reference>), Vec<Fault>> {
+    let root = FieldPath::root();
+    let Value::Object(fields) = document else {
+        return Err(vec![Fault::value(root, format!("a document is a mapping of {}", FIELDS.join(", ")))]);
+    };
+    let mut faults: Vec<Fault> = fields
+        .keys()
+        .filter(|name| !FIELDS.contains(&name.as_str()))
+        .take(MOST_FAULTS)
+        .map(|name| Fault::unknown_field(&root, name, &FIELDS))
+        .collect();
+    api_version(fields, &mut faults);
+    let kind = kind(fields, &mut faults);
+    let metadata = part(fields, "metadata", &mut faults, |track, value| {
+        Metadata::deserialize(Deserializer::new(value, track))
+    });
+    let spec = kind.and_then(|kind| {
+        part(fields, "spec", &mut faults, |track, value| {
+            Spec::deserialize(kind, Deserializer::new(value, track))
+        })
+    });
+    if let Some(status) = fields.get("status")
+        && !status.is_object()
+        && !status.is_null()
+    {
+        faults.push(Fault::top("status", "status is written by Portreeve: leave it out".to_owned()));
+    }
+    let (Some(metadata), Some(spec), true) = (metadata, spec, faults.is_empty()) else {
+        return Err(faults);
+    };
+    // What Portreeve writes about an object is accepted in a file and does not count.
+    let Metadata { name, labels, annotations, .. } = metadata;
+    let metadata = Metadata { name, labels, annotations, origin: Some(origin), ..Metadata::default() };
+    let given = fields.get("spec").and_then(Value::as_object).map(|spec| spec.keys().cloned().collect());
+    let object = Object { metadata, spec, status: Status::default(), given: given.unwrap_or_default() };
+    let (violations, references) = object.validate();
+    if violations.is_empty() {
+        return Ok((object, references));
+    }
+    let fault = |violation: crate::resource::check::Violation| {
+        let secret = violation.secret;
+        let mut fault = Fault::value(violation.path, violation.message);
+        fault.secret |= secret;
+        fault
+    };
+    Err(violations.into_iter().take(MOST_FAULTS).map(fault).collect())
+}
+
+fn missing(name: &str) -> Fault {
+    Fault::missing_field(FieldPath::root(), name)
+}
+
+fn api_version(fields: &Map<String, Value>, faults: &mut Vec<Fault>) {
+    match fields.get("apiVersion") {
+        None => faults.push(missing("apiVersion")),
+        Some(Value::String(version)) if version == API_VERSION => {}
+        Some(_) => {
+            let message = format!("apiVersion must be {API_VERSION}");
+            faults.push(Fault::top("apiVersion", message));
+        }
+    }
+}
+
+fn kind(fields: &Map<String, Value>, faults: &mut Vec<Fault>) -> Option<KindId> {
+    match fields.get("kind") {
+        None => faults.push(missing("kind")),
+        Some(Value::String(name)) => {
+            if let Some(kind) = KindId::of(name) {
+                return Some(kind);
+            }
+            let known: Vec<_> = KindId::ALL.iter().map(|kind| kind.as_str()).collect();
+            faults.push(Fault::top("kind", format!("unknown kind `{}`{}", shown(name), hint(name, &known))));
+        }
+        Some(_) => faults.push(Fault::top("kind", "kind must be the name of a kind".to_owned())),
+    }
+    None
+}
+
+/// Reads one part with its type. A faulty field is taken out and the rest read again, so that one fault does not hide
+/// the next.
+fn part<T>(
+    fields: &Map<String, Value>,
+    name: &str,
+    faults: &mut Vec<Fault>,
+    read: impl Fn(&mut Track, Value) -> Result<T, serde_json::Error>,
+) -> Option<T> {
+    let Some(written) = fields.get(name) else {
+        faults.push(missing(name));
+        return None;
+    };
+    let base = FieldPath::root().key(name);
+    let mut rest = written.clone();
+    let mut removed: Vec<FieldPath> = Vec::new();
+    loop {
+        let mut track = Track::new();
+        let error = match read(&mut track, rest.clone()) {
+            Ok(value) => return removed.is_empty().then_some(value),
+            Err(error) => error.to_string(),
+        };
+        let steps: FieldPath = track.path().iter().filter_map(segment).collect();
+        let required = error.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
+        if let Some(field) = required
+            && (removed.contains(&steps.key(field)) || faults.iter().any(|fault| fault.suggests(field)))
+        {
+            // It is there, with a fault of its own.
+            return None;
+        }
+        let path = base.segments().iter().chain(steps.segments()).cloned().collect();
+        faults.push(from_serde(path, &error, at(&rest, &steps)));
+        let taken = if required.is_some() { None } else { take_out(&mut rest, &steps) };
+        match taken {
+            Some(taken) if removed.len() < MOST_FAULTS => removed.push(taken),
+            _ => return None,
+        }
+    }
+}
+
+fn segment(step: &Step) -> Option<Segment> {
+    match step {
+        Step::Seq { index } => Some(Segment::Index(*index)),
+        Step::Map { key } => Some(Segment::Key(key.clone())),
+        // A variant is a word, not a place, and what serde cannot name we cannot find.
+        Step::Enum { .. } | Step::Unknown => None,
+    }
+}
+
+fn at<'v>(value: &'v Value, path: &FieldPath) -> Option<&'v Value> {
+    path.segments().iter().try_fold(value, |value, segment| match segment {
+        Segment::Key(key) => value.get(key),
+        Segment::Index(index) => value.get(index),
+    })
+}
+
+/// Removes the field at `path`, or the list it is in: an item taken out would shift the places of those after it.
+fn take_out(value: &mut Value, path: &FieldPath) -> Option<FieldPath> {
+    let whole = path.segments().iter().take_while(|segment| matches!(segment, Segment::Key(_)));
+    let path: FieldPath = whole.cloned().collect();
+    let (last, above) = path.segments().split_last()?;
+    let Segment::Key(key) = last else { return None };
+    let mut map = value;
+    for segment in above {
+        let Segment::Key(key) = segment else { return None };
+        map = map.get_mut(key)?;
+    }
+    map.as_object_mut()?.remove(key).map(|_| path.clone())
+}
