@@ -79,6 +79,8 @@ pub struct EngineInfo {
     pub version: String,
     /// Its clock.
     pub time: Nanos,
+    /// Its clock minus ours, in nanoseconds; 0 when the two cannot be told apart.
+    pub clock_ahead: i64,
     /// How many containers it has.
     pub containers: u64,
 }
@@ -107,12 +109,21 @@ impl Client {
 
     /// The engine's name for its host, its version and its clock.
     pub async fn info(&self) -> Result<EngineInfo, DockerError> {
+        let asked = crate::clock::now();
         let info = self.call(self.docker.info()).await?;
+        let answered = crate::clock::now();
         let time = info.system_time.as_deref().and_then(convert::time);
+        let time = time.ok_or(DockerError::Incomplete("SystemTime"))?;
+        let clock_ahead = match time {
+            time if time < asked => time.since(asked),
+            time if time > answered => time.since(answered),
+            _ => 0,
+        };
         Ok(EngineInfo {
             host: info.name.unwrap_or_default(),
             version: info.server_version.unwrap_or_default(),
-            time: time.ok_or(DockerError::Incomplete("SystemTime"))?,
+            time,
+            clock_ahead,
             containers: info.containers.unwrap_or(0).unsigned_abs(),
         })
     }

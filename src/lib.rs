@@ -13,5 +13,6 @@ pub mod observed;
 pub mod outbox;
 pub mod reconcile;
 pub mod resource;
+pub mod run;
 pub mod store;
 pub mod telemetry;

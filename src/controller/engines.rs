@@ -144,7 +144,7 @@ impl Witness for Watcher {
         let attachment = Attachment {
             client,
             seen: self.seen.clone(),
-            clock_ahead: info.time.since(crate::clock::now()),
+            clock_ahead: info.clock_ahead,
             read_only: self.read_only,
         };
         self.shared

@@ -416,9 +416,14 @@ impl<'a> Entry<'_, 'a> {
     }
 
     fn state(&mut self, new: State) {
-        // What an inspect calls it is better than the plain word a transition implies.
-        let new = match self.answer {
-            Answer::Shown(container) if !new.is_up() && !container.state.is_up() => container.state,
+        // What an inspect calls an end is better than the plain word; `removing` is on its way to be told by itself.
+        let new = match (new, self.answer) {
+            (State::Removing, _) => return,
+            (State::Exited, Answer::Shown(container))
+                if matches!(container.state, State::Restarting | State::Dead) =>
+            {
+                container.state
+            }
             _ => new,
         };
         if self.ledger.state != Some(new) {

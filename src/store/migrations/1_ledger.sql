@@ -99,5 +99,5 @@ CREATE TABLE event_log (
     severity       TEXT NOT NULL,
     restart_count  INTEGER NOT NULL
 );
-CREATE INDEX event_log_at ON event_log (at_ns);
+CREATE INDEX event_log_at ON event_log (at_ns, seq);
 CREATE INDEX event_log_type ON event_log (event_type, seq);

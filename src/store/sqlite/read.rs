@@ -96,7 +96,7 @@ pub(super) async fn events(pool: &SqlitePool, filter: &EventFilter) -> Result<Ve
          WHERE (?1 IS NULL OR event_type = ?1)
            AND (?2 IS NULL OR container_name = ?2 OR (length(?2) >= 6 AND substr(container_id, 1, length(?2)) = ?2))
            AND (?3 IS NULL OR at_ns >= ?3) AND (?4 IS NULL OR at_ns < ?4)
-         ORDER BY seq DESC LIMIT ?5",
+         ORDER BY at_ns DESC, seq DESC LIMIT ?5",
     )
     .bind(event_type)
     .bind(container)

@@ -1,0 +1,134 @@
+//! One life of the process: from a checked configuration to a clean exit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::api::Api;
+use crate::config::{RunConfig, Storage};
+use crate::controller::Controller;
+use crate::desired::{Desired, Sources};
+use crate::manifest::LoadedSet;
+use crate::manifest::directory::Directories;
+use crate::resource::Object;
+use crate::store::{Sqlite, Store, StoreError};
+use crate::telemetry::TelemetryError;
+
+/// Why Portreeve could not start, or ended otherwise than by a signal.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Logging cannot be set up.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The address cannot be listened on.
+    #[error(
+        "cannot listen on {address}: {error}; another program may use the port, choose one with --listen"
+    )]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// Signals cannot be heard, or the HTTP server failed.
+    #[error("the process cannot go on: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// Everything that stops must have stopped by then.
+const LAST_MOMENT: Duration = Duration::from_secs(9);
+
+/// Runs until SIGTERM, Ctrl-C or a failure that cannot be lived with.
+///
+/// # Errors
+/// Nothing was started if one is returned before the log line `ready`.
+pub async fn run(config: RunConfig) -> Result<(), RunError> {
+    let RunConfig { config_dirs, state_dir, listen, token, open_metrics, observe, storage, log, environment } =
+        config;
+    crate::telemetry::install(&log)?;
+    // Only tests run twice in a process; the second finds what the first installed.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let metrics = crate::metrics::install();
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    info!(version = env!("CARGO_PKG_VERSION"), state = %state_dir.display(), observe, "Portreeve starts");
+    for note in &environment.notes {
+        warn!("{note}");
+    }
+    if config_dirs.is_empty() {
+        info!(
+            "no --config-dir is given: only environment variables and the label autoheal=true say what to do"
+        );
+    }
+    let store: Arc<dyn Store> = match storage {
+        Storage::Sqlite { path } => Arc::new(Sqlite::open(&path).await?),
+    };
+    let listener =
+        TcpListener::bind(listen).await.map_err(|error| RunError::Listen { address: listen, error })?;
+    let stop = CancellationToken::new();
+    let (sets, watching) = crate::manifest::watch::watch(Directories::new(config_dirs), stop.clone());
+    tokio::spawn(watching);
+    let desired = desired(sets, environment.objects, observe);
+    let controller = Controller::start(store, desired).await?;
+    let api = Api::new(controller.shared.clone(), metrics, token, open_metrics);
+    let address = listener.local_addr()?;
+    let serving = tokio::spawn(api.serve(listener, stop.clone()));
+    info!("ready: listening on http://{address}");
+
+    let signal = tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    };
+    info!("{signal}: finishing what is in hand");
+    stop.cancel();
+    let finish = async {
+        controller.finish().await;
+        serving.await.unwrap_or(Ok(()))
+    };
+    match tokio::time::timeout(LAST_MOMENT, finish).await {
+        Ok(served) => served?,
+        Err(_) => warn!("not everything was finished in time; it is stored and goes on with the next start"),
+    }
+    info!("stopped");
+    Ok(())
+}
+
+/// What is in force, now and after every change of the directories.
+fn desired(
+    mut sets: watch::Receiver<Arc<LoadedSet>>,
+    environment: Vec<Object>,
+    observe: bool,
+) -> watch::Receiver<Arc<Desired>> {
+    let of = move |set: &LoadedSet| {
+        let sources =
+            Sources { directory: Some(set), environment: &environment, observe, ..Sources::default() };
+        Arc::new(Desired::of(sources))
+    };
+    let first = of(&sets.borrow_and_update());
+    tell_problems(&first);
+    let (tell, told) = watch::channel(first);
+    tokio::spawn(async move {
+        while sets.changed().await.is_ok() {
+            let desired = of(&sets.borrow_and_update());
+            tell_problems(&desired);
+            // Nobody listens any more once the controller has finished.
+            if tell.send(desired).is_err() {
+                break;
+            }
+        }
+    });
+    told
+}
+
+fn tell_problems(desired: &Desired) {
+    for problem in &desired.problems {
+        error!(target: "portreeve::manifests", "{problem}; what was last good stays in force");
+    }
+}
