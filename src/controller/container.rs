@@ -121,7 +121,11 @@ impl Reconciler {
         let container = container.filter(|_| record.ledger.removed.is_none());
         let mut outcome = Outcome::default();
         self.bill(&mut record, &entered, &mut outcome);
-        self.register(&mut record, container.as_deref(), &mut outcome);
+        // After a start of Portreeve a container is known from before and not yet looked at: that says nothing.
+        let gone = matches!(inspected, Inspected::Gone) || record.ledger.removed.is_some();
+        if container.is_some() || gone {
+            self.register(&mut record, container.as_deref(), &mut outcome);
+        }
         telling::lifecycle(&record, &entered, &self.host(&key.engine), &mut outcome);
         if let Some(container) = &container {
             self.monitor(&mut record, container, &mut outcome);

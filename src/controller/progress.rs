@@ -9,11 +9,11 @@ use crate::observed::{Cursor, EngineEvent};
 
 /// A number for each event read, unique while the process lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ticket(u64);
+pub(super) struct Ticket(u64);
 
 /// Events of one engine that are read and not all finished.
 #[derive(Debug)]
-pub struct Progress {
+pub(super) struct Progress {
     committed: Cursor,
     open: VecDeque<(Ticket, Cursor)>,
     finished: BTreeSet<Ticket>,
@@ -24,17 +24,17 @@ pub struct Progress {
 
 impl Progress {
     /// Starts from a cursor; `stored` says whether the store holds it already.
-    pub fn new(cursor: Cursor, stored: bool) -> Self {
+    pub(super) fn new(cursor: Cursor, stored: bool) -> Self {
         Self { committed: cursor, open: VecDeque::new(), finished: BTreeSet::new(), dirty: !stored, next: 0 }
     }
 
     /// The cursor as far as it is settled.
-    pub fn cursor(&self) -> &Cursor {
+    pub(super) fn cursor(&self) -> &Cursor {
         &self.committed
     }
 
     /// Numbers an event that was read.
-    pub fn begin(&mut self, event: &EngineEvent) -> Ticket {
+    pub(super) fn begin(&mut self, event: &EngineEvent) -> Ticket {
         self.next += 1;
         let ticket = Ticket(self.next);
         let cursor = Cursor {
@@ -47,20 +47,20 @@ impl Progress {
     }
 
     /// The stream is read anew from the cursor: what was open will come again.
-    pub fn restart(&mut self) {
+    pub(super) fn restart(&mut self) {
         self.open.clear();
         self.finished.clear();
     }
 
     /// The cursor to commit together with the work on `tickets`, if it moves or was not stored yet.
-    pub fn with(&self, tickets: &BTreeSet<Ticket>) -> Option<Cursor> {
+    pub(super) fn with(&self, tickets: &BTreeSet<Ticket>) -> Option<Cursor> {
         let done = |ticket: &Ticket| self.finished.contains(ticket) || tickets.contains(ticket);
         let moved = self.open.iter().take_while(|(ticket, _)| done(ticket)).last();
         moved.map(|(_, cursor)| cursor.clone()).or_else(|| self.dirty.then(|| self.committed.clone()))
     }
 
     /// The work on `tickets` is finished; `stored` says whether [`Self::with`]'s cursor was committed with it.
-    pub fn finish(&mut self, tickets: &BTreeSet<Ticket>, stored: bool) {
+    pub(super) fn finish(&mut self, tickets: &BTreeSet<Ticket>, stored: bool) {
         self.finished
             .extend(tickets.iter().filter(|ticket| self.open.iter().any(|(open, _)| open == *ticket)));
         let mut moved = false;

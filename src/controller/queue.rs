@@ -15,7 +15,7 @@ const ROOM: usize = 20_000;
 
 /// An event, and what is known of how it came.
 #[derive(Clone, Debug)]
-pub struct Arrival {
+pub(super) struct Arrival {
     /// The event.
     pub event: EngineEvent,
     /// Its number in the engine's progress.
@@ -26,7 +26,7 @@ pub struct Arrival {
 
 /// What there is to do about one container.
 #[derive(Clone, Debug, Default)]
-pub struct Work {
+pub(super) struct Work {
     /// Events, oldest first.
     pub events: Vec<Arrival>,
     /// An inspect is wanted.
@@ -76,14 +76,14 @@ struct Inner {
 
 /// Inboxes of all containers.
 #[derive(Debug, Default)]
-pub struct Queue {
+pub(super) struct Queue {
     inner: Mutex<Inner>,
     rung: Notify,
 }
 
 impl Queue {
     /// Adds to a container's inbox; an empty `work` asks to decide again. Refuses when the inboxes are full.
-    pub fn add(&self, key: &ContainerKey, work: Work) -> bool {
+    pub(super) fn add(&self, key: &ContainerKey, work: Work) -> bool {
         let mut inner = locked(&self.inner);
         if inner.events + work.events.len() > ROOM {
             return false;
@@ -102,7 +102,7 @@ impl Queue {
     }
 
     /// The next container to work on, with all that came for it. [`Self::done`] or [`Self::put_back`] must follow.
-    pub async fn take(&self) -> (ContainerKey, Work) {
+    pub(super) async fn take(&self) -> (ContainerKey, Work) {
         loop {
             if let Some(taken) = self.try_take() {
                 return taken;
@@ -128,7 +128,7 @@ impl Queue {
     }
 
     /// The work on a container is finished.
-    pub fn done(&self, key: &ContainerKey) {
+    pub(super) fn done(&self, key: &ContainerKey) {
         let mut inner = locked(&self.inner);
         let Some(inbox) = inner.inboxes.get_mut(key) else { return };
         inbox.running = false;
@@ -142,7 +142,7 @@ impl Queue {
     }
 
     /// The work failed and comes first when [`Self::resume`] is called; what comes meanwhile waits behind it.
-    pub fn put_back(&self, key: &ContainerKey, mut work: Work) {
+    pub(super) fn put_back(&self, key: &ContainerKey, mut work: Work) {
         let mut inner = locked(&self.inner);
         inner.events += work.events.len();
         let inbox = inner.inboxes.entry(key.clone()).or_default();
@@ -155,7 +155,7 @@ impl Queue {
     }
 
     /// Lets work that was put back be taken again.
-    pub fn resume(&self, key: &ContainerKey) {
+    pub(super) fn resume(&self, key: &ContainerKey) {
         let mut inner = locked(&self.inner);
         let Some(inbox) = inner.inboxes.get_mut(key).filter(|inbox| inbox.held) else { return };
         inbox.held = false;
@@ -165,7 +165,7 @@ impl Queue {
     }
 
     /// Whether an event waits that tells of somebody stopping the container.
-    pub fn stop_waits(&self, key: &ContainerKey) -> bool {
+    pub(super) fn stop_waits(&self, key: &ContainerKey) -> bool {
         let inner = locked(&self.inner);
         inner.inboxes.get(key).is_some_and(|inbox| {
             inbox.work.events.iter().any(|arrival| {
@@ -175,7 +175,7 @@ impl Queue {
     }
 
     /// Containers with work waiting or in hand, and events waiting.
-    pub fn depth(&self) -> (usize, usize) {
+    pub(super) fn depth(&self) -> (usize, usize) {
         let inner = locked(&self.inner);
         (inner.inboxes.len(), inner.events)
     }

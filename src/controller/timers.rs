@@ -17,14 +17,14 @@ struct Inner {
 
 /// At most one instant per container.
 #[derive(Debug, Default)]
-pub struct Timers {
+pub(super) struct Timers {
     inner: Mutex<Inner>,
     changed: Notify,
 }
 
 impl Timers {
     /// Sets, replaces or (`None`) clears the instant of a container.
-    pub fn set(&self, key: &ContainerKey, at: Option<Instant>) {
+    pub(super) fn set(&self, key: &ContainerKey, at: Option<Instant>) {
         let mut inner = locked(&self.inner);
         if let Some(old) = inner.by_key.remove(key) {
             inner.by_time.remove(&(old, key.clone()));
@@ -38,7 +38,7 @@ impl Timers {
     }
 
     /// The next container whose instant has come; waits for it.
-    pub async fn due(&self) -> ContainerKey {
+    pub(super) async fn due(&self) -> ContainerKey {
         loop {
             let next = locked(&self.inner).by_time.first().cloned();
             match next {
