@@ -4,6 +4,7 @@
 //! depth and free of duplicate keys, and once as the types of its `kind`. Whatever is wrong is found by its path and
 //! located in the text again, so that every [`Problem`] names file, line and column and shows the line.
 
+pub mod directory;
 mod document;
 mod excerpt;
 mod fault;
@@ -14,6 +15,7 @@ mod problem;
 mod render;
 mod split;
 mod value;
+pub mod watch;
 mod write;
 
 pub use file::{LARGEST_FILE, Parsed, parse};

@@ -1,0 +1,154 @@
+//! Configuration directories → one set of objects. A file is in force as a whole or not at all.
+//!
+//! Guarantees:
+//! - A file that can no longer be read, or has a fault in it, keeps in force what it said when it was last good.
+//! - A directory that is gone or cannot be read takes nothing out of force; it says so.
+//! - A file that is deleted from a directory that can be read takes its objects with it.
+//! - Of two objects with one kind and name the one in the first file, in the order of paths, is in force.
+//!
+//! Caveat: what was last good is kept in memory. A file that is bad when Portreeve starts has nothing in force.
+
+mod scan;
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{Loaded, LoadedSet, Parsed, Problem, parse};
+use crate::resource::ObjectKey;
+use scan::{Found, Listing};
+
+/// The configuration directories and what their files said when they were last good.
+#[derive(Debug, Default)]
+pub struct Directories {
+    roots: Vec<PathBuf>,
+    files: BTreeMap<PathBuf, Memory>,
+    set: Arc<LoadedSet>,
+}
+
+/// What is kept of one file.
+#[derive(Debug, Default)]
+struct Memory {
+    /// Of the content that `now` and `good` were made of, so that an unchanged file is not parsed again.
+    fingerprint: Option<u64>,
+    good: Vec<Loaded>,
+    now: Vec<Problem>,
+}
+
+impl Directories {
+    /// Directories to be read, in this order; a file may be named too. Nothing is read yet.
+    pub fn new(roots: Vec<PathBuf>) -> Self {
+        Self { roots, ..Self::default() }
+    }
+
+    /// The directories.
+    pub fn roots(&self) -> &[PathBuf] {
+        &self.roots
+    }
+
+    /// Reads everything again. Blocks on the file system.
+    pub fn load(&mut self) -> Arc<LoadedSet> {
+        let mut problems = Vec::new();
+        let mut order = Vec::new();
+        for root in &self.roots {
+            let Listing { files, unread, problems: found } = scan::scan(root);
+            problems.extend(found);
+            // What lies below something that cannot be listed is as it was; all else that is not listed is gone.
+            let kept = |path: &Path| unread.iter().any(|above| path.starts_with(above));
+            let remembered: Vec<PathBuf> =
+                self.files.keys().filter(|path| path.starts_with(root)).cloned().collect();
+            let mut here: BTreeMap<PathBuf, Option<Found>> = BTreeMap::new();
+            for path in remembered {
+                if kept(&path) {
+                    here.insert(path, None);
+                } else if !files.contains_key(&path) {
+                    self.files.remove(&path);
+                }
+            }
+            here.extend(files.into_iter().map(|(path, found)| (path, Some(found))));
+            order.extend(here);
+        }
+        let mut in_force: BTreeMap<ObjectKey, String> = BTreeMap::new();
+        let mut set = LoadedSet::default();
+        let mut seen = std::collections::BTreeSet::new();
+        for (path, found) in order {
+            // One directory inside another is read once.
+            if !seen.insert(path.clone()) {
+                continue;
+            }
+            let memory = self.files.entry(path.clone()).or_default();
+            if let Some(found) = found {
+                memory.update(&path, found);
+            }
+            problems.extend(memory.now.iter().cloned());
+            let held = !memory.now.is_empty();
+            for loaded in &memory.good {
+                match in_force.entry(loaded.object.key()) {
+                    Entry::Vacant(vacant) => {
+                        vacant.insert(loaded.place.file.clone());
+                        set.objects.push(Loaded { held, ..loaded.clone() });
+                    }
+                    Entry::Occupied(first) => {
+                        let key = loaded.object.key();
+                        let message =
+                            format!("{key} is declared in {} already, which stays in force", first.get());
+                        problems.push(loaded.place.problem(&message));
+                    }
+                }
+            }
+        }
+        set.problems = problems;
+        if *self.set != set {
+            self.set = Arc::new(set);
+        }
+        Arc::clone(&self.set)
+    }
+}
+
+impl Memory {
+    fn update(&mut self, path: &Path, found: Found) {
+        let name = path.display().to_string();
+        let content = match found {
+            Ok(content) => content,
+            Err(why) => {
+                self.fingerprint = None;
+                self.now = vec![Problem::whole(&name, &why)];
+                return;
+            }
+        };
+        let mut hasher = DefaultHasher::new();
+        content.hash(&mut hasher);
+        let fingerprint = Some(hasher.finish());
+        if self.fingerprint == fingerprint {
+            return;
+        }
+        self.fingerprint = fingerprint;
+        let Parsed { objects, mut problems } = parse(&name, &content);
+        problems.extend(twice(&objects));
+        if problems.is_empty() {
+            self.good = objects;
+        }
+        self.now = problems;
+    }
+}
+
+/// Objects that a file declares more than once.
+fn twice(objects: &[Loaded]) -> Vec<Problem> {
+    let mut first: BTreeMap<ObjectKey, usize> = BTreeMap::new();
+    let mut problems = Vec::new();
+    for loaded in objects {
+        match first.entry(loaded.object.key()) {
+            Entry::Vacant(vacant) => drop(vacant.insert(loaded.place.line)),
+            Entry::Occupied(line) => {
+                let message = format!("{} is declared in line {} already", loaded.object.key(), line.get());
+                problems.push(loaded.place.problem(&message));
+            }
+        }
+    }
+    problems
+}
+
+#[cfg(test)]
+mod tests;

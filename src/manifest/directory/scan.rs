@@ -1,0 +1,119 @@
+//! One directory tree → the manifest files in it and what they hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::super::{LARGEST_FILE, Problem};
+
+/// A file's content, or why it cannot be had.
+pub(super) type Found = Result<Vec<u8>, String>;
+
+/// How many files are read below one root.
+const MOST_FILES: usize = 10_000;
+/// How many bytes are read below one root.
+const MOST_BYTES: usize = 64 << 20;
+/// How deep directories are followed.
+const DEEPEST: usize = 16;
+
+/// What is found below a root.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    pub(super) files: BTreeMap<PathBuf, Found>,
+    /// Directories that cannot be listed: nothing is known of what lies below them.
+    pub(super) unread: Vec<PathBuf>,
+    pub(super) problems: Vec<Problem>,
+}
+
+/// Every `*.yaml`, `*.yml` and `*.json` below `root`, or `root` itself if it is a file.
+///
+/// Names that start with `.` are skipped: the `..data` of a mounted volume holds the same files once more.
+pub(super) fn scan(root: &Path) -> Listing {
+    let mut scan = Scan { listing: Listing::default(), visited: BTreeSet::new(), bytes: 0 };
+    match fs::metadata(root) {
+        Ok(kind) if kind.is_dir() => scan.directory(root, 0),
+        Ok(_) => scan.file(root.to_owned()),
+        Err(error) => scan.unread(root, &error),
+    }
+    scan.listing
+}
+
+struct Scan {
+    listing: Listing,
+    /// Canonical paths of directories, against links in a circle.
+    visited: BTreeSet<PathBuf>,
+    bytes: usize,
+}
+
+impl Scan {
+    fn unread(&mut self, path: &Path, error: &io::Error) {
+        let what = match error.kind() {
+            io::ErrorKind::NotFound => "there is no such file or directory".to_owned(),
+            _ => format!("cannot be read: {error}"),
+        };
+        let message = format!("{what}; what it declared before stays in force");
+        self.listing.problems.push(Problem::whole(&path.display().to_string(), &message));
+        self.listing.unread.push(path.to_owned());
+    }
+
+    fn directory(&mut self, path: &Path, depth: usize) {
+        let entries = fs::canonicalize(path).and_then(|canonical| {
+            if depth > DEEPEST || !self.visited.insert(canonical) {
+                Ok(None)
+            } else {
+                fs::read_dir(path).map(Some)
+            }
+        });
+        let entries = match entries {
+            Ok(None) => return,
+            Ok(Some(entries)) => entries.collect::<io::Result<Vec<_>>>(),
+            Err(error) => return self.unread(path, &error),
+        };
+        let mut paths: Vec<PathBuf> = match entries {
+            Ok(entries) => entries.into_iter().map(|entry| entry.path()).collect(),
+            Err(error) => return self.unread(path, &error),
+        };
+        paths.sort();
+        for path in paths {
+            let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+            if name.starts_with('.') {
+                continue;
+            }
+            let manifest = ["yaml", "yml", "json"]
+                .iter()
+                .any(|end| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(end)));
+            match fs::metadata(&path) {
+                Ok(kind) if kind.is_dir() => self.directory(&path, depth + 1),
+                // Also a link to nothing: an editor or a volume may be about to put the file there.
+                _ if manifest => self.file(path),
+                _ => {}
+            }
+        }
+    }
+
+    fn file(&mut self, path: PathBuf) {
+        let over = self.listing.files.len() >= MOST_FILES || self.bytes > MOST_BYTES;
+        let found = if over {
+            Err(format!(
+                "is not read: there are more than {MOST_FILES} files or {MOST_BYTES} bytes before it"
+            ))
+        } else {
+            read(&path).map_err(|error| format!("cannot be read: {error}"))
+        };
+        self.bytes += found.as_ref().map_or(0, Vec::len);
+        self.listing.files.insert(path, found);
+    }
+}
+
+/// The content, at most one byte more than is ever parsed.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    // Opening a pipe would wait for someone to write to it.
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file"));
+    }
+    let mut content = Vec::new();
+    let most = u64::try_from(LARGEST_FILE).unwrap_or(u64::MAX).saturating_add(1);
+    fs::File::open(path)?.take(most).read_to_end(&mut content)?;
+    Ok(content)
+}

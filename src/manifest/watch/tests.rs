@@ -1,0 +1,80 @@
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use super::*;
+
+fn host(name: &str) -> String {
+    format!("apiVersion: portreeve/v1\nkind: DockerHost\nmetadata: {{name: {name}}}\nspec: {{}}\n")
+}
+
+fn names(set: &LoadedSet) -> Vec<&str> {
+    set.objects.iter().map(|loaded| loaded.object.metadata.name.as_str()).collect()
+}
+
+fn start(root: &Path, rescan: Duration) -> (watch::Receiver<Arc<LoadedSet>>, CancellationToken) {
+    let stop = CancellationToken::new();
+    let (told, work) = watch_every(Directories::new(vec![root.to_owned()]), stop.clone(), rescan);
+    tokio::spawn(work);
+    (told, stop)
+}
+
+/// Waits until the set holds just this object.
+async fn until(told: &mut watch::Receiver<Arc<LoadedSet>>, name: &str) {
+    let there = tokio::time::timeout(Duration::from_secs(20), told.wait_for(|set| names(set) == [name]));
+    there.await.expect("told in time").expect("still watching");
+}
+
+const NEVER: Duration = Duration::from_secs(3600);
+
+#[tokio::test]
+async fn a_file_renamed_into_place_is_seen_by_its_event_and_the_same_content_is_not_told() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let root = dir.path().join("conf");
+    fs::create_dir(&root).expect("a directory");
+    fs::write(root.join("a.yaml"), host("one")).expect("a file");
+    let (mut told, stop) = start(&root, NEVER);
+    assert_eq!(names(&told.borrow_and_update()), ["one"]);
+    fs::write(dir.path().join("new"), host("two")).expect("a file");
+    fs::rename(dir.path().join("new"), root.join("a.yaml")).expect("a file");
+    until(&mut told, "two").await;
+    told.mark_unchanged();
+    fs::write(root.join("a.yaml"), host("two")).expect("a file");
+    tokio::time::sleep(GATHER * 5).await;
+    assert!(!told.has_changed().expect("still watching"));
+    stop.cancel();
+    assert!(told.changed().await.is_err(), "the work ends with the token");
+}
+
+#[tokio::test]
+async fn a_volume_that_swaps_its_data_link_is_seen() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let root = dir.path();
+    for (version, name) in [("..v1", "one"), ("..v2", "two")] {
+        fs::create_dir(root.join(version)).expect("a directory");
+        fs::write(root.join(version).join("a.yaml"), host(name)).expect("a file");
+    }
+    symlink("..v1", root.join("..data")).expect("a link");
+    symlink("..data/a.yaml", root.join("a.yaml")).expect("a link");
+    let (mut told, _stop) = start(root, NEVER);
+    assert_eq!(names(&told.borrow_and_update()), ["one"]);
+    symlink("..v2", root.join("..data_tmp")).expect("a link");
+    fs::rename(root.join("..data_tmp"), root.join("..data")).expect("a link");
+    until(&mut told, "two").await;
+}
+
+#[tokio::test]
+async fn a_directory_that_appears_or_is_replaced_is_watched_from_the_next_rescan_on() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let root = dir.path().join("conf");
+    let (mut told, _stop) = start(&root, Duration::from_millis(100));
+    assert_eq!(told.borrow_and_update().problems.len(), 1);
+    for name in ["one", "two"] {
+        let next = dir.path().join(name);
+        fs::create_dir(&next).expect("a directory");
+        fs::write(next.join("a.yaml"), host(name)).expect("a file");
+        let _ = fs::remove_dir_all(&root);
+        fs::rename(&next, &root).expect("a directory");
+        until(&mut told, name).await;
+    }
+}
