@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use notify_debouncer_full::notify::{RecommendedWatcher, RecursiveMode};
-use notify_debouncer_full::{DebounceEventResult, Debouncer, RecommendedCache, new_debouncer};
+use notify::event::{AccessKind, AccessMode, EventKind};
+use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -48,7 +48,11 @@ fn watch_every(
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
-                _ = hints.recv() => {}
+                _ = hints.recv() => {
+                    tokio::time::sleep(GATHER).await;
+                    // One that came meanwhile says nothing more. One that comes from here on is read after this.
+                    let _ = hints.try_recv();
+                }
                 () = tokio::time::sleep(rescan) => {}
             }
             let Some((mut directories, mut eyes)) = state.take() else { break };
@@ -75,33 +79,36 @@ fn watch_every(
 struct Eyes {
     roots: Vec<PathBuf>,
     hint: mpsc::Sender<()>,
-    debouncer: Option<Debouncer<RecommendedWatcher, RecommendedCache>>,
+    watcher: Option<RecommendedWatcher>,
     /// The roots as they were when they were last watched; one that was replaced has to be watched anew.
     watched: Vec<Option<(u64, u64)>>,
 }
 
 impl Eyes {
     fn new(roots: Vec<PathBuf>, hint: mpsc::Sender<()>) -> Self {
-        Self { watched: vec![None; roots.len()], roots, hint, debouncer: None }
+        Self { watched: vec![None; roots.len()], roots, hint, watcher: None }
     }
 
     /// Watches whatever root is not watched yet. What cannot be watched is left to the rescan.
     fn open(&mut self) {
-        let hint = self.hint.clone();
-        if self.debouncer.is_none() {
-            let tell = move |_: DebounceEventResult| {
+        if self.watcher.is_none() {
+            let hint = self.hint.clone();
+            let tell = move |event: notify::Result<Event>| {
+                if event.is_ok_and(|event| is_reading(event.kind)) {
+                    return;
+                }
                 // A full channel means that a hint waits already.
                 let _ = hint.try_send(());
             };
-            match new_debouncer(GATHER, None, tell) {
-                Ok(debouncer) => self.debouncer = Some(debouncer),
+            match notify::recommended_watcher(tell) {
+                Ok(watcher) => self.watcher = Some(watcher),
                 Err(error) => {
                     tracing::warn!("configuration directories are read once a minute only: {error}");
                     return;
                 }
             }
         }
-        let Some(debouncer) = &mut self.debouncer else { return };
+        let Some(watcher) = &mut self.watcher else { return };
         for (root, watched) in self.roots.iter().zip(&mut self.watched) {
             let now = identity(root);
             if now == *watched {
@@ -109,17 +116,22 @@ impl Eyes {
             }
             if watched.is_some() {
                 // The old one is gone, and its watch with it; an error says no more than that.
-                let _ = debouncer.unwatch(root);
+                let _ = watcher.unwatch(root);
             }
             *watched = None;
             if now.is_some() {
-                match debouncer.watch(root, RecursiveMode::Recursive) {
+                match watcher.watch(root, RecursiveMode::Recursive) {
                     Ok(()) => *watched = now,
                     Err(error) => tracing::warn!("{} is read once a minute only: {error}", root.display()),
                 }
             }
         }
     }
+}
+
+/// Whether an event tells of nothing but reading: our own would wake us for ever.
+fn is_reading(kind: EventKind) -> bool {
+    matches!(kind, EventKind::Access(access) if access != AccessKind::Close(AccessMode::Write))
 }
 
 fn identity(root: &std::path::Path) -> Option<(u64, u64)> {

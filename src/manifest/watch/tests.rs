@@ -78,3 +78,17 @@ async fn a_directory_that_appears_or_is_replaced_is_watched_from_the_next_rescan
         until(&mut told, name).await;
     }
 }
+
+#[tokio::test]
+async fn reading_wakes_nobody() {
+    let dir = tempfile::tempdir().expect("a directory");
+    fs::write(dir.path().join("a.yaml"), host("one")).expect("a file");
+    let (hint, mut hints) = mpsc::channel(1);
+    let mut eyes = Eyes::new(vec![dir.path().to_owned()], hint);
+    eyes.open();
+    for _ in 0..3 {
+        drop(Directories::new(vec![dir.path().to_owned()]).load());
+        eyes.open();
+    }
+    assert!(tokio::time::timeout(GATHER * 3, hints.recv()).await.is_err());
+}
