@@ -1,1 +1,5 @@
-fn main() {}
+//! Parse, run, exit code; everything else is in the library.
+
+fn main() -> std::process::ExitCode {
+    portreeve::cli::main()
+}

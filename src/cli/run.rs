@@ -1,0 +1,25 @@
+//! `portreeve run`: flags and environment → a configuration → the controller.
+
+use std::io::Write;
+
+use super::{Exit, fail};
+use crate::config::{Process, RunArgs, RunConfig};
+
+pub(super) fn run(args: RunArgs, err: &mut dyn Write) -> anyhow::Result<Exit> {
+    let config = match RunConfig::resolve(args, &Process::current()) {
+        Ok(config) => config,
+        Err(error) => {
+            fail(err, &error.to_string())?;
+            return Ok(Exit::Usage);
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(control(config))?;
+    Ok(Exit::Fine)
+}
+
+/// The seam: the controller takes over here.
+async fn control(config: RunConfig) -> anyhow::Result<()> {
+    let RunConfig { state_dir, .. } = config;
+    anyhow::bail!("there is no controller in this build; state would be in {}", state_dir.display())
+}
