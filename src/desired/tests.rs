@@ -92,7 +92,7 @@ fn the_observe_flag_holds_whatever_settings_say() {
 fn the_engine_of_the_environment_is_watched_only_if_none_is_declared() {
     let environment = environment(&[("DOCKER_HOST", "tcp://env:1")]);
     let set = declared("apiVersion: portreeve/v1\nkind: DockerHost\nmetadata: {name: big}\nspec: {}\n");
-    let hosts = |sources| Desired::of(sources).hosts.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    let hosts = |sources| Desired::of(sources).hosts.into_keys().collect::<Vec<_>>();
     let sources = Sources { environment: &environment, ..Sources::default() };
     assert_eq!(hosts(sources), ["local"]);
     assert_eq!(hosts(Sources { directory: Some(&set), ..sources }), ["big"]);
