@@ -121,9 +121,9 @@ mod tests {
             "json",
         ]);
         let Ok(Cli { verb: Verb::Run(args) }) = cli else { panic!("not run: {cli:?}") };
-        assert_eq!(args.config_dirs, ["a", "b", "c"].map(std::path::PathBuf::from));
+        assert_eq!(args.config_dirs, ["a", "b:c"].map(std::path::PathBuf::from));
         assert!(args.observe && !args.open_metrics);
-        assert_eq!(args.log_format, crate::config::LogFormat::Json);
+        assert_eq!(args.log_format, Some(crate::config::LogFormat::Json));
         assert!(Cli::try_parse_from(["portreeve", "run", "--log-format", "xml"]).is_err());
     }
 }

@@ -9,7 +9,10 @@ pub(super) fn run(args: RunArgs, err: &mut dyn Write) -> anyhow::Result<Exit> {
     let config = match RunConfig::resolve(args, &Process::current()) {
         Ok(config) => config,
         Err(error) => {
-            fail(err, &error.to_string())?;
+            // Several variables can be wrong at once, a line each.
+            for line in error.to_string().lines() {
+                fail(err, line)?;
+            }
             return Ok(Exit::Usage);
         }
     };
