@@ -97,3 +97,6 @@ impl Desired {
         desired
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! Portreeve: the operator pattern for plain Docker.
 
 pub mod api;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod controller;

@@ -14,6 +14,7 @@ mod nearest;
 mod problem;
 mod render;
 mod split;
+mod strict;
 mod value;
 pub mod watch;
 mod write;

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use read::Reader;
 pub use read::VariableError;
 
+use super::LogFormat;
 use crate::resource::Object;
 
 /// What the environment says.
@@ -23,8 +24,21 @@ pub struct Environment {
     pub objects: Vec<Object>,
     /// What whoever set the variables should know, for the log.
     pub notes: Vec<String>,
+    /// What variables say that is no object.
+    pub flags: Flags,
+}
+
+/// Variables that stand for flags and are more than text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flags {
     /// `HEALTH_SERVICE_PORT`.
     pub port: Option<u16>,
+    /// `PORTREEVE_OPEN_METRICS`.
+    pub open_metrics: bool,
+    /// `PORTREEVE_OBSERVE`.
+    pub observe: bool,
+    /// `PORTREEVE_LOG_FORMAT`.
+    pub log_format: LogFormat,
 }
 
 /// Variables of reference systems whose function this version does not have.
@@ -46,7 +60,12 @@ impl Environment {
             docker::host(read),
             settings::settings(read),
         ];
-        let port = read.whole("HEALTH_SERVICE_PORT", 1..=65_535);
+        let flags = Flags {
+            port: read.whole("HEALTH_SERVICE_PORT", 1..=65_535).and_then(|port| u16::try_from(port).ok()),
+            open_metrics: read.flag("PORTREEVE_OPEN_METRICS").unwrap_or_default(),
+            observe: read.flag("PORTREEVE_OBSERVE").unwrap_or_default(),
+            log_format: log_format(read),
+        };
         for name in NOT_YET {
             if read.text(name).is_some() {
                 read.note(format!("{name} is not used by this version"));
@@ -54,10 +73,20 @@ impl Environment {
         }
         let (notes, errors) = reader.finish();
         if errors.is_empty() {
-            let port = port.and_then(|port| u16::try_from(port).ok());
-            Ok(Self { objects: objects.into_iter().flatten().collect(), notes, port })
+            Ok(Self { objects: objects.into_iter().flatten().collect(), notes, flags })
         } else {
             Err(errors)
+        }
+    }
+}
+
+fn log_format(read: &mut Reader<'_>) -> LogFormat {
+    match read.text("PORTREEVE_LOG_FORMAT") {
+        None | Some("text") => LogFormat::Text,
+        Some("json") => LogFormat::Json,
+        Some(_) => {
+            read.refuse("PORTREEVE_LOG_FORMAT", "must be text or json");
+            LogFormat::Text
         }
     }
 }

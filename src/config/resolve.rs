@@ -32,7 +32,11 @@ impl Process {
     }
 
     fn get(&self, name: &str) -> Option<&str> {
-        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.variables.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        self.get(name).map(PathBuf::from)
     }
 }
 
@@ -112,28 +116,41 @@ pub(super) fn resolve(args: RunArgs, process: &Process) -> Result<RunConfig, Con
         variables.insert("DOCKER_HOST".to_owned(), endpoint);
     }
     let environment = Environment::read(&variables).map_err(ConfigError::Variables)?;
-    let state_dir = state_dir.map_or_else(|| default_state_dir(process), Ok)?;
-    let token = token(token_file, process)?;
-    let listen = listen_address(listen.as_deref(), environment.port)?;
+    let flags = environment.flags;
+    let state_dir = state_dir
+        .or_else(|| process.path("PORTREEVE_STATE_DIR"))
+        .map_or_else(|| default_state_dir(process), Ok)?;
+    let token = token(token_file.or_else(|| process.path("PORTREEVE_TOKEN_FILE")), process)?;
+    let listen = listen.as_deref().or_else(|| process.get("PORTREEVE_LISTEN"));
+    let listen = listen_address(listen, flags.port)?;
     if token.is_none() && !listen.ip().is_loopback() {
         return Err(ConfigError::OpenListen(listen));
     }
-    let filter = log_level.or_else(|| process.get("RUST_LOG").map(str::to_owned));
+    let directive =
+        log_level.as_deref().or_else(|| process.get("PORTREEVE_LOG")).or_else(|| process.get("RUST_LOG"));
     Ok(RunConfig {
-        config_dirs: config_dirs.into_iter().filter(|dir| !dir.as_os_str().is_empty()).collect(),
+        config_dirs: config_directories(config_dirs, process),
         storage: storage(process, &state_dir)?,
         state_dir,
         listen,
         token,
-        open_metrics,
-        observe,
+        open_metrics: open_metrics || flags.open_metrics,
+        observe: observe || flags.observe,
         log: LogConfig {
-            format: log_format,
-            filter: filter.unwrap_or_else(|| "info".to_owned()),
-            file: process.get("LOG_FILE").map(PathBuf::from),
+            format: log_format.unwrap_or(flags.log_format),
+            filter: directive.unwrap_or("info").to_owned(),
+            file: process.path("LOG_FILE"),
         },
         environment,
     })
+}
+
+fn config_directories(flags: Vec<PathBuf>, process: &Process) -> Vec<PathBuf> {
+    if flags.is_empty() {
+        let listed = process.get("PORTREEVE_CONFIG_DIR").unwrap_or_default();
+        return listed.split(':').filter(|path| !path.is_empty()).map(PathBuf::from).collect();
+    }
+    flags
 }
 
 fn default_state_dir(process: &Process) -> Result<PathBuf, ConfigError> {
@@ -141,7 +158,7 @@ fn default_state_dir(process: &Process) -> Result<PathBuf, ConfigError> {
         return Ok(PathBuf::from("/var/lib/portreeve"));
     }
     // The XDG specification has relative paths ignored.
-    let absolute = |name: &str| process.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let absolute = |name: &str| process.path(name).filter(|path| path.is_absolute());
     absolute("XDG_STATE_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
         .map(|base| base.join("portreeve"))
@@ -150,7 +167,7 @@ fn default_state_dir(process: &Process) -> Result<PathBuf, ConfigError> {
 
 fn listen_address(listen: Option<&str>, port: Option<u16>) -> Result<SocketAddr, ConfigError> {
     let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let Some(text) = listen.filter(|text| !text.is_empty()) else {
+    let Some(text) = listen else {
         return Ok(SocketAddr::new(loopback, port.unwrap_or(8000)));
     };
     if let Ok(address) = text.parse() {
@@ -175,7 +192,7 @@ fn token(file: Option<PathBuf>, process: &Process) -> Result<Option<SecretString
         };
         return Err(ConfigError::TokenFile { path, why });
     }
-    match process.get("PORTREEVE_TOKEN").map(str::trim) {
+    match process.get("PORTREEVE_TOKEN") {
         None => Ok(None),
         Some(token) if usable(token) => Ok(Some(token.into())),
         Some(_) => Err(ConfigError::Token),

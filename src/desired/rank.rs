@@ -13,8 +13,16 @@ pub(super) fn ranked(sources: Sources<'_>) -> Vec<Object> {
     let directory =
         sources.directory.into_iter().flat_map(|set| set.objects.iter().map(|loaded| &loaded.object));
     let mut in_force: BTreeMap<ObjectKey, Object> = BTreeMap::new();
-    for object in directory.chain(sources.api).chain(sources.environment) {
+    for object in directory.chain(sources.api) {
         add(&mut in_force, object.clone());
+    }
+    // `DOCKER_HOST` says where the engine is that is watched when none is declared. Beside declared ones it would
+    // more often than not be one of them a second time, and each container would be billed twice.
+    let hosts_declared = in_force.keys().any(|key| key.kind == KindId::DockerHost);
+    for object in sources.environment {
+        if !(hosts_declared && object.spec.kind() == KindId::DockerHost) {
+            add(&mut in_force, object.clone());
+        }
     }
     // What is built in comes last, so that it fills in what is left out and wins over nothing.
     add(&mut in_force, built_in(settings::NAME, SettingsSpec::default()));

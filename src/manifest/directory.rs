@@ -5,9 +5,9 @@
 //! - A directory that is gone or cannot be read takes nothing out of force; it says so.
 //! - A file that is deleted from a directory that can be read takes its objects with it.
 //! - Of two objects with one kind and name the one in the first file, in the order of paths, is in force.
-//!
-//! Caveat: what was last good is kept in memory. A file that is bad when Portreeve starts has nothing in force.
+//! - With [`Directories::keeping`] all this holds across restarts too.
 
+mod keep;
 mod scan;
 
 use std::collections::BTreeMap;
@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use super::{Loaded, LoadedSet, Parsed, Problem, parse};
 use crate::resource::ObjectKey;
+use keep::Keep;
 use scan::{Found, Listing};
 
 /// The configuration directories and what their files said when they were last good.
@@ -25,6 +26,7 @@ use scan::{Found, Listing};
 pub struct Directories {
     roots: Vec<PathBuf>,
     files: BTreeMap<PathBuf, Memory>,
+    keep: Option<Keep>,
     set: Arc<LoadedSet>,
 }
 
@@ -41,6 +43,25 @@ impl Directories {
     /// Directories to be read, in this order; a file may be named too. Nothing is read yet.
     pub fn new(roots: Vec<PathBuf>) -> Self {
         Self { roots, ..Self::default() }
+    }
+
+    /// Keeps what is good in `directory`, one of Portreeve's own, and takes up what an earlier process kept there.
+    #[must_use]
+    pub fn keeping(mut self, directory: PathBuf) -> Self {
+        let keep = Keep::new(directory);
+        for (path, content) in keep.copies() {
+            // One of another configuration is left where it is: this start may be a slip.
+            if !self.roots.iter().any(|root| path.starts_with(root)) {
+                continue;
+            }
+            let Parsed { objects, problems } = parse(&path.display().to_string(), content.as_bytes());
+            // What was good for an earlier version may not be for this one.
+            if problems.is_empty() {
+                self.files.insert(path, Memory { good: objects, ..Memory::default() });
+            }
+        }
+        self.keep = Some(keep);
+        self
     }
 
     /// The directories.
@@ -65,6 +86,9 @@ impl Directories {
                     here.insert(path, None);
                 } else if !files.contains_key(&path) {
                     self.files.remove(&path);
+                    if let Some(keep) = &self.keep {
+                        keep.forget(&path);
+                    }
                 }
             }
             here.extend(files.into_iter().map(|(path, found)| (path, Some(found))));
@@ -79,11 +103,12 @@ impl Directories {
                 continue;
             }
             let memory = self.files.entry(path.clone()).or_default();
+            let listed = found.is_some();
             if let Some(found) = found {
-                memory.update(&path, found);
+                memory.update(&path, found, self.keep.as_ref());
             }
             problems.extend(memory.now.iter().cloned());
-            let held = !memory.now.is_empty();
+            let held = !listed || !memory.now.is_empty();
             for loaded in &memory.good {
                 match in_force.entry(loaded.object.key()) {
                     Entry::Vacant(vacant) => {
@@ -108,7 +133,7 @@ impl Directories {
 }
 
 impl Memory {
-    fn update(&mut self, path: &Path, found: Found) {
+    fn update(&mut self, path: &Path, found: Found, keep: Option<&Keep>) {
         let name = path.display().to_string();
         let content = match found {
             Ok(content) => content,
@@ -129,6 +154,9 @@ impl Memory {
         problems.extend(twice(&objects));
         if problems.is_empty() {
             self.good = objects;
+            if let Some(keep) = keep {
+                keep.save(path, &content);
+            }
         }
         self.now = problems;
     }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use serde_path_to_error::{Deserializer, Segment as Step, Track};
 
 use super::fault::{Fault, from_serde, hint, shown};
+use super::strict::Strict;
 use crate::resource::check::Reference;
 use crate::resource::{API_VERSION, FieldPath, KindId, Metadata, Object, Origin, Segment, Spec, Status};
 
@@ -28,11 +29,11 @@ pub(super) fn object(document: &Value, origin: Origin) -> Result<(Object, Vec<Re
     api_version(fields, &mut faults);
     let kind = kind(fields, &mut faults);
     let metadata = part(fields, "metadata", &mut faults, |track, value| {
-        Metadata::deserialize(Deserializer::new(value, track))
+        Metadata::deserialize(Deserializer::new(Strict(value), track))
     });
     let spec = kind.and_then(|kind| {
         part(fields, "spec", &mut faults, |track, value| {
-            Spec::deserialize(kind, Deserializer::new(value, track))
+            Spec::deserialize(kind, Deserializer::new(Strict(value), track))
         })
     });
     if let Some(status) = fields.get("status")
@@ -98,7 +99,7 @@ fn part<T>(
     fields: &Map<String, Value>,
     name: &str,
     faults: &mut Vec<Fault>,
-    read: impl Fn(&mut Track, Value) -> Result<T, serde_json::Error>,
+    read: impl Fn(&mut Track, &Value) -> Result<T, serde_json::Error>,
 ) -> Option<T> {
     let Some(written) = fields.get(name) else {
         faults.push(missing(name));
@@ -109,7 +110,7 @@ fn part<T>(
     let mut removed: Vec<FieldPath> = Vec::new();
     loop {
         let mut track = Track::new();
-        let error = match read(&mut track, rest.clone()) {
+        let error = match read(&mut track, &rest) {
             Ok(value) => return removed.is_empty().then_some(value),
             Err(error) => error.to_string(),
         };

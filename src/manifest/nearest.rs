@@ -7,17 +7,25 @@ pub fn nearest<'a>(text: &str, names: impl IntoIterator<Item = &'a str>) -> Opti
         return None;
     }
     let wanted = text.to_lowercase();
+    let length = wanted.chars().count();
     names
         .into_iter()
-        .map(|name| {
-            let lower = name.to_lowercase();
-            // A missing or extra word (`timeoutSeconds`) is a slip too.
-            let part = wanted.len() >= 3 && (lower.starts_with(&wanted) || wanted.starts_with(&lower));
-            (if part { 1 } else { strsim::damerau_levenshtein(&wanted, &lower) }, name)
-        })
-        .filter(|(distance, name)| *distance <= 1.max(name.chars().count().min(wanted.chars().count()) / 3))
+        .map(|name| (distance(&wanted, &name.to_lowercase()), name))
+        .filter(|(distance, name)| *distance <= 1.max(name.chars().count().min(length) / 3))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
+}
+
+fn distance(wanted: &str, name: &str) -> usize {
+    let whole = strsim::damerau_levenshtein(wanted, name);
+    // A missing or extra word (`timeoutSeconds`) is a slip too, even with a slip in the word that is there.
+    if wanted.len() >= 3 && (name.starts_with(wanted) || wanted.starts_with(name)) {
+        return whole.min(1);
+    }
+    let length = wanted.chars().count();
+    let start =
+        |length: usize| strsim::damerau_levenshtein(wanted, &name.chars().take(length).collect::<String>());
+    if length >= 5 { whole.min(1 + start(length).min(start(length + 1))) } else { whole }
 }
 
 #[cfg(test)]
@@ -33,6 +41,8 @@ mod tests {
             ("timeoutSeconds", Some("timeout")),
             ("resync", Some("resyncPeriod")),
             ("uri", Some("url")),
+            ("retri", Some("retry")),
+            ("resinc", Some("resyncPeriod")),
             ("banana", None),
             ("", None),
         ] {

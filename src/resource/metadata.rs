@@ -46,7 +46,6 @@ pub struct Metadata {
 }
 
 // serde asks for a reference.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
 fn is_zero(number: &u64) -> bool {
     *number == 0
 }
@@ -89,10 +88,9 @@ pub fn name_fault(name: &str) -> Option<String> {
         Some(format!("a name has at most {LONGEST} characters"))
     } else if !name.starts_with(|c: char| c.is_ascii_alphanumeric()) {
         Some("a name starts with a letter or digit".to_owned())
-    } else if let Some(bad) = name.chars().find(|c| !allowed(*c)) {
-        Some(format!("{bad:?} cannot stand in a name: letters, digits, '_', '.' and '-' can"))
     } else {
-        None
+        let bad = name.chars().find(|c| !allowed(*c));
+        bad.map(|bad| format!("{bad:?} cannot stand in a name: letters, digits, '_', '.' and '-' can"))
     }
 }
 

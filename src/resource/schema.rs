@@ -42,3 +42,41 @@ pub fn file_text(kind: KindId) -> String {
     // `{:#}` of a `Value` is indented JSON and cannot fail.
     format!("{:#}\n", schema(kind))
 }
+
+/// The schema of a document of any kind.
+pub fn any() -> Value {
+    let mut definitions = serde_json::Map::new();
+    let mut kinds = Vec::new();
+    for kind in KindId::ALL {
+        let mut schema = schema(*kind);
+        if let Some(fields) = schema.as_object_mut() {
+            fields.remove("$schema");
+            // One type has one definition, whichever kind it was met in.
+            if let Some(Value::Object(own)) = fields.remove("$defs") {
+                definitions.extend(own);
+            }
+        }
+        kinds.push(schema);
+    }
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Portreeve manifest",
+        "description": "A document of any kind.",
+        "oneOf": kinds,
+        "$defs": definitions,
+    })
+}
+
+/// The text of the file that holds the schema of a document of any kind.
+pub fn any_text() -> String {
+    format!("{:#}\n", any())
+}
+
+/// Every file of `schemas/`: name and text.
+pub fn files() -> Vec<(String, String)> {
+    let any = ("manifest.json".to_owned(), any_text());
+    KindId::ALL.iter().map(|kind| (file_name(*kind), file_text(*kind))).chain([any]).collect()
+}
+
+#[cfg(test)]
+mod tests;

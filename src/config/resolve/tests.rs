@@ -1,6 +1,7 @@
 use secrecy::ExposeSecret;
 
 use super::*;
+use crate::config::LogFormat;
 
 fn process(pairs: &[(&str, &str)]) -> Process {
     let home = [("HOME", "/home/ada")];
@@ -109,4 +110,50 @@ fn the_docker_host_flag_beats_the_variable() {
         panic!("not a DockerHost")
     };
     assert_eq!(host.endpoint, "tcp://flag:1");
+}
+
+#[test]
+fn every_flag_is_a_variable_too_and_an_empty_one_is_none() {
+    let names = [
+        "PORTREEVE_CONFIG_DIR",
+        "PORTREEVE_STATE_DIR",
+        "PORTREEVE_LISTEN",
+        "PORTREEVE_TOKEN",
+        "PORTREEVE_TOKEN_FILE",
+        "PORTREEVE_OPEN_METRICS",
+        "PORTREEVE_OBSERVE",
+        "PORTREEVE_LOG_FORMAT",
+        "PORTREEVE_LOG",
+        "RUST_LOG",
+        "LOG_FILE",
+        "DOCKER_HOST",
+        "METRICS_STORAGE_URL",
+    ];
+    let said = |config: RunConfig| format!("{config:?}");
+    let empty = process(&names.map(|name| (name, "")));
+    let nothing = said(resolve(RunArgs::default(), &process(&[])).expect("a configuration"));
+    assert_eq!(said(resolve(RunArgs::default(), &empty).expect("a configuration")), nothing);
+
+    let set = process(&[
+        ("PORTREEVE_CONFIG_DIR", "/a::/b"),
+        ("PORTREEVE_STATE_DIR", "/s"),
+        ("PORTREEVE_LISTEN", "127.0.0.1:1"),
+        ("PORTREEVE_OPEN_METRICS", "yes"),
+        ("PORTREEVE_OBSERVE", "1"),
+        ("PORTREEVE_LOG_FORMAT", "json"),
+        ("PORTREEVE_LOG", "debug"),
+        ("RUST_LOG", "trace"),
+        ("LOG_FILE", "/l"),
+    ]);
+    let config = resolve(RunArgs::default(), &set).expect("a configuration");
+    assert_eq!(config.config_dirs, ["/a", "/b"].map(PathBuf::from));
+    assert_eq!((config.state_dir.as_path(), config.listen.port()), (Path::new("/s"), 1));
+    assert!(config.open_metrics && config.observe);
+    let log = LogConfig { format: LogFormat::Json, filter: "debug".to_owned(), file: Some("/l".into()) };
+    assert_eq!(config.log, log);
+    let args =
+        RunArgs { config_dirs: vec!["/c".into()], log_format: Some(LogFormat::Text), ..listening("[::1]:2") };
+    let config = resolve(args, &set).expect("a configuration");
+    assert_eq!((config.config_dirs, config.listen.port()), (vec!["/c".into()], 2));
+    assert_eq!(config.log.format, LogFormat::Text);
 }

@@ -96,10 +96,10 @@ fn a_directory_that_is_gone_or_unreadable_takes_nothing_out_of_force() {
     assert_eq!(names(&directories.load()), ["a"]);
     fs::rename(&root, dir.path("away")).expect("a directory");
     let set = directories.load();
-    assert_eq!(names(&set), ["a"]);
+    assert_eq!(names(&set), ["a?"]);
     let expected = "sub: there is no such file or directory; what it declared before stays in force";
     assert_eq!(dir.problems(&set), [expected]);
-    // The same, when it is a file that stands in its place and declares nothing.
+    // An empty directory is another thing: there every file has been deleted.
     fs::create_dir(&root).expect("a directory");
     let set = directories.load();
     assert_eq!((names(&set), dir.problems(&set)), (vec![], vec![]));
@@ -155,4 +155,26 @@ fn an_unchanged_directory_yields_the_very_same_set_and_overlapping_roots_are_rea
     let set = directories.load();
     assert_eq!((names(&set), dir.problems(&set)), (vec!["a".to_owned()], vec![]));
     assert!(Arc::ptr_eq(&set, &directories.load()));
+}
+
+#[test]
+fn what_was_last_good_survives_a_restart() {
+    let (dir, state) = (Dir::new(), Dir::new());
+    let kept = || state.path("last-good");
+    dir.put("a.yaml", &host("a", GOOD));
+    dir.put("b.yaml", &host("b", GOOD));
+    dir.put("c.yaml", &host("c", GOOD));
+    assert_eq!(names(&dir.load().keeping(kept()).load()), ["a", "b", "c"]);
+
+    dir.put("a.yaml", "nonsense");
+    fs::remove_file(dir.path("b.yaml")).expect("a file");
+    assert_eq!(names(&dir.load().keeping(kept()).load()), ["a?", "c"]);
+    assert_eq!(fs::read_dir(kept()).expect("a directory").count(), 2);
+    // Copies of another configuration are none of this one's.
+    let away = Directories::new(vec![dir.path("elsewhere")]).keeping(kept()).load();
+    assert_eq!(names(&away), Vec::<String>::new());
+    fs::write(kept().join("x.json"), "{").expect("a file");
+    assert_eq!(names(&dir.load().keeping(kept()).load()), ["a?", "c"]);
+    fs::remove_dir_all(dir.0.path()).expect("a directory");
+    assert_eq!(names(&dir.load().keeping(kept()).load()), ["a?", "c?"]);
 }

@@ -1,0 +1,175 @@
+//! `portreeve validate -f PATH...`: are these manifests good? Offline: no engine, no running Portreeve.
+
+use std::io::{Read, Write};
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use super::{Exit, fail};
+use crate::desired::{Desired, Sources};
+use crate::manifest::directory::Directories;
+use crate::manifest::{LoadedSet, Problem, parse};
+
+/// Flags of `validate`.
+#[derive(Args, Debug)]
+pub(super) struct ValidateArgs {
+    /// Files and directories, seen as one configuration; `-` is standard input
+    #[arg(short = 'f', long = "filename", value_name = "PATH", required = true, num_args = 1..)]
+    paths: Vec<PathBuf>,
+
+    /// For people, for programs, or as annotations of a GitHub workflow
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: Output,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Output {
+    Text,
+    Json,
+    Github,
+}
+
+pub(super) fn validate(
+    args: &ValidateArgs,
+    input: &mut dyn Read,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> anyhow::Result<Exit> {
+    let (standard, paths): (Vec<_>, Vec<_>) =
+        args.paths.iter().cloned().partition(|path| path.as_os_str() == "-");
+    for path in &paths {
+        // A path that is not there is a slip on the command line, and no fault of a manifest.
+        if let Err(error) = std::fs::metadata(path) {
+            fail(err, &format!("{}: {error}", path.display()))?;
+            return Ok(Exit::Usage);
+        }
+    }
+    let mut set = LoadedSet::clone(&Directories::new(paths).load());
+    if !standard.is_empty() {
+        add_input(input, &mut set)?;
+    }
+    let problems = Desired::of(Sources { directory: Some(&set), ..Sources::default() }).problems;
+    match args.output {
+        Output::Text => text(&set, &problems, out)?,
+        Output::Json => json(&set, &problems, out)?,
+        Output::Github => github(&problems, out)?,
+    }
+    Ok(if problems.is_empty() { Exit::Fine } else { Exit::Problems })
+}
+
+fn add_input(input: &mut dyn Read, set: &mut LoadedSet) -> std::io::Result<()> {
+    let mut content = Vec::new();
+    // One byte more than is parsed, so that too much is noticed.
+    let most = u64::try_from(crate::manifest::LARGEST_FILE).unwrap_or(u64::MAX).saturating_add(1);
+    input.take(most).read_to_end(&mut content)?;
+    let parsed = parse("<stdin>", &content);
+    set.objects.extend(parsed.objects);
+    set.problems.extend(parsed.problems);
+    Ok(())
+}
+
+fn text(set: &LoadedSet, problems: &[Problem], out: &mut dyn Write) -> std::io::Result<()> {
+    for problem in problems {
+        writeln!(out, "{}\n", problem.coloured())?;
+    }
+    let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let objects = count(set.objects.len(), "object");
+    match problems.len() {
+        0 => writeln!(out, "{objects}, no problems"),
+        found => writeln!(out, "{objects}, {}", count(found, "problem")),
+    }
+}
+
+fn json(set: &LoadedSet, problems: &[Problem], out: &mut dyn Write) -> std::io::Result<()> {
+    let objects: Vec<_> = set
+        .objects
+        .iter()
+        .map(|loaded| {
+            let key = loaded.object.key();
+            json!({"kind": key.kind, "name": key.name, "file": loaded.place.file, "line": loaded.place.line})
+        })
+        .collect();
+    let problems: Vec<_> = problems
+        .iter()
+        .map(|Problem { file, line, column, message, .. }| {
+            json!({"file": file, "line": line, "column": column, "message": message})
+        })
+        .collect();
+    writeln!(out, "{:#}", json!({"valid": problems.is_empty(), "objects": objects, "problems": problems}))
+}
+
+/// Workflow commands: <https://docs.github.com/actions/reference/workflow-commands-for-github-actions>.
+fn github(problems: &[Problem], out: &mut dyn Write) -> std::io::Result<()> {
+    let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
+    for Problem { file, line, column, message, .. } in problems {
+        write!(out, "::error file={}", property(file))?;
+        if let (Some(line), Some(column)) = (line, column) {
+            write!(out, ",line={line},col={column}")?;
+        }
+        writeln!(out, "::{}", data(message))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BAD: &str =
+        "apiVersion: portreeve/v1\nkind: Settings\nmetadata: {name: portreeve}\nspec: {resinc: 5m}\n";
+
+    fn validated(paths: &[&str], input: &str, output: Output) -> (Exit, String) {
+        let args = ValidateArgs { paths: paths.iter().map(PathBuf::from).collect(), output };
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let exit = validate(&args, &mut input.as_bytes(), &mut out, &mut err).expect("output");
+        out.append(&mut err);
+        let text = String::from_utf8(out).expect("text");
+        (exit, anstream::adapter::strip_str(&text).to_string())
+    }
+
+    #[test]
+    fn good_manifests_exit_with_0_and_bad_ones_with_1() {
+        let good = BAD.replace("resinc", "resync");
+        assert_eq!(
+            validated(&["-"], &good, Output::Text),
+            (Exit::Fine, "1 object, no problems\n".to_owned())
+        );
+        let expected = "\
+error: spec: unknown field `resinc`; did you mean `resync`?
+ --> <stdin>:4:8
+  |
+4 | spec: {resinc: 5m}
+  |        ^^^^^^
+
+0 objects, 1 problem
+";
+        assert_eq!(validated(&["-"], BAD, Output::Text), (Exit::Problems, expected.to_owned()));
+    }
+
+    #[test]
+    fn programs_and_workflows_get_their_own_forms() {
+        let (_, text) = validated(&["-"], BAD, Output::Json);
+        let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!((&value["valid"], &value["problems"][0]["line"]), (&false.into(), &4.into()));
+        let (_, text) = validated(&["-"], BAD, Output::Github);
+        let expected =
+            "::error file=<stdin>,line=4,col=8::spec: unknown field `resinc`; did you mean `resync`?\n";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn directories_and_files_are_seen_as_one_and_a_missing_path_is_a_slip_of_usage() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("a.yaml");
+        std::fs::write(&path, BAD.replace("resinc", "resync")).expect("a file");
+        let path = path.to_str().expect("text");
+        let (exit, text) = validated(&[path, "-"], BAD, Output::Text);
+        assert_eq!(exit, Exit::Problems);
+        assert!(text.ends_with("1 object, 1 problem\n"), "{text}");
+        let (exit, text) = validated(&["/nowhere/at/all"], "", Output::Text);
+        assert_eq!(exit, Exit::Usage);
+        assert!(text.starts_with("error: /nowhere/at/all: No such file"), "{text}");
+    }
+}
