@@ -16,6 +16,8 @@
 
 mod marks;
 mod signal;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 

@@ -33,6 +33,8 @@ mod need;
 mod observe;
 #[cfg(test)]
 mod simulation;
+#[cfg(test)]
+mod tests;
 
 use crate::observed::{Container, Health, Nanos};
 use crate::resource::autoheal_policy::AutohealPolicySpec;

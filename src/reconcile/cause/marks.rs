@@ -88,7 +88,7 @@ impl StopMarks {
             Fact::Start if self.start == Some(at) => {
                 self.others = self.others.since(at);
                 self.ours = self.ours.since(at);
-                self.stopping = self.stopping.filter(|stopping| *stopping >= at);
+                self.stopping = self.others.newest().max(self.ours.newest()).map(|mark| mark.at);
                 self.die = self.die.filter(|die| die.at >= at);
             }
             Fact::Start => *self = Self { start: Some(at), gap: self.gap, ..Self::default() },
