@@ -73,7 +73,8 @@ pub async fn run(config: RunConfig) -> Result<(), RunError> {
     let listener =
         TcpListener::bind(listen).await.map_err(|error| RunError::Listen { address: listen, error })?;
     let stop = CancellationToken::new();
-    let (sets, watching) = crate::manifest::watch::watch(Directories::new(config_dirs), stop.clone());
+    let directories = Directories::new(config_dirs).keeping(state_dir.join("manifests"));
+    let (sets, watching) = crate::manifest::watch::watch(directories, stop.clone());
     tokio::spawn(watching);
     let desired = desired(sets, environment.objects, observe);
     let controller = Controller::start(store, desired).await?;

@@ -1,5 +1,6 @@
-//! The one integration-test binary: what needs more than the library alone.
+//! The one integration-test binary: each module is a part of the project seen from outside.
 #![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
 
 mod e2e;
+mod scenarios;
 mod support;

@@ -254,7 +254,8 @@ impl<W: Witness> Session<'_, W> {
         let absent: Vec<_> =
             known.iter().filter(|key| !rows.iter().any(|row| row.key == **key)).cloned().collect();
         let mut unexplained = changed(&rows);
-        if !first && !(unexplained.is_empty() && absent.is_empty()) {
+        let differs = !unexplained.is_empty() || !absent.is_empty();
+        if differs && !first {
             tokio::time::sleep(EXPLAIN).await;
             unexplained = changed(&rows);
         }
@@ -267,7 +268,8 @@ impl<W: Witness> Session<'_, W> {
         let still_known = self.informer.witness.known();
         let absent: Vec<_> = absent.into_iter().filter(|key| still_known.contains(key)).collect();
         self.informer.witness.listed(at, &absent);
-        Ok(!first && !(unexplained.is_empty() && absent.is_empty()))
+        let untold = !unexplained.is_empty() || !absent.is_empty();
+        Ok(untold && !first)
     }
 }
 

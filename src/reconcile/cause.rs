@@ -12,11 +12,12 @@
 //! - A `die` with none of this before it: the container ended by itself.
 //! - No `die`, no `stop`: nobody saw why.
 //!
-//! Every rule errs towards not acting. A clock that steps back can make a new run's facts look older than the run before;
-//! then nobody saw why, until the next `start` that is newer.
+//! Every rule errs towards not acting.
 
 mod marks;
 mod signal;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 
@@ -108,7 +109,10 @@ pub enum StopCause {
     /// The engine stopped it while shutting down or booting.
     EngineShutdown,
     /// An action of ours stopped it.
-    Ours,
+    Ours {
+        /// Whether the stop was completed, and not just begun when it ended.
+        completed: bool,
+    },
     /// A kill long ago may yet turn out to be a long stop: wait until this instant for `stop`, which follows `die`.
     Undecided {
         /// When the wait is over.

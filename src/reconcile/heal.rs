@@ -14,6 +14,8 @@
 //! # Assumptions
 //! - `now`, the container's times and the events' times are readings of one clock, the engine's as well as the caller
 //!   can estimate it.
+//! - Each change of state or health leads to a decision. A change that came and went while nobody looked is made known by
+//!   [`HealMemory::interrupt_health`].
 //! - `seed` is the same for the same logical identity, always: a restart of Portreeve changes no decision.
 //!
 //! # When the clock steps
@@ -29,6 +31,10 @@ mod intent;
 mod memory;
 mod need;
 mod observe;
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod tests;
 
 use crate::observed::{Container, Health, Nanos};
 use crate::resource::autoheal_policy::AutohealPolicySpec;

@@ -178,8 +178,10 @@ pub struct Note {
 /// The kinds of events a decision records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NoteKind {
-    /// An action was decided; it is carried out next.
+    /// A restart or start was decided; it is carried out next.
     Restarting,
+    /// The policy's `stop` was decided; it is carried out next.
+    Stopping,
     /// A new run was seen after our action.
     Restarted,
     /// Our action failed or was never carried out.
@@ -205,6 +207,7 @@ impl NoteKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Restarting => "Restarting",
+            Self::Stopping => "Stopping",
             Self::Restarted => "Restarted",
             Self::RestartFailed => "RestartFailed",
             Self::Stopped => "Stopped",

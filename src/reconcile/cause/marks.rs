@@ -16,14 +16,17 @@ const SETTLING: Duration = Duration::from_secs(2);
 const START_LAG: Duration = Duration::from_secs(5);
 
 /// What the events around stops said of a container's current run. Stored; facts may come twice.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct StopMarks {
-    /// The newest `start`; everything else here is newer.
+    /// The last `start`; everything else here came after it.
     #[serde(skip_serializing_if = "Option::is_none")]
     start: Option<Nanos>,
     others: Traces,
     ours: Traces,
+    /// The last kill that stops or completed stop, whoever's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stopping: Option<Nanos>,
     #[serde(skip_serializing_if = "Option::is_none")]
     die: Option<Death>,
     /// The first end of the connection soon after the newest kill or stop.
@@ -34,7 +37,7 @@ pub struct StopMarks {
     gap: Option<Nanos>,
 }
 
-/// The newest kill that stops and the newest completed stop of one party.
+/// The last kill that stops and the last completed stop of one party.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Traces {
@@ -64,9 +67,8 @@ impl Traces {
         self.kill.max(self.stop)
     }
 
-    /// The same traces without those of runs before the one that began at `started`.
-    fn of_run(self, started: Option<Nanos>) -> Self {
-        let current = |mark: &Mark| started.is_none_or(|started| mark.at >= started);
+    fn since(self, start: Nanos) -> Self {
+        let current = |mark: &Mark| mark.at >= start;
         Self { kill: self.kill.filter(current), stop: self.stop.filter(current) }
     }
 }
@@ -74,46 +76,43 @@ impl Traces {
 impl StopMarks {
     /// Takes in a fact; says whether anything changed and the marks need storing.
     ///
-    /// Facts come in the order of the stream. A fact that comes again changes nothing: what was first seen live stays
-    /// so, and what was ours stays ours, although by then the intent is closed.
+    /// Facts come in the order of the stream, and that order counts, not their times: the engine's clock may step back. A
+    /// fact that comes again changes nothing: what was first seen live stays so, and what was ours stays ours,
+    /// although by then the intent is closed. A stretch of the stream that comes again ends where it ended before.
     pub fn feed(&mut self, seen: &Seen, habits: StopHabits) -> bool {
         let Seen { at, fact, ours, replayed_from_outage: replayed } = *seen;
-        let old = self.start.is_some_and(|start| at < start);
+        let before = *self;
         let mark = Mark { at, replayed };
         match fact {
-            Fact::Start => {
-                let new = self.start.is_none_or(|start| at > start);
-                if new {
-                    *self = Self { start: Some(at), gap: self.gap, ..Self::default() };
-                }
-                new
+            // The same start again: what came before it, again too, is over.
+            Fact::Start if self.start == Some(at) => {
+                self.others = self.others.since(at);
+                self.ours = self.ours.since(at);
+                self.stopping = self.others.newest().max(self.ours.newest()).map(|mark| mark.at);
+                self.die = self.die.filter(|die| die.at >= at);
             }
+            Fact::Start => *self = Self { start: Some(at), gap: self.gap, ..Self::default() },
             Fact::Kill { signal } => {
                 const SIGKILL: i32 = 9;
                 let stops = signal == habits.signal || signal == SIGKILL;
                 let known = [self.others.kill, self.ours.kill].iter().flatten().any(|kill| kill.at == at);
-                !old && stops && !known && replace(&mut self.party(ours).kill, mark)
+                if stops && !known {
+                    self.party(ours).kill = Some(mark);
+                    self.stopping = Some(at);
+                }
             }
             Fact::Stop => {
                 let known = [self.others.stop, self.ours.stop].iter().flatten().any(|stop| stop.at == at);
-                !old && !known && replace(&mut self.party(ours).stop, mark)
-            }
-            Fact::Die { exit_code, oom } => {
-                let new = !old && self.die.is_none_or(|die| at > die.at);
-                if new {
-                    self.die = Some(Death { at, exit_code, oom });
+                if !known {
+                    self.party(ours).stop = Some(mark);
+                    self.stopping = Some(at);
                 }
-                new
             }
+            Fact::Die { exit_code, oom } => self.die = Some(Death { at, exit_code, oom }),
             Fact::StreamEnded => self.end_of_stream(at, habits),
-            Fact::Gap => {
-                let new = self.gap.is_none_or(|gap| at > gap);
-                if new {
-                    self.gap = Some(at);
-                }
-                new
-            }
+            Fact::Gap => self.gap = Some(at),
         }
+        *self != before
     }
 
     fn party(&mut self, ours: bool) -> &mut Traces {
@@ -121,14 +120,12 @@ impl StopMarks {
     }
 
     /// It was fed after the kill, so it followed it, whatever a second clock says.
-    fn end_of_stream(&mut self, at: Nanos, habits: StopHabits) -> bool {
-        let Some(newest) = self.others.newest().max(self.ours.newest()) else { return false };
+    fn end_of_stream(&mut self, at: Nanos, habits: StopHabits) {
+        let Some(newest) = self.others.newest().max(self.ours.newest()) else { return };
         let first = self.stream_ended.is_none_or(|ended| ended < newest.at);
-        let soon = at.since(newest.at).abs() <= shutdown_window(habits);
-        if first && soon {
+        if first && at.since(newest.at).abs() <= shutdown_window(habits) {
             self.stream_ended = Some(at.max(newest.at));
         }
-        first && soon
     }
 
     /// Whether a run began at or after `at`.
@@ -141,21 +138,22 @@ impl StopMarks {
         self.ours.stop.is_some_and(|stop| stop.at >= since && stop.at < before)
     }
 
-    /// The time of the newest kill or stop of others in the current run of `container`, which is up: someone is
-    /// stopping it, or was.
-    pub fn being_stopped(&self, container: &Container) -> Option<Nanos> {
-        self.others.of_run(container.started).newest().map(|mark| mark.at)
+    /// The time of the last kill or stop since the last `start`: the container is being stopped, or was.
+    ///
+    /// Whoever's: what was taken for ours may be someone's who came while our own call was lost. Not compared with
+    /// StartedAt: the clock may have stepped back in between, and a wait costs little.
+    pub const fn being_stopped(&self) -> Option<Nanos> {
+        self.stopping
     }
 
     /// Why `container`, which is down, is down.
     pub fn cause(&self, container: &Container, now: Nanos) -> StopCause {
         let habits = StopHabits::of(container);
+        let Self { others, ours, die, .. } = self.of_run(container.started);
         let current = |at: &Nanos| container.started.is_none_or(|started| *at >= started);
-        let (others, ours) = (self.others.of_run(container.started), self.ours.of_run(container.started));
-        let die = self.die.filter(|die| current(&die.at));
         let ended = die.map(|die| die.at).or(container.finished.filter(current));
         // Who killed it is who killed it just before it ended; without a time of the end, whoever tried.
-        let ended_by = |kill: Mark| ended.is_none_or(|ended| within(kill.at, ended, stop_window(habits)));
+        let ended_by = |kill: Mark| ended.is_none_or(|ended| ended.since(kill.at) <= stop_window(habits));
 
         if self.start.is_some_and(|start| container.started.is_some_and(|was| start > was.plus(START_LAG))) {
             return StopCause::StartedSince;
@@ -168,10 +166,10 @@ impl StopMarks {
             };
         }
         if ours.stop.is_some() || ours.kill.is_some_and(ended_by) {
-            return StopCause::Ours;
+            return StopCause::Ours { completed: ours.stop.is_some() };
         }
         let Some(Death { at, exit_code, oom }) = die else { return StopCause::Unseen };
-        if self.gap.is_some_and(|gap| within(gap, at, stop_window(habits))) {
+        if self.gap.is_some_and(|gap| (0..=stop_window(habits)).contains(&at.since(gap))) {
             return StopCause::Unseen;
         }
         let until = at.plus(SETTLING);
@@ -179,6 +177,16 @@ impl StopMarks {
             return StopCause::Undecided { until };
         }
         StopCause::Crash { exit_code, oom }
+    }
+
+    /// The marks of the run that began at `started`. All of them if we saw that run start; else times decide.
+    fn of_run(&self, started: Option<Nanos>) -> Self {
+        let Some(started) = started else { return *self };
+        if self.start.is_some_and(|start| (started..=started.plus(START_LAG)).contains(&start)) {
+            return *self;
+        }
+        let die = self.die.filter(|die| die.at >= started);
+        Self { others: self.others.since(started), ours: self.ours.since(started), die, ..*self }
     }
 
     fn engine_ended_after(&self, mark: Mark, habits: StopHabits) -> bool {
@@ -195,18 +203,4 @@ fn stop_window(habits: StopHabits) -> i64 {
 /// How long after a kill or stop the end of the stream still explains it.
 fn shutdown_window(habits: StopHabits) -> i64 {
     habits.timeout.as_nanos().saturating_add(SHUTDOWN.as_nanos())
-}
-
-/// Whether `later` is at most `window` after `earlier`; a millisecond before it is a matter of rounding.
-fn within(earlier: Nanos, later: Nanos, window: i64) -> bool {
-    const ROUNDING: i64 = -1_000_000;
-    (ROUNDING..=window).contains(&later.since(earlier))
-}
-
-fn replace(slot: &mut Option<Mark>, mark: Mark) -> bool {
-    let new = slot.is_none_or(|known| mark.at > known.at);
-    if new {
-        *slot = Some(mark);
-    }
-    new
 }

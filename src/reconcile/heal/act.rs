@@ -163,7 +163,12 @@ fn commit(
         cause: cause.clone(),
         answer: None,
     };
-    let message = format!("{} {}, attempt {attempt}: {cause}", participle(verb), container.name);
+    let (kind, word) = match verb {
+        Verb::Restart { .. } => (NoteKind::Restarting, "restarting"),
+        Verb::Start => (NoteKind::Restarting, "starting"),
+        Verb::Stop { .. } => (NoteKind::Stopping, "stopping"),
+    };
+    let message = format!("{word} {}, attempt {attempt}: {cause}", container.name);
     healing.action = Some(Action {
         intent: intent.id.clone(),
         verb,
@@ -177,13 +182,5 @@ fn commit(
     });
     healing.requeue_at = earlier(healing.requeue_at, Some(intent.deadline()));
     healing.memory.intent = Some(intent);
-    healing.note(NoteKind::Restarting, None, Severity::Warning, message);
-}
-
-const fn participle(verb: Verb) -> &'static str {
-    match verb {
-        Verb::Restart { .. } => "restarting",
-        Verb::Start => "starting",
-        Verb::Stop { .. } => "stopping",
-    }
+    healing.note(kind, None, Severity::Warning, message);
 }

@@ -42,7 +42,7 @@ pub struct HealMemory {
     /// The attempt that is not settled yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub intent: Option<Intent>,
-    /// The newest kill or stop of others in a running container (event time), and when a decision first saw it.
+    /// The last kill or stop of a running container (event time), and when a decision first saw it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_seen: Option<(Nanos, Nanos)>,
     /// The reason last told, so that it is told once.
@@ -113,6 +113,12 @@ impl HealMemory {
             severity: Severity::Info,
             restart_count: self.restart_count,
         })
+    }
+
+    /// Measures lasting health anew: the caller learnt that the container was unhealthy although it is healthy by the time
+    /// it is looked at (an event replayed after an outage), or that events were lost.
+    pub fn interrupt_health(&mut self) {
+        self.healthy_since = None;
     }
 
     /// Forgets waits and spent budget. `last_action` stays: with no streak it delays nothing.

@@ -1,6 +1,6 @@
 //! Is the container sick, and does its own state allow anything to be done about it?
 
-use super::{Answer, HealMemory, Intent, Situation, Wait};
+use super::{HealMemory, Intent, Situation, Wait};
 use crate::observed::{Container, Health, Nanos, RestartPolicy, State};
 use crate::reconcile::cause::{MARGIN, StopCause, StopHabits};
 use crate::reconcile::plan::{Cause, Reason, Verb, one_line};
@@ -66,7 +66,7 @@ fn up(situation: &Situation<'_>, spec: &AutohealPolicySpec, memory: &HealMemory,
     };
     let stop = memory.stop_seen.and_then(|(_, seen)| {
         let until = seen.plus(StopHabits::of(container).timeout).plus(MARGIN);
-        blocked(Reason::StopInProgress, "someone is stopping or killing it", until)
+        blocked(Reason::StopInProgress, "it is being stopped or killed", until)
     });
     // A start in the future is the engine's clock or a step of ours: then the grace counts from when we saw the run.
     let run =
@@ -109,12 +109,17 @@ fn down(situation: &Situation<'_>, spec: &AutohealPolicySpec, memory: &HealMemor
         StopCause::EngineShutdown => {
             Need::Wait(told_if(wanted, Reason::EngineShutdown, "the engine stopped it while shutting down"))
         }
-        // Ours, but no restart of ours is known to have been carried out.
-        StopCause::Ours if memory.intent.is_some() => Need::Wait(Wait::new(
+        // Within the time of a restart of ours that is not known to have been carried out.
+        StopCause::Ours { completed: false } if memory.intent.is_some() => {
+            Need::Wait(unseen(container, now, wanted))
+        }
+        StopCause::Ours { completed: true } if memory.intent.is_some() => Need::Wait(Wait::new(
             Reason::StoppedByHand,
             "it was stopped while a restart of ours was open but not confirmed",
         )),
-        StopCause::Ours => Need::Wait(Wait::new(Reason::StoppedByPolicy, "its policy stopped it").quietly()),
+        StopCause::Ours { .. } => {
+            Need::Wait(Wait::new(Reason::StoppedByPolicy, "its policy stopped it").quietly())
+        }
         StopCause::Undecided { until } => Need::Wait(
             Wait::new(Reason::StopInProgress, "it ended; a long stop by hand may be behind it")
                 .quietly()
@@ -134,7 +139,7 @@ const fn is_of_others(cause: StopCause) -> bool {
         StopCause::ByHand | StopCause::EngineShutdown => true,
         StopCause::Unseen
         | StopCause::Crash { .. }
-        | StopCause::Ours
+        | StopCause::Ours { .. }
         | StopCause::Undecided { .. }
         | StopCause::StartedSince => false,
     }
@@ -147,11 +152,11 @@ fn in_progress(intent: &Intent) -> Need {
 
 /// Whether the container, down since the run the intent was about, is down by our own attempt.
 ///
-/// A stop within the intent's time that the engine never confirmed to be ours (Portreeve died between commit and
-/// answer) may as well be someone's: then only an error of the engine, which a start leaves and a stop does not, is proof.
+/// Proof of a restart that could not start is the engine's error, which a start leaves and nothing else does; or that
+/// the stop was completed within the intent's time and the call is known to have been sent. Without an answer (Portreeve
+/// died after the commit) the stop may as well be someone's; without a completed stop, the host may have died.
 fn left_down(container: &Container, intent: &Intent, cause: StopCause) -> bool {
     let start_failed = !container.error.is_empty();
-    let answered_failed = matches!(intent.answer, Some(Answer::Failed { .. }));
     match (cause, intent.verb) {
         (
             StopCause::ByHand
@@ -162,11 +167,14 @@ fn left_down(container: &Container, intent: &Intent, cause: StopCause) -> bool {
         )
         | (_, Verb::Stop { .. }) => false,
         // It was down and ours to start when this was committed, and still is.
-        (StopCause::Ours | StopCause::Crash { .. } | StopCause::Unseen, Verb::Start) => true,
-        (StopCause::Ours, Verb::Restart { .. }) => intent.answer.is_some() || start_failed,
-        (StopCause::Crash { .. } | StopCause::Unseen, Verb::Restart { .. }) => {
-            answered_failed || start_failed
+        (StopCause::Ours { .. } | StopCause::Crash { .. } | StopCause::Unseen, Verb::Start) => true,
+        (StopCause::Ours { completed: true }, Verb::Restart { .. }) => {
+            start_failed || intent.answer.is_some()
         }
+        (
+            StopCause::Ours { completed: false } | StopCause::Crash { .. } | StopCause::Unseen,
+            Verb::Restart { .. },
+        ) => start_failed,
     }
 }
 

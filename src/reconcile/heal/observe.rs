@@ -46,7 +46,7 @@ pub(super) fn take_in(healing: &mut Healing, situation: &Situation<'_>, spec: &A
         memory.unhealthy_since = None;
         memory.healthy_since = None;
     }
-    memory.stop_seen = marks.being_stopped(container).filter(|_| container.state.is_up()).map(|at| {
+    memory.stop_seen = marks.being_stopped().filter(|_| container.state.is_up()).map(|at| {
         // Counted from when we saw it, not from the event's time: a clock of the engine that is behind would end it early.
         memory.stop_seen.filter(|(known, _)| *known == at).unwrap_or((at, now))
     });

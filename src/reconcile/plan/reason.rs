@@ -39,7 +39,7 @@ pub enum Reason {
     Dead,
     /// It was recreated while an action on its predecessor was open.
     Replaced,
-    /// Someone is stopping or killing it right now.
+    /// It is being stopped or killed right now.
     StopInProgress,
     /// Our own last action may still be under way.
     ActionInProgress,
@@ -105,13 +105,15 @@ impl Reason {
     /// How much a refusal for this reason matters: those that end only when someone acts are warnings.
     pub const fn severity(self) -> Severity {
         match self {
-            Self::BudgetExhausted | Self::Quarantined => Severity::Critical,
+            Self::BudgetExhausted => Severity::Critical,
             Self::StopCauseUnknown
             | Self::Dead
             | Self::EngineUnreachable
             | Self::OwnFault
             | Self::ActionUnavailable => Severity::Warning,
-            Self::BackingOff
+            // The quarantine itself was told as critical when it began.
+            Self::Quarantined
+            | Self::BackingOff
             | Self::StoppedByHand
             | Self::StoppedByPolicy
             | Self::EngineShutdown

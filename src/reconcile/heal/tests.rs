@@ -1,0 +1,238 @@
+use serde_json::json;
+
+use super::*;
+use crate::observed::State;
+use crate::reconcile::cause::{Fact, Seen, StopHabits};
+use crate::resource::autoheal_policy::Backoff;
+
+fn at(second: i64) -> Nanos {
+    Nanos(1_700_000_000_000_000_000 + second * 1_000_000_000)
+}
+
+fn container(health: Health) -> Container {
+    serde_json::from_value(json!({
+        "key": {"engine": "local", "id": "1"}, "name": "web", "image": "web", "state": "running",
+        "health": health, "created": 0, "started": at(-3600),
+    }))
+    .unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn spec() -> AutohealPolicySpec {
+    AutohealPolicySpec {
+        backoff: Backoff { jitter: 0.0, ..Backoff::default() },
+        ..AutohealPolicySpec::default()
+    }
+}
+
+fn look(container: &Container, memory: &HealMemory, marks: &StopMarks, second: i64) -> Healing {
+    decide(&Situation {
+        container,
+        policy: PolicyView::Selected { name: "web", spec: &spec() },
+        memory,
+        marks,
+        engine_connected: true,
+        own_fault: None,
+        is_own: false,
+        observe: false,
+        read_only: false,
+        now: at(second),
+        seed: 7,
+    })
+}
+
+fn kinds(healing: &Healing) -> Vec<&'static str> {
+    healing.notes.iter().map(|note| note.reason.map_or(note.kind.as_str(), Reason::as_str)).collect()
+}
+
+/// The memory right after the first restart was committed, at second 0.
+fn acted() -> HealMemory {
+    let healing = look(&container(Health::Unhealthy), &HealMemory::default(), &StopMarks::default(), 0);
+    assert!(healing.action.is_some(), "{healing:?}");
+    healing.memory
+}
+
+fn restarted(second: i64, health: Health) -> Container {
+    Container { started: Some(at(second)), ..container(health) }
+}
+
+#[test]
+fn an_attempt_is_spent_and_remembered_in_the_memory_that_comes_with_it() {
+    let memory = acted();
+    assert_eq!((memory.spent.as_slice(), memory.streak, memory.restart_count), ([at(0)].as_slice(), 1, 1));
+    let intent = memory.intent.unwrap_or_else(|| panic!("no intent"));
+    assert_eq!((intent.started_before, intent.committed_at, intent.answer), (Some(at(-3600)), at(0), None));
+    assert_eq!(intent.id.len(), 36, "{}", intent.id);
+}
+
+#[test]
+fn no_two_attempts_share_an_id() {
+    let first = acted();
+    let second = look(&container(Health::Unhealthy), &first, &StopMarks::default(), 30).memory;
+    assert_eq!(second.restart_count, 2);
+    assert_ne!(first.intent.map(|intent| intent.id), second.intent.map(|intent| intent.id));
+}
+
+#[test]
+fn the_wait_is_told_again_after_each_attempt() {
+    let mut memory = acted();
+    let mut told = Vec::new();
+    for (second, started) in [(5, 1), (15, 1), (20, 16), (40, 16), (45, 41)] {
+        let healing = look(&restarted(started, Health::Unhealthy), &memory, &StopMarks::default(), second);
+        told.extend(kinds(&healing));
+        memory = healing.memory;
+    }
+    let expected = [
+        "Restarted",
+        "BackingOff",
+        "Restarting",
+        "Restarted",
+        "BackingOff",
+        "Restarting",
+        "Restarted",
+        "BackingOff",
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn the_wait_counts_from_the_answer_of_a_slow_restart() {
+    let memory = conclude(&acted(), &ActionOutcome::Succeeded, at(9)).memory;
+    let healing = look(&restarted(9, Health::Unhealthy), &memory, &StopMarks::default(), 12);
+    assert_eq!(healing.blocked.first().and_then(|blocked| blocked.until), Some(at(19)));
+}
+
+#[test]
+fn an_error_is_told_when_it_comes_and_not_again() {
+    let healing =
+        conclude(&acted(), &ActionOutcome::Failed { error: "port is\nalready allocated".into() }, at(3));
+    assert_eq!(kinds(&healing), ["RestartFailed"]);
+    assert_eq!(healing.requeue_at, Some(at(3)));
+    assert!(healing.notes.iter().all(|note| note.message.ends_with("port is already allocated")));
+    let again = conclude(&healing.memory, &ActionOutcome::Succeeded, at(4));
+    assert_eq!((again.memory, again.notes.len()), (healing.memory.clone(), 0));
+    assert_eq!(
+        kinds(&look(&container(Health::Unhealthy), &healing.memory, &StopMarks::default(), 4)),
+        ["BackingOff"]
+    );
+}
+
+#[test]
+fn what_was_called_off_stays_spent_and_leaves_no_intent() {
+    let healing = conclude(&acted(), &ActionOutcome::Superseded { why: "it was restarted".into() }, at(1));
+    assert_eq!(kinds(&healing), ["Superseded"]);
+    assert_eq!((healing.memory.intent, healing.memory.spent.len()), (None, 1));
+}
+
+#[test]
+fn an_answer_to_no_question_changes_nothing() {
+    let healing = conclude(&HealMemory::default(), &ActionOutcome::Succeeded, at(1));
+    assert_eq!(healing, Healing::default());
+}
+
+#[test]
+fn a_release_heals_at_once() {
+    let memory = HealMemory {
+        quarantined: Some(Quarantine { since: at(-60), why: "5 attempts within 1h did not help".into() }),
+        spent: vec![at(-61); 5],
+        streak: 5,
+        last_action: Some(at(-61)),
+        restart_count: 5,
+        told: Some(Reason::Quarantined),
+        ..HealMemory::default()
+    };
+    let sick = container(Health::Unhealthy);
+    assert!(look(&sick, &memory, &StopMarks::default(), 0).action.is_none());
+    let mut released = memory;
+    let note = released.release(at(0));
+    assert_eq!(
+        note.map(|note| note.message).as_deref(),
+        Some("released after 1m in quarantine (5 attempts within 1h did not help)")
+    );
+    assert_eq!(released.release(at(0)), None);
+    let action = look(&sick, &released, &StopMarks::default(), 0).action;
+    assert_eq!(action.map(|action| action.attempt), Some(1));
+}
+
+#[test]
+fn a_restart_claims_the_kills_and_the_one_stop_it_explains() {
+    let key = container(Health::Healthy).key;
+    let habits = StopHabits::of(&container(Health::Healthy));
+    let fed = |second: i64, fact: Fact| {
+        let mut marks = StopMarks::default();
+        marks.feed(&Seen { at: at(second), fact, ours: true, replayed_from_outage: false }, habits);
+        marks
+    };
+    let (open, none) = (acted(), StopMarks::default());
+    assert!(open.claims(&key, &none, at(0)) && open.claims(&key, &none, at(20)));
+    assert!(!open.claims(&key, &none, at(-1)), "before the commit");
+    assert!(!open.claims(&key, &none, at(21)), "after the engine's time is up");
+    assert!(
+        !open.claims(&crate::observed::ContainerKey::new("local", "2"), &none, at(1)),
+        "another container"
+    );
+    assert!(!open.claims(&key, &fed(3, Fact::Start), at(4)), "after the new run began");
+    assert!(!open.claims(&key, &fed(3, Fact::Stop), at(4)), "after our stop was completed");
+    assert!(open.claims(&key, &fed(3, Fact::Stop), at(3)), "our stop, again");
+    let answered = conclude(&open, &ActionOutcome::Failed { error: "no".into() }, at(5)).memory;
+    assert!(answered.claims(&key, &none, at(5)) && !answered.claims(&key, &none, at(6)), "after the answer");
+    let lost = conclude(&open, &ActionOutcome::Lost { error: "no".into() }, at(5)).memory;
+    assert!(lost.claims(&key, &none, at(6)), "the engine may still be at it");
+    assert!(!HealMemory::default().claims(&key, &none, at(0)));
+}
+
+#[test]
+fn a_start_claims_no_kill() {
+    let down = Container { state: State::Exited, error: "no".into(), ..container(Health::Unhealthy) };
+    let failed = conclude(&acted(), &ActionOutcome::Failed { error: "no".into() }, at(5)).memory;
+    let healing = look(&down, &failed, &StopMarks::default(), 60);
+    assert_eq!(healing.action.as_ref().map(|action| action.verb.as_str()), Some("start"), "{healing:?}");
+    assert!(!healing.memory.claims(&down.key, &StopMarks::default(), at(61)));
+}
+
+#[test]
+fn health_that_was_interrupted_while_nobody_looked_is_measured_anew() {
+    let memory = look(&restarted(1, Health::Healthy), &acted(), &StopMarks::default(), 2).memory;
+    let due = |memory: &HealMemory, second: i64| {
+        look(&restarted(1, Health::Healthy), memory, &StopMarks::default(), second).memory.streak
+    };
+    assert_eq!((due(&memory, 601), due(&memory, 602)), (1, 0));
+    let mut interrupted = memory;
+    interrupted.interrupt_health();
+    let since = look(&restarted(1, Health::Healthy), &interrupted, &StopMarks::default(), 500).memory;
+    assert_eq!((due(&since, 1099), due(&since, 1100)), (1, 0));
+}
+
+#[test]
+fn observing_spends_nothing() {
+    let sick = container(Health::Unhealthy);
+    let situation = Situation {
+        container: &sick,
+        policy: PolicyView::Selected { name: "web", spec: &spec() },
+        memory: &HealMemory::default(),
+        marks: &StopMarks::default(),
+        engine_connected: true,
+        own_fault: None,
+        is_own: false,
+        observe: true,
+        read_only: false,
+        now: at(0),
+        seed: 7,
+    };
+    let memory = decide(&situation).memory;
+    assert_eq!((memory.spent.len(), memory.streak, memory.restart_count, memory.intent), (0, 0, 0, None));
+}
+
+#[test]
+fn memory_of_another_version_still_reads() {
+    let memory: HealMemory = serde_json::from_str(r#"{"streak": 3, "unheardOf": true}"#).unwrap_or_default();
+    assert_eq!(memory, HealMemory { streak: 3, ..HealMemory::default() });
+}
+
+#[test]
+fn a_strangers_words_stay_on_one_bounded_line() {
+    let output = format!("line one\nline\ttwo \u{1b}[31m{}", "é".repeat(5000));
+    let sick = Container { health_output: Some(output), ..container(Health::Unhealthy) };
+    let plan = look(&sick, &HealMemory::default(), &StopMarks::default(), 0).plan().render(at(0));
+    assert!(plan.lines().all(|line| line.chars().count() < 300), "{plan}");
+    assert!(plan.contains("line one line two [31mé") && !plan.contains('\u{1b}'), "{plan}");
+}

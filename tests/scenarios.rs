@@ -1,0 +1,132 @@
+//! Golden scenarios: `tests/scenarios/<name>/{desired.yaml, observed.yaml, memory.yaml?}` → `plan.txt`.
+//!
+//! The name of a scenario is the sentence it shows. Times are written as seen from now (`-1h30m`, `+5s`). `UPDATE_GOLDEN=1`
+//! rewrites the plans; read the difference before committing it.
+
+mod input;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use input::{Desired, Memory, NOW, Observed, SEED};
+use portreeve::reconcile::cause::{StopHabits, StopMarks};
+use portreeve::reconcile::heal::{HealMemory, Healing, PolicyView, Situation, decide};
+use serde::de::DeserializeOwned;
+
+fn read<T: DeserializeOwned>(path: &Path) -> Result<T, String> {
+    let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    serde_yaml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn scenarios() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
+    let mut found: Vec<PathBuf> = fs::read_dir(root)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir())
+        .collect();
+    found.sort();
+    found
+}
+
+struct Scenario {
+    desired: Desired,
+    observed: Observed,
+    memory: HealMemory,
+    marks: StopMarks,
+}
+
+impl Scenario {
+    fn read(directory: &Path) -> Result<Self, String> {
+        let desired: Desired = read(&directory.join("desired.yaml"))?;
+        let observed: Observed = read(&directory.join("observed.yaml"))?;
+        let memory = directory.join("memory.yaml");
+        let memory = if memory.exists() {
+            read::<Memory>(&memory)?.on(&observed.container())
+        } else {
+            HealMemory::default()
+        };
+        let mut marks = StopMarks::default();
+        let habits = StopHabits::of(&observed.container());
+        for fact in &observed.facts {
+            marks.feed(&fact.seen()?, habits);
+        }
+        Ok(Self { desired, observed, memory, marks })
+    }
+
+    fn decide(&self, memory: &HealMemory) -> Healing {
+        let Desired { spec, observe, read_only, excluded, not_selected } = &self.desired;
+        let policy = match excluded {
+            Some(by) => PolicyView::Excluded { by },
+            None if *not_selected => PolicyView::NotSelected,
+            None => PolicyView::Selected { name: "web", spec },
+        };
+        decide(&Situation {
+            container: &self.observed.container(),
+            policy,
+            memory,
+            marks: &self.marks,
+            engine_connected: !self.observed.disconnected,
+            own_fault: self.observed.own_fault.as_deref(),
+            is_own: self.observed.own,
+            observe: *observe,
+            read_only: *read_only,
+            now: NOW,
+            seed: SEED,
+        })
+    }
+}
+
+/// What must hold of every decision, whatever it is.
+fn lint(scenario: &Scenario, healing: &Healing) -> Result<(), String> {
+    let text = serde_json::to_string(&healing.memory).map_err(|error| error.to_string())?;
+    let back: HealMemory = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    if back != healing.memory {
+        return Err(format!("memory changed when stored: {text}"));
+    }
+    let again = scenario.decide(&back);
+    if again.action.is_some() || !again.notes.is_empty() {
+        return Err(format!("decided again with nothing changed:\n{}", again.plan().render(NOW)));
+    }
+    if again.memory != back {
+        return Err(format!("memory does not settle: {:?}", again.memory));
+    }
+    if healing.requeue_at.is_some_and(|at| at <= NOW) {
+        return Err("asks to decide again at once".to_owned());
+    }
+    Ok(())
+}
+
+#[test]
+fn every_scenario_comes_to_its_plan() {
+    let update = std::env::var_os("UPDATE_GOLDEN").is_some();
+    let mut failures = Vec::new();
+    let all = scenarios();
+    assert!(all.len() >= 25, "found {} scenarios", all.len());
+    for directory in all {
+        let name = directory.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let outcome = Scenario::read(&directory).and_then(|scenario| {
+            let healing = scenario.decide(&scenario.memory);
+            lint(&scenario, &healing)?;
+            Ok(healing.plan().render(NOW))
+        });
+        let plan = directory.join("plan.txt");
+        match outcome {
+            Err(error) => failures.push(format!("{name}: {error}")),
+            Ok(text) if update => {
+                if let Err(error) = fs::write(&plan, text) {
+                    failures.push(format!("{name}: {error}"));
+                }
+            }
+            Ok(text) => {
+                let golden = fs::read_to_string(&plan).unwrap_or_default();
+                if text != golden {
+                    failures.push(format!("{name}\n--- plan.txt\n{golden}--- decided\n{text}"));
+                }
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{} scenarios differ:\n\n{}", failures.len(), failures.join("\n\n"));
+}

@@ -1,0 +1,250 @@
+//! The shapes of a scenario's files, and what they stand for.
+
+use std::collections::BTreeMap;
+
+use portreeve::observed::{Container, ContainerKey, Health, Nanos, RestartPolicy, State};
+use portreeve::reconcile::cause::{Fact, Seen};
+use portreeve::reconcile::heal::{Answer, HealMemory, Intent, Quarantine, Run};
+use portreeve::reconcile::plan::{Cause, Reason, Verb};
+use portreeve::resource::Duration;
+use portreeve::resource::autoheal_policy::AutohealPolicySpec;
+use serde::{Deserialize, Deserializer};
+
+/// The instant every scenario is decided at.
+pub(super) const NOW: Nanos = Nanos(1_760_000_000_000_000_000);
+/// The seed of every scenario.
+pub(super) const SEED: u64 = 7;
+
+/// An instant written as seen from [`NOW`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct At(Nanos);
+
+impl<'de> Deserialize<'de> for At {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let (sign, length) = match text.strip_prefix('-') {
+            Some(length) => (-1, length),
+            None => (1, text.strip_prefix('+').unwrap_or(&text)),
+        };
+        let length: Duration = length.parse().map_err(serde::de::Error::custom)?;
+        Ok(Self(Nanos(NOW.0 + sign * length.as_nanos())))
+    }
+}
+
+/// `desired.yaml`: the spec of the policy `web`, which selects the container.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub(super) struct Desired {
+    pub(super) spec: AutohealPolicySpec,
+    pub(super) observe: bool,
+    pub(super) read_only: bool,
+    /// What opts the container out.
+    pub(super) excluded: Option<String>,
+    pub(super) not_selected: bool,
+}
+
+/// `observed.yaml`: the container, what the event stream said of it, and how things stand with the engine and us.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct Observed {
+    container: Inspected,
+    #[serde(default)]
+    pub(super) facts: Vec<FactAt>,
+    #[serde(default)]
+    pub(super) disconnected: bool,
+    #[serde(default)]
+    pub(super) own_fault: Option<String>,
+    #[serde(default)]
+    pub(super) own: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Inspected {
+    state: State,
+    health: Option<Health>,
+    output: Option<String>,
+    started: Option<At>,
+    finished: Option<At>,
+    #[serde(default)]
+    exit_code: i64,
+    #[serde(default)]
+    error: String,
+    #[serde(default)]
+    restart_count: u32,
+    #[serde(default)]
+    restart_policy: RestartPolicy,
+    #[serde(default)]
+    auto_remove: bool,
+    stop_signal: Option<String>,
+    stop_timeout: Option<i64>,
+}
+
+impl Observed {
+    /// The container `web` on the engine `local`.
+    pub(super) fn container(&self) -> Container {
+        let seen = &self.container;
+        Container {
+            key: ContainerKey::new("local", "4f5a6b7c8d9e".repeat(6)[..64].to_owned()),
+            name: "web".to_owned(),
+            image: "nginx:alpine".to_owned(),
+            labels: BTreeMap::from([("autoheal".to_owned(), "true".to_owned())]),
+            state: seen.state,
+            health: seen.health,
+            health_output: seen.output.clone(),
+            created: Nanos(NOW.0 - Duration::from_secs(86_400 * 30).as_nanos()),
+            started: seen.started.map(|at| at.0),
+            finished: seen.finished.map(|at| at.0),
+            exit_code: seen.exit_code,
+            error: seen.error.clone(),
+            restart_count: seen.restart_count,
+            restart_policy: seen.restart_policy,
+            auto_remove: seen.auto_remove,
+            ports: Vec::new(),
+            nano_cpus: None,
+            memory: None,
+            network_mode: "bridge".to_owned(),
+            networks: BTreeMap::new(),
+            stop_signal: seen.stop_signal.clone(),
+            stop_timeout: seen.stop_timeout,
+        }
+    }
+}
+
+/// One fact: `{at: -3s, kill: 15}`, `{at: -2s, die: 137}`, `{at: -2s, event: stop}`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct FactAt {
+    at: At,
+    kill: Option<i32>,
+    die: Option<i64>,
+    #[serde(default)]
+    oom: bool,
+    event: Option<Event>,
+    #[serde(default)]
+    ours: bool,
+    #[serde(default)]
+    replayed: bool,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Event {
+    Stop,
+    Start,
+    StreamEnded,
+    Gap,
+}
+
+impl FactAt {
+    pub(super) fn seen(&self) -> Result<Seen, String> {
+        let fact = match (self.kill, self.die, self.event) {
+            (Some(signal), None, None) => Fact::Kill { signal },
+            (None, Some(exit_code), None) => Fact::Die { exit_code, oom: self.oom },
+            (None, None, Some(Event::Stop)) => Fact::Stop,
+            (None, None, Some(Event::Start)) => Fact::Start,
+            (None, None, Some(Event::StreamEnded)) => Fact::StreamEnded,
+            (None, None, Some(Event::Gap)) => Fact::Gap,
+            _ => return Err("a fact is one of kill, die and event".to_owned()),
+        };
+        Ok(Seen { at: self.at.0, fact, ours: self.ours, replayed_from_outage: self.replayed })
+    }
+}
+
+/// `memory.yaml`: what was done and seen before.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct Memory {
+    /// Whether the run inspected is one never seen before.
+    #[serde(default)]
+    new_run: bool,
+    unhealthy_since: Option<At>,
+    healthy_since: Option<At>,
+    #[serde(default)]
+    ailing: bool,
+    /// When attempts were made; the last of them is what waits count from.
+    #[serde(default)]
+    attempts: Vec<At>,
+    quarantined: Option<At>,
+    intent: Option<OpenIntent>,
+    told: Option<Reason>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct OpenIntent {
+    verb: Word,
+    committed: At,
+    started_before: Option<At>,
+    #[serde(default)]
+    answered: bool,
+    failed: Option<String>,
+    #[serde(default)]
+    lost: bool,
+    /// Whether it was about a container that was replaced since.
+    #[serde(default)]
+    other_container: bool,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Word {
+    Restart,
+    Start,
+    Stop,
+}
+
+impl Memory {
+    /// The memory this stands for.
+    pub(super) fn on(&self, container: &Container) -> HealMemory {
+        let attempts = u32::try_from(self.attempts.len()).unwrap_or(u32::MAX);
+        let run = Run { container: container.key.id.clone(), started: container.started, seen: NOW };
+        let seen = self.unhealthy_since.or(self.healthy_since).map_or(NOW, |at| at.0);
+        HealMemory {
+            run: (!self.new_run).then_some(Run { seen, ..run }),
+            unhealthy_since: self.unhealthy_since.map(|at| at.0),
+            healthy_since: self.healthy_since.map(|at| at.0),
+            ailing: self.ailing,
+            spent: self.attempts.iter().map(|at| at.0).collect(),
+            streak: attempts,
+            last_action: self.attempts.last().map(|at| at.0),
+            restart_count: attempts,
+            quarantined: self.quarantined.map(|since| Quarantine {
+                since: since.0,
+                why: "5 attempts within 1h did not help".to_owned(),
+            }),
+            intent: self.intent.as_ref().map(|intent| intent.on(container, attempts)),
+            stop_seen: None,
+            told: self.told,
+        }
+    }
+}
+
+impl OpenIntent {
+    fn on(&self, container: &Container, attempt: u32) -> Intent {
+        let at = self.committed.0;
+        let answer = match &self.failed {
+            Some(error) => Some(Answer::Failed { at, error: error.clone() }),
+            None if self.lost => Some(Answer::Lost { at }),
+            None => self.answered.then_some(Answer::Done { at }),
+        };
+        let stop_timeout = Duration::from_secs(10);
+        let verb = match self.verb {
+            Word::Restart => Verb::Restart { stop_timeout },
+            Word::Start => Verb::Start,
+            Word::Stop => Verb::Stop { stop_timeout },
+        };
+        let other = ContainerKey::new("local", "0".repeat(64));
+        Intent {
+            id: "00000000-0000-5000-8000-000000000000".to_owned(),
+            container: if self.other_container { other } else { container.key.clone() },
+            name: container.name.clone(),
+            verb,
+            started_before: self.started_before.map(|at| at.0),
+            committed_at: at,
+            attempt,
+            cause: Cause::Unhealthy { output: "connection refused".to_owned() },
+            answer,
+        }
+    }
+}
