@@ -139,11 +139,14 @@ async fn put_cell(
     wanted: &Wanted,
     at: Nanos,
 ) -> Result<(), StoreError> {
+    // A state that was not acknowledged may have been taken all the same: then what was acknowledged before it is no
+    // longer what the registry holds. A time that the service named holds for newer states too.
     sqlx::query(
         "INSERT INTO cells (registry, engine, container_id, generation, wanted, dirty, changed_ns)
          VALUES (?, ?, ?, 1, ?, 1, ?)
          ON CONFLICT DO UPDATE SET generation = generation + 1, wanted = excluded.wanted, dirty = 1,
-             attempts = 0, next_ns = 0, firm = 0, changed_ns = excluded.changed_ns",
+             acked = CASE WHEN dirty THEN NULL ELSE acked END,
+             attempts = 0, next_ns = CASE WHEN firm THEN next_ns ELSE 0 END, changed_ns = excluded.changed_ns",
     )
     .bind(registry)
     .bind(&*key.engine)
