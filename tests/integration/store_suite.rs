@@ -11,7 +11,6 @@ mod killed;
 mod lanes;
 mod memory;
 mod prune;
-mod sqlite;
 
 /// A store of a test's own, and what only its kind knows how to do to it.
 #[async_trait]
@@ -93,4 +92,5 @@ macro_rules! all_guarantees {
         );
     };
 }
-use {all_guarantees, conformance};
+
+mod sqlite;

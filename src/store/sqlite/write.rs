@@ -295,8 +295,10 @@ pub(super) async fn prune(pool: &SqlitePool, before: Nanos) -> Result<u64, Store
     for statement in [
         "DELETE FROM event_log WHERE at_ns < ?",
         "DELETE FROM outbox WHERE delivered_ns < ?",
+        // Runs go with their container, and a container stays as long as a service has not heard all of it.
         "DELETE FROM runs WHERE ended_ns < ?1 AND EXISTS (SELECT 1 FROM containers c WHERE c.engine = runs.engine
-             AND c.id = runs.container_id AND c.removed_ns < ?1)",
+             AND c.id = runs.container_id AND c.removed_ns < ?1) AND NOT EXISTS (SELECT 1 FROM outbox o
+             WHERE o.engine = runs.engine AND o.container_id = runs.container_id AND o.delivered_ns IS NULL)",
         // The newest runs of living containers are what a replay is matched against.
         "DELETE FROM runs WHERE ended_ns < ?1 AND key NOT IN (SELECT r.key FROM runs r WHERE r.engine = runs.engine
              AND r.container_id = runs.container_id ORDER BY r.started_ns DESC LIMIT 16)",

@@ -52,4 +52,4 @@ impl Bench for SqliteBench {
     }
 }
 
-super::all_guarantees!(super::SqliteBench);
+all_guarantees!(super::SqliteBench);
