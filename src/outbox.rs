@@ -3,7 +3,7 @@
 //! # Guarantees
 //! Nothing is sent that is not committed, and nothing committed is given up. Bills of one container reach one
 //! service in order: the next is sent after the answer to the one before has been stored. A container whose call
-//! fails delays no other; a service that fails delays no other.
+//! fails delays no other; a service that fails delays no other. While the store fails nothing new is sent.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use crate::observed::{ContainerKey, Nanos};
 use crate::resource::{SecretRef, Signing};
-use crate::store::{ChangeSet, Store, StoreError};
+use crate::store::{ChangeSet, Settlement, Store, StoreError};
 
 mod address;
 pub mod billing;
@@ -46,9 +46,6 @@ pub enum DeliveryError {
     /// The resource's URL cannot be used.
     #[error("the URL {0}")]
     Url(String),
-    /// The result could not be stored; the call will be made again, with the same id.
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }
 
 /// Who commits what deliveries came to; batches with everybody else.
@@ -67,6 +64,23 @@ pub struct Office {
     pub commit: Arc<dyn Commit>,
     /// For the calls.
     pub http: HttpClient,
+}
+
+impl Office {
+    /// Stores what came of a call.
+    async fn settle(&self, settlement: Settlement) -> Result<(), StoreError> {
+        let changes =
+            ChangeSet { settled: vec![settlement], at: crate::clock::now(), ..ChangeSet::default() };
+        self.commit.commit(changes).await
+    }
+
+    /// Stores what came of a call, or gives it back to be stored before anything else is sent.
+    async fn settled(&self, settlement: Settlement, worked: Worked) -> Worked {
+        match self.settle(settlement.clone()).await {
+            Ok(()) => worked,
+            Err(error) => Worked::Unrecorded(settlement, error.to_string()),
+        }
+    }
 }
 
 impl std::fmt::Debug for Office {
@@ -96,12 +110,15 @@ fn signing_key(signing: Option<&Signing>) -> Option<&SecretRef> {
 }
 
 /// What came of working on one lane or cell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Worked {
     /// Everything in hand was taken.
     Delivered,
     /// It has to wait, or is parked.
     Failed,
+    /// What came of the call could not be stored, and why. It is stored before anything else is sent: a store that
+    /// fails must not make the same call again and again.
+    Unrecorded(Settlement, String),
 }
 
 /// The key and due time by which queues are told apart; re-exported for implementors of [`Queue`].

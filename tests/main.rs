@@ -2,5 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
 
 mod e2e;
+mod integration;
+mod layout;
 mod scenarios;
 mod support;

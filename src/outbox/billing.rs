@@ -10,7 +10,7 @@ use super::retry::{self, Verdict};
 use super::{DeliveryError, Due, Office, Queue, Worked, after, seed, signing_key};
 use crate::observed::{ContainerKey, Nanos};
 use crate::resource::billing_service::BillingServiceSpec;
-use crate::store::{ChangeSet, Lane, PendingBill, Settlement, StoreError};
+use crate::store::{Lane, PendingBill, Settlement, StoreError};
 
 /// The lanes of one BillingService.
 #[derive(Debug)]
@@ -46,12 +46,25 @@ impl Queue for BillingQueue {
 
     async fn work(&self, lane: Lane) -> Worked {
         for bill in &lane.bills {
-            if let Err(error) = self.deliver(&lane.key, bill).await {
-                self.failed(&lane, bill, &error).await;
-                return Worked::Failed;
+            // The next bill of the lane waits for this to be stored: after a crash at most the last one is sent again.
+            let worked = match self.deliver(&lane.key, bill).await {
+                Ok(()) => {
+                    let taken = Settlement::BillDelivered { seq: bill.seq };
+                    self.office.settled(taken, Worked::Delivered).await
+                }
+                Err(error) => {
+                    self.office.settled(self.failed(&lane, bill, &error), Worked::Failed).await
+                }
+            };
+            if worked != Worked::Delivered {
+                return worked;
             }
         }
         Worked::Delivered
+    }
+
+    async fn record(&self, settlement: Settlement) -> Result<(), StoreError> {
+        self.office.settle(settlement).await
     }
 }
 
@@ -68,26 +81,23 @@ impl BillingQueue {
             signing: signing_key(self.spec.signing.as_ref()),
         };
         self.office.http.send(call).await?;
-        // The next bill of the lane waits for this: after a crash at most the last one is sent again.
-        self.settle(Settlement::BillDelivered { seq: bill.seq }).await?;
         info!(target: "portreeve::billing", service = %self.name, "Billing Service notified: {} for {}", bill.event, key.id);
         counter!("portreeve_deliveries_total", "kind" => "BillingService", "target" => self.name.clone(), "outcome" => "delivered").increment(1);
         Ok(())
     }
 
-    async fn failed(&self, lane: &Lane, bill: &PendingBill, error: &DeliveryError) {
+    fn failed(&self, lane: &Lane, bill: &PendingBill, error: &DeliveryError) -> Settlement {
         let (verdict, retry_after) = match error {
             DeliveryError::Status { status, retry_after } => (retry::verdict(*status), *retry_after),
-            DeliveryError::Transport(_)
-            | DeliveryError::Secret(_)
-            | DeliveryError::Url(_)
-            | DeliveryError::Store(_) => (Verdict::Later, None),
+            DeliveryError::Transport(_) | DeliveryError::Secret(_) | DeliveryError::Url(_) => {
+                (Verdict::Later, None)
+            }
         };
         let outcome = if verdict == Verdict::Never { "parked" } else { "retried" };
         counter!("portreeve_deliveries_total", "kind" => "BillingService", "target" => self.name.clone(), "outcome" => outcome).increment(1);
         warn!(target: "portreeve::billing", service = %self.name, event = %bill.event, container = %lane.key.id, outcome, "Failed to notify Billing Service: {error}");
         let (target, key) = (self.name.clone(), lane.key.clone());
-        let settlement = match verdict {
+        match verdict {
             Verdict::Never => Settlement::LaneParked { target, key, error: error.to_string() },
             Verdict::Taken | Verdict::Later => {
                 let attempts = lane.attempts.saturating_add(1);
@@ -106,17 +116,7 @@ impl BillingQueue {
                     error: error.to_string(),
                 }
             }
-        };
-        if let Err(error) = self.settle(settlement).await {
-            // The lane stays due: it is tried again as soon as the store is back.
-            warn!(target: "portreeve::billing", service = %self.name, "a failed delivery could not be recorded: {error}");
         }
-    }
-
-    async fn settle(&self, settlement: Settlement) -> Result<(), StoreError> {
-        let changes =
-            ChangeSet { settled: vec![settlement], at: crate::clock::now(), ..ChangeSet::default() };
-        self.office.commit.commit(changes).await
     }
 }
 

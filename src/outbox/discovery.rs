@@ -13,7 +13,7 @@ use crate::observed::{ContainerKey, Nanos};
 use crate::reconcile::discovery::Wanted;
 use crate::resource::billing_service::Retry;
 use crate::resource::discovery_registry::DiscoveryRegistrySpec;
-use crate::store::{Cell, ChangeSet, Settlement, StoreError};
+use crate::store::{Cell, Settlement, StoreError};
 
 /// The cells of one DiscoveryRegistry.
 #[derive(Debug)]
@@ -76,16 +76,11 @@ impl Queue for DiscoveryQueue {
                 (self.waits(&cell, &error), Worked::Failed)
             }
         };
-        let changes =
-            ChangeSet { settled: vec![settlement], at: crate::clock::now(), ..ChangeSet::default() };
-        match self.office.commit.commit(changes).await {
-            Ok(()) => worked,
-            Err(error) => {
-                // The cell stays due; sending it again is harmless, it is a state and not a change.
-                warn!(target: "portreeve::discovery", service = %self.name, "a delivery could not be recorded: {error}");
-                Worked::Failed
-            }
-        }
+        self.office.settled(settlement, worked).await
+    }
+
+    async fn record(&self, settlement: Settlement) -> Result<(), StoreError> {
+        self.office.settle(settlement).await
     }
 }
 
@@ -141,10 +136,7 @@ impl DiscoveryQueue {
     fn waits(&self, cell: &Cell, error: &DeliveryError) -> Settlement {
         let retry_after = match error {
             DeliveryError::Status { retry_after, .. } => *retry_after,
-            DeliveryError::Transport(_)
-            | DeliveryError::Secret(_)
-            | DeliveryError::Url(_)
-            | DeliveryError::Store(_) => None,
+            DeliveryError::Transport(_) | DeliveryError::Secret(_) | DeliveryError::Url(_) => None,
         };
         let attempts = cell.attempts.saturating_add(1);
         let wait = wait(&Retry::default(), attempts, retry_after, seed(&self.name, &cell.key, attempts));

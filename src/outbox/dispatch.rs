@@ -12,7 +12,7 @@ use tracing::warn;
 use super::{Bell, Due, Worked};
 use crate::clock;
 use crate::observed::{ContainerKey, Nanos};
-use crate::store::StoreError;
+use crate::store::{Settlement, StoreError};
 
 /// Calls at once per target.
 const AT_ONCE: usize = 8;
@@ -53,6 +53,17 @@ pub trait Queue: Send + Sync + 'static {
     }
     /// Makes the calls and commits what came of them.
     async fn work(&self, item: Self::Item) -> Worked;
+    /// Commits what [`Self::work`] could not.
+    async fn record(&self, settlement: Settlement) -> Result<(), StoreError>;
+}
+
+/// What is in hand.
+#[derive(Debug, Default)]
+struct Hand {
+    /// Containers that are worked on, or whose last result is not stored yet.
+    busy: Vec<ContainerKey>,
+    calls: JoinSet<(ContainerKey, Worked)>,
+    unrecorded: Vec<(ContainerKey, Settlement)>,
 }
 
 /// Works on one queue until told to stop.
@@ -70,12 +81,13 @@ impl<Q: Queue> Dispatcher<Q> {
 
     /// Works until `stop`; then finishes the calls in hand.
     pub async fn run(self, stop: CancellationToken) {
-        let mut busy: Vec<ContainerKey> = Vec::new();
-        let mut calls: JoinSet<(ContainerKey, Worked)> = JoinSet::new();
-        let (mut failing, mut woken) = (false, None::<Instant>);
+        let mut hand = Hand::default();
+        // What waits may have failed in an earlier life: the first success wakes it too.
+        let mut failing = true;
+        let (mut woken, mut wake) = (None::<Instant>, None::<Instant>);
         let mut resend = self.queue.resend_period().map(|period| Instant::now() + period);
         while !stop.is_cancelled() {
-            let next_look = match self.fill(&mut busy, &mut calls).await {
+            let next_look = match self.fill(&mut hand).await {
                 Ok(next) => next,
                 Err(error) => {
                     warn!(target: "portreeve::outbox", queue = self.queue.name(), "{error}");
@@ -84,27 +96,39 @@ impl<Q: Queue> Dispatcher<Q> {
             };
             tokio::select! {
                 () = stop.cancelled() => {}
-                Some(done) = calls.join_next() => {
+                Some(done) = hand.calls.join_next() => {
                     let Ok((key, worked)) = done else {
                         // A call panicked: nobody knows whose it was. All others are let finish, then all is free.
-                        while calls.join_next().await.is_some() {}
-                        busy.clear();
+                        while hand.calls.join_next().await.is_some() {}
+                        hand.busy.clear();
+                        hand.unrecorded.clear();
                         continue;
                     };
-                    busy.retain(|other| *other != key);
                     match worked {
-                        Worked::Failed => failing = true,
+                        Worked::Failed => {
+                            failing = true;
+                            hand.free(&key);
+                        }
                         Worked::Delivered => {
-                            let rested = woken.is_none_or(|at| at.elapsed() >= WAKE_EVERY);
-                            if failing && rested && self.queue.wake(clock::now()).await.is_ok() {
-                                failing = false;
-                                woken = Some(Instant::now());
+                            if failing && wake.is_none() {
+                                let now = Instant::now();
+                                wake = Some(woken.map_or(now, |at| now.max(at + WAKE_EVERY)));
                             }
+                            hand.free(&key);
+                        }
+                        Worked::Unrecorded(settlement, error) => {
+                            warn!(target: "portreeve::outbox", queue = self.queue.name(), container = %key.id, "what came of a call cannot be stored, so nothing more is sent until it is: {error}");
+                            hand.unrecorded.push((key, settlement));
                         }
                     }
                 }
                 () = self.bell.rung() => {}
                 () = tokio::time::sleep_until(next_look) => {}
+                () = due_at(wake) => {
+                    (wake, woken) = (None, Some(Instant::now()));
+                    // One that fails again is woken by the next success.
+                    failing = self.queue.wake(clock::now()).await.is_err();
+                }
                 () = due_at(resend) => {
                     resend = self.queue.resend_period().map(|period| Instant::now() + period);
                     if let Err(error) = self.queue.resend().await {
@@ -113,34 +137,59 @@ impl<Q: Queue> Dispatcher<Q> {
                 }
             }
         }
-        let rest = async { while calls.join_next().await.is_some() {} };
+        self.finish(hand).await;
+    }
+
+    async fn finish(&self, mut hand: Hand) {
+        let rest = async {
+            while let Some(done) = hand.calls.join_next().await {
+                if let Ok((key, Worked::Unrecorded(settlement, _))) = done {
+                    hand.unrecorded.push((key, settlement));
+                }
+            }
+        };
         if tokio::time::timeout(LAST_CALLS, rest).await.is_err() {
             // They are pending still, and will be sent again with the same ids.
-            calls.abort_all();
+            hand.calls.abort_all();
         }
+        // What cannot be stored now either is sent again too.
+        let _ = self.catch_up(&mut hand).await;
+    }
+
+    /// Stores what could not be stored before.
+    async fn catch_up(&self, hand: &mut Hand) -> Result<(), StoreError> {
+        while let Some((key, settlement)) = hand.unrecorded.first().cloned() {
+            self.queue.record(settlement).await?;
+            hand.unrecorded.remove(0);
+            hand.free(&key);
+        }
+        Ok(())
     }
 
     /// Takes on what is due, and says when to look again.
-    async fn fill(
-        &self,
-        busy: &mut Vec<ContainerKey>,
-        calls: &mut JoinSet<(ContainerKey, Worked)>,
-    ) -> Result<Instant, StoreError> {
+    async fn fill(&self, hand: &mut Hand) -> Result<Instant, StoreError> {
+        self.catch_up(hand).await?;
         let now = clock::now();
-        let free = AT_ONCE.saturating_sub(busy.len());
+        let free = AT_ONCE.saturating_sub(hand.busy.len());
         if free == 0 {
             return Ok(Instant::now() + LOOK_EVERY);
         }
-        for (key, item) in self.queue.due(now, busy, free).await? {
-            busy.push(key.clone());
+        for (key, item) in self.queue.due(now, &hand.busy, free).await? {
+            hand.busy.push(key.clone());
             let queue = self.queue.clone();
-            calls.spawn(async move { (key, queue.work(item).await) });
+            hand.calls.spawn(async move { (key, queue.work(item).await) });
         }
         let wait = match self.queue.next(now).await? {
             Some(next) => Duration::from_nanos(u64::try_from(next.since(now)).unwrap_or(0)),
             None => LOOK_EVERY,
         };
         Ok(Instant::now() + wait.clamp(Duration::from_millis(5), LOOK_EVERY))
+    }
+}
+
+impl Hand {
+    fn free(&mut self, key: &ContainerKey) {
+        self.busy.retain(|other| other != key);
     }
 }
 

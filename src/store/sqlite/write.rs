@@ -139,11 +139,14 @@ async fn put_cell(
     wanted: &Wanted,
     at: Nanos,
 ) -> Result<(), StoreError> {
+    // A state that was not acknowledged may have been taken all the same: then what was acknowledged before it is no
+    // longer what the registry holds. A time that the service named holds for newer states too.
     sqlx::query(
         "INSERT INTO cells (registry, engine, container_id, generation, wanted, dirty, changed_ns)
          VALUES (?, ?, ?, 1, ?, 1, ?)
          ON CONFLICT DO UPDATE SET generation = generation + 1, wanted = excluded.wanted, dirty = 1,
-             attempts = 0, next_ns = 0, firm = 0, changed_ns = excluded.changed_ns",
+             acked = CASE WHEN dirty THEN NULL ELSE acked END,
+             attempts = 0, next_ns = CASE WHEN firm THEN next_ns ELSE 0 END, changed_ns = excluded.changed_ns",
     )
     .bind(registry)
     .bind(&*key.engine)
@@ -292,8 +295,10 @@ pub(super) async fn prune(pool: &SqlitePool, before: Nanos) -> Result<u64, Store
     for statement in [
         "DELETE FROM event_log WHERE at_ns < ?",
         "DELETE FROM outbox WHERE delivered_ns < ?",
+        // Runs go with their container, and a container stays as long as a service has not heard all of it.
         "DELETE FROM runs WHERE ended_ns < ?1 AND EXISTS (SELECT 1 FROM containers c WHERE c.engine = runs.engine
-             AND c.id = runs.container_id AND c.removed_ns < ?1)",
+             AND c.id = runs.container_id AND c.removed_ns < ?1) AND NOT EXISTS (SELECT 1 FROM outbox o
+             WHERE o.engine = runs.engine AND o.container_id = runs.container_id AND o.delivered_ns IS NULL)",
         // The newest runs of living containers are what a replay is matched against.
         "DELETE FROM runs WHERE ended_ns < ?1 AND key NOT IN (SELECT r.key FROM runs r WHERE r.engine = runs.engine
              AND r.container_id = runs.container_id ORDER BY r.started_ns DESC LIMIT 16)",

@@ -1,0 +1,129 @@
+//! A store with dispatchers on it, as the controller would wire them, and nothing else.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use portreeve::outbox::billing::BillingQueue;
+use portreeve::outbox::discovery::DiscoveryQueue;
+use portreeve::outbox::{Bell, Commit, Dispatcher, HttpClient, Office, Queue};
+use portreeve::store::{ChangeSet, QueueDepth, Sqlite, Store, StoreError};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::wait;
+
+/// The BillingService and the DiscoveryRegistry are both called so.
+pub const TARGET: &str = "target";
+
+/// Commits without a batch in between.
+struct Direct(Arc<dyn Store>);
+
+#[async_trait]
+impl Commit for Direct {
+    async fn commit(&self, changes: ChangeSet) -> Result<(), StoreError> {
+        self.0.commit(&[changes]).await
+    }
+}
+
+pub struct Post {
+    pub store: Arc<dyn Store>,
+    /// Of the store, if it is this one's own.
+    _home: Option<TempDir>,
+    http: HttpClient,
+    bells: Vec<Bell>,
+    stop: CancellationToken,
+    running: JoinSet<()>,
+}
+
+impl Post {
+    /// Over a store of its own.
+    pub async fn new() -> Self {
+        let home = TempDir::new().unwrap();
+        let store = Arc::new(Sqlite::open(&home.path().join("portreeve.db")).await.unwrap());
+        Self { _home: Some(home), ..Self::over(store) }
+    }
+
+    pub fn over(store: Arc<dyn Store>) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Self {
+            store,
+            _home: None,
+            http: HttpClient::default(),
+            bells: Vec::new(),
+            stop: CancellationToken::new(),
+            running: JoinSet::new(),
+        }
+    }
+
+    /// Serves a BillingService with quick retries; `spec` overrides.
+    pub fn bill(&mut self, url: &str, spec: Value) {
+        let mut base = json!({ "url": url, "retry": { "initial": "10ms", "max": "50ms" } });
+        merge(&mut base, spec);
+        let (name, spec) = (TARGET.to_owned(), serde_json::from_value(base).unwrap());
+        self.serve(BillingQueue { name, spec, office: self.office() });
+    }
+
+    /// Serves a DiscoveryRegistry.
+    pub fn register(&mut self, url: &str, spec: Value) {
+        let mut base = json!({ "url": url });
+        merge(&mut base, spec);
+        let (name, spec) = (TARGET.to_owned(), serde_json::from_value(base).unwrap());
+        self.serve(DiscoveryQueue { name, spec, office: self.office() });
+    }
+
+    fn office(&self) -> Office {
+        let commit = Arc::new(Direct(self.store.clone()));
+        Office { store: self.store.clone(), commit, http: self.http.clone() }
+    }
+
+    fn serve(&mut self, queue: impl Queue) {
+        let bell = Bell::default();
+        self.bells.push(bell.clone());
+        self.running.spawn(Dispatcher::new(queue, bell).run(self.stop.clone()));
+    }
+
+    pub fn ring(&self) {
+        self.bells.iter().for_each(Bell::ring);
+    }
+
+    /// Commits and rings, as a reconciler does.
+    pub async fn commit(&self, change: ChangeSet) {
+        self.store.commit(&[change]).await.expect("a commit");
+        self.ring();
+    }
+
+    /// Ends the dispatchers properly; others may be started then.
+    pub async fn end(&mut self) {
+        self.stop.cancel();
+        while let Some(ended) = self.running.join_next().await {
+            ended.unwrap();
+        }
+        self.stop = CancellationToken::new();
+        self.bells.clear();
+    }
+
+    pub async fn bills_left(&self) -> QueueDepth {
+        self.store.depths().await.unwrap().0.remove(TARGET).unwrap_or_default()
+    }
+
+    pub async fn cells_left(&self) -> QueueDepth {
+        self.store.depths().await.unwrap().1.remove(TARGET).unwrap_or_default()
+    }
+
+    /// Waits until nothing is left to send.
+    pub async fn drained(&self) {
+        wait::until("everything is delivered", wait::SOON * 4, || async {
+            let left = (self.bills_left().await, self.cells_left().await);
+            wait::is(left.0.pending + left.1.pending == 0, left)
+        })
+        .await;
+    }
+}
+
+fn merge(base: &mut Value, over: Value) {
+    if let (Some(base), Value::Object(over)) = (base.as_object_mut(), over) {
+        base.extend(over);
+    }
+}

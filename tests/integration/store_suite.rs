@@ -1,0 +1,96 @@
+//! What every store guarantees, one function a guarantee, against `dyn Store`. A further store adds a [`Bench`] and a
+//! line; it adds no test.
+
+use async_trait::async_trait;
+use portreeve::store::Store;
+
+mod cells;
+mod commit;
+mod events;
+mod killed;
+mod lanes;
+mod memory;
+mod prune;
+
+/// A store of a test's own, and what only its kind knows how to do to it.
+#[async_trait]
+pub trait Bench: Send + Sync + Sized {
+    /// An empty store.
+    async fn new() -> Self;
+    /// The store, as the program sees it.
+    fn store(&self) -> &dyn Store;
+    /// Closes and opens it again.
+    async fn reopen(&mut self);
+    /// From now on the database itself refuses events with the message `poison`.
+    async fn refuse_poison(&self);
+    /// It takes them again.
+    async fn relent(&self);
+}
+
+/// One test per guarantee, each on a store of its own.
+macro_rules! conformance {
+    ($bench:ty: $($part:ident { $($guarantee:ident)+ })+) => {
+        $(mod $part {
+            $(#[tokio::test]
+            async fn $guarantee() {
+                let mut bench = <$bench as crate::integration::store_suite::Bench>::new().await;
+                crate::integration::store_suite::$part::$guarantee(&mut bench).await;
+            })+
+        })+
+    };
+}
+
+/// All guarantees.
+macro_rules! all_guarantees {
+    ($bench:ty) => {
+        conformance!($bench:
+            commit {
+                a_change_set_that_fails_half_way_leaves_nothing
+                the_times_of_a_run_freeze_once_committed
+                a_bill_is_taken_once_per_target_and_its_first_bytes_stay
+                a_delivered_bill_that_comes_again_is_not_sent_again
+            }
+            lanes {
+                bills_of_a_lane_are_due_in_the_order_of_their_commits
+                a_lane_vanishes_when_it_is_drained
+                a_waiting_lane_is_due_when_its_time_has_come
+                a_success_wakes_waiting_lanes_but_none_whose_time_the_service_named
+                a_parked_lane_waits_for_a_replay_with_all_that_is_behind_it
+                busy_lanes_are_left_out_and_the_longest_waiting_come_first
+                a_delivery_ends_the_failures_of_its_lane
+                targets_do_not_touch_each_other
+            }
+            cells {
+                only_the_latest_state_is_due
+                the_answer_to_an_old_generation_leaves_the_cell_due
+                absent_once_acknowledged_is_forgotten
+                a_start_counts_every_cell_as_attempted
+                a_failed_attempt_counts_as_attempted
+                waiting_cells_are_woken_but_not_before_the_time_the_service_named
+                a_newer_state_is_not_sent_before_the_time_the_service_named
+                an_acknowledged_state_is_not_trusted_once_another_may_have_been_taken
+                everything_acknowledged_can_be_sent_again
+                depths_tell_what_differs
+            }
+            events {
+                events_come_newest_first_and_no_more_than_asked_for
+                events_are_filtered_by_type_container_and_time
+                events_come_back_as_they_were
+            }
+            memory {
+                a_full_record_comes_back_as_it_was
+                a_removed_container_is_not_loaded_but_found
+                cursors_and_healing_memory_are_replaced
+                everything_survives_a_reopening
+                runs_come_back_oldest_first
+            }
+            prune {
+                what_is_pending_is_never_pruned
+                the_newest_runs_of_a_living_container_are_kept
+                old_events_and_removed_containers_are_forgotten
+            }
+        );
+    };
+}
+
+mod sqlite;

@@ -1,0 +1,99 @@
+//! Committing: all or nothing, once, and frozen.
+
+use std::sync::Arc;
+
+use portreeve::observed::{Cursor, Nanos};
+use portreeve::reconcile::discovery::Wanted;
+use portreeve::reconcile::lifecycle::EventName;
+use portreeve::store::{ChangeSet, EventFilter, Settlement};
+
+use super::Bench;
+use crate::integration::fixtures::{self, commit, container, event, messages, record};
+
+const LATER: Nanos = Nanos(i64::MAX);
+
+pub async fn a_change_set_that_fails_half_way_leaves_nothing(bench: &mut impl Bench) {
+    let store = bench.store();
+    let (old, new) = (container(1), container(2));
+    commit(store, fixtures::bills(vec![fixtures::bill("billing", &old, EventName::Started, 1)])).await;
+    let seq = store.due_lanes("billing", LATER, &[], 8).await.unwrap()[0].bills[0].seq;
+    let whole = ChangeSet {
+        records: vec![Arc::new(record(&new, 10, None))],
+        bills: vec![fixtures::bill("billing", &new, EventName::Started, 1)],
+        cells: vec![("registry".to_owned(), new.clone(), Wanted::Up("{}".to_owned()))],
+        events: vec![event(1, "start", "good")],
+        healing: vec![("web".to_owned(), "{}".to_owned())],
+        cursors: [("local".into(), Cursor { first_contact: Nanos(1), at: Nanos(2), anchor: None })].into(),
+        settled: vec![Settlement::BillDelivered { seq }],
+        at: Nanos(7),
+    };
+    let poisoned = ChangeSet { events: vec![event(2, "start", "poison")], ..ChangeSet::default() };
+
+    bench.refuse_poison().await;
+    store.commit(&[whole.clone(), poisoned]).await.expect_err("the database refuses the second");
+    let lanes = store.due_lanes("billing", LATER, &[], 8).await.unwrap();
+    assert_eq!(lanes.iter().map(|lane| &lane.key).collect::<Vec<_>>(), [&old], "still pending, and alone");
+    assert_eq!(store.record(&new).await.unwrap(), None);
+    assert_eq!(store.due_cells("registry", LATER, &[], 8).await.unwrap(), []);
+    assert_eq!(messages(store, EventFilter::default()).await, Vec::<String>::new());
+    let loaded = store.load().await.unwrap();
+    assert!(loaded.records.is_empty() && loaded.healing.is_empty() && loaded.cursors.is_empty(), "{loaded:?}");
+
+    bench.relent().await;
+    commit(store, whole).await;
+    let lanes = store.due_lanes("billing", LATER, &[], 8).await.unwrap();
+    assert_eq!(lanes.iter().map(|lane| &lane.key).collect::<Vec<_>>(), [&new]);
+    assert_eq!(store.due_cells("registry", LATER, &[], 8).await.unwrap().len(), 1);
+    let loaded = store.load().await.unwrap();
+    assert_eq!((loaded.records.len(), loaded.healing.len(), loaded.cursors.len()), (1, 1, 1));
+}
+
+pub async fn the_times_of_a_run_freeze_once_committed(bench: &mut impl Bench) {
+    let (store, key) = (bench.store(), container(1));
+    let put = async |change: &dyn Fn(&mut portreeve::reconcile::lifecycle::Run)| {
+        let mut record = record(&key, 10, None);
+        change(&mut record.ledger.runs[0]);
+        commit(store, ChangeSet { records: vec![Arc::new(record)], ..ChangeSet::default() }).await;
+    };
+    put(&|_| {}).await;
+    put(&|run| (run.start_event, run.ended, run.exit_code) = (Some(Nanos(12)), Some(Nanos(20)), Some(3))).await;
+    put(&|run| {
+        (run.started, run.start_event) = (Nanos(11), Some(Nanos(13)));
+        (run.ended, run.end_event, run.exit_code) = (Some(Nanos(21)), Some(Nanos(22)), Some(4));
+        run.restart_count = 9;
+    })
+    .await;
+    let run = store.record(&key).await.unwrap().unwrap().ledger.runs.remove(0);
+    assert_eq!((run.started, run.start_event), (Nanos(10), Some(Nanos(12))));
+    assert_eq!((run.ended, run.end_event, run.exit_code), (Some(Nanos(20)), Some(Nanos(22)), Some(3)));
+    assert_eq!(run.restart_count, 0);
+}
+
+pub async fn a_bill_is_taken_once_per_target_and_its_first_bytes_stay(bench: &mut impl Bench) {
+    let (store, key) = (bench.store(), container(1));
+    let first = fixtures::bill("one", &key, EventName::Started, 1);
+    let mut second = first.clone();
+    second.1.body = b"other bytes".to_vec();
+    let mut elsewhere = first.clone();
+    elsewhere.1.target = "two".to_owned();
+    commit(store, fixtures::bills(vec![first.clone()])).await;
+    commit(store, fixtures::bills(vec![second, elsewhere])).await;
+    for target in ["one", "two"] {
+        let lanes = store.due_lanes(target, LATER, &[], 8).await.unwrap();
+        assert_eq!(lanes.len(), 1);
+        let bills: Vec<_> = lanes[0].bills.iter().map(|bill| (bill.id, bill.body.clone())).collect();
+        assert_eq!(bills, [(first.1.id, first.1.body.clone())], "{target}");
+    }
+}
+
+pub async fn a_delivered_bill_that_comes_again_is_not_sent_again(bench: &mut impl Bench) {
+    let (store, key) = (bench.store(), container(1));
+    let bill = fixtures::bill("billing", &key, EventName::Started, 1);
+    commit(store, fixtures::bills(vec![bill.clone()])).await;
+    let seq = store.due_lanes("billing", LATER, &[], 8).await.unwrap()[0].bills[0].seq;
+    let settled = vec![Settlement::BillDelivered { seq }];
+    commit(store, ChangeSet { settled, at: Nanos(5), ..ChangeSet::default() }).await;
+    commit(store, fixtures::bills(vec![bill])).await;
+    assert_eq!(store.due_lanes("billing", LATER, &[], 8).await.unwrap(), []);
+    assert_eq!(store.depths().await.unwrap().0.get("billing"), None);
+}

@@ -1,0 +1,110 @@
+//! What a start finds again.
+
+use std::sync::Arc;
+
+use portreeve::observed::{Anchor, ContainerKey, Cursor, Nanos, State};
+use portreeve::reconcile::billing::Follower;
+use portreeve::reconcile::cause::{Fact, Seen, StopHabits};
+use portreeve::reconcile::discovery::Wanted;
+use portreeve::reconcile::record::Record;
+use portreeve::resource::Duration;
+use portreeve::store::{ChangeSet, Store};
+
+use super::Bench;
+use crate::integration::fixtures::{commit, container, record, run};
+
+async fn put(store: &dyn Store, record: &Record) {
+    commit(store, ChangeSet { records: vec![Arc::new(record.clone())], ..ChangeSet::default() }).await;
+}
+
+/// Nothing left at its default.
+fn full(key: &ContainerKey) -> Record {
+    let mut full = record(key, 10, Some(20));
+    full.ledger.runs[0].start_event = Some(Nanos(11));
+    full.ledger.runs[0].end_event = Some(Nanos(21));
+    full.ledger.runs[0].exit_code = Some(-1);
+    full.ledger.runs[0].restart_count = 3;
+    full.ledger.runs.push(run(30, None));
+    full.ledger.state = Some(State::Restarting);
+    full.followers =
+        [("billing".to_owned(), Follower { open: ["s:30".to_owned()].into(), told: true })].into();
+    full.wanted = [
+        ("one".to_owned(), Wanted::Up(r#"{"id":"\"1\""}"#.to_owned())),
+        ("two".to_owned(), Wanted::Down),
+        ("three".to_owned(), Wanted::Absent),
+    ]
+    .into();
+    let habits = StopHabits { signal: 15, timeout: Duration::from_secs(10) };
+    for (at, fact, ours) in [
+        (30, Fact::Start, false),
+        (31, Fact::Kill { signal: 15 }, false),
+        (32, Fact::Die { exit_code: 137, oom: true }, false),
+        (33, Fact::Stop, true),
+        (34, Fact::StreamEnded, false),
+        (35, Fact::Gap, false),
+    ] {
+        full.marks.feed(&Seen { at: Nanos(at), fact, ours, replayed_from_outage: at == 31 }, habits);
+    }
+    full.out_of_memory = Some(Nanos(31));
+    full.auto_monitored = true;
+    full.told = Some("Excluded".to_owned());
+    full.last_known = Nanos(i64::MAX);
+    full
+}
+
+pub async fn a_full_record_comes_back_as_it_was(bench: &mut impl Bench) {
+    let full = full(&container(1));
+    put(bench.store(), &full).await;
+    bench.reopen().await;
+    assert_eq!(bench.store().record(&full.key).await.unwrap(), Some(full.clone()));
+    assert_eq!(bench.store().load().await.unwrap().records, [full]);
+}
+
+pub async fn a_removed_container_is_not_loaded_but_found(bench: &mut impl Bench) {
+    let store = bench.store();
+    let mut gone = full(&container(1));
+    put(store, &gone).await;
+    gone.ledger.removed = Some(Nanos(40));
+    put(store, &gone).await;
+    assert_eq!(store.load().await.unwrap().records, []);
+    assert_eq!(store.record(&gone.key).await.unwrap(), Some(gone));
+    assert_eq!(store.record(&container(2)).await.unwrap(), None);
+    let same_id = ContainerKey::new("elsewhere", container(1).id);
+    assert_eq!(store.record(&same_id).await.unwrap(), None, "the engine is part of the key");
+}
+
+pub async fn cursors_and_healing_memory_are_replaced(bench: &mut impl Bench) {
+    let anchor = Anchor { container: "c1".to_owned(), action: "start".to_owned() };
+    let cursor = |at| Cursor { first_contact: Nanos(1), at: Nanos(at), anchor: Some(anchor.clone()) };
+    for (at, memory) in [(5, "{\"a\":1}"), (6, "{\"a\":2}")] {
+        let healing = vec![("local/web".to_owned(), memory.to_owned())];
+        let cursors = [("local".into(), cursor(at))].into();
+        commit(bench.store(), ChangeSet { healing, cursors, ..ChangeSet::default() }).await;
+    }
+    let loaded = bench.store().load().await.unwrap();
+    assert_eq!(loaded.cursors, [("local".into(), cursor(6))].into());
+    assert_eq!(loaded.healing, [("local/web".to_owned(), "{\"a\":2}".to_owned())].into());
+}
+
+pub async fn everything_survives_a_reopening(bench: &mut impl Bench) {
+    let keys: Vec<_> = (0..5).map(container).collect();
+    for key in &keys {
+        put(bench.store(), &record(key, 10, None)).await;
+    }
+    for _ in 0..3 {
+        bench.reopen().await;
+        let mut records = bench.store().load().await.unwrap().records;
+        records.sort_by(|a, b| a.key.cmp(&b.key));
+        assert_eq!(records, keys.iter().map(|key| record(key, 10, None)).collect::<Vec<_>>());
+    }
+}
+
+pub async fn runs_come_back_oldest_first(bench: &mut impl Bench) {
+    let key = container(1);
+    let mut long = record(&key, 10, Some(11));
+    // Their keys sort otherwise than their times.
+    long.ledger.runs = [9, 90, 100, 1000].map(|at| run(at, Some(at + 1))).to_vec();
+    put(bench.store(), &long).await;
+    assert_eq!(bench.store().record(&key).await.unwrap(), Some(long.clone()));
+    assert_eq!(bench.store().load().await.unwrap().records, [long]);
+}

@@ -1,0 +1,146 @@
+//! The laws, as tables.
+
+use std::collections::BTreeSet;
+
+use super::source::File;
+
+/// Modules that decide: no async, clock, I/O or logging, and nobody who has them.
+const PURE: [&str; 6] =
+    ["resource", "observed", "desired", "reconcile", "probe::threshold", "outbox::retry"];
+
+/// What a pure module does not name.
+const IMPURE: [&str; 23] = [
+    "tokio",
+    "bollard",
+    "reqwest",
+    "sqlx",
+    "axum",
+    "notify",
+    "tracing",
+    "metrics",
+    "std::fs",
+    "std::net",
+    "std::time::SystemTime",
+    "std::time::Instant",
+    "std::thread",
+    "std::env",
+    "crate::docker",
+    "crate::execute",
+    "crate::store",
+    "crate::controller",
+    "crate::api",
+    "crate::cli",
+    "crate::outbox",
+    "crate::clock",
+    "crate::metrics",
+];
+
+/// Crates that one module alone names, so that replacing one touches one place.
+const OWNED: [(&str, &str); 3] = [("bollard", "docker"), ("serde_yaml", "manifest"), ("sqlx", "store")];
+
+/// Crates that one file alone names, whichever it is.
+const IN_ONE_FILE: [&str; 1] = ["backoff"];
+
+/// Those who show; they read the store and the observed state and never touch an engine.
+const FACES: [&str; 2] = ["api", "cli"];
+const NOT_FOR_FACES: [&str; 3] = ["crate::docker", "crate::execute", "bollard"];
+
+/// Whether `path` is `prefix` or below it.
+fn below(path: &str, prefix: &str) -> bool {
+    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+/// What in `file` breaks a law, as `file:line: law`.
+pub fn violations(file: &File) -> Vec<String> {
+    let module = file.module.join("::");
+    let within = |owners: &[&str]| owners.iter().any(|owner| below(&module, owner));
+    let mut violations = BTreeSet::new();
+    for (line, path) in &file.names {
+        let path = path.join("::");
+        let mut broken = |law: String| violations.insert((*line, format!("{}:{line}: {law}", file.path)));
+        if within(&PURE)
+            && let Some(impure) = IMPURE.iter().find(|impure| below(&path, impure))
+            // `outbox::retry` is below `outbox`, and may name itself.
+            && !below(&path, &format!("crate::{module}"))
+        {
+            broken(format!("{module} is pure and may not name {impure}"));
+        }
+        for (krate, owner) in OWNED {
+            if below(&path, krate) && !within(&[owner]) {
+                broken(format!("only {owner} may name {krate}"));
+            }
+        }
+        if within(&FACES)
+            && let Some(forbidden) = NOT_FOR_FACES.iter().find(|forbidden| below(&path, forbidden))
+        {
+            broken(format!("{module} is a face and may not name {forbidden}"));
+        }
+    }
+    violations.into_iter().map(|(_, violation)| violation).collect()
+}
+
+/// Crates of [`IN_ONE_FILE`] that several files name.
+pub fn scattered(files: &[File]) -> Vec<String> {
+    let mut violations = Vec::new();
+    for krate in IN_ONE_FILE {
+        let naming = |file: &File| file.names.iter().find(|(_, path)| path[0] == krate).map(|(line, _)| *line);
+        let users: Vec<_> = files.iter().filter_map(|file| Some((file, naming(file)?))).collect();
+        if users.len() > 1 {
+            violations.extend(
+                users
+                    .iter()
+                    .map(|(file, line)| format!("{}:{line}: only one file may name {krate}", file.path)),
+            );
+        }
+    }
+    violations
+}
+
+#[test]
+fn a_violation_is_found_however_it_is_written() {
+    let found = |path: &str, text: &str| violations(&File::parse(path, text));
+    for (path, text) in [
+        ("src/resource/a.rs", "use tokio::time;"),
+        ("src/resource/a.rs", "use std::{fmt, fs::{self, File}};"),
+        ("src/resource/a.rs", "use std::time::{Duration, Instant};"),
+        ("src/resource/a.rs", "use std::time;\nfn f() { time::Instant::now(); }"),
+        ("src/observed.rs", "fn f() { tracing::info!(\"x\"); }"),
+        ("src/reconcile/heal.rs", "use super::super::store::Store;"),
+        ("src/reconcile.rs", "use crate::{docker as d, observed};"),
+        ("src/outbox/retry.rs", "use super::Office;"),
+        ("src/controller.rs", "fn f(e: bollard::errors::Error) {}"),
+        ("src/controller.rs", "use serde_yaml as y;"),
+        ("src/api/health.rs", "use crate::docker::Client;"),
+    ] {
+        assert_eq!(found(path, text).len(), 1, "{path}: {text}");
+    }
+    assert_eq!(
+        found("src/desired.rs", "\n\nuse sqlx::Row;"),
+        ["src/desired.rs:3: desired is pure and may not name sqlx", "src/desired.rs:3: only store may name sqlx"]
+    );
+}
+
+#[test]
+fn what_is_allowed_is_let_be() {
+    let found = |path: &str, text: &str| violations(&File::parse(path, text));
+    for (path, text) in [
+        ("src/resource/a.rs", "//! tokio::spawn\nuse std::time::Duration;\nuse crate::observed::Nanos;"),
+        ("src/reconcile/alert.rs", "mod notify;\nuse self::notify::say;\nfn f() { notify::go(); }"),
+        ("src/resource/a.rs", "#[cfg(test)]\nmod tests {\n    use std::fs;\n    fn f() { {} }\n}\n"),
+        ("src/outbox/retry.rs", "use crate::resource::billing_service::Retry;"),
+        ("src/store/sqlite/read.rs", "use sqlx::Row;"),
+        ("src/api.rs", "use crate::controller::Shared;"),
+        ("src/execute.rs", "use crate::docker::Client;"),
+    ] {
+        assert_eq!(found(path, text), Vec::<String>::new(), "{path}: {text}");
+    }
+}
+
+#[test]
+fn a_crate_for_one_file_is_found_in_two() {
+    let file = |path: &str| File::parse(path, "use backoff::ExponentialBackoff;");
+    assert_eq!(scattered(&[file("src/a.rs")]), Vec::<String>::new());
+    assert_eq!(scattered(&[file("src/a.rs"), file("src/b.rs")]).len(), 2);
+    let own = File::parse("src/reconcile/heal.rs", "mod backoff;\nuse self::backoff::wait;");
+    assert_eq!(scattered(&[file("src/a.rs"), own]), Vec::<String>::new());
+}
