@@ -12,8 +12,8 @@
 //! - Every wanted action that is not taken is a [`Blocked`], and a [`Note`] once per change of reason.
 //!
 //! # Assumptions
-//! - `now`, the container's times and the events' times are readings of one clock, the engine's as well as the caller
-//!   can estimate it.
+//! - `now`, the container's times and the events' times are readings of one clock, the engine's, which the caller estimates to
+//!   within a second.
 //! - Each change of state or health leads to a decision. A change that came and went while nobody looked is made known by
 //!   [`HealMemory::interrupt_health`].
 //! - `seed` is the same for the same logical identity, always: a restart of Portreeve changes no decision.

@@ -72,6 +72,18 @@ fn a_second_end_of_the_stream_takes_nothing_back() {
 }
 
 #[test]
+fn the_end_of_the_stream_explains_no_later_stop() {
+    let facts = [
+        seen(200, TERM),
+        seen(201, Fact::StreamEnded),
+        seen(300, TERM),
+        seen(301, DIED),
+        seen(301, Fact::Stop),
+    ];
+    assert_eq!(cause(301, &facts), StopCause::ByHand);
+}
+
+#[test]
 fn a_stop_whose_die_was_missed_is_still_by_hand() {
     assert_eq!(cause(201, &[seen(200, TERM), seen(201, Fact::Stop)]), StopCause::ByHand);
     assert_eq!(cause(201, &[seen(200, TERM)]), StopCause::ByHand);

@@ -7,9 +7,13 @@ use serde::{Deserialize, Serialize};
 use crate::observed::{ContainerKey, Nanos};
 use crate::reconcile::cause::StopMarks;
 use crate::reconcile::plan::{Note, NoteKind, Reason, Severity, Verb};
+use crate::resource::Duration;
 
 use super::backoff::elapsed;
 use super::{Answer, Intent};
+
+/// How far the caller's idea of the engine's clock may be off: what an engine tells of it comes in whole seconds.
+const CLOCK_ERROR: Duration = Duration::from_secs(1);
 
 /// Everything a decision needs to know of the past. Survives restarts of Portreeve and the container's recreation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,7 +81,7 @@ impl HealMemory {
     /// Whether a kill or stop of `container` at `at` is explained by the open intent: `ours` of a
     /// [`Seen`](crate::reconcile::cause::Seen). `marks` are the container's, before this fact.
     ///
-    /// A restart stops once: after its `stop`, after a new `start` and after the engine's answer, kills are of others.
+    /// The times are compared with a second's indulgence for the clocks. A restart stops once: after its `stop`, after a new `start` and after the engine's answer, kills are of others.
     pub fn claims(&self, container: &ContainerKey, marks: &StopMarks, at: Nanos) -> bool {
         let Some(intent) = self.intent.as_ref().filter(|intent| intent.container == *container) else {
             return false;
@@ -91,7 +95,8 @@ impl HealMemory {
             Some(Answer::Done { at } | Answer::Failed { at, .. }) => at,
         };
         stops
-            && (intent.committed_at..=until).contains(&at)
+            && at.plus(CLOCK_ERROR) >= intent.committed_at
+            && at <= until.plus(CLOCK_ERROR)
             && !marks.started_since(intent.committed_at)
             && !marks.we_stopped(intent.committed_at, at)
     }

@@ -1,6 +1,6 @@
 //! Is the container sick, and does its own state allow anything to be done about it?
 
-use super::{HealMemory, Intent, Situation, Wait};
+use super::{Answer, HealMemory, Intent, Situation, Wait};
 use crate::observed::{Container, Health, Nanos, RestartPolicy, State};
 use crate::reconcile::cause::{MARGIN, StopCause, StopHabits};
 use crate::reconcile::plan::{Cause, Reason, Verb, one_line};
@@ -152,9 +152,10 @@ fn in_progress(intent: &Intent) -> Need {
 
 /// Whether the container, down since the run the intent was about, is down by our own attempt.
 ///
-/// Proof of a restart that could not start is the engine's error, which a start leaves and nothing else does; or that
-/// the stop was completed within the intent's time and the call is known to have been sent. Without an answer (Portreeve
-/// died after the commit) the stop may as well be someone's; without a completed stop, the host may have died.
+/// Proof of a restart that could not start is the engine's error, which a start leaves and nothing else does. Without it, a
+/// stop completed within the intent's time is proof if the call was sent and its answer lost. If the engine answered that
+/// it failed, it was the stop that failed; if nobody heard the answer (Portreeve died after the commit), perhaps there
+/// was no call: in both cases the stop may as well be someone's.
 fn left_down(container: &Container, intent: &Intent, cause: StopCause) -> bool {
     let start_failed = !container.error.is_empty();
     match (cause, intent.verb) {
@@ -169,7 +170,11 @@ fn left_down(container: &Container, intent: &Intent, cause: StopCause) -> bool {
         // It was down and ours to start when this was committed, and still is.
         (StopCause::Ours { .. } | StopCause::Crash { .. } | StopCause::Unseen, Verb::Start) => true,
         (StopCause::Ours { completed: true }, Verb::Restart { .. }) => {
-            start_failed || intent.answer.is_some()
+            let carried_out = match intent.answer {
+                Some(Answer::Done { .. } | Answer::Lost { .. }) => true,
+                None | Some(Answer::Failed { .. }) => false,
+            };
+            start_failed || carried_out
         }
         (
             StopCause::Ours { completed: false } | StopCause::Crash { .. } | StopCause::Unseen,

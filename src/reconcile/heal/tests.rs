@@ -164,8 +164,8 @@ fn a_restart_claims_the_kills_and_the_one_stop_it_explains() {
     };
     let (open, none) = (acted(), StopMarks::default());
     assert!(open.claims(&key, &none, at(0)) && open.claims(&key, &none, at(20)));
-    assert!(!open.claims(&key, &none, at(-1)), "before the commit");
-    assert!(!open.claims(&key, &none, at(21)), "after the engine's time is up");
+    assert!(!open.claims(&key, &none, at(-2)), "before the commit");
+    assert!(!open.claims(&key, &none, at(22)), "after the engine's time is up");
     assert!(
         !open.claims(&crate::observed::ContainerKey::new("local", "2"), &none, at(1)),
         "another container"
@@ -174,9 +174,9 @@ fn a_restart_claims_the_kills_and_the_one_stop_it_explains() {
     assert!(!open.claims(&key, &fed(3, Fact::Stop), at(4)), "after our stop was completed");
     assert!(open.claims(&key, &fed(3, Fact::Stop), at(3)), "our stop, again");
     let answered = conclude(&open, &ActionOutcome::Failed { error: "no".into() }, at(5)).memory;
-    assert!(answered.claims(&key, &none, at(5)) && !answered.claims(&key, &none, at(6)), "after the answer");
+    assert!(answered.claims(&key, &none, at(5)) && !answered.claims(&key, &none, at(7)), "after the answer");
     let lost = conclude(&open, &ActionOutcome::Lost { error: "no".into() }, at(5)).memory;
-    assert!(lost.claims(&key, &none, at(6)), "the engine may still be at it");
+    assert!(lost.claims(&key, &none, at(7)), "the engine may still be at it");
     assert!(!HealMemory::default().claims(&key, &none, at(0)));
 }
 
