@@ -1,5 +1,9 @@
 //! Tests on a real engine with real servers. Every test takes part in the `engine` group of `.config/nextest.toml`.
 
+mod downtime;
+mod engine_outage;
 mod harness;
+mod lifecycle;
 mod own_engine;
 mod receiver;
+mod scene;

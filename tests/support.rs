@@ -31,6 +31,8 @@ pub mod own;
 pub mod portreeve;
 #[path = "support/proxy.rs"]
 pub mod proxy;
+#[path = "support/record.rs"]
+pub mod record;
 #[path = "support/requests.rs"]
 mod requests;
 #[path = "support/tar.rs"]

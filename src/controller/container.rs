@@ -114,7 +114,12 @@ impl Reconciler {
             (Inspected::Shown(_) | Inspected::NotAsked, _) => Answer::NotAsked,
         };
         let first_contact = self.first_contact(&key.engine);
-        let entered = advance(&mut record.ledger, &facts(work), answer, first_contact);
+        let heard = self.heard(key, work, container.as_deref());
+        let entered = advance(&mut record.ledger, &facts(work), answer, first_contact, heard);
+        if let Some(attachment) = attachment.as_ref().filter(|_| entered.ahead) {
+            // Should the start event never come, the next list has it looked at again.
+            attachment.seen.forget(&key.id);
+        }
         if let Some(container) = &container {
             record.name.clone_from(&container.name);
         }
@@ -179,7 +184,7 @@ impl Reconciler {
             | EventKind::Oom
             | EventKind::Destroy => false,
         };
-        if !work.look && !work.events.iter().any(|arrival| tells(&arrival.event.kind)) {
+        if work.look.is_none() && !work.events.iter().any(|arrival| tells(&arrival.event.kind)) {
             return Ok(Inspected::NotAsked);
         }
         let attachment = attachment.ok_or(Trouble::Detached)?;
@@ -236,6 +241,20 @@ impl Reconciler {
         locked(&self.journal).get(engine).map_or(Nanos(0), |progress| progress.cursor().first_contact)
     }
 
+    /// The engine time up to which all events of the container are in `work` or were in earlier work.
+    fn heard(&self, key: &ContainerKey, work: &Work, container: Option<&Container>) -> Nanos {
+        /// How far two clocks may be apart.
+        const TOLERANCE: i64 = 1_000_000_000;
+        let now = self.shared.engine_now(&key.engine);
+        // The engine's clock stepped back: no start event will come that late.
+        let future = |started: Nanos| started.0 > now.0.saturating_add(TOLERANCE);
+        if container.and_then(|container| container.started).is_some_and(future) {
+            return Nanos(i64::MAX);
+        }
+        let last = work.events.last().map(|arrival| arrival.event.at);
+        last.max(work.look).unwrap_or_default()
+    }
+
     fn host(&self, engine: &str) -> String {
         self.shared
             .with_world(|world| world.engines.get(engine).map(|engine| engine.host.clone()))
@@ -262,6 +281,11 @@ impl Reconciler {
     fn register(&self, record: &mut Record, container: Option<&Container>, outcome: &mut Outcome) {
         let desired = self.shared.desired.load();
         let host = self.host(&record.key.engine);
+        let removed = record.ledger.removed.is_some();
+        if container.is_none() && !removed && desired.hosts.contains_key(&*record.key.engine) {
+            // Not seen yet by this process, or its removal is on its way: what the registry holds may be right.
+            return;
+        }
         for registry in discovery::update(container, &host, &desired.registries, &mut record.wanted) {
             if let Some(wanted) = record.wanted.get(&registry) {
                 outcome.rings.push(super::targets::discovery_bell(&registry));
@@ -296,8 +320,9 @@ impl Reconciler {
             let key = action.container.clone();
             let outcome = execute(&attachment.client, &action, || shared.queue.stop_waits(&key)).await;
             counter!("portreeve_restarts_total", "engine" => key.engine.to_string(), "action" => action.verb.as_str(), "outcome" => healing::word(&outcome)).increment(1);
-            // What happened meanwhile may have no event: a start that failed leaves none.
-            let work = Work { concluded: vec![(action.intent, outcome)], look: true, ..Work::default() };
+            // What happened meanwhile may have no event: a start that failed leaves none. The others are on their way.
+            let look = Some(Nanos(0));
+            let work = Work { concluded: vec![(action.intent, outcome)], look, ..Work::default() };
             shared.queue.add(&key, work);
         });
     }

@@ -216,8 +216,8 @@ impl Witness for Watcher {
         }
     }
 
-    fn look(&self, key: &ContainerKey) {
-        self.shared.queue.add(key, Work { look: true, ..Work::default() });
+    fn look(&self, key: &ContainerKey, heard: Nanos) {
+        self.shared.queue.add(key, Work { look: Some(heard), ..Work::default() });
     }
 
     fn listed(&self, at: Nanos, absent: &[ContainerKey]) {

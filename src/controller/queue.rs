@@ -29,8 +29,8 @@ pub(super) struct Arrival {
 pub(super) struct Work {
     /// Events, oldest first.
     pub events: Vec<Arrival>,
-    /// An inspect is wanted.
-    pub look: bool,
+    /// An inspect is wanted; all events up to this engine time are in this work or in earlier work.
+    pub look: Option<Nanos>,
     /// A list made at the first engine time does not hold it; the one made at the second was the last that could.
     pub absent: Option<(Nanos, Nanos)>,
     /// The engine's connection ended at this time.
@@ -48,7 +48,7 @@ impl Work {
     fn append(&mut self, newer: Self) {
         let Self { events, look, absent, stream_ended, gap, concluded, failures } = newer;
         self.events.extend(events);
-        self.look |= look;
+        self.look = self.look.max(look);
         self.absent = absent.or(self.absent);
         self.stream_ended = stream_ended.or(self.stream_ended);
         self.gap = gap.or(self.gap);
@@ -190,7 +190,7 @@ mod tests {
     }
 
     fn look() -> Work {
-        Work { look: true, ..Work::default() }
+        Work { look: Some(Nanos(0)), ..Work::default() }
     }
 
     #[tokio::test]
@@ -205,7 +205,7 @@ mod tests {
         assert!(queue.try_take().is_none());
         queue.done(&key("a"));
         let (again, work) = queue.take().await;
-        assert_eq!((again, work.look), (key("a"), false));
+        assert_eq!((again, work.look), (key("a"), None));
         queue.done(&key("a"));
         queue.done(&key("b"));
         assert_eq!(queue.depth(), (0, 0));

@@ -48,8 +48,8 @@ pub trait Witness: Send + Sync + 'static {
     fn detached(&self, error: &DockerError, at: Option<Nanos>);
     /// An event; `replayed` if it happened before the contact.
     fn event(&self, event: EngineEvent, replayed: bool);
-    /// Something about this container may have changed.
-    fn look(&self, key: &ContainerKey);
+    /// Something about this container may have changed; its events up to engine time `heard` were told before.
+    fn look(&self, key: &ContainerKey, heard: Nanos);
     /// A full list was read at `at`; `absent` are those known before it that it does not hold.
     fn listed(&self, at: Nanos, absent: &[ContainerKey]);
     /// Containers known to exist, before a list is asked for.
@@ -259,8 +259,10 @@ impl<W: Witness> Session<'_, W> {
             tokio::time::sleep(EXPLAIN).await;
             unexplained = changed(&rows);
         }
+        // The replay was read up to the contact, and what happened before a later list has had its time to arrive.
+        let heard = if first { self.engine_time } else { at };
         for key in &unexplained {
-            self.informer.witness.look(key);
+            self.informer.witness.look(key, heard);
         }
         for row in &rows {
             self.informer.seen.listed(row);

@@ -10,7 +10,8 @@
 //!
 //! # Assumptions
 //! Facts of one container come in the order of the engine's events, and each call is given an answer that was
-//! asked for after the last of them happened.
+//! asked for after the last of them happened. An answer may be ahead of the events: a run it shows that began after
+//! everything heard so far is left to its own start event, since others may have come and gone before it.
 
 use crate::observed::{Container, Nanos, State};
 
@@ -25,9 +26,16 @@ pub use terms::{Advance, Answer, Fact, Gap, Ledger, Run, Transition};
 /// Enters `facts`, oldest first, and then what `answer` shows by itself.
 ///
 /// `first_contact` is the engine time at which this engine was first watched: a run that had ended by then is
-/// recorded and not reported.
-pub fn advance(ledger: &mut Ledger, facts: &[Fact], answer: Answer<'_>, first_contact: Nanos) -> Advance {
-    let mut entry = Entry { ledger, answer, first_contact, out: Advance::default() };
+/// recorded and not reported. `heard` is the engine time up to which all events of the container are among these facts
+/// or earlier ones.
+pub fn advance(
+    ledger: &mut Ledger,
+    facts: &[Fact],
+    answer: Answer<'_>,
+    first_contact: Nanos,
+    heard: Nanos,
+) -> Advance {
+    let mut entry = Entry { ledger, answer, first_contact, heard, out: Advance::default() };
     for fact in facts {
         entry.enter(fact);
     }
@@ -39,6 +47,7 @@ struct Entry<'l, 'a> {
     ledger: &'l mut Ledger,
     answer: Answer<'a>,
     first_contact: Nanos,
+    heard: Nanos,
     out: Advance,
 }
 
@@ -165,6 +174,11 @@ impl<'a> Entry<'_, 'a> {
             return;
         }
         if let Some(started) = container.started {
+            let known = self.ledger.runs.iter().any(|run| run.started == started);
+            if started > self.heard && !known {
+                self.out.ahead = true;
+                return;
+            }
             self.run_shown(container, started);
         }
         self.state(container.state);

@@ -136,4 +136,6 @@ pub struct Advance {
     pub gaps: Vec<Gap>,
     /// Changes of state for the log, old (`None`: not seen before) and new; `None` as new: removed.
     pub states: Vec<(Option<State>, Option<State>)>,
+    /// The answer shows a run whose start event is still to come: it was not entered.
+    pub ahead: bool,
 }

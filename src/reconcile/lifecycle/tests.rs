@@ -32,7 +32,12 @@ fn shown(state: State, started: i64, finished: i64) -> Container {
 
 /// Runs one batch and renders what came of it: `+` started, `-` stopped, `x` removed, `c` created, `?` gap.
 fn step(ledger: &mut Ledger, facts: &[Fact], answer: Answer<'_>) -> String {
-    let advance = advance(ledger, facts, answer, FIRST_CONTACT);
+    step_heard(ledger, facts, answer, Nanos(i64::MAX))
+}
+
+/// The same, when events are known to have been heard up to a time.
+fn step_heard(ledger: &mut Ledger, facts: &[Fact], answer: Answer<'_>, heard: Nanos) -> String {
+    let advance = advance(ledger, facts, answer, FIRST_CONTACT, heard);
     let mut lines: Vec<String> = advance
         .transitions
         .iter()
@@ -190,8 +195,13 @@ fn an_end_is_never_before_its_start_and_paused_counts_as_running() {
 fn restarting_is_the_end_of_a_run_though_the_engine_calls_it_running() {
     let mut ledger = Ledger::default();
     step(&mut ledger, &[], Answer::Shown(&running(210)));
-    let advance =
-        advance(&mut ledger, &[], Answer::Shown(&shown(State::Restarting, 210, 220)), FIRST_CONTACT);
+    let advance = advance(
+        &mut ledger,
+        &[],
+        Answer::Shown(&shown(State::Restarting, 210, 220)),
+        FIRST_CONTACT,
+        Nanos(i64::MAX),
+    );
     assert_eq!(advance.states, [(Some(State::Running), Some(State::Restarting))]);
     assert_eq!(advance.transitions.len(), 1);
 }
@@ -214,4 +224,21 @@ fn ids_depend_on_container_run_and_event_alone() {
     assert_ne!(started, event_id("c1", Some("s:1"), EventName::Stopped));
     assert_ne!(started, event_id("c1", Some("s:2"), EventName::Started));
     assert_ne!(started, event_id("c2", Some("s:1"), EventName::Started));
+}
+
+#[test]
+fn a_run_that_began_after_all_events_heard_is_left_to_its_start_event() {
+    let mut ledger = Ledger::default();
+    step(&mut ledger, &[Fact::Started(Nanos(212))], Answer::Shown(&running(210)));
+    // Two restarts; the inspect for the first end shows the last run already.
+    let last = running(410);
+    let first_end = [Fact::Died(Nanos(300), 0)];
+    assert_eq!(step_heard(&mut ledger, &first_end, Answer::Shown(&last), Nanos(300)), "-s:210@300");
+    let ahead = advance(&mut ledger, &[], Answer::Shown(&last), FIRST_CONTACT, Nanos(300));
+    assert!(ahead.ahead && ahead.states.is_empty());
+    let rest = [Fact::Started(Nanos(312)), Fact::Died(Nanos(400), 0)];
+    let told = step_heard(&mut ledger, &rest, Answer::Shown(&last), Nanos(400));
+    assert_eq!(told, "+t:312@312 -t:312@400");
+    let told = step_heard(&mut ledger, &[Fact::Started(Nanos(412))], Answer::Shown(&last), Nanos(412));
+    assert_eq!(told, "+s:410@410");
 }
