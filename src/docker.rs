@@ -33,6 +33,8 @@ pub enum DockerError {
         endpoint: String,
         /// What happened instead.
         reason: String,
+        /// Whether the call may have reached it.
+        sent: bool,
     },
     /// The engine answered and refused.
     #[error("the engine refused: {message} (HTTP {status})")]

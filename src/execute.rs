@@ -26,6 +26,10 @@ pub async fn execute(client: &Client, action: &Action, stopping: impl Fn() -> bo
     match result {
         Ok(()) => ActionOutcome::Succeeded,
         Err(DockerError::Refused { message, .. }) => ActionOutcome::Failed { error: message },
+        // It never heard of it.
+        Err(error @ DockerError::Unreachable { sent: false, .. }) => {
+            ActionOutcome::Superseded { why: error.to_string() }
+        }
         // The engine goes on with a restart whose caller is gone.
         Err(error) => ActionOutcome::Lost { error: error.to_string() },
     }

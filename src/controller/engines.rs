@@ -12,7 +12,7 @@ use tracing::{debug, error, info, warn};
 
 use super::commit::{Journal, Tickets};
 use super::progress::Progress;
-use super::queue::{Arrival, Work};
+use super::queue::{Arrival, Break, Work};
 use super::shared::{Attachment, Shared, locked};
 use crate::docker::informer::{Informer, Seen, Witness};
 use crate::docker::{Client, DockerError, EngineInfo};
@@ -193,7 +193,7 @@ impl Witness for Watcher {
         }
         if was_connected {
             let at = at.unwrap_or(now);
-            self.everywhere(|| Work { stream_ended: Some(at), ..Work::default() });
+            self.everywhere(|| Work { breaks: vec![(0, Break::StreamEnded(at))], ..Work::default() });
         }
     }
 
@@ -238,7 +238,7 @@ impl Witness for Watcher {
 
     fn gap(&self, from: Nanos, to: Nanos) {
         warn!(target: "portreeve::engine", engine = %self.name, "containers may have come and gone unseen between {from} and {to}");
-        self.everywhere(|| Work { gap: Some(to), ..Work::default() });
+        self.everywhere(|| Work { breaks: vec![(0, Break::Gap(to))], ..Work::default() });
         let event = NewEvent {
             at: to,
             engine: self.name.to_string(),

@@ -24,6 +24,15 @@ pub(super) struct Arrival {
     pub replayed: bool,
 }
 
+/// A break in the stream of events, in its place among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Break {
+    /// The engine's connection ended at this time.
+    StreamEnded(Nanos),
+    /// Events up to this time may have been missed.
+    Gap(Nanos),
+}
+
 /// What there is to do about one container.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Work {
@@ -33,10 +42,8 @@ pub(super) struct Work {
     pub look: Option<Nanos>,
     /// A list made at the first engine time does not hold it; the one made at the second was the last that could.
     pub absent: Option<(Nanos, Nanos)>,
-    /// The engine's connection ended at this time.
-    pub stream_ended: Option<Nanos>,
-    /// Events up to this time may have been missed.
-    pub gap: Option<Nanos>,
+    /// Where the stream of events was broken: how many of `events` came before, and how.
+    pub breaks: Vec<(usize, Break)>,
     /// How actions ended, by intent.
     pub concluded: Vec<(String, ActionOutcome)>,
     /// Failures in a row of this work.
@@ -46,12 +53,12 @@ pub(super) struct Work {
 impl Work {
     /// Puts `newer` behind this.
     fn append(&mut self, newer: Self) {
-        let Self { events, look, absent, stream_ended, gap, concluded, failures } = newer;
+        let Self { events, look, absent, breaks, concluded, failures } = newer;
+        let before = self.events.len();
+        self.breaks.extend(breaks.into_iter().map(|(position, how)| (before + position, how)));
         self.events.extend(events);
         self.look = self.look.max(look);
         self.absent = absent.or(self.absent);
-        self.stream_ended = stream_ended.or(self.stream_ended);
-        self.gap = gap.or(self.gap);
         self.concluded.extend(concluded);
         self.failures = self.failures.max(failures);
     }
@@ -209,6 +216,14 @@ mod tests {
         queue.done(&key("a"));
         queue.done(&key("b"));
         assert_eq!(queue.depth(), (0, 0));
+    }
+
+    #[test]
+    fn a_break_keeps_its_place_among_the_events() {
+        let ended = |at| Work { breaks: vec![(0, Break::StreamEnded(Nanos(at)))], ..Work::default() };
+        let mut work = ended(1);
+        work.append(ended(2));
+        assert_eq!(work.breaks, [(0, Break::StreamEnded(Nanos(1))), (0, Break::StreamEnded(Nanos(2)))]);
     }
 
     #[tokio::test]

@@ -24,6 +24,7 @@ pub(super) async fn docker(spec: &DockerHostSpec) -> Result<Docker, DockerError>
             return Err(DockerError::Unreachable {
                 endpoint: endpoint.to_owned(),
                 reason: "there is no such socket: is the engine running?".to_owned(),
+                sent: false,
             });
         }
         return Docker::connect_with_unix(path, HEAD_SECONDS, version).map_err(unusable);
@@ -68,7 +69,14 @@ pub(super) fn error(endpoint: &str, error: Error) -> DockerError {
         Error::DockerResponseServerError { status_code, message } => {
             DockerError::Refused { status: status_code, message }
         }
-        other => DockerError::Unreachable { endpoint: endpoint.to_owned(), reason: root_cause(&other) },
+        other => {
+            let sent = match &other {
+                Error::HyperLegacyError { err } => !err.is_connect(),
+                Error::SocketNotFoundError(_) => false,
+                _ => true,
+            };
+            DockerError::Unreachable { endpoint: endpoint.to_owned(), reason: root_cause(&other), sent }
+        }
     }
 }
 

@@ -182,7 +182,11 @@ impl<W: Witness> Session<'_, W> {
     }
 
     fn unreachable(&self, reason: &str) -> DockerError {
-        DockerError::Unreachable { endpoint: self.informer.spec.endpoint.clone(), reason: reason.to_owned() }
+        DockerError::Unreachable {
+            endpoint: self.informer.spec.endpoint.clone(),
+            reason: reason.to_owned(),
+            sent: true,
+        }
     }
 
     /// The engine's clock, by its last word and the time since.
@@ -214,7 +218,7 @@ impl<W: Witness> Session<'_, W> {
                     Err(error) => return error,
                 }
             }
-            DockerError::Unreachable { endpoint, reason: "the event stream ended".to_owned() }
+            DockerError::Unreachable { endpoint, reason: "the event stream ended".to_owned(), sent: true }
         });
         Reader { task }
     }

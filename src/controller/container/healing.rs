@@ -6,10 +6,10 @@ use uuid::Uuid;
 
 use super::telling::{Line, event};
 use super::{Outcome, Reconciler};
-use crate::controller::queue::{Arrival, Work};
+use crate::controller::queue::{Arrival, Break, Work};
 use crate::controller::shared::{Attachment, locked};
 use crate::desired::PolicyChoice;
-use crate::observed::{Container, EventKind, Nanos};
+use crate::observed::{Container, EventKind, Health, Nanos};
 use crate::reconcile::cause::{Fact, Seen, StopHabits};
 use crate::reconcile::heal::{ActionOutcome, HealMemory, Healing, PolicyView, Situation, conclude, decide};
 use crate::reconcile::plan::{Note, Severity as NoteSeverity};
@@ -43,7 +43,7 @@ impl Reconciler {
         let logical_id = container.logical_id();
         let slot = shared.healing_slot(&logical_id).lock_owned().await;
         let mut memory = slot.clone();
-        feed(record, container, &memory, work);
+        feed(record, container, &mut memory, work);
         let now = shared.engine_now(&key.engine);
         let mut notes = Vec::new();
         for (intent, ended) in &work.concluded {
@@ -96,33 +96,38 @@ impl Reconciler {
     }
 }
 
-/// Enters what the events said about stops.
-fn feed(record: &mut Record, container: &Container, memory: &HealMemory, work: &Work) {
+/// Enters what the events, and the breaks between them, said about stops and health.
+fn feed(record: &mut Record, container: &Container, memory: &mut HealMemory, work: &Work) {
     let habits = StopHabits::of(container);
-    let Work { events, look: _, absent: _, stream_ended, gap, concluded: _, failures: _ } = work;
-    let enter = |record: &mut Record, at: Nanos, fact: Fact, replayed: bool| {
+    let Work { events, look: _, absent: _, breaks, concluded: _, failures: _ } = work;
+    let enter = |record: &mut Record, memory: &HealMemory, at: Nanos, fact: Fact, replayed: bool| {
         let ours = memory.claims(&container.key, &record.marks, at);
         record.marks.feed(&Seen { at, fact, ours, replayed_from_outage: replayed }, habits);
     };
-    if let Some(at) = gap {
-        enter(record, *at, Fact::Gap, false);
-    }
-    for Arrival { event, replayed, ticket: _ } in events {
-        let oom = |record: &Record| {
-            // `oom` comes just before `die`, or a child was killed long before.
-            record.out_of_memory.is_some_and(|killed| {
-                event.at.since(killed) <= Duration::from_secs(10).as_nanos() && event.at >= killed
-            })
-        };
-        let fact = match &event.kind {
-            EventKind::Kill { signal } => Fact::Kill { signal: *signal },
-            EventKind::Stop => Fact::Stop,
-            EventKind::Die { exit_code } => Fact::Die { exit_code: *exit_code, oom: oom(record) },
-            EventKind::Start => Fact::Start,
-            EventKind::Oom => {
-                record.out_of_memory = Some(event.at);
-                continue;
+    for place in 0..=events.len() {
+        for (_, broken) in breaks.iter().filter(|(position, _)| *position == place) {
+            match broken {
+                Break::StreamEnded(at) => enter(record, memory, *at, Fact::StreamEnded, false),
+                Break::Gap(at) => {
+                    // What was healthy before and is healthy now may have been sick in between.
+                    memory.interrupt_health();
+                    enter(record, memory, *at, Fact::Gap, false);
+                }
             }
+        }
+        let Some(Arrival { event, replayed, ticket: _ }) = events.get(place) else { break };
+        match &event.kind {
+            EventKind::Kill { signal } => {
+                enter(record, memory, event.at, Fact::Kill { signal: *signal }, *replayed);
+            }
+            EventKind::Stop => enter(record, memory, event.at, Fact::Stop, *replayed),
+            EventKind::Die { exit_code } => {
+                let oom = out_of_memory(record, event.at);
+                enter(record, memory, event.at, Fact::Die { exit_code: *exit_code, oom }, *replayed);
+            }
+            EventKind::Start => enter(record, memory, event.at, Fact::Start, *replayed),
+            EventKind::Oom => record.out_of_memory = Some(event.at),
+            EventKind::Health(Health::Unhealthy) if *replayed => memory.interrupt_health(),
             EventKind::Create
             | EventKind::Restart
             | EventKind::Pause
@@ -130,13 +135,16 @@ fn feed(record: &mut Record, container: &Container, memory: &HealMemory, work: &
             | EventKind::Rename
             | EventKind::Update
             | EventKind::Health(_)
-            | EventKind::Destroy => continue,
-        };
-        enter(record, event.at, fact, *replayed);
+            | EventKind::Destroy => {}
+        }
     }
-    if let Some(at) = stream_ended {
-        enter(record, *at, Fact::StreamEnded, false);
-    }
+}
+
+/// `oom` comes just before `die`; one long before was of a child that did not matter.
+fn out_of_memory(record: &Record, died: Nanos) -> bool {
+    record
+        .out_of_memory
+        .is_some_and(|killed| died >= killed && died.since(killed) <= Duration::from_secs(10).as_nanos())
 }
 
 fn tell(record: &Record, host: &str, now: Nanos, note: &Note, outcome: &mut Outcome) {
