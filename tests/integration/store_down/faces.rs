@@ -1,0 +1,84 @@
+//! What the faces say while the store fails. No engine answers here.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::body::Body;
+use http_body_util::BodyExt;
+use hyper::Request;
+use portreeve::api::Api;
+use portreeve::controller::Controller;
+use portreeve::desired::Desired;
+use portreeve::outbox::Commit;
+use portreeve::resource::docker_host::DockerHostSpec;
+use portreeve::store::ChangeSet;
+use serde_json::Value;
+use tokio::sync::watch;
+use tower::ServiceExt;
+
+use super::failing::Failing;
+use crate::integration::fixtures::event;
+
+async fn get(api: &Api, path: &str) -> (u16, String) {
+    let request = Request::get(path).body(Body::empty()).unwrap();
+    let answer = api.clone().router().oneshot(request).await.unwrap();
+    let status = answer.status().as_u16();
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+async fn detailed(api: &Api) -> Value {
+    let (status, body) = get(api, "/health/detailed").await;
+    assert_eq!(status, 200, "{body}");
+    serde_json::from_str(&body).unwrap()
+}
+
+fn note() -> ChangeSet {
+    ChangeSet { events: vec![event(1, "start", "noted")], ..ChangeSet::default() }
+}
+
+#[tokio::test]
+async fn the_faces_stay_up_say_what_fails_and_say_when_it_is_over() {
+    let store = Failing::new().await;
+    let nowhere = DockerHostSpec { endpoint: "unix:///nonexistent/docker.sock".to_owned(), ..DockerHostSpec::default() };
+    let hosts = BTreeMap::from([("local".to_owned(), nowhere)]);
+    let (_tell, desired) = watch::channel(Arc::new(Desired { hosts, ..Desired::default() }));
+    let controller = Controller::start(store.clone(), desired).await.unwrap();
+    let shared = controller.shared.clone();
+    let api = Api::new(shared.clone(), portreeve::metrics::install(), None, false);
+    assert_eq!(detailed(&api).await["store"]["status"], "ok");
+
+    store.fail_writes(true);
+    let error = shared.committer.commit(note()).await.expect_err("it fails").to_string();
+    assert!(error.contains("disk is full"), "{error}");
+    let health = detailed(&api).await;
+    assert_eq!((&health["status"], &health["store"]["status"]), (&"degraded".into(), &"failing".into()));
+    assert!(health["store"]["error"].as_str().unwrap().contains("disk is full"), "{health}");
+    let (status, body) = get(&api, "/readyz").await;
+    assert!(status == 503 && body.contains("store: "), "{status} {body}");
+    for path in ["/livez", "/metrics", "/api/events", "/api/config", "/api/containers"] {
+        assert_eq!(get(&api, path).await.0, 200, "{path}");
+    }
+
+    store.fail_reads(true);
+    let (status, body) = get(&api, "/api/events").await;
+    let refusal: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((status, &refusal["status"]), (503, &"error".into()), "{body}");
+    assert_eq!(detailed(&api).await["store"]["status"], "failing");
+    for path in ["/livez", "/metrics", "/api/containers"] {
+        assert_eq!(get(&api, path).await.0, 200, "{path}");
+    }
+
+    store.fail_writes(false);
+    shared.committer.commit(note()).await.unwrap();
+    let health = detailed(&api).await;
+    assert_eq!(health["store"]["status"], "failing", "it still cannot be read: {health}");
+    store.fail_reads(false);
+    let health = detailed(&api).await;
+    assert_eq!((&health["store"]["status"], &health["store"]["error"]), (&"ok".into(), &Value::Null));
+    assert!(!get(&api, "/readyz").await.1.contains("store"));
+    let (status, events) = get(&api, "/api/events").await;
+    assert_eq!(status, 200);
+    assert_eq!(events.matches("noted").count(), 1, "the one that was committed: {events}");
+    controller.finish().await;
+}
