@@ -52,9 +52,7 @@ impl Queue for BillingQueue {
                     let taken = Settlement::BillDelivered { seq: bill.seq };
                     self.office.settled(taken, Worked::Delivered).await
                 }
-                Err(error) => {
-                    self.office.settled(self.failed(&lane, bill, &error), Worked::Failed).await
-                }
+                Err(error) => self.office.settled(self.failed(&lane, bill, &error), Worked::Failed).await,
             };
             if worked != Worked::Delivered {
                 return worked;
