@@ -71,7 +71,8 @@ async fn answer(stream: UnixStream, lines: Arc<Mutex<Vec<String>>>) {
         "/containers/json" => ("200 OK", "[]"),
         "/events" => {
             // A stream that stays open and says nothing.
-            let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+            let head =
+                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
             let _ = stream.write_all(head.as_bytes()).await;
             let _ = stream.read_line(&mut String::new()).await;
             return;

@@ -29,5 +29,8 @@ fn every_ban_of_the_supply_policy_is_tested_here_too() {
     }
     let locked = locked();
     // An exception that is not needed any more must go.
-    assert!(locked.contains("backoff") && locked.contains("instant"), "remove the advisories from .deny.toml");
+    assert!(
+        locked.contains("backoff") && locked.contains("instant"),
+        "remove the advisories from .deny.toml"
+    );
 }

@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use super::source::File;
 
 /// Modules that decide: no async, clock, I/O or logging, and nobody who has them.
-const PURE: [&str; 6] =
-    ["resource", "observed", "desired", "reconcile", "probe::threshold", "outbox::retry"];
+const PURE: [&str; 6] = ["resource", "observed", "desired", "reconcile", "probe::threshold", "outbox::retry"];
 
 /// What a pure module does not name.
 const IMPURE: [&str; 23] = [
@@ -83,7 +82,8 @@ pub fn violations(file: &File) -> Vec<String> {
 pub fn scattered(files: &[File]) -> Vec<String> {
     let mut violations = Vec::new();
     for krate in IN_ONE_FILE {
-        let naming = |file: &File| file.names.iter().find(|(_, path)| path[0] == krate).map(|(line, _)| *line);
+        let naming =
+            |file: &File| file.names.iter().find(|(_, path)| path[0] == krate).map(|(line, _)| *line);
         let users: Vec<_> = files.iter().filter_map(|file| Some((file, naming(file)?))).collect();
         if users.len() > 1 {
             violations.extend(
@@ -116,7 +116,10 @@ fn a_violation_is_found_however_it_is_written() {
     }
     assert_eq!(
         found("src/desired.rs", "\n\nuse sqlx::Row;"),
-        ["src/desired.rs:3: desired is pure and may not name sqlx", "src/desired.rs:3: only store may name sqlx"]
+        [
+            "src/desired.rs:3: desired is pure and may not name sqlx",
+            "src/desired.rs:3: only store may name sqlx"
+        ]
     );
 }
 

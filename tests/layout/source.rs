@@ -25,7 +25,8 @@ pub fn read(root: &Path) -> Vec<File> {
     let mut files = Vec::new();
     let mut directories = vec![root.join("src")];
     while let Some(directory) = directories.pop() {
-        for entry in std::fs::read_dir(&directory).unwrap_or_else(|e| panic!("{}: {e}", directory.display())) {
+        for entry in std::fs::read_dir(&directory).unwrap_or_else(|e| panic!("{}: {e}", directory.display()))
+        {
             let path = entry.expect("a directory entry").path();
             if path.is_dir() {
                 directories.push(path);
@@ -83,9 +84,9 @@ fn declared(tokens: &[Token]) -> Vec<String> {
 fn cut_tests(tokens: &mut Vec<Token>) -> usize {
     let marker = ["#", "[", "cfg", "(", "test", ")", "]", "mod"];
     let mut lines = 0;
-    while let Some(begin) = (0..tokens.len())
-        .find(|at| (0..marker.len()).all(|n| text(tokens, at + n) == marker[n]) && text(tokens, at + 9) == "{")
-    {
+    while let Some(begin) = (0..tokens.len()).find(|at| {
+        (0..marker.len()).all(|n| text(tokens, at + n) == marker[n]) && text(tokens, at + 9) == "{"
+    }) {
         let (mut depth, mut end) = (0_i32, begin + 9);
         while end < tokens.len() {
             depth += match text(tokens, end) {

@@ -60,10 +60,8 @@ async fn although_half_of_all_calls_fail_every_bill_arrives_once_and_in_order() 
 async fn a_container_whose_calls_always_fail_delays_no_other() {
     let stuck = container(0);
     let of_stuck = stuck.clone();
-    let service = Scripted::start(move |asked, _| {
-        status(if is_of(&asked.body, &of_stuck) { 500 } else { 201 })
-    })
-    .await;
+    let service =
+        Scripted::start(move |asked, _| status(if is_of(&asked.body, &of_stuck) { 500 } else { 201 })).await;
     let mut post = Post::new().await;
     post.bill(&service.url(), json!({}));
     post.commit(starts(0..50)).await;

@@ -181,7 +181,11 @@ async fn although_half_of_all_calls_fail_the_registry_becomes_what_is_wanted() {
             1 => vec![Some(false), None],
             _ => vec![None],
         };
-        assert!(expected.contains(&registered_as_up(&receiver, n)), "{n}: {:?}", registered_as_up(&receiver, n));
+        assert!(
+            expected.contains(&registered_as_up(&receiver, n)),
+            "{n}: {:?}",
+            registered_as_up(&receiver, n)
+        );
     }
     let faults = state.calls.iter().filter(|call| call.which == Which::Discovery && call.fault.is_some());
     assert!(faults.clone().any(|call| call.fault == Some(Fault::ResetAfter)), "{:?}", faults.count());

@@ -59,8 +59,7 @@ async fn token_and_signing_key_are_read_for_each_try() {
     })
     .await;
     let mut post = Post::new().await;
-    let spec =
-        json!({ "auth": { "bearer": { "file": token } }, "signing": { "secret": { "file": key } } });
+    let spec = json!({ "auth": { "bearer": { "file": token } }, "signing": { "secret": { "file": key } } });
     post.bill(&service.url(), spec);
     start_one(&post).await;
     post.drained().await;
@@ -88,7 +87,8 @@ async fn basic_authentication_is_sent_to_both_kinds_of_services() {
     change.cells = vec![(TARGET.to_owned(), container(1), super::discovery::up(1))];
     post.commit(change).await;
     post.drained().await;
-    let given: Vec<_> = service.asked().iter().map(|asked| asked.header("authorization").to_owned()).collect();
+    let given: Vec<_> =
+        service.asked().iter().map(|asked| asked.header("authorization").to_owned()).collect();
     assert_eq!(given, ["Basic cG9ydHJlZXZlOnMzY3JldA=="; 2]);
 }
 

@@ -40,7 +40,10 @@ fn note() -> ChangeSet {
 #[tokio::test]
 async fn the_faces_stay_up_say_what_fails_and_say_when_it_is_over() {
     let store = Failing::new().await;
-    let nowhere = DockerHostSpec { endpoint: "unix:///nonexistent/docker.sock".to_owned(), ..DockerHostSpec::default() };
+    let nowhere = DockerHostSpec {
+        endpoint: "unix:///nonexistent/docker.sock".to_owned(),
+        ..DockerHostSpec::default()
+    };
     let hosts = BTreeMap::from([("local".to_owned(), nowhere)]);
     let (_tell, desired) = watch::channel(Arc::new(Desired { hosts, ..Desired::default() }));
     let controller = Controller::start(store.clone(), desired).await.unwrap();

@@ -37,7 +37,10 @@ pub async fn a_change_set_that_fails_half_way_leaves_nothing(bench: &mut impl Be
     assert_eq!(store.due_cells("registry", LATER, &[], 8).await.unwrap(), []);
     assert_eq!(messages(store, EventFilter::default()).await, Vec::<String>::new());
     let loaded = store.load().await.unwrap();
-    assert!(loaded.records.is_empty() && loaded.healing.is_empty() && loaded.cursors.is_empty(), "{loaded:?}");
+    assert!(
+        loaded.records.is_empty() && loaded.healing.is_empty() && loaded.cursors.is_empty(),
+        "{loaded:?}"
+    );
 
     bench.relent().await;
     commit(store, whole).await;
@@ -56,7 +59,8 @@ pub async fn the_times_of_a_run_freeze_once_committed(bench: &mut impl Bench) {
         commit(store, ChangeSet { records: vec![Arc::new(record)], ..ChangeSet::default() }).await;
     };
     put(&|_| {}).await;
-    put(&|run| (run.start_event, run.ended, run.exit_code) = (Some(Nanos(12)), Some(Nanos(20)), Some(3))).await;
+    put(&|run| (run.start_event, run.ended, run.exit_code) = (Some(Nanos(12)), Some(Nanos(20)), Some(3)))
+        .await;
     put(&|run| {
         (run.started, run.start_event) = (Nanos(11), Some(Nanos(13)));
         (run.ended, run.end_event, run.exit_code) = (Some(Nanos(21)), Some(Nanos(22)), Some(4));

@@ -13,10 +13,8 @@ pub async fn what_is_pending_is_never_pruned(bench: &mut impl Bench) {
     let (store, key) = (bench.store(), container(1));
     let mut gone = record(&key, 10, Some(20));
     gone.ledger.removed = Some(Nanos(30));
-    let two = vec![
-        bill("billing", &key, EventName::Started, 1),
-        bill("billing", &key, EventName::Stopped, 1),
-    ];
+    let two =
+        vec![bill("billing", &key, EventName::Started, 1), bill("billing", &key, EventName::Stopped, 1)];
     let cells = vec![("registry".to_owned(), key.clone(), portreeve::reconcile::discovery::Wanted::Down)];
     let change = ChangeSet { records: vec![Arc::new(gone.clone())], cells, at: Nanos(1), ..bills(two) };
     commit(store, ChangeSet { at: Nanos(1), ..change }).await;
