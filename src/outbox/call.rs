@@ -13,9 +13,16 @@ use super::credentials::{self, Authorisation};
 use super::{DeliveryError, address};
 use crate::resource::{Auth, SecretRef};
 
-/// A shared client, built with the first call: without a CA bundle building fails, and plain HTTP must not suffer.
+/// Shared clients, each built with its first call: without certificate authorities the one for HTTPS cannot be built
+/// (they may be mounted later), and plain HTTP must not suffer.
 #[derive(Clone, Debug, Default)]
-pub struct HttpClient(Arc<OnceLock<reqwest::Client>>);
+pub struct HttpClient(Arc<Clients>);
+
+#[derive(Debug, Default)]
+struct Clients {
+    plain: OnceLock<reqwest::Client>,
+    tls: OnceLock<reqwest::Client>,
+}
 
 /// What is sent.
 #[derive(Debug)]
@@ -30,26 +37,29 @@ pub(super) struct Call<'a> {
 }
 
 impl HttpClient {
-    fn client(&self) -> Result<&reqwest::Client, DeliveryError> {
-        if let Some(client) = self.0.get() {
+    fn client(&self, url: &Url) -> Result<&reqwest::Client, DeliveryError> {
+        let plain = url.scheme() == "http";
+        let cell = if plain { &self.0.plain } else { &self.0.tls };
+        if let Some(client) = cell.get() {
             return Ok(client);
         }
-        let client = reqwest::Client::builder()
+        let builder = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .dns_resolver(Arc::new(address::Guarded))
             .user_agent(concat!("portreeve/", env!("CARGO_PKG_VERSION")))
             .pool_idle_timeout(Duration::from_secs(60))
-            .no_proxy()
-            .build()
-            .map_err(|error| DeliveryError::Transport(reason(&error)))?;
-        Ok(self.0.get_or_init(|| client))
+            .no_proxy();
+        // Without redirects a plain call never comes to need an authority.
+        let builder = if plain { builder.tls_certs_only([]) } else { builder };
+        let client = builder.build().map_err(|error| DeliveryError::Transport(reason(&error)))?;
+        Ok(cell.get_or_init(|| client))
     }
 
     /// Makes a call; success is any 2xx. Nothing of the answer's body is kept.
     pub(super) async fn send(&self, call: Call<'_>) -> Result<(), DeliveryError> {
         let Call { method, url, body, headers, timeout, auth, signing } = call;
         address::check(&url).map_err(DeliveryError::Url)?;
-        let mut request = self.client()?.request(method, url).timeout(timeout);
+        let mut request = self.client(&url)?.request(method, url).timeout(timeout);
         for (name, value) in headers {
             request = request.header(name, value);
         }

@@ -1,7 +1,8 @@
 //! Committing change sets, and forgetting what is old.
 
 use sqlx::Connection;
-use sqlx::sqlite::{SqliteConnection, SqlitePool};
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::{Sqlite, SqliteConnection, SqlitePool};
 
 use crate::observed::{ContainerKey, Nanos};
 use crate::reconcile::billing::Bill;
@@ -11,13 +12,30 @@ use crate::store::{ChangeSet, NewEvent, Settlement, StoreError};
 
 pub(super) async fn commit(pool: &SqlitePool, changes: &[ChangeSet]) -> Result<(), StoreError> {
     let mut connection = pool.acquire().await?;
+    let written = write(&mut connection, changes).await;
+    unless_failed(connection, written).await
+}
+
+async fn write(connection: &mut SqliteConnection, changes: &[ChangeSet]) -> Result<(), StoreError> {
     // IMMEDIATE: the write lock is taken at the start, so that no commit fails half-way for want of it.
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     for change in changes {
         apply(&mut transaction, change).await?;
     }
-    transaction.commit().await?;
-    Ok(())
+    Ok(transaction.commit().await?)
+}
+
+/// Parts with a connection on which a transaction failed. A full disk makes SQLite end the transaction by itself; the
+/// driver believes it open still and refuses to begin another, for ever.
+async fn unless_failed<T>(
+    connection: PoolConnection<Sqlite>,
+    written: Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    if written.is_err() {
+        // It holds nothing any more that could be lost.
+        let _ = connection.detach().close_hard().await;
+    }
+    written
 }
 
 async fn apply(db: &mut SqliteConnection, change: &ChangeSet) -> Result<(), StoreError> {
@@ -290,6 +308,11 @@ async fn settle(db: &mut SqliteConnection, settlement: &Settlement, at: Nanos) -
 
 pub(super) async fn prune(pool: &SqlitePool, before: Nanos) -> Result<u64, StoreError> {
     let mut connection = pool.acquire().await?;
+    let pruned = forget(&mut connection, before).await;
+    unless_failed(connection, pruned).await
+}
+
+async fn forget(connection: &mut SqliteConnection, before: Nanos) -> Result<u64, StoreError> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     let mut pruned = 0;
     for statement in [

@@ -171,6 +171,9 @@ async fn although_half_of_all_calls_fail_the_registry_becomes_what_is_wanted() {
         })
         .await;
     }
+    // One that failed again and again waits for long, unless a success of another wakes it.
+    receiver.discovery.faults(Faults::default());
+    post.commit(cell(99, up(99))).await;
     post.drained().await;
     let state = receiver.state();
     state.assert_clean();

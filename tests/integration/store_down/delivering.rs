@@ -71,9 +71,9 @@ async fn a_store_that_cannot_record_answers_makes_no_call_twice_and_few_at_all()
         wait::is((calls(Which::Billing), calls(Which::Discovery)) == (8, 8), keys(&receiver))
     })
     .await;
-    // Two queues, each with its eight results in hand, looking once a second.
+    // Once for each result in hand, and then once a second; not as fast as it goes.
     let looks = store.refused() - refused;
-    assert!((1..20).contains(&looks), "{looks} looks at a store that fails");
+    assert!((1..100).contains(&looks), "{looks} looks at a store that fails");
 
     store.fail_writes(false);
     post.drained().await;

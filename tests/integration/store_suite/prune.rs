@@ -17,7 +17,7 @@ pub async fn what_is_pending_is_never_pruned(bench: &mut impl Bench) {
         vec![bill("billing", &key, EventName::Started, 1), bill("billing", &key, EventName::Stopped, 1)];
     let cells = vec![("registry".to_owned(), key.clone(), portreeve::reconcile::discovery::Wanted::Down)];
     let change = ChangeSet { records: vec![Arc::new(gone.clone())], cells, at: Nanos(1), ..bills(two) };
-    commit(store, ChangeSet { at: Nanos(1), ..change }).await;
+    commit(store, change).await;
     let seq = store.due_lanes("billing", Nanos(0), &[], 8).await.unwrap()[0].bills[0].seq;
     let settled = vec![Settlement::BillDelivered { seq }];
     commit(store, ChangeSet { settled, at: Nanos(40), ..ChangeSet::default() }).await;
