@@ -63,6 +63,7 @@ impl Sqlite {
             return Err(unfit(format!("SQLite {version} is too old: 3.51.3 or later is needed")));
         }
         migrator().run(&writer).await?;
+        write::doubt_cells(&writer).await?;
         let readers =
             SqlitePoolOptions::new().max_connections(2).connect_with(options.read_only(true)).await?;
         Ok(Self { writer, readers, _lock: lock })
@@ -197,5 +198,40 @@ mod tests {
         let _first = Sqlite::open(&path).await.expect("the first opens");
         let second = Sqlite::open(&path).await.expect_err("the second does not");
         assert!(second.to_string().contains("another Portreeve"), "{second}");
+    }
+
+    #[tokio::test]
+    async fn what_was_under_way_when_a_process_ended_counts_as_sent_and_not_as_acknowledged() {
+        use crate::reconcile::discovery::Wanted;
+        use crate::store::Settlement;
+
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("portreeve.db");
+        let (key, registry) = (ContainerKey::new("local", "c1"), "d".to_owned());
+        let up = Wanted::Up("{}".to_owned());
+        let wants = |wanted: &Wanted| ChangeSet {
+            cells: vec![(registry.clone(), key.clone(), wanted.clone())],
+            ..ChangeSet::default()
+        };
+        let acked = Settlement::CellAcked {
+            registry: registry.clone(),
+            key: key.clone(),
+            generation: 1,
+            state: up.clone(),
+        };
+        let store = Sqlite::open(&path).await.expect("it opens");
+        let changes = [
+            wants(&up),
+            ChangeSet { settled: vec![acked], ..ChangeSet::default() },
+            wants(&Wanted::Down),
+            wants(&up),
+        ];
+        store.commit(&changes).await.expect("a commit");
+        let due = store.due_cells("d", Nanos(1), &[], 9).await.expect("cells");
+        assert_eq!(due[0].acked, Some(up), "nothing was sent in between");
+        drop(store);
+        let store = Sqlite::open(&path).await.expect("it opens again");
+        let due = store.due_cells("d", Nanos(1), &[], 9).await.expect("cells");
+        assert!(due[0].attempted && due[0].acked.is_none(), "{due:?}");
     }
 }

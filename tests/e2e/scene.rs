@@ -32,9 +32,15 @@ impl Scene {
     }
 
     pub async fn on(engine: Engine) -> Self {
+        let endpoint = engine.endpoint().to_owned();
+        Self::through(engine, &endpoint).await
+    }
+
+    /// On an engine that the program reaches at `endpoint`: a proxy's, say.
+    pub async fn through(engine: Engine, endpoint: &str) -> Self {
         let lab = Lab::new(&engine).await;
         let receiver = Receiver::start(Options::default()).await.unwrap();
-        let portreeve = Portreeve::new(env!("CARGO_BIN_EXE_portreeve")).docker_host(engine.endpoint());
+        let portreeve = Portreeve::new(env!("CARGO_BIN_EXE_portreeve")).docker_host(endpoint);
         let scene = Self { portreeve, receiver, lab, engine };
         scene.declare_services("labels", &scene.of_the_lab());
         // The built-in policy would heal other tests' containers, too.
