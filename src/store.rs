@@ -215,6 +215,8 @@ pub enum Settlement {
         firm: bool,
         /// What went wrong.
         error: String,
+        /// Whether what was acknowledged before is still what the registry holds: the failed call asked for no change.
+        keeps_ack: bool,
     },
 }
 

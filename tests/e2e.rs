@@ -3,7 +3,9 @@
 mod downtime;
 mod engine_outage;
 mod harness;
+mod kill_loop;
 mod lifecycle;
 mod own_engine;
 mod receiver;
 mod scene;
+mod silent_stream;

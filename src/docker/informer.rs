@@ -8,6 +8,7 @@
 //! A replay is read to its end before the list is looked at, so that the runs of a container are recorded in the
 //! order in which they happened.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -144,7 +145,7 @@ impl<W: Witness> Session<'_, W> {
         if let Err(error) = self.replay(cursor.as_ref()).await {
             return error;
         }
-        if let Err(error) = self.relist(true).await {
+        if let Err(error) = self.relist(Round::First).await {
             return error;
         }
         self.informer.witness.ready();
@@ -166,12 +167,17 @@ impl<W: Witness> Session<'_, W> {
                     renew = Instant::now() + RENEW;
                 }
                 () = tokio::time::sleep_until(resync) => {
-                    match self.relist(false).await {
+                    match self.relist(Round::Check).await {
                         Ok(false) => {}
-                        // Something changed and no event told of it: the stream may have fallen silent.
+                        // Something changed and no event told of it: the stream may have fallen silent. A new one
+                        // tells what happened; if that is silent, too, the list has to do.
                         Ok(true) => {
                             reader = self.renew();
                             renew = Instant::now() + RENEW;
+                            tokio::time::sleep(EXPLAIN).await;
+                            if let Err(error) = self.relist(Round::Proof).await {
+                                return error;
+                            }
                         }
                         Err(error) => return error,
                     }
@@ -246,37 +252,51 @@ impl<W: Witness> Session<'_, W> {
         Ok(())
     }
 
-    /// Lists, and has looked at what changed; `true` if something changed that no event had told of.
-    async fn relist(&mut self, first: bool) -> Result<bool, DockerError> {
-        let known = self.informer.witness.known();
+    /// Lists, and has looked at what changed; in a [`Round::Check`] says instead if something changed that no event
+    /// had told of.
+    async fn relist(&mut self, round: Round) -> Result<bool, DockerError> {
+        let known: HashSet<ContainerKey> = self.informer.witness.known().into_iter().collect();
         let rows = self.client.list().await?;
         let at = self.now();
-        let changed = |rows: &[Listed]| -> Vec<ContainerKey> {
-            let differs = |row: &&Listed| self.informer.seen.differs(row, at);
-            rows.iter().filter(differs).map(|row| row.key.clone()).collect()
+        let listed: HashSet<&ContainerKey> = rows.iter().map(|row| &row.key).collect();
+        // Events go on meanwhile: only what was known before the list and still is can be missing from it.
+        let absent = || -> Vec<ContainerKey> {
+            let still_known = self.informer.witness.known().into_iter();
+            still_known.filter(|key| known.contains(key) && !listed.contains(key)).collect()
         };
-        let absent: Vec<_> =
-            known.iter().filter(|key| !rows.iter().any(|row| row.key == **key)).cloned().collect();
-        let mut unexplained = changed(&rows);
-        let differs = !unexplained.is_empty() || !absent.is_empty();
-        if differs && !first {
+        let changed = || -> Vec<&ContainerKey> {
+            let differs = |row: &&Listed| self.informer.seen.differs(row, at);
+            rows.iter().filter(differs).map(|row| &row.key).collect()
+        };
+        let unexplained = || !(changed().is_empty() && absent().is_empty());
+        if round == Round::Check && unexplained() {
             tokio::time::sleep(EXPLAIN).await;
-            unexplained = changed(&rows);
+            if unexplained() {
+                return Ok(true);
+            }
         }
         // The replay was read up to the contact, and what happened before a later list has had its time to arrive.
-        let heard = if first { self.engine_time } else { at };
-        for key in &unexplained {
+        let heard = if round == Round::First { self.engine_time } else { at };
+        for key in changed() {
             self.informer.witness.look(key, heard);
         }
         for row in &rows {
             self.informer.seen.listed(row);
         }
-        let still_known = self.informer.witness.known();
-        let absent: Vec<_> = absent.into_iter().filter(|key| still_known.contains(key)).collect();
-        self.informer.witness.listed(at, &absent);
-        let untold = !unexplained.is_empty() || !absent.is_empty();
-        Ok(untold && !first)
+        self.informer.witness.listed(at, &absent());
+        Ok(false)
     }
+}
+
+/// What a list is made for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Round {
+    /// To begin with.
+    First,
+    /// To see whether the events told everything.
+    Check,
+    /// To learn what no event told.
+    Proof,
 }
 
 /// A task that reads a stream; ends with the handle.

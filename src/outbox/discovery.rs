@@ -147,6 +147,8 @@ impl DiscoveryQueue {
             next: after(wait),
             firm: retry_after.is_some(),
             error: error.to_string(),
+            // Whoever asked for something else may have been heard although no answer came.
+            keeps_ack: cell.acked.as_ref() == Some(&cell.wanted),
         }
     }
 

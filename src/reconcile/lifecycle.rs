@@ -97,6 +97,9 @@ impl<'a> Entry<'_, 'a> {
             self.ledger.runs[index].start_event.get_or_insert(at);
             return;
         }
+        if self.is_overtaken(at) {
+            return;
+        }
         // No inspect can ever show that run again.
         let waiting = self
             .ledger
@@ -121,6 +124,12 @@ impl<'a> Entry<'_, 'a> {
         self.report_start(format!("t:{}", at.0), at);
     }
 
+    /// Whether an inspect alone showed a run that began after `at`: what comes in between comes too late to be told in
+    /// order, and the gap before that run covers it.
+    fn is_overtaken(&self, at: Nanos) -> bool {
+        self.ledger.runs.iter().any(|run| run.started > at && run.start_event.is_none())
+    }
+
     fn died(&mut self, at: Nanos, exit_code: i64) {
         if self.ledger.runs.iter().any(|run| run.end_event == Some(at)) {
             return; // a replay
@@ -142,6 +151,9 @@ impl<'a> Entry<'_, 'a> {
 
     /// A die event of a run whose beginning was not seen.
     fn died_unseen(&mut self, at: Nanos, exit_code: i64) {
+        if self.is_overtaken(at) {
+            return;
+        }
         if let Some((container, started)) = self.shown().filter(|(container, started)| {
             *started <= at
                 && !container.state.is_up()

@@ -112,6 +112,7 @@ impl Store for Sqlite {
     }
 
     async fn load(&self) -> Result<Loaded, StoreError> {
+        write::doubt_cells(&self.writer).await?;
         read::load(&self.writer).await
     }
 
@@ -197,5 +198,37 @@ mod tests {
         let _first = Sqlite::open(&path).await.expect("the first opens");
         let second = Sqlite::open(&path).await.expect_err("the second does not");
         assert!(second.to_string().contains("another Portreeve"), "{second}");
+    }
+
+    #[tokio::test]
+    async fn what_was_under_way_when_a_process_ended_counts_as_sent_and_not_as_acknowledged() {
+        use crate::reconcile::discovery::Wanted;
+        use crate::store::Settlement;
+
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("portreeve.db");
+        let (key, registry) = (ContainerKey::new("local", "c1"), "d".to_owned());
+        let up = Wanted::Up("{}".to_owned());
+        let wants = |wanted: &Wanted| ChangeSet {
+            cells: vec![(registry.clone(), key.clone(), wanted.clone())],
+            ..ChangeSet::default()
+        };
+        let acked = Settlement::CellAcked {
+            registry: registry.clone(),
+            key: key.clone(),
+            generation: 1,
+            state: up.clone(),
+        };
+        let store = Sqlite::open(&path).await.expect("it opens");
+        let changes =
+            [wants(&up), ChangeSet { settled: vec![acked], ..ChangeSet::default() }, wants(&Wanted::Down)];
+        store.commit(&changes).await.expect("a commit");
+        let due = store.due_cells("d", Nanos(1), &[], 9).await.expect("cells");
+        assert_eq!(due[0].acked, Some(up), "nothing was sent since");
+        drop(store);
+        let store = Sqlite::open(&path).await.expect("it opens again");
+        store.load().await.expect("what is remembered");
+        let due = store.due_cells("d", Nanos(1), &[], 9).await.expect("cells");
+        assert!(due[0].attempted && due[0].acked.is_none(), "{due:?}");
     }
 }

@@ -32,9 +32,15 @@ impl Scene {
     }
 
     pub async fn on(engine: Engine) -> Self {
+        let endpoint = engine.endpoint().to_owned();
+        Self::through(engine, &endpoint).await
+    }
+
+    /// On an engine that the program reaches at `endpoint`: a proxy's, say.
+    pub async fn through(engine: Engine, endpoint: &str) -> Self {
         let lab = Lab::new(&engine).await;
         let receiver = Receiver::start(Options::default()).await.unwrap();
-        let portreeve = Portreeve::new(env!("CARGO_BIN_EXE_portreeve")).docker_host(engine.endpoint());
+        let portreeve = Portreeve::new(env!("CARGO_BIN_EXE_portreeve")).docker_host(endpoint);
         let scene = Self { portreeve, receiver, lab, engine };
         scene.declare_services("labels", &scene.of_the_lab());
         // The built-in policy would heal other tests' containers, too.
@@ -122,7 +128,8 @@ impl Scene {
     pub async fn events(&self, container: &Container, types: &[&str]) -> Vec<Value> {
         let path = format!("/api/events?limit=10000&container={}", container.id());
         let Value::Array(events) = self.json(&path).await.unwrap() else { panic!("no array") };
-        let wanted = |event: &Value| types.is_empty() || types.iter().any(|kind| event["event_type"] == *kind);
+        let wanted =
+            |event: &Value| types.is_empty() || types.iter().any(|kind| event["event_type"] == *kind);
         events.into_iter().rev().filter(wanted).collect()
     }
 
@@ -152,10 +159,8 @@ pub async fn finished_at(container: &Container) -> String {
 
 /// An engine's time as bills carry it: milliseconds, truncated.
 pub fn billed_time(engine_time: &str) -> String {
-    let (seconds, fraction) = engine_time.trim_end_matches('Z').split_once('.').unwrap_or((
-        engine_time.trim_end_matches('Z'),
-        "",
-    ));
+    let (seconds, fraction) =
+        engine_time.trim_end_matches('Z').split_once('.').unwrap_or((engine_time.trim_end_matches('Z'), ""));
     let millis: String = fraction.chars().chain("000".chars()).take(3).collect();
     format!("{seconds}.{millis}+00:00")
 }

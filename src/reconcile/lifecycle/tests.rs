@@ -242,3 +242,20 @@ fn a_run_that_began_after_all_events_heard_is_left_to_its_start_event() {
     let told = step_heard(&mut ledger, &[Fact::Started(Nanos(412))], Answer::Shown(&last), Nanos(412));
     assert_eq!(told, "+s:410@410");
 }
+
+#[test]
+fn events_of_runs_that_an_inspect_has_overtaken_come_too_late_to_be_told() {
+    let mut ledger = Ledger::default();
+    step(&mut ledger, &[Fact::Started(Nanos(212))], Answer::Shown(&running(210)));
+    // Two restarts while the stream was silent.
+    let last = shown(State::Running, 410, 399);
+    assert_eq!(step(&mut ledger, &[], Answer::Shown(&last)), "-s:210@399 +s:410@410 ?210..399");
+    let late = [
+        Fact::Died(Nanos(300), 0),
+        Fact::Started(Nanos(312)),
+        Fact::Died(Nanos(400), 0),
+        Fact::Started(Nanos(412)),
+    ];
+    assert_eq!(step(&mut ledger, &late, Answer::Shown(&last)), "");
+    assert_eq!(step(&mut ledger, &[Fact::Died(Nanos(500), 0)], Answer::Gone), "-s:410@500");
+}

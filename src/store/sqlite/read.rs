@@ -16,8 +16,6 @@ fn document<T: serde::de::DeserializeOwned>(what: &'static str, text: &str) -> R
 }
 
 pub(super) async fn load(pool: &SqlitePool) -> Result<Loaded, StoreError> {
-    // Before a crash a call may have been sent that no answer was recorded of.
-    sqlx::query("UPDATE cells SET attempted = 1 WHERE attempted = 0").execute(pool).await?;
     let mut loaded = Loaded::default();
     let mut runs: BTreeMap<(String, String), Vec<Run>> = BTreeMap::new();
     let rows = sqlx::query(

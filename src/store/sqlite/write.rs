@@ -287,15 +287,16 @@ async fn settle(db: &mut SqliteConnection, settlement: &Settlement, at: Nanos) -
                 .await?;
             }
         }
-        Settlement::CellWaits { registry, key, attempts, next, firm, error } => {
+        Settlement::CellWaits { registry, key, attempts, next, firm, error, keeps_ack } => {
             sqlx::query(
-                "UPDATE cells SET attempts = ?, next_ns = ?, firm = ?, last_error = ?, attempted = 1
-                 WHERE registry = ? AND engine = ? AND container_id = ?",
+                "UPDATE cells SET attempts = ?, next_ns = ?, firm = ?, last_error = ?, attempted = 1,
+                     acked = iif(?, acked, NULL) WHERE registry = ? AND engine = ? AND container_id = ?",
             )
             .bind(attempts)
             .bind(next.0)
             .bind(firm)
             .bind(error)
+            .bind(keeps_ack)
             .bind(registry)
             .bind(&*key.engine)
             .bind(&*key.id)
@@ -303,6 +304,16 @@ async fn settle(db: &mut SqliteConnection, settlement: &Settlement, at: Nanos) -
             .await?;
         }
     }
+    Ok(())
+}
+
+/// Calls may have been under way when the last process ended: what came of them nobody knows.
+pub(super) async fn doubt_cells(pool: &SqlitePool) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE cells SET attempted = 1, acked = iif(dirty, NULL, acked) WHERE attempted = 0 OR dirty = 1",
+    )
+    .execute(pool)
+    .await?;
     Ok(())
 }
 

@@ -28,7 +28,9 @@ async fn ack(store: &dyn Store, cell: &Cell) {
 
 async fn waits(store: &dyn Store, key: &ContainerKey, next: i64, firm: bool) {
     let (registry, key, error) = ("registry".to_owned(), key.clone(), "HTTP 500".to_owned());
-    settle(store, Settlement::CellWaits { registry, key, attempts: 2, next: Nanos(next), firm, error }).await;
+    let next = Nanos(next);
+    settle(store, Settlement::CellWaits { registry, key, attempts: 2, next, firm, error, keeps_ack: true })
+        .await;
 }
 
 async fn due(store: &dyn Store, now: i64) -> Vec<Cell> {
