@@ -12,7 +12,8 @@ async fn degraded(scene: &Scene) {
     wait::until("it says that the engine is away", wait::SOON, || async {
         let health = scene.json("/health/detailed").await?;
         let engine = &health["engines"]["local"];
-        let away = health["status"] == "degraded" && engine["connected"] == false && engine["error"].is_string();
+        let away =
+            health["status"] == "degraded" && engine["connected"] == false && engine["error"].is_string();
         if away { Ok(()) } else { Err(format!("{health:#}")) }
     })
     .await;
@@ -42,8 +43,7 @@ async fn an_engine_that_is_stopped_and_started_is_followed_without_a_false_word(
     scene.declare_policy("  triggers: {exited: always}\n");
     scene.portreeve.start().await;
     let plain = scene.lab.container("plain").label("autoheal", "true").start().await;
-    let always =
-        scene.lab.container("always").restart_policy(RestartPolicyNameEnum::ALWAYS).start().await;
+    let always = scene.lab.container("always").restart_policy(RestartPolicyNameEnum::ALWAYS).start().await;
     let idle = scene.lab.container("idle").create().await;
     scene.registered(&[&plain, &always]).await;
 
@@ -75,8 +75,7 @@ async fn an_engine_that_is_killed_is_followed_and_its_boot_ends_what_it_lost() {
     let mut scene = Scene::own().await;
     scene.portreeve.start().await;
     let plain = scene.lab.container("plain").start().await;
-    let always =
-        scene.lab.container("always").restart_policy(RestartPolicyNameEnum::ALWAYS).start().await;
+    let always = scene.lab.container("always").restart_policy(RestartPolicyNameEnum::ALWAYS).start().await;
     scene.registered(&[&plain, &always]).await;
 
     scene.engine.kill9().await;

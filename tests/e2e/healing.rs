@@ -72,8 +72,14 @@ async fn a_labelled_container_is_monitored_at_once_and_restarted_when_it_turns_u
         );
         scene.portreeve.wait_line(&line).await;
     }
-    scene.portreeve.wait_line("Event listener started for auto-monitoring containers with autoheal=true").await;
-    scene.portreeve.wait_line(&format!("Container '{}' ({}) is excl", excluded.name(), &excluded.id()[..12])).await;
+    scene
+        .portreeve
+        .wait_line("Event listener started for auto-monitoring containers with autoheal=true")
+        .await;
+    scene
+        .portreeve
+        .wait_line(&format!("Container '{}' ({}) is excl", excluded.name(), &excluded.id()[..12]))
+        .await;
     let warning = scene.told(&near, "label_warning", 1).await;
     assert_eq!(warning[0]["reason"], "NearMiss");
     let config = scene.json("/api/config").await.unwrap();

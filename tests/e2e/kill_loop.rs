@@ -41,9 +41,9 @@ impl Dice {
 
 fn seed() -> u64 {
     let given = std::env::var("PORTREEVE_SEED").ok();
-    let seed = given.map(|seed| seed.parse().expect("PORTREEVE_SEED is a number")).unwrap_or_else(|| {
-        std::time::UNIX_EPOCH.elapsed().unwrap().subsec_nanos().into()
-    });
+    let seed = given
+        .map(|seed| seed.parse().expect("PORTREEVE_SEED is a number"))
+        .unwrap_or_else(|| std::time::UNIX_EPOCH.elapsed().unwrap().subsec_nanos().into());
     eprintln!("PORTREEVE_SEED={seed}");
     seed
 }
@@ -151,7 +151,10 @@ async fn kill_loop(kills: usize, events: usize) {
 
     wait::until("all is told as the engine tells it", CATCH_UP, || async {
         let deviations = deviations(&scene, &record);
-        wait::is(deviations.is_empty(), (deviations, scene.receiver.state().violations, scene.portreeve.log()))
+        wait::is(
+            deviations.is_empty(),
+            (deviations, scene.receiver.state().violations, scene.portreeve.log()),
+        )
     })
     .await;
     assert_times(&scene, &record);
@@ -162,9 +165,11 @@ async fn kill_loop(kills: usize, events: usize) {
         let up: BTreeSet<String> =
             scene.receiver.look(|state| state.up().into_iter().map(str::to_owned).collect());
         let differ: Vec<String> = up.symmetric_difference(&running).cloned().collect();
-        let about = |line: &String| differ.iter().any(|id| line.contains(id.as_str()) || line.contains(&id[..12]));
+        let about =
+            |line: &String| differ.iter().any(|id| line.contains(id.as_str()) || line.contains(&id[..12]));
         let lines: Vec<_> = scene.portreeve.lines().into_iter().filter(about).collect();
-        let calls: Vec<_> = scene.receiver.state().calls.iter().map(ToString::to_string).filter(about).collect();
+        let calls: Vec<_> =
+            scene.receiver.state().calls.iter().map(ToString::to_string).filter(about).collect();
         wait::is(differ.is_empty(), (differ.clone(), lines, calls))
     })
     .await;

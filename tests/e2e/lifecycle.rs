@@ -39,10 +39,7 @@ async fn registered_body(scene: &Scene, container: &Container) -> String {
 fn bodies(scene: &Scene, which: Which, container: &Container) -> Vec<String> {
     scene.receiver.look(|state| {
         let about = state.calls.iter().filter(|call| call.which == which && !call.request.body.is_empty());
-        about
-            .map(|call| call.request.body.clone())
-            .filter(|body| body.contains(container.id()))
-            .collect()
+        about.map(|call| call.request.body.clone()).filter(|body| body.contains(container.id())).collect()
     })
 }
 
@@ -130,9 +127,8 @@ async fn a_life_is_told_to_both_services_byte_for_byte() {
     scene.receiver.state().assert_clean();
 
     let lines = lines_about(&scene, &web);
-    let of = |what: &str| -> Vec<String> {
-        lines.iter().filter(|line| line.contains(what)).cloned().collect()
-    };
+    let of =
+        |what: &str| -> Vec<String> { lines.iter().filter(|line| line.contains(what)).cloned().collect() };
     let changes = [
         "None -> created",
         "created -> running",
@@ -235,10 +231,8 @@ async fn every_run_that_the_engines_restart_policy_makes_is_billed() {
     let mut scene = Scene::shared().await;
     scene.portreeve.start().await;
     let record = EngineRecord::start(&scene.engine, &scene.lab).await;
-    let policy = RestartPolicy {
-        name: Some(RestartPolicyNameEnum::ON_FAILURE),
-        maximum_retry_count: Some(3),
-    };
+    let policy =
+        RestartPolicy { name: Some(RestartPolicyNameEnum::ON_FAILURE), maximum_retry_count: Some(3) };
     let crashing = scene.lab.container("crashing").shell("exit 3");
     let crashing = crashing.with(|_, host| host.restart_policy = Some(policy)).start().await;
     record.wait(crashing.id(), "die", 4).await;

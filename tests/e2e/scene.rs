@@ -128,7 +128,8 @@ impl Scene {
     pub async fn events(&self, container: &Container, types: &[&str]) -> Vec<Value> {
         let path = format!("/api/events?limit=10000&container={}", container.id());
         let Value::Array(events) = self.json(&path).await.unwrap() else { panic!("no array") };
-        let wanted = |event: &Value| types.is_empty() || types.iter().any(|kind| event["event_type"] == *kind);
+        let wanted =
+            |event: &Value| types.is_empty() || types.iter().any(|kind| event["event_type"] == *kind);
         events.into_iter().rev().filter(wanted).collect()
     }
 
@@ -158,10 +159,8 @@ pub async fn finished_at(container: &Container) -> String {
 
 /// An engine's time as bills carry it: milliseconds, truncated.
 pub fn billed_time(engine_time: &str) -> String {
-    let (seconds, fraction) = engine_time.trim_end_matches('Z').split_once('.').unwrap_or((
-        engine_time.trim_end_matches('Z'),
-        "",
-    ));
+    let (seconds, fraction) =
+        engine_time.trim_end_matches('Z').split_once('.').unwrap_or((engine_time.trim_end_matches('Z'), ""));
     let millis: String = fraction.chars().chain("000".chars()).take(3).collect();
     format!("{seconds}.{millis}+00:00")
 }

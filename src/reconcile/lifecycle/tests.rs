@@ -195,8 +195,13 @@ fn an_end_is_never_before_its_start_and_paused_counts_as_running() {
 fn restarting_is_the_end_of_a_run_though_the_engine_calls_it_running() {
     let mut ledger = Ledger::default();
     step(&mut ledger, &[], Answer::Shown(&running(210)));
-    let advance =
-        advance(&mut ledger, &[], Answer::Shown(&shown(State::Restarting, 210, 220)), FIRST_CONTACT, Nanos(i64::MAX));
+    let advance = advance(
+        &mut ledger,
+        &[],
+        Answer::Shown(&shown(State::Restarting, 210, 220)),
+        FIRST_CONTACT,
+        Nanos(i64::MAX),
+    );
     assert_eq!(advance.states, [(Some(State::Running), Some(State::Restarting))]);
     assert_eq!(advance.transitions.len(), 1);
 }
