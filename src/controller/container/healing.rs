@@ -65,7 +65,9 @@ impl Reconciler {
             (connected, world.own.contains(&key.id))
         });
         let own_fault = shared.own_fault();
-        let healing = decide(&Situation {
+        // Until all that happened before the contact has been heard nothing is decided: then everything is.
+        let catching_up = attachment.is_some() && !connected;
+        let situation = Situation {
             container,
             policy,
             memory: &memory,
@@ -77,14 +79,21 @@ impl Reconciler {
             read_only: attachment.is_some_and(|attachment| attachment.read_only),
             now,
             seed: seed(&logical_id),
-        });
+        };
+        let healing = if catching_up {
+            Healing { memory: memory.clone(), ..Healing::default() }
+        } else {
+            decide(&situation)
+        };
         let Healing { memory, action, blocked, notes: decided, requeue_at } = healing;
         notes.extend(decided);
         let host = self.host(&key.engine);
         for note in &notes {
             tell(record, &host, now, note, outcome);
         }
-        locked(&shared.blocked).insert(key.clone(), blocked);
+        if !catching_up {
+            locked(&shared.blocked).insert(key.clone(), blocked);
+        }
         if memory != *slot
             && let Ok(document) = serde_json::to_string(&memory)
         {
