@@ -1,5 +1,5 @@
 //! The one integration-test binary: each module is a part of the project seen from outside.
-#![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, unreachable_pub)]
 
 mod e2e;
 mod integration;
