@@ -36,18 +36,18 @@ pub(super) async fn list(State(api): State<Api>) -> Json<Vec<Row>> {
     let world = api.shared.world();
     let mut rows = Vec::with_capacity(world.containers.len());
     for container in world.containers.values() {
-        rows.push(row(&api, container).await);
+        rows.push(row(&api, container));
     }
     rows.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
     Json(rows)
 }
 
-async fn row(api: &Api, container: &Container) -> Row {
+fn row(api: &Api, container: &Container) -> Row {
     let policy = match api.shared.desired.load().policy_for(container) {
         PolicyChoice::Selected { name, .. } => Some(name),
         PolicyChoice::Excluded { .. } | PolicyChoice::NotSelected { .. } => None,
     };
-    let memory = api.shared.healing(&container.logical_id()).await.unwrap_or_default();
+    let memory = api.shared.healing(&container.logical_id()).unwrap_or_default();
     Row {
         id: container.key.id.to_string(),
         name: container.name.clone(),

@@ -97,7 +97,11 @@ impl<'a> Entry<'_, 'a> {
             self.ledger.runs[index].start_event.get_or_insert(at);
             return;
         }
-        if self.is_overtaken(at) {
+        if let Some(later) = self.overtaking(at) {
+            let known =
+                self.ledger.runs.iter().filter_map(|run| run.ended).filter(|ended| *ended <= at).max();
+            let from = known.unwrap_or(self.first_contact);
+            self.gap(from, later, "a run that came and went before another was seen by inspect");
             return;
         }
         // No inspect can ever show that run again.
@@ -124,10 +128,11 @@ impl<'a> Entry<'_, 'a> {
         self.report_start(format!("t:{}", at.0), at);
     }
 
-    /// Whether an inspect alone showed a run that began after `at`: what comes in between comes too late to be told in
-    /// order, and the gap before that run covers it.
-    fn is_overtaken(&self, at: Nanos) -> bool {
-        self.ledger.runs.iter().any(|run| run.started > at && run.start_event.is_none())
+    /// When a run began that an inspect alone showed, if one did after `at`: what comes in between comes too late to be
+    /// told in order, and is a gap before that run.
+    fn overtaking(&self, at: Nanos) -> Option<Nanos> {
+        let overtaking = |run: &&Run| run.started > at && run.start_event.is_none();
+        self.ledger.runs.iter().find(overtaking).map(|run| run.started)
     }
 
     fn died(&mut self, at: Nanos, exit_code: i64) {
@@ -151,7 +156,7 @@ impl<'a> Entry<'_, 'a> {
 
     /// A die event of a run whose beginning was not seen.
     fn died_unseen(&mut self, at: Nanos, exit_code: i64) {
-        if self.is_overtaken(at) {
+        if self.overtaking(at).is_some() {
             return;
         }
         if let Some((container, started)) = self.shown().filter(|(container, started)| {
