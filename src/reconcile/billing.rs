@@ -77,6 +77,17 @@ pub fn bills(
                 bills.push(bill(account, target, spec, run, event, at));
             }
         };
+        let ends_now = |key: &str| {
+            transitions.iter().any(|other| matches!(other, Transition::Stopped { run, .. } if run == key))
+        };
+        // Its runs that ended while the service was not declared.
+        for run in account.ledger.runs.iter().filter(|run| !ends_now(&run.key)) {
+            if let Some(at) = run.ended
+                && follower.open.remove(&run.key)
+            {
+                send(Some(&run.key), EventName::Stopped, at);
+            }
+        }
         for transition in transitions {
             let (event, run, at) = transition.parts();
             match transition {
@@ -232,6 +243,17 @@ mod tests {
         let removed = Transition::Removed { at: Nanos(STARTED) };
         assert_eq!(sent(&ledger, &narrowed, &mut followers, &[stopped(), removed.clone()]).len(), 2);
         assert_eq!(sent(&ledger, &narrowed, &mut BTreeMap::new(), &[stopped(), removed]).len(), 0);
+    }
+
+    #[test]
+    fn a_service_that_is_back_is_told_of_the_end_it_missed() {
+        let (all, mut followers) = (spec(Selector::everything()), BTreeMap::new());
+        sent(&open_run(), &all, &mut followers, &[started()]);
+        let mut ledger = open_run();
+        ledger.runs[0].ended = Some(Nanos(STARTED + 1_000_000));
+        let missed = sent(&ledger, &all, &mut followers, &[]);
+        assert!(missed.len() == 1 && missed[0].contains("stopped"), "{missed:?}");
+        assert_eq!(sent(&ledger, &all, &mut followers, &[]).len(), 0);
     }
 
     #[test]
