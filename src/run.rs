@@ -132,4 +132,7 @@ fn tell_problems(desired: &Desired) {
     for problem in &desired.problems {
         error!(target: "portreeve::manifests", "{problem}; what was last good stays in force");
     }
+    for warning in &desired.warnings {
+        warn!(target: "portreeve::manifests", "{warning}");
+    }
 }
