@@ -72,7 +72,8 @@ impl<Q: Queue> Dispatcher<Q> {
     pub async fn run(self, stop: CancellationToken) {
         let mut busy: Vec<ContainerKey> = Vec::new();
         let mut calls: JoinSet<(ContainerKey, Worked)> = JoinSet::new();
-        let (mut failing, mut woken) = (false, None::<Instant>);
+        // What failed before this process began waits as well: the first success wakes it.
+        let (mut failing, mut woken) = (true, None::<Instant>);
         let mut resend = self.queue.resend_period().map(|period| Instant::now() + period);
         while !stop.is_cancelled() {
             let next_look = match self.fill(&mut busy, &mut calls).await {
