@@ -21,6 +21,7 @@ use crate::observed::{Nanos, World};
 use crate::outbox::HttpClient;
 use crate::store::{Store, StoreError};
 
+mod catalogue;
 mod commit;
 mod container;
 mod engines;
@@ -30,6 +31,7 @@ mod shared;
 mod targets;
 mod timers;
 
+pub use catalogue::{Catalogue, Change, Match, Outcome, Refused, Request, Written};
 pub use commit::StoreHealth;
 pub use shared::Shared;
 

@@ -1,7 +1,7 @@
 //! The work queue: one inbox per container. The same container is never worked on twice at once; others are.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
 
@@ -39,6 +39,8 @@ pub(super) struct Work {
     pub gap: Option<Nanos>,
     /// How actions ended, by intent.
     pub concluded: Vec<(String, ActionOutcome)>,
+    /// Somebody lifts its quarantine; told when that is committed.
+    pub releases: Vec<Arc<Notify>>,
     /// Failures in a row of this work.
     pub failures: u32,
 }
@@ -46,13 +48,14 @@ pub(super) struct Work {
 impl Work {
     /// Puts `newer` behind this.
     fn append(&mut self, newer: Self) {
-        let Self { events, look, absent, stream_ended, gap, concluded, failures } = newer;
+        let Self { events, look, absent, stream_ended, gap, concluded, releases, failures } = newer;
         self.events.extend(events);
         self.look |= look;
         self.absent = absent.or(self.absent);
         self.stream_ended = stream_ended.or(self.stream_ended);
         self.gap = gap.or(self.gap);
         self.concluded.extend(concluded);
+        self.releases.extend(releases);
         self.failures = self.failures.max(failures);
     }
 }

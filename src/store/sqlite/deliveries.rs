@@ -9,18 +9,18 @@ use crate::store::{Delivery, DeliveryFilter, DeliveryKind, DeliveryState, StoreE
 
 const BILLS: &str = "SELECT o.seq, o.target, o.engine, o.container_id, c.name AS container_name, o.event_id, o.event,
         o.created_ns, o.delivered_ns, l.parked, l.attempts, l.next_ns, l.last_error,
-        CASE WHEN o.delivered_ns IS NOT NULL THEN 'delivered' WHEN l.parked = 1 THEN 'parked' ELSE 'pending' END AS state
+        CASE WHEN o.delivered_ns IS NOT NULL THEN 'delivered' WHEN l.parked = 1 THEN 'parked' ELSE 'pending' END AS progress
     FROM outbox o
         LEFT JOIN lanes l ON l.target = o.target AND l.engine = o.engine AND l.container_id = o.container_id
         LEFT JOIN containers c ON c.engine = o.engine AND c.id = o.container_id
     WHERE (?1 IS NULL OR o.target = ?1)
         AND (?2 IS NULL OR c.name = ?2 OR (length(?2) >= 6 AND substr(o.container_id, 1, length(?2)) = ?2))
-        AND (?3 IS NULL OR state = ?3) AND (?4 IS NULL OR o.seq = ?4)
+        AND (?3 IS NULL OR progress = ?3) AND (?4 IS NULL OR o.seq = ?4)
     ORDER BY o.seq DESC LIMIT ?5";
 
 const CELLS: &str = "SELECT 0 AS seq, d.registry AS target, d.engine, d.container_id, c.name AS container_name,
         NULL AS event_id, d.wanted AS event, d.changed_ns AS created_ns, NULL AS delivered_ns, d.attempts, d.next_ns,
-        d.last_error, 'pending' AS state
+        d.last_error, 'pending' AS progress
     FROM cells d LEFT JOIN containers c ON c.engine = d.engine AND c.id = d.container_id
     WHERE d.dirty = 1 AND (?1 IS NULL OR d.registry = ?1)
         AND (?2 IS NULL OR c.name = ?2 OR (length(?2) >= 6 AND substr(d.container_id, 1, length(?2)) = ?2))
@@ -51,7 +51,7 @@ pub(super) async fn deliveries(
 }
 
 fn delivery(kind: DeliveryKind, row: &SqliteRow) -> Result<Delivery, StoreError> {
-    let word: &str = row.try_get("state")?;
+    let word: &str = row.try_get("progress")?;
     let state = DeliveryState::ALL.into_iter().find(|state| state.as_str() == word);
     let state = state.unwrap_or(DeliveryState::Pending);
     let event: String = row.try_get("event")?;
@@ -59,11 +59,8 @@ fn delivery(kind: DeliveryKind, row: &SqliteRow) -> Result<Delivery, StoreError>
         DeliveryKind::Bill => event,
         DeliveryKind::Cell => {
             let damaged = |source| StoreError::Damaged { what: "discovery cell", source };
-            match serde_json::from_str(&event).map_err(damaged)? {
-                Wanted::Up { .. } => "up".to_owned(),
-                Wanted::Down => "down".to_owned(),
-                Wanted::Absent => "absent".to_owned(),
-            }
+            let wanted: Wanted = serde_json::from_str(&event).map_err(damaged)?;
+            wanted.as_str().to_owned()
         }
     };
     // Of what is delivered the lane's figures say nothing.
