@@ -94,9 +94,11 @@ impl Api {
     /// Serves on `listener` until `stop`, and then finishes what is in hand for a moment.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> std::io::Result<()> {
         let stopped = stop.clone();
-        let serving =
-            axum::serve(listener, self.until(stop.clone()).router().into_make_service_with_connect_info::<SocketAddr>())
-                .with_graceful_shutdown(async move { stopped.cancelled().await });
+        let serving = axum::serve(
+            listener,
+            self.until(stop.clone()).router().into_make_service_with_connect_info::<SocketAddr>(),
+        )
+        .with_graceful_shutdown(async move { stopped.cancelled().await });
         let deadline = async {
             stop.cancelled().await;
             tokio::time::sleep(LAST_ANSWERS).await;

@@ -29,6 +29,8 @@ mod progress;
 mod queue;
 mod shared;
 mod targets;
+#[cfg(test)]
+mod tests;
 mod timers;
 
 pub use catalogue::{Catalogue, Change, Match, Outcome, Refused, Request, Written};

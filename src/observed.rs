@@ -14,7 +14,9 @@ use crate::resource::Subject;
 
 /// Nanoseconds since the Unix epoch: the resolution the engine reports times in. Keys and comparisons use this
 /// integer, never a formatted time (the engine trims trailing zeros).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
 pub struct Nanos(pub i64);
 

@@ -110,8 +110,8 @@ pub async fn run(config: RunConfig) -> Result<(), RunError> {
 /// thousand objects applied one by one, not each has all others decided on anew.
 const REST: u32 = 4;
 
-/// What is in force, now and after every change of the directories and every write of the API.
-fn desired(
+/// What is in force, now and after every change of the directories and every write of the API; `catalogue` follows it.
+pub fn desired(
     mut sets: watch::Receiver<Arc<LoadedSet>>,
     catalogue: Arc<Catalogue>,
     layers: Layers,

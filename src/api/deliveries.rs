@@ -175,9 +175,9 @@ pub(super) async fn replay_target(
     Parameters(query): Parameters<Query>,
 ) -> Result<Json<Status>, Failure> {
     query::only(&query, REPLAY)?;
-    let target = query.get("target").ok_or_else(|| {
-        Failure::bad_request("say which BillingService is meant: ?target=NAME")
-    })?;
+    let target = query
+        .get("target")
+        .ok_or_else(|| Failure::bad_request("say which BillingService is meant: ?target=NAME"))?;
     let declared: Vec<String> = api.shared.desired.load().billing.keys().cloned().collect();
     let (held, _) = api.shared.store.depths().await?;
     if !declared.contains(target) && !held.contains_key(target) {

@@ -24,7 +24,11 @@ fn render(document: &Value) -> String {
     let mut page = String::from("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">");
     page.push_str("<meta name=\"viewport\" content=\"width=device-width\"><title>Portreeve API</title>");
     // Writing into a string cannot fail.
-    let _ = write!(page, "<style>{STYLE}</style></head><body><h1>Portreeve API {}</h1>", text(&document["info"]["version"]));
+    let _ = write!(
+        page,
+        "<style>{STYLE}</style></head><body><h1>Portreeve API {}</h1>",
+        text(&document["info"]["version"])
+    );
     let _ = write!(page, "<p>{}</p>", text(&document["info"]["description"]));
     page.push_str("<p>The same for programs: <a href=\"/openapi.json\">/openapi.json</a>. With tokens, send <code>Authorization: Bearer …</code>.</p><h2>Routes</h2>");
     for (path, item) in fields(&document["paths"]) {

@@ -33,9 +33,13 @@ pub(super) async fn list(
 ) -> Result<Response, Failure> {
     let kind = match Noun::parse(&plural)? {
         Noun::Kind(kind) => kind,
-        Noun::Containers => return containers::objects(state, parameters).await.map(IntoResponse::into_response),
+        Noun::Containers => {
+            return containers::objects(state, parameters).await.map(IntoResponse::into_response);
+        }
         Noun::Events => return events::objects(state, parameters).await.map(IntoResponse::into_response),
-        Noun::Deliveries => return deliveries::list(state, parameters).await.map(IntoResponse::into_response),
+        Noun::Deliveries => {
+            return deliveries::list(state, parameters).await.map(IntoResponse::into_response);
+        }
     };
     let (State(api), Parameters(query)) = (state, parameters);
     query::only(&query, LIST)?;

@@ -130,7 +130,8 @@ fn operation(route: &Route, path: &str, kind: Option<KindId>, generator: &mut Sc
         answer["content"] = content;
     }
     let refused = if below_apis { "Status" } else { "Refusal" };
-    let mut responses = json!({"200": answer, "default": {"$ref": format!("#/components/responses/{refused}")}});
+    let mut responses =
+        json!({"200": answer, "default": {"$ref": format!("#/components/responses/{refused}")}});
     if matches!(route.body, Content::Object) {
         responses["201"] = responses["200"].clone();
         responses["201"]["description"] = json!("Created");

@@ -56,12 +56,7 @@ pub(super) struct Item<T> {
 impl<T> List<T> {
     /// All of it.
     pub(super) fn whole(kind: &str, items: Vec<T>) -> Self {
-        Self {
-            api_version: API_VERSION,
-            kind: format!("{kind}List"),
-            metadata: ListMeta::default(),
-            items,
-        }
+        Self { api_version: API_VERSION, kind: format!("{kind}List"), metadata: ListMeta::default(), items }
     }
 
     #[must_use]

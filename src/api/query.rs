@@ -41,9 +41,11 @@ pub(super) fn number(
 ) -> Result<Option<u32>, Failure> {
     let Some(text) = query.get(name).filter(|text| !text.is_empty()) else { return Ok(None) };
     let (least, most) = (range.start(), range.end());
-    text.parse().ok().filter(|number| range.contains(number)).map(Some).ok_or_else(|| {
-        Failure::bad_request(format!("{name} is a whole number between {least} and {most}"))
-    })
+    text.parse()
+        .ok()
+        .filter(|number| range.contains(number))
+        .map(Some)
+        .ok_or_else(|| Failure::bad_request(format!("{name} is a whole number between {least} and {most}")))
 }
 
 /// Whether nothing is to be written.

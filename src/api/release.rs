@@ -25,9 +25,8 @@ pub(super) async fn release(
     let container = find(&api, &name)?;
     let logical_id = container.logical_id();
     let about = |failure: Failure| failure.about("Container", &container.name);
-    let quarantined = async || {
-        api.shared.healing(&logical_id).await.is_some_and(|memory| memory.quarantined.is_some())
-    };
+    let quarantined =
+        async || api.shared.healing(&logical_id).await.is_some_and(|memory| memory.quarantined.is_some());
     if !quarantined().await {
         return Err(about(Failure::conflict(format!("{} is not in quarantine", container.name))));
     }
@@ -56,8 +55,8 @@ pub(super) fn find(api: &Api, wanted: &str) -> Result<Arc<Container>, Failure> {
         (1, Some(container)) => Ok(container),
         (0, _) | (_, None) => {
             let names = world.containers.values().map(|container| container.name.as_str());
-            let hint = nearest(wanted, names)
-                .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+            let hint =
+                nearest(wanted, names).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
             Err(Failure::not_found(format!("no container named `{shown}`, or with that id, is known{hint}"))
                 .about("Container", wanted))
         }

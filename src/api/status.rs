@@ -95,10 +95,8 @@ impl Failure {
     }
 
     fn causes(mut self, faults: &[FieldFault]) -> Self {
-        let cause = |fault: &FieldFault| Cause {
-            field: fault.field.to_string(),
-            message: fault.message.clone(),
-        };
+        let cause =
+            |fault: &FieldFault| Cause { field: fault.field.to_string(), message: fault.message.clone() };
         self.details.causes = faults.iter().map(cause).collect();
         self
     }
@@ -138,12 +136,8 @@ impl Failure {
 
 /// Something was done, and this is all there is to say.
 pub(super) fn success(message: String, kind: &str, name: &str, uid: Option<String>) -> Status {
-    let details = Details {
-        kind: Some(kind.to_owned()),
-        name: Some(name.to_owned()),
-        uid,
-        ..Details::default()
-    };
+    let details =
+        Details { kind: Some(kind.to_owned()), name: Some(name.to_owned()), uid, ..Details::default() };
     done(message, details)
 }
 
@@ -212,9 +206,6 @@ impl IntoResponse for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         tracing::warn!(target: "portreeve::api", "{error}");
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the store cannot be used now; see /health/detailed",
-        )
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "the store cannot be used now; see /health/detailed")
     }
 }

@@ -124,8 +124,12 @@ impl Watch {
         self.changes = changes;
         let here: BTreeMap<&str, _> =
             objects.iter().map(|object| (object.metadata.name.as_str(), object)).collect();
-        let gone: Vec<_> =
-            self.known.values().filter(|known| !here.contains_key(known.metadata.name.as_str())).cloned().collect();
+        let gone: Vec<_> = self
+            .known
+            .values()
+            .filter(|known| !here.contains_key(known.metadata.name.as_str()))
+            .cloned()
+            .collect();
         for object in gone {
             self.see(object, true);
         }

@@ -74,12 +74,7 @@ fn run(
     match verb {
         TokenVerb::Create { role, name } => {
             let (token, secret) = tokens::create(path, *role, name.as_deref())?;
-            writeln!(
-                err,
-                "token {:?} with the role {}; it is shown this once:",
-                token.name,
-                role.as_str()
-            )?;
+            writeln!(err, "token {:?} with the role {}; it is shown this once:", token.name, role.as_str())?;
             writeln!(out, "{}", secret.expose_secret())?;
         }
         TokenVerb::List => {

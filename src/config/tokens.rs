@@ -156,12 +156,8 @@ pub fn create(path: &Path, role: Role, name: Option<&str>) -> Result<(Token, Sec
             return Err(TokenError::Taken(name));
         }
         let created = jiff::Timestamp::from_second(crate::clock::now().0.div_euclid(1_000_000_000));
-        let token = Token {
-            name,
-            role,
-            sha256: hex::encode(digest(&secret)),
-            created: created.unwrap_or_default(),
-        };
+        let token =
+            Token { name, role, sha256: hex::encode(digest(&secret)), created: created.unwrap_or_default() };
         tokens.tokens.push(token.clone());
         Ok(token)
     })?;
@@ -181,15 +177,13 @@ pub fn delete(path: &Path, name: &str) -> Result<(), TokenError> {
 }
 
 /// Written aside and renamed, under a lock: no reader sees half a file, and no writer undoes another's change.
-fn change<T>(
-    path: &Path,
-    edit: impl FnOnce(&mut Tokens) -> Result<T, TokenError>,
-) -> Result<T, TokenError> {
+fn change<T>(path: &Path, edit: impl FnOnce(&mut Tokens) -> Result<T, TokenError>) -> Result<T, TokenError> {
     let failed = |error| TokenError::File { path: path.to_owned(), error };
     if let Some(directory) = path.parent() {
         fs::create_dir_all(directory).map_err(failed)?;
     }
-    let private = |path: PathBuf| File::options().create(true).truncate(false).write(true).mode(0o600).open(path);
+    let private =
+        |path: PathBuf| File::options().create(true).truncate(false).write(true).mode(0o600).open(path);
     let lock = private(path.with_extension("lock")).map_err(failed)?;
     lock.lock().map_err(failed)?;
     let mut tokens = Tokens::read(path)?;

@@ -179,9 +179,8 @@ fn of_kind(inner: &Inner, kind: KindId) -> Vec<Arc<Object>> {
 
 fn declared(text: &str) -> Result<Declared, String> {
     let document: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    let draft = draft(document, Origin::Api).map_err(|faults| {
-        faults.into_iter().map(|fault| fault.message).collect::<Vec<_>>().join("; ")
-    })?;
+    let draft = draft(document, Origin::Api)
+        .map_err(|faults| faults.into_iter().map(|fault| fault.message).collect::<Vec<_>>().join("; "))?;
     Ok(Declared { object: draft.object, document: Arc::new(draft.document) })
 }
 

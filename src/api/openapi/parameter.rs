@@ -24,7 +24,10 @@ pub(super) fn parameters(route: &Route, path: &str) -> Vec<Value> {
     }
     if route.parameters == objects::WRITE {
         for (name, description) in [
-            ("If-Match", "Write only if the object is at this version (its `ETag`), or with `*` if it exists."),
+            (
+                "If-Match",
+                "Write only if the object is at this version (its `ETag`), or with `*` if it exists.",
+            ),
             ("If-None-Match", "With `*`: write only if there is no such object."),
         ] {
             parameters.push(json!({
@@ -46,16 +49,19 @@ fn meaning(name: &str) -> (&'static str, Value) {
             "The current objects and then every change, one JSON document a line: `{\"type\": \"ADDED\", \"object\": …}`.",
             json!({"type": "boolean"}),
         ),
-        "timeoutSeconds" => {
-            ("How long a watch lasts; left out: until the server stops.", json!({"type": "integer", "minimum": 1}))
-        }
+        "timeoutSeconds" => (
+            "How long a watch lasts; left out: until the server stops.",
+            json!({"type": "integer", "minimum": 1}),
+        ),
         "dryRun" => ("`All`: check everything, write nothing.", json!({"type": "string", "enum": ["All"]})),
         "type" => ("Only events of this type.", text()),
         "container" => ("Only of the container with this name, id or beginning of an id.", text()),
         "since" => ("Not before this time, or this long ago: `2025-08-19T07:17:22Z` or `15m`.", text()),
         "until" => ("Before this time, or this long ago.", text()),
         "target" => ("Only for this BillingService or DiscoveryRegistry.", text()),
-        "state" => ("Only in this state.", json!({"type": "string", "enum": ["pending", "parked", "delivered"]})),
+        "state" => {
+            ("Only in this state.", json!({"type": "string", "enum": ["pending", "parked", "delivered"]}))
+        }
         _ => ("", text()),
     }
 }

@@ -22,9 +22,7 @@ pub(super) struct Identity {
 
 impl Identity {
     pub(super) fn of(row: StoredObject) -> Self {
-        let StoredObject {
-            uid, generation, revision, written, created, spec_hash, whole_hash, ..
-        } = row;
+        let StoredObject { uid, generation, revision, written, created, spec_hash, whole_hash, .. } = row;
         Self { uid, generation, revision, written, created, spec_hash, whole_hash }
     }
 

@@ -97,7 +97,8 @@ fn foreign(origin: &Origin) -> String {
     match origin {
         Origin::Directory(file) => format!("it is declared in {file}; change it there"),
         Origin::Environment => {
-            "it is made from environment variables; change them, or declare it in a file, which wins".to_owned()
+            "it is made from environment variables; change them, or declare it in a file, which wins"
+                .to_owned()
         }
         Origin::BuiltIn | Origin::Label | Origin::Api => format!("it comes from: {origin}"),
     }
@@ -158,11 +159,9 @@ impl Catalogue {
             Some(declared) => {
                 ObjectChange::Put(Box::new(identity.row(key, Some(declared.document.to_string()))))
             }
-            None => ObjectChange::Gone {
-                kind: key.kind.as_str().to_owned(),
-                name: key.name.clone(),
-                revision,
-            },
+            None => {
+                ObjectChange::Gone { kind: key.kind.as_str().to_owned(), name: key.name.clone(), revision }
+            }
         };
         let changes = ChangeSet { objects: vec![change], at: now, ..ChangeSet::default() };
         commit.commit(changes).await.map_err(|_| Refused::Store)?;
@@ -220,12 +219,9 @@ impl Catalogue {
             Request::Delete => {
                 let object = Object::clone(current.ok_or(Refused::NotFound)?);
                 return match (declared, object.origin()) {
-                    (Some(_), _) => Ok(Prepared {
-                        object,
-                        declared: None,
-                        outcome: Outcome::Deleted,
-                        warning: None,
-                    }),
+                    (Some(_), _) => {
+                        Ok(Prepared { object, declared: None, outcome: Outcome::Deleted, warning: None })
+                    }
                     (None, Origin::BuiltIn) => Err(Refused::BuiltIn),
                     (None, origin) => Err(Refused::Foreign(origin.clone())),
                 };
@@ -273,18 +269,14 @@ impl Catalogue {
         let last = current.map_or(&[][..], |current| &current.status.conditions);
         object.status.conditions = conditions(last, &said, 0, clock::now()).0;
         // What a dry run shows; a real write stamps its own.
-        Identity::next(inner.identities.get(key), &object, inner.revision + 1, clock::now()).stamp(&mut object);
+        Identity::next(inner.identities.get(key), &object, inner.revision + 1, clock::now())
+            .stamp(&mut object);
         if current.is_none() {
             object.metadata.uid = None;
             object.metadata.resource_version = None;
         }
         let outcome = if current.is_some() { Outcome::Changed } else { Outcome::Created };
-        Ok(Prepared {
-            object,
-            declared: Some(Declared { object: draft.object, document }),
-            outcome,
-            warning,
-        })
+        Ok(Prepared { object, declared: Some(Declared { object: draft.object, document }), outcome, warning })
     }
 }
 

@@ -70,7 +70,10 @@ fn delivery(kind: DeliveryKind, row: &SqliteRow) -> Result<Delivery, StoreError>
         kind,
         seq: row.try_get("seq")?,
         target: row.try_get("target")?,
-        key: ContainerKey::new(row.try_get::<String, _>("engine")?, row.try_get::<String, _>("container_id")?),
+        key: ContainerKey::new(
+            row.try_get::<String, _>("engine")?,
+            row.try_get::<String, _>("container_id")?,
+        ),
         container_name: row.try_get("container_name")?,
         event_id: row.try_get("event_id")?,
         event,

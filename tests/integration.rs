@@ -1,0 +1,3 @@
+//! Parts of the project seen from outside, without an engine.
+
+mod api;
