@@ -39,7 +39,7 @@ pub use write::{Match, Outcome, Refused, Request, Written};
 /// Writers side by side, each responsible for some of the names.
 const LANES: usize = 32;
 /// Changes a watcher may fall behind before it has to compare everything.
-const BEHIND: usize = 4096;
+const BEHIND: usize = 1024;
 
 /// A change to what is in force.
 #[derive(Clone, Debug)]
