@@ -2,6 +2,7 @@
 
 mod run;
 mod schema;
+mod token;
 mod validate;
 mod version;
 
@@ -34,6 +35,8 @@ enum Verb {
     Validate(validate::ValidateArgs),
     /// Print or write the JSON Schemas of the kinds
     Schema(schema::SchemaArgs),
+    /// Make, list and delete tokens of the HTTP API
+    Token(token::TokenArgs),
     /// Print the version
     Version,
 }
@@ -69,6 +72,7 @@ pub fn main() -> ExitCode {
         Verb::Run(args) => run::run(*args, &mut err),
         Verb::Validate(args) => validate::validate(&args, &mut std::io::stdin().lock(), &mut out, &mut err),
         Verb::Schema(args) => schema::schema(&args, &mut out, &mut err),
+        Verb::Token(args) => token::token(&args, &mut out, &mut err),
         Verb::Version => version::version(&mut out),
     };
     match done {

@@ -5,6 +5,7 @@
 
 mod condition;
 mod cycle;
+mod layer;
 mod policy;
 mod rank;
 mod reference;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 use condition::Grounds;
 pub use condition::NOT_IMPLEMENTED;
 use cycle::Cycles;
+pub use layer::Layers;
 pub use policy::{PolicyChoice, builtin_policy};
 use reference::Names;
 pub use service::Service;

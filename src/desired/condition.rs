@@ -1,6 +1,7 @@
 //! What is said of every object that is in force.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::cycle::{self, Cycles};
 use super::reference::Names;
@@ -46,10 +47,7 @@ pub(super) fn judge(objects: &mut [Object], grounds: &Grounds<'_>) {
         .zip(grounds.findings)
         .map(|(object, findings)| {
             let key = object.key();
-            let ready = NOT_IMPLEMENTED.contains(&key.kind).then(|| {
-                let message = "nothing acts on this kind yet";
-                Condition::new(READY, ConditionStatus::Unknown, "NotImplemented", message)
-            });
+            let ready = not_implemented(key.kind);
             let accepted = accepted(&key, findings, held.contains(&key), grounds);
             [Some(accepted), ready, resolved(findings, &names)].into_iter().flatten().collect()
         })
@@ -57,6 +55,38 @@ pub(super) fn judge(objects: &mut [Object], grounds: &Grounds<'_>) {
     for (object, conditions) in objects.iter_mut().zip(conditions) {
         object.status.conditions = conditions;
     }
+}
+
+/// The conditions of one object as it would be among those `known`, and the first reference of it that leads nowhere.
+pub(super) fn of_one(
+    object: &Object,
+    known: &BTreeMap<ObjectKey, Arc<Object>>,
+) -> (Vec<Condition>, Option<String>) {
+    let key = object.key();
+    let findings = object.validate();
+    let names = Names::of_keys(known.keys().chain([&key]));
+    let others = known.iter().filter(|(other, _)| other.kind == key.kind && **other != key);
+    let cycles = match key.kind {
+        KindId::MonitoredService => {
+            let all: Vec<Object> = others.map(|(_, other)| (**other).clone()).chain([object.clone()]).collect();
+            Cycles::of(&all)
+        }
+        _ => Cycles::default(),
+    };
+    let missing = findings.references.iter().find(|reference| !names.know(reference));
+    let missing = missing.map(|reference| names.message(reference));
+    let unused = BTreeMap::new();
+    let grounds = Grounds { findings: &[], cycles: &cycles, unused: &unused, directory: None };
+    let accepted = accepted(&key, &findings, false, &grounds);
+    let conditions = [Some(accepted), not_implemented(key.kind), resolved(&findings, &names)];
+    (conditions.into_iter().flatten().collect(), missing)
+}
+
+fn not_implemented(kind: KindId) -> Option<Condition> {
+    NOT_IMPLEMENTED.contains(&kind).then(|| {
+        let message = "nothing acts on this kind yet";
+        Condition::new(READY, ConditionStatus::Unknown, "NotImplemented", message)
+    })
 }
 
 fn accepted(key: &ObjectKey, findings: &Findings, held: bool, grounds: &Grounds<'_>) -> Condition {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::cycle::{self, Cycles};
 use crate::manifest::{LoadedSet, Problem};
 use crate::resource::check::Reference;
-use crate::resource::{KindId, Object};
+use crate::resource::{KindId, Object, ObjectKey};
 
 /// The names in force, by kind.
 pub(super) struct Names(BTreeMap<KindId, BTreeSet<String>>);
@@ -15,6 +15,14 @@ impl Names {
         let mut names: BTreeMap<KindId, BTreeSet<String>> = BTreeMap::new();
         for object in objects {
             names.entry(object.spec.kind()).or_default().insert(object.metadata.name.clone());
+        }
+        Self(names)
+    }
+
+    pub(super) fn of_keys<'a>(keys: impl Iterator<Item = &'a ObjectKey>) -> Self {
+        let mut names: BTreeMap<KindId, BTreeSet<String>> = BTreeMap::new();
+        for key in keys {
+            names.entry(key.kind).or_default().insert(key.name.clone());
         }
         Self(names)
     }

@@ -57,6 +57,9 @@ impl Reconciler {
         feed(record, container, &mut memory, work, sent);
         let now = shared.engine_now(&key.engine);
         let mut notes = Vec::new();
+        if !work.releases.is_empty() {
+            notes.extend(memory.release(now));
+        }
         for (intent, ended) in &work.concluded {
             if memory.intent.as_ref().is_some_and(|open| open.id == *intent) {
                 let concluded = conclude(&memory, ended, now);
@@ -125,7 +128,7 @@ fn feed(
     sent: impl Fn(&HealMemory) -> bool,
 ) {
     let habits = StopHabits::of(container);
-    let Work { events, look: _, absent: _, breaks, concluded: _, failures: _ } = work;
+    let Work { events, look: _, absent: _, breaks, concluded: _, releases: _, failures: _ } = work;
     let enter = |record: &mut Record, memory: &HealMemory, at: Nanos, fact: Fact, replayed: bool| {
         let ours = memory.claims(&container.key, &record.marks, at) && sent(memory);
         record.marks.feed(&Seen { at, fact, ours, replayed_from_outage: replayed }, habits);
