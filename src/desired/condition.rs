@@ -68,7 +68,8 @@ pub(super) fn of_one(
     let others = known.iter().filter(|(other, _)| other.kind == key.kind && **other != key);
     let cycles = match key.kind {
         KindId::MonitoredService => {
-            let all: Vec<Object> = others.map(|(_, other)| (**other).clone()).chain([object.clone()]).collect();
+            let all: Vec<Object> =
+                others.map(|(_, other)| (**other).clone()).chain([object.clone()]).collect();
             Cycles::of(&all)
         }
         _ => Cycles::default(),

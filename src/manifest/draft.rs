@@ -40,7 +40,7 @@ pub fn json(text: &[u8]) -> Result<Value, String> {
 /// Everything wrong with it, as far as one look can tell.
 pub fn draft(document: Value, origin: Origin) -> Result<Draft, Vec<FieldFault>> {
     match document::object(&document, origin) {
-        Ok((object, _)) => Ok(Draft { object, document }),
+        Ok(declared) => Ok(Draft { object: declared.object, document }),
         Err(faults) => Err(faults
             .into_iter()
             .map(|fault| FieldFault { field: fault.path, message: fault.message })
