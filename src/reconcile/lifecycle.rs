@@ -98,10 +98,14 @@ impl<'a> Entry<'_, 'a> {
             return;
         }
         if let Some(later) = self.overtaking(at) {
-            let known =
-                self.ledger.runs.iter().filter_map(|run| run.ended).filter(|ended| *ended <= at).max();
-            let from = known.unwrap_or(self.first_contact);
-            self.gap(from, later, "a run that came and went before another was seen by inspect");
+            // The gap was told already if the run before was still open when it was superseded.
+            match self.ledger.runs.iter().rev().find(|run| run.started <= at) {
+                Some(before) if before.end_event.is_none() => {}
+                before => {
+                    let from = before.and_then(|run| run.ended).unwrap_or(self.first_contact);
+                    self.gap(from, later, "a run that came and went before another was seen by inspect");
+                }
+            }
             return;
         }
         // No inspect can ever show that run again.
