@@ -76,7 +76,7 @@ impl Api {
         self
     }
 
-    /// All [routes](route::ROUTES), and what every one of them has in common.
+    /// All routes, and what every one of them has in common.
     pub fn router(self) -> Router {
         let routes = route::ROUTES
             .iter()
