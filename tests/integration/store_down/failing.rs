@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use portreeve::observed::{ContainerKey, Nanos};
 use portreeve::reconcile::record::Record;
 use portreeve::store::{
-    Cell, ChangeSet, EventFilter, EventRow, Lane, Loaded, QueueDepth, Sqlite, Store, StoreError,
+    Cell, ChangeSet, Delivery, DeliveryFilter, EventFilter, EventRow, Lane, Loaded, QueueDepth, Sqlite,
+    Store, StoreError, StoredObject,
 };
 use tempfile::TempDir;
 
@@ -128,6 +129,18 @@ impl Store for Failing {
 
     async fn depths(&self) -> Result<(Depths, Depths), StoreError> {
         self.reads()?.depths().await
+    }
+
+    async fn replay_lane(&self, target: &str, key: &ContainerKey) -> Result<u64, StoreError> {
+        self.writes()?.replay_lane(target, key).await
+    }
+
+    async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError> {
+        self.reads()?.deliveries(filter).await
+    }
+
+    async fn objects(&self) -> Result<(u64, Vec<StoredObject>), StoreError> {
+        self.reads()?.objects().await
     }
 
     async fn prune(&self, before: Nanos) -> Result<u64, StoreError> {
