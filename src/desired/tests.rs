@@ -183,8 +183,8 @@ fn references_of_every_kind_are_resolved_and_near_names_offered() {
     assert_eq!(
         lines(&desired.problems),
         [
-            "conf/a.yaml:25:48: spec.probes[0].probeRef: there is no Probe named `prot`; did you mean `port`?",
-            "conf/a.yaml:25:93: spec.dependsOn[0]: there is no MonitoredService named `dbb`; did you mean `db`?",
+            "conf/a.yaml:25:51: spec.probes[0].probeRef: there is no Probe named `prot`; did you mean `port`?",
+            "conf/a.yaml:25:94: spec.dependsOn[0]: there is no MonitoredService named `dbb`; did you mean `db`?",
             "conf/a.yaml:26:25: spec.autoheal.policyRef: there is no AutohealPolicy named `defualt`; did you mean `default`?",
             "conf/a.yaml:26:60: spec.discovery.registryRef: there is no DiscoveryRegistry named `mian`; did you mean `main`?",
             "conf/a.yaml:26:86: spec.notify[0].sinkRef: there is no NotificationSink named `op`; did you mean `ops`?",
@@ -204,7 +204,7 @@ fn services_that_depend_on_each_other_in_a_circle_are_refused_and_stay_watched()
         from_directory(&(service("a", "b") + &service("b", "c") + &service("c", "a, d") + &service("d", "")));
     assert_eq!(
         lines(&desired.problems),
-        ["conf/a.yaml:5:42: spec.dependsOn: a service cannot depend on itself: a → b → c → a"]
+        ["conf/a.yaml:5:43: spec.dependsOn: a service cannot depend on itself: a → b → c → a"]
     );
     assert_eq!(conditions(&desired, "MonitoredService/b")[0], "Accepted=False/DependencyCycle");
     assert_eq!(conditions(&desired, "MonitoredService/d")[0], "Accepted=True/Valid");

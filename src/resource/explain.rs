@@ -107,7 +107,8 @@ impl<'s> Schemas<'s> {
         let resolved = self.resolved(schema);
         let named = definition(schema).or_else(|| choices(schema).first().and_then(|one| definition(one)));
         if let Some(items) = resolved.get("items") {
-            return format!("[]{}", self.type_name(items));
+            let name = self.type_name(items);
+            return if name.contains('|') { format!("[]({name})") } else { format!("[]{name}") };
         }
         if let Some(values) = resolved.get("additionalProperties").filter(|values| values.is_object()) {
             return format!("map[string]{}", self.type_name(values));
@@ -135,6 +136,10 @@ impl<'s> Schemas<'s> {
     /// The words that a value can be, each with what it means.
     fn words(self, schema: &'s Value) -> Vec<(&'s str, Option<&'s str>)> {
         let schema = self.inner(schema);
+        let several = choices(schema);
+        if several.len() > 1 {
+            return several.into_iter().flat_map(|one| self.words(one)).collect();
+        }
         let plain = |value: &'s Value| {
             let words = value.get("enum").and_then(Value::as_array).into_iter().flatten();
             words.chain(value.get("const")).filter_map(Value::as_str)
@@ -166,14 +171,15 @@ impl<'s> Schemas<'s> {
         }
         text.push_str("DESCRIPTION:\n");
         let (own, inner) = (description(node.schema), description(self.inner(node.schema)));
-        wrap(&mut text, own.or(inner).unwrap_or("No description."), 4);
-        if let (Some(own), Some(inner)) = (own, inner)
-            && own != inner
-        {
-            text.push('\n');
-            wrap(&mut text, inner, 4);
+        // The field's own words often open those of its type.
+        let own = own.filter(|own| inner.is_none_or(|inner| !inner.starts_with(*own)));
+        let about: Vec<&str> = own.into_iter().chain(inner.filter(|inner| own != Some(*inner))).collect();
+        wrap(&mut text, &if about.is_empty() { "No description.".to_owned() } else { about.join("\n\n") }, 4);
+        let mut facts = String::new();
+        self.facts(&mut facts, node.schema, 4, false);
+        if !facts.is_empty() {
+            let _ = write!(text, "\n{facts}");
         }
-        self.facts(&mut text, node.schema, 4, false);
         let words = self.words(node.schema);
         if !words.is_empty() {
             text.push_str("\nVALUES:\n");
@@ -210,25 +216,27 @@ impl<'s> Schemas<'s> {
 
     /// Values, default, bounds: a line each.
     fn facts(self, text: &mut String, schema: &'s Value, indent: usize, words: bool) {
-        let pad = " ".repeat(indent);
-        let listed = self.words(schema);
+        let listed: Vec<&str> = self.words(schema).into_iter().map(|(word, _)| word).collect();
         if words && !listed.is_empty() {
-            let listed: Vec<&str> = listed.into_iter().map(|(word, _)| word).collect();
-            let _ = writeln!(text, "{pad}enum: {}", listed.join(", "));
+            wrap(text, &format!("enum: {}", listed.join(", ")), indent);
         }
         if let Some(default) = schema.get("default").and_then(short) {
-            let _ = writeln!(text, "{pad}default: {default}");
+            wrap(text, &format!("default: {default}"), indent);
         }
         let resolved = self.resolved(schema);
-        let bound = |name: &str| resolved.get(name).filter(|_| resolved["minimum"] != resolved["maximum"]);
+        let largest = Some(u64::from(u32::MAX));
+        let bound = |name: &str| {
+            let same = resolved.get("minimum") == resolved.get("maximum");
+            resolved.get(name).filter(|value| !same && value.as_u64() != largest)
+        };
         match (bound("minimum").and_then(short), bound("maximum").and_then(short)) {
-            (Some(least), Some(most)) => drop(writeln!(text, "{pad}range: {least} to {most}")),
-            (Some(least), None) if least != "0" => drop(writeln!(text, "{pad}at least: {least}")),
+            (Some(least), Some(most)) => wrap(text, &format!("range: {least} to {most}"), indent),
+            (Some(least), None) if least != "0" => wrap(text, &format!("at least: {least}"), indent),
             _ => {}
         }
         if let Some(examples) = resolved.get("examples").and_then(Value::as_array) {
             let examples: Vec<String> = examples.iter().filter_map(short).collect();
-            let _ = writeln!(text, "{pad}such as: {}", examples.join(", "));
+            wrap(text, &format!("such as: {}", examples.join(", ")), indent);
         }
     }
 }
