@@ -8,7 +8,7 @@ use super::source::File;
 const PURE: [&str; 6] = ["resource", "observed", "desired", "reconcile", "probe::threshold", "outbox::retry"];
 
 /// What a pure module does not name.
-const IMPURE: [&str; 23] = [
+const IMPURE: &[&str] = &[
     "tokio",
     "bollard",
     "reqwest",
