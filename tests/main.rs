@@ -3,5 +3,6 @@
 
 mod e2e;
 mod examples;
+mod purity;
 mod scenarios;
 mod support;
