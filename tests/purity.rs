@@ -4,6 +4,7 @@ use std::path::Path;
 
 #[test]
 fn what_is_declared_and_what_is_in_force_is_worked_out_without_the_world() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut open = vec![root.join("src/resource.rs"), root.join("src/resource"), root.join("src/desired.rs")];
     open.push(root.join("src/desired"));
     while let Some(path) = open.pop() {
