@@ -171,6 +171,20 @@ error: spec: unknown field `resinc`; did you mean `resync`?
     }
 
     #[test]
+    fn a_warning_is_shown_and_does_not_fail() {
+        let odd = "apiVersion: portreeve/v1\nkind: NotificationSink\nmetadata: {name: a}\nspec: {log: {}}\n";
+        let (exit, text) = validated(&["-"], odd, Output::Text);
+        assert_eq!(exit, Exit::Fine);
+        assert!(text.starts_with("warning: selects no container, and nothing refers to it"), "{text}");
+        assert!(text.ends_with("1 object, no problems, 1 warning\n"), "{text}");
+        let (_, text) = validated(&["-"], odd, Output::Json);
+        let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!((&value["valid"], &value["warnings"][0]["line"]), (&true.into(), &3.into()));
+        let (_, text) = validated(&["-"], odd, Output::Github);
+        assert!(text.starts_with("::warning file=<stdin>,line=3,col=18::selects no"), "{text}");
+    }
+
+    #[test]
     fn programs_and_workflows_get_their_own_forms() {
         let (_, text) = validated(&["-"], BAD, Output::Json);
         let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");

@@ -305,6 +305,9 @@ impl Reconciler {
     fn register(&self, record: &mut Record, container: Option<&Container>, outcome: &mut Outcome) {
         let desired = self.shared.desired.load();
         let host = self.host(&record.key.engine);
+        if host.is_empty() {
+            return; // As above.
+        }
         let removed = record.ledger.removed.is_some();
         if container.is_none() && !removed && desired.hosts.contains_key(&*record.key.engine) {
             // Not seen yet by this process, or its removal is on its way: what the registry holds may be right.

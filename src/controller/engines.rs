@@ -146,6 +146,11 @@ impl Witness for Watcher {
             }
         }
         drop(journal);
+        // Whoever finds the engine attached finds its name.
+        self.change_engine(|engine| {
+            engine.host.clone_from(&info.host);
+            engine.version.clone_from(&info.version);
+        });
         let attachment = Attachment {
             client,
             seen: self.seen.clone(),
@@ -157,10 +162,6 @@ impl Witness for Watcher {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(self.name.clone(), attachment);
-        self.change_engine(|engine| {
-            engine.host.clone_from(&info.host);
-            engine.version.clone_from(&info.version);
-        });
         for key in self.known() {
             self.shared.queue.resume(&key);
         }

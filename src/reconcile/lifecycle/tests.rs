@@ -256,7 +256,7 @@ fn events_of_runs_that_an_inspect_has_overtaken_come_too_late_to_be_told() {
         Fact::Died(Nanos(400), 0),
         Fact::Started(Nanos(412)),
     ];
-    assert_eq!(step(&mut ledger, &late, Answer::Shown(&last)), "");
+    assert_eq!(step(&mut ledger, &late, Answer::Shown(&last)), "?399..410");
     assert_eq!(step(&mut ledger, &[Fact::Died(Nanos(500), 0)], Answer::Gone), "-s:410@500");
 }
 
