@@ -22,7 +22,7 @@ mod write;
 pub use file::{LARGEST_FILE, Parsed, parse};
 pub use nearest::nearest;
 pub use problem::{Place, Problem};
-pub use write::{WriteError, write};
+pub use write::{WriteError, write, yaml};
 
 use crate::resource::Object;
 use crate::resource::check::Reference;

@@ -1,0 +1,12 @@
+//! What is wrong with manifests, said before anything is sent.
+
+use super::face::Face;
+use crate::manifest::LoadedSet;
+
+/// Shows every problem; whether there is one that forbids going on.
+pub(super) fn tell(set: &LoadedSet, face: &mut Face<'_>) -> std::io::Result<bool> {
+    for problem in &set.problems {
+        writeln!(face.err, "{}\n", problem.coloured())?;
+    }
+    Ok(!set.problems.is_empty())
+}
