@@ -91,6 +91,12 @@ impl Desired {
                 Spec::DiscoveryRegistry(spec) => drop(desired.registries.insert(name, (**spec).clone())),
                 Spec::DockerHost(spec) => drop(desired.hosts.insert(name, (**spec).clone())),
                 Spec::Settings(spec) => desired.settings = (**spec).clone(),
+                Spec::AlertRule(_)
+                | Spec::MonitoredService(_)
+                | Spec::NotificationSink(_)
+                | Spec::Probe(_)
+                | Spec::Silence(_)
+                | Spec::Workload(_) => {}
             }
         }
         desired.objects = objects;

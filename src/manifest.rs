@@ -10,7 +10,6 @@ mod excerpt;
 mod fault;
 mod file;
 mod locate;
-mod nearest;
 mod problem;
 mod render;
 mod split;
@@ -20,12 +19,12 @@ pub mod watch;
 mod write;
 
 pub use file::{LARGEST_FILE, Parsed, parse};
-pub use nearest::nearest;
-pub use problem::{Place, Problem};
+pub use problem::{Place, Problem, Weight};
 pub use write::{WriteError, write, yaml};
 
 use crate::resource::Object;
 use crate::resource::check::Reference;
+pub use crate::resource::nearest;
 
 /// An object and where it was read.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +35,8 @@ pub struct Loaded {
     pub place: Place,
     /// The other objects it names, and where.
     pub references: Vec<(Reference, Place)>,
+    /// What is odd about it.
+    pub warnings: Vec<Problem>,
     /// Whether its file has become unreadable since, and this is what it said last.
     pub held: bool,
 }

@@ -3,6 +3,8 @@
 //! An [`Object`] has [`Metadata`], a [`Spec`] of one of the kinds in [`kind`]'s table, and a [`Status`]. Types refuse
 //! what has the wrong shape; [`Object::validate`] refuses what has the right shape and no sense, and says where.
 
+pub mod alert_rule;
+mod amount;
 pub mod autoheal_policy;
 pub mod billing_service;
 pub mod check;
@@ -10,20 +12,37 @@ pub mod condition;
 pub mod discovery_registry;
 pub mod docker_host;
 mod duration;
+pub mod event;
+pub mod explain;
+mod header;
+mod json_path;
 pub mod kind;
 mod metadata;
+pub mod monitored_service;
+mod nearest;
+pub mod notification_sink;
 mod object;
 mod path;
+pub mod pattern;
+pub mod probe;
+mod quantity;
 pub mod schema;
 mod secret;
 mod selector;
 pub mod settings;
+pub mod silence;
+pub mod workload;
 
+pub use amount::{Amount, AmountError};
 pub use duration::{Duration, DurationError};
+pub use header::Header;
+pub use json_path::{JsonPath, JsonPathError};
 pub use kind::{Kind, KindId, Spec};
 pub use metadata::{Metadata, Origin, OriginError, name_fault};
+pub use nearest::nearest;
 pub use object::{API_VERSION, Object, ObjectKey, Status};
 pub use path::{FieldPath, Segment};
-pub(crate) use secret::LITERAL;
-pub use secret::{Auth, BasicAuth, SecretRef, Signing};
+pub use quantity::{Cpu, Memory, QuantityError};
+pub use secret::{Auth, BasicAuth, Login, SecretRef, Signing};
+pub(crate) use secret::{LITERAL, SECRET_REF};
 pub use selector::{ComposeSelector, Selector, Subject};

@@ -38,8 +38,11 @@ pub(super) fn judge(objects: &mut [Object], directory: Option<&LoadedSet>) {
     let verdicts: Vec<_> = objects
         .iter()
         .map(|object| {
-            let (_, references) = object.validate();
-            let missing = references.into_iter().find(|reference| !known.contains(&target(reference)));
+            let missing = object
+                .validate()
+                .references
+                .into_iter()
+                .find(|reference| !known.contains(&target(reference)));
             missing.map(|reference| message(&reference, objects))
         })
         .collect();

@@ -6,7 +6,7 @@ use serde_path_to_error::{Deserializer, Segment as Step, Track};
 
 use super::fault::{Fault, from_serde, hint, shown};
 use super::strict::Strict;
-use crate::resource::check::Reference;
+use crate::resource::check::{Findings, Reference, Violation, Warning};
 use crate::resource::{API_VERSION, FieldPath, KindId, Metadata, Object, Origin, Segment, Spec, Status};
 
 /// How many faults of one part are looked for.
@@ -14,8 +14,15 @@ const MOST_FAULTS: usize = 20;
 
 const FIELDS: [&str; 5] = ["apiVersion", "kind", "metadata", "spec", "status"];
 
-/// The object that a document declares, and what it refers to.
-pub(super) fn object(document: &Value, origin: Origin) -> Result<(Object, Vec<Reference>), Vec<Fault>> {
+/// What a good document says.
+pub(super) struct Declared {
+    pub(super) object: Object,
+    pub(super) references: Vec<Reference>,
+    pub(super) warnings: Vec<Warning>,
+}
+
+/// The object that a document declares, what it refers to and what is odd about it.
+pub(super) fn object(document: &Value, origin: Origin) -> Result<Declared, Vec<Fault>> {
     let root = FieldPath::root();
     let Value::Object(fields) = document else {
         return Err(vec![Fault::value(root, format!("a document is a mapping of {}", FIELDS.join(", ")))]);
@@ -50,13 +57,12 @@ pub(super) fn object(document: &Value, origin: Origin) -> Result<(Object, Vec<Re
     let metadata = Metadata { name, labels, annotations, origin: Some(origin), ..Metadata::default() };
     let given = fields.get("spec").and_then(Value::as_object).map(|spec| spec.keys().cloned().collect());
     let object = Object { metadata, spec, status: Status::default(), given: given.unwrap_or_default() };
-    let (violations, references) = object.validate();
+    let Findings { violations, references, warnings } = object.validate();
     if violations.is_empty() {
-        return Ok((object, references));
+        return Ok(Declared { object, references, warnings });
     }
-    let fault = |violation: crate::resource::check::Violation| {
-        let secret = violation.secret;
-        let mut fault = Fault::value(violation.path, violation.message);
+    let fault = |Violation { path, message, secret }| {
+        let mut fault = Fault::value(path, message);
         fault.secret |= secret;
         fault
     };

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::nearest;
-use crate::resource::{FieldPath, LITERAL, Segment};
+use crate::resource::{FieldPath, LITERAL, SECRET_REF, Segment};
 
 /// A position within a document's text, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +63,10 @@ fn prefixed(path: &FieldPath, message: &str) -> String {
 fn in_secret(path: &FieldPath) -> bool {
     path.segments().iter().any(|segment| match segment {
         Segment::Key(key) => {
-            matches!(key.as_str(), "auth" | "signing" | "secret" | "password" | "token" | "bearer")
+            matches!(
+                key.as_str(),
+                "auth" | "signing" | "secret" | "password" | "token" | "bearer" | "routingKey" | "valueFrom"
+            )
         }
         Segment::Index(_) => false,
     })
@@ -90,6 +93,15 @@ pub(super) fn shown(text: &str) -> String {
 
 /// What serde says of the value at `path`, `found` being what stands there.
 pub(super) fn from_serde(path: FieldPath, said: &str, found: Option<&Value>) -> Fault {
+    // Fields that hold references to secrets have names of all kinds, a webhook's `url` among them.
+    let secret =
+        said.contains(LITERAL) || said.ends_with(SECRET_REF) || said.ends_with("expected `env` or `file`");
+    let mut fault = from_words(path, said, found);
+    fault.secret |= secret;
+    fault
+}
+
+fn from_words(path: FieldPath, said: &str, found: Option<&Value>) -> Fault {
     let quoted = quoted(said);
     if said.starts_with("unknown field ")
         && let Some((name, known)) = quoted.split_first()

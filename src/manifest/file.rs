@@ -2,11 +2,13 @@
 
 use serde_json::Value;
 
+use super::document::Declared;
 use super::excerpt::excerpt;
 use super::fault::{At, Fault};
 use super::locate::{Part, locate};
 use super::split::{Document, documents, is_break};
 use super::{Loaded, Place, Problem, document, value};
+use crate::resource::check::Warning;
 use crate::resource::{FieldPath, Origin};
 
 /// The largest file that is read, in bytes.
@@ -111,7 +113,7 @@ fn read(file: &str, document: Document<'_>, parsed: &mut Parsed) {
     };
     let origin = Origin::Directory(file.to_owned());
     match document::object(&value, origin) {
-        Ok((object, references)) => {
+        Ok(Declared { object, references, warnings }) => {
             let find = |path: &FieldPath| place(find(text, &value, path, false), false);
             let own = find(&FieldPath::root().key("metadata").key("name"));
             let references = references.into_iter().enumerate().map(|(index, reference)| {
@@ -119,7 +121,13 @@ fn read(file: &str, document: Document<'_>, parsed: &mut Parsed) {
                 (reference, place)
             });
             let references = references.collect();
-            parsed.objects.push(Loaded { object, place: own, references, held: false });
+            let warnings = warnings
+                .into_iter()
+                .take(MOST_PLACES)
+                .map(|Warning { path, message }| (find(&path), format!("{path}: {message}")))
+                .map(|(place, message)| place.warning(&message))
+                .collect();
+            parsed.objects.push(Loaded { object, place: own, references, warnings, held: false });
         }
         Err(faults) => {
             let mut problems: Vec<Problem> = faults

@@ -25,6 +25,16 @@ pub(super) struct Excerpt {
     pub(super) end: usize,
 }
 
+/// How much a problem matters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Weight {
+    /// What was declared is not taken.
+    #[default]
+    Error,
+    /// It is taken, and most likely not what was meant.
+    Warning,
+}
+
 /// Something wrong with what was declared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -36,6 +46,8 @@ pub struct Problem {
     pub column: Option<usize>,
     /// What is wrong, in one line.
     pub message: String,
+    /// How much it matters.
+    pub weight: Weight,
     /// The same with the line shown, in plain text, several lines without a last line break.
     pub rendered: String,
     pub(super) excerpt: Option<Excerpt>,
@@ -44,11 +56,21 @@ pub struct Problem {
 impl Place {
     /// A problem at this place.
     pub fn problem(&self, message: &str) -> Problem {
+        self.weighed(message, Weight::Error)
+    }
+
+    /// A warning at this place.
+    pub fn warning(&self, message: &str) -> Problem {
+        self.weighed(message, Weight::Warning)
+    }
+
+    fn weighed(&self, message: &str, weight: Weight) -> Problem {
         Problem {
             file: self.file.clone(),
             line: Some(self.line),
             column: Some(self.column),
             message: message.to_owned(),
+            weight,
             rendered: String::new(),
             excerpt: Some(self.excerpt.clone()),
         }
@@ -64,6 +86,7 @@ impl Problem {
             line: None,
             column: None,
             message: message.to_owned(),
+            weight: Weight::Error,
             rendered: String::new(),
             excerpt: None,
         }

@@ -2,12 +2,16 @@
 
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 
-use super::problem::{Excerpt, Problem};
+use super::problem::{Excerpt, Problem, Weight};
 
 /// The problem in several lines without a last line break.
 pub(super) fn render(problem: &Problem, colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-    let title = Level::ERROR.primary_title(problem.message.as_str());
+    let level = match problem.weight {
+        Weight::Error => Level::ERROR,
+        Weight::Warning => Level::WARNING,
+    };
+    let title = level.primary_title(problem.message.as_str());
     let group = match (&problem.excerpt, problem.line, problem.column) {
         (Some(Excerpt { text, start, end }), Some(line), _) if !text.is_empty() => {
             let mark = AnnotationKind::Primary.span(*start..*end);

@@ -105,7 +105,7 @@ impl Kind for BillingServiceSpec {
         if !self.path.starts_with('/') || self.path.contains(['?', '#']) {
             check.field("path", |check| check.refuse("must be a path that starts with / and has no ? or #"));
         }
-        check.field("selector", |check| self.selector.validate(check));
+        check.field("selector", |check| self.selector.validate_filled(check));
         if self.events.is_empty() {
             check.field("events", |check| {
                 check.refuse("must name an event: created, started, stopped, removed")

@@ -16,6 +16,15 @@ pub struct Violation {
     pub secret: bool,
 }
 
+/// Something that is allowed and most likely not meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// The value that is meant.
+    pub path: FieldPath,
+    /// What is odd about it; never holds a secret.
+    pub message: String,
+}
+
 /// A mention of another object by its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
@@ -27,12 +36,22 @@ pub struct Reference {
     pub name: String,
 }
 
-/// Collects violations while walking an object; knows where it is.
+/// What a look at an object found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// What is wrong.
+    pub violations: Vec<Violation>,
+    /// Which other objects it names.
+    pub references: Vec<Reference>,
+    /// What is odd.
+    pub warnings: Vec<Warning>,
+}
+
+/// Collects what is found while walking an object; knows where it is.
 #[derive(Debug, Default)]
 pub struct Check {
     path: FieldPath,
-    violations: Vec<Violation>,
-    references: Vec<Reference>,
+    findings: Findings,
 }
 
 impl Check {
@@ -47,7 +66,7 @@ impl Check {
     }
 
     /// Looks at each item of the list under `key`.
-    pub fn each<T>(&mut self, key: &str, items: &[T], mut look: impl FnMut(&mut Self, &T)) {
+    pub fn each<'t, T>(&mut self, key: &str, items: &'t [T], mut look: impl FnMut(&mut Self, &'t T)) {
         self.field(key, |check| {
             for (index, item) in items.iter().enumerate() {
                 check.step(Segment::Index(index), |check| look(check, item));
@@ -63,17 +82,44 @@ impl Check {
 
     /// Says that the value looked at is wrong.
     pub fn refuse(&mut self, message: impl Into<String>) {
-        self.violations.push(Violation { path: self.path.clone(), message: message.into(), secret: false });
+        self.findings.violations.push(Violation {
+            path: self.path.clone(),
+            message: message.into(),
+            secret: false,
+        });
     }
 
     /// Says that the value looked at is wrong, and that it may be a secret.
     pub fn refuse_secret(&mut self, message: impl Into<String>) {
-        self.violations.push(Violation { path: self.path.clone(), message: message.into(), secret: true });
+        self.findings.violations.push(Violation {
+            path: self.path.clone(),
+            message: message.into(),
+            secret: true,
+        });
+    }
+
+    /// Says that the value looked at is most likely not what was meant.
+    pub fn warn(&mut self, message: impl Into<String>) {
+        self.findings.warnings.push(Warning { path: self.path.clone(), message: message.into() });
+    }
+
+    /// Exactly one of these fields must be given. `what` they are, in one word.
+    pub fn exactly_one(&mut self, what: &str, fields: &[(&str, bool)]) {
+        let given: Vec<&str> = fields.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
+        match given.as_slice() {
+            [_] => {}
+            [] => {
+                let names: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
+                self.refuse(format!("give exactly one {what}: {}", names.join(", ")));
+            }
+            several => self.refuse(format!("give exactly one {what}, not {}", several.join(" and "))),
+        }
     }
 
     /// Notes that the value looked at names another object, to be resolved when all objects are known.
     pub fn refer(&mut self, kind: KindId, name: &str) {
-        self.references.push(Reference { path: self.path.clone(), kind, name: name.to_owned() });
+        let reference = Reference { path: self.path.clone(), kind, name: name.to_owned() };
+        self.findings.references.push(reference);
     }
 
     /// The value of `key` must be longer than no time.
@@ -103,6 +149,31 @@ impl Check {
         }
     }
 
+    /// The value of `key` must hold between 1 and `most` bytes.
+    pub fn bounded(&mut self, key: &str, text: &str, most: usize) {
+        self.filled(key, text);
+        if text.len() > most {
+            self.field(key, |check| check.refuse(format!("is longer than {most} bytes")));
+        }
+    }
+
+    /// The value of `key`, where given, must be a port.
+    pub fn port(&mut self, key: &str, port: impl Into<Option<u16>>) {
+        if let Some(port) = port.into() {
+            self.within(key, port, 1..=u16::MAX);
+        }
+    }
+
+    /// No two items of the list under `key` may be the same.
+    pub fn distinct<T: Ord + std::fmt::Display>(&mut self, key: &str, items: &[T]) {
+        let mut seen = std::collections::BTreeSet::new();
+        self.each(key, items, |check, item| {
+            if !seen.insert(item) {
+                check.refuse(format!("`{item}` is given twice"));
+            }
+        });
+    }
+
     /// The value of `key` must be the base URL of an HTTP service, without a password in it.
     pub fn base_url(&mut self, key: &str, text: &str) {
         match http_url(text) {
@@ -115,8 +186,8 @@ impl Check {
     }
 
     /// What was found.
-    pub fn finish(self) -> (Vec<Violation>, Vec<Reference>) {
-        (self.violations, self.references)
+    pub fn finish(self) -> Findings {
+        self.findings
     }
 }
 

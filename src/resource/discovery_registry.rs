@@ -63,7 +63,7 @@ impl Kind for DiscoveryRegistrySpec {
 
     fn validate(&self, check: &mut Check) {
         check.base_url("url", &self.url);
-        check.field("selector", |check| self.selector.validate(check));
+        check.field("selector", |check| self.selector.validate_filled(check));
         check.positive("timeout", self.timeout);
         if let Some(host) = &self.host {
             check.filled("host", host);

@@ -6,12 +6,18 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 
+use super::alert_rule::AlertRuleSpec;
 use super::autoheal_policy::AutohealPolicySpec;
 use super::billing_service::BillingServiceSpec;
 use super::check::Check;
 use super::discovery_registry::DiscoveryRegistrySpec;
 use super::docker_host::DockerHostSpec;
+use super::monitored_service::MonitoredServiceSpec;
+use super::notification_sink::NotificationSinkSpec;
+use super::probe::ProbeSpec;
 use super::settings::SettingsSpec;
+use super::silence::SilenceSpec;
+use super::workload::WorkloadSpec;
 
 /// What a spec says about its kind.
 pub trait Kind {
@@ -117,11 +123,17 @@ macro_rules! kinds {
 }
 
 kinds! {
+    AlertRule(AlertRuleSpec),
     AutohealPolicy(AutohealPolicySpec),
     BillingService(BillingServiceSpec),
     DiscoveryRegistry(DiscoveryRegistrySpec),
     DockerHost(DockerHostSpec),
+    MonitoredService(MonitoredServiceSpec),
+    NotificationSink(NotificationSinkSpec),
+    Probe(ProbeSpec),
     Settings(SettingsSpec),
+    Silence(SilenceSpec),
+    Workload(WorkloadSpec),
 }
 
 impl KindId {

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::check::{Check, Reference, Violation};
+use super::check::{Check, Findings};
 use super::condition::Condition;
 use super::{KindId, Metadata, Origin, Spec};
 
@@ -75,8 +75,8 @@ impl Object {
         self.metadata.origin.as_ref().unwrap_or(&Origin::BuiltIn)
     }
 
-    /// What is wrong with it beyond types, and which other objects it names.
-    pub fn validate(&self) -> (Vec<Violation>, Vec<Reference>) {
+    /// What is wrong with it beyond types, what is odd, and which other objects it names.
+    pub fn validate(&self) -> Findings {
         let mut check = Check::new();
         check.field("metadata", |check| {
             self.metadata.validate(check);

@@ -1,5 +1,6 @@
 //! JSON Schemas of whole documents, for editors and CI: one per kind, generated from the types that read them.
 
+use schemars::Schema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
@@ -30,6 +31,18 @@ pub fn schema(kind: KindId) -> Value {
         },
         "$defs": definitions,
     })
+}
+
+/// Makes a schema ask for exactly one of `fields`.
+pub(super) fn exactly_one(fields: &'static [&'static str]) -> impl FnMut(&mut Schema) {
+    |schema| drop(schema.insert("oneOf".to_owned(), one_of(fields)))
+}
+
+/// What `oneOf` says where exactly one of `fields` is given; `null` counts as left out, as it does when reading.
+pub(super) fn one_of(fields: &[&str]) -> Value {
+    let given =
+        |field: &&str| json!({"required": [field], "properties": {*field: {"not": {"type": "null"}}}});
+    fields.iter().map(given).collect()
 }
 
 /// The name of the file that holds the schema of `kind`.

@@ -11,6 +11,9 @@ use super::check::Check;
 /// What a secret written out is answered with. It does not repeat the secret.
 pub(crate) const LITERAL: &str = "a secret is never written in a manifest: use {env: NAME} or {file: path}";
 
+/// How a reference to a secret is written.
+pub(crate) const SECRET_REF: &str = "{env: NAME} or {file: path}";
+
 /// Where a secret is found: an environment variable of Portreeve, or a file it can read.
 ///
 /// Exactly one of `env` and `file` is given. The value is read anew each time it is used, so a rotated secret
@@ -46,6 +49,17 @@ pub struct Auth {
 pub struct BasicAuth {
     /// The user's name, not a secret.
     pub username: String,
+    /// The password.
+    pub password: SecretRef,
+}
+
+/// A user and a password, as protocols other than HTTP ask for them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Login {
+    /// The user's name, not a secret; left out where the protocol knows a password alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
     /// The password.
     pub password: SecretRef,
 }
@@ -101,6 +115,15 @@ impl Auth {
     }
 }
 
+impl Login {
+    pub(super) fn validate(&self, check: &mut Check) {
+        if let Some(username) = &self.username {
+            check.filled("username", username);
+        }
+        check.field("password", |check| self.password.validate(check));
+    }
+}
+
 /// By hand, because derived code would repeat a literal secret in its error.
 impl<'de> Deserialize<'de> for SecretRef {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -114,7 +137,7 @@ impl<'de> Visitor<'de> for SecretVisitor {
     type Value = SecretRef;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("{env: NAME} or {file: path}")
+        f.write_str(SECRET_REF)
     }
 
     fn visit_str<E: de::Error>(self, _: &str) -> Result<SecretRef, E> {

@@ -9,6 +9,10 @@ use wildmatch::WildMatch;
 use super::KindId;
 use super::check::Check;
 
+/// The labels that Docker Compose sets.
+const PROJECT: &str = "com.docker.compose.project";
+const SERVICE: &str = "com.docker.compose.service";
+
 /// Which containers are meant. All parts given must match; `{}` matches nothing, `all: true` everything.
 ///
 /// Names and images are patterns with `*` (any text) and `?` (one character). A label value of `"*"` asks only
@@ -90,6 +94,31 @@ impl Selector {
         if self.compose.as_ref().is_some_and(|compose| *compose == ComposeSelector::default()) {
             check.field("compose", |check| check.refuse("give project, service or both"));
         }
+        if let Some(message) = self.contradiction() {
+            check.warn(message);
+        }
+    }
+
+    /// As [`Self::validate`], where a selector that asks for nothing is most likely a slip.
+    pub(super) fn validate_filled(&self, check: &mut Check) {
+        self.validate(check);
+        if self.is_empty() {
+            check.warn("an empty selector matches nothing; `all: true` matches everything");
+        }
+    }
+
+    /// Why two parts can never match together, if so.
+    fn contradiction(&self) -> Option<String> {
+        let compose = self.compose.as_ref()?;
+        let parts = [(PROJECT, "project", &compose.project), (SERVICE, "service", &compose.service)];
+        parts.into_iter().find_map(|(label, part, wanted)| {
+            let (wanted, labelled) = (wanted.as_deref()?, self.labels.get(label)?);
+            (labelled != "*" && wanted != "*" && labelled != wanted).then(|| {
+                format!(
+                    "nothing matches: compose.{part} asks for {wanted:?}, the label {label} for {labelled:?}"
+                )
+            })
+        })
     }
 
     /// Whether `subject` is meant.
@@ -109,9 +138,9 @@ impl Selector {
                 let part = |key: &str, wanted: &Option<String>| {
                     wanted.as_deref().is_none_or(|value| label(key, value))
                 };
-                subject.labels.contains_key("com.docker.compose.project")
-                    && part("com.docker.compose.project", &compose.project)
-                    && part("com.docker.compose.service", &compose.service)
+                subject.labels.contains_key(PROJECT)
+                    && part(PROJECT, &compose.project)
+                    && part(SERVICE, &compose.service)
             })
     }
 }

@@ -11,7 +11,7 @@ fn spec(pairs: &[(&str, &str)]) -> serde_json::Value {
     let environment = read(pairs).expect("usable variables");
     let [object] = &environment.objects[..] else { panic!("not one object: {environment:?}") };
     assert_eq!(object.origin().to_string(), "environment");
-    assert_eq!(object.validate().0, [], "{pairs:?}");
+    assert_eq!(object.validate().violations, [], "{pairs:?}");
     serde_json::json!({"key": object.key().to_string(), "spec": object.spec})
 }
 

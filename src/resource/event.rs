@@ -1,0 +1,204 @@
+//! What sinks can be told of: event names and how much an event matters.
+
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::check::Check;
+use super::{KindId, nearest};
+
+/// How much an event matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Severity {
+    /// Good to know.
+    Info,
+    /// Something is wrong and is being dealt with.
+    Warning,
+    /// Someone has to look.
+    Critical,
+}
+
+macro_rules! names {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+        /// What can be told.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+        pub enum EventName {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl EventName {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// The name as it is written.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)+ }
+            }
+        }
+    };
+}
+
+names! {
+    /// A service became unhealthy.
+    ServiceDown,
+    /// A service became healthy again.
+    ServiceRecovered,
+    /// A service is down because one that it depends on is.
+    DependencyDown,
+    /// An alert rule's condition holds.
+    AlertFiring,
+    /// It holds no longer.
+    AlertResolved,
+    /// A container was unhealthy and its policy only says so.
+    Unhealthy,
+    /// A container was restarted and a new run was seen.
+    Restarted,
+    /// A restart failed.
+    RestartFailed,
+    /// A policy stopped a container.
+    Stopped,
+    /// A container is healthy again.
+    Recovered,
+    /// A container's budget is spent: nothing is done any more until it is released.
+    Quarantined,
+    /// Someone lifted a quarantine.
+    Released,
+    /// Many containers are sick at once: healing stopped.
+    BreakerOpen,
+    /// Healing goes on.
+    BreakerClosed,
+    /// An engine does not answer.
+    EngineDown,
+    /// It answers again.
+    EngineRecovered,
+    /// A call to a service was refused for good and waits for someone to replay it.
+    DeliveryParked,
+    /// A manifest cannot be read; what was last good stays in force.
+    ManifestInvalid,
+    /// A workload was scaled.
+    Scaled,
+    /// A container was created.
+    ContainerCreated,
+    /// A run of a container began.
+    ContainerStarted,
+    /// A run of a container ended.
+    ContainerStopped,
+    /// A container was removed.
+    ContainerRemoved,
+}
+
+impl fmt::Display for EventName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Which events are meant: `"*"` or a list of names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum EventFilter {
+    /// Every event.
+    #[default]
+    All,
+    /// These.
+    Only(Vec<EventName>),
+}
+
+impl EventFilter {
+    /// Whether `event` is meant.
+    pub fn takes(&self, event: EventName) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(names) => names.contains(&event),
+        }
+    }
+
+    pub(super) fn validate(&self, key: &str, check: &mut Check) {
+        match self {
+            Self::All => {}
+            Self::Only(names) if names.is_empty() => {
+                check.field(key, |check| check.refuse("an empty list takes no event; \"*\" takes every one"));
+            }
+            Self::Only(names) => check.distinct(key, names),
+        }
+    }
+}
+
+impl Serialize for EventFilter {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::All => serializer.serialize_str("*"),
+            Self::Only(names) => names.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for EventFilter {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FilterVisitor)
+    }
+}
+
+struct FilterVisitor;
+
+impl<'de> serde::de::Visitor<'de> for FilterVisitor {
+    type Value = EventFilter;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"*\" or a list of events")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<EventFilter, E> {
+        if text == "*" {
+            return Ok(EventFilter::All);
+        }
+        let near = nearest(text, EventName::ALL.iter().map(|name| name.as_str()));
+        Err(E::custom(match near {
+            Some(near) => format!("is \"*\" or a list such as [{near}]"),
+            None => "is \"*\" or a list of events".to_owned(),
+        }))
+    }
+
+    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, items: A) -> Result<EventFilter, A::Error> {
+        Vec::deserialize(serde::de::value::SeqAccessDeserializer::new(items)).map(EventFilter::Only)
+    }
+}
+
+impl JsonSchema for EventFilter {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "EventFilter".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let name = generator.subschema_for::<EventName>();
+        json_schema!({
+            "anyOf": [
+                {"const": "*"},
+                {"type": "array", "items": name, "minItems": 1, "uniqueItems": true}
+            ]
+        })
+    }
+}
+
+/// A sink that is told, beside those whose own selector asks for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Notify {
+    /// Name of a NotificationSink.
+    pub sink_ref: String,
+    /// Which events it is told of; left out: all.
+    #[serde(default)]
+    pub events: EventFilter,
+}
+
+impl Notify {
+    pub(super) fn validate(&self, check: &mut Check) {
+        check.field("sinkRef", |check| check.refer(KindId::NotificationSink, &self.sink_ref));
+        self.events.validate("events", check);
+    }
+}

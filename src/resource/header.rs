@@ -1,0 +1,50 @@
+//! Headers sent with a request.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::check::Check;
+use super::{LITERAL, SecretRef, schema};
+
+/// One header of a request. A secret goes into `valueFrom`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(transform = schema::exactly_one(&["value", "valueFrom"]))]
+pub struct Header {
+    /// Its name.
+    #[schemars(regex(pattern = "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"))]
+    pub name: String,
+    /// Its value, where that is no secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// Where its value is found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value_from: Option<SecretRef>,
+}
+
+/// Headers whose values are secrets.
+const SECRET: [&str; 6] =
+    ["authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-auth-token"];
+
+impl Header {
+    pub(super) fn validate(&self, check: &mut Check) {
+        let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+        if self.name.is_empty() || !self.name.chars().all(token) {
+            check.field("name", |check| check.refuse("is not the name of a header (RFC 9110)"));
+        }
+        check.exactly_one(
+            "field",
+            &[("value", self.value.is_some()), ("valueFrom", self.value_from.is_some())],
+        );
+        if let Some(value) = &self.value {
+            if SECRET.iter().any(|name| self.name.eq_ignore_ascii_case(name)) {
+                check.field("value", |check| check.refuse_secret(LITERAL));
+            } else if value.contains(|c: char| c.is_control() && c != '\t') {
+                check.field("value", |check| check.refuse("must not hold line breaks or control characters"));
+            }
+        }
+        if let Some(value) = &self.value_from {
+            check.field("valueFrom", |check| value.validate(check));
+        }
+    }
+}

@@ -1,0 +1,366 @@
+//! The ways of asking that are not HTTP. Ports left out are the protocols' own.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::http::host_name;
+use crate::resource::Login;
+use crate::resource::check::Check;
+
+/// The longest text sent or expected, in bytes.
+const LONGEST: usize = 4096;
+
+/// A TCP connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct TcpProbe {
+    /// The container's port.
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: u16,
+    /// The host connected to; left out: the container's address, or the service's target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// Text sent once connected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 4096))]
+    pub send: Option<String>,
+    /// Text that the answer must hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 4096))]
+    pub expect: Option<String>,
+}
+
+/// A command in the container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ExecProbe {
+    /// Program and arguments, run without a shell.
+    #[schemars(length(min = 1))]
+    pub command: Vec<String>,
+}
+
+/// What Docker's own health check says; one that a container does not have counts as healthy while it runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DockerHealthProbe {}
+
+/// An MQTT broker.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct MqttProbe {
+    /// The broker's port; left out: 1883.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: Option<u16>,
+    /// Topic that a subscription is asked for; left out: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+    /// Who is connecting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Login>,
+}
+
+/// A Kafka bootstrap server.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct KafkaProbe {
+    /// The server's port; left out: 9092.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: Option<u16>,
+    /// Topic that must exist, each of its partitions with a leader.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+}
+
+/// A PostgreSQL server.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct PostgresProbe {
+    /// The server's port; left out: 5432.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: Option<u16>,
+    /// The database connected to; left out: the user's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+    /// A query that must succeed; left out: `SELECT 1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 4096))]
+    pub query: Option<String>,
+    /// Who is connecting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Login>,
+}
+
+/// A MySQL or MariaDB server.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct MysqlProbe {
+    /// The server's port; left out: 3306.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: Option<u16>,
+    /// The database connected to; left out: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+    /// A query that must succeed; left out: `SELECT 1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 4096))]
+    pub query: Option<String>,
+    /// Who is connecting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Login>,
+}
+
+/// A Redis server.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct RedisProbe {
+    /// The server's port; left out: 6379.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: Option<u16>,
+    /// Who is connecting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Login>,
+}
+
+/// A server that speaks gRPC's health protocol.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct GrpcProbe {
+    /// The server's port.
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: u16,
+    /// The service asked for; left out: the server as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+}
+
+/// An AMQP 0-9-1 broker.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct AmqpProbe {
+    /// The broker's port; left out: 5672.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: Option<u16>,
+    /// Who is connecting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Login>,
+}
+
+/// A NATS server.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct NatsProbe {
+    /// The server's port; left out: 4222.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: Option<u16>,
+    /// Who is connecting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Login>,
+}
+
+/// A question to a DNS server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct DnsProbe {
+    /// The server's port; left out: 53.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: Option<u16>,
+    /// The name asked for.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// The type of record that must be answered.
+    #[serde(default, rename = "type")]
+    pub record: DnsRecord,
+}
+
+/// A type of DNS record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum DnsRecord {
+    /// An IPv4 address.
+    #[default]
+    A,
+    /// An IPv6 address.
+    Aaaa,
+    /// Another name for it.
+    Cname,
+    /// Its mail servers.
+    Mx,
+    /// Its name servers.
+    Ns,
+    /// The name of an address.
+    Ptr,
+    /// Its zone's figures.
+    Soa,
+    /// Hosts and ports of a service.
+    Srv,
+    /// Free text.
+    Txt,
+}
+
+/// A TLS server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct TlsProbe {
+    /// The server's port; left out: 443.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: Option<u16>,
+    /// How many days the certificate must still be valid.
+    #[schemars(range(min = 0, max = 3650))]
+    pub min_valid_days: u32,
+}
+
+/// A UDP port that answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct UdpProbe {
+    /// The port sent to.
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: u16,
+    /// Text sent.
+    #[schemars(length(min = 1, max = 4096))]
+    pub send: String,
+    /// Text that the answer must hold; left out: any answer will do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 4096))]
+    pub expect: Option<String>,
+}
+
+/// An ICMP echo request.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IcmpProbe {}
+
+impl Default for TlsProbe {
+    fn default() -> Self {
+        Self { port: None, min_valid_days: 7 }
+    }
+}
+
+fn text(key: &str, text: Option<&String>, check: &mut Check) {
+    if let Some(text) = text {
+        check.bounded(key, text, LONGEST);
+    }
+}
+
+fn login(login: Option<&Login>, check: &mut Check) {
+    if let Some(login) = login {
+        check.field("auth", |check| login.validate(check));
+    }
+}
+
+impl TcpProbe {
+    pub(super) fn validate(&self, check: &mut Check) {
+        check.port("port", self.port);
+        if let Some(host) = &self.host {
+            host_name("host", host, check);
+        }
+        // Both may be nothing but a line break.
+        for (key, text) in [("send", &self.send), ("expect", &self.expect)] {
+            if text.as_ref().is_some_and(|text| text.is_empty() || text.len() > LONGEST) {
+                check.field(key, |check| check.refuse(format!("must hold 1 to {LONGEST} bytes")));
+            }
+        }
+    }
+}
+
+impl ExecProbe {
+    pub(super) fn validate(&self, check: &mut Check) {
+        if self.command.first().is_none_or(|program| program.trim().is_empty()) {
+            check.field("command", |check| check.refuse("must name a program"));
+        }
+    }
+}
+
+impl MqttProbe {
+    pub(super) fn validate(&self, check: &mut Check) {
+        check.port("port", self.port);
+        text("topic", self.topic.as_ref(), check);
+        login(self.auth.as_ref(), check);
+    }
+}
+
+impl KafkaProbe {
+    pub(super) fn validate(&self, check: &mut Check) {
+        check.port("port", self.port);
+        let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        if self
+            .topic
+            .as_ref()
+            .is_some_and(|topic| topic.is_empty() || topic.len() > 249 || !topic.chars().all(part))
+        {
+            check.field("topic", |check| {
+                check.refuse("is not the name of a topic: letters, digits, '.', '_', '-'")
+            });
+        }
+    }
+}
+
+impl PostgresProbe {
+    pub(super) fn validate(&self, check: &mut Check) {
+        check.port("port", self.port);
+        text("database", self.database.as_ref(), check);
+        text("query", self.query.as_ref(), check);
+        login(self.auth.as_ref(), check);
+    }
+}
+
+impl MysqlProbe {
+    pub(super) fn validate(&self, check: &mut Check) {
+        check.port("port", self.port);
+        text("database", self.database.as_ref(), check);
+        text("query", self.query.as_ref(), check);
+        login(self.auth.as_ref(), check);
+    }
+}
+
+impl RedisProbe {
+    pub(super) fn validate(&self, check: &mut Check) {
+        check.port("port", self.port);
+        login(self.auth.as_ref(), check);
+    }
+}
+
+impl AmqpProbe {
+    pub(super) fn validate(&self, check: &mut Check) {
+        check.port("port", self.port);
+        login(self.auth.as_ref(), check);
+    }
+}
+
+impl NatsProbe {
+    pub(super) fn validate(&self, check: &mut Check) {
+        check.port("port", self.port);
+        login(self.auth.as_ref(), check);
+    }
+}
+
+impl DnsProbe {
+    pub(super) fn validate(&self, check: &mut Check) {
+        check.port("port", self.port);
+        check.bounded("name", &self.name, 253);
+    }
+}
+
+impl TlsProbe {
+    pub(super) fn validate(&self, check: &mut Check) {
+        check.port("port", self.port);
+        check.within("minValidDays", self.min_valid_days, 0..=3_650);
+    }
+}
+
+impl UdpProbe {
+    pub(super) fn validate(&self, check: &mut Check) {
+        check.port("port", self.port);
+        check.bounded("send", &self.send, LONGEST);
+        text("expect", self.expect.as_ref(), check);
+    }
+}

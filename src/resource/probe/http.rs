@@ -1,0 +1,292 @@
+//! `httpGet`: an HTTP request and what its answer must be.
+
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
+use crate::resource::check::Check;
+use crate::resource::{Duration, Header, JsonPath, pattern};
+
+/// An HTTP request. Redirects are not followed; only the beginning of an answer is looked at.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct HttpProbe {
+    /// Path and, where needed, query.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^/"))]
+    pub path: Option<String>,
+    /// The container's port; left out: 80, or 443 with `https`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: Option<u16>,
+    /// How the server is spoken to.
+    pub scheme: Scheme,
+    /// The host connected to; left out: the container's address, or the service's target.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// Headers sent; `Host` replaces the one made from the address.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub http_headers: Vec<Header>,
+    /// The method of the request.
+    pub method: Method,
+    /// The body of the request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// What the answer must be.
+    pub expect: HttpExpect,
+}
+
+/// How a server is spoken to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Scheme {
+    /// In clear.
+    #[default]
+    Http,
+    /// Over TLS.
+    Https,
+}
+
+/// The method of a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Method {
+    /// Asks for the resource.
+    #[default]
+    Get,
+    /// Asks for its headers only.
+    Head,
+    /// Sends `body`.
+    Post,
+    /// Sends `body`.
+    Put,
+    /// Asks what is allowed.
+    Options,
+}
+
+/// What an answer must be; everything given must hold.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct HttpExpect {
+    /// Status codes and ranges of them, one of which must be the answer's.
+    #[schemars(length(min = 1))]
+    pub status: Vec<StatusRange>,
+    /// Text that the body must hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub body_contains: Option<String>,
+    /// Regular expression that something in the body must match.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub body_matches: Option<String>,
+    /// What values in a JSON body must be.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub json: Vec<JsonExpect>,
+    /// How long the answer may take before it counts as a failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_latency: Option<Duration>,
+}
+
+/// What one value in a JSON body must be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct JsonExpect {
+    /// Where the value is: `$`, then `.key` and `[index]`.
+    pub path: JsonPath,
+    /// What it must be; text, a number, true, false or null.
+    #[schemars(extend("type" = ["string", "number", "boolean", "null"]))]
+    pub equals: Value,
+}
+
+/// A status code such as `200`, or a range such as `"200-299"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StatusRange {
+    /// The lowest code.
+    pub from: u16,
+    /// The highest code.
+    pub to: u16,
+}
+
+/// Why a text is not a range of status codes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not a status code such as 200 or a range such as \"200-299\", within 100 to 599")]
+pub struct StatusRangeError {
+    text: String,
+}
+
+impl Default for HttpExpect {
+    /// As Kubernetes: from 200 to 399.
+    fn default() -> Self {
+        Self {
+            status: vec![StatusRange { from: 200, to: 399 }],
+            body_contains: None,
+            body_matches: None,
+            json: Vec::new(),
+            max_latency: None,
+        }
+    }
+}
+
+impl FromStr for StatusRange {
+    type Err = StatusRangeError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let code = |text: &str| {
+            let plain = text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_digit());
+            text.parse::<u16>().ok().filter(|code| plain && (100..=599).contains(code))
+        };
+        let (from, to) = text.split_once('-').unwrap_or((text, text));
+        match (code(from), code(to)) {
+            (Some(from), Some(to)) if from <= to => Ok(Self { from, to }),
+            _ => Err(StatusRangeError { text: text.chars().take(32).collect() }),
+        }
+    }
+}
+
+impl fmt::Display for StatusRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.from)?;
+        if self.to == self.from { Ok(()) } else { write!(f, "-{}", self.to) }
+    }
+}
+
+impl Serialize for StatusRange {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for StatusRange {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(StatusVisitor)
+    }
+}
+
+struct StatusVisitor;
+
+impl serde::de::Visitor<'_> for StatusVisitor {
+    type Value = StatusRange;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a status code such as 200 or a range such as \"200-299\"")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<StatusRange, E> {
+        text.parse().map_err(E::custom)
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<StatusRange, E> {
+        self.visit_str(&number.to_string())
+    }
+}
+
+impl JsonSchema for StatusRange {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "StatusRange".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": ["string", "integer"],
+            "minimum": 100,
+            "maximum": 599,
+            "pattern": "^[1-5][0-9]{2}(-[1-5][0-9]{2})?$",
+            "examples": ["200-299", 204]
+        })
+    }
+}
+
+impl HttpProbe {
+    pub(super) fn validate(&self, check: &mut Check) {
+        if let Some(path) = &self.path
+            && (!path.starts_with('/') || path.contains(|c: char| c.is_control() || c == ' ' || c == '#'))
+        {
+            check.field("path", |check| {
+                check.refuse("must be a path that starts with /, without blanks or #")
+            });
+        }
+        check.port("port", self.port);
+        if let Some(host) = &self.host {
+            host_name("host", host, check);
+        }
+        check.each("httpHeaders", &self.http_headers, |check, header| header.validate(check));
+        if let Some(body) = &self.body {
+            check.bounded("body", body, 64 * 1024);
+            if matches!(self.method, Method::Get | Method::Head | Method::Options) {
+                check.field("body", |check| check.refuse("only POST and PUT send a body"));
+            }
+        }
+        check.field("expect", |check| self.expect.validate(check));
+    }
+}
+
+impl HttpExpect {
+    fn validate(&self, check: &mut Check) {
+        if self.status.is_empty() {
+            check.field("status", |check| check.refuse("must name a status code; left out: \"200-399\""));
+        }
+        if let Some(text) = &self.body_contains {
+            check.bounded("bodyContains", text, 4096);
+        }
+        if let Some(Err(error)) = self.body_matches.as_deref().map(pattern::compile) {
+            check.field("bodyMatches", |check| check.refuse(error.to_string()));
+        }
+        check.each("json", &self.json, |check, json| {
+            if json.equals.is_object() || json.equals.is_array() {
+                check.field("equals", |check| check.refuse("must be text, a number, true, false or null"));
+            }
+        });
+        if let Some(latency) = self.max_latency {
+            check.positive("maxLatency", latency);
+        }
+    }
+}
+
+/// The value of `key` must be a host name or an address, and nothing around it.
+pub(in crate::resource) fn host_name(key: &str, host: &str, check: &mut Check) {
+    let address = host.parse::<std::net::IpAddr>().is_ok();
+    if !address && (host.contains(':') || url::Host::parse(host).is_err()) {
+        check.field(key, |check| check.refuse("is not a host name or an address; a port has its own field"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_a_code_or_a_range() {
+        for text in ["200", "200-299", "100-599"] {
+            assert_eq!(text.parse::<StatusRange>().expect(text).to_string(), text);
+        }
+        for bad in ["", "2xx", "99", "600", "299-200", "200-", "+200", "0200"] {
+            assert!(bad.parse::<StatusRange>().is_err(), "{bad}");
+        }
+        assert_eq!(serde_json::from_str::<StatusRange>("204").expect("a code").to_string(), "204");
+    }
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_alone() {
+        for (host, good) in [
+            ("db.internal", true),
+            ("10.0.0.1", true),
+            ("::1", true),
+            ("my_service", true),
+            ("http://db", false),
+            ("db:5432", false),
+            ("a b", false),
+            ("", false),
+        ] {
+            let mut check = Check::new();
+            host_name("host", host, &mut check);
+            assert_eq!(check.finish().violations.is_empty(), good, "{host}");
+        }
+    }
+}
