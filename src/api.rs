@@ -1,4 +1,4 @@
-//! The HTTP face: reads the store and the observed state, and never touches an engine.
+//! The HTTP face: reads the store and the observed state, writes what is desired, and never touches an engine.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,9 +9,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::get;
 use metrics_exporter_prometheus::PrometheusHandle;
-use secrecy::SecretString;
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -19,12 +17,28 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
 
-use crate::controller::Shared;
+use crate::controller::{Catalogue, Shared};
 
 mod access;
 mod containers;
+mod deliveries;
+mod docs;
+mod dress;
 mod events;
 mod health;
+mod kept;
+mod label_selector;
+mod noun;
+mod objects;
+mod openapi;
+mod page;
+mod query;
+mod release;
+mod route;
+mod status;
+mod watching;
+
+pub use access::Access;
 
 /// Largest body accepted, in bytes.
 const LARGEST_BODY: usize = 1 << 20;
@@ -33,52 +47,58 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// How long answers in hand may take once everything stops.
 const LAST_ANSWERS: Duration = Duration::from_secs(3);
 
-/// What handlers read.
+/// What handlers read, and the way by which they write.
 #[derive(Clone, Debug)]
 pub struct Api {
     shared: Arc<Shared>,
+    catalogue: Arc<Catalogue>,
     metrics: PrometheusHandle,
-    access: Arc<access::Access>,
+    access: Arc<Access>,
+    /// Ends answers that would go on for ever.
+    stop: CancellationToken,
 }
 
 impl Api {
-    /// An API over `shared`; with `token`, every route but the open ones asks for it.
+    /// An API over `shared` and `catalogue` for those whom `access` lets in.
     pub fn new(
         shared: Arc<Shared>,
+        catalogue: Arc<Catalogue>,
         metrics: PrometheusHandle,
-        token: Option<SecretString>,
-        open_metrics: bool,
+        access: Access,
     ) -> Self {
-        Self { shared, metrics, access: Arc::new(access::Access::new(token, open_metrics)) }
+        Self { shared, catalogue, metrics, access: Arc::new(access), stop: CancellationToken::new() }
     }
 
-    /// The routes, as a table.
+    /// Ends watches with `stop`.
+    #[must_use]
+    pub fn until(mut self, stop: CancellationToken) -> Self {
+        self.stop = stop;
+        self
+    }
+
+    /// All [routes](route::ROUTES), and what every one of them has in common.
     pub fn router(self) -> Router {
-        Router::new()
-            .route("/livez", get(async || "ok\n"))
-            .route("/readyz", get(health::ready))
-            .route("/metrics", get(metrics))
-            .route("/health/detailed", get(health::detailed))
-            .route("/api/events", get(events::list))
-            .route("/api/config", get(containers::config))
-            .route("/api/containers", get(containers::list))
-            .fallback(async || Refusal::not_found("there is no such route"))
-            .method_not_allowed_fallback(async || {
-                Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "this route does not know this method")
-            })
+        let routes = route::ROUTES
+            .iter()
+            .fold(Router::new(), |router, route| router.route(route.path, (route.handler)()));
+        routes
+            .fallback(async || StatusCode::NOT_FOUND)
             .layer(middleware::from_fn_with_state(self.clone(), access::guard))
             .layer(RequestBodyLimitLayer::new(LARGEST_BODY))
             .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER))
             .layer(CatchPanicLayer::new())
+            .layer(middleware::from_fn(dress::dress))
             .with_state(self)
     }
 
     /// Serves on `listener` until `stop`, and then finishes what is in hand for a moment.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> std::io::Result<()> {
         let stopped = stop.clone();
-        let serving =
-            axum::serve(listener, self.router().into_make_service_with_connect_info::<SocketAddr>())
-                .with_graceful_shutdown(async move { stopped.cancelled().await });
+        let serving = axum::serve(
+            listener,
+            self.until(stop.clone()).router().into_make_service_with_connect_info::<SocketAddr>(),
+        )
+        .with_graceful_shutdown(async move { stopped.cancelled().await });
         let deadline = async {
             stop.cancelled().await;
             tokio::time::sleep(LAST_ANSWERS).await;
@@ -111,10 +131,6 @@ struct RefusalBody<'a> {
 impl Refusal {
     fn new(code: StatusCode, reason: impl Into<String>) -> Self {
         Self { code, reason: reason.into() }
-    }
-
-    fn not_found(reason: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, reason)
     }
 
     fn bad_request(reason: impl Into<String>) -> Self {

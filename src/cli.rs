@@ -20,6 +20,7 @@ mod schema;
 mod status;
 mod table;
 mod text;
+mod token;
 mod validate;
 mod version;
 mod wait;
@@ -85,6 +86,8 @@ enum Verb {
     Completion(completion::CompletionArgs),
     /// Write manual pages
     Man(completion::ManArgs),
+    /// Make, list and delete tokens of the HTTP API
+    Token(token::TokenArgs),
     /// Print the version
     Version,
 }
@@ -163,6 +166,7 @@ fn act(verb: Verb, face: &mut Face<'_>) -> anyhow::Result<Exit> {
         Verb::Schema(args) => schema::schema(&args, face.out, face.err),
         Verb::Completion(args) => completion::completion(&args, face),
         Verb::Man(args) => completion::man(&args, face),
+        Verb::Token(args) => token::token(&args, face.out, face.err),
         Verb::Version => version::version(face.out),
     }
 }

@@ -6,6 +6,7 @@
 mod args;
 pub mod environment;
 mod resolve;
+pub mod tokens;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ use secrecy::SecretString;
 
 pub use args::{LogFormat, RunArgs};
 pub use environment::Environment;
-pub use resolve::{ConfigError, Process};
+pub use resolve::{ConfigError, Process, state_dir};
 
 /// What `portreeve run` works with.
 #[derive(Debug)]

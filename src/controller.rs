@@ -21,6 +21,7 @@ use crate::observed::{Nanos, World};
 use crate::outbox::HttpClient;
 use crate::store::{Store, StoreError};
 
+mod catalogue;
 mod commit;
 mod container;
 mod engines;
@@ -28,8 +29,11 @@ mod progress;
 mod queue;
 mod shared;
 mod targets;
+#[cfg(test)]
+mod tests;
 mod timers;
 
+pub use catalogue::{Catalogue, Change, Match, Outcome, Refused, Request, Written};
 pub use commit::StoreHealth;
 pub use shared::Shared;
 

@@ -3,12 +3,14 @@
 //! Of two objects with one kind and name the one with the higher-ranked origin wins: a directory's over the API's
 //! over the environment's over what is built in. `Settings` is merged field by field in the same order.
 
+mod layer;
 mod policy;
 mod rank;
 mod reference;
 
 use std::collections::BTreeMap;
 
+pub use layer::Layers;
 pub use policy::{PolicyChoice, builtin_policy};
 
 use crate::manifest::LoadedSet;

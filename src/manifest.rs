@@ -6,6 +6,7 @@
 
 pub mod directory;
 mod document;
+mod draft;
 mod excerpt;
 mod fault;
 mod file;
@@ -18,6 +19,7 @@ mod value;
 pub mod watch;
 mod write;
 
+pub use draft::{Draft, FieldFault, draft, json};
 pub use file::{LARGEST_FILE, Parsed, parse};
 pub use problem::{Place, Problem, Weight};
 pub use write::{WriteError, write, yaml};

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::event::{Anchor, Cursor, EngineEvent, EventKind};
@@ -13,7 +14,9 @@ use crate::resource::Subject;
 
 /// Nanoseconds since the Unix epoch: the resolution the engine reports times in. Keys and comparisons use this
 /// integer, never a formatted time (the engine trims trailing zeros).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
 pub struct Nanos(pub i64);
 
@@ -151,7 +154,7 @@ impl Health {
 }
 
 /// A port of a container, exposed or published.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Port {
     /// The port inside the container.
     pub container: u16,

@@ -9,13 +9,12 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::api::Api;
+use crate::api::{Access, Api};
 use crate::config::{RunConfig, Storage};
-use crate::controller::Controller;
-use crate::desired::{Desired, Sources};
+use crate::controller::{Catalogue, Controller};
+use crate::desired::{Desired, Layers, Problem, Sources};
 use crate::manifest::LoadedSet;
 use crate::manifest::directory::Directories;
-use crate::resource::Object;
 use crate::store::{Sqlite, Store, StoreError};
 use crate::telemetry::TelemetryError;
 
@@ -76,9 +75,15 @@ pub async fn run(config: RunConfig) -> Result<(), RunError> {
     let directories = Directories::new(config_dirs).keeping(state_dir.join("manifests"));
     let (sets, watching) = crate::manifest::watch::watch(directories, stop.clone());
     tokio::spawn(watching);
-    let desired = desired(sets, environment.objects, observe);
+    let layers = Layers { environment: environment.objects.into(), observe };
+    let catalogue = Catalogue::load(&*store, layers.clone()).await?;
+    let desired = desired(sets, catalogue.clone(), layers);
     let controller = Controller::start(store, desired).await?;
-    let api = Api::new(controller.shared.clone(), metrics, token, open_metrics);
+    tokio::spawn(catalogue.clone().keep(Arc::new(controller.shared.committer.clone())));
+    let access = Access::new(token, open_metrics)
+        .with_tokens(crate::config::tokens::path(&state_dir))
+        .closed(!listen.ip().is_loopback());
+    let api = Api::new(controller.shared.clone(), catalogue, metrics, access);
     let address = listener.local_addr()?;
     let serving = tokio::spawn(api.serve(listener, stop.clone()));
     info!("ready: listening on http://{address}");
@@ -101,35 +106,55 @@ pub async fn run(config: RunConfig) -> Result<(), RunError> {
     Ok(())
 }
 
-/// What is in force, now and after every change of the directories.
-fn desired(
+/// How much of the time may go into deciding what is in force while the API is written to without a pause: of two
+/// thousand objects applied one by one, not each has all others decided on anew.
+const REST: u32 = 4;
+
+/// What is in force, now and after every change of the directories and every write of the API; `catalogue` follows it.
+pub fn desired(
     mut sets: watch::Receiver<Arc<LoadedSet>>,
-    environment: Vec<Object>,
-    observe: bool,
+    catalogue: Arc<Catalogue>,
+    layers: Layers,
 ) -> watch::Receiver<Arc<Desired>> {
-    let of = move |set: &LoadedSet| {
-        let sources =
-            Sources { directory: Some(set), environment: &environment, observe, ..Sources::default() };
-        Arc::new(Desired::of(sources))
+    let mut writes = catalogue.writes();
+    let mut told_problems = Vec::new();
+    let mut of = move |set: &LoadedSet| {
+        let (count, api) = catalogue.declared();
+        let Layers { environment, observe } = &layers;
+        let sources = Sources { directory: Some(set), api: &api, environment, observe: *observe };
+        let desired = Arc::new(Desired::of(sources));
+        catalogue.bring_to(&desired, count);
+        tell_problems(&mut told_problems, &desired.problems);
+        desired
     };
     let first = of(&sets.borrow_and_update());
-    tell_problems(&first);
     let (tell, told) = watch::channel(first);
     tokio::spawn(async move {
-        while sets.changed().await.is_ok() {
+        loop {
+            let changed = tokio::select! {
+                changed = sets.changed() => changed.is_ok(),
+                changed = writes.changed() => changed.is_ok(),
+            };
+            if !changed {
+                break;
+            }
+            writes.borrow_and_update();
+            let began = tokio::time::Instant::now();
             let desired = of(&sets.borrow_and_update());
-            tell_problems(&desired);
             // Nobody listens any more once the controller has finished.
             if tell.send(desired).is_err() {
                 break;
             }
+            tokio::time::sleep(began.elapsed() * REST).await;
         }
     });
     told
 }
 
-fn tell_problems(desired: &Desired) {
-    for problem in &desired.problems {
+/// Says what is wrong, once.
+fn tell_problems(told: &mut Vec<Problem>, problems: &[Problem]) {
+    for problem in problems.iter().filter(|problem| !told.contains(problem)) {
         error!(target: "portreeve::manifests", "{problem}; what was last good stays in force");
     }
+    *told = problems.to_vec();
 }

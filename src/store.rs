@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -19,9 +20,13 @@ use crate::reconcile::billing::Bill;
 use crate::reconcile::discovery::Wanted;
 use crate::reconcile::record::Record;
 
+mod delivery;
 mod file_system;
+mod object;
 mod sqlite;
 
+pub use delivery::{Delivery, DeliveryFilter, DeliveryKind, DeliveryState};
+pub use object::{ObjectChange, StoredObject};
 pub use sqlite::Sqlite;
 
 /// Why the store could not do what was asked.
@@ -63,6 +68,8 @@ pub struct ChangeSet {
     pub cursors: BTreeMap<Arc<str>, Cursor>,
     /// What came of deliveries.
     pub settled: Vec<Settlement>,
+    /// Objects that were written, or whose identity changed.
+    pub objects: Vec<ObjectChange>,
     /// Engine or local time of the change, for the rows' bookkeeping.
     pub at: Nanos,
 }
@@ -70,7 +77,7 @@ pub struct ChangeSet {
 impl ChangeSet {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        let Self { records, bills, cells, events, healing, cursors, settled, at: _ } = self;
+        let Self { records, bills, cells, events, healing, cursors, settled, objects, at: _ } = self;
         records.is_empty()
             && bills.is_empty()
             && cells.is_empty()
@@ -78,11 +85,12 @@ impl ChangeSet {
             && healing.is_empty()
             && cursors.is_empty()
             && settled.is_empty()
+            && objects.is_empty()
     }
 }
 
 /// How much an event matters.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Part of normal life.
@@ -313,6 +321,12 @@ pub trait Store: Send + Sync + 'static {
     async fn wake_lanes(&self, target: &str, from: Nanos) -> Result<u64, StoreError>;
     /// Frees parked lanes of `target`.
     async fn replay(&self, target: &str) -> Result<u64, StoreError>;
+    /// Frees one lane of `target`, if it is parked.
+    async fn replay_lane(&self, target: &str, key: &ContainerKey) -> Result<u64, StoreError>;
+    /// Deliveries, newest first.
+    async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError>;
+    /// Every stored object, and the highest revision ever given.
+    async fn objects(&self) -> Result<(u64, Vec<StoredObject>), StoreError>;
     /// Cells of `registry` that differ and may be worked on at `now`, without those in `busy`.
     async fn due_cells(
         &self,

@@ -1,5 +1,6 @@
-//! The library's parts against real files, sockets and servers, but without an engine.
+//! Parts of the project seen from outside: real files, sockets and servers, mostly without an engine.
 
+mod api;
 mod engine_path;
 mod fixtures;
 mod outbox;

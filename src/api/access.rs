@@ -1,26 +1,59 @@
 //! Who may ask: tokens compared in constant time, and no requests that a browser was tricked into.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Json, Response};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
-use super::{Api, Refusal};
+use super::Api;
+use super::dress::refusal;
+use super::kept::Kept;
+use crate::config::tokens::{Role, Tokens, digest};
 
 /// What is asked of a request.
-#[derive(Debug)]
-pub(super) struct Access {
-    token: Option<SecretString>,
+#[derive(Debug, Default)]
+pub struct Access {
+    /// SHA-256 of the token given at start; it permits everything.
+    token: Option<[u8; 32]>,
     open_metrics: bool,
+    /// Whether nothing is open to strangers, tokens or not: the address can be reached from elsewhere.
+    closed: bool,
+    kept: Option<Kept>,
+}
+
+/// What a request's token permits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Permit {
+    /// There are no tokens: everybody may do everything.
+    Everything,
+    Only(Role),
+    Nothing,
 }
 
 impl Access {
-    pub(super) fn new(token: Option<SecretString>, open_metrics: bool) -> Self {
-        Self { token, open_metrics }
+    /// Access by `token`, and to everybody without one.
+    pub fn new(token: Option<SecretString>, open_metrics: bool) -> Self {
+        let token = token.map(|token| digest(token.expose_secret()));
+        Self { token, open_metrics, ..Self::default() }
+    }
+
+    /// Access by the tokens of this file too, which is read again when it changes.
+    #[must_use]
+    pub fn with_tokens(mut self, path: PathBuf) -> Self {
+        self.kept = Some(Kept::new(path));
+        self
+    }
+
+    /// With `closed`, nothing is answered without a token even if there are none.
+    #[must_use]
+    pub const fn closed(mut self, closed: bool) -> Self {
+        self.closed = closed;
+        self
     }
 
     /// Whether `path` answers anybody.
@@ -28,22 +61,42 @@ impl Access {
         path == "/livez" || path == "/readyz" || (path == "/metrics" && self.open_metrics)
     }
 
-    /// Whether the request carries the token, as `Authorization: Bearer` or `X-API-Key`.
-    fn is_authorised(&self, headers: &HeaderMap) -> bool {
-        let Some(token) = &self.token else { return true };
+    /// What the token of `Authorization: Bearer` or `X-API-Key` permits. Hashes are compared, all of them, each in the
+    /// same time, so that the time tells neither a token nor its length.
+    fn permit(&self, headers: &HeaderMap) -> Permit {
+        let kept = self.kept.as_ref().map(Kept::tokens);
+        let asked = self.asks(kept.as_deref());
+        if !asked {
+            return Permit::Everything;
+        }
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let bearer = text("authorization").and_then(|value| {
             let (scheme, token) = value.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
         });
-        let given = bearer.or_else(|| text("x-api-key")).unwrap_or_default();
-        given.as_bytes().ct_eq(token.expose_secret().as_bytes()).into()
+        let given = digest(bearer.or_else(|| text("x-api-key")).unwrap_or_default());
+        let own = self.token.is_some_and(|token| token.ct_eq(&given).into());
+        let role = kept.as_deref().and_then(Option::as_ref).and_then(|tokens| tokens.role(&given));
+        match role.max(own.then_some(Role::Edit)) {
+            Some(role) => Permit::Only(role),
+            None => Permit::Nothing,
+        }
+    }
+
+    /// Whether a token is asked for; a file of tokens that cannot be read opens nothing.
+    fn asks(&self, kept: Option<&Option<Tokens>>) -> bool {
+        let any = match kept {
+            None => false,
+            Some(None) => true,
+            Some(Some(tokens)) => !tokens.tokens.is_empty(),
+        };
+        self.closed || self.token.is_some() || any
     }
 
     /// Without a token nothing but a name of this machine may be asked for: a page elsewhere can make its own name
     /// point here (DNS rebinding), but cannot make the browser say another name.
-    fn host_is_fit(&self, headers: &HeaderMap) -> bool {
-        if self.token.is_some() {
+    fn host_is_fit(permit: Permit, headers: &HeaderMap) -> bool {
+        if permit != Permit::Everything {
             return true;
         }
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
@@ -74,21 +127,42 @@ fn without_port(host: &str) -> &str {
 
 /// Lets a request through, or says why not.
 pub(super) async fn guard(State(api): State<Api>, request: Request, next: Next) -> Response {
-    let (access, headers) = (&api.access, request.headers());
-    if !access.is_open(request.uri().path()) && !access.is_authorised(headers) {
-        let body = Json(serde_json::json!({"error": "Invalid API key"}));
-        return (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")], body).into_response();
+    let (access, headers, path) = (&api.access, request.headers(), request.uri().path());
+    let permit = access.permit(headers);
+    let refuse = |code, reason: &str| refusal(path, code, reason);
+    if !access.is_open(path) {
+        match permit {
+            Permit::Everything | Permit::Only(Role::Edit) => {}
+            Permit::Only(Role::View) if matches!(*request.method(), Method::GET | Method::HEAD) => {}
+            Permit::Only(Role::View) => {
+                return refuse(
+                    StatusCode::FORBIDDEN,
+                    "this token may only read: changes need one of the role edit",
+                );
+            }
+            Permit::Nothing => return unauthorised(path),
+        }
     }
-    if !access.host_is_fit(headers) {
+    if !Access::host_is_fit(permit, headers) {
         let reason =
             "this name is not known here: ask for localhost or an address, or start Portreeve with a token";
-        return Refusal::new(StatusCode::FORBIDDEN, reason).into_response();
+        return refuse(StatusCode::FORBIDDEN, reason);
     }
     if !Access::origin_is_fit(headers) {
-        return Refusal::new(StatusCode::FORBIDDEN, "requests from pages of other origins are refused")
-            .into_response();
+        return refuse(StatusCode::FORBIDDEN, "requests from pages of other origins are refused");
     }
     next.run(request).await
+}
+
+/// 401 in the shape of the route; document R3's has words of its own.
+fn unauthorised(path: &str) -> Response {
+    const CHALLENGE: [(header::HeaderName, &str); 1] = [(header::WWW_AUTHENTICATE, "Bearer")];
+    if path == "/apis" || path.starts_with("/apis/") {
+        let why = "a token is needed, as Authorization: Bearer or X-API-Key; see `portreeve token create`";
+        return (CHALLENGE, refusal(path, StatusCode::UNAUTHORIZED, why)).into_response();
+    }
+    let body = Json(serde_json::json!({"error": "Invalid API key"}));
+    (StatusCode::UNAUTHORIZED, CHALLENGE, body).into_response()
 }
 
 #[cfg(test)]
@@ -114,9 +188,11 @@ mod tests {
             (headers(&[("x-api-key", "")]), false),
             (headers(&[]), false),
         ] {
-            assert_eq!(access.is_authorised(&given), expected, "{given:?}");
+            let expected = if expected { Permit::Only(Role::Edit) } else { Permit::Nothing };
+            assert_eq!(access.permit(&given), expected, "{given:?}");
         }
-        assert!(Access::new(None, false).is_authorised(&headers(&[])));
+        assert_eq!(Access::new(None, false).permit(&headers(&[])), Permit::Everything);
+        assert_eq!(Access::new(None, false).closed(true).permit(&headers(&[])), Permit::Nothing);
     }
 
     #[test]
@@ -129,7 +205,8 @@ mod tests {
 
     #[test]
     fn without_a_token_only_names_of_this_machine_are_answered() {
-        let access = Access::new(None, false);
+        let fit_for = |permit, host| Access::host_is_fit(permit, &headers(&[("host", host)]));
+        assert!(fit_for(Permit::Only(Role::View), "portreeve.example"));
         for (host, fit) in [
             ("localhost:8000", true),
             ("127.0.0.1:8000", true),
@@ -137,7 +214,7 @@ mod tests {
             ("evil.example:8000", false),
             ("127.0.0.1.evil.example", false),
         ] {
-            assert_eq!(access.host_is_fit(&headers(&[("host", host)])), fit, "{host}");
+            assert_eq!(fit_for(Permit::Everything, host), fit, "{host}");
         }
     }
 

@@ -2,17 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use axum::extract::State;
+use axum::extract::{Path, Query as Parameters, State};
 use axum::response::Json;
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Api;
+use super::page::{Item, ItemMeta, List};
+use super::query::{self, Query};
+use super::status::Failure;
+use super::{Api, objects, release};
 use crate::desired::PolicyChoice;
 use crate::observed::{Container, Port};
 use crate::reconcile::plan::Blocked;
 use crate::resource::settings::SettingsSpec;
 
-#[derive(Serialize)]
+/// Parameters of the list below `/apis`.
+pub(super) const LIST: &[&str] = &["labelSelector", "limit", "continue"];
+
+/// A container as last seen.
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Row {
     id: String,
     name: String,
@@ -42,6 +50,36 @@ pub(super) async fn list(State(api): State<Api>) -> Json<Vec<Row>> {
     Json(rows)
 }
 
+/// The same in Kubernetes' shape, in the order of ids; a page ends with an id.
+pub(super) async fn objects(
+    State(api): State<Api>,
+    Parameters(query): Parameters<Query>,
+) -> Result<Json<List<Item<Row>>>, Failure> {
+    query::only(&query, LIST)?;
+    let selector = objects::selector(&query)?;
+    let world = api.shared.world();
+    let mut items = Vec::new();
+    for container in world.containers.values().filter(|container| selector.matches(&container.labels)) {
+        items.push(item(row(&api, container).await));
+    }
+    items.sort_by(|a, b| a.item.id.cmp(&b.item.id));
+    List::page("Container", items, &query, |item| item.item.id.as_str()).map(Json)
+}
+
+/// One container by name, id, or the beginning of an id.
+pub(super) async fn object(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<Json<Item<Row>>, Failure> {
+    let container = release::find(&api, &name)?;
+    Ok(Json(item(row(&api, &container).await)))
+}
+
+fn item(row: Row) -> Item<Row> {
+    let creation_timestamp = Some(row.created.clone());
+    Item { metadata: ItemMeta { name: row.name.clone(), creation_timestamp }, item: row }
+}
+
 async fn row(api: &Api, container: &Container) -> Row {
     let policy = match api.shared.desired.load().policy_for(container) {
         PolicyChoice::Selected { name, .. } => Some(name),
@@ -67,14 +105,15 @@ async fn row(api: &Api, container: &Container) -> Row {
     }
 }
 
-#[derive(Serialize)]
+/// What is selected, and the settings in force.
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Config {
     containers: Selection,
     settings: SettingsSpec,
     observe: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Selection {
     selected: Vec<String>,
     excluded: Vec<String>,

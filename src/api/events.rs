@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use axum::extract::{Query, State};
 use axum::response::Json;
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::page::{Item, ItemMeta, List};
+use super::status::Failure;
 use super::{Api, Refusal};
 use crate::clock;
 use crate::manifest::nearest;
@@ -15,10 +18,11 @@ use crate::store::{EventFilter, EventRow, Severity};
 
 const DEFAULT_LIMIT: u32 = 100;
 const MOST: u32 = 10_000;
-const PARAMETERS: [&str; 5] = ["type", "container", "since", "until", "limit"];
+/// Parameters of the list.
+pub(super) const PARAMETERS: [&str; 5] = ["type", "container", "since", "until", "limit"];
 
 /// Document R4's event, and what else is known.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Event {
     timestamp: String,
     container_id: String,
@@ -41,6 +45,20 @@ pub(super) async fn list(
     let filter = filter(&query, clock::now()).map_err(Refusal::bad_request)?;
     let rows = api.shared.store.events(&filter).await?;
     Ok(Json(rows.into_iter().map(Event::from).collect()))
+}
+
+/// The same in Kubernetes' shape; an event's name is its number.
+pub(super) async fn objects(
+    State(api): State<Api>,
+    Query(query): Query<BTreeMap<String, String>>,
+) -> Result<Json<List<Item<Event>>>, Failure> {
+    let filter = filter(&query, clock::now()).map_err(Failure::bad_request)?;
+    let rows = api.shared.store.events(&filter).await?;
+    let item = |row: EventRow| {
+        let creation_timestamp = Some(row.event.at.rfc3339_millis());
+        Item { metadata: ItemMeta { name: row.seq.to_string(), creation_timestamp }, item: Event::from(row) }
+    };
+    Ok(Json(List::whole("Event", rows.into_iter().map(item).collect())))
 }
 
 fn filter(query: &BTreeMap<String, String>, now: Nanos) -> Result<EventFilter, String> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Api;
@@ -29,9 +30,9 @@ fn missing(api: &Api, world: &World) -> Vec<String> {
     away.chain(api.shared.committer.health().error.map(|error| format!("store: {error}"))).collect()
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Detailed {
+pub(super) struct Detailed {
     status: &'static str,
     timestamp: String,
     version: &'static str,
@@ -44,7 +45,7 @@ struct Detailed {
     own_fault: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct EngineHealth {
     connected: bool,
@@ -56,28 +57,28 @@ struct EngineHealth {
     containers: usize,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct StoreHealth {
     status: &'static str,
     error: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Queue {
     containers: usize,
     events: usize,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Deliveries {
     billing: BTreeMap<String, Target>,
     discovery: BTreeMap<String, Target>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Target {
     pending: u64,
@@ -88,7 +89,7 @@ struct Target {
     last_error: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Manifests {
     objects: usize,

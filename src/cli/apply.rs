@@ -2,6 +2,8 @@
 
 mod plan;
 
+pub(super) use self::plan::plan;
+
 use clap::Args;
 use futures_util::{StreamExt, stream};
 use serde_json::Value;
@@ -80,7 +82,7 @@ pub(super) async fn apply(args: &ApplyArgs, face: &mut Face<'_>) -> anyhow::Resu
         .filter(|kind| *prune || loaded.objects.iter().any(|loaded| loaded.object.spec.kind() == *kind))
         .collect();
     let current = files::current(&client, kinds).await?;
-    let plan = plan::plan(&loaded.objects, &current, name.as_deref(), *prune);
+    let plan = plan(&loaded.objects, &current, name.as_deref(), *prune);
     if !plan.refused.is_empty() {
         for problem in &plan.refused {
             writeln!(face.err, "{}\n", problem.coloured())?;
@@ -116,7 +118,7 @@ async fn carry_out(
                     }
                 }
                 Err(ClientError::Refused(refused)) => {
-                    writeln!(face.err, "{}\n", place.problem(&refused.to_string()).coloured())?;
+                    writeln!(face.err, "{}\n", place.problem(&refused.one_line()).coloured())?;
                     failed = true;
                 }
                 Err(error) => return Err(error.into()),

@@ -95,6 +95,13 @@ impl std::fmt::Display for Refused {
     }
 }
 
+impl Refused {
+    /// Message and causes, as a problem of a file is told.
+    pub(super) fn one_line(&self) -> String {
+        self.to_string().replace("\n  ", "; ")
+    }
+}
+
 /// Kubernetes' `Status`, as far as it is read here.
 #[derive(Deserialize)]
 struct Status {

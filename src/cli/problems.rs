@@ -3,9 +3,10 @@
 use super::face::Face;
 use crate::manifest::LoadedSet;
 
-/// Shows every problem; whether there is one that forbids going on.
+/// Shows every problem, and what is odd all the same; whether there is one that forbids going on.
 pub(super) fn tell(set: &LoadedSet, face: &mut Face<'_>) -> std::io::Result<bool> {
-    for problem in &set.problems {
+    let warnings = set.objects.iter().flat_map(|loaded| &loaded.warnings);
+    for problem in warnings.chain(&set.problems) {
         writeln!(face.err, "{}\n", problem.coloured())?;
     }
     Ok(!set.problems.is_empty())

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 
 use super::environment::{Environment, VariableError};
-use super::{LogConfig, RunArgs, RunConfig, Storage};
+use super::{LogConfig, RunArgs, RunConfig, Storage, tokens};
 
 /// What the process was given beside flags.
 #[derive(Clone, Default)]
@@ -55,7 +55,7 @@ pub enum ConfigError {
     /// Anyone on the network could read, and later change, what runs here.
     #[error(
         "--listen {0} is reachable from outside this machine, and no token is set: give --token-file FILE or \
-         PORTREEVE_TOKEN, or listen on 127.0.0.1"
+         PORTREEVE_TOKEN, make one with `portreeve token create`, or listen on 127.0.0.1"
     )]
     OpenListen(SocketAddr),
     /// The token file cannot be used.
@@ -117,13 +117,13 @@ pub(super) fn resolve(args: RunArgs, process: &Process) -> Result<RunConfig, Con
     }
     let environment = Environment::read(&variables).map_err(ConfigError::Variables)?;
     let flags = environment.flags;
-    let state_dir = state_dir
-        .or_else(|| process.path("PORTREEVE_STATE_DIR"))
-        .map_or_else(|| default_state_dir(process), Ok)?;
+    let state_dir = self::state_dir(state_dir, process)?;
     let token = token(token_file.or_else(|| process.path("PORTREEVE_TOKEN_FILE")), process)?;
     let listen = listen.as_deref().or_else(|| process.get("PORTREEVE_LISTEN"));
     let listen = listen_address(listen, flags.port)?;
-    if token.is_none() && !listen.ip().is_loopback() {
+    let kept = tokens::Tokens::read(&tokens::path(&state_dir));
+    let closed = token.is_some() || kept.is_ok_and(|kept| !kept.tokens.is_empty());
+    if !closed && !listen.ip().is_loopback() {
         return Err(ConfigError::OpenListen(listen));
     }
     let directive =
@@ -151,6 +151,14 @@ fn config_directories(flags: Vec<PathBuf>, process: &Process) -> Vec<PathBuf> {
         return listed.split(':').filter(|path| !path.is_empty()).map(PathBuf::from).collect();
     }
     flags
+}
+
+/// The state directory: the flag, its variable, or the default of whoever runs this process.
+///
+/// # Errors
+/// Nothing says where state belongs.
+pub fn state_dir(flag: Option<PathBuf>, process: &Process) -> Result<PathBuf, ConfigError> {
+    flag.or_else(|| process.path("PORTREEVE_STATE_DIR")).map_or_else(|| default_state_dir(process), Ok)
 }
 
 fn default_state_dir(process: &Process) -> Result<PathBuf, ConfigError> {

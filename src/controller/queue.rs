@@ -1,7 +1,7 @@
 //! The work queue: one inbox per container. The same container is never worked on twice at once; others are.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
 
@@ -46,6 +46,8 @@ pub(super) struct Work {
     pub breaks: Vec<(usize, Break)>,
     /// How actions ended, by intent.
     pub concluded: Vec<(String, ActionOutcome)>,
+    /// Somebody lifts its quarantine; told when that is committed.
+    pub releases: Vec<Arc<Notify>>,
     /// Failures in a row of this work.
     pub failures: u32,
 }
@@ -53,13 +55,14 @@ pub(super) struct Work {
 impl Work {
     /// Puts `newer` behind this.
     fn append(&mut self, newer: Self) {
-        let Self { events, look, absent, breaks, concluded, failures } = newer;
+        let Self { events, look, absent, breaks, concluded, releases, failures } = newer;
         let before = self.events.len();
         self.breaks.extend(breaks.into_iter().map(|(position, how)| (before + position, how)));
         self.events.extend(events);
         self.look = self.look.max(look);
         self.absent = absent.or(self.absent);
         self.concluded.extend(concluded);
+        self.releases.extend(releases);
         self.failures = self.failures.max(failures);
     }
 }

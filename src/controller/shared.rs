@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use arc_swap::ArcSwap;
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::{Mutex as AsyncMutex, Notify};
 
 use super::commit::Committer;
-use super::queue::Queue;
+use super::queue::{Queue, Work};
 use super::timers::Timers;
 use crate::desired::Desired;
 use crate::docker::Client;
@@ -18,6 +18,9 @@ use crate::reconcile::heal::HealMemory;
 use crate::reconcile::plan::Blocked;
 use crate::reconcile::record::Record;
 use crate::store::Store;
+
+/// How long whoever lifts a quarantine waits to hear that it is committed.
+const RELEASE: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// What is guarded is replaced whole or not at all: a panic elsewhere leaves nothing half done.
 pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -109,6 +112,19 @@ impl Shared {
 
     pub(super) fn healing_slot(&self, logical_id: &str) -> Arc<AsyncMutex<HealMemory>> {
         locked(&self.healing).entry(logical_id.to_owned()).or_default().clone()
+    }
+
+    /// Lifts the quarantine of a container in turn with all decisions about it, and waits five seconds at most for
+    /// that to be committed; later it comes without anybody waiting. Whether it was in time.
+    pub async fn release(&self, key: &ContainerKey) -> bool {
+        let done = Arc::new(Notify::new());
+        self.queue.add(key, Work { releases: vec![done.clone()], ..Work::default() });
+        tokio::time::timeout(RELEASE, done.notified()).await.is_ok()
+    }
+
+    /// Wakes whoever delivers to a BillingService: what was parked may be sent.
+    pub fn wake_billing(&self, target: &str) {
+        self.ring(&super::targets::billing_bell(target));
     }
 
     pub(super) fn ring(&self, target: &str) {

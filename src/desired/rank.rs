@@ -59,7 +59,7 @@ fn add(in_force: &mut BTreeMap<ObjectKey, Object>, object: Object) {
 }
 
 /// `upper`, and for `Settings` the fields of `lower` that `upper` does not give.
-fn merged(mut upper: Object, lower: &Object) -> Object {
+pub(super) fn merged(mut upper: Object, lower: &Object) -> Object {
     if let (Spec::Settings(above), Spec::Settings(below)) = (&upper.spec, &lower.spec)
         && let Some(spec) = overlay(above, below, &upper)
     {

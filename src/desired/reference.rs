@@ -1,11 +1,12 @@
 //! Objects that name other objects: does what they name exist?
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::manifest::{LoadedSet, Problem};
 use crate::resource::check::Reference;
 use crate::resource::condition::Condition;
-use crate::resource::{Object, ObjectKey};
+use crate::resource::{KindId, Object, ObjectKey};
 
 /// Whether what is declared is what is in force.
 const ACCEPTED: &str = "Accepted";
@@ -19,7 +20,7 @@ pub(super) fn dangling(set: &LoadedSet, objects: &[Object]) -> Vec<Problem> {
     for loaded in &set.objects {
         for (reference, place) in &loaded.references {
             if !known.contains(&target(reference)) {
-                problems.push(place.problem(&message(reference, objects)));
+                problems.push(place.problem(&message(reference, names(objects))));
             }
         }
     }
@@ -38,12 +39,9 @@ pub(super) fn judge(objects: &mut [Object], directory: Option<&LoadedSet>) {
     let verdicts: Vec<_> = objects
         .iter()
         .map(|object| {
-            let missing = object
-                .validate()
-                .references
-                .into_iter()
-                .find(|reference| !known.contains(&target(reference)));
-            missing.map(|reference| message(&reference, objects))
+            let references = object.validate().references;
+            let missing = references.into_iter().find(|reference| !known.contains(&target(reference)));
+            missing.map(|reference| message(&reference, names(objects)))
         })
         .collect();
     for (object, missing) in objects.iter_mut().zip(verdicts) {
@@ -57,24 +55,42 @@ pub(super) fn judge(objects: &mut [Object], directory: Option<&LoadedSet>) {
         } else {
             Condition::new(ACCEPTED, true, "Valid", "")
         };
-        let mut conditions = vec![accepted];
-        if let Some(message) = missing {
-            conditions.push(Condition::new(RESOLVED, false, "NotFound", &message));
-        }
-        object.status.conditions = conditions;
+        object.status.conditions = with(accepted, missing);
     }
+}
+
+/// The conditions of one valid object, `known` being the keys of what is in force; and what it names in vain.
+pub(super) fn conditions(
+    object: &Object,
+    known: &BTreeMap<ObjectKey, Arc<Object>>,
+) -> (Vec<Condition>, Option<String>) {
+    let references = object.validate().references;
+    let missing = references
+        .into_iter()
+        .find(|reference| {
+            let target = target(reference);
+            target != object.key() && !known.contains_key(&target)
+        })
+        .map(|reference| message(&reference, known.keys().map(|key| (key.kind, key.name.as_str()))));
+    (with(Condition::new(ACCEPTED, true, "Valid", ""), missing.clone()), missing)
+}
+
+fn with(accepted: Condition, missing: Option<String>) -> Vec<Condition> {
+    let missing = missing.map(|message| Condition::new(RESOLVED, false, "NotFound", &message));
+    [accepted].into_iter().chain(missing).collect()
+}
+
+fn names(objects: &[Object]) -> impl Iterator<Item = (KindId, &str)> {
+    objects.iter().map(|object| (object.spec.kind(), object.metadata.name.as_str()))
 }
 
 fn target(reference: &Reference) -> ObjectKey {
     ObjectKey { kind: reference.kind, name: reference.name.clone() }
 }
 
-fn message(reference: &Reference, objects: &[Object]) -> String {
-    let names = objects
-        .iter()
-        .filter(|object| object.spec.kind() == reference.kind)
-        .map(|object| object.metadata.name.as_str());
+fn message<'a>(reference: &Reference, known: impl Iterator<Item = (KindId, &'a str)>) -> String {
     let Reference { path, kind, name } = reference;
+    let names = known.filter(|(known, _)| known == kind).map(|(_, name)| name);
     let hint = crate::manifest::nearest(name, names)
         .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
     format!("{path}: there is no {kind} named `{}`{hint}", name.escape_debug())

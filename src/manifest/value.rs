@@ -37,6 +37,20 @@ pub(super) fn read(text: &str) -> Result<Value, Unreadable> {
     })
 }
 
+/// The value of a JSON text, within the same bounds.
+pub(super) fn read_json(text: &[u8]) -> Result<Value, Unreadable> {
+    let bounds = Bounds { values: Cell::new(MOST_VALUES), text: Cell::new(MOST_TEXT), said: Cell::new(None) };
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let value = Read { bounds: &bounds, depth: 0 }.deserialize(&mut deserializer);
+    value.and_then(|value| deserializer.end().map(|()| value)).map_err(|error| {
+        let at = At { line: error.line(), column: error.column() };
+        let said = error.to_string();
+        // serde_json says where at the end of its message; that is told apart.
+        let words = said.rfind(" at line ").map_or(said.as_str(), |end| &said[..end]).to_owned();
+        Unreadable { at, message: bounds.said.take().unwrap_or(words) }
+    })
+}
+
 struct Bounds {
     values: Cell<usize>,
     text: Cell<usize>,

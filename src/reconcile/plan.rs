@@ -5,6 +5,7 @@ mod text;
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::observed::{ContainerKey, Nanos, State};
@@ -149,7 +150,7 @@ impl fmt::Display for Cause {
 }
 
 /// A decision not to act.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Blocked {
     /// Why not, for machines.
     pub reason: Reason,

@@ -12,12 +12,15 @@ use sqlx::sqlite::{
 };
 
 use super::{
-    Cell, ChangeSet, EventFilter, EventRow, Lane, Loaded, QueueDepth, Store, StoreError, file_system,
+    Cell, ChangeSet, Delivery, DeliveryFilter, EventFilter, EventRow, Lane, Loaded, QueueDepth, Store,
+    StoreError, StoredObject, file_system,
 };
 use crate::observed::{ContainerKey, Nanos};
 use crate::reconcile::record::Record;
 
 mod deliver;
+mod deliveries;
+mod objects;
 mod read;
 mod write;
 
@@ -102,7 +105,10 @@ fn migrator() -> Migrator {
             false,
         )
     };
-    Migrator::with_migrations(vec![migration(1, "ledger", include_str!("migrations/1_ledger.sql"))])
+    Migrator::with_migrations(vec![
+        migration(1, "ledger", include_str!("migrations/1_ledger.sql")),
+        migration(2, "objects", include_str!("migrations/2_objects.sql")),
+    ])
 }
 
 #[async_trait]
@@ -144,6 +150,18 @@ impl Store for Sqlite {
 
     async fn replay(&self, target: &str) -> Result<u64, StoreError> {
         deliver::replay(&self.writer, target).await
+    }
+
+    async fn replay_lane(&self, target: &str, key: &ContainerKey) -> Result<u64, StoreError> {
+        deliver::replay_lane(&self.writer, target, key).await
+    }
+
+    async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError> {
+        deliveries::deliveries(&self.readers, filter).await
+    }
+
+    async fn objects(&self) -> Result<(u64, Vec<StoredObject>), StoreError> {
+        objects::objects(&self.readers).await
     }
 
     async fn due_cells(

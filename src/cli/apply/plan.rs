@@ -10,29 +10,29 @@ use crate::resource::ObjectKey;
 
 /// One object to write.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Write<'a> {
-    pub(super) key: ObjectKey,
-    pub(super) document: Value,
+pub(in crate::cli) struct Write<'a> {
+    pub(in crate::cli) key: ObjectKey,
+    pub(in crate::cli) document: Value,
     /// Where it was read, for what the server may have to say.
-    pub(super) place: &'a Place,
+    pub(in crate::cli) place: &'a Place,
 }
 
 /// What an apply does.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Plan<'a> {
+pub(in crate::cli) struct Plan<'a> {
     /// Objects to write: those of one wave together, each wave after the one before, which it names.
-    pub(super) waves: Vec<Vec<Write<'a>>>,
+    pub(in crate::cli) waves: Vec<Vec<Write<'a>>>,
     /// Objects to delete when all the others are written.
-    pub(super) prune: Vec<ObjectKey>,
+    pub(in crate::cli) prune: Vec<ObjectKey>,
     /// Objects that somebody else declares. If there are any, nothing is to be done at all.
-    pub(super) refused: Vec<Problem>,
+    pub(in crate::cli) refused: Vec<Problem>,
 }
 
 /// The plan for `objects`, applied as the set named `set`.
 ///
 /// An object keeps the mark of the set it was made with, unless the apply prunes: then all of its objects become this
 /// set's. So applying one file of a directory by itself takes nothing out of the directory's set.
-pub(super) fn plan<'a>(
+pub(in crate::cli) fn plan<'a>(
     objects: &'a [Loaded],
     current: &BTreeMap<ObjectKey, Value>,
     set: Option<&str>,

@@ -46,6 +46,9 @@ impl Reconciler {
         feed(record, container, &mut memory, work);
         let now = shared.engine_now(&key.engine);
         let mut notes = Vec::new();
+        if !work.releases.is_empty() {
+            notes.extend(memory.release(now));
+        }
         for (intent, ended) in &work.concluded {
             if memory.intent.as_ref().is_some_and(|open| open.id == *intent) {
                 let concluded = conclude(&memory, ended, now);
@@ -99,7 +102,7 @@ impl Reconciler {
 /// Enters what the events, and the breaks between them, said about stops and health.
 fn feed(record: &mut Record, container: &Container, memory: &mut HealMemory, work: &Work) {
     let habits = StopHabits::of(container);
-    let Work { events, look: _, absent: _, breaks, concluded: _, failures: _ } = work;
+    let Work { events, look: _, absent: _, breaks, concluded: _, releases: _, failures: _ } = work;
     let enter = |record: &mut Record, memory: &HealMemory, at: Nanos, fact: Fact, replayed: bool| {
         let ours = memory.claims(&container.key, &record.marks, at);
         record.marks.feed(&Seen { at, fact, ours, replayed_from_outage: replayed }, habits);

@@ -108,6 +108,23 @@ pub(super) async fn replay(pool: &SqlitePool, target: &str) -> Result<u64, Store
     Ok(freed.rows_affected())
 }
 
+pub(super) async fn replay_lane(
+    pool: &SqlitePool,
+    target: &str,
+    key: &ContainerKey,
+) -> Result<u64, StoreError> {
+    let freed = sqlx::query(
+        "UPDATE lanes SET parked = 0, attempts = 0, next_ns = 0, last_error = NULL
+         WHERE target = ? AND engine = ? AND container_id = ? AND parked = 1",
+    )
+    .bind(target)
+    .bind(&*key.engine)
+    .bind(&*key.id)
+    .execute(pool)
+    .await?;
+    Ok(freed.rows_affected())
+}
+
 pub(super) async fn due_cells(
     pool: &SqlitePool,
     registry: &str,

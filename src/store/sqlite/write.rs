@@ -39,7 +39,7 @@ async fn unless_failed<T>(
 }
 
 async fn apply(db: &mut SqliteConnection, change: &ChangeSet) -> Result<(), StoreError> {
-    let ChangeSet { records, bills, cells, events, healing, cursors, settled, at } = change;
+    let ChangeSet { records, bills, cells, events, healing, cursors, settled, objects, at } = change;
     for record in records {
         put_record(db, record).await?;
     }
@@ -68,6 +68,9 @@ async fn apply(db: &mut SqliteConnection, change: &ChangeSet) -> Result<(), Stor
     }
     for settlement in settled {
         settle(db, settlement, *at).await?;
+    }
+    for object in objects {
+        super::objects::change(db, object).await?;
     }
     Ok(())
 }

@@ -1,0 +1,224 @@
+//! `/apis/portreeve/v1/{plural}[/{name}]`: declared objects of every kind.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::{Path, Query as Parameters, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Json, Response};
+
+use super::label_selector::LabelSelector;
+use super::noun::Noun;
+use super::page::List;
+use super::query::{self, Query};
+use super::status::{self, Failure};
+use super::{Api, containers, deliveries, events, watching};
+use crate::controller::{Match, Outcome, Request, Written};
+use crate::manifest::{json, nearest};
+use crate::resource::{KindId, Object, ObjectKey};
+
+/// Parameters of a list.
+pub(super) const LIST: &[&str] = &["labelSelector", "limit", "continue", "watch", "timeoutSeconds"];
+/// Parameters of a write.
+pub(super) const WRITE: &[&str] = &["dryRun"];
+/// The longest a watch can be asked to last, in seconds.
+const LONGEST_WATCH: u32 = 86_400;
+
+/// Every object of a kind, or their changes.
+pub(super) async fn list(
+    state: State<Api>,
+    Path(plural): Path<String>,
+    parameters: Parameters<Query>,
+) -> Result<Response, Failure> {
+    let kind = match Noun::parse(&plural)? {
+        Noun::Kind(kind) => kind,
+        Noun::Containers => {
+            return containers::objects(state, parameters).await.map(IntoResponse::into_response);
+        }
+        Noun::Events => return events::objects(state, parameters).await.map(IntoResponse::into_response),
+        Noun::Deliveries => {
+            return deliveries::list(state, parameters).await.map(IntoResponse::into_response);
+        }
+    };
+    let (State(api), Parameters(query)) = (state, parameters);
+    query::only(&query, LIST)?;
+    let selector = selector(&query)?;
+    let timeout = query::number(&query, "timeoutSeconds", 1..=LONGEST_WATCH)?;
+    if query::flag(&query, "watch")? {
+        let timeout = timeout.map(|seconds| Duration::from_secs(u64::from(seconds)));
+        return Ok(watching::watch(api.catalogue, kind, selector, timeout, api.stop));
+    }
+    let (revision, mut objects) = api.catalogue.list(kind);
+    objects.retain(|object| selector.matches(&object.metadata.labels));
+    let page = List::page(kind.as_str(), objects, &query, |object| object.metadata.name.as_str())?;
+    Ok(Json(page.at(revision)).into_response())
+}
+
+/// The parameter `labelSelector`.
+pub(super) fn selector(query: &Query) -> Result<LabelSelector, Failure> {
+    LabelSelector::parse(query.get("labelSelector").map_or("", String::as_str))
+        .map_err(|why| Failure::bad_request(format!("labelSelector: {why}")))
+}
+
+/// One object.
+pub(super) async fn get(
+    state: State<Api>,
+    Path((plural, name)): Path<(String, String)>,
+    Parameters(query): Parameters<Query>,
+) -> Result<Response, Failure> {
+    query::only(&query, &[])?;
+    match Noun::parse(&plural)? {
+        Noun::Kind(kind) => found(&state.0, kind, &name),
+        Noun::Containers => containers::object(state, Path(name)).await.map(IntoResponse::into_response),
+        Noun::Deliveries => deliveries::get(state, Path(name)).await.map(IntoResponse::into_response),
+        Noun::Events => Err(Failure::not_found("events are listed; they have no names to be found by")),
+    }
+}
+
+/// One object, for its status: written by Portreeve alone.
+pub(super) async fn status(
+    State(api): State<Api>,
+    Path((plural, name)): Path<(String, String)>,
+    Parameters(query): Parameters<Query>,
+) -> Result<Response, Failure> {
+    query::only(&query, &[])?;
+    match Noun::parse(&plural)? {
+        Noun::Kind(kind) => found(&api, kind, &name),
+        Noun::Containers | Noun::Events | Noun::Deliveries => {
+            Err(Failure::not_found("only declared objects have a status of their own"))
+        }
+    }
+}
+
+fn found(api: &Api, kind: KindId, name: &str) -> Result<Response, Failure> {
+    let key = ObjectKey { kind, name: name.to_owned() };
+    match api.catalogue.get(&key) {
+        Some(object) => Ok(answer(StatusCode::OK, &object, None)),
+        None => Err(missing(api, &key)),
+    }
+}
+
+fn missing(api: &Api, key: &ObjectKey) -> Failure {
+    Failure::refused(key, &crate::controller::Refused::NotFound, &hint(api, key))
+}
+
+fn hint(api: &Api, key: &ObjectKey) -> String {
+    let names = api.catalogue.names(key.kind);
+    nearest(&key.name, names.iter().map(String::as_str))
+        .map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
+}
+
+/// The object with its version as `ETag`, and what is wrong with it all the same as `Warning`.
+fn answer(code: StatusCode, object: &Object, warning: Option<&str>) -> Response {
+    let mut response = (code, Json(object)).into_response();
+    let headers = response.headers_mut();
+    if let Some(version) = &object.metadata.resource_version
+        && let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\""))
+    {
+        headers.insert(header::ETAG, tag);
+    }
+    if let Some(warning) = warning {
+        // RFC 7234; Kubernetes' clients show it.
+        let plain = |c: char| if matches!(c, ' '..='~') && c != '"' && c != '\\' { c } else { '\'' };
+        let text: String = warning.chars().map(plain).take(512).collect();
+        if let Ok(text) = HeaderValue::from_str(&format!("299 portreeve \"{text}\"")) {
+            headers.insert(header::WARNING, text);
+        }
+    }
+    response
+}
+
+/// Creates or replaces an object.
+pub(super) async fn put(
+    State(api): State<Api>,
+    Path((plural, name)): Path<(String, String)>,
+    Parameters(query): Parameters<Query>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Failure> {
+    let document = document(&headers, &body, &[])?;
+    write(&api, &plural, name, &query, &headers, Request::Put(document)).await
+}
+
+/// Changes an object by a JSON merge patch (RFC 7386).
+pub(super) async fn patch(
+    State(api): State<Api>,
+    Path((plural, name)): Path<(String, String)>,
+    Parameters(query): Parameters<Query>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Failure> {
+    let patch = document(&headers, &body, &["application/merge-patch+json"])?;
+    write(&api, &plural, name, &query, &headers, Request::Patch(patch)).await
+}
+
+/// Removes an object.
+pub(super) async fn delete(
+    State(api): State<Api>,
+    Path((plural, name)): Path<(String, String)>,
+    Parameters(query): Parameters<Query>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    write(&api, &plural, name, &query, &headers, Request::Delete).await
+}
+
+async fn write(
+    api: &Api,
+    plural: &str,
+    name: String,
+    query: &Query,
+    headers: &HeaderMap,
+    request: Request,
+) -> Result<Response, Failure> {
+    let Noun::Kind(kind) = Noun::parse(plural)? else {
+        return Err(Failure::new(StatusCode::METHOD_NOT_ALLOWED, "these can only be read"));
+    };
+    query::only(query, WRITE)?;
+    let dry_run = query::dry_run(query)?;
+    let key = ObjectKey { kind, name };
+    let commit = Arc::new(api.shared.committer.clone());
+    let wanted = conditions(headers);
+    let written = api.catalogue.write(commit, key.clone(), request, wanted, dry_run).await;
+    let Written { object, outcome, warning } =
+        written.map_err(|refused| Failure::refused(&key, &refused, &hint(api, &key)))?;
+    let code = match outcome {
+        Outcome::Created => StatusCode::CREATED,
+        Outcome::Changed | Outcome::Unchanged => StatusCode::OK,
+        Outcome::Deleted => {
+            let uid = object.metadata.uid.clone();
+            let message = format!("{key} is deleted");
+            return Ok(Json(status::success(message, kind.as_str(), &key.name, uid)).into_response());
+        }
+    };
+    Ok(answer(code, &object, warning.as_deref()))
+}
+
+/// `If-Match` and `If-None-Match` (RFC 9110).
+fn conditions(headers: &HeaderMap) -> Match {
+    let text = |name| headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or("?"));
+    let versions = text(header::IF_MATCH).map(|tags| {
+        let plain = |tag: &str| tag.trim().trim_start_matches("W/").trim_matches('"').to_owned();
+        if tags.trim() == "*" { Vec::new() } else { tags.split(',').map(plain).collect() }
+    });
+    Match { versions, absent: text(header::IF_NONE_MATCH).is_some_and(|tag| tag.trim() == "*") }
+}
+
+/// The body as JSON. `curl -d` says it sends a form: only types that mean something else are refused.
+fn document(headers: &HeaderMap, body: &[u8], also: &[&str]) -> Result<serde_json::Value, Failure> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let known = ["", "application/json", "application/x-www-form-urlencoded", "text/plain"];
+    if !known.contains(&kind.as_str()) && !also.contains(&kind.as_str()) {
+        let shown: String = kind.chars().take(64).flat_map(char::escape_debug).collect();
+        let expected: Vec<&str> = also.iter().copied().chain(["application/json"]).collect();
+        return Err(Failure::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            format!("a body of the type {shown} is not understood here; send {}", expected.join(" or ")),
+        ));
+    }
+    if body.is_empty() {
+        return Err(Failure::bad_request("the body is empty: send the object as JSON"));
+    }
+    json(body).map_err(|why| Failure::bad_request(format!("the body is no JSON document: {why}")))
+}

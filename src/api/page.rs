@@ -1,0 +1,95 @@
+//! Lists, and one page of them at a time.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::query::{self, Query};
+use super::status::Failure;
+use crate::resource::API_VERSION;
+
+/// The largest page that can be asked for.
+const MOST: u32 = 100_000;
+
+/// A list in Kubernetes' shape.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct List<T> {
+    api_version: &'static str,
+    /// The kind of the items and `List`.
+    kind: String,
+    metadata: ListMeta,
+    items: Vec<T>,
+}
+
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct ListMeta {
+    /// The revision at which the list held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource_version: Option<String>,
+    /// Give it as the parameter `continue` to get what follows; left out on the last page.
+    #[serde(rename = "continue", skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+    /// How many follow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remaining_item_count: Option<usize>,
+}
+
+/// Metadata of an item that is no declared object.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ItemMeta {
+    /// By this it is found.
+    pub(super) name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) creation_timestamp: Option<String>,
+}
+
+/// An item that is no declared object, with the metadata that every item of a list has.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Item<T> {
+    pub(super) metadata: ItemMeta,
+    #[serde(flatten)]
+    pub(super) item: T,
+}
+
+impl<T> List<T> {
+    /// All of it.
+    pub(super) fn whole(kind: &str, items: Vec<T>) -> Self {
+        Self { api_version: API_VERSION, kind: format!("{kind}List"), metadata: ListMeta::default(), items }
+    }
+
+    #[must_use]
+    pub(super) fn at(mut self, revision: u64) -> Self {
+        self.metadata.resource_version = Some(revision.to_string());
+        self
+    }
+
+    /// The page that `limit` and `continue` ask for; `items` come in the order of `name`.
+    ///
+    /// A page starts after the name at which the one before ended, so that what comes and goes meanwhile shifts nothing.
+    pub(super) fn page(
+        kind: &str,
+        mut items: Vec<T>,
+        query: &Query,
+        name: impl Fn(&T) -> &str,
+    ) -> Result<Self, Failure> {
+        let limit = query::number(query, "limit", 0..=MOST)?.filter(|limit| *limit > 0);
+        if let Some(token) = query.get("continue").filter(|token| !token.is_empty()) {
+            let after = hex::decode(token).ok().and_then(|name| String::from_utf8(name).ok());
+            let after = after.ok_or_else(|| {
+                Failure::bad_request("continue is not a token that a list gave out; start without it")
+            })?;
+            items.retain(|item| name(item) > after.as_str());
+        }
+        let mut metadata = ListMeta::default();
+        if let Some(limit) = limit.and_then(|limit| usize::try_from(limit).ok())
+            && items.len() > limit
+        {
+            metadata.remaining_item_count = Some(items.len() - limit);
+            items.truncate(limit);
+            metadata.token = items.last().map(|last| hex::encode(name(last)));
+        }
+        Ok(Self { metadata, ..Self::whole(kind, items) })
+    }
+}

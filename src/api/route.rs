@@ -1,0 +1,247 @@
+//! Every route, as a table: the router is built from it, and so is `/openapi.json`.
+
+use axum::response::IntoResponse;
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
+use schemars::{JsonSchema, SchemaGenerator};
+use serde_json::Value;
+
+use super::page::{Item, List};
+use super::{Api, containers, deliveries, docs, events, health, noun, objects, openapi, release, status};
+
+/// A method that some route knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Verb {
+    Get,
+    Put,
+    Patch,
+    Delete,
+    Post,
+}
+
+impl Verb {
+    /// As OpenAPI writes it.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::Put => "put",
+            Self::Patch => "patch",
+            Self::Delete => "delete",
+            Self::Post => "post",
+        }
+    }
+}
+
+/// What a route takes or gives.
+#[derive(Clone, Copy)]
+pub(super) enum Content {
+    /// Nothing.
+    None,
+    /// Plain text or HTML.
+    Text(&'static str),
+    /// JSON of this schema.
+    Json(fn(&mut SchemaGenerator) -> Value),
+    /// An object of the kind that the path names.
+    Object,
+    /// A list of them.
+    Objects,
+    /// A merge patch for one.
+    Patch,
+}
+
+/// A route.
+pub(super) struct Route {
+    pub(super) verb: Verb,
+    /// With `{plural}` for every kind.
+    pub(super) path: &'static str,
+    pub(super) summary: &'static str,
+    /// Names of its parameters; what they mean is said in one place.
+    pub(super) parameters: &'static [&'static str],
+    pub(super) body: Content,
+    pub(super) answer: Content,
+    /// What answers; the method is set.
+    pub(super) handler: fn() -> MethodRouter<Api>,
+}
+
+fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
+    generator.subschema_for::<T>().to_value()
+}
+
+const fn read(
+    path: &'static str,
+    summary: &'static str,
+    parameters: &'static [&'static str],
+    answer: Content,
+    handler: fn() -> MethodRouter<Api>,
+) -> Route {
+    Route { verb: Verb::Get, path, summary, parameters, body: Content::None, answer, handler }
+}
+
+const fn change(
+    verb: Verb,
+    path: &'static str,
+    summary: &'static str,
+    parameters: &'static [&'static str],
+    (body, answer): (Content, Content),
+    handler: fn() -> MethodRouter<Api>,
+) -> Route {
+    Route { verb, path, summary, parameters, body, answer, handler }
+}
+
+const STATUS: Content = Content::Json(of::<status::Status>);
+const OBJECTS: &str = "/apis/portreeve/v1/{plural}";
+const OBJECT: &str = "/apis/portreeve/v1/{plural}/{name}";
+
+/// Every route.
+pub(super) const ROUTES: &[Route] = &[
+    read("/livez", "Whether the process runs", &[], Content::Text("text/plain"), || get(async || "ok\n")),
+    read(
+        "/readyz",
+        "Whether everything is watched and the store commits",
+        &[],
+        Content::Text("text/plain"),
+        || get(health::ready),
+    ),
+    read("/metrics", "Metrics for Prometheus", &[], Content::Text("text/plain"), || get(super::metrics)),
+    read("/health/detailed", "Portreeve's own health", &[], Content::Json(of::<health::Detailed>), || {
+        get(health::detailed)
+    }),
+    read(
+        "/api/events",
+        "Events, newest first (document R4)",
+        &events::PARAMETERS,
+        Content::Json(of::<Vec<events::Event>>),
+        || get(events::list),
+    ),
+    read(
+        "/api/config",
+        "What is selected, and the settings in force (document R4)",
+        &[],
+        Content::Json(of::<containers::Config>),
+        || get(containers::config),
+    ),
+    read(
+        "/api/containers",
+        "Containers as last seen (document R4)",
+        &[],
+        Content::Json(of::<Vec<containers::Row>>),
+        || get(containers::list),
+    ),
+    read(
+        "/openapi.json",
+        "This document",
+        &[],
+        Content::Json(|_| serde_json::json!({"type": "object"})),
+        || get(openapi::document),
+    ),
+    read("/docs", "This document, for people", &[], Content::Text("text/html"), || get(docs::page)),
+    read(
+        "/apis/portreeve/v1",
+        "Every kind with its names and verbs",
+        &[],
+        Content::Json(of::<noun::Resources>),
+        || get(noun::list),
+    ),
+    read(OBJECTS, "Every {kind}, or with watch their changes", objects::LIST, Content::Objects, || {
+        get(objects::list)
+    }),
+    read(OBJECT, "One {kind}", &[], Content::Object, || get(objects::get)),
+    change(
+        Verb::Put,
+        OBJECT,
+        "Create or replace a {kind}",
+        objects::WRITE,
+        (Content::Object, Content::Object),
+        || put(objects::put),
+    ),
+    change(
+        Verb::Patch,
+        OBJECT,
+        "Change a {kind} by a JSON merge patch (RFC 7386)",
+        objects::WRITE,
+        (Content::Patch, Content::Object),
+        || patch(objects::patch),
+    ),
+    change(Verb::Delete, OBJECT, "Delete a {kind}", objects::WRITE, (Content::None, STATUS), || {
+        delete(objects::delete)
+    }),
+    read(
+        "/apis/portreeve/v1/{plural}/{name}/status",
+        "One {kind}, for its status",
+        &[],
+        Content::Object,
+        || get(objects::status),
+    ),
+    read(
+        "/apis/portreeve/v1/containers",
+        "Containers as last seen",
+        containers::LIST,
+        Content::Json(of::<List<Item<containers::Row>>>),
+        || get(containers::objects),
+    ),
+    read(
+        "/apis/portreeve/v1/containers/{name}",
+        "One container, by name or id",
+        &[],
+        Content::Json(of::<Item<containers::Row>>),
+        || get(containers::object),
+    ),
+    change(
+        Verb::Post,
+        "/apis/portreeve/v1/containers/{name}/release",
+        "Lift the quarantine of a container",
+        &[],
+        (Content::None, STATUS),
+        || post(release::release),
+    ),
+    read(
+        "/apis/portreeve/v1/events",
+        "Events, newest first",
+        &events::PARAMETERS,
+        Content::Json(of::<List<Item<events::Event>>>),
+        || get(events::objects),
+    ),
+    read(
+        "/apis/portreeve/v1/deliveries",
+        "What is on its way to services, newest first",
+        deliveries::LIST,
+        Content::Json(of::<List<Item<deliveries::Delivery>>>),
+        || get(deliveries::list),
+    ),
+    read(
+        "/apis/portreeve/v1/deliveries/{name}",
+        "One delivery",
+        &[],
+        Content::Json(of::<Item<deliveries::Delivery>>),
+        || get(deliveries::get),
+    ),
+    change(
+        Verb::Post,
+        "/apis/portreeve/v1/deliveries/{name}/replay",
+        "Free the parked lane that a delivery belongs to",
+        &[],
+        (Content::None, STATUS),
+        || post(deliveries::replay),
+    ),
+    change(
+        Verb::Post,
+        "/apis/portreeve/v1/deliveries/replay",
+        "Free every parked lane of a BillingService",
+        deliveries::REPLAY,
+        (Content::None, STATUS),
+        || post(deliveries::replay_target),
+    ),
+];
+
+/// A page or document that says nothing about anybody.
+pub(super) fn html(text: String) -> impl IntoResponse {
+    use axum::http::header;
+    let policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    (
+        [
+            (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+            (header::CONTENT_SECURITY_POLICY, policy),
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        ],
+        text,
+    )
+}

@@ -1,0 +1,124 @@
+//! `portreeve token`: who may ask the HTTP API, and what for. Works on the state directory, whether Portreeve runs or
+//! not; a running one reads the change at once.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use secrecy::ExposeSecret;
+
+use super::{Exit, fail};
+use crate::config::tokens::{self, Role, TokenError, Tokens};
+use crate::config::{Process, state_dir};
+
+/// Flags of `token`.
+#[derive(Args, Debug)]
+pub(super) struct TokenArgs {
+    #[command(subcommand)]
+    verb: TokenVerb,
+
+    /// Directory of everything that must survive a restart, as given to `run`
+    /// [env: PORTREEVE_STATE_DIR] [default: as of `run`]
+    #[arg(long, value_name = "DIR", global = true)]
+    state_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum TokenVerb {
+    /// Make a token and print it, this once; from the first on, every call needs one
+    Create {
+        /// What it permits: `view` reads everything, `edit` changes everything too
+        #[arg(long, value_name = "ROLE")]
+        role: Role,
+        /// A name to know it by; left out: one is made up
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// List names and roles
+    List,
+    /// Forget a token, so that it opens nothing any more
+    Delete {
+        /// Its name
+        name: String,
+    },
+}
+
+pub(super) fn token(args: &TokenArgs, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<Exit> {
+    let TokenArgs { verb, state_dir: given } = args;
+    let directory = match state_dir(given.clone(), &Process::current()) {
+        Ok(directory) => directory,
+        Err(error) => {
+            fail(err, &error.to_string())?;
+            return Ok(Exit::Usage);
+        }
+    };
+    let path = tokens::path(&directory);
+    match run(verb, &path, out, err) {
+        Ok(()) => Ok(Exit::Fine),
+        Err(error) => match error.downcast_ref::<TokenError>() {
+            Some(TokenError::Taken(_) | TokenError::Name(_) | TokenError::Unknown(_)) => {
+                fail(err, &error.to_string())?;
+                Ok(Exit::Usage)
+            }
+            _ => Err(error),
+        },
+    }
+}
+
+fn run(
+    verb: &TokenVerb,
+    path: &std::path::Path,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> anyhow::Result<()> {
+    match verb {
+        TokenVerb::Create { role, name } => {
+            let (token, secret) = tokens::create(path, *role, name.as_deref())?;
+            writeln!(err, "token {:?} with the role {}; it is shown this once:", token.name, role.as_str())?;
+            writeln!(out, "{}", secret.expose_secret())?;
+        }
+        TokenVerb::List => {
+            let Tokens { tokens } = Tokens::read(path)?;
+            let width = tokens.iter().map(|token| token.name.len()).max().unwrap_or(0).max(4);
+            writeln!(out, "{:width$}  ROLE  CREATED", "NAME")?;
+            for token in tokens {
+                writeln!(out, "{:width$}  {}  {}", token.name, token.role.as_str(), token.created)?;
+            }
+        }
+        TokenVerb::Delete { name } => {
+            tokens::delete(path, name)?;
+            writeln!(out, "token {name:?} deleted")?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(directory: &std::path::Path, verb: TokenVerb) -> (Exit, String, String) {
+        let args = TokenArgs { verb, state_dir: Some(directory.to_owned()) };
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let exit = token(&args, &mut out, &mut err).expect("output");
+        let text = |bytes| anstream::adapter::strip_str(&String::from_utf8(bytes).expect("text")).to_string();
+        (exit, text(out), text(err))
+    }
+
+    #[test]
+    fn a_token_is_printed_once_alone_on_standard_output() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let create = || TokenVerb::Create { role: Role::View, name: Some("board".to_owned()) };
+        let (exit, out, err) = said(directory.path(), create());
+        assert_eq!(exit, Exit::Fine);
+        assert!(out.starts_with("portreeve_") && out.trim().len() == 74, "{out}");
+        assert_eq!(err, "token \"board\" with the role view; it is shown this once:\n");
+        let (exit, _, err) = said(directory.path(), create());
+        assert_eq!(exit, Exit::Usage);
+        assert!(err.contains("there is a token named \"board\" already"), "{err}");
+        let (_, out, _) = said(directory.path(), TokenVerb::List);
+        assert!(out.starts_with("NAME   ROLE  CREATED\nboard  view  2"), "{out}");
+        assert_eq!(said(directory.path(), TokenVerb::Delete { name: "board".to_owned() }).0, Exit::Fine);
+        assert_eq!(said(directory.path(), TokenVerb::Delete { name: "board".to_owned() }).0, Exit::Usage);
+    }
+}

@@ -1,0 +1,198 @@
+//! Every object in force with its identity and status, as faces show it; and the one way by which the API writes.
+//!
+//! What is in force is decided by [`Desired`] alone. The catalogue follows it ([`Catalogue::bring_to`]) and adds what
+//! a pure function cannot know: uids, generations, revisions and times. An API write is committed first, shows here at
+//! once, and is then decided on with everything else.
+//!
+//! # Guarantees
+//! - A write that was answered is stored, and every read after the answer shows it.
+//! - Writes to one object are made one after the other; writes to different objects share commits.
+//! - Identities of objects of directories and environment survive restarts too.
+//!
+//! # Caveats
+//! An object of the API below one of a directory is kept and out of force until the file is gone. The time of
+//! transition of a condition does not survive a restart.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use serde_json::Value;
+use tokio::sync::{Mutex as AsyncMutex, Notify, broadcast, watch};
+use tracing::warn;
+
+use self::identity::Identity;
+use crate::desired::Layers;
+use crate::manifest::draft;
+use crate::resource::{KindId, Object, ObjectKey, Origin};
+use crate::store::{Store, StoreError, StoredObject};
+
+mod follow;
+mod identity;
+mod keep;
+#[cfg(test)]
+mod tests;
+mod write;
+
+pub use write::{Match, Outcome, Refused, Request, Written};
+
+/// Writers side by side, each responsible for some of the names.
+const LANES: usize = 32;
+/// Changes a watcher may fall behind before it has to compare everything.
+const BEHIND: usize = 4096;
+
+/// A change to what is in force.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// The object as it is now; of one that is gone, as it was, with the revision at which it went.
+    pub object: Arc<Object>,
+    /// Whether it is gone.
+    pub gone: bool,
+}
+
+/// An object that the API wrote.
+#[derive(Clone, Debug)]
+struct Declared {
+    object: Object,
+    document: Arc<Value>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// The highest revision given.
+    revision: u64,
+    /// Counts API writes in the order in which they show.
+    applied: u64,
+    objects: BTreeMap<ObjectKey, Arc<Object>>,
+    identities: BTreeMap<ObjectKey, Identity>,
+    declared: BTreeMap<ObjectKey, Declared>,
+    /// API writes that what is in force may not know of yet.
+    touched: BTreeMap<ObjectKey, u64>,
+    /// Identities that are not stored as they are now.
+    unsaved: BTreeSet<ObjectKey>,
+}
+
+/// All objects. See the module's documentation.
+#[derive(Debug)]
+pub struct Catalogue {
+    inner: RwLock<Inner>,
+    layers: Layers,
+    lanes: [AsyncMutex<()>; LANES],
+    applied: watch::Sender<u64>,
+    told: broadcast::Sender<Change>,
+    unsaved: Notify,
+}
+
+impl Catalogue {
+    /// What `store` remembers. Nothing is shown before the first [`Catalogue::bring_to`].
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn load(store: &dyn Store, layers: Layers) -> Result<Arc<Self>, StoreError> {
+        let (revision, rows) = store.objects().await?;
+        let mut inner = Inner { revision, ..Inner::default() };
+        for row in rows {
+            // One of a later version is left where it is.
+            let Some(kind) = KindId::of(&row.kind) else { continue };
+            let key = ObjectKey { kind, name: row.name.clone() };
+            if let Some(text) = &row.document {
+                match declared(text) {
+                    Ok(declared) => drop(inner.declared.insert(key.clone(), declared)),
+                    Err(why) => {
+                        warn!(target: "portreeve::manifests", "{key}, written by the API before, is no longer good and not in force: {why}");
+                        continue;
+                    }
+                }
+            }
+            inner.identities.insert(key, Identity::of(row));
+        }
+        Ok(Arc::new(Self {
+            inner: RwLock::new(inner),
+            layers,
+            lanes: std::array::from_fn(|_| AsyncMutex::default()),
+            applied: watch::Sender::new(0),
+            told: broadcast::Sender::new(BEHIND),
+            unsaved: Notify::new(),
+        }))
+    }
+
+    /// Objects the API wrote, and how many of its writes that takes in: to be handed to [`Catalogue::bring_to`].
+    pub fn declared(&self) -> (u64, Vec<Object>) {
+        let inner = self.read();
+        (inner.applied, inner.declared.values().map(|declared| declared.object.clone()).collect())
+    }
+
+    /// Changes with every API write.
+    pub fn writes(&self) -> watch::Receiver<u64> {
+        self.applied.subscribe()
+    }
+
+    /// One object.
+    pub fn get(&self, key: &ObjectKey) -> Option<Arc<Object>> {
+        self.read().objects.get(key).cloned()
+    }
+
+    /// Every object of `kind` in the order of names, and the revision this holds at.
+    pub fn list(&self, kind: KindId) -> (u64, Vec<Arc<Object>>) {
+        let inner = self.read();
+        (inner.revision, of_kind(&inner, kind))
+    }
+
+    /// The same, and every change from then on.
+    pub fn watch(&self, kind: KindId) -> (u64, Vec<Arc<Object>>, broadcast::Receiver<Change>) {
+        // Changes are told under the write lock, so that none falls between.
+        let inner = self.read();
+        (inner.revision, of_kind(&inner, kind), self.told.subscribe())
+    }
+
+    /// Names of the objects of `kind`.
+    pub fn names(&self, kind: KindId) -> Vec<String> {
+        self.list(kind).1.iter().map(|object| object.metadata.name.clone()).collect()
+    }
+
+    fn lane(&self, key: &ObjectKey) -> usize {
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        usize::try_from(hasher.finish() % LANES as u64).unwrap_or(0)
+    }
+
+    /// Tells a change to whoever watches; nobody may.
+    fn tell(&self, object: Arc<Object>, gone: bool) {
+        let _ = self.told.send(Change { object, gone });
+    }
+
+    // What is guarded is changed whole or not at all: a panic elsewhere leaves nothing half done.
+    fn read(&self) -> RwLockReadGuard<'_, Inner> {
+        self.inner.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self) -> RwLockWriteGuard<'_, Inner> {
+        self.inner.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn of_kind(inner: &Inner, kind: KindId) -> Vec<Arc<Object>> {
+    let first = ObjectKey { kind, name: String::new() };
+    let found = inner.objects.range(first..).take_while(|(key, _)| key.kind == kind);
+    found.map(|(_, object)| object.clone()).collect()
+}
+
+fn declared(text: &str) -> Result<Declared, String> {
+    let document: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let draft = draft(document, Origin::Api)
+        .map_err(|faults| faults.into_iter().map(|fault| fault.message).collect::<Vec<_>>().join("; "))?;
+    Ok(Declared { object: draft.object, document: Arc::new(draft.document) })
+}
+
+impl Inner {
+    fn next_revision(&mut self) -> u64 {
+        self.revision += 1;
+        self.revision
+    }
+
+    /// The row of an object as it is now; `None` if it is gone.
+    fn row(&self, key: &ObjectKey) -> Option<StoredObject> {
+        let document = self.declared.get(key).map(|declared| declared.document.to_string());
+        Some(self.identities.get(key)?.row(key, document))
+    }
+}

@@ -1,0 +1,102 @@
+//! Following what is in force.
+
+use std::sync::Arc;
+
+use super::identity::Identity;
+use super::{Catalogue, Inner};
+use crate::clock;
+use crate::desired::Desired;
+use crate::observed::Nanos;
+use crate::resource::condition::{Condition, record};
+use crate::resource::{Object, ObjectKey};
+
+impl Catalogue {
+    /// Shows what `desired` says is in force. `writes` is how many API writes it takes in; those after are left alone.
+    pub fn bring_to(&self, desired: &Desired, writes: u64) {
+        let now = clock::now();
+        let mut inner = self.change();
+        let inner = &mut *inner;
+        inner.touched.retain(|_, write| *write > writes);
+        let mut gone: std::collections::BTreeSet<ObjectKey> = inner.identities.keys().cloned().collect();
+        gone.extend(inner.objects.keys().cloned());
+        for object in &desired.objects {
+            let key = object.key();
+            gone.remove(&key);
+            if !inner.touched.contains_key(&key) {
+                self.follow(inner, key, object, now);
+            }
+        }
+        for key in gone {
+            if inner.touched.contains_key(&key) || inner.declared.contains_key(&key) {
+                continue;
+            }
+            inner.identities.remove(&key);
+            inner.unsaved.insert(key.clone());
+            if let Some(object) = inner.objects.remove(&key) {
+                let revision = inner.next_revision();
+                self.tell(departed(&object, revision), true);
+            }
+        }
+        if !inner.unsaved.is_empty() {
+            self.unsaved.notify_one();
+        }
+    }
+
+    fn follow(&self, inner: &mut Inner, key: ObjectKey, object: &Object, now: Nanos) {
+        let before = inner.objects.get(&key).cloned();
+        let same = before.as_ref().is_some_and(|before| reads_the_same(before, object));
+        let known = inner.identities.get(&key);
+        let mut identity = match known {
+            Some(known) if same => known.clone(),
+            known => Identity::next(known, object, inner.revision + 1, now),
+        };
+        let mut next = object.clone();
+        let last = before.as_ref().map_or(&[][..], |before| &before.status.conditions);
+        let (conditions, said) = conditions(last, &object.status.conditions, identity.generation, now);
+        next.status.conditions = conditions;
+        if same && !said {
+            return;
+        }
+        if before.is_some() || known != Some(&identity) {
+            identity.revision = inner.next_revision();
+            inner.unsaved.insert(key.clone());
+        }
+        identity.stamp(&mut next);
+        inner.identities.insert(key.clone(), identity);
+        let next = Arc::new(next);
+        inner.objects.insert(key, next.clone());
+        self.tell(next, false);
+    }
+}
+
+/// An object as it is told of when it is gone.
+pub(super) fn departed(object: &Object, revision: u64) -> Arc<Object> {
+    let mut object = object.clone();
+    object.metadata.resource_version = Some(revision.to_string());
+    Arc::new(object)
+}
+
+fn reads_the_same(before: &Object, object: &Object) -> bool {
+    before.spec == object.spec
+        && before.origin() == object.origin()
+        && before.metadata.labels == object.metadata.labels
+        && before.metadata.annotations == object.metadata.annotations
+}
+
+/// `said` now, with the times of what was said before; and whether anything changed.
+pub(super) fn conditions(
+    before: &[Condition],
+    said: &[Condition],
+    generation: u64,
+    now: Nanos,
+) -> (Vec<Condition>, bool) {
+    let kept = before.iter().filter(|known| said.iter().any(|condition| condition.kind == known.kind));
+    let mut conditions: Vec<Condition> = kept.cloned().collect();
+    let mut changed = conditions.len() != before.len();
+    let now = jiff::Timestamp::from_second(now.0.div_euclid(1_000_000_000)).unwrap_or_default();
+    for condition in said {
+        let condition = Condition { observed_generation: generation, ..condition.clone() };
+        changed |= record(&mut conditions, condition, now);
+    }
+    (conditions, changed)
+}

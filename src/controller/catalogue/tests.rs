@@ -1,0 +1,202 @@
+//! The catalogue over stores that fail and objects that change hands.
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use super::*;
+use crate::desired::{Desired, Sources};
+use crate::manifest::{LoadedSet, parse};
+use crate::outbox::Commit;
+use crate::store::{ChangeSet, Sqlite};
+
+/// Commits into a store, or with `full` not at all.
+struct Committing {
+    store: Arc<Sqlite>,
+    full: bool,
+}
+
+#[async_trait]
+impl Commit for Committing {
+    async fn commit(&self, changes: ChangeSet) -> Result<(), StoreError> {
+        if self.full {
+            return Err(StoreError::Unfit("the disk is full".to_owned()));
+        }
+        self.store.commit(&[changes]).await
+    }
+}
+
+struct Rig {
+    _directory: tempfile::TempDir,
+    store: Arc<Sqlite>,
+    catalogue: Arc<Catalogue>,
+}
+
+impl Rig {
+    async fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = Arc::new(Sqlite::open(&directory.path().join("p.db")).await.expect("a store"));
+        let catalogue = Catalogue::load(&*store, Layers::default()).await.expect("objects");
+        Self { _directory: directory, store, catalogue }
+    }
+
+    /// As after a restart.
+    async fn again(&mut self) {
+        self.catalogue = Catalogue::load(&*self.store, Layers::default()).await.expect("objects");
+    }
+
+    fn follow(&self, files: &str) -> Desired {
+        let parsed = parse("a.yaml", files.as_bytes());
+        let set = LoadedSet { objects: parsed.objects, problems: parsed.problems };
+        let (writes, api) = self.catalogue.declared();
+        let desired = Desired::of(Sources { directory: Some(&set), api: &api, ..Sources::default() });
+        self.catalogue.bring_to(&desired, writes);
+        desired
+    }
+
+    async fn write(&self, request: Request, full: bool) -> Result<Written, Refused> {
+        let commit = Arc::new(Committing { store: self.store.clone(), full });
+        self.catalogue.write(commit, key(), request, Match::default(), false).await
+    }
+
+    async fn save(&self) {
+        assert!(self.catalogue.save(&Committing { store: self.store.clone(), full: false }).await);
+    }
+
+    fn shown(&self) -> Option<Arc<Object>> {
+        self.catalogue.get(&key())
+    }
+}
+
+fn key() -> ObjectKey {
+    ObjectKey { kind: KindId::DiscoveryRegistry, name: "main".to_owned() }
+}
+
+fn document(url: &str) -> Value {
+    json!({"apiVersion": "portreeve/v1", "kind": "DiscoveryRegistry", "metadata": {"name": "main"}, "spec": {"url": url}})
+}
+
+fn put(url: &str) -> Request {
+    Request::Put(document(url))
+}
+
+#[tokio::test]
+async fn what_cannot_be_committed_is_not_shown() {
+    let rig = Rig::new().await;
+    rig.follow("");
+    assert_eq!(rig.write(put("http://a"), true).await.expect_err("refused"), Refused::Store);
+    assert!(rig.shown().is_none());
+    rig.write(put("http://a"), false).await.expect("written");
+    assert_eq!(rig.write(Request::Delete, true).await.expect_err("refused"), Refused::Store);
+    assert!(rig.shown().is_some());
+}
+
+#[tokio::test]
+async fn a_decision_made_before_a_write_does_not_undo_it() {
+    let rig = Rig::new().await;
+    let before = rig.follow("");
+    let (writes, _) = rig.catalogue.declared();
+    let written = rig.write(put("http://a"), false).await.expect("written").object;
+    rig.catalogue.bring_to(&before, writes);
+    assert_eq!(rig.shown(), Some(written.clone()));
+    rig.follow("");
+    assert_eq!(rig.shown(), Some(written));
+    let during = rig.follow("");
+    let (writes, _) = rig.catalogue.declared();
+    rig.write(Request::Delete, false).await.expect("deleted");
+    rig.catalogue.bring_to(&during, writes);
+    assert!(rig.shown().is_none());
+}
+
+#[tokio::test]
+async fn an_object_of_the_api_waits_below_one_of_a_file_and_comes_back() {
+    let mut rig = Rig::new().await;
+    rig.follow("");
+    let first = rig.write(put("http://api"), false).await.expect("written").object;
+    rig.follow(&document("http://file").to_string());
+    let shadowed = rig.shown().expect("shown");
+    assert_eq!(shadowed.metadata.uid, first.metadata.uid);
+    assert_eq!(
+        (shadowed.metadata.generation, shadowed.origin()),
+        (2, &Origin::Directory("a.yaml".to_owned()))
+    );
+    let refused = rig.write(put("http://b"), false).await.expect_err("refused");
+    assert_eq!(refused, Refused::Foreign(Origin::Directory("a.yaml".to_owned())));
+    rig.save().await;
+    rig.again().await;
+    rig.follow(&document("http://file").to_string());
+    assert_eq!(rig.shown().expect("shown").metadata, shadowed.metadata);
+    rig.follow("");
+    let back = rig.shown().expect("shown");
+    assert_eq!((back.metadata.generation, back.origin()), (3, &Origin::Api));
+}
+
+#[tokio::test]
+async fn objects_of_files_keep_their_identity_over_a_restart_and_changes_while_away_count() {
+    let mut rig = Rig::new().await;
+    rig.follow(&document("http://a").to_string());
+    let first = rig.shown().expect("shown");
+    rig.save().await;
+    rig.again().await;
+    rig.follow(&document("http://a").to_string());
+    assert_eq!(rig.shown().expect("shown").metadata, first.metadata);
+    assert!(rig.catalogue.read().unsaved.is_empty());
+    rig.again().await;
+    rig.follow(&document("http://b").to_string());
+    let second = rig.shown().expect("shown");
+    assert_eq!((&second.metadata.uid, second.metadata.generation), (&first.metadata.uid, 2));
+    assert_ne!(second.metadata.resource_version, first.metadata.resource_version);
+}
+
+#[tokio::test]
+async fn deciding_again_changes_and_tells_nothing() {
+    let rig = Rig::new().await;
+    let (_, _, mut changes) = rig.catalogue.watch(KindId::DiscoveryRegistry);
+    rig.follow(&document("http://a").to_string());
+    while changes.try_recv().is_ok() {}
+    let before = rig.catalogue.list(KindId::DiscoveryRegistry);
+    rig.follow(&document("http://a").to_string());
+    assert_eq!(rig.catalogue.list(KindId::DiscoveryRegistry), before);
+    assert!(changes.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_revision_is_never_given_twice_not_even_after_a_restart() {
+    let mut rig = Rig::new().await;
+    rig.follow("");
+    rig.write(put("http://a"), false).await.expect("written");
+    let gone = rig.write(Request::Delete, false).await.expect("deleted").object;
+    rig.again().await;
+    rig.follow("");
+    let new = rig.write(put("http://a"), false).await.expect("written").object;
+    let version = |object: &Object| {
+        object
+            .metadata
+            .resource_version
+            .as_ref()
+            .and_then(|text| text.parse::<u64>().ok())
+            .expect("a version")
+    };
+    assert!(version(&new) > version(&gone));
+    assert_ne!(new.metadata.uid, gone.metadata.uid);
+}
+
+#[tokio::test]
+async fn a_change_of_conditions_makes_no_read_stale() {
+    let rig = Rig::new().await;
+    rig.follow("");
+    let written = rig.write(put("http://a"), false).await.expect("written").object;
+    let (writes, api) = rig.catalogue.declared();
+    let mut desired = Desired::of(Sources { api: &api, ..Sources::default() });
+    for object in &mut desired.objects {
+        let told = crate::resource::condition::Condition::new("Ready", false, "Away", "");
+        object.status.conditions.push(told);
+    }
+    rig.catalogue.bring_to(&desired, writes);
+    let now = rig.shown().expect("shown");
+    assert_ne!(now.metadata.resource_version, written.metadata.resource_version);
+    assert_eq!(now.metadata.generation, written.metadata.generation);
+    let mut again = document("http://b");
+    again["metadata"]["resourceVersion"] = json!(written.metadata.resource_version);
+    rig.write(Request::Put(again.clone()), false).await.expect("not stale");
+    assert!(matches!(rig.write(Request::Put(again), false).await, Err(Refused::Stale(_))));
+}

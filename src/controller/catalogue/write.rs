@@ -1,0 +1,376 @@
+//! What the API writes: checked against what is there, committed, and then shown.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::follow::{conditions, departed};
+use super::identity::Identity;
+use super::{Catalogue, Declared};
+use crate::clock;
+use crate::desired::Layers;
+use crate::manifest::{FieldFault, draft};
+use crate::outbox::Commit;
+use crate::resource::{API_VERSION, KindId, Object, ObjectKey, Origin};
+use crate::store::{ChangeSet, ObjectChange};
+
+/// How many objects the API may write.
+const MOST: usize = 10_000;
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub enum Request {
+    /// The object is to read so.
+    Put(Value),
+    /// The object is to be changed by this JSON merge patch (RFC 7386).
+    Patch(Value),
+    /// The object is to go.
+    Delete,
+}
+
+/// What the object must be like for the write to be made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Match {
+    /// It must exist at one of these versions; none given: it must exist.
+    pub versions: Option<Vec<String>>,
+    /// It must not exist.
+    pub absent: bool,
+}
+
+/// What a write came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// There was none before.
+    Created,
+    /// It reads differently now.
+    Changed,
+    /// It read so before; nothing was written.
+    Unchanged,
+    /// It is gone.
+    Deleted,
+}
+
+/// A write that was made, or with a dry run would have been.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// The object as it is now, or was.
+    pub object: Arc<Object>,
+    /// What the write came to.
+    pub outcome: Outcome,
+    /// What is wrong with it all the same.
+    pub warning: Option<String>,
+}
+
+/// Why a write was not made. All but `Store` are for whoever asked to mend.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// There is no such object.
+    #[error("there is no such object")]
+    NotFound,
+    /// There is one, and it was asked that there be none.
+    #[error("it exists already")]
+    Exists,
+    /// The object has changed since whoever asked read it.
+    #[error("{0}")]
+    Stale(String),
+    /// The object belongs to a file or the environment.
+    #[error("{}", foreign(.0))]
+    Foreign(Origin),
+    /// What is built in can be replaced but not removed.
+    #[error("it is built in and cannot be deleted; write an object of this name to replace it")]
+    BuiltIn,
+    /// The document is about another object than the URL.
+    #[error("{0}")]
+    Mismatch(String),
+    /// The document is faulty.
+    #[error("{}", .0.iter().map(|fault| fault.message.as_str()).collect::<Vec<_>>().join("; "))]
+    Invalid(Vec<FieldFault>),
+    /// There are too many objects.
+    #[error("{MOST} objects were written through the API, which is the limit")]
+    Full,
+    /// It could not be stored.
+    #[error("the store cannot commit now, nothing was changed; see /health/detailed")]
+    Store,
+}
+
+fn foreign(origin: &Origin) -> String {
+    match origin {
+        Origin::Directory(file) => format!("it is declared in {file}; change it there"),
+        Origin::Environment => {
+            "it is made from environment variables; change them, or declare it in a file, which wins"
+                .to_owned()
+        }
+        Origin::BuiltIn | Origin::Label | Origin::Api => format!("it comes from: {origin}"),
+    }
+}
+
+/// A write that can be made.
+struct Prepared {
+    object: Object,
+    /// What the API says, if the object stays.
+    declared: Option<Declared>,
+    outcome: Outcome,
+    warning: Option<String>,
+}
+
+impl Catalogue {
+    /// Makes a write, or with `dry_run` says what it would come to. Finishes even if the caller does not wait for it.
+    ///
+    /// # Errors
+    /// See [`Refused`]; nothing has changed.
+    pub async fn write(
+        self: &Arc<Self>,
+        commit: Arc<dyn Commit>,
+        key: ObjectKey,
+        request: Request,
+        conditions: Match,
+        dry_run: bool,
+    ) -> Result<Written, Refused> {
+        let catalogue = self.clone();
+        // A task of its own: a client that goes away must not leave a commit that nobody shows.
+        let writing = tokio::spawn(async move {
+            catalogue.write_in_turn(&*commit, &key, request, &conditions, dry_run).await
+        });
+        writing.await.unwrap_or(Err(Refused::Store))
+    }
+
+    async fn write_in_turn(
+        &self,
+        commit: &dyn Commit,
+        key: &ObjectKey,
+        request: Request,
+        conditions: &Match,
+        dry_run: bool,
+    ) -> Result<Written, Refused> {
+        let _turn = self.lanes[self.lane(key)].lock().await;
+        let Prepared { object, declared, outcome, warning } = self.prepare(key, request, conditions)?;
+        if dry_run || outcome == Outcome::Unchanged {
+            return Ok(Written { object: Arc::new(object), outcome, warning });
+        }
+        let now = clock::now();
+        let (identity, revision) = {
+            let mut inner = self.change();
+            let revision = inner.next_revision();
+            let mut identity = Identity::next(inner.identities.get(key), &object, revision, now);
+            (identity.revision, identity.written) = (revision, revision);
+            (identity, revision)
+        };
+        let change = match &declared {
+            Some(declared) => {
+                ObjectChange::Put(Box::new(identity.row(key, Some(declared.document.to_string()))))
+            }
+            None => {
+                ObjectChange::Gone { kind: key.kind.as_str().to_owned(), name: key.name.clone(), revision }
+            }
+        };
+        let changes = ChangeSet { objects: vec![change], at: now, ..ChangeSet::default() };
+        commit.commit(changes).await.map_err(|_| Refused::Store)?;
+        Ok(Written { object: self.show(key, object, declared, identity), outcome, warning })
+    }
+
+    /// Shows what is committed, and lets it be decided on.
+    fn show(
+        &self,
+        key: &ObjectKey,
+        mut object: Object,
+        declared: Option<Declared>,
+        identity: Identity,
+    ) -> Arc<Object> {
+        let mut inner = self.change();
+        inner.applied += 1;
+        let applied = inner.applied;
+        inner.touched.insert(key.clone(), applied);
+        inner.unsaved.remove(key);
+        let gone = declared.is_none();
+        let shown = match declared {
+            Some(declared) => {
+                identity.stamp(&mut object);
+                let object = Arc::new(object);
+                inner.declared.insert(key.clone(), declared);
+                inner.identities.insert(key.clone(), identity);
+                inner.objects.insert(key.clone(), object.clone());
+                object
+            }
+            None => {
+                inner.declared.remove(key);
+                inner.identities.remove(key);
+                inner.objects.remove(key);
+                departed(&object, identity.revision)
+            }
+        };
+        self.tell(shown.clone(), gone);
+        drop(inner);
+        self.applied.send_replace(applied);
+        shown
+    }
+
+    fn prepare(&self, key: &ObjectKey, request: Request, wanted: &Match) -> Result<Prepared, Refused> {
+        let inner = self.read();
+        let current = inner.objects.get(key);
+        let written = inner.identities.get(key).map_or(0, |identity| identity.written);
+        wanted.check(current.map(|object| (&**object, written)))?;
+        if let Some(origin) = current.map(|object| object.origin())
+            && is_foreign(key, origin)
+        {
+            return Err(Refused::Foreign(origin.clone()));
+        }
+        let declared = inner.declared.get(key);
+        let document = match request {
+            Request::Delete => {
+                let object = Object::clone(current.ok_or(Refused::NotFound)?);
+                return match (declared, object.origin()) {
+                    (Some(_), _) => {
+                        Ok(Prepared { object, declared: None, outcome: Outcome::Deleted, warning: None })
+                    }
+                    (None, Origin::BuiltIn) => Err(Refused::BuiltIn),
+                    (None, origin) => Err(Refused::Foreign(origin.clone())),
+                };
+            }
+            Request::Put(document) => document,
+            Request::Patch(patch) => {
+                let current = current.ok_or(Refused::NotFound)?;
+                let mut document = match declared {
+                    Some(declared) => Value::clone(&declared.document),
+                    None => unwritten(current),
+                };
+                merge(&mut document, patch);
+                document
+            }
+        };
+        about(key, &document)?;
+        let version = |field: &str| document.pointer(field).and_then(Value::as_str).map(str::to_owned);
+        let named = version("/metadata/resourceVersion").filter(|text| !matches!(text.as_str(), "" | "0"));
+        let named = Match { versions: named.map(|version| vec![version]), absent: false };
+        named.check(current.map(|object| (&**object, written)))?;
+        if let Some(uid) = version("/metadata/uid").filter(|uid| !uid.is_empty())
+            && current.and_then(|object| object.metadata.uid.as_ref()) != Some(&uid)
+        {
+            return Err(Refused::Stale(format!("it is not the object with the uid {uid:?}")));
+        }
+        let draft = draft(document, Origin::Api).map_err(Refused::Invalid)?;
+        let document = Arc::new(normal(&draft.object, &draft.document));
+        let known = &inner.objects;
+        let mut object = self.layers.in_force(draft.object.clone());
+        let (said, warning) = Layers::judge(&object, known);
+        if let (Some(current), Some(declared)) = (current, declared)
+            && *current.origin() == Origin::Api
+            && declared.document == document
+        {
+            return Ok(Prepared {
+                object: Object::clone(current),
+                declared: None,
+                outcome: Outcome::Unchanged,
+                warning,
+            });
+        }
+        if declared.is_none() && inner.declared.len() >= MOST {
+            return Err(Refused::Full);
+        }
+        let last = current.map_or(&[][..], |current| &current.status.conditions);
+        object.status.conditions = conditions(last, &said, 0, clock::now()).0;
+        // What a dry run shows; a real write stamps its own.
+        Identity::next(inner.identities.get(key), &object, inner.revision + 1, clock::now())
+            .stamp(&mut object);
+        if current.is_none() {
+            object.metadata.uid = None;
+            object.metadata.resource_version = None;
+        }
+        let outcome = if current.is_some() { Outcome::Changed } else { Outcome::Created };
+        Ok(Prepared { object, declared: Some(Declared { object: draft.object, document }), outcome, warning })
+    }
+}
+
+/// `Settings` is merged field by field, so that the API adds to what the environment says.
+fn is_foreign(key: &ObjectKey, origin: &Origin) -> bool {
+    match origin {
+        Origin::Directory(_) | Origin::Label => true,
+        Origin::Environment => key.kind != KindId::Settings,
+        Origin::BuiltIn | Origin::Api => false,
+    }
+}
+
+impl Match {
+    /// Whether `current`, and the revision at which it was last written, is as it must be. A change of status alone
+    /// makes no read stale.
+    fn check(&self, current: Option<(&Object, u64)>) -> Result<(), Refused> {
+        match (self, current) {
+            (Self { absent: true, .. }, Some(_)) => Err(Refused::Exists),
+            (Self { versions: Some(_), .. }, None) => {
+                Err(Refused::Stale("a version was given, and there is no such object any more".to_owned()))
+            }
+            (Self { versions: Some(versions), .. }, Some((object, written))) => {
+                let now = object.metadata.resource_version.as_deref().unwrap_or_default();
+                let newest = now.parse().unwrap_or(written);
+                let fits = |version: &String| {
+                    version.parse::<u64>().is_ok_and(|version| (written..=newest).contains(&version))
+                };
+                if versions.is_empty() || versions.iter().any(fits) {
+                    return Ok(());
+                }
+                Err(Refused::Stale(format!(
+                    "it has changed since it was read at resourceVersion {}, and is at {now} now: read it again",
+                    versions.join(", ").escape_debug(),
+                )))
+            }
+            (Self { versions: None, .. }, _) => Ok(()),
+        }
+    }
+}
+
+/// The document must be about the object that the URL names. What is missing is told by validation.
+fn about(key: &ObjectKey, document: &Value) -> Result<(), Refused> {
+    let text = |field: &str| document.pointer(field).and_then(Value::as_str);
+    if let Some(kind) = text("/kind").and_then(KindId::of).filter(|kind| *kind != key.kind) {
+        return Err(Refused::Mismatch(format!("the document is a {kind}, and the URL names a {}", key.kind)));
+    }
+    if let Some(name) = text("/metadata/name").filter(|name| *name != key.name) {
+        let short: String = name.chars().take(253).flat_map(char::escape_debug).collect();
+        return Err(Refused::Mismatch(format!(
+            "the document's metadata.name is {short}, and the URL says {}",
+            key.name.escape_debug()
+        )));
+    }
+    Ok(())
+}
+
+/// What a patch changes of an object that the API has not written: of `Settings` nothing is given yet.
+fn unwritten(object: &Object) -> Value {
+    let spec = match object.spec.kind() {
+        KindId::Settings => json!({}),
+        _ => serde_json::to_value(&object.spec).unwrap_or_default(),
+    };
+    normal(object, &json!({ "spec": spec }))
+}
+
+/// The document as it is kept: what Portreeve writes itself is left out.
+fn normal(object: &Object, document: &Value) -> Value {
+    let metadata = &object.metadata;
+    let mut kept = Map::new();
+    kept.insert("name".to_owned(), json!(metadata.name));
+    for (field, map) in [("labels", &metadata.labels), ("annotations", &metadata.annotations)] {
+        if !map.is_empty() {
+            kept.insert(field.to_owned(), json!(map));
+        }
+    }
+    let spec = document.get("spec").cloned().unwrap_or_default();
+    json!({"apiVersion": API_VERSION, "kind": object.spec.kind(), "metadata": kept, "spec": spec})
+}
+
+/// RFC 7386.
+fn merge(target: &mut Value, patch: Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch;
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(Map::new());
+    }
+    let Some(fields) = target.as_object_mut() else { return };
+    for (name, value) in patch {
+        if value.is_null() {
+            fields.remove(&name);
+        } else {
+            merge(fields.entry(name).or_insert(Value::Null), value);
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! One object at a time, judged against what lies below it: what an API call sees before everything is ranked anew.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{rank, reference};
+use crate::resource::condition::Condition;
+use crate::resource::{Object, ObjectKey, Spec};
+
+/// What lies below an object written by the API, and above it.
+#[derive(Clone, Debug, Default)]
+pub struct Layers {
+    /// Objects made from environment variables.
+    pub environment: Arc<[Object]>,
+    /// The flag `--observe`.
+    pub observe: bool,
+}
+
+impl Layers {
+    /// `object` as it will be in force: for `Settings`, what it leaves out comes from the environment.
+    pub fn in_force(&self, object: Object) -> Object {
+        let below = self.environment.iter().find(|below| below.key() == object.key());
+        let mut object = match below {
+            Some(below) => rank::merged(object, below),
+            None => object,
+        };
+        if let Spec::Settings(settings) = &mut object.spec {
+            settings.observe |= self.observe;
+        }
+        object
+    }
+
+    /// The conditions of a valid object among those `known`, and the first reference of it that leads nowhere.
+    pub fn judge(
+        object: &Object,
+        known: &BTreeMap<ObjectKey, Arc<Object>>,
+    ) -> (Vec<Condition>, Option<String>) {
+        reference::conditions(object, known)
+    }
+}

@@ -1,0 +1,83 @@
+//! Deliveries as people see them: bills and discovery cells, waiting, parked or done.
+
+use crate::observed::{ContainerKey, Nanos};
+
+/// What kind of target a delivery is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DeliveryKind {
+    /// A bill for a BillingService.
+    Bill,
+    /// The state a DiscoveryRegistry should hold of a container.
+    Cell,
+}
+
+/// How far a delivery is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DeliveryState {
+    /// It is sent now or when its time comes.
+    Pending,
+    /// Its lane was refused for good and waits for a decision.
+    Parked,
+    /// The target took it.
+    Delivered,
+}
+
+impl DeliveryState {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Pending, Self::Parked, Self::Delivered];
+
+    /// The word shown and asked for.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Parked => "parked",
+            Self::Delivered => "delivered",
+        }
+    }
+}
+
+/// One delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// Bill or cell.
+    pub kind: DeliveryKind,
+    /// Place in the outbox; 0 for cells.
+    pub seq: i64,
+    /// Name of the BillingService or DiscoveryRegistry.
+    pub target: String,
+    /// Container.
+    pub key: ContainerKey,
+    /// The container's name, if it is still known.
+    pub container_name: Option<String>,
+    /// The `Idempotency-Key` of a bill.
+    pub event_id: Option<String>,
+    /// `started`, `stopped`, … of a bill; the wanted state of a cell.
+    pub event: String,
+    /// How far it is.
+    pub state: DeliveryState,
+    /// Failures in a row of its lane or cell.
+    pub attempts: u32,
+    /// When it is tried next; `None`: as soon as what is before it is done, or never.
+    pub next_attempt: Option<Nanos>,
+    /// What went wrong last.
+    pub last_error: Option<String>,
+    /// When it was enqueued.
+    pub created: Nanos,
+    /// When it was taken.
+    pub delivered: Option<Nanos>,
+}
+
+/// Which deliveries are asked for: newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeliveryFilter {
+    /// Only for this target.
+    pub target: Option<String>,
+    /// Only of the container with this name, id or beginning of an id.
+    pub container: Option<String>,
+    /// Only in this state.
+    pub state: Option<DeliveryState>,
+    /// Only the bill in this place of the outbox.
+    pub seq: Option<i64>,
+    /// At most so many of each kind.
+    pub limit: u32,
+}

@@ -1,0 +1,168 @@
+//! Whatever is asked, the answer is clear and never a failure of the server's own.
+
+use serde_json::json;
+
+use super::{Server, V1, registry, temporary};
+
+#[tokio::test]
+async fn an_invalid_object_is_refused_with_every_faulty_field() {
+    let directory = temporary();
+    let server = Server::new(directory.path()).await;
+    let mut object = registry("main", "http://a");
+    object["spec"]["timout"] = json!("5s");
+    object["spec"]["port"] = json!("many");
+    let answer = server.put("reg/main", &object).await;
+    answer.is_refused(422, "Invalid", "did you mean `timeout`?");
+    let details = &answer.body["details"];
+    assert_eq!((&details["name"], &details["kind"]), (&json!("main"), &json!("DiscoveryRegistry")));
+    let fields: Vec<_> =
+        details["causes"].as_array().expect("causes").iter().map(|cause| &cause["field"]).collect();
+    assert!(fields.contains(&&json!("spec.timout")) && fields.contains(&&json!("spec.port")), "{fields:?}");
+    // Checks beyond types too.
+    server.put("reg/main", &registry("main", "ftp://a")).await.is_refused(
+        422,
+        "Invalid",
+        "must start with http",
+    );
+    server.put("reg/-x", &registry("-x", "http://a")).await.is_refused(
+        422,
+        "Invalid",
+        "starts with a letter",
+    );
+    assert_eq!(server.get("reg/main").await.code, 404);
+}
+
+#[tokio::test]
+async fn a_document_about_something_else_is_refused() {
+    let directory = temporary();
+    let server = Server::new(directory.path()).await;
+    server.put("bill/main", &registry("main", "http://a")).await.is_refused(
+        400,
+        "BadRequest",
+        "is a DiscoveryRegistry",
+    );
+    server.put("reg/other", &registry("main", "http://a")).await.is_refused(
+        400,
+        "BadRequest",
+        "the URL says other",
+    );
+    for (body, says) in [
+        ("", "is empty"),
+        ("{", "line 1, column"),
+        ("{\"a\":1,\"a\":2}", "given twice"),
+        ("[1]", "a document is a mapping"),
+        ("\"x\"", "a document is a mapping"),
+    ] {
+        let answer = server.send("PUT", &format!("{V1}/reg/main"), &[], body.into()).await;
+        assert!(answer.refusal().2.contains(says), "{body}: {}", answer.body);
+        assert!(answer.code.is_client_error());
+    }
+    let yaml = [("content-type", "application/yaml")];
+    let answer = server.send("PUT", &format!("{V1}/reg/main"), &yaml, b"a: 1".to_vec()).await;
+    answer.is_refused(415, "UnsupportedMediaType", "send application/json");
+}
+
+#[tokio::test]
+async fn a_mistyped_kind_or_name_suggests_the_right_one() {
+    let directory = temporary();
+    let server = Server::new(directory.path()).await;
+    server.get("bilingservices").await.is_refused(404, "NotFound", "did you mean `billingservices`?");
+    server.get("BillingServce/x").await.is_refused(404, "NotFound", "did you mean `billingservices`?");
+    server.get("contaners").await.is_refused(404, "NotFound", "did you mean `containers`?");
+    server.get("pods").await.is_refused(404, "NotFound", "lists what there is");
+    server.get("heal/defualt").await.is_refused(404, "NotFound", "did you mean `default`?");
+}
+
+#[tokio::test]
+async fn unknown_routes_and_methods_are_refused_in_the_shape_of_their_route() {
+    let directory = temporary();
+    let server = Server::new(directory.path()).await;
+    server.send("GET", "/apis/x", &[], Vec::new()).await.is_refused(404, "NotFound", "/openapi.json");
+    let answer = server.send("POST", &format!("{V1}/reg"), &[], Vec::new()).await;
+    answer.is_refused(405, "MethodNotAllowed", "it knows GET");
+    assert!(answer.headers["allow"].to_str().expect("text").contains("GET"));
+    server.send("PUT", &format!("{V1}/containers/x"), &[], Vec::new()).await.is_refused(
+        405,
+        "MethodNotAllowed",
+        "PUT",
+    );
+    server.send("PUT", &format!("{V1}/c/x"), &[], b"{}".to_vec()).await.is_refused(
+        405,
+        "MethodNotAllowed",
+        "only be read",
+    );
+    server.post("reg/x/release").await.is_refused(404, "NotFound", "no such route");
+    let answer = server.send("GET", "/nowhere", &[], Vec::new()).await;
+    assert_eq!((answer.code.as_u16(), &answer.body["status"]), (404, &json!("error")));
+    let answer = server.send("POST", "/api/events", &[], Vec::new()).await;
+    assert_eq!((answer.code.as_u16(), &answer.body["status"]), (405, &json!("error")));
+}
+
+#[tokio::test]
+async fn a_body_beyond_the_limit_is_refused() {
+    let directory = temporary();
+    let server = Server::new(directory.path()).await;
+    let answer = server.send("PUT", &format!("{V1}/reg/main"), &[], vec![b' '; (1 << 20) + 1]).await;
+    answer.is_refused(413, "RequestEntityTooLarge", "larger than 1048576 bytes");
+}
+
+#[tokio::test]
+async fn no_input_is_a_failure_of_the_server() {
+    let directory = temporary();
+    let server = Server::new(directory.path()).await;
+    let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
+    let bodies = [
+        "",
+        "null",
+        "{}",
+        "[]",
+        "1e999",
+        "\u{0}",
+        "{\"spec\":{}}",
+        "{\"metadata\":[]}",
+        &deep,
+        "{\"kind\":7,\"apiVersion\":null,\"metadata\":{\"name\":[]},\"spec\":\"\"}",
+    ];
+    let long = "x".repeat(5_000);
+    let names = ["main", "%00", "%2e%2e", "%ff", "%F0%9F%98%80", "a%2Fb", &long];
+    let queries = [
+        "",
+        "?limit=99999999999",
+        "?watch=maybe",
+        "?continue=ff",
+        "?dryRun=",
+        "?%ff=%ff",
+        "?labelSelector=((",
+        "?since=x&type=%00",
+        "?target=%00&state=x",
+    ];
+    for method in ["GET", "HEAD", "PUT", "PATCH", "DELETE", "POST", "OPTIONS", "BREW"] {
+        for plural in ["reg", "settings", "containers", "events", "deliveries", "%00", "nothing"] {
+            for name in names {
+                for (index, query) in queries.iter().enumerate() {
+                    let body = bodies[index % bodies.len()];
+                    for tail in ["", "/status", "/release", "/replay"] {
+                        let path = format!("{V1}/{plural}/{name}{tail}{query}");
+                        let answer =
+                            server.send(method, &path, &[("if-match", "\u{7f}a, W/\"")], body.into()).await;
+                        assert!(!answer.code.is_server_error(), "{method} {path}: {}", answer.body);
+                    }
+                }
+            }
+            for body in bodies {
+                let path = format!("{V1}/{plural}/main");
+                let answer = server.send(method, &path, &[], body.into()).await;
+                assert!(!answer.code.is_server_error(), "{method} {path} {body}: {}", answer.body);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_reference_to_nothing_is_a_condition_and_a_warning() {
+    let directory = temporary();
+    let server = Server::new(directory.path()).await;
+    // No kind refers to another yet; what is valid carries no warning.
+    let answer = server.put("reg/main", &registry("main", "http://a")).await;
+    assert!(!answer.headers.contains_key("warning"));
+}

@@ -1,0 +1,279 @@
+//! Creating, replacing, patching and deleting.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::{Server, V1, registry, temporary};
+use portreeve::api::Access;
+use portreeve::resource::settings::SettingsSpec;
+use portreeve::resource::{Object, Origin};
+
+#[tokio::test]
+async fn an_object_is_created_read_replaced_and_deleted() {
+    let directory = temporary();
+    let server = Server::new(directory.path()).await;
+    let created = server.put("discoveryregistries/main", &registry("main", "http://localhost:7000")).await;
+    assert_eq!(created.code, 201, "{}", created.body);
+    let metadata = &created.body["metadata"];
+    assert_eq!((&metadata["generation"], &metadata["origin"]), (&json!(1), &json!("api")));
+    assert!(metadata["uid"].is_string() && metadata["creationTimestamp"].is_string());
+    assert_eq!(created.body["status"]["observedGeneration"], 1);
+    assert_eq!(created.body["status"]["conditions"][0]["type"], "Accepted");
+    assert_eq!(created.headers["etag"], format!("\"{}\"", created.version()));
+
+    // By every name of the kind, and unchanged by being decided on.
+    for plural in ["discoveryregistries", "DiscoveryRegistry", "reg"] {
+        assert_eq!(server.get(&format!("{plural}/main")).await.body, created.body);
+    }
+    assert_eq!(server.get("reg/main/status").await.body, created.body);
+
+    let same = server.put("discoveryregistries/main", &registry("main", "http://localhost:7000")).await;
+    assert_eq!((same.code.as_u16(), &same.body), (200, &created.body));
+
+    let replaced = server.put("discoveryregistries/main", &registry("main", "http://localhost:7001")).await;
+    assert_eq!(replaced.code, 200);
+    assert_eq!(replaced.body["metadata"]["generation"], 2);
+    assert_eq!(replaced.body["metadata"]["uid"], metadata["uid"]);
+    assert!(replaced.version() > created.version());
+
+    let deleted = server.delete("discoveryregistries/main").await;
+    assert_eq!((deleted.code.as_u16(), &deleted.body["status"]), (200, &json!("Success")));
+    assert_eq!(deleted.body["details"]["uid"], metadata["uid"]);
+    server.get("discoveryregistries/main").await.is_refused(404, "NotFound", "there is no DiscoveryRegistry");
+    server.delete("discoveryregistries/main").await.is_refused(404, "NotFound", "named `main`");
+}
+
+#[tokio::test]
+async fn labels_change_the_version_and_not_the_generation() {
+    let directory = temporary();
+    let server = Server::new(directory.path()).await;
+    let created = server.put("reg/main", &registry("main", "http://a")).await;
+    let labelled = server.patch("reg/main", &json!({"metadata": {"labels": {"tier": "web"}}})).await;
+    assert_eq!(labelled.body["metadata"]["generation"], 1);
+    assert!(labelled.version() > created.version());
+}
+
+#[tokio::test]
+async fn a_merge_patch_changes_what_it_names_and_null_gives_the_default_back() {
+    let directory = temporary();
+    let server = Server::new(directory.path()).await;
+    let mut object = registry("main", "http://a");
+    object["spec"]["timeout"] = json!("9s");
+    assert_eq!(server.put("reg/main", &object).await.body["spec"]["timeout"], "9s");
+    let patched = server.patch("reg/main", &json!({"spec": {"url": "http://b", "timeout": null}})).await;
+    assert_eq!(patched.code, 200, "{}", patched.body);
+    assert_eq!(
+        (&patched.body["spec"]["url"], &patched.body["spec"]["timeout"]),
+        (&json!("http://b"), &json!("5s"))
+    );
+    server.patch("reg/other", &json!({})).await.is_refused(404, "NotFound", "there is no");
+    server.patch("reg/main", &json!({"spec": {"ulr": "x"}})).await.is_refused(
+        422,
+        "Invalid",
+        "did you mean `url`?",
+    );
+    server.patch("reg/main", &json!({"metadata": {"name": "x"}})).await.is_refused(
+        400,
+        "BadRequest",
+        "the URL says main",
+    );
+    server.patch("reg/main", &json!(7)).await.is_refused(422, "Invalid", "a document is a mapping");
+    let headers = [("content-type", "application/json-patch+json")];
+    let answer = server.send("PATCH", &format!("{V1}/reg/main"), &headers, b"[]".to_vec()).await;
+    answer.is_refused(415, "UnsupportedMediaType", "application/merge-patch+json");
+}
+
+#[tokio::test]
+async fn a_dry_run_checks_everything_and_writes_nothing() {
+    let directory = temporary();
+    let server = Server::new(directory.path()).await;
+    let answer = server.put("reg/main?dryRun=All", &registry("main", "http://a")).await;
+    assert_eq!(answer.code, 201);
+    assert_eq!(answer.body["spec"]["url"], "http://a");
+    assert_eq!(server.get("reg/main").await.code, 404);
+    server
+        .put("reg/main?dryRun=All", &registry("main", "nonsense"))
+        .await
+        .is_refused(422, "Invalid", "spec.url");
+    server.put("reg/main?dryRun=yes", &registry("main", "http://a")).await.is_refused(
+        400,
+        "BadRequest",
+        "dryRun is All",
+    );
+    server.put("reg/main", &registry("main", "http://a")).await;
+    let answer = server.patch("reg/main?dryRun=All", &json!({"spec": {"url": "http://b"}})).await;
+    assert_eq!((answer.code.as_u16(), &answer.body["metadata"]["generation"]), (200, &json!(2)));
+    assert_eq!(server.delete("reg/main?dryRun=All").await.code, 200);
+    assert_eq!(server.get("reg/main").await.body["spec"]["url"], "http://a");
+}
+
+#[tokio::test]
+async fn a_write_on_an_old_version_is_a_conflict() {
+    let directory = temporary();
+    let server = Server::new(directory.path()).await;
+    let first = server.put("reg/main", &registry("main", "http://a")).await;
+    let second = server.put("reg/main", &registry("main", "http://b")).await;
+    let path = format!("{V1}/reg/main");
+    let body = |url: &str| registry("main", url).to_string().into_bytes();
+    let tag = |version: u64| format!("\"{version}\"");
+
+    let answer = server.send("PUT", &path, &[("if-match", &tag(first.version()))], body("http://c")).await;
+    answer.is_refused(409, "Conflict", "has changed since");
+    let mut old = registry("main", "http://c");
+    old["metadata"]["resourceVersion"] = json!(first.version().to_string());
+    server.put("reg/main", &old).await.is_refused(409, "Conflict", "read it again");
+    server.patch("reg/main", &json!({"metadata": {"resourceVersion": "999999"}})).await.is_refused(
+        409,
+        "Conflict",
+        "has changed",
+    );
+    server
+        .patch("reg/main", &json!({"metadata": {"uid": "another"}}))
+        .await
+        .is_refused(409, "Conflict", "uid");
+    let answer = server.send("DELETE", &path, &[("if-match", &tag(first.version()))], Vec::new()).await;
+    answer.is_refused(409, "Conflict", "has changed");
+    let answer = server.send("PUT", &path, &[("if-none-match", "*")], body("http://c")).await;
+    answer.is_refused(409, "AlreadyExists", "exists already");
+    let answer = server.send("PUT", &format!("{V1}/reg/none"), &[("if-match", "*")], body("http://c")).await;
+    answer.is_refused(409, "Conflict", "no such object any more");
+
+    let answer = server.send("PUT", &path, &[("if-match", &tag(second.version()))], body("http://c")).await;
+    assert_eq!(answer.code, 200, "{}", answer.body);
+    let answer = server.send("DELETE", &path, &[("if-match", "*")], Vec::new()).await;
+    assert_eq!(answer.code, 200);
+}
+
+#[tokio::test]
+async fn what_a_file_or_the_environment_declares_is_not_changed_by_the_api() {
+    let directory = temporary();
+    let made = serde_json::from_value::<portreeve::resource::discovery_registry::DiscoveryRegistrySpec>(
+        json!({"url": "http://env"}),
+    );
+    let made = Object::new("discovery", Origin::Environment, made.expect("a spec"));
+    let mut server = Server::with(directory.path(), Access::default(), vec![made]).await;
+    server.declare("conf/a.yaml", &registry("main", "http://a").to_string()).await;
+    let shown = server.get("reg/main").await.body;
+    assert_eq!(shown["metadata"]["origin"], "directory:conf/a.yaml");
+    for answer in [
+        server.put("reg/main", &registry("main", "http://b")).await,
+        server.patch("reg/main", &json!({"spec": {"url": "http://b"}})).await,
+        server.delete("reg/main").await,
+    ] {
+        answer.is_refused(409, "Conflict", "declared in conf/a.yaml; change it there");
+    }
+    server.put("reg/discovery", &registry("discovery", "http://b")).await.is_refused(
+        409,
+        "Conflict",
+        "environment variables",
+    );
+    server.delete("reg/discovery").await.is_refused(409, "Conflict", "environment variables");
+    assert_eq!(server.get("reg/main").await.body, shown);
+}
+
+#[tokio::test]
+async fn what_is_built_in_can_be_replaced_and_comes_back() {
+    let directory = temporary();
+    let mut server = Server::new(directory.path()).await;
+    server.delete("heal/default").await.is_refused(409, "Conflict", "built in");
+    let patched = server.patch("heal/default", &json!({"spec": {"action": "notify"}})).await;
+    assert_eq!(patched.code, 200, "{}", patched.body);
+    assert_eq!(patched.body["metadata"]["origin"], "api");
+    server.desired.changed().await.expect("a change");
+    server.desired.borrow_and_update();
+    assert_eq!(server.delete("heal/default").await.code, 200);
+    server.desired.changed().await.expect("a change");
+    assert_eq!(server.get("heal/default").await.body["metadata"]["origin"], "built-in");
+}
+
+#[tokio::test]
+async fn settings_of_the_api_leave_the_others_to_the_environment() {
+    let directory = temporary();
+    let mut spec = SettingsSpec::default();
+    spec.critical_cpu = 70;
+    let mut made = Object::new("portreeve", Origin::Environment, spec);
+    made.given = ["criticalCpu".to_owned()].into();
+    let mut server = Server::with(directory.path(), Access::default(), vec![made]).await;
+    let answer = server.patch("settings/portreeve", &json!({"spec": {"resync": "5m"}})).await;
+    assert_eq!(answer.code, 200, "{}", answer.body);
+    assert_eq!(
+        (&answer.body["spec"]["resync"], &answer.body["spec"]["criticalCpu"]),
+        (&json!("5m"), &json!(70))
+    );
+    server.desired.changed().await.expect("a change");
+    let settings = server.desired.borrow().settings.clone();
+    assert_eq!((settings.resync.to_string(), settings.critical_cpu), ("5m".to_owned(), 70));
+    assert_eq!(server.get("settings/portreeve").await.body, answer.body);
+}
+
+#[tokio::test]
+async fn what_is_written_is_in_force_at_once() {
+    let directory = temporary();
+    let mut server = Server::new(directory.path()).await;
+    server.put("reg/main", &registry("main", "http://localhost:1")).await;
+    server.desired.changed().await.expect("a change");
+    assert!(server.desired.borrow_and_update().registries.contains_key("main"));
+    server.delete("reg/main").await;
+    server.desired.changed().await.expect("a change");
+    assert!(server.desired.borrow_and_update().registries.is_empty());
+}
+
+#[tokio::test]
+async fn objects_and_their_identities_survive_a_restart() {
+    let directory = temporary();
+    let file = registry("filed", "http://file").to_string();
+    let (written, filed) = {
+        let mut server = Server::new(directory.path()).await;
+        server.declare("conf/a.yaml", &file).await;
+        server.put("reg/main", &registry("main", "http://a")).await;
+        server.put("reg/gone", &registry("gone", "http://a")).await;
+        let written = server.patch("reg/main", &json!({"spec": {"url": "http://b"}})).await.body;
+        server.delete("reg/gone").await;
+        let filed = server.get("reg/filed").await.body;
+        // Identities of files are stored beside.
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        server.finish().await;
+        (written, filed)
+    };
+    let mut server = Server::new(directory.path()).await;
+    assert_eq!(server.get("reg/main").await.body["metadata"], written["metadata"]);
+    assert_eq!(server.get("reg/main").await.body["spec"], written["spec"]);
+    assert_eq!(server.get("reg/gone").await.code, 404);
+    assert!(server.desired.borrow().registries.contains_key("main"));
+    // The first set of this rig is empty, which is a file deleted; then it comes back as another object.
+    server.declare("conf/a.yaml", &file).await;
+    assert_ne!(server.get("reg/filed").await.body["metadata"]["uid"], filed["metadata"]["uid"]);
+    let later = server.put("reg/gone", &registry("gone", "http://a")).await;
+    assert!(
+        later.version().to_string()
+            > written["metadata"]["resourceVersion"].as_str().expect("text").to_owned()
+            || later.version() > 4
+    );
+}
+
+#[tokio::test]
+async fn writes_side_by_side_are_all_made_and_none_twice() {
+    let directory = temporary();
+    let server = Arc::new(Server::new(directory.path()).await);
+    let writes = (0..200).map(|index| {
+        let server = server.clone();
+        tokio::spawn(async move {
+            let name = format!("r{}", index % 50);
+            server
+                .put(&format!("reg/{name}"), &registry(&name, &format!("http://h{index}")))
+                .await
+                .code
+                .as_u16()
+        })
+    });
+    let mut created = 0;
+    for write in writes.collect::<Vec<_>>() {
+        match write.await.expect("an answer") {
+            201 => created += 1,
+            code => assert_eq!(code, 200),
+        }
+    }
+    assert_eq!(created, 50);
+    assert_eq!(server.get("reg").await.body["items"].as_array().expect("items").len(), 50);
+}
