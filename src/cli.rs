@@ -202,7 +202,13 @@ mod tests {
 
     impl Streams {
         pub(super) fn face(&mut self) -> Face<'_> {
-            Face { out: &mut self.out, err: &mut self.err, input: &mut self.input, width: None, watched: false }
+            Face {
+                out: &mut self.out,
+                err: &mut self.err,
+                input: &mut self.input,
+                width: None,
+                watched: false,
+            }
         }
 
         /// Standard output and then standard error, without colours.

@@ -63,7 +63,8 @@ pub(super) async fn apply(args: &ApplyArgs, face: &mut Face<'_>) -> anyhow::Resu
     let ApplyArgs { files: FileArgs { paths }, prune, set, dry_run, server } = args;
     let name = files::set_name(set.as_deref(), paths);
     if *prune && name.is_none() {
-        let why = "what came from standard input has no name to be found by again: give --set NAME with --prune";
+        let why =
+            "what came from standard input has no name to be found by again: give --set NAME with --prune";
         return Err(UsageError(why.to_owned()).into());
     }
     let loaded = files::load(paths, face.input)?;
@@ -139,7 +140,12 @@ async fn carry_out(
 }
 
 /// One line on standard output; every verb that writes says it so.
-pub(super) fn say(key: &ObjectKey, (word, tone): (&str, Tone), dry_run: bool, face: &mut Face<'_>) -> std::io::Result<()> {
+pub(super) fn say(
+    key: &ObjectKey,
+    (word, tone): (&str, Tone),
+    dry_run: bool,
+    face: &mut Face<'_>,
+) -> std::io::Result<()> {
     let dry = if dry_run { " (dry run)" } else { "" };
     writeln!(face.out, "{key} {}{dry}", tone.paint(word))
 }
@@ -152,7 +158,9 @@ fn outcome(answer: &Answer, before: Option<&Value>) -> Outcome {
         if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
             annotations.remove(SET);
         }
-        let text = |field: &str| metadata.get(field).filter(|map| map.as_object().is_some_and(|map| !map.is_empty()));
+        let text = |field: &str| {
+            metadata.get(field).filter(|map| map.as_object().is_some_and(|map| !map.is_empty()))
+        };
         (text("labels").cloned(), text("annotations").cloned(), object.get("spec").cloned())
     };
     if said(before) == said(&answer.body) { Outcome::Unchanged } else { Outcome::Configured }
@@ -166,9 +174,7 @@ mod tests {
 
     #[test]
     fn what_changed_is_told_by_what_people_write_and_not_by_the_mark_or_the_status() {
-        let object = |spec: &str, annotations: Value| {
-            json!({"metadata": {"name": "a", "resourceVersion": spec, "annotations": annotations}, "spec": {"a": spec}})
-        };
+        let object = |spec: &str, annotations: Value| json!({"metadata": {"name": "a", "resourceVersion": spec, "annotations": annotations}, "spec": {"a": spec}});
         let answer = |body, created| Answer { body, created, warning: None };
         let before = object("1", json!({}));
         let with_mark = object("1", json!({"portreeve/applied-set": "shop"}));

@@ -68,7 +68,9 @@ pub(super) enum ClientError {
     #[error("{0}")]
     Refused(Refused),
     /// Somebody else answered.
-    #[error("{server} does not answer as Portreeve does ({why}); --server or PORTREEVE_SERVER says where it listens")]
+    #[error(
+        "{server} does not answer as Portreeve does ({why}); --server or PORTREEVE_SERVER says where it listens"
+    )]
     Stranger {
         /// Its address.
         server: String,
@@ -221,7 +223,11 @@ impl Client {
     }
 
     /// The items of a list.
-    pub(super) async fn items(&self, plural: &str, query: &[(&str, &str)]) -> Result<Vec<Value>, ClientError> {
+    pub(super) async fn items(
+        &self,
+        plural: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Vec<Value>, ClientError> {
         match self.list(plural, query).await?.get_mut("items").map(Value::take) {
             Some(Value::Array(items)) => Ok(items),
             _ => Err(self.stranger("a list without items")),
@@ -229,7 +235,12 @@ impl Client {
     }
 
     /// Writes a document.
-    pub(super) async fn put(&self, parts: &[&str], body: &Value, dry_run: bool) -> Result<Answer, ClientError> {
+    pub(super) async fn put(
+        &self,
+        parts: &[&str],
+        body: &Value,
+        dry_run: bool,
+    ) -> Result<Answer, ClientError> {
         let query: &[(&str, &str)] = if dry_run { &[("dryRun", "All")] } else { &[] };
         self.answer(self.request(Method::PUT, self.url(parts), query).json(body)).await
     }
@@ -248,8 +259,11 @@ impl Client {
     /// A stream of documents, one a line.
     pub(super) async fn watch(&self, plural: &str, query: &[(&str, &str)]) -> Result<Lines, ClientError> {
         let query: Vec<_> = query.iter().copied().chain([("watch", "true")]).collect();
-        let answer =
-            self.request(Method::GET, self.url(&[plural]), &query).send().await.map_err(|error| self.lost(&error))?;
+        let answer = self
+            .request(Method::GET, self.url(&[plural]), &query)
+            .send()
+            .await
+            .map_err(|error| self.lost(&error))?;
         if answer.status().is_success() {
             return Ok(Lines { answer, server: self.server(), buffer: Vec::new() });
         }
@@ -296,9 +310,8 @@ impl Client {
             (StatusCode::UNAUTHORIZED, Some(_)) => Some("this Portreeve does not know the token given"),
             _ => None,
         };
-        let refused = |message: String, causes| {
-            ClientError::Refused(Refused { code: code.as_u16(), message, causes })
-        };
+        let refused =
+            |message: String, causes| ClientError::Refused(Refused { code: code.as_u16(), message, causes });
         if let Some(hint) = hint {
             return refused(hint.to_owned(), Vec::new());
         }
@@ -306,7 +319,8 @@ impl Client {
             Ok(Status { message, details }) => {
                 // The message of an invalid document repeats its causes.
                 let causes = details.unwrap_or_default().causes.into_iter();
-                let causes = causes.filter(|cause| !cause.field.is_empty() && !message.contains(&cause.message));
+                let causes =
+                    causes.filter(|cause| !cause.field.is_empty() && !message.contains(&cause.message));
                 let causes = causes.map(|Cause { field, message }| plain(&format!("{field}: {message}")));
                 refused(plain(&message), causes.collect())
             }

@@ -72,9 +72,9 @@ async fn one(client: &Client, key: &ObjectKey, dry_run: bool) -> Result<(), Clie
 fn named(words: &[String]) -> Result<Vec<ObjectKey>, UsageError> {
     let key = |target: Target| match (target.noun, target.name) {
         (Noun::Kind(kind), Some(name)) => Ok(ObjectKey { kind, name }),
-        (Noun::Kind(kind), None) => {
-            Err(UsageError(format!("which {kind}? Name those that are to go; there is no way to delete all at once")))
-        }
+        (Noun::Kind(kind), None) => Err(UsageError(format!(
+            "which {kind}? Name those that are to go; there is no way to delete all at once"
+        ))),
         (noun @ (Noun::Containers | Noun::Events | Noun::Deliveries), _) => {
             Err(UsageError(format!("{} can only be read", noun.plural())))
         }

@@ -96,7 +96,12 @@ impl Beside {
                 }
                 let mut events = client.items("events", &[("limit", "1000")]).await?;
                 events.retain(|event| scalar(event, "/message").is_some_and(|text| speaks_of(&text, &name)));
-                Self { containers: client.items("containers", &[]).await?, deliveries, events, ..Self::default() }
+                Self {
+                    containers: client.items("containers", &[]).await?,
+                    deliveries,
+                    events,
+                    ..Self::default()
+                }
             }
             Noun::Deliveries | Noun::Events => Self::default(),
         })
@@ -152,7 +157,8 @@ fn events(beside: &Beside, face: &mut Face<'_>) -> io::Result<()> {
 
 /// How many deliveries are how far, and what is not delivered.
 fn deliveries(beside: &Beside, face: &mut Face<'_>) -> io::Result<()> {
-    let of = |state: &str| beside.deliveries.iter().filter(|item| item["state"].as_str() == Some(state)).count();
+    let of =
+        |state: &str| beside.deliveries.iter().filter(|item| item["state"].as_str() == Some(state)).count();
     writeln!(
         face.out,
         "\nDeliveries:\n  {} delivered lately, {} waiting, {} parked",

@@ -59,7 +59,8 @@ pub(super) async fn diff(args: &DiffArgs, face: &mut Face<'_>) -> anyhow::Result
     let DiffArgs { files: FileArgs { paths }, prune, set, output, server } = args;
     let name = files::set_name(set.as_deref(), paths);
     if *prune && name.is_none() {
-        let why = "what came from standard input has no name to be found by again: give --set NAME with --prune";
+        let why =
+            "what came from standard input has no name to be found by again: give --set NAME with --prune";
         return Err(UsageError(why.to_owned()).into());
     }
     let loaded = files::load(paths, face.input)?;
@@ -161,8 +162,10 @@ fn document(differences: &[Difference], effects: &[Effect]) -> Value {
             json!({"kind": key.kind.as_str(), "name": key.name, "action": what, "fields": fields(changes)})
         })
         .collect();
-    let effects: Vec<_> =
-        effects.iter().map(|Effect { container, what }| json!({"container": container, "effect": what})).collect();
+    let effects: Vec<_> = effects
+        .iter()
+        .map(|Effect { container, what }| json!({"container": container, "effect": what}))
+        .collect();
     json!({"objects": objects, "containers": effects})
 }
 
@@ -175,8 +178,10 @@ mod tests {
     fn a_difference_is_shown_field_by_field_and_then_by_container() {
         let key = |name: &str| ObjectKey { kind: KindId::AutohealPolicy, name: name.to_owned() };
         let object = |budget: u32| json!({"metadata": {"resourceVersion": budget}, "spec": {"budget": {"restarts": budget}}});
-        let before = BTreeMap::from([(key("a"), object(5)), (key("old"), object(1)), (key("same"), object(1))]);
-        let after = BTreeMap::from([(key("a"), object(3)), (key("new"), object(2)), (key("same"), object(1))]);
+        let before =
+            BTreeMap::from([(key("a"), object(5)), (key("old"), object(1)), (key("same"), object(1))]);
+        let after =
+            BTreeMap::from([(key("a"), object(3)), (key("new"), object(2)), (key("same"), object(1))]);
         let effect = Effect { container: "web".to_owned(), what: "healed by new".to_owned() };
         let mut streams = Streams::default();
         text(&differences(&before, &after), &[effect], &mut streams.face()).expect("output");

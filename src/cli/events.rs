@@ -63,7 +63,8 @@ pub(super) async fn events(args: &EventsArgs, face: &mut Face<'_>) -> anyhow::Re
     let EventsArgs { follow, subject, since, kind, limit, output, server } = args;
     let subject = subject.as_deref().map(Subject::parse).transpose()?;
     if let Some(text) = since {
-        let time = text.parse::<jiff::Timestamp>().is_ok() || text.parse::<crate::resource::Duration>().is_ok();
+        let time =
+            text.parse::<jiff::Timestamp>().is_ok() || text.parse::<crate::resource::Duration>().is_ok();
         if !time {
             let text = super::text::plain(text);
             return Err(UsageError(format!(
@@ -144,7 +145,11 @@ pub(super) fn speaks_of(message: &str, name: &str) -> bool {
 }
 
 /// Oldest first.
-async fn read(client: &Client, query: &[(&str, &str)], subject: Option<&Subject>) -> anyhow::Result<Vec<Value>> {
+async fn read(
+    client: &Client,
+    query: &[(&str, &str)],
+    subject: Option<&Subject>,
+) -> anyhow::Result<Vec<Value>> {
     let mut items = client.items("events", query).await?;
     items.retain(|event| subject.is_none_or(|subject| subject.fits(event)));
     items.reverse();
@@ -161,8 +166,12 @@ async fn go_on(
     output: Format,
     face: &mut Face<'_>,
 ) -> anyhow::Result<Exit> {
-    let later: Vec<(&str, &str)> =
-        query.iter().copied().filter(|(name, _)| !matches!(*name, "since" | "limit")).chain([("limit", MOST)]).collect();
+    let later: Vec<(&str, &str)> = query
+        .iter()
+        .copied()
+        .filter(|(name, _)| !matches!(*name, "since" | "limit"))
+        .chain([("limit", MOST)])
+        .collect();
     // Without one to begin after, what is recorded from now on.
     let mut newest = match found.iter().filter_map(number).max() {
         Some(number) => number,
@@ -191,9 +200,12 @@ fn one(event: &Value, output: Format, face: &mut Face<'_>) -> std::io::Result<()
         Format::Json => writeln!(face.out, "{event}"),
         Format::Table | Format::Wide => {
             let reason = text("/reason");
-            let kind = if reason.is_empty() { text("/event_type") } else { format!("{} {reason}", text("/event_type")) };
-            let engine =
-                if output == Format::Wide { format!(" {}", text("/engine")) } else { String::new() };
+            let kind = if reason.is_empty() {
+                text("/event_type")
+            } else {
+                format!("{} {reason}", text("/event_type"))
+            };
+            let engine = if output == Format::Wide { format!(" {}", text("/engine")) } else { String::new() };
             let time = Tone::Dim.paint(&text("/timestamp"));
             let kind = severity(event).paint(&kind);
             writeln!(face.out, "{time}{engine} {} {kind} {}", text("/container_name"), text("/message"))

@@ -58,7 +58,9 @@ fn add_input(input: &mut dyn Read, set: &mut LoadedSet) -> std::io::Result<()> {
     for loaded in parsed.objects {
         let key = loaded.object.key();
         match known.get(&key) {
-            Some(place) => set.problems.push(loaded.place.problem(&format!("{key} is declared in {place} already"))),
+            Some(place) => {
+                set.problems.push(loaded.place.problem(&format!("{key} is declared in {place} already")))
+            }
             None => {
                 known.insert(key, format!("<stdin>:{}", loaded.place.line));
                 set.objects.push(loaded);
@@ -149,7 +151,8 @@ pub(super) mod tests {
 
     #[test]
     fn a_document_holds_what_was_written_down_and_its_mark() {
-        let text = "apiVersion: portreeve/v1\nkind: Settings\nmetadata: {name: portreeve}\nspec: {resync: 5m}\n";
+        let text =
+            "apiVersion: portreeve/v1\nkind: Settings\nmetadata: {name: portreeve}\nspec: {resync: 5m}\n";
         let document = document(&loaded(text)[0], Some("shop"));
         let expected = json!({
             "apiVersion": "portreeve/v1", "kind": "Settings",

@@ -228,10 +228,7 @@ mod tests {
 
     #[test]
     fn an_empty_list_says_so_and_prints_no_header() {
-        let empty = Found {
-            lists: vec![(Noun::Containers, json!({"items": []}))],
-            ..Found::default()
-        };
+        let empty = Found { lists: vec![(Noun::Containers, json!({"items": []}))], ..Found::default() };
         assert_eq!(shown(&empty, Output::Table, true), "no containers found\n");
         assert_eq!(shown(&empty, Output::Table, false), "");
     }

@@ -53,7 +53,10 @@ pub(super) async fn init(args: &InitArgs, face: &mut Face<'_>) -> anyhow::Result
         writeln!(face.out, "{}", path.display())?;
     }
     let shown = directory.display();
-    writeln!(face.err, "\nnext: read them, `portreeve validate -f {shown}`, `portreeve diff -f {shown}`, and then either")?;
+    writeln!(
+        face.err,
+        "\nnext: read them, `portreeve validate -f {shown}`, `portreeve diff -f {shown}`, and then either"
+    )?;
     writeln!(face.err, "  portreeve apply -f {shown}              to send them once, or")?;
     writeln!(face.err, "  portreeve run --config-dir {shown}      to have them watched")?;
     Ok(Exit::Fine)

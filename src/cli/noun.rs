@@ -59,7 +59,8 @@ impl Noun {
         if let Some(kind) = KindId::parse(text) {
             return Some(Self::Kind(kind));
         }
-        let found = READ_ONLY.iter().find(|(_, names)| names.iter().any(|name| name.eq_ignore_ascii_case(text)));
+        let found =
+            READ_ONLY.iter().find(|(_, names)| names.iter().any(|name| name.eq_ignore_ascii_case(text)));
         found.map(|(noun, _)| *noun)
     }
 }
@@ -80,7 +81,8 @@ impl FromStr for Noun {
             let hint = near.map_or_else(
                 || {
                     let all = KindId::ALL.iter().map(|kind| kind.plural());
-                    let all: Vec<_> = all.chain(READ_ONLY.iter().map(|(_, [_, plural, _])| *plural)).collect();
+                    let all: Vec<_> =
+                        all.chain(READ_ONLY.iter().map(|(_, [_, plural, _])| *plural)).collect();
                     format!("there is {}", all.join(", "))
                 },
                 |near| format!("did you mean `{near}`?"),
@@ -157,8 +159,8 @@ mod tests {
         let said = |text: &str| text.parse::<Noun>().expect_err(text).to_string();
         assert_eq!(said("contianers"), "unknown kind `contianers`; did you mean `Container`?");
         assert_eq!(said("autohealpolcy"), "unknown kind `autohealpolcy`; did you mean `AutohealPolicy`?");
-        assert!(said("pods").contains("there is autohealpolicies, billingservices"));
-        assert!(said("pods").ends_with("containers, events, deliveries"));
+        assert!(said("namespace").contains("there is alertrules, autohealpolicies, billingservices"));
+        assert!(said("namespace").ends_with("containers, events, deliveries"));
     }
 
     #[test]

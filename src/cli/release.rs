@@ -49,7 +49,9 @@ fn container(word: &str) -> Result<String, UsageError> {
     let target = target(word)?;
     match (target.noun, target.name) {
         (Noun::Containers, Some(name)) => Ok(name),
-        (noun, _) => Err(UsageError(format!("only containers are ever in quarantine, and {noun} is another kind"))),
+        (noun, _) => {
+            Err(UsageError(format!("only containers are ever in quarantine, and {noun} is another kind")))
+        }
     }
 }
 
@@ -113,7 +115,8 @@ fn told(answer: Result<super::client::Answer, ClientError>, face: &mut Face<'_>)
         Ok(answer) => {
             let freed = answer.body.pointer("/details/count").and_then(Value::as_u64);
             let text = scalar(&answer.body, "/message");
-            let text = text.unwrap_or_else(|| count(usize::try_from(freed.unwrap_or(0)).unwrap_or(0), "lane"));
+            let text =
+                text.unwrap_or_else(|| count(usize::try_from(freed.unwrap_or(0)).unwrap_or(0), "lane"));
             writeln!(face.out, "{text}")?;
             Ok(Exit::Fine)
         }

@@ -65,7 +65,9 @@ fn wrong(health: &Value, containers: &[Value]) -> Vec<String> {
     }
     wrong.extend(scalar(health, "/store/error").map(|error| format!("store: {error}")));
     wrong.extend(scalar(health, "/ownFault").map(|fault| format!("Portreeve itself: {fault}")));
-    for (what, pointer) in [("BillingService", "/deliveries/billing"), ("DiscoveryRegistry", "/deliveries/discovery")] {
+    for (what, pointer) in
+        [("BillingService", "/deliveries/billing"), ("DiscoveryRegistry", "/deliveries/discovery")]
+    {
         for (name, target) in map(health, pointer) {
             let name = plain(name);
             let (pending, parked) = (number(target, "/pending"), number(target, "/parked"));
@@ -79,29 +81,47 @@ fn wrong(health: &Value, containers: &[Value]) -> Vec<String> {
                 wrong.push(format!("{what} {name}: {pending} waiting, {error}"));
             }
             if target["held"] == Value::Bool(true) && pending + parked > 0 {
-                wrong.push(format!("{what} {name} is declared no longer, and {} wait for it", pending + parked));
+                wrong.push(format!(
+                    "{what} {name} is declared no longer, and {} wait for it",
+                    pending + parked
+                ));
             }
         }
     }
     let problems = health.pointer("/manifests/problems").and_then(Value::as_array).into_iter().flatten();
-    wrong.extend(problems.filter_map(|problem| {
-        // A line of text, or where it stands and what it is.
-        problem.as_str().map(plain).or_else(|| scalar(problem, "/message").map(|message| {
-            let place = [scalar(problem, "/file"), scalar(problem, "/line"), scalar(problem, "/column")];
-            let place: Vec<_> = place.into_iter().flatten().collect();
-            format!("{}: {message}", place.join(":"))
-        }))
-    }).map(|problem| format!("manifest {problem}")));
+    wrong.extend(
+        problems
+            .filter_map(|problem| {
+                // A line of text, or where it stands and what it is.
+                problem.as_str().map(plain).or_else(|| {
+                    scalar(problem, "/message").map(|message| {
+                        let place =
+                            [scalar(problem, "/file"), scalar(problem, "/line"), scalar(problem, "/column")];
+                        let place: Vec<_> = place.into_iter().flatten().collect();
+                        format!("{}: {message}", place.join(":"))
+                    })
+                })
+            })
+            .map(|problem| format!("manifest {problem}")),
+    );
     for container in containers.iter().filter(|item| item["quarantined"] == Value::Bool(true)) {
         let name = get::columns::name(container);
         wrong.push(format!("container {name} is in quarantine; `portreeve release {name}` lets it out"));
     }
     let sick = containers.iter().filter(|item| {
-        item["health"] == Value::from("unhealthy") && item["status"] == Value::from("running") && item["quarantined"] != Value::Bool(true)
+        item["health"] == Value::from("unhealthy")
+            && item["status"] == Value::from("running")
+            && item["quarantined"] != Value::Bool(true)
     });
     wrong.extend(sick.map(|container| {
         let why = scalar(container, "/blocked/0/reason").map_or_else(
-            || if container["monitored"] == Value::Bool(true) { "it is being healed".to_owned() } else { "no policy heals it".to_owned() },
+            || {
+                if container["monitored"] == Value::Bool(true) {
+                    "it is being healed".to_owned()
+                } else {
+                    "no policy heals it".to_owned()
+                }
+            },
             |reason| format!("not restarted: {reason}"),
         );
         format!("container {} is unhealthy, {why}", get::columns::name(container))
@@ -144,7 +164,11 @@ fn show(health: &Value, containers: &[Value], wrong: &[String], face: &mut Face<
         count(problems, "problem")
     )?;
     let mut table = deliveries(health, now);
-    writeln!(face.out, "deliveries  {}", if table.is_empty() { "nothing is to be told to anybody" } else { "" }.trim_end())?;
+    writeln!(
+        face.out,
+        "deliveries  {}",
+        if table.is_empty() { "nothing is to be told to anybody" } else { "" }.trim_end()
+    )?;
     if !table.is_empty() {
         table.print(face.out, 2, face.width)?;
     }
@@ -169,7 +193,9 @@ fn engines(health: &Value, now: Nanos) -> Table {
 
 fn deliveries(health: &Value, now: Nanos) -> Table {
     let mut table = Table::new(["KIND", "NAME", "WAITING", "PARKED", "OLDEST", "LAST ERROR"]);
-    for (what, pointer) in [("BillingService", "/deliveries/billing"), ("DiscoveryRegistry", "/deliveries/discovery")] {
+    for (what, pointer) in
+        [("BillingService", "/deliveries/billing"), ("DiscoveryRegistry", "/deliveries/discovery")]
+    {
         for (name, target) in map(health, pointer) {
             let parked = number(target, "/parked");
             table.row(vec![
@@ -228,12 +254,13 @@ deliveries  nothing is to be told to anybody
         let mut health = health();
         health["engines"]["edge"] = json!({"connected": false, "error": "refused"});
         health["store"]["error"] = "the disk is full".into();
-        health["deliveries"]["billing"]["b"] = json!({"pending": 3, "parked": 1, "held": true, "lastError": "HTTP 422"});
-        health["deliveries"]["discovery"]["d"] = json!({"pending": 2, "parked": 0, "held": false, "lastError": "HTTP 500"});
-        health["manifests"]["problems"] = json!(["a.yaml:1:2: bad", {"file": "b.yaml", "line": 3, "column": 4, "message": "worse"}]);
-        let container = |name: &str, quarantined: bool, monitored: bool| {
-            json!({"metadata": {"name": name}, "status": "running", "health": "unhealthy", "quarantined": quarantined, "monitored": monitored})
-        };
+        health["deliveries"]["billing"]["b"] =
+            json!({"pending": 3, "parked": 1, "held": true, "lastError": "HTTP 422"});
+        health["deliveries"]["discovery"]["d"] =
+            json!({"pending": 2, "parked": 0, "held": false, "lastError": "HTTP 500"});
+        health["manifests"]["problems"] =
+            json!(["a.yaml:1:2: bad", {"file": "b.yaml", "line": 3, "column": 4, "message": "worse"}]);
+        let container = |name: &str, quarantined: bool, monitored: bool| json!({"metadata": {"name": name}, "status": "running", "health": "unhealthy", "quarantined": quarantined, "monitored": monitored});
         let containers = [container("web", true, true), container("db", false, false)];
         let expected = [
             "engine edge: refused",

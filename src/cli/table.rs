@@ -90,7 +90,12 @@ impl Table {
     }
 
     /// Prints header and rows, `indent` from the left, in at most `width` columns.
-    pub(super) fn print(&mut self, out: &mut dyn Write, indent: usize, width: Option<usize>) -> io::Result<()> {
+    pub(super) fn print(
+        &mut self,
+        out: &mut dyn Write,
+        indent: usize,
+        width: Option<usize>,
+    ) -> io::Result<()> {
         let header: Vec<Cell> = self.header.iter().map(Cell::from).collect();
         self.widths = widths(std::iter::once(&header).chain(&self.rows));
         let fitted = fitted(&self.widths, width.map(|width| width.saturating_sub(indent)));
@@ -101,7 +106,12 @@ impl Table {
     }
 
     /// Prints one more row below a table that was printed, aligned with it as far as possible.
-    pub(super) fn print_more(&mut self, out: &mut dyn Write, row: &[Cell], width: Option<usize>) -> io::Result<()> {
+    pub(super) fn print_more(
+        &mut self,
+        out: &mut dyn Write,
+        row: &[Cell],
+        width: Option<usize>,
+    ) -> io::Result<()> {
         for (known, cell) in self.widths.iter_mut().zip(row) {
             *known = (*known).max(cell.text.width());
         }

@@ -68,7 +68,8 @@ pub(super) fn scalar(item: &Value, pointer: &str) -> Option<String> {
 /// A list as words between commas.
 fn words(list: &Value) -> String {
     let items = list.as_array().into_iter().flatten();
-    let words: Vec<_> = items.map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned)).collect();
+    let words: Vec<_> =
+        items.map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned)).collect();
     words.join(",")
 }
 
@@ -107,7 +108,8 @@ mod tests {
 
     #[test]
     fn values_are_shown_on_one_line() {
-        let item = serde_json::json!({"a": {"names": ["x", "y"], "all": true, "compose": {"project": "p"}}, "b": 5});
+        let item =
+            serde_json::json!({"a": {"names": ["x", "y"], "all": true, "compose": {"project": "p"}}, "b": 5});
         assert_eq!(scalar(&item, "/a").as_deref(), Some("all=true,compose(project=p),names=x,y"));
         assert_eq!(scalar(&item, "/b").as_deref(), Some("5"));
         assert_eq!(scalar(&item, "/c"), None);

@@ -94,9 +94,7 @@ impl Goal {
                 let status = known(status, &["True", "False", "Unknown"])?;
                 Self::Condition { kind: kind.to_owned(), status }
             }
-            ("state", Noun::Containers) => {
-                Self::Field { pointer: "/status", value: known(value, &states)? }
-            }
+            ("state", Noun::Containers) => Self::Field { pointer: "/status", value: known(value, &states)? },
             ("health", Noun::Containers) => Self::Field {
                 pointer: "/health",
                 value: known(value, &["starting", "healthy", "unhealthy"])?,
@@ -106,10 +104,9 @@ impl Goal {
                 value: known(value, &["healthy", "unhealthy", "unknown", "error", "not_found"])?,
             },
             ("released", Noun::Containers) if value.is_empty() => Self::Released,
-            ("state", Noun::Deliveries) => Self::Field {
-                pointer: "/state",
-                value: known(value, &["pending", "parked", "delivered"])?,
-            },
+            ("state", Noun::Deliveries) => {
+                Self::Field { pointer: "/state", value: known(value, &["pending", "parked", "delivered"])? }
+            }
             _ => {
                 let forms = if of_container {
                     "state=running, health=healthy, released or delete"
@@ -129,7 +126,9 @@ impl Goal {
     fn missing(&self, item: &Value) -> Option<String> {
         match self {
             Self::Delete => Some("it is still there".to_owned()),
-            Self::Released => (item["quarantined"] != Value::Bool(false)).then(|| "it is in quarantine".to_owned()),
+            Self::Released => {
+                (item["quarantined"] != Value::Bool(false)).then(|| "it is in quarantine".to_owned())
+            }
             Self::Field { pointer, value } => {
                 let is = scalar(item, pointer);
                 (is.as_ref() != Some(value)).then(|| match is {
@@ -138,18 +137,28 @@ impl Goal {
                 })
             }
             Self::Condition { kind, status } => {
-                let conditions = item.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
+                let conditions =
+                    item.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
                 let all: Vec<&Value> = conditions.collect();
                 let found = all.iter().find(|condition| condition["type"].as_str() == Some(kind));
                 let Some(condition) = found else {
-                    let names: Vec<_> = all.iter().filter_map(|condition| condition["type"].as_str()).collect();
+                    let names: Vec<_> =
+                        all.iter().filter_map(|condition| condition["type"].as_str()).collect();
                     let hint = nearest(kind, names.iter().copied());
                     let hint = hint.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
                     return Some(format!("it has no condition {}{hint}", plain(kind)));
                 };
                 let text = |field: &str| scalar(condition, field).unwrap_or_default();
                 (text("/status") != *status)
-                    .then(|| format!("{} is {}: {} {}", plain(kind), text("/status"), text("/reason"), text("/message")))
+                    .then(|| {
+                        format!(
+                            "{} is {}: {} {}",
+                            plain(kind),
+                            text("/status"),
+                            text("/reason"),
+                            text("/message")
+                        )
+                    })
                     .map(|text| text.trim_end().to_owned())
             }
         }
@@ -170,8 +179,10 @@ impl Goal {
 fn known(text: &str, words: &[&str]) -> Result<String, UsageError> {
     let found = words.iter().find(|word| word.eq_ignore_ascii_case(text));
     found.map(|word| (*word).to_owned()).ok_or_else(|| {
-        let hint = nearest(text, words.iter().copied())
-            .map_or_else(|| format!("it is one of {}", words.join(", ")), |near| format!("did you mean `{near}`?"));
+        let hint = nearest(text, words.iter().copied()).map_or_else(
+            || format!("it is one of {}", words.join(", ")),
+            |near| format!("did you mean `{near}`?"),
+        );
         UsageError(format!("`{}` never comes; {hint}", plain(text)))
     })
 }

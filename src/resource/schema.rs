@@ -23,8 +23,8 @@ pub fn schema(kind: KindId) -> Value {
         "additionalProperties": false,
         "required": ["apiVersion", "kind", "metadata", "spec"],
         "properties": {
-            "apiVersion": {"const": API_VERSION},
-            "kind": {"const": kind.as_str()},
+            "apiVersion": {"description": "The version of this format.", "const": API_VERSION},
+            "kind": {"description": "What kind of object this is.", "const": kind.as_str()},
             "metadata": metadata,
             "spec": spec,
             "status": {"description": "Written by Portreeve; ignored in a file.", "type": "object"},

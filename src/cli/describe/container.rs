@@ -48,7 +48,12 @@ fn healing(item: &Value, now: Nanos, face: &mut Face<'_>) -> io::Result<()> {
     for blocked in blocked {
         let text = |pointer: &str| scalar(blocked, pointer).unwrap_or_default();
         let until = until(blocked, now).map_or_else(String::new, |until| format!(" ({until})"));
-        writeln!(face.out, "  not done     {}: {}{until}", Tone::Odd.paint(&text("/reason")), text("/message"))?;
+        writeln!(
+            face.out,
+            "  not done     {}: {}{until}",
+            Tone::Odd.paint(&text("/reason")),
+            text("/message")
+        )?;
     }
     Ok(())
 }
@@ -60,7 +65,11 @@ fn until(blocked: &Value, now: Nanos) -> Option<String> {
         Value::Number(number) => Nanos(number.as_i64()?),
         _ => return None,
     };
-    Some(if at > now { format!("decided again {}", relative(at, now)) } else { "decided again now".to_owned() })
+    Some(if at > now {
+        format!("decided again {}", relative(at, now))
+    } else {
+        "decided again now".to_owned()
+    })
 }
 
 /// Who is told of it.

@@ -81,7 +81,8 @@ fn meant(kind: KindId, item: &Value, beside: &Beside, face: &mut Face<'_>) -> io
     let name = item.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
     let policy = kind == KindId::AutohealPolicy;
     let host = kind == KindId::DockerHost;
-    let selector = item.pointer("/spec/selector").and_then(|selector| serde_json::from_value(selector.clone()).ok());
+    let selector =
+        item.pointer("/spec/selector").and_then(|selector| serde_json::from_value(selector.clone()).ok());
     let selector: Option<Selector> = selector.filter(|_| !policy);
     if policy || host || selector.is_some() {
         let mine = beside.containers.iter().filter(|container| {

@@ -112,7 +112,9 @@ fn billed(before: &Desired, after: &Desired, container: &Container) -> Vec<Strin
     names.sort();
     names.dedup();
     let effect = |name: &String| match (selected(before, name), selected(after, name)) {
-        (false, true) if container.state.is_up() => Some(format!("billed by {name}, from now: `started` is sent")),
+        (false, true) if container.state.is_up() => {
+            Some(format!("billed by {name}, from now: `started` is sent"))
+        }
         (false, true) => Some(format!("billed by {name} from its next start")),
         (true, false) if after.billing.contains_key(name) => {
             Some(format!("no further start is billed by {name}; what was started is still ended"))
@@ -150,7 +152,13 @@ mod tests {
 
     #[test]
     fn healing_changes_with_the_policy_that_is_chosen_and_with_what_it_says() {
-        let all = |budget: u32| object("AutohealPolicy", "all", json!({"selector": {"all": true}, "budget": {"restarts": budget}}));
+        let all = |budget: u32| {
+            object(
+                "AutohealPolicy",
+                "all",
+                json!({"selector": {"all": true}, "budget": {"restarts": budget}}),
+            )
+        };
         let labelled = || web(json!({"autoheal": "true"}), "running");
         assert_eq!(told(&[], &[all(5)], labelled()), ["healed by all, until now by default"]);
         assert_eq!(told(&[], &[all(5)], web(json!({}), "running")), ["healed by all, until now by none"]);
@@ -162,8 +170,12 @@ mod tests {
 
     #[test]
     fn registration_and_bills_follow_their_selectors() {
-        let registry = |name: &str| object("DiscoveryRegistry", "reg", json!({"url": "http://d", "selector": {"names": [name]}}));
-        let billing = |name: &str| object("BillingService", "bill", json!({"url": "http://b", "selector": {"names": [name]}}));
+        let registry = |name: &str| {
+            object("DiscoveryRegistry", "reg", json!({"url": "http://d", "selector": {"names": [name]}}))
+        };
+        let billing = |name: &str| {
+            object("BillingService", "bill", json!({"url": "http://b", "selector": {"names": [name]}}))
+        };
         let running = || web(json!({}), "running");
         assert_eq!(told(&[], &[registry("web")], running()), ["registered with reg"]);
         assert_eq!(told(&[registry("web")], &[registry("db")], running()), ["taken out of reg"]);

@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use crate::cli::noun::Noun;
 use crate::cli::table::{Cell, Table, Tone};
-use crate::cli::text::{age_of, count, instant, relative, scalar};
+use crate::cli::text::{age_of, instant, relative, scalar};
 use crate::observed::Nanos;
+use crate::resource::KindId;
 
 /// What a column shows of an item.
 type Field = fn(&Value, Nanos) -> Cell;
@@ -17,8 +18,7 @@ impl Columns {
     /// Those of `noun`; with `wide` all of them.
     pub(in crate::cli) fn of(noun: Noun, wide: bool) -> Self {
         let mut columns: Vec<(&'static str, Field)> = Vec::new();
-        let own = own(noun);
-        let (short, long) = own;
+        let (short, long) = own(noun);
         match noun {
             Noun::Kind(_) => {
                 columns.push(("NAME", |item, _| name(item).into()));
@@ -84,7 +84,9 @@ fn own(noun: Noun) -> (Fields, Fields) {
         Noun::Events => (
             &[
                 ("AGE", |item, now| age_of(item, "/timestamp", now).into()),
-                ("TYPE", |item, _| Cell::new(scalar(item, "/event_type").unwrap_or_default(), severity(item))),
+                ("TYPE", |item, _| {
+                    Cell::new(scalar(item, "/event_type").unwrap_or_default(), severity(item))
+                }),
                 ("REASON", |item, _| at(item, "/reason")),
                 ("CONTAINER", |item, _| at(item, "/container_name")),
                 ("MESSAGE", |item, _| at(item, "/message")),
@@ -97,7 +99,7 @@ fn own(noun: Noun) -> (Fields, Fields) {
         ),
         Noun::Deliveries => (
             &[
-                ("NAME", |item, _| delivery_name(item).into()),
+                ("NAME", |item, _| name(item).into()),
                 ("TARGET", |item, _| at(item, "/target")),
                 ("EVENT", |item, _| at(item, "/event")),
                 ("CONTAINER", |item, _| container(item).into()),
@@ -113,13 +115,13 @@ fn own(noun: Noun) -> (Fields, Fields) {
                 ("EVENT ID", |item, _| at(item, "/eventId")),
             ],
         ),
-        Noun::Kind(kind) => of_kind(kind.as_str()),
+        Noun::Kind(kind) => of_kind(kind),
     }
 }
 
-fn of_kind(kind: &str) -> (Fields, Fields) {
+fn of_kind(kind: KindId) -> (Fields, Fields) {
     match kind {
-        "AutohealPolicy" => (
+        KindId::AutohealPolicy => (
             &[
                 ("ACTION", |item, _| at(item, "/spec/action")),
                 ("BUDGET", |item, _| budget(item).into()),
@@ -127,56 +129,53 @@ fn of_kind(kind: &str) -> (Fields, Fields) {
             ],
             &[("EXITED", |item, _| at(item, "/spec/triggers/exited"))],
         ),
-        "BillingService" => (
+        KindId::BillingService => (
             &[("URL", |item, _| at(item, "/spec/url"))],
             &[
                 ("EVENTS", |item, _| at(item, "/spec/events")),
                 ("SELECTOR", |item, _| at(item, "/spec/selector")),
             ],
         ),
-        "DiscoveryRegistry" => (
-            &[
-                ("URL", |item, _| at(item, "/spec/url")),
-                ("WHEN", |item, _| at(item, "/spec/registerWhen")),
-            ],
+        KindId::DiscoveryRegistry => (
+            &[("URL", |item, _| at(item, "/spec/url")), ("WHEN", |item, _| at(item, "/spec/registerWhen"))],
             &[("SELECTOR", |item, _| at(item, "/spec/selector"))],
         ),
-        "DockerHost" => (
+        KindId::DockerHost => (
             &[
                 ("ENDPOINT", |item, _| at(item, "/spec/endpoint")),
                 ("READ ONLY", |item, _| at(item, "/spec/readOnly")),
             ],
             &[],
         ),
-        "Settings" => (
+        KindId::Settings => (
             &[
                 ("RESYNC", |item, _| at(item, "/spec/resync")),
                 ("OBSERVE", |item, _| at(item, "/spec/observe")),
             ],
             &[],
         ),
-        "MonitoredService" => (
+        KindId::MonitoredService => (
             &[
                 ("HEALTH", |item, _| service_health(item)),
-                ("CONTAINERS", |item, _| services_containers(item).into()),
+                ("CONTAINERS", |item, _| length(item, "/status/containers").into()),
             ],
             &[
-                ("PROBES", |item, _| at(item, "/spec/probes").text.split(',').count().to_string().into()),
+                ("PROBES", |item, _| length(item, "/spec/probes").into()),
                 ("DEPENDS ON", |item, _| at(item, "/spec/dependsOn")),
             ],
         ),
-        "Probe" => (
+        KindId::Probe => (
             &[
                 ("HOW", |item, _| how(item).into()),
                 ("PERIOD", |item, _| seconds(item, "/spec/periodSeconds").into()),
             ],
             &[("FAILURES", |item, _| at(item, "/spec/failureThreshold"))],
         ),
-        "NotificationSink" => (
+        KindId::NotificationSink => (
             &[("HOW", |item, _| how(item).into()), ("EVENTS", |item, _| at(item, "/spec/events"))],
             &[("MIN SEVERITY", |item, _| at(item, "/spec/minSeverity"))],
         ),
-        "AlertRule" => (
+        KindId::AlertRule => (
             &[
                 ("CONDITION", |item, _| condition(item).into()),
                 ("FOR", |item, _| at(item, "/spec/for")),
@@ -184,7 +183,7 @@ fn of_kind(kind: &str) -> (Fields, Fields) {
             ],
             &[("SUBJECT", |item, _| at(item, "/spec/subject"))],
         ),
-        "Silence" => (
+        KindId::Silence => (
             &[
                 ("FROM", |item, _| at(item, "/spec/startsAt")),
                 ("UNTIL", |item, _| at(item, "/spec/endsAt")),
@@ -192,20 +191,20 @@ fn of_kind(kind: &str) -> (Fields, Fields) {
             ],
             &[("SUPPRESS", |item, _| at(item, "/spec/suppress"))],
         ),
-        "Workload" => (
+        KindId::Workload => (
             &[
                 ("IMAGE", |item, _| at(item, "/spec/image")),
                 ("REPLICAS", |item, _| at(item, "/spec/replicas")),
             ],
             &[],
         ),
-        _ => (&[], &[]),
     }
 }
 
 /// How an object stands, in a word: what is wrong, or that it is ready.
 pub(in crate::cli) fn standing(item: &Value) -> Cell {
-    let conditions = item.pointer("/status/conditions").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let conditions =
+        item.pointer("/status/conditions").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let text = |condition: &Value, field: &str| scalar(condition, field).unwrap_or_default();
     let of = |kind: &str| conditions.iter().find(|condition| text(condition, "/type") == kind);
     let failing = ["Accepted", "ReferencesResolved"]
@@ -255,9 +254,9 @@ fn service_health(item: &Value) -> Cell {
     Cell::new(text, tone)
 }
 
-fn services_containers(item: &Value) -> String {
-    let containers = item.pointer("/status/containers").and_then(Value::as_array);
-    containers.map_or_else(String::new, |containers| containers.len().to_string())
+/// How long the list at `pointer` is.
+fn length(item: &Value, pointer: &str) -> String {
+    item.pointer(pointer).and_then(Value::as_array).map_or_else(String::new, |list| list.len().to_string())
 }
 
 /// Why nothing is done about a container: `Quarantined` before all else.
@@ -299,11 +298,6 @@ pub(in crate::cli) fn severity(item: &Value) -> Tone {
     }
 }
 
-/// A discovery state is named by long ids; the beginning of the container's will do to see which it is.
-fn delivery_name(item: &Value) -> String {
-    name(item)
-}
-
 fn container(item: &Value) -> String {
     scalar(item, "/container").unwrap_or_else(|| short_id(item, "/containerId"))
 }
@@ -337,9 +331,34 @@ fn seconds(item: &Value, pointer: &str) -> String {
 /// Which of the ways to probe or to notify is used: the one field of the spec that is a map with a way's name.
 fn how(item: &Value) -> String {
     const WAYS: [&str; 28] = [
-        "httpGet", "tcpSocket", "exec", "dockerHealth", "mqtt", "kafka", "postgres", "mysql", "redis", "grpc", "amqp",
-        "nats", "dns", "tls", "udp", "icmp", "webhook", "slack", "discord", "email", "ntfy", "gotify", "telegram",
-        "pushover", "pagerduty", "apprise", "alertmanager", "log",
+        "httpGet",
+        "tcpSocket",
+        "exec",
+        "dockerHealth",
+        "mqtt",
+        "kafka",
+        "postgres",
+        "mysql",
+        "redis",
+        "grpc",
+        "amqp",
+        "nats",
+        "dns",
+        "tls",
+        "udp",
+        "icmp",
+        "webhook",
+        "slack",
+        "discord",
+        "email",
+        "ntfy",
+        "gotify",
+        "telegram",
+        "pushover",
+        "pagerduty",
+        "apprise",
+        "alertmanager",
+        "log",
     ];
     let spec = item.get("spec").and_then(Value::as_object);
     let way = spec.into_iter().flatten().find(|(key, _)| WAYS.contains(&key.as_str()));
@@ -351,17 +370,11 @@ fn condition(item: &Value) -> String {
     [part("metric"), part("op"), part("value")].join(" ").trim().to_owned()
 }
 
-/// `3 containers`, for those who show a list's length.
-pub(in crate::cli) fn how_many(items: &[Value], what: &str) -> String {
-    count(items.len(), what)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::resource::KindId;
 
     fn texts(noun: Noun, wide: bool, item: &Value) -> Vec<String> {
         Columns::of(noun, wide).row(item, Nanos(0)).into_iter().map(|cell| cell.text).collect()

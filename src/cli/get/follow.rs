@@ -125,7 +125,13 @@ impl Shown {
         Ok(())
     }
 
-    fn change(&mut self, line: &Value, object: &Value, gone: bool, face: &mut Face<'_>) -> anyhow::Result<()> {
+    fn change(
+        &mut self,
+        line: &Value,
+        object: &Value,
+        gone: bool,
+        face: &mut Face<'_>,
+    ) -> anyhow::Result<()> {
         match self.output {
             Output::Table | Output::Wide => {
                 let mut row = self.columns.row(object, face.now());

@@ -77,14 +77,22 @@ fn seen(containers: &[Value]) -> String {
     for container in containers.iter().take(MOST) {
         let field = |pointer: &str| scalar(container, pointer).unwrap_or_default();
         let health = match field("/health") {
-            health if health.is_empty() => "no health check, so only `exited` can tell that it is sick".to_owned(),
+            health if health.is_empty() => {
+                "no health check, so only `exited` can tell that it is sick".to_owned()
+            }
             health => format!("health check says {health}"),
         };
         let wants = match field("/labels/autoheal") {
             value if value.is_empty() => "not labelled".to_owned(),
             value => format!("label autoheal={value}"),
         };
-        let _ = writeln!(text, "#   {} ({}): {}, {health}, {wants}", field("/name"), field("/image"), field("/status"));
+        let _ = writeln!(
+            text,
+            "#   {} ({}): {}, {health}, {wants}",
+            field("/name"),
+            field("/image"),
+            field("/status")
+        );
     }
     if containers.len() > MOST {
         let _ = writeln!(text, "#   and {} more", containers.len() - MOST);
@@ -222,10 +230,14 @@ mod tests {
 
     #[test]
     fn what_is_commented_out_is_good_too() {
-        let live: String = TOLD.lines().skip(3).map(|line| format!("{}\n", line.trim_start_matches("# "))).collect();
+        let live: String =
+            TOLD.lines().skip(3).map(|line| format!("{}\n", line.trim_start_matches("# "))).collect();
         assert_eq!(loaded(&live).len(), 2);
-        let example: String =
-            EXAMPLE.lines().skip(2).map(|line| format!("{}\n", line.strip_prefix("# ").unwrap_or(line))).collect();
+        let example: String = EXAMPLE
+            .lines()
+            .skip(2)
+            .map(|line| format!("{}\n", line.strip_prefix("# ").unwrap_or(line)))
+            .collect();
         assert_eq!(loaded(&example).len(), 1);
     }
 
@@ -235,7 +247,10 @@ mod tests {
         assert!(text.contains(r#"selector: {compose: {project: "shop", service: "web"}}"#), "{text}");
         assert_eq!(text.matches("kind: MonitoredService").count(), 2);
         assert!(text.contains("tcpSocket: {port: 6379}") && !text.contains("job"), "{text}");
-        assert!(seen(&containers()).contains("shop-web-1 (nginx): running, health check says healthy, label autoheal=true"));
+        assert!(
+            seen(&containers())
+                .contains("shop-web-1 (nginx): running, health check says healthy, label autoheal=true")
+        );
     }
 
     #[test]

@@ -130,6 +130,17 @@ fn what_is_wrong_is_taken_by_neither() {
 }
 
 #[test]
+fn a_definition_is_the_same_in_every_kind() {
+    let mut known = serde_json::Map::new();
+    for kind in KindId::ALL {
+        for (name, definition) in schema(*kind)["$defs"].as_object().into_iter().flatten() {
+            let first = known.entry(name.clone()).or_insert_with(|| definition.clone());
+            assert_eq!(first, definition, "two types are called {name}");
+        }
+    }
+}
+
+#[test]
 fn every_field_of_a_spec_is_described() {
     for kind in KindId::ALL {
         let schema = schema(*kind);
@@ -149,3 +160,5 @@ fn every_field_of_a_spec_is_described() {
         }
     }
 }
+
+mod kinds;
