@@ -1,16 +1,37 @@
 //! The command line: one file a verb. What a verb decides is tested there; here is what they share.
 
+mod apply;
+mod client;
+mod completion;
+mod delete;
+mod describe;
+mod diff;
+mod events;
+mod explain;
+mod face;
+mod files;
+mod get;
+mod init;
+mod noun;
+mod problems;
+mod release;
 mod run;
 mod schema;
+mod status;
+mod table;
+mod text;
 mod token;
 mod validate;
 mod version;
+mod wait;
 
-use std::io::Write;
+use std::future::Future;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use self::face::Face;
 use crate::config::RunArgs;
 
 /// The operator pattern for plain Docker: declare in YAML what is registered, billed and healed
@@ -24,17 +45,47 @@ struct Cli {
 const EXIT_CODES: &str = "\
 Exit codes:
   0  all is well
-  1  it did not work, or `validate` found problems
-  2  the command line, an environment variable or a path is wrong";
+  1  it did not work, `validate` found problems, `diff` found differences, `wait` waited in vain
+  2  the command line, an environment variable or a path is wrong
+
+PORTREEVE_SERVER and PORTREEVE_TOKEN say which Portreeve is asked, as --server and --token do.";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Watch the engine and do what the manifests say, until SIGTERM or Ctrl-C
     Run(Box<RunArgs>),
+    /// Make objects read as files do: create, change, and with --prune delete
+    Apply(apply::ApplyArgs),
+    /// List objects, containers, events or deliveries
+    Get(get::GetArgs),
+    /// Show one object or container with everything known of it
+    Describe(describe::DescribeArgs),
+    /// Delete objects
+    Delete(delete::DeleteArgs),
+    /// What an apply would change, also of what is done to containers
+    Diff(diff::DiffArgs),
     /// Check manifests without an engine
     Validate(validate::ValidateArgs),
+    /// What a kind is for, and each of its fields
+    Explain(explain::ExplainArgs),
+    /// What happened and was decided
+    Events(events::EventsArgs),
+    /// How Portreeve is, on one screen, and what is wrong
+    Status(status::StatusArgs),
+    /// Wait until something is so
+    Wait(wait::WaitArgs),
+    /// Let containers out of quarantine
+    Release(release::ReleaseArgs),
+    /// Send parked deliveries again
+    Replay(release::ReplayArgs),
+    /// Write a directory to start from, for what runs now
+    Init(init::InitArgs),
     /// Print or write the JSON Schemas of the kinds
     Schema(schema::SchemaArgs),
+    /// Print what makes a shell complete these commands
+    Completion(completion::CompletionArgs),
+    /// Write manual pages
+    Man(completion::ManArgs),
     /// Make, list and delete tokens of the HTTP API
     Token(token::TokenArgs),
     /// Print the version
@@ -62,18 +113,27 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// What was asked for makes no sense: exit code 2.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+struct UsageError(String);
+
 /// Does what the process's arguments ask for.
 pub fn main() -> ExitCode {
     // clap prints its own errors, in colour on a terminal only, and exits with 2 on those of usage.
     let Cli { verb } = Cli::parse();
     // These strip colours where they are not wanted: no terminal, NO_COLOR, TERM=dumb.
     let (mut out, mut err) = (anstream::stdout(), anstream::stderr());
-    let done = match verb {
-        Verb::Run(args) => run::run(*args, &mut err),
-        Verb::Validate(args) => validate::validate(&args, &mut std::io::stdin().lock(), &mut out, &mut err),
-        Verb::Schema(args) => schema::schema(&args, &mut out, &mut err),
-        Verb::Token(args) => token::token(&args, &mut out, &mut err),
-        Verb::Version => version::version(&mut out),
+    let done = {
+        let mut input = std::io::stdin();
+        let mut face = Face {
+            out: &mut out,
+            err: &mut err,
+            input: &mut input,
+            width: face::terminal_width(),
+            watched: std::io::stderr().is_terminal(),
+        };
+        act(verb, &mut face)
     };
     match done {
         Ok(exit) => exit.into(),
@@ -82,9 +142,38 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // Nothing is left to tell a failure of this to.
             let _ = fail(&mut err, &format!("{error:#}"));
-            ExitCode::FAILURE
+            if error.is::<UsageError>() { Exit::Usage.into() } else { ExitCode::FAILURE }
         }
     }
+}
+
+fn act(verb: Verb, face: &mut Face<'_>) -> anyhow::Result<Exit> {
+    match verb {
+        Verb::Run(args) => run::run(*args, face.err),
+        Verb::Apply(args) => online(apply::apply(&args, face)),
+        Verb::Get(args) => online(get::get(&args, face)),
+        Verb::Describe(args) => online(describe::describe(&args, face)),
+        Verb::Delete(args) => online(delete::delete(&args, face)),
+        Verb::Diff(args) => online(diff::diff(&args, face)),
+        Verb::Validate(args) => validate::validate(&args, face.input, face.out, face.err),
+        Verb::Explain(args) => explain::explain(&args, face),
+        Verb::Events(args) => online(events::events(&args, face)),
+        Verb::Status(args) => online(status::status(&args, face)),
+        Verb::Wait(args) => online(wait::wait(&args, face)),
+        Verb::Release(args) => online(release::release(&args, face)),
+        Verb::Replay(args) => online(release::replay(&args, face)),
+        Verb::Init(args) => online(init::init(&args, face)),
+        Verb::Schema(args) => schema::schema(&args, face.out, face.err),
+        Verb::Completion(args) => completion::completion(&args, face),
+        Verb::Man(args) => completion::man(&args, face),
+        Verb::Token(args) => token::token(&args, face.out, face.err),
+        Verb::Version => version::version(face.out),
+    }
+}
+
+/// Runs a verb that asks a server.
+fn online(verb: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::Result<Exit> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(verb)
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
@@ -102,6 +191,32 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    /// Streams of a test, no terminal.
+    #[derive(Default)]
+    pub(super) struct Streams {
+        out: Vec<u8>,
+        err: Vec<u8>,
+        input: std::io::Empty,
+    }
+
+    impl Streams {
+        pub(super) fn face(&mut self) -> Face<'_> {
+            Face {
+                out: &mut self.out,
+                err: &mut self.err,
+                input: &mut self.input,
+                width: None,
+                watched: false,
+            }
+        }
+
+        /// Standard output and then standard error, without colours.
+        pub(super) fn both(&self) -> String {
+            let text = [self.out.as_slice(), self.err.as_slice()].concat();
+            anstream::adapter::strip_str(&String::from_utf8(text).expect("text")).to_string()
+        }
+    }
 
     #[test]
     fn the_command_line_is_consistent_and_help_names_the_exit_codes() {
@@ -129,5 +244,11 @@ mod tests {
         assert!(args.observe && !args.open_metrics);
         assert_eq!(args.log_format, Some(crate::config::LogFormat::Json));
         assert!(Cli::try_parse_from(["portreeve", "run", "--log-format", "xml"]).is_err());
+    }
+
+    #[test]
+    fn a_mistyped_verb_is_answered_with_the_right_one() {
+        let said = Cli::try_parse_from(["portreeve", "aply"]).expect_err("no verb").to_string();
+        assert!(said.contains("apply"), "{said}");
     }
 }

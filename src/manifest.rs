@@ -22,7 +22,7 @@ mod write;
 pub use draft::{Draft, FieldFault, draft, json};
 pub use file::{LARGEST_FILE, Parsed, parse};
 pub use problem::{Place, Problem, Weight};
-pub use write::{WriteError, write};
+pub use write::{WriteError, write, yaml};
 
 use crate::resource::Object;
 use crate::resource::check::Reference;

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use portreeve::observed::{ContainerKey, Nanos};
 use portreeve::reconcile::record::Record;
 use portreeve::store::{
-    Cell, ChangeSet, EventFilter, EventRow, Lane, Loaded, QueueDepth, Sqlite, Store, StoreError,
+    Cell, ChangeSet, Delivery, DeliveryFilter, EventFilter, EventRow, Lane, Loaded, QueueDepth, Sqlite,
+    Store, StoreError, StoredObject,
 };
 
 /// The real store, watched.
@@ -109,6 +110,18 @@ impl Store for Counted {
         &self,
     ) -> Result<(BTreeMap<String, QueueDepth>, BTreeMap<String, QueueDepth>), StoreError> {
         self.store.depths().await
+    }
+
+    async fn replay_lane(&self, target: &str, key: &ContainerKey) -> Result<u64, StoreError> {
+        self.store.replay_lane(target, key).await
+    }
+
+    async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError> {
+        self.store.deliveries(filter).await
+    }
+
+    async fn objects(&self) -> Result<(u64, Vec<StoredObject>), StoreError> {
+        self.store.objects().await
     }
 
     async fn prune(&self, before: Nanos) -> Result<u64, StoreError> {

@@ -6,10 +6,9 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::{Exit, fail};
+use super::{Exit, UsageError, fail, files};
 use crate::desired::{Desired, Sources};
-use crate::manifest::directory::Directories;
-use crate::manifest::{LoadedSet, Problem, parse};
+use crate::manifest::{LoadedSet, Problem};
 
 /// Flags of `validate`.
 #[derive(Args, Debug)]
@@ -36,19 +35,14 @@ pub(super) fn validate(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> anyhow::Result<Exit> {
-    let (standard, paths): (Vec<_>, Vec<_>) =
-        args.paths.iter().cloned().partition(|path| path.as_os_str() == "-");
-    for path in &paths {
-        // A path that is not there is a slip on the command line, and no fault of a manifest.
-        if let Err(error) = std::fs::metadata(path) {
-            fail(err, &format!("{}: {error}", path.display()))?;
+    let set = match files::load(&args.paths, input) {
+        Ok(set) => set,
+        Err(error) if error.is::<UsageError>() => {
+            fail(err, &error.to_string())?;
             return Ok(Exit::Usage);
         }
-    }
-    let mut set = LoadedSet::clone(&Directories::new(paths).load());
-    if !standard.is_empty() {
-        add_input(input, &mut set)?;
-    }
+        Err(error) => return Err(error),
+    };
     let Desired { problems, warnings, .. } =
         Desired::of(Sources { directory: Some(&set), ..Sources::default() });
     match args.output {
@@ -60,17 +54,6 @@ pub(super) fn validate(
         }
     }
     Ok(if problems.is_empty() { Exit::Fine } else { Exit::Problems })
-}
-
-fn add_input(input: &mut dyn Read, set: &mut LoadedSet) -> std::io::Result<()> {
-    let mut content = Vec::new();
-    // One byte more than is parsed, so that too much is noticed.
-    let most = u64::try_from(crate::manifest::LARGEST_FILE).unwrap_or(u64::MAX).saturating_add(1);
-    input.take(most).read_to_end(&mut content)?;
-    let parsed = parse("<stdin>", &content);
-    set.objects.extend(parsed.objects);
-    set.problems.extend(parsed.problems);
-    Ok(())
 }
 
 fn text(

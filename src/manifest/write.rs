@@ -21,3 +21,11 @@ pub fn write<'a>(objects: impl IntoIterator<Item = &'a Object>) -> Result<String
     }
     Ok(text)
 }
+
+/// Any document as YAML.
+///
+/// # Errors
+/// [`WriteError`], which does not happen for what JSON can say.
+pub fn yaml(document: &serde_json::Value) -> Result<String, WriteError> {
+    Ok(serde_yaml::to_string(document)?)
+}

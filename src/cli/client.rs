@@ -1,0 +1,440 @@
+//! The client's side of the REST API. What goes wrong is said with what to do about it.
+
+use std::time::Duration;
+
+use clap::Args;
+use reqwest::{Method, StatusCode, Url};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::UsageError;
+use super::text::plain;
+
+/// Where Portreeve listens unless something else is said.
+const DEFAULT_SERVER: &str = "http://127.0.0.1:8000";
+/// A little longer than the server takes at most.
+const ANSWER: Duration = Duration::from_secs(35);
+const CONNECT: Duration = Duration::from_secs(10);
+/// Items asked for at once.
+const PAGE: &str = "500";
+
+/// Which Portreeve is asked.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct ServerArgs {
+    /// Where Portreeve listens [env: PORTREEVE_SERVER] [default: http://127.0.0.1:8000]
+    #[arg(long, value_name = "URL", help_heading = "Server")]
+    server: Option<String>,
+
+    /// A token of that Portreeve, better given by the variable: others can see a command line
+    /// [env: PORTREEVE_TOKEN]
+    #[arg(long, value_name = "TOKEN", help_heading = "Server")]
+    token: Option<String>,
+}
+
+impl ServerArgs {
+    /// The client for what flags and environment say; an empty one says nothing.
+    pub(super) fn client(&self) -> anyhow::Result<Client> {
+        let or = |flag: &Option<String>, name: &str| {
+            let given = flag.clone().or_else(|| std::env::var(name).ok());
+            given.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+        };
+        let server = or(&self.server, "PORTREEVE_SERVER").unwrap_or_else(|| DEFAULT_SERVER.to_owned());
+        Client::new(&server, or(&self.token, "PORTREEVE_TOKEN"))
+    }
+}
+
+/// A connection to one Portreeve.
+#[derive(Clone, Debug)]
+pub(super) struct Client {
+    base: Url,
+    token: Option<String>,
+    http: reqwest::Client,
+}
+
+/// Why a call did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ClientError {
+    /// Nobody answers, or not in time. Normal while Portreeve is down.
+    #[error(
+        "cannot reach Portreeve at {server}: {why}; is `portreeve run` running there? --server or PORTREEVE_SERVER says where it listens"
+    )]
+    Unreachable {
+        /// Its address.
+        server: String,
+        /// What went wrong.
+        why: String,
+    },
+    /// Portreeve answered, and not with yes.
+    #[error("{0}")]
+    Refused(Refused),
+    /// Somebody else answered.
+    #[error(
+        "{server} does not answer as Portreeve does ({why}); --server or PORTREEVE_SERVER says where it listens"
+    )]
+    Stranger {
+        /// Its address.
+        server: String,
+        /// What is odd.
+        why: String,
+    },
+}
+
+/// A refusal in the server's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refused {
+    /// HTTP status.
+    pub(super) code: u16,
+    /// For people.
+    pub(super) message: String,
+    /// What is wrong with which field, one line each.
+    pub(super) causes: Vec<String>,
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)?;
+        self.causes.iter().try_for_each(|cause| write!(f, "\n  {cause}"))
+    }
+}
+
+impl Refused {
+    /// Message and causes, as a problem of a file is told.
+    pub(super) fn one_line(&self) -> String {
+        self.to_string().replace("\n  ", "; ")
+    }
+}
+
+/// Kubernetes' `Status`, as far as it is read here.
+#[derive(Deserialize)]
+struct Status {
+    message: String,
+    #[serde(default)]
+    details: Option<Details>,
+}
+
+#[derive(Default, Deserialize)]
+struct Details {
+    #[serde(default)]
+    causes: Vec<Cause>,
+}
+
+#[derive(Deserialize)]
+struct Cause {
+    #[serde(default)]
+    field: String,
+    #[serde(default)]
+    message: String,
+}
+
+/// What was answered.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// The document.
+    pub(super) body: Value,
+    /// Whether something is there that was not.
+    pub(super) created: bool,
+    /// What the server thinks is odd all the same.
+    pub(super) warning: Option<String>,
+}
+
+impl Client {
+    pub(super) fn new(server: &str, token: Option<String>) -> anyhow::Result<Self> {
+        let full = if server.contains("://") { server.to_owned() } else { format!("http://{server}") };
+        let base = Url::parse(&full)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+            .ok_or_else(|| {
+                UsageError(format!("`{}` is no address of a server, such as {DEFAULT_SERVER}", plain(server)))
+            })?;
+        // Only the first in a process counts; `run` installs the same.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let builder = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("portreeve/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT)
+            .no_proxy();
+        // Without redirects a plain call never comes to need an authority, and there may be none.
+        let builder = if base.scheme() == "http" { builder.tls_certs_only([]) } else { builder };
+        Ok(Self { base, token, http: builder.build()? })
+    }
+
+    /// The server's address, for people.
+    pub(super) fn server(&self) -> String {
+        self.base.as_str().trim_end_matches('/').to_owned()
+    }
+
+    /// The URL of a path below `/apis/portreeve/v1`; each part is one segment, whatever is in it.
+    fn url(&self, parts: &[&str]) -> Url {
+        self.below(&["apis", "portreeve", "v1"], parts)
+    }
+
+    fn below(&self, root: &[&str], parts: &[&str]) -> Url {
+        let mut url = self.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(root).extend(parts);
+        }
+        url
+    }
+
+    /// A document below `/apis/portreeve/v1`.
+    pub(super) async fn get(&self, parts: &[&str], query: &[(&str, &str)]) -> Result<Value, ClientError> {
+        Ok(self.answer(self.request(Method::GET, self.url(parts), query)).await?.body)
+    }
+
+    /// A document anywhere else.
+    pub(super) async fn get_plain(&self, path: &[&str]) -> Result<Value, ClientError> {
+        Ok(self.answer(self.request(Method::GET, self.below(&[], path), &[])).await?.body)
+    }
+
+    /// Every item of a list, page by page, in the list's own frame.
+    pub(super) async fn list(&self, plural: &str, query: &[(&str, &str)]) -> Result<Value, ClientError> {
+        let (mut whole, mut token): (Option<Value>, Option<String>) = (None, None);
+        loop {
+            let mut query: Vec<(&str, &str)> = query.to_vec();
+            if !query.iter().any(|(name, _)| *name == "limit") {
+                query.push(("limit", PAGE));
+            }
+            query.extend(token.as_deref().map(|token| ("continue", token)));
+            let mut page = self.get(&[plural], &query).await?;
+            let next = page.pointer("/metadata/continue").and_then(Value::as_str).map(str::to_owned);
+            match &mut whole {
+                None => whole = Some(page),
+                Some(whole) => {
+                    let more = page.get_mut("items").map(Value::take);
+                    if let (Some(Value::Array(items)), Some(Value::Array(more))) =
+                        (whole.get_mut("items"), more)
+                    {
+                        items.extend(more);
+                    }
+                }
+            }
+            // A server that hands out one token again and again would keep us for ever.
+            match next.filter(|next| !next.is_empty() && Some(next) != token.as_ref()) {
+                Some(next) => token = Some(next),
+                None => break,
+            }
+        }
+        let mut whole = whole.unwrap_or_default();
+        if let Some(metadata) = whole.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.remove("continue");
+            metadata.remove("remainingItemCount");
+        }
+        Ok(whole)
+    }
+
+    /// The items of a list.
+    pub(super) async fn items(
+        &self,
+        plural: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Vec<Value>, ClientError> {
+        match self.list(plural, query).await?.get_mut("items").map(Value::take) {
+            Some(Value::Array(items)) => Ok(items),
+            _ => Err(self.stranger("a list without items")),
+        }
+    }
+
+    /// Writes a document.
+    pub(super) async fn put(
+        &self,
+        parts: &[&str],
+        body: &Value,
+        dry_run: bool,
+    ) -> Result<Answer, ClientError> {
+        let query: &[(&str, &str)] = if dry_run { &[("dryRun", "All")] } else { &[] };
+        self.answer(self.request(Method::PUT, self.url(parts), query).json(body)).await
+    }
+
+    /// Removes an object.
+    pub(super) async fn delete(&self, parts: &[&str], dry_run: bool) -> Result<Answer, ClientError> {
+        let query: &[(&str, &str)] = if dry_run { &[("dryRun", "All")] } else { &[] };
+        self.answer(self.request(Method::DELETE, self.url(parts), query)).await
+    }
+
+    /// Asks for something to be done.
+    pub(super) async fn post(&self, parts: &[&str], query: &[(&str, &str)]) -> Result<Answer, ClientError> {
+        self.answer(self.request(Method::POST, self.url(parts), query)).await
+    }
+
+    /// A stream of documents, one a line.
+    pub(super) async fn watch(&self, plural: &str, query: &[(&str, &str)]) -> Result<Lines, ClientError> {
+        let query: Vec<_> = query.iter().copied().chain([("watch", "true")]).collect();
+        let answer = self
+            .request(Method::GET, self.url(&[plural]), &query)
+            .send()
+            .await
+            .map_err(|error| self.lost(&error))?;
+        if answer.status().is_success() {
+            return Ok(Lines { answer, server: self.server(), buffer: Vec::new() });
+        }
+        match self.read(answer).await {
+            Err(error) => Err(error),
+            Ok(_) => Err(self.stranger("no stream")),
+        }
+    }
+
+    fn request(&self, method: Method, mut url: Url, query: &[(&str, &str)]) -> reqwest::RequestBuilder {
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let request = self.http.request(method, url);
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Answer, ClientError> {
+        let answer = request.timeout(ANSWER).send().await.map_err(|error| self.lost(&error))?;
+        self.read(answer).await
+    }
+
+    async fn read(&self, answer: reqwest::Response) -> Result<Answer, ClientError> {
+        let code = answer.status();
+        let warning = answer.headers().get(reqwest::header::WARNING).and_then(|text| text.to_str().ok());
+        let warning = warning.map(|text| text.split_once('"').map_or(text, |(_, rest)| rest));
+        let warning = warning.map(|text| text.trim_end_matches('"').to_owned());
+        let text = answer.bytes().await.map_err(|error| self.lost(&error))?;
+        if !code.is_success() {
+            return Err(self.refused(code, &text));
+        }
+        let body = serde_json::from_slice(&text).map_err(|_| self.stranger("no JSON"))?;
+        Ok(Answer { body, created: code == StatusCode::CREATED, warning })
+    }
+
+    fn refused(&self, code: StatusCode, text: &[u8]) -> ClientError {
+        let hint = match (code, &self.token) {
+            (StatusCode::UNAUTHORIZED, None) => Some(
+                "this Portreeve asks for a token: give PORTREEVE_TOKEN or --token; `portreeve token create` makes one",
+            ),
+            (StatusCode::UNAUTHORIZED, Some(_)) => Some("this Portreeve does not know the token given"),
+            _ => None,
+        };
+        let refused =
+            |message: String, causes| ClientError::Refused(Refused { code: code.as_u16(), message, causes });
+        if let Some(hint) = hint {
+            return refused(hint.to_owned(), Vec::new());
+        }
+        match serde_json::from_slice::<Status>(text) {
+            Ok(Status { message, details }) => {
+                // The message of an invalid document repeats its causes.
+                let causes = details.unwrap_or_default().causes.into_iter();
+                let causes =
+                    causes.filter(|cause| !cause.field.is_empty() && !message.contains(&cause.message));
+                let causes = causes.map(|Cause { field, message }| plain(&format!("{field}: {message}")));
+                refused(plain(&message), causes.collect())
+            }
+            Err(_) => self.stranger(&format!("HTTP {code}")),
+        }
+    }
+
+    fn stranger(&self, why: &str) -> ClientError {
+        ClientError::Stranger { server: self.server(), why: why.to_owned() }
+    }
+
+    fn lost(&self, error: &reqwest::Error) -> ClientError {
+        ClientError::Unreachable { server: self.server(), why: reason(error) }
+    }
+}
+
+/// The innermost cause, which is the one that says something.
+fn reason(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "no answer in time".to_owned();
+    }
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+/// Lines of an answer that does not end.
+#[derive(Debug)]
+pub(super) struct Lines {
+    answer: reqwest::Response,
+    server: String,
+    buffer: Vec<u8>,
+}
+
+impl Lines {
+    /// The next document; `None` once the server ends the stream.
+    pub(super) async fn next(&mut self) -> Result<Option<Value>, ClientError> {
+        loop {
+            if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.buffer.drain(..=end).collect();
+                if line.iter().all(u8::is_ascii_whitespace) {
+                    continue;
+                }
+                return serde_json::from_slice(&line).map(Some).map_err(|_| ClientError::Stranger {
+                    server: self.server.clone(),
+                    why: "a line that is no JSON".to_owned(),
+                });
+            }
+            let chunk = self.answer.chunk().await.map_err(|error| ClientError::Unreachable {
+                server: self.server.clone(),
+                why: reason(&error),
+            })?;
+            match chunk {
+                Some(chunk) => self.buffer.extend_from_slice(&chunk),
+                None => return Ok(None),
+            }
+        }
+    }
+}
+
+impl ClientError {
+    /// Whether what was asked for does not exist.
+    pub(super) const fn is_not_found(&self) -> bool {
+        matches!(self, Self::Refused(Refused { code: 404, .. }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client() -> Client {
+        Client::new("localhost:8000/base/", None).expect("a client")
+    }
+
+    #[test]
+    fn an_address_without_a_scheme_is_one_and_nonsense_is_a_slip_of_usage() {
+        assert_eq!(client().server(), "http://localhost:8000/base");
+        for bad in ["ftp://x", "http://", "a b"] {
+            let error = Client::new(bad, None).expect_err(bad);
+            assert!(error.is::<UsageError>() && error.to_string().contains("no address"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_one_segment_of_a_url_whatever_is_in_it() {
+        let url = client().url(&["containers", "a/b?c"]);
+        assert_eq!(url.as_str(), "http://localhost:8000/base/apis/portreeve/v1/containers/a%2Fb%3Fc");
+    }
+
+    #[test]
+    fn a_status_becomes_its_message_and_the_causes_it_does_not_repeat() {
+        let status = serde_json::json!({
+            "kind": "Status", "message": "Settings/portreeve: spec: unknown field `resinc`",
+            "details": {"causes": [
+                {"field": "spec.resinc", "message": "spec: unknown field `resinc`"},
+                {"field": "metadata.origin", "message": "directory:a.yaml"},
+            ]},
+        });
+        let error = client().refused(StatusCode::UNPROCESSABLE_ENTITY, status.to_string().as_bytes());
+        let expected =
+            "Settings/portreeve: spec: unknown field `resinc`\n  metadata.origin: directory:a.yaml";
+        assert_eq!(error.to_string(), expected);
+    }
+
+    #[test]
+    fn who_is_not_let_in_is_told_how_and_a_stranger_is_recognised() {
+        let unauthorized = client().refused(StatusCode::UNAUTHORIZED, b"{}").to_string();
+        assert!(unauthorized.contains("PORTREEVE_TOKEN") && unauthorized.contains("token create"));
+        let known = Client::new("localhost", Some("t".to_owned())).expect("a client");
+        assert!(known.refused(StatusCode::UNAUTHORIZED, b"").to_string().contains("does not know the token"));
+        let stranger = client().refused(StatusCode::BAD_GATEWAY, b"<html>").to_string();
+        assert!(stranger.contains("does not answer as Portreeve does (HTTP 502"), "{stranger}");
+    }
+}

@@ -1,0 +1,100 @@
+//! `portreeve delete KIND NAME...` or `-f PATH...`: takes objects out of force.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::apply::say;
+use super::client::{Client, ClientError, ServerArgs};
+use super::face::Face;
+use super::noun::{Noun, Target, targets};
+use super::table::Tone;
+use super::{Exit, UsageError, fail, files, problems};
+use crate::resource::ObjectKey;
+
+/// Flags of `delete`.
+#[derive(Args, Debug)]
+pub(super) struct DeleteArgs {
+    /// KIND NAME... or KIND/NAME...
+    #[arg(required_unless_present = "paths", value_name = "KIND")]
+    words: Vec<String>,
+
+    /// What these files and directories declare; `-` is standard input
+    #[arg(short = 'f', long = "filename", value_name = "PATH", num_args = 1.., conflicts_with = "words")]
+    paths: Vec<PathBuf>,
+
+    /// What is not there is no error
+    #[arg(long)]
+    ignore_not_found: bool,
+
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+pub(super) async fn delete(args: &DeleteArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
+    let DeleteArgs { words, paths, ignore_not_found, dry_run, server } = args;
+    let keys = if paths.is_empty() {
+        named(words)?
+    } else {
+        let set = files::load(paths, face.input)?;
+        if problems::tell(&set, face)? {
+            writeln!(face.err, "nothing was deleted")?;
+            return Ok(Exit::Problems);
+        }
+        // What names others goes first.
+        set.objects.iter().rev().map(|loaded| loaded.object.key()).collect()
+    };
+    let client = server.client()?;
+    let mut exit = Exit::Fine;
+    for key in keys {
+        match one(&client, &key, *dry_run).await {
+            Ok(()) => say(&key, ("deleted", Tone::Odd), *dry_run, face)?,
+            Err(error) if error.is_not_found() && *ignore_not_found => {}
+            Err(error @ ClientError::Refused(_)) => {
+                fail(face.err, &error.to_string())?;
+                exit = Exit::Problems;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(exit)
+}
+
+async fn one(client: &Client, key: &ObjectKey, dry_run: bool) -> Result<(), ClientError> {
+    client.delete(&[key.kind.plural(), &key.name], dry_run).await.map(drop)
+}
+
+/// The objects that words name, all of which can be deleted.
+fn named(words: &[String]) -> Result<Vec<ObjectKey>, UsageError> {
+    let key = |target: Target| match (target.noun, target.name) {
+        (Noun::Kind(kind), Some(name)) => Ok(ObjectKey { kind, name }),
+        (Noun::Kind(kind), None) => Err(UsageError(format!(
+            "which {kind}? Name those that are to go; there is no way to delete all at once"
+        ))),
+        (noun @ (Noun::Containers | Noun::Events | Noun::Deliveries), _) => {
+            Err(UsageError(format!("{} can only be read", noun.plural())))
+        }
+    };
+    targets(words)?.into_iter().map(key).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_objects_named_one_by_one_are_deleted() {
+        let named = |text: &str| {
+            let words: Vec<_> = text.split(' ').map(str::to_owned).collect();
+            named(&words).map(|keys| keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+        };
+        assert_eq!(named("heal a b").expect("keys"), "AutohealPolicy/a AutohealPolicy/b");
+        assert_eq!(named("heal/a bill/b").expect("keys"), "AutohealPolicy/a BillingService/b");
+        assert!(named("heal").expect_err("all").to_string().contains("which AutohealPolicy?"));
+        assert!(named("c/web").expect_err("read only").to_string().contains("containers can only be read"));
+    }
+}

@@ -1,0 +1,192 @@
+//! `portreeve describe KIND NAME`: everything known of one object or container, and why nothing is done about it.
+
+mod container;
+mod object;
+
+use std::io::{self, Write};
+
+use clap::Args;
+use serde_json::Value;
+
+use super::client::{Client, ClientError, ServerArgs};
+use super::events::speaks_of;
+use super::face::Face;
+use super::get::columns::Columns;
+use super::noun::{Noun, Target, targets};
+use super::table::{Cell, Table, Tone};
+use super::text::{instant, relative, scalar};
+use super::{Exit, UsageError, fail};
+use crate::observed::Nanos;
+
+/// How many events are shown.
+const EVENTS: usize = 15;
+
+/// Flags of `describe`.
+#[derive(Args, Debug)]
+pub(super) struct DescribeArgs {
+    /// KIND NAME..., KIND/NAME...; KIND alone describes all of it
+    #[arg(required = true, num_args = 1.., value_name = "KIND")]
+    words: Vec<String>,
+
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+pub(super) async fn describe(args: &DescribeArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
+    let targets = targets(&args.words)?;
+    let client = args.server.client()?;
+    let (mut exit, mut first) = (Exit::Fine, true);
+    for Target { noun, name } in targets {
+        if noun == Noun::Events {
+            return Err(UsageError("events are listed: `portreeve events`".to_owned()).into());
+        }
+        let items = match name {
+            None => client.items(noun.plural(), &[]).await?,
+            Some(name) => match client.get(&[noun.plural(), &name], &[]).await {
+                Ok(item) => vec![item],
+                Err(error @ ClientError::Refused(_)) => {
+                    fail(face.err, &error.to_string())?;
+                    exit = Exit::Problems;
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            },
+        };
+        for item in items {
+            if !first {
+                writeln!(face.out, "\n---\n")?;
+            }
+            first = false;
+            let beside = Beside::read(&client, noun, &item).await?;
+            one(noun, &item, &beside, face)?;
+        }
+    }
+    Ok(exit)
+}
+
+/// What is shown beside an item itself.
+#[derive(Default)]
+struct Beside {
+    containers: Vec<Value>,
+    registries: Vec<Value>,
+    billing: Vec<Value>,
+    deliveries: Vec<Value>,
+    /// Newest first.
+    events: Vec<Value>,
+}
+
+impl Beside {
+    async fn read(client: &Client, noun: Noun, item: &Value) -> Result<Self, ClientError> {
+        let name = scalar(item, "/metadata/name").unwrap_or_default();
+        let id = scalar(item, "/id").unwrap_or_default();
+        Ok(match noun {
+            Noun::Containers => Self {
+                registries: client.items("discoveryregistries", &[]).await?,
+                billing: client.items("billingservices", &[]).await?,
+                deliveries: client.items("deliveries", &[("container", &id)]).await?,
+                events: client.items("events", &[("container", &id), ("limit", "15")]).await?,
+                ..Self::default()
+            },
+            Noun::Kind(_) => {
+                let target = matches!(noun.kind(), "BillingService" | "DiscoveryRegistry");
+                let mut deliveries = Vec::new();
+                if target {
+                    deliveries = client.items("deliveries", &[("target", &name)]).await?;
+                    deliveries.retain(|delivery| delivery["kind"].as_str() == Some(noun.kind()));
+                }
+                let mut events = client.items("events", &[("limit", "1000")]).await?;
+                events.retain(|event| scalar(event, "/message").is_some_and(|text| speaks_of(&text, &name)));
+                Self {
+                    containers: client.items("containers", &[]).await?,
+                    deliveries,
+                    events,
+                    ..Self::default()
+                }
+            }
+            Noun::Deliveries | Noun::Events => Self::default(),
+        })
+    }
+}
+
+fn one(noun: Noun, item: &Value, beside: &Beside, face: &mut Face<'_>) -> anyhow::Result<()> {
+    match noun {
+        Noun::Containers => container::show(item, beside, face)?,
+        Noun::Kind(kind) => object::show(kind, item, beside, face)?,
+        Noun::Deliveries | Noun::Events => return face.yaml(item),
+    }
+    events(beside, face)?;
+    Ok(())
+}
+
+/// One field and its value, aligned with the others.
+fn field(out: &mut dyn Write, name: &str, value: &str) -> io::Result<()> {
+    let value = if value.is_empty() { "-" } else { value };
+    writeln!(out, "{:<14}{value}", format!("{name}:"))
+}
+
+/// A map, one pair a line.
+fn fields(out: &mut dyn Write, name: &str, item: &Value, pointer: &str) -> io::Result<()> {
+    let map = item.pointer(pointer).and_then(Value::as_object).filter(|map| !map.is_empty());
+    let Some(map) = map else { return Ok(()) };
+    for (place, (key, value)) in map.iter().enumerate() {
+        let name = if place == 0 { format!("{name}:") } else { String::new() };
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        writeln!(out, "{name:<14}{}", super::text::plain(&format!("{key}={text}")))?;
+    }
+    Ok(())
+}
+
+/// `2025-08-19T07:17:22Z (3h ago)`.
+fn time(item: &Value, pointer: &str, now: Nanos) -> String {
+    let Some(text) = scalar(item, pointer) else { return String::new() };
+    match instant(&text) {
+        Some(at) => format!("{text} ({})", relative(at, now)),
+        None => text,
+    }
+}
+
+fn events(beside: &Beside, face: &mut Face<'_>) -> io::Result<()> {
+    writeln!(face.out, "\nEvents:")?;
+    let (now, columns) = (face.now(), Columns::of(Noun::Events, false));
+    let mut table = columns.table();
+    for event in beside.events.iter().take(EVENTS).rev() {
+        table.row(columns.row(event, now));
+    }
+    if table.is_empty() { writeln!(face.out, "  none") } else { table.print(face.out, 2, face.width) }
+}
+
+/// How many deliveries are how far, and what is not delivered.
+fn deliveries(beside: &Beside, face: &mut Face<'_>) -> io::Result<()> {
+    let of =
+        |state: &str| beside.deliveries.iter().filter(|item| item["state"].as_str() == Some(state)).count();
+    writeln!(
+        face.out,
+        "\nDeliveries:\n  {} delivered lately, {} waiting, {} parked",
+        of("delivered"),
+        of("pending"),
+        of("parked")
+    )?;
+    let (now, columns) = (face.now(), Columns::of(Noun::Deliveries, false));
+    let mut table = columns.table();
+    let open = beside.deliveries.iter().filter(|item| item["state"].as_str() != Some("delivered"));
+    for item in open.take(EVENTS) {
+        table.row(columns.row(item, now));
+    }
+    if table.is_empty() { Ok(()) } else { table.print(face.out, 2, face.width) }
+}
+
+/// Containers with what matters of them here.
+fn containers<'v>(of: impl Iterator<Item = &'v Value>) -> Table {
+    let mut table = Table::new(["NAME", "STATE", "HEALTH", "NOT DONE"]);
+    let columns = Columns::of(Noun::Containers, false);
+    for item in of {
+        let row = columns.row(item, Nanos(0));
+        table.row([0, 1, 2, 5].into_iter().filter_map(|place| row.get(place).cloned()).collect());
+    }
+    table
+}
+
+/// A yes that is good, a no that is not interesting.
+fn told(yes: bool, word: &str) -> Cell {
+    if yes { Cell::new(word, Tone::Good) } else { Cell::new("no", Tone::Dim) }
+}

@@ -1,0 +1,136 @@
+//! A container: how it is, who heals it and who is told of it; what is not done, why, and until when.
+
+use std::io;
+
+use serde_json::Value;
+
+use super::object::selects;
+use super::{Beside, deliveries, field, fields, time, told};
+use crate::cli::face::Face;
+use crate::cli::get::columns::ports;
+use crate::cli::table::{Table, Tone};
+use crate::cli::text::{instant, relative, scalar};
+use crate::observed::Nanos;
+
+pub(super) fn show(item: &Value, beside: &Beside, face: &mut Face<'_>) -> io::Result<()> {
+    let now = face.now();
+    let text = |pointer: &str| scalar(item, pointer).unwrap_or_default();
+    field(face.out, "Name", &text("/metadata/name"))?;
+    field(face.out, "ID", &text("/id"))?;
+    field(face.out, "Engine", &text("/engine"))?;
+    field(face.out, "Image", &text("/image"))?;
+    field(face.out, "State", &text("/status"))?;
+    field(face.out, "Health", &scalar(item, "/health").unwrap_or_else(|| "no health check".to_owned()))?;
+    field(face.out, "Created", &time(item, "/created", now))?;
+    field(face.out, "Started", &time(item, "/started_at", now))?;
+    field(face.out, "Ports", &ports(item))?;
+    fields(face.out, "Labels", item, "/labels")?;
+    healing(item, now, face)?;
+    informed(item, beside, face)?;
+    deliveries(beside, face)
+}
+
+fn healing(item: &Value, now: Nanos, face: &mut Face<'_>) -> io::Result<()> {
+    writeln!(face.out, "\nHealing:")?;
+    match scalar(item, "/policy") {
+        Some(policy) => writeln!(face.out, "  policy       {policy}")?,
+        None => writeln!(face.out, "  policy       none: no policy selects it, or it opts out")?,
+    }
+    writeln!(face.out, "  restarts     {} by Portreeve", scalar(item, "/restart_count").unwrap_or_default())?;
+    let name = scalar(item, "/metadata/name").unwrap_or_default();
+    if item["quarantined"] == Value::Bool(true) {
+        let how = format!("yes; `portreeve release {name}` lets it out");
+        writeln!(face.out, "  quarantined  {}", Tone::Bad.paint(&how))?;
+    } else {
+        writeln!(face.out, "  quarantined  no")?;
+    }
+    let blocked = item.pointer("/blocked").and_then(Value::as_array).into_iter().flatten();
+    for blocked in blocked {
+        let text = |pointer: &str| scalar(blocked, pointer).unwrap_or_default();
+        let until = until(blocked, now).map_or_else(String::new, |until| format!(" ({until})"));
+        writeln!(
+            face.out,
+            "  not done     {}: {}{until}",
+            Tone::Odd.paint(&text("/reason")),
+            text("/message")
+        )?;
+    }
+    Ok(())
+}
+
+/// When a reason passes by itself, as the server tells times: text, or nanoseconds.
+fn until(blocked: &Value, now: Nanos) -> Option<String> {
+    let at = match blocked.get("until")? {
+        Value::String(text) => instant(text)?,
+        Value::Number(number) => Nanos(number.as_i64()?),
+        _ => return None,
+    };
+    Some(if at > now {
+        format!("decided again {}", relative(at, now))
+    } else {
+        "decided again now".to_owned()
+    })
+}
+
+/// Who is told of it.
+fn informed(item: &Value, beside: &Beside, face: &mut Face<'_>) -> io::Result<()> {
+    let mut table = Table::new(["KIND", "NAME", "SELECTED"]);
+    for (kind, services) in [("DiscoveryRegistry", &beside.registries), ("BillingService", &beside.billing)] {
+        for service in services {
+            let selector = service.pointer("/spec/selector").cloned().unwrap_or_default();
+            let selector = serde_json::from_value(selector).unwrap_or_default();
+            let name = scalar(service, "/metadata/name").unwrap_or_default();
+            table.row(vec![kind.into(), name.into(), told(selects(&selector, item), "yes")]);
+        }
+    }
+    if table.is_empty() {
+        return Ok(());
+    }
+    writeln!(face.out, "\nTold of it:")?;
+    table.print(face.out, 2, face.width)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::cli::tests::Streams;
+
+    #[test]
+    fn what_is_not_done_is_told_with_its_reason_and_the_way_out() {
+        let item = json!({
+            "metadata": {"name": "web"}, "name": "web", "id": "c1", "engine": "local", "image": "nginx",
+            "status": "running", "health": "unhealthy", "policy": "default", "restart_count": 5, "quarantined": true,
+            "blocked": [{"reason": "Quarantined", "message": "the budget is spent", "until": null},
+                        {"reason": "BackingOff", "message": "waits", "until": 0}],
+            "labels": {"autoheal": "true"}, "ports": [],
+        });
+        let beside = Beside {
+            billing: vec![json!({"metadata": {"name": "b"}, "spec": {"selector": {"names": ["db"]}}})],
+            registries: vec![json!({"metadata": {"name": "d"}, "spec": {"selector": {"all": true}}})],
+            ..Beside::default()
+        };
+        let mut streams = Streams::default();
+        show(&item, &beside, &mut streams.face()).expect("output");
+        let expected = "\
+Labels:       autoheal=true
+
+Healing:
+  policy       default
+  restarts     5 by Portreeve
+  quarantined  yes; `portreeve release web` lets it out
+  not done     Quarantined: the budget is spent
+  not done     BackingOff: waits (decided again now)
+
+Told of it:
+  KIND               NAME  SELECTED
+  DiscoveryRegistry  d     yes
+  BillingService     b     no
+
+Deliveries:
+  0 delivered lately, 0 waiting, 0 parked
+";
+        assert!(streams.both().ends_with(expected), "{}", streams.both());
+    }
+}

@@ -1,0 +1,176 @@
+//! A declared object: what it says, how it stands, what it means for which containers.
+
+use std::io;
+
+use serde_json::Value;
+
+use super::{Beside, containers, deliveries, field, fields, time};
+use crate::cli::face::Face;
+use crate::cli::table::{Cell, Table, Tone};
+use crate::cli::text::scalar;
+use crate::observed::Nanos;
+use crate::resource::{KindId, Selector, Subject};
+
+pub(super) fn show(kind: KindId, item: &Value, beside: &Beside, face: &mut Face<'_>) -> anyhow::Result<()> {
+    let now = face.now();
+    let text = |pointer: &str| scalar(item, pointer).unwrap_or_default();
+    field(face.out, "Name", &text("/metadata/name"))?;
+    field(face.out, "Kind", kind.as_str())?;
+    field(face.out, "Origin", &text("/metadata/origin"))?;
+    fields(face.out, "Labels", item, "/metadata/labels")?;
+    fields(face.out, "Annotations", item, "/metadata/annotations")?;
+    field(face.out, "Generation", &text("/metadata/generation"))?;
+    field(face.out, "Created", &time(item, "/metadata/creationTimestamp", now))?;
+    writeln!(face.out, "\nSpec:")?;
+    indented(item.get("spec").unwrap_or(&Value::Null), face)?;
+    conditions(item, now, face)?;
+    figures(item, face)?;
+    meant(kind, item, beside, face)?;
+    Ok(())
+}
+
+fn indented(value: &Value, face: &mut Face<'_>) -> anyhow::Result<()> {
+    for line in crate::manifest::yaml(value)?.lines() {
+        writeln!(face.out, "  {line}")?;
+    }
+    Ok(())
+}
+
+fn conditions(item: &Value, now: Nanos, face: &mut Face<'_>) -> io::Result<()> {
+    let conditions = item.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
+    let mut table = Table::new(["TYPE", "STATUS", "SINCE", "REASON", "MESSAGE"]);
+    for condition in conditions {
+        let text = |pointer: &str| scalar(condition, pointer).unwrap_or_default();
+        let status = text("/status");
+        let tone = match status.as_str() {
+            "True" => Tone::Good,
+            "False" => Tone::Bad,
+            _ => Tone::Dim,
+        };
+        table.row(vec![
+            text("/type").into(),
+            Cell::new(status, tone),
+            crate::cli::text::age_of(condition, "/lastTransitionTime", now).into(),
+            text("/reason").into(),
+            text("/message").into(),
+        ]);
+    }
+    if table.is_empty() {
+        return Ok(());
+    }
+    writeln!(face.out, "\nConditions:")?;
+    table.print(face.out, 2, face.width)
+}
+
+/// The kind's own part of the status.
+fn figures(item: &Value, face: &mut Face<'_>) -> anyhow::Result<()> {
+    let mut status = item.get("status").cloned().unwrap_or_default();
+    if let Some(fields) = status.as_object_mut() {
+        fields.remove("conditions");
+        fields.remove("observedGeneration");
+        if !fields.is_empty() {
+            writeln!(face.out, "\nStatus:")?;
+            return indented(&status, face);
+        }
+    }
+    Ok(())
+}
+
+/// Which containers it is about, as far as that can be told.
+fn meant(kind: KindId, item: &Value, beside: &Beside, face: &mut Face<'_>) -> io::Result<()> {
+    let name = item.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+    let policy = kind == KindId::AutohealPolicy;
+    let host = kind == KindId::DockerHost;
+    let selector =
+        item.pointer("/spec/selector").and_then(|selector| serde_json::from_value(selector.clone()).ok());
+    let selector: Option<Selector> = selector.filter(|_| !policy);
+    if policy || host || selector.is_some() {
+        let mine = beside.containers.iter().filter(|container| {
+            if policy {
+                container["policy"].as_str() == Some(name)
+            } else if host {
+                container["engine"].as_str() == Some(name)
+            } else {
+                selector.as_ref().is_some_and(|selector| selects(selector, container))
+            }
+        });
+        let mut table = containers(mine);
+        writeln!(face.out, "\nContainers:")?;
+        if table.is_empty() {
+            writeln!(face.out, "  none")?;
+        } else {
+            table.print(face.out, 2, face.width)?;
+        }
+    }
+    if matches!(kind, KindId::BillingService | KindId::DiscoveryRegistry) {
+        deliveries(beside, face)?;
+    }
+    Ok(())
+}
+
+/// Whether `selector` means this container.
+pub(super) fn selects(selector: &Selector, container: &Value) -> bool {
+    let text = |field: &str| container.get(field).and_then(Value::as_str).unwrap_or_default();
+    let labels = container.get("labels").and_then(|labels| serde_json::from_value(labels.clone()).ok());
+    let subject = Subject {
+        engine: text("engine"),
+        name: text("name"),
+        image: text("image"),
+        labels: &labels.unwrap_or_default(),
+    };
+    selector.matches(&subject)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::cli::tests::Streams;
+
+    #[test]
+    fn an_object_shows_what_it_says_how_it_stands_and_what_it_means() {
+        let item = json!({
+            "metadata": {"name": "billing", "origin": "api", "generation": 2},
+            "spec": {"url": "http://b:1", "selector": {"names": ["web*"]}},
+            "status": {"observedGeneration": 2, "conditions": [
+                {"type": "Accepted", "status": "True", "reason": "Valid", "message": ""},
+            ]},
+        });
+        let container = |name: &str| json!({"metadata": {"name": name}, "name": name, "status": "running"});
+        let beside = Beside {
+            containers: vec![container("web-1"), container("db")],
+            deliveries: vec![json!({"metadata": {"name": "bill-1"}, "state": "parked", "target": "billing"})],
+            ..Beside::default()
+        };
+        let mut streams = Streams::default();
+        show(KindId::BillingService, &item, &beside, &mut streams.face()).expect("output");
+        let expected = "\
+Name:         billing
+Kind:         BillingService
+Origin:       api
+Generation:   2
+Created:      -
+
+Spec:
+  selector:
+    names:
+    - web*
+  url: http://b:1
+
+Conditions:
+  TYPE      STATUS  SINCE  REASON  MESSAGE
+  Accepted  True    -      Valid   -
+
+Containers:
+  NAME   STATE    HEALTH  NOT DONE
+  web-1  running  -       -
+
+Deliveries:
+  0 delivered lately, 0 waiting, 1 parked
+  NAME    TARGET   EVENT  CONTAINER  STATE   TRIES  NEXT  AGE  ERROR
+  bill-1  billing  -      -          parked  -      -     -    -
+";
+        assert_eq!(streams.both(), expected);
+    }
+}

@@ -1,0 +1,188 @@
+//! What a change of objects means for each container: the same pure functions that reconcilers ask, asked with what is
+//! declared now and with what would be.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::desired::{Desired, PolicyChoice, Sources};
+use crate::observed::{Container, ContainerKey};
+use crate::reconcile::discovery::{self, Wanted};
+use crate::resource::{Object, ObjectKey};
+
+/// One way in which one container is treated differently.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Effect {
+    pub(super) container: String,
+    pub(super) what: String,
+}
+
+/// Every effect, in the order of the containers' names.
+pub(super) fn effects(
+    before: &BTreeMap<ObjectKey, Value>,
+    after: &BTreeMap<ObjectKey, Value>,
+    containers: &[Value],
+) -> Vec<Effect> {
+    let (before, after) = (desired(before), desired(after));
+    let mut containers: Vec<Container> = containers.iter().filter_map(container).collect();
+    containers.sort_by(|a, b| (&a.name, &a.key).cmp(&(&b.name, &b.key)));
+    let mut effects = Vec::new();
+    for container in &containers {
+        let all = healed(&before, &after, container)
+            .into_iter()
+            .chain(registered(&before, &after, container))
+            .chain(billed(&before, &after, container));
+        effects.extend(all.map(|what| Effect { container: container.name.clone(), what }));
+    }
+    effects
+}
+
+/// What is in force, given the server's objects. One of a later version is left out.
+fn desired(objects: &BTreeMap<ObjectKey, Value>) -> Desired {
+    let objects: Vec<Object> =
+        objects.values().filter_map(|object| serde_json::from_value(object.clone()).ok()).collect();
+    Desired::of(Sources { api: &objects, ..Sources::default() })
+}
+
+/// The container, as far as a server tells of it: all that selection looks at.
+fn container(row: &Value) -> Option<Container> {
+    let text = |field: &str| row.get(field).and_then(Value::as_str);
+    let key = ContainerKey::new(text("engine")?, text("id")?);
+    serde_json::from_value(serde_json::json!({
+        "key": key, "name": text("name")?, "image": text("image")?, "labels": row.get("labels")?,
+        "state": text("status")?, "health": row.get("health"), "created": 0, "ports": row.get("ports")?,
+    }))
+    .ok()
+}
+
+fn healed(before: &Desired, after: &Desired, container: &Container) -> Option<String> {
+    let (was, is) = (before.policy_for(container), after.policy_for(container));
+    match (&was, &is) {
+        (PolicyChoice::Selected { name: old, spec: a, .. }, PolicyChoice::Selected { name, spec: b, .. }) => {
+            if old != name {
+                Some(format!("healed by {name}, until now by {old}"))
+            } else if a != b {
+                Some(format!("healed by {name}, which reads differently"))
+            } else {
+                None
+            }
+        }
+        (_, PolicyChoice::Selected { name, .. }) => Some(format!("healed by {name}, until now by none")),
+        (PolicyChoice::Selected { name, .. }, PolicyChoice::Excluded { why, .. }) => {
+            Some(format!("no longer healed by {name}: {why}"))
+        }
+        (PolicyChoice::Selected { name, .. }, PolicyChoice::NotSelected { .. }) => {
+            Some(format!("no longer healed: {name} does not select it any more, nor does another"))
+        }
+        (
+            PolicyChoice::Excluded { .. } | PolicyChoice::NotSelected { .. },
+            PolicyChoice::Excluded { .. } | PolicyChoice::NotSelected { .. },
+        ) => None,
+    }
+}
+
+fn registered(before: &Desired, after: &Desired, container: &Container) -> Vec<String> {
+    // Hosts are the same before and after, so any will do.
+    let held = |desired: &Desired| {
+        let mut wanted = BTreeMap::new();
+        discovery::update(Some(container), "host", &desired.registries, &mut wanted);
+        wanted
+    };
+    let (was, mut is) = (held(before), held(before));
+    let changed = discovery::update(Some(container), "host", &after.registries, &mut is);
+    let mut effects: Vec<String> = changed
+        .iter()
+        .filter_map(|registry| match (was.get(registry), is.get(registry)?) {
+            (None, Wanted::Up(_)) => Some(format!("registered with {registry}")),
+            (Some(_), Wanted::Up(_)) => Some(format!("registered with {registry} in other words")),
+            (_, Wanted::Down) => Some(format!("marked as down with {registry}")),
+            (_, Wanted::Absent) => Some(format!("taken out of {registry}")),
+        })
+        .collect();
+    let gone = was.keys().filter(|registry| !after.registries.contains_key(*registry));
+    effects.extend(gone.map(|registry| format!("{registry} is told nothing more of it")));
+    effects
+}
+
+fn billed(before: &Desired, after: &Desired, container: &Container) -> Vec<String> {
+    let selected = |desired: &Desired, name: &str| {
+        desired.billing.get(name).is_some_and(|spec| spec.selector.matches(&container.subject()))
+    };
+    let mut names: Vec<&String> = before.billing.keys().chain(after.billing.keys()).collect();
+    names.sort();
+    names.dedup();
+    let effect = |name: &String| match (selected(before, name), selected(after, name)) {
+        (false, true) if container.state.is_up() => {
+            Some(format!("billed by {name}, from now: `started` is sent"))
+        }
+        (false, true) => Some(format!("billed by {name} from its next start")),
+        (true, false) if after.billing.contains_key(name) => {
+            Some(format!("no further start is billed by {name}; what was started is still ended"))
+        }
+        (true, false) => Some(format!("{name} is told nothing more of it")),
+        (true, true) | (false, false) => None,
+    };
+    names.into_iter().filter_map(effect).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::resource::KindId;
+
+    fn object(kind: &str, name: &str, spec: Value) -> (ObjectKey, Value) {
+        let key = ObjectKey { kind: KindId::of(kind).expect("a kind"), name: name.to_owned() };
+        let document = json!({
+            "apiVersion": "portreeve/v1", "kind": kind, "metadata": {"name": name, "origin": "api"}, "spec": spec,
+        });
+        (key, document)
+    }
+
+    fn web(labels: Value, status: &str) -> Value {
+        json!({"id": "c1", "name": "web", "image": "nginx", "engine": "local", "status": status, "health": null,
+               "labels": labels, "ports": []})
+    }
+
+    fn told(before: &[(ObjectKey, Value)], after: &[(ObjectKey, Value)], container: Value) -> Vec<String> {
+        let map = |objects: &[(ObjectKey, Value)]| objects.iter().cloned().collect();
+        effects(&map(before), &map(after), &[container]).into_iter().map(|effect| effect.what).collect()
+    }
+
+    #[test]
+    fn healing_changes_with_the_policy_that_is_chosen_and_with_what_it_says() {
+        let all = |budget: u32| {
+            object(
+                "AutohealPolicy",
+                "all",
+                json!({"selector": {"all": true}, "budget": {"restarts": budget}}),
+            )
+        };
+        let labelled = || web(json!({"autoheal": "true"}), "running");
+        assert_eq!(told(&[], &[all(5)], labelled()), ["healed by all, until now by default"]);
+        assert_eq!(told(&[], &[all(5)], web(json!({}), "running")), ["healed by all, until now by none"]);
+        assert_eq!(told(&[all(5)], &[all(3)], labelled()), ["healed by all, which reads differently"]);
+        assert_eq!(told(&[all(5)], &[all(5)], labelled()), Vec::<String>::new());
+        let gone = told(&[all(5)], &[], web(json!({}), "running"));
+        assert!(gone[0].starts_with("no longer healed"), "{gone:?}");
+    }
+
+    #[test]
+    fn registration_and_bills_follow_their_selectors() {
+        let registry = |name: &str| {
+            object("DiscoveryRegistry", "reg", json!({"url": "http://d", "selector": {"names": [name]}}))
+        };
+        let billing = |name: &str| {
+            object("BillingService", "bill", json!({"url": "http://b", "selector": {"names": [name]}}))
+        };
+        let running = || web(json!({}), "running");
+        assert_eq!(told(&[], &[registry("web")], running()), ["registered with reg"]);
+        assert_eq!(told(&[registry("web")], &[registry("db")], running()), ["taken out of reg"]);
+        assert_eq!(told(&[registry("web")], &[], running()), ["reg is told nothing more of it"]);
+        assert_eq!(told(&[], &[billing("web")], running()), ["billed by bill, from now: `started` is sent"]);
+        let stopped = web(json!({}), "exited");
+        assert_eq!(told(&[], &[billing("web")], stopped), ["billed by bill from its next start"]);
+        assert!(told(&[billing("web")], &[billing("db")], running())[0].starts_with("no further start"));
+    }
+}

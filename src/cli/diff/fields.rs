@@ -1,0 +1,98 @@
+//! Two documents → the fields that differ, of those that people write.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::cli::files::SET;
+use crate::resource::{FieldPath, Segment};
+
+/// A field that differs; `None` where it is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Change {
+    pub(super) field: String,
+    pub(super) before: Option<String>,
+    pub(super) after: Option<String>,
+}
+
+/// What differs between two objects in spec, labels and annotations.
+pub(super) fn changes(before: &Value, after: &Value) -> Vec<Change> {
+    let (before, after) = (leaves(before), leaves(after));
+    let mut fields: Vec<&FieldPath> = before.keys().chain(after.keys()).collect();
+    fields.sort();
+    fields.dedup();
+    fields
+        .into_iter()
+        .filter(|field| before.get(field) != after.get(field))
+        .map(|field| Change {
+            field: field.to_string(),
+            before: before.get(field).cloned(),
+            after: after.get(field).cloned(),
+        })
+        .collect()
+}
+
+/// Every scalar, and every list without lists or maps in it, by its place.
+fn leaves(object: &Value) -> BTreeMap<FieldPath, String> {
+    let mut leaves = BTreeMap::new();
+    let root = FieldPath::root();
+    for part in ["labels", "annotations"] {
+        if let Some(value) = object.pointer(&format!("/metadata/{part}")) {
+            walk(&root.key("metadata").key(part), value, &mut leaves);
+        }
+    }
+    if let Some(spec) = object.get("spec") {
+        walk(&root.key("spec"), spec, &mut leaves);
+    }
+    leaves.remove(&root.key("metadata").key("annotations").key(SET));
+    leaves
+}
+
+fn walk(path: &FieldPath, value: &Value, leaves: &mut BTreeMap<FieldPath, String>) {
+    match value {
+        Value::Object(fields) => fields.iter().for_each(|(key, value)| walk(&path.key(key), value, leaves)),
+        Value::Array(items) if items.iter().any(|item| item.is_object() || item.is_array()) => {
+            for (index, item) in items.iter().enumerate() {
+                walk(&path.join(Segment::Index(index)), item, leaves);
+            }
+        }
+        Value::String(text) => drop(leaves.insert(path.clone(), text.clone())),
+        other => drop(leaves.insert(path.clone(), other.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_what_people_write_counts_and_not_the_mark_of_a_set() {
+        let object = |version: &str, spec: Value| {
+            json!({
+                "metadata": {"name": "a", "resourceVersion": version, "annotations": {"portreeve/applied-set": version, "a.b/c": version}},
+                "spec": spec, "status": {"observedGeneration": version},
+            })
+        };
+        let changes = changes(
+            &object("1", json!({"names": ["a", "b"], "probes": [{"port": 1}], "same": true})),
+            &object("2", json!({"names": ["a"], "probes": [{"port": 2}, {"port": 3}], "same": true})),
+        );
+        let shown: Vec<_> = changes
+            .iter()
+            .map(|Change { field, before, after }| {
+                format!("{field} {}>{}", before.as_deref().unwrap_or(""), after.as_deref().unwrap_or(""))
+            })
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                r#"metadata.annotations["a.b/c"] 1>2"#,
+                r#"spec.names ["a","b"]>["a"]"#,
+                "spec.probes[0].port 1>2",
+                "spec.probes[1].port >3",
+            ]
+        );
+    }
+}

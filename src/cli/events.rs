@@ -1,0 +1,247 @@
+//! `portreeve events`: what happened and what was decided, oldest first; with `-f` as it happens.
+
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::Value;
+
+use super::client::{Client, ServerArgs};
+use super::face::Face;
+use super::get::columns::{Columns, name, severity};
+use super::noun::{Noun, target};
+use super::table::Tone;
+use super::text::scalar;
+use super::{Exit, UsageError};
+
+/// How often is looked for more.
+const LOOK: Duration = Duration::from_millis(500);
+/// More than can be recorded between two looks.
+const MOST: &str = "500";
+
+/// Flags of `events`.
+#[derive(Args, Debug)]
+pub(super) struct EventsArgs {
+    /// Go on showing events as they happen, until Ctrl-C
+    #[arg(short, long)]
+    follow: bool,
+
+    /// Only those of one container or object, such as `container/web` or `BillingService/billing`
+    #[arg(long = "for", value_name = "KIND/NAME")]
+    subject: Option<String>,
+
+    /// Not before this time, such as 2025-08-19T07:17:22Z, or so long ago, such as 15m
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+
+    /// Only of this type, such as `Restarted`, `Skipped`, `gap`
+    #[arg(long = "type", value_name = "TYPE")]
+    kind: Option<String>,
+
+    /// At most so many, the newest
+    #[arg(long, default_value = "100", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    limit: u32,
+
+    /// How they are shown
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    output: Format,
+
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// For people, one line each.
+    Table,
+    /// The same with more columns.
+    Wide,
+    /// One JSON document a line.
+    Json,
+}
+
+pub(super) async fn events(args: &EventsArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
+    let EventsArgs { follow, subject, since, kind, limit, output, server } = args;
+    let subject = subject.as_deref().map(Subject::parse).transpose()?;
+    if let Some(text) = since {
+        let time =
+            text.parse::<jiff::Timestamp>().is_ok() || text.parse::<crate::resource::Duration>().is_ok();
+        if !time {
+            let text = super::text::plain(text);
+            return Err(UsageError(format!(
+                "--since {text}: neither a time such as 2025-08-19T07:17:22Z nor a duration such as 15m"
+            ))
+            .into());
+        }
+    }
+    let client = server.client()?;
+    let limit = limit.to_string();
+    let mut query: Vec<(&str, &str)> = vec![("limit", &limit)];
+    query.extend(since.as_deref().map(|since| ("since", since)));
+    query.extend(kind.as_deref().map(|kind| ("type", kind)));
+    if let Some(Subject::Container(name)) = &subject {
+        query.push(("container", name));
+    }
+    let found = read(&client, &query, subject.as_ref()).await?;
+    if *follow {
+        return go_on(&client, found, &query, subject.as_ref(), *output, face).await;
+    }
+    if found.is_empty() && *output != Format::Json {
+        writeln!(face.err, "no events found")?;
+        return Ok(Exit::Fine);
+    }
+    match output {
+        Format::Json => found.iter().try_for_each(|event| writeln!(face.out, "{event}"))?,
+        Format::Table | Format::Wide => {
+            let columns = Columns::of(Noun::Events, *output == Format::Wide);
+            let (mut table, now) = (columns.table(), face.now());
+            found.iter().for_each(|event| table.row(columns.row(event, now)));
+            table.print(face.out, 0, face.width)?;
+        }
+    }
+    Ok(Exit::Fine)
+}
+
+/// What events are about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Subject {
+    /// The server knows which those are.
+    Container(String),
+    /// Of objects, those that speak of their name.
+    Named(String),
+}
+
+impl Subject {
+    fn parse(text: &str) -> Result<Self, UsageError> {
+        if !text.contains('/') {
+            return Ok(Self::Container(text.to_owned()));
+        }
+        let target = target(text)?;
+        let name = target.name.unwrap_or_default();
+        match target.noun {
+            Noun::Containers => Ok(Self::Container(name)),
+            Noun::Kind(_) => Ok(Self::Named(name)),
+            noun @ (Noun::Events | Noun::Deliveries) => {
+                Err(UsageError(format!("{} have no events", noun.plural())))
+            }
+        }
+    }
+
+    fn fits(&self, event: &Value) -> bool {
+        match self {
+            Self::Container(_) => true,
+            Self::Named(name) => scalar(event, "/message").is_some_and(|message| speaks_of(&message, name)),
+        }
+    }
+}
+
+/// Whether `name` stands in `message` as a word of its own.
+pub(super) fn speaks_of(message: &str, name: &str) -> bool {
+    let part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+    message.match_indices(name).any(|(place, _)| {
+        let before = message[..place].chars().next_back();
+        let after = message[place + name.len()..].chars().next();
+        !before.is_some_and(part) && !after.is_some_and(part)
+    })
+}
+
+/// Oldest first.
+async fn read(
+    client: &Client,
+    query: &[(&str, &str)],
+    subject: Option<&Subject>,
+) -> anyhow::Result<Vec<Value>> {
+    let mut items = client.items("events", query).await?;
+    items.retain(|event| subject.is_none_or(|subject| subject.fits(event)));
+    items.reverse();
+    Ok(items)
+}
+
+/// The server sends no changes of events: the newest are asked for again and again. Their names are numbers that rise
+/// as they are recorded, whatever their times are.
+async fn go_on(
+    client: &Client,
+    mut found: Vec<Value>,
+    query: &[(&str, &str)],
+    subject: Option<&Subject>,
+    output: Format,
+    face: &mut Face<'_>,
+) -> anyhow::Result<Exit> {
+    let later: Vec<(&str, &str)> = query
+        .iter()
+        .copied()
+        .filter(|(name, _)| !matches!(*name, "since" | "limit"))
+        .chain([("limit", MOST)])
+        .collect();
+    // Without one to begin after, what is recorded from now on.
+    let mut newest = match found.iter().filter_map(number).max() {
+        Some(number) => number,
+        None => read(client, &[("limit", "1")], None).await?.iter().filter_map(number).max().unwrap_or(0),
+    };
+    loop {
+        for event in &found {
+            one(event, output, face)?;
+        }
+        face.out.flush()?;
+        tokio::time::sleep(LOOK).await;
+        found = read(client, &later, subject).await?;
+        found.retain(|event| number(event).is_some_and(|number| number > newest));
+        newest = found.iter().filter_map(number).max().unwrap_or(newest);
+    }
+}
+
+fn number(event: &Value) -> Option<u64> {
+    name(event).parse().ok()
+}
+
+/// One event on one line, with its time: ages would be all the same.
+fn one(event: &Value, output: Format, face: &mut Face<'_>) -> std::io::Result<()> {
+    let text = |pointer: &str| scalar(event, pointer).unwrap_or_default();
+    match output {
+        Format::Json => writeln!(face.out, "{event}"),
+        Format::Table | Format::Wide => {
+            let reason = text("/reason");
+            let kind = if reason.is_empty() {
+                text("/event_type")
+            } else {
+                format!("{} {reason}", text("/event_type"))
+            };
+            let engine = if output == Format::Wide { format!(" {}", text("/engine")) } else { String::new() };
+            let time = Tone::Dim.paint(&text("/timestamp"));
+            let kind = severity(event).paint(&kind);
+            writeln!(face.out, "{time}{engine} {} {kind} {}", text("/container_name"), text("/message"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::tests::Streams;
+
+    #[test]
+    fn a_container_is_meant_unless_a_kind_is_named() {
+        assert_eq!(Subject::parse("web").expect("one"), Subject::Container("web".to_owned()));
+        assert_eq!(Subject::parse("c/web").expect("one"), Subject::Container("web".to_owned()));
+        assert_eq!(Subject::parse("bill/b").expect("one"), Subject::Named("b".to_owned()));
+        assert!(Subject::parse("events/1").is_err() && Subject::parse("cantainer/x").is_err());
+    }
+
+    #[test]
+    fn an_object_is_spoken_of_by_its_whole_name() {
+        assert!(speaks_of("posted to 'billing' at last", "billing"));
+        assert!(speaks_of("billing: HTTP 500", "billing"));
+        assert!(!speaks_of("billing-2 is away", "billing"));
+        assert!(!speaks_of("my_billing", "billing"));
+    }
+
+    #[test]
+    fn an_event_is_one_line_with_its_time() {
+        let event = serde_json::json!({
+            "timestamp": "2025-08-19T07:17:22.193Z", "event_type": "Skipped", "reason": "BackingOff",
+            "container_name": "web", "engine": "local", "message": "waits\n10s", "severity": "info",
+        });
+        let mut streams = Streams::default();
+        one(&event, Format::Wide, &mut streams.face()).expect("output");
+        assert_eq!(streams.both(), "2025-08-19T07:17:22.193Z local web Skipped BackingOff waits 10s\n");
+    }
+}

@@ -1,0 +1,63 @@
+//! `portreeve init [DIR]`: manifests to start from, with comments, for the containers that run now.
+
+mod starter;
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+
+use super::Exit;
+use super::client::{ClientError, ServerArgs};
+use super::face::Face;
+
+/// Flags of `init`.
+#[derive(Args, Debug)]
+pub(super) struct InitArgs {
+    /// The directory, made if there is none; nothing in it is ever overwritten
+    #[arg(value_name = "DIR", default_value = "portreeve")]
+    directory: PathBuf,
+
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+pub(super) async fn init(args: &InitArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
+    let InitArgs { directory, server } = args;
+    let client = server.client()?;
+    let containers = match client.items("containers", &[]).await {
+        Ok(containers) => containers,
+        Err(ClientError::Unreachable { server, .. }) => {
+            face.note(&format!(
+                "no Portreeve answers at {server}, so nothing is known of what runs here; start `portreeve run` first to have it written down"
+            ))?;
+            Vec::new()
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let files = starter::files(&containers);
+    for (name, _) in &files {
+        let path = directory.join(name);
+        if path.exists() {
+            return Err(anyhow::anyhow!("{} is there already; nothing was written", path.display()));
+        }
+    }
+    std::fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    for (name, text) in &files {
+        let path = directory.join(name);
+        // A file that came into being meanwhile is not overwritten either.
+        let mut options = std::fs::OpenOptions::new();
+        let file = options.write(true).create_new(true).open(&path);
+        file.and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        writeln!(face.out, "{}", path.display())?;
+    }
+    let shown = directory.display();
+    writeln!(
+        face.err,
+        "\nnext: read them, `portreeve validate -f {shown}`, `portreeve diff -f {shown}`, and then either"
+    )?;
+    writeln!(face.err, "  portreeve apply -f {shown}              to send them once, or")?;
+    writeln!(face.err, "  portreeve run --config-dir {shown}      to have them watched")?;
+    Ok(Exit::Fine)
+}

@@ -1,0 +1,278 @@
+//! `portreeve status`: one screen that says how Portreeve is, and first of all what is wrong.
+
+use clap::{Args, ValueEnum};
+use serde_json::{Map, Value};
+
+use super::client::ServerArgs;
+use super::face::Face;
+use super::table::{Cell, Table, Tone};
+use super::text::{age_of, count, plain, scalar};
+use super::{Exit, get};
+use crate::observed::Nanos;
+
+/// Flags of `status`.
+#[derive(Args, Debug)]
+pub(super) struct StatusArgs {
+    /// For people, or as the server has it
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: Output,
+
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Output {
+    Text,
+    Json,
+}
+
+pub(super) async fn status(args: &StatusArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
+    let client = args.server.client()?;
+    let health = client.get_plain(&["health", "detailed"]).await?;
+    let containers = client.items("containers", &[]).await?;
+    let wrong = wrong(&health, &containers);
+    match args.output {
+        Output::Json => face.json(&serde_json::json!({"health": health, "wrong": wrong}))?,
+        Output::Text => {
+            writeln!(face.out, "Portreeve {} at {}", text(&health, "/version"), client.server())?;
+            show(&health, &containers, &wrong, face)?;
+        }
+    }
+    Ok(if wrong.is_empty() { Exit::Fine } else { Exit::Problems })
+}
+
+fn text(value: &Value, pointer: &str) -> String {
+    scalar(value, pointer).unwrap_or_default()
+}
+
+fn number(value: &Value, pointer: &str) -> u64 {
+    value.pointer(pointer).and_then(Value::as_u64).unwrap_or(0)
+}
+
+fn map<'v>(value: &'v Value, pointer: &str) -> impl Iterator<Item = (&'v String, &'v Value)> {
+    value.pointer(pointer).and_then(Value::as_object).into_iter().flat_map(Map::iter)
+}
+
+/// Everything that somebody should look at, a line each.
+fn wrong(health: &Value, containers: &[Value]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (name, engine) in map(health, "/engines") {
+        if engine["connected"] != Value::Bool(true) {
+            let why = scalar(engine, "/error").unwrap_or_else(|| "not connected yet".to_owned());
+            wrong.push(format!("engine {}: {why}", plain(name)));
+        }
+    }
+    wrong.extend(scalar(health, "/store/error").map(|error| format!("store: {error}")));
+    wrong.extend(scalar(health, "/ownFault").map(|fault| format!("Portreeve itself: {fault}")));
+    for (what, pointer) in
+        [("BillingService", "/deliveries/billing"), ("DiscoveryRegistry", "/deliveries/discovery")]
+    {
+        for (name, target) in map(health, pointer) {
+            let name = plain(name);
+            let (pending, parked) = (number(target, "/pending"), number(target, "/parked"));
+            if parked > 0 {
+                wrong.push(format!(
+                    "{what} {name}: {} parked, {}; `portreeve replay --target {name}` sends again",
+                    parked,
+                    scalar(target, "/lastError").unwrap_or_else(|| "refused for good".to_owned()),
+                ));
+            } else if let Some(error) = scalar(target, "/lastError").filter(|_| pending > 0) {
+                wrong.push(format!("{what} {name}: {pending} waiting, {error}"));
+            }
+            if target["held"] == Value::Bool(true) && pending + parked > 0 {
+                wrong.push(format!(
+                    "{what} {name} is declared no longer, and {} wait for it",
+                    pending + parked
+                ));
+            }
+        }
+    }
+    let problems = health.pointer("/manifests/problems").and_then(Value::as_array).into_iter().flatten();
+    wrong.extend(
+        problems
+            .filter_map(|problem| {
+                // A line of text, or where it stands and what it is.
+                problem.as_str().map(plain).or_else(|| {
+                    scalar(problem, "/message").map(|message| {
+                        let place =
+                            [scalar(problem, "/file"), scalar(problem, "/line"), scalar(problem, "/column")];
+                        let place: Vec<_> = place.into_iter().flatten().collect();
+                        format!("{}: {message}", place.join(":"))
+                    })
+                })
+            })
+            .map(|problem| format!("manifest {problem}")),
+    );
+    for container in containers.iter().filter(|item| item["quarantined"] == Value::Bool(true)) {
+        let name = get::columns::name(container);
+        wrong.push(format!("container {name} is in quarantine; `portreeve release {name}` lets it out"));
+    }
+    let sick = containers.iter().filter(|item| {
+        item["health"] == Value::from("unhealthy")
+            && item["status"] == Value::from("running")
+            && item["quarantined"] != Value::Bool(true)
+    });
+    wrong.extend(sick.map(|container| {
+        let why = scalar(container, "/blocked/0/reason").map_or_else(
+            || {
+                if container["monitored"] == Value::Bool(true) {
+                    "it is being healed".to_owned()
+                } else {
+                    "no policy heals it".to_owned()
+                }
+            },
+            |reason| format!("not restarted: {reason}"),
+        );
+        format!("container {} is unhealthy, {why}", get::columns::name(container))
+    }));
+    wrong
+}
+
+fn show(health: &Value, containers: &[Value], wrong: &[String], face: &mut Face<'_>) -> std::io::Result<()> {
+    let now = face.now();
+    writeln!(face.out)?;
+    if wrong.is_empty() {
+        writeln!(face.out, "{}", Tone::Good.paint("all is well"))?;
+    } else {
+        writeln!(face.out, "{}", Tone::Bad.paint(&format!("wrong ({})", wrong.len())))?;
+        for line in wrong {
+            writeln!(face.out, "  {line}")?;
+        }
+    }
+    writeln!(face.out, "\nengines")?;
+    engines(health, now).print(face.out, 2, face.width)?;
+    let of = |is: &dyn Fn(&Value) -> bool| containers.iter().filter(|item| is(item)).count();
+    writeln!(
+        face.out,
+        "\ncontainers  {}: {} running, {} with a policy, {} unhealthy, {} in quarantine",
+        containers.len(),
+        of(&|item| item["status"] == Value::from("running")),
+        of(&|item| item["monitored"] == Value::Bool(true)),
+        of(&|item| item["health"] == Value::from("unhealthy")),
+        of(&|item| item["quarantined"] == Value::Bool(true)),
+    )?;
+    let (waiting, events) = (number(health, "/queue/containers"), number(health, "/queue/events"));
+    writeln!(face.out, "queue       {waiting} containers with {events} events to be decided on")?;
+    writeln!(face.out, "store       {}", text(health, "/store/status"))?;
+    let objects = number(health, "/manifests/objects");
+    let problems = health.pointer("/manifests/problems").and_then(Value::as_array).map_or(0, Vec::len);
+    writeln!(
+        face.out,
+        "manifests   {}, {}",
+        count(usize::try_from(objects).unwrap_or(0), "object"),
+        count(problems, "problem")
+    )?;
+    let mut table = deliveries(health, now);
+    writeln!(
+        face.out,
+        "deliveries  {}",
+        if table.is_empty() { "nothing is to be told to anybody" } else { "" }.trim_end()
+    )?;
+    if !table.is_empty() {
+        table.print(face.out, 2, face.width)?;
+    }
+    Ok(())
+}
+
+fn engines(health: &Value, now: Nanos) -> Table {
+    let mut table = Table::new(["NAME", "CONNECTED", "SINCE", "HOST", "VERSION", "CONTAINERS"]);
+    for (name, engine) in map(health, "/engines") {
+        let connected = engine["connected"] == Value::Bool(true);
+        table.row(vec![
+            name.into(),
+            if connected { Cell::new("yes", Tone::Good) } else { Cell::new("no", Tone::Bad) },
+            age_of(engine, "/since", now).into(),
+            text(engine, "/host").into(),
+            text(engine, "/version").into(),
+            text(engine, "/containers").into(),
+        ]);
+    }
+    table
+}
+
+fn deliveries(health: &Value, now: Nanos) -> Table {
+    let mut table = Table::new(["KIND", "NAME", "WAITING", "PARKED", "OLDEST", "LAST ERROR"]);
+    for (what, pointer) in
+        [("BillingService", "/deliveries/billing"), ("DiscoveryRegistry", "/deliveries/discovery")]
+    {
+        for (name, target) in map(health, pointer) {
+            let parked = number(target, "/parked");
+            table.row(vec![
+                what.into(),
+                name.into(),
+                number(target, "/pending").to_string().into(),
+                Cell::new(parked.to_string(), if parked > 0 { Tone::Bad } else { Tone::Plain }),
+                age_of(target, "/oldest", now).into(),
+                text(target, "/lastError").into(),
+            ]);
+        }
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::cli::tests::Streams;
+
+    fn health() -> Value {
+        json!({
+            "status": "healthy", "version": "0.1.0",
+            "engines": {"local": {"connected": true, "host": "box", "version": "20.10.24", "containers": 2}},
+            "store": {"status": "ok", "error": null}, "queue": {"containers": 0, "events": 0},
+            "deliveries": {"billing": {}, "discovery": {}},
+            "manifests": {"objects": 3, "problems": []},
+        })
+    }
+
+    #[test]
+    fn a_sound_portreeve_is_one_screen_that_says_so() {
+        let web = json!({"metadata": {"name": "web"}, "status": "running", "monitored": true, "quarantined": false});
+        let mut streams = Streams::default();
+        show(&health(), &[web.clone()], &wrong(&health(), &[web]), &mut streams.face()).expect("output");
+        let expected = "
+all is well
+
+engines
+  NAME   CONNECTED  SINCE  HOST  VERSION   CONTAINERS
+  local  yes        -      box   20.10.24  2
+
+containers  1: 1 running, 1 with a policy, 0 unhealthy, 0 in quarantine
+queue       0 containers with 0 events to be decided on
+store       ok
+manifests   3 objects, 0 problems
+deliveries  nothing is to be told to anybody
+";
+        assert_eq!(streams.both(), expected);
+    }
+
+    #[test]
+    fn whatever_is_wrong_is_named_with_what_to_do() {
+        let mut health = health();
+        health["engines"]["edge"] = json!({"connected": false, "error": "refused"});
+        health["store"]["error"] = "the disk is full".into();
+        health["deliveries"]["billing"]["b"] =
+            json!({"pending": 3, "parked": 1, "held": true, "lastError": "HTTP 422"});
+        health["deliveries"]["discovery"]["d"] =
+            json!({"pending": 2, "parked": 0, "held": false, "lastError": "HTTP 500"});
+        health["manifests"]["problems"] =
+            json!(["a.yaml:1:2: bad", {"file": "b.yaml", "line": 3, "column": 4, "message": "worse"}]);
+        let container = |name: &str, quarantined: bool, monitored: bool| json!({"metadata": {"name": name}, "status": "running", "health": "unhealthy", "quarantined": quarantined, "monitored": monitored});
+        let containers = [container("web", true, true), container("db", false, false)];
+        let expected = [
+            "engine edge: refused",
+            "store: the disk is full",
+            "BillingService b: 1 parked, HTTP 422; `portreeve replay --target b` sends again",
+            "BillingService b is declared no longer, and 4 wait for it",
+            "DiscoveryRegistry d: 2 waiting, HTTP 500",
+            "manifest a.yaml:1:2: bad",
+            "manifest b.yaml:3:4: worse",
+            "container web is in quarantine; `portreeve release web` lets it out",
+            "container db is unhealthy, no policy heals it",
+        ];
+        assert_eq!(wrong(&health, &containers), expected);
+    }
+}

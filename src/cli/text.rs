@@ -1,0 +1,118 @@
+//! Words and figures as they are shown: ages, counts, and text from strangers that must not play with the terminal.
+
+use serde_json::Value;
+
+use crate::observed::Nanos;
+
+/// `text` on one line, without anything that a terminal would obey: names and labels come from strangers.
+pub(super) fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() || is_invisible(c) { ' ' } else { c }).collect()
+}
+
+/// Characters that change the direction of text or cannot be seen.
+const fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// `1 object`, `2 objects`.
+pub(super) fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// The instant that an RFC 3339 text names.
+pub(super) fn instant(text: &str) -> Option<Nanos> {
+    let at: jiff::Timestamp = text.parse().ok()?;
+    i64::try_from(at.as_nanosecond()).ok().map(Nanos)
+}
+
+/// How long ago `then` was, in one unit: `45s`, `5m`, `3h`, `12d`. Both clocks may differ a little.
+pub(super) fn age(then: Nanos, now: Nanos) -> String {
+    span(now.since(then).max(0))
+}
+
+/// Nanoseconds in one unit.
+pub(super) fn span(nanos: i64) -> String {
+    let seconds = nanos / 1_000_000_000;
+    match seconds {
+        ..120 => format!("{seconds}s"),
+        120..7_200 => format!("{}m", seconds / 60),
+        7_200..172_800 => format!("{}h", seconds / 3_600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+/// The age of what the field of `item` at `pointer` names; `-` if there is nothing.
+pub(super) fn age_of(item: &Value, pointer: &str, now: Nanos) -> String {
+    let then = item.pointer(pointer).and_then(Value::as_str).and_then(instant);
+    then.map_or_else(|| "-".to_owned(), |then| age(then, now))
+}
+
+/// `in 12s`, `5m ago`.
+pub(super) fn relative(at: Nanos, now: Nanos) -> String {
+    let ahead = at.since(now);
+    if ahead > 0 { format!("in {}", span(ahead)) } else { format!("{} ago", age(at, now)) }
+}
+
+/// The scalar at `pointer` as text; `None` if nothing stands there.
+pub(super) fn scalar(item: &Value, pointer: &str) -> Option<String> {
+    match item.pointer(pointer)? {
+        Value::Null => None,
+        Value::String(text) => Some(plain(text)),
+        Value::Bool(value) => Some(value.to_string()),
+        Value::Number(number) => Some(number.to_string()),
+        list @ Value::Array(_) => Some(plain(&words(list))),
+        Value::Object(fields) => Some(plain(&pairs(fields))),
+    }
+}
+
+/// A list as words between commas.
+fn words(list: &Value) -> String {
+    let items = list.as_array().into_iter().flatten();
+    let words: Vec<_> =
+        items.map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned)).collect();
+    words.join(",")
+}
+
+/// A map as `a=b,c=d`.
+pub(super) fn pairs(fields: &serde_json::Map<String, Value>) -> String {
+    let pair = |(key, value): (&String, &Value)| match value {
+        Value::String(text) => format!("{key}={text}"),
+        Value::Array(_) => format!("{key}={}", words(value)),
+        Value::Object(fields) => format!("{key}({})", pairs(fields)),
+        other => format!("{key}={other}"),
+    };
+    fields.iter().map(pair).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_are_told_in_one_unit_and_never_below_nothing() {
+        let second = 1_000_000_000;
+        for (seconds, expected) in
+            [(0, "0s"), (119, "119s"), (120, "2m"), (7_199, "119m"), (7_200, "2h"), (172_800, "2d")]
+        {
+            assert_eq!(age(Nanos(0), Nanos(seconds * second)), expected);
+        }
+        assert_eq!(age(Nanos(second), Nanos(0)), "0s");
+        assert_eq!(relative(Nanos(12 * second), Nanos(0)), "in 12s");
+        assert_eq!(relative(Nanos(0), Nanos(12 * second)), "12s ago");
+    }
+
+    #[test]
+    fn nothing_from_strangers_reaches_the_terminal_as_a_command() {
+        assert_eq!(plain("a\u{1b}[2Jb\nc\u{202e}d"), "a [2Jb c d");
+    }
+
+    #[test]
+    fn values_are_shown_on_one_line() {
+        let item =
+            serde_json::json!({"a": {"names": ["x", "y"], "all": true, "compose": {"project": "p"}}, "b": 5});
+        assert_eq!(scalar(&item, "/a").as_deref(), Some("all=true,compose(project=p),names=x,y"));
+        assert_eq!(scalar(&item, "/b").as_deref(), Some("5"));
+        assert_eq!(scalar(&item, "/c"), None);
+        assert_eq!(age_of(&item, "/b", Nanos(0)), "-");
+    }
+}
