@@ -76,19 +76,20 @@ impl Api {
         self
     }
 
-    /// All [routes](route::ROUTES), and what every one of them has in common.
+    /// All routes, and what every one of them has in common.
     pub fn router(self) -> Router {
         let routes = route::ROUTES
             .iter()
             .fold(Router::new(), |router, route| router.route(route.path, (route.handler)()));
-        routes
+        let routes = routes
             .fallback(async || StatusCode::NOT_FOUND)
             .layer(middleware::from_fn_with_state(self.clone(), access::guard))
             .layer(RequestBodyLimitLayer::new(LARGEST_BODY))
             .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER))
             .layer(CatchPanicLayer::new())
-            .layer(middleware::from_fn(dress::dress))
-            .with_state(self)
+            .with_state::<()>(self);
+        // Around the router as a whole: it says which methods a route knows only once all layers are done.
+        Router::new().fallback_service(routes).layer(middleware::from_fn(dress::dress))
     }
 
     /// Serves on `listener` until `stop`, and then finishes what is in hand for a moment.

@@ -79,7 +79,7 @@ pub async fn run(config: RunConfig) -> Result<(), RunError> {
     let catalogue = Catalogue::load(&*store, layers.clone()).await?;
     let desired = desired(sets, catalogue.clone(), layers);
     let controller = Controller::start(store, desired).await?;
-    tokio::spawn(catalogue.clone().keep(Arc::new(controller.shared.committer.clone())));
+    tokio::spawn(catalogue.clone().keep(Arc::new(controller.shared.committer.clone()), stop.clone()));
     let access = Access::new(token, open_metrics)
         .with_tokens(crate::config::tokens::path(&state_dir))
         .closed(!listen.ip().is_loopback());

@@ -65,13 +65,14 @@ pub(super) struct Failure {
     code: StatusCode,
     reason: &'static str,
     message: String,
-    details: Details,
+    /// Boxed, so that what usually succeeds is small.
+    details: Box<Details>,
 }
 
 impl Failure {
     /// A failure whose reason follows from its code.
     pub(super) fn new(code: StatusCode, message: impl Into<String>) -> Self {
-        Self { code, reason: reason(code), message: message.into(), details: Details::default() }
+        Self { code, reason: reason(code), message: message.into(), details: Box::default() }
     }
 
     pub(super) fn not_found(message: impl Into<String>) -> Self {
@@ -197,7 +198,7 @@ impl IntoResponse for Failure {
             reason,
             message,
             code: code.as_u16(),
-            details: (!empty).then_some(details),
+            details: (!empty).then_some(*details),
         };
         (code, Json(status)).into_response()
     }

@@ -27,19 +27,22 @@ use crate::manifest::draft;
 use crate::resource::{KindId, Object, ObjectKey, Origin};
 use crate::store::{Store, StoreError, StoredObject};
 
+mod document;
 mod follow;
 mod identity;
 mod keep;
+mod refused;
 #[cfg(test)]
 mod tests;
 mod write;
 
-pub use write::{Match, Outcome, Refused, Request, Written};
+pub use refused::{Match, Refused};
+pub use write::{Outcome, Request, Written};
 
 /// Writers side by side, each responsible for some of the names.
 const LANES: usize = 32;
 /// Changes a watcher may fall behind before it has to compare everything.
-const BEHIND: usize = 4096;
+const BEHIND: usize = 1024;
 
 /// A change to what is in force.
 #[derive(Clone, Debug)]

@@ -66,9 +66,9 @@ impl Server {
         let catalogue = Catalogue::load(&*store, layers.clone()).await.expect("objects");
         let (directory, sets) = watch::channel(Arc::new(LoadedSet::default()));
         let desired = portreeve::run::desired(sets, catalogue.clone(), layers);
-        let controller = Controller::start(store, desired.clone()).await.expect("a controller");
-        tokio::spawn(catalogue.clone().keep(Arc::new(controller.shared.committer.clone())));
         let stop = CancellationToken::new();
+        let controller = Controller::start(store, desired.clone()).await.expect("a controller");
+        tokio::spawn(catalogue.clone().keep(Arc::new(controller.shared.committer.clone()), stop.clone()));
         let metrics = portreeve::metrics::install();
         let api = Api::new(controller.shared.clone(), catalogue.clone(), metrics, access).until(stop.clone());
         Self { router: api.router(), controller, catalogue, directory, desired, stop }
@@ -126,8 +126,10 @@ impl Server {
     async fn finish(self) {
         let Self { router, controller, catalogue, directory, desired, stop } = self;
         stop.cancel();
+        // Whoever could still write keeps the store open.
+        drop(router);
         controller.finish().await;
-        drop((router, catalogue, directory, desired));
+        drop((catalogue, directory, desired));
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::{Catalogue, LANES};
@@ -14,14 +15,18 @@ use crate::store::{ChangeSet, ObjectChange};
 const AGAIN: Duration = Duration::from_secs(1);
 
 impl Catalogue {
-    /// Stores what changes, for as long as the process lives.
-    pub async fn keep(self: Arc<Self>, commit: Arc<dyn Commit>) {
-        loop {
-            self.unsaved.notified().await;
-            while !self.save(&*commit).await {
-                tokio::time::sleep(AGAIN).await;
+    /// Stores what changes until `stop`. What cannot be stored by then is found to have changed at the next start.
+    pub async fn keep(self: Arc<Self>, commit: Arc<dyn Commit>, stop: CancellationToken) {
+        let keeping = async {
+            loop {
+                self.unsaved.notified().await;
+                while !self.save(&*commit).await {
+                    tokio::time::sleep(AGAIN).await;
+                }
             }
-        }
+        };
+        stop.run_until_cancelled(keeping).await;
+        self.save(&*commit).await;
     }
 
     /// Stores what is not stored yet; whether all of it could be.

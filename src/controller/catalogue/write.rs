@@ -2,20 +2,19 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
+use super::document::{about, merge, normal, unwritten};
 use super::follow::{conditions, departed};
 use super::identity::Identity;
+use super::refused::{MOST, Match, Refused, is_foreign};
 use super::{Catalogue, Declared};
 use crate::clock;
 use crate::desired::Layers;
-use crate::manifest::{FieldFault, draft};
+use crate::manifest::draft;
 use crate::outbox::Commit;
-use crate::resource::{API_VERSION, KindId, Object, ObjectKey, Origin};
+use crate::resource::{Object, ObjectKey, Origin};
 use crate::store::{ChangeSet, ObjectChange};
-
-/// How many objects the API may write.
-const MOST: usize = 10_000;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -26,15 +25,6 @@ pub enum Request {
     Patch(Value),
     /// The object is to go.
     Delete,
-}
-
-/// What the object must be like for the write to be made.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Match {
-    /// It must exist at one of these versions; none given: it must exist.
-    pub versions: Option<Vec<String>>,
-    /// It must not exist.
-    pub absent: bool,
 }
 
 /// What a write came to.
@@ -59,49 +49,6 @@ pub struct Written {
     pub outcome: Outcome,
     /// What is wrong with it all the same.
     pub warning: Option<String>,
-}
-
-/// Why a write was not made. All but `Store` are for whoever asked to mend.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// There is no such object.
-    #[error("there is no such object")]
-    NotFound,
-    /// There is one, and it was asked that there be none.
-    #[error("it exists already")]
-    Exists,
-    /// The object has changed since whoever asked read it.
-    #[error("{0}")]
-    Stale(String),
-    /// The object belongs to a file or the environment.
-    #[error("{}", foreign(.0))]
-    Foreign(Origin),
-    /// What is built in can be replaced but not removed.
-    #[error("it is built in and cannot be deleted; write an object of this name to replace it")]
-    BuiltIn,
-    /// The document is about another object than the URL.
-    #[error("{0}")]
-    Mismatch(String),
-    /// The document is faulty.
-    #[error("{}", .0.iter().map(|fault| fault.message.as_str()).collect::<Vec<_>>().join("; "))]
-    Invalid(Vec<FieldFault>),
-    /// There are too many objects.
-    #[error("{MOST} objects were written through the API, which is the limit")]
-    Full,
-    /// It could not be stored.
-    #[error("the store cannot commit now, nothing was changed; see /health/detailed")]
-    Store,
-}
-
-fn foreign(origin: &Origin) -> String {
-    match origin {
-        Origin::Directory(file) => format!("it is declared in {file}; change it there"),
-        Origin::Environment => {
-            "it is made from environment variables; change them, or declare it in a file, which wins"
-                .to_owned()
-        }
-        Origin::BuiltIn | Origin::Label | Origin::Api => format!("it comes from: {origin}"),
-    }
 }
 
 /// A write that can be made.
@@ -277,100 +224,5 @@ impl Catalogue {
         }
         let outcome = if current.is_some() { Outcome::Changed } else { Outcome::Created };
         Ok(Prepared { object, declared: Some(Declared { object: draft.object, document }), outcome, warning })
-    }
-}
-
-/// `Settings` is merged field by field, so that the API adds to what the environment says.
-fn is_foreign(key: &ObjectKey, origin: &Origin) -> bool {
-    match origin {
-        Origin::Directory(_) | Origin::Label => true,
-        Origin::Environment => key.kind != KindId::Settings,
-        Origin::BuiltIn | Origin::Api => false,
-    }
-}
-
-impl Match {
-    /// Whether `current`, and the revision at which it was last written, is as it must be. A change of status alone
-    /// makes no read stale.
-    fn check(&self, current: Option<(&Object, u64)>) -> Result<(), Refused> {
-        match (self, current) {
-            (Self { absent: true, .. }, Some(_)) => Err(Refused::Exists),
-            (Self { versions: Some(_), .. }, None) => {
-                Err(Refused::Stale("a version was given, and there is no such object any more".to_owned()))
-            }
-            (Self { versions: Some(versions), .. }, Some((object, written))) => {
-                let now = object.metadata.resource_version.as_deref().unwrap_or_default();
-                let newest = now.parse().unwrap_or(written);
-                let fits = |version: &String| {
-                    version.parse::<u64>().is_ok_and(|version| (written..=newest).contains(&version))
-                };
-                if versions.is_empty() || versions.iter().any(fits) {
-                    return Ok(());
-                }
-                Err(Refused::Stale(format!(
-                    "it has changed since it was read at resourceVersion {}, and is at {now} now: read it again",
-                    versions.join(", ").escape_debug(),
-                )))
-            }
-            (Self { versions: None, .. }, _) => Ok(()),
-        }
-    }
-}
-
-/// The document must be about the object that the URL names. What is missing is told by validation.
-fn about(key: &ObjectKey, document: &Value) -> Result<(), Refused> {
-    let text = |field: &str| document.pointer(field).and_then(Value::as_str);
-    if let Some(kind) = text("/kind").and_then(KindId::of).filter(|kind| *kind != key.kind) {
-        return Err(Refused::Mismatch(format!("the document is a {kind}, and the URL names a {}", key.kind)));
-    }
-    if let Some(name) = text("/metadata/name").filter(|name| *name != key.name) {
-        let short: String = name.chars().take(253).flat_map(char::escape_debug).collect();
-        return Err(Refused::Mismatch(format!(
-            "the document's metadata.name is {short}, and the URL says {}",
-            key.name.escape_debug()
-        )));
-    }
-    Ok(())
-}
-
-/// What a patch changes of an object that the API has not written: of `Settings` nothing is given yet.
-fn unwritten(object: &Object) -> Value {
-    let spec = match object.spec.kind() {
-        KindId::Settings => json!({}),
-        _ => serde_json::to_value(&object.spec).unwrap_or_default(),
-    };
-    normal(object, &json!({ "spec": spec }))
-}
-
-/// The document as it is kept: what Portreeve writes itself is left out.
-fn normal(object: &Object, document: &Value) -> Value {
-    let metadata = &object.metadata;
-    let mut kept = Map::new();
-    kept.insert("name".to_owned(), json!(metadata.name));
-    for (field, map) in [("labels", &metadata.labels), ("annotations", &metadata.annotations)] {
-        if !map.is_empty() {
-            kept.insert(field.to_owned(), json!(map));
-        }
-    }
-    let spec = document.get("spec").cloned().unwrap_or_default();
-    json!({"apiVersion": API_VERSION, "kind": object.spec.kind(), "metadata": kept, "spec": spec})
-}
-
-/// RFC 7386.
-fn merge(target: &mut Value, patch: Value) {
-    let Value::Object(patch) = patch else {
-        *target = patch;
-        return;
-    };
-    if !target.is_object() {
-        *target = Value::Object(Map::new());
-    }
-    let Some(fields) = target.as_object_mut() else { return };
-    for (name, value) in patch {
-        if value.is_null() {
-            fields.remove(&name);
-        } else {
-            merge(fields.entry(name).or_insert(Value::Null), value);
-        }
     }
 }

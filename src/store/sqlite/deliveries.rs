@@ -46,7 +46,7 @@ pub(super) async fn deliveries(
             found.push(delivery(kind, &row)?);
         }
     }
-    found.sort_by(|a, b| (b.created, b.seq).cmp(&(a.created, a.seq)));
+    found.sort_by_key(|delivery| std::cmp::Reverse((delivery.created, delivery.seq)));
     Ok(found)
 }
 

@@ -141,10 +141,11 @@ async fn no_input_is_a_failure_of_the_server() {
             for name in names {
                 for (index, query) in queries.iter().enumerate() {
                     let body = bodies[index % bodies.len()];
-                    for tail in ["", "/status", "/release", "/replay"] {
+                    let tails = ["", "/status", "/release", "/replay"];
+                    for tail in [tails[index % 4], tails[(index + 1) % 4]] {
                         let path = format!("{V1}/{plural}/{name}{tail}{query}");
                         let answer =
-                            server.send(method, &path, &[("if-match", "\u{7f}a, W/\"")], body.into()).await;
+                            server.send(method, &path, &[("if-match", "a, W/\"")], body.into()).await;
                         assert!(!answer.code.is_server_error(), "{method} {path}: {}", answer.body);
                     }
                 }
@@ -159,10 +160,29 @@ async fn no_input_is_a_failure_of_the_server() {
 }
 
 #[tokio::test]
-async fn a_reference_to_nothing_is_a_condition_and_a_warning() {
+async fn a_reference_to_nothing_is_a_condition_and_a_warning_until_it_leads_somewhere() {
     let directory = temporary();
-    let server = Server::new(directory.path()).await;
-    // No kind refers to another yet; what is valid carries no warning.
-    let answer = server.put("reg/main", &registry("main", "http://a")).await;
-    assert!(!answer.headers.contains_key("warning"));
+    let mut server = Server::new(directory.path()).await;
+    let mut object = registry("main", "http://a");
+    object["spec"]["selector"] = json!({"hosts": ["lokal"]});
+    let answer = server.put("reg/main", &object).await;
+    assert_eq!(answer.code, 201, "{}", answer.body);
+    let warning = answer.headers["warning"].to_str().expect("text");
+    assert!(warning.starts_with("299 portreeve") && warning.contains("no DockerHost named"), "{warning}");
+    let condition = &answer.body["status"]["conditions"][1];
+    assert_eq!((&condition["type"], &condition["status"]), (&json!("ReferencesResolved"), &json!("False")));
+    assert!(condition["message"].as_str().expect("text").ends_with("did you mean `local`?"));
+    server.desired.changed().await.expect("a change");
+    assert_eq!(server.get("reg/main").await.body, answer.body);
+
+    let host = json!({
+        "apiVersion": "portreeve/v1", "kind": "DockerHost", "metadata": {"name": "lokal"},
+        "spec": {"endpoint": "unix:///nowhere/other.sock"},
+    });
+    server.desired.borrow_and_update();
+    assert_eq!(server.put("host/lokal", &host).await.code, 201);
+    server.desired.changed().await.expect("a change");
+    let body = server.get("reg/main").await.body;
+    assert_eq!(body["status"]["conditions"].as_array().expect("conditions").len(), 1, "{body}");
+    assert_eq!(body["metadata"]["generation"], 1);
 }
