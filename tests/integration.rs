@@ -1,6 +1,7 @@
 //! Parts of the project seen from outside: real files, sockets and servers, mostly without an engine.
 
 mod api;
+mod cli;
 mod engine_path;
 mod fixtures;
 mod outbox;

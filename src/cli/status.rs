@@ -164,15 +164,11 @@ fn show(health: &Value, containers: &[Value], wrong: &[String], face: &mut Face<
         count(problems, "problem")
     )?;
     let mut table = deliveries(health, now);
-    writeln!(
-        face.out,
-        "deliveries  {}",
-        if table.is_empty() { "nothing is to be told to anybody" } else { "" }.trim_end()
-    )?;
-    if !table.is_empty() {
-        table.print(face.out, 2, face.width)?;
+    if table.is_empty() {
+        return writeln!(face.out, "deliveries  nobody is to be told of anything");
     }
-    Ok(())
+    writeln!(face.out, "deliveries")?;
+    table.print(face.out, 2, face.width)
 }
 
 fn engines(health: &Value, now: Nanos) -> Table {
@@ -244,7 +240,7 @@ containers  1: 1 running, 1 with a policy, 0 unhealthy, 0 in quarantine
 queue       0 containers with 0 events to be decided on
 store       ok
 manifests   3 objects, 0 problems
-deliveries  nothing is to be told to anybody
+deliveries  nobody is to be told of anything
 ";
         assert_eq!(streams.both(), expected);
     }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use axum::body::Body;
 use http_body_util::BodyExt;
 use hyper::Request;
-use portreeve::api::Api;
-use portreeve::controller::Controller;
-use portreeve::desired::Desired;
+use portreeve::api::{Access, Api};
+use portreeve::controller::{Catalogue, Controller};
+use portreeve::desired::{Desired, Layers};
 use portreeve::outbox::Commit;
 use portreeve::resource::docker_host::DockerHostSpec;
 use portreeve::store::ChangeSet;
@@ -48,7 +48,8 @@ async fn the_faces_stay_up_say_what_fails_and_say_when_it_is_over() {
     let (_tell, desired) = watch::channel(Arc::new(Desired { hosts, ..Desired::default() }));
     let controller = Controller::start(store.clone(), desired).await.unwrap();
     let shared = controller.shared.clone();
-    let api = Api::new(shared.clone(), portreeve::metrics::install(), None, false);
+    let catalogue = Catalogue::load(&*store, Layers::default()).await.unwrap();
+    let api = Api::new(shared.clone(), catalogue, portreeve::metrics::install(), Access::default());
     assert_eq!(detailed(&api).await["store"]["status"], "ok");
 
     store.fail_writes(true);

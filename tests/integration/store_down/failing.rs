@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use portreeve::observed::{ContainerKey, Nanos};
 use portreeve::reconcile::record::Record;
 use portreeve::store::{
-    Cell, ChangeSet, EventFilter, EventRow, Lane, Loaded, QueueDepth, Sqlite, Store, StoreError,
+    Cell, ChangeSet, Delivery, DeliveryFilter, EventFilter, EventRow, Lane, Loaded, QueueDepth, Sqlite, Store,
+    StoreError, StoredObject,
 };
 use tempfile::TempDir;
 
@@ -82,6 +83,14 @@ impl Store for Failing {
         self.reads()?.events(filter).await
     }
 
+    async fn objects(&self) -> Result<(u64, Vec<StoredObject>), StoreError> {
+        self.reads()?.objects().await
+    }
+
+    async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError> {
+        self.reads()?.deliveries(filter).await
+    }
+
     async fn due_lanes(
         &self,
         target: &str,
@@ -102,6 +111,10 @@ impl Store for Failing {
 
     async fn replay(&self, target: &str) -> Result<u64, StoreError> {
         self.writes()?.replay(target).await
+    }
+
+    async fn replay_lane(&self, target: &str, key: &ContainerKey) -> Result<u64, StoreError> {
+        self.writes()?.replay_lane(target, key).await
     }
 
     async fn due_cells(

@@ -25,6 +25,7 @@ pub async fn a_change_set_that_fails_half_way_leaves_nothing(bench: &mut impl Be
         healing: vec![("web".to_owned(), "{}".to_owned())],
         cursors: [("local".into(), Cursor { first_contact: Nanos(1), at: Nanos(2), anchor: None })].into(),
         settled: vec![Settlement::BillDelivered { seq }],
+        objects: Vec::new(),
         at: Nanos(7),
     };
     let poisoned = ChangeSet { events: vec![event(2, "start", "poison")], ..ChangeSet::default() };
