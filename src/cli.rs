@@ -48,7 +48,7 @@ struct Cli {
 const EXIT_CODES: &str = "\
 Exit codes:
   0  all is well
-  1  it did not work, `validate` found problems, `diff` found differences, `wait` waited in vain
+  1  it did not work; `validate` found problems, `diff` differences, `status` something wrong; `wait` waited in vain
   2  the command line, an environment variable or a path is wrong
 
 PORTREEVE_SERVER and PORTREEVE_TOKEN say which Portreeve is asked, as --server and --token do.";
@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent_and_help_names_the_exit_codes() {
         Cli::command().debug_assert();
-        assert!(Cli::command().render_long_help().to_string().contains("validate` found problems"));
+        assert!(Cli::command().render_long_help().to_string().contains("`validate` found problems"));
     }
 
     #[test]

@@ -92,6 +92,8 @@ pub(super) async fn diff(args: &DiffArgs, face: &mut Face<'_>) -> anyhow::Result
     let containers = client.items("containers", &[]).await?;
     let effects = effects::effects(&current, &after, &containers);
     match output {
+        // "no difference" would be wrong of what could not be compared.
+        Output::Text if differences.is_empty() && !refused.is_empty() => {}
         Output::Text => text(&differences, &effects, face)?,
         Output::Json => face.json(&document(&differences, &effects))?,
     }
@@ -124,7 +126,11 @@ fn differences(
             (_, None) => "delete",
             _ => "change",
         };
-        let fields = fields::changes(old.unwrap_or(&nothing), new.unwrap_or(&nothing));
+        let fields = match new {
+            // All of it goes, and that is said by its name.
+            None => Vec::new(),
+            Some(new) => fields::changes(old.unwrap_or(&nothing), new),
+        };
         (what != "change" || !fields.is_empty()).then(|| Difference { key: key.clone(), what, fields })
     };
     keys.into_iter().filter_map(difference).collect()
@@ -204,7 +210,6 @@ change AutohealPolicy/a
 create AutohealPolicy/new
   + spec.budget.restarts: 2
 delete AutohealPolicy/old
-  - spec.budget.restarts: 1
 
 1 container treated differently:
   web: healed by new

@@ -109,8 +109,8 @@ fn wrong(health: &Value, containers: &[Value]) -> Vec<String> {
         wrong.push(format!("container {name} is in quarantine; `portreeve release {name}` lets it out"));
     }
     let sick = containers.iter().filter(|item| {
-        item["health"] == Value::from("unhealthy")
-            && item["status"] == Value::from("running")
+        item["health"] == "unhealthy"
+            && item["status"] == "running"
             && item["quarantined"] != Value::Bool(true)
     });
     wrong.extend(sick.map(|container| {
@@ -147,9 +147,9 @@ fn show(health: &Value, containers: &[Value], wrong: &[String], face: &mut Face<
         face.out,
         "\ncontainers  {}: {} running, {} with a policy, {} unhealthy, {} in quarantine",
         containers.len(),
-        of(&|item| item["status"] == Value::from("running")),
+        of(&|item| item["status"] == "running"),
         of(&|item| item["monitored"] == Value::Bool(true)),
-        of(&|item| item["health"] == Value::from("unhealthy")),
+        of(&|item| item["health"] == "unhealthy"),
         of(&|item| item["quarantined"] == Value::Bool(true)),
     )?;
     let (waiting, events) = (number(health, "/queue/containers"), number(health, "/queue/events"));
@@ -228,7 +228,13 @@ mod tests {
     fn a_sound_portreeve_is_one_screen_that_says_so() {
         let web = json!({"metadata": {"name": "web"}, "status": "running", "monitored": true, "quarantined": false});
         let mut streams = Streams::default();
-        show(&health(), &[web.clone()], &wrong(&health(), &[web]), &mut streams.face()).expect("output");
+        show(
+            &health(),
+            std::slice::from_ref(&web),
+            &wrong(&health(), std::slice::from_ref(&web)),
+            &mut streams.face(),
+        )
+        .expect("output");
         let expected = "
 all is well
 
