@@ -25,14 +25,17 @@ mod validate;
 mod version;
 mod wait;
 
+use std::ffi::OsString;
 use std::future::Future;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::error::{ContextKind, ContextValue};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use self::face::Face;
 use crate::config::RunArgs;
+use crate::manifest::nearest;
 
 /// The operator pattern for plain Docker: declare in YAML what is registered, billed and healed
 #[derive(Debug, Parser)]
@@ -45,7 +48,7 @@ struct Cli {
 const EXIT_CODES: &str = "\
 Exit codes:
   0  all is well
-  1  it did not work, `validate` found problems, `diff` found differences, `wait` waited in vain
+  1  it did not work; `validate` found problems, `diff` differences, `status` something wrong; `wait` waited in vain
   2  the command line, an environment variable or a path is wrong
 
 PORTREEVE_SERVER and PORTREEVE_TOKEN say which Portreeve is asked, as --server and --token do.";
@@ -121,7 +124,7 @@ struct UsageError(String);
 /// Does what the process's arguments ask for.
 pub fn main() -> ExitCode {
     // clap prints its own errors, in colour on a terminal only, and exits with 2 on those of usage.
-    let Cli { verb } = Cli::parse();
+    let Cli { verb } = parse(std::env::args_os()).unwrap_or_else(|error| error.exit());
     // These strip colours where they are not wanted: no terminal, NO_COLOR, TERM=dumb.
     let (mut out, mut err) = (anstream::stdout(), anstream::stderr());
     let done = {
@@ -145,6 +148,23 @@ pub fn main() -> ExitCode {
             if error.is::<UsageError>() { Exit::Usage.into() } else { ExitCode::FAILURE }
         }
     }
+}
+
+/// What the arguments ask for. Of a mistyped verb clap finds fewer than we do of kinds and fields.
+fn parse(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(args).map_err(|mut error| {
+        let suggested = error.get(ContextKind::SuggestedSubcommand).is_some();
+        if let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidSubcommand)
+            && !suggested
+        {
+            let command = Cli::command();
+            let near = nearest(typed, command.get_subcommands().map(clap::Command::get_name));
+            if let Some(near) = near.map(str::to_owned) {
+                error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![near]));
+            }
+        }
+        error
+    })
 }
 
 fn act(verb: Verb, face: &mut Face<'_>) -> anyhow::Result<Exit> {
@@ -188,8 +208,6 @@ fn fail(err: &mut dyn Write, message: &str) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     /// Streams of a test, no terminal.
@@ -221,7 +239,7 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent_and_help_names_the_exit_codes() {
         Cli::command().debug_assert();
-        assert!(Cli::command().render_long_help().to_string().contains("validate` found problems"));
+        assert!(Cli::command().render_long_help().to_string().contains("`validate` found problems"));
     }
 
     #[test]
@@ -248,7 +266,9 @@ mod tests {
 
     #[test]
     fn a_mistyped_verb_is_answered_with_the_right_one() {
-        let said = Cli::try_parse_from(["portreeve", "aply"]).expect_err("no verb").to_string();
-        assert!(said.contains("apply"), "{said}");
+        for (typed, meant) in [("aply", "'apply'"), ("gte", "'get'"), ("desc", "'describe'")] {
+            let said = parse(["portreeve", typed]).expect_err("no verb").to_string();
+            assert!(said.contains(meant), "{said}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The library's parts against real files, sockets and servers, but without an engine.
 
 mod api;
+mod cli;
 mod engine_path;
 mod fixtures;
 mod outbox;

@@ -161,7 +161,9 @@ fn outcome(answer: &Answer, before: Option<&Value>) -> Outcome {
         let text = |field: &str| {
             metadata.get(field).filter(|map| map.as_object().is_some_and(|map| !map.is_empty()))
         };
-        (text("labels").cloned(), text("annotations").cloned(), object.get("spec").cloned())
+        // What was built in is declared from now on, even if it reads the same.
+        let origin = metadata.get("origin").cloned();
+        (origin, text("labels").cloned(), text("annotations").cloned(), object.get("spec").cloned())
     };
     if said(before) == said(&answer.body) { Outcome::Unchanged } else { Outcome::Configured }
 }

@@ -319,8 +319,10 @@ impl Client {
             Ok(Status { message, details }) => {
                 // The message of an invalid document repeats its causes.
                 let causes = details.unwrap_or_default().causes.into_iter();
-                let causes =
-                    causes.filter(|cause| !cause.field.is_empty() && !message.contains(&cause.message));
+                let causes = causes.filter(|cause| {
+                    !cause.field.is_empty()
+                        && !message.contains(cause.message.trim_start_matches("directory:"))
+                });
                 let causes = causes.map(|Cause { field, message }| plain(&format!("{field}: {message}")));
                 refused(plain(&message), causes.collect())
             }

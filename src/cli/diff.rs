@@ -71,10 +71,13 @@ pub(super) async fn diff(args: &DiffArgs, face: &mut Face<'_>) -> anyhow::Result
     let current = files::current(&client, KindId::ALL.iter().copied()).await?;
     let plan = apply::plan(&loaded.objects, &current, name.as_deref(), *prune);
     let mut refused = plan.refused;
-    let mut after = current.clone();
+    let (mut after, mut written) = (current.clone(), BTreeMap::new());
     for write in plan.waves.into_iter().flatten() {
         match dry_run(&client, &write.key, &write.document).await {
-            Ok(object) => drop(after.insert(write.key, object)),
+            Ok(object) => {
+                written.insert(write.key.clone(), write.document);
+                after.insert(write.key, object);
+            }
             Err(ClientError::Refused(why)) => refused.push(write.place.problem(&why.one_line())),
             Err(error) => return Err(error.into()),
         }
@@ -85,10 +88,12 @@ pub(super) async fn diff(args: &DiffArgs, face: &mut Face<'_>) -> anyhow::Result
     for problem in &refused {
         writeln!(face.err, "{}\n", problem.coloured())?;
     }
-    let differences = differences(&current, &after);
+    let differences = differences(&current, &after, &written);
     let containers = client.items("containers", &[]).await?;
     let effects = effects::effects(&current, &after, &containers);
     match output {
+        // "no difference" would be wrong of what could not be compared.
+        Output::Text if differences.is_empty() && !refused.is_empty() => {}
         Output::Text => text(&differences, &effects, face)?,
         Output::Json => face.json(&document(&differences, &effects))?,
     }
@@ -100,20 +105,32 @@ async fn dry_run(client: &Client, key: &ObjectKey, document: &Value) -> Result<V
     Ok(client.put(&[key.kind.plural(), &key.name], document, true).await?.body)
 }
 
-/// What differs of what people write, in the order of kinds and names.
-fn differences(before: &BTreeMap<ObjectKey, Value>, after: &BTreeMap<ObjectKey, Value>) -> Vec<Difference> {
+/// What differs of what people write, in the order of kinds and names. Of what is new only what was `written` is shown,
+/// not every default.
+fn differences(
+    before: &BTreeMap<ObjectKey, Value>,
+    after: &BTreeMap<ObjectKey, Value>,
+    written: &BTreeMap<ObjectKey, Value>,
+) -> Vec<Difference> {
     let nothing = Value::Null;
     let mut keys: Vec<&ObjectKey> = before.keys().chain(after.keys()).collect();
     keys.sort();
     keys.dedup();
     let difference = |key: &ObjectKey| {
-        let (old, new) = (before.get(key), after.get(key));
+        let (old, mut new) = (before.get(key), after.get(key));
+        if old.is_none() {
+            new = written.get(key).or(new);
+        }
         let what = match (old, new) {
             (None, _) => "create",
             (_, None) => "delete",
             _ => "change",
         };
-        let fields = fields::changes(old.unwrap_or(&nothing), new.unwrap_or(&nothing));
+        let fields = match new {
+            // All of it goes, and that is said by its name.
+            None => Vec::new(),
+            Some(new) => fields::changes(old.unwrap_or(&nothing), new),
+        };
         (what != "change" || !fields.is_empty()).then(|| Difference { key: key.clone(), what, fields })
     };
     keys.into_iter().filter_map(difference).collect()
@@ -184,7 +201,8 @@ mod tests {
             BTreeMap::from([(key("a"), object(3)), (key("new"), object(2)), (key("same"), object(1))]);
         let effect = Effect { container: "web".to_owned(), what: "healed by new".to_owned() };
         let mut streams = Streams::default();
-        text(&differences(&before, &after), &[effect], &mut streams.face()).expect("output");
+        text(&differences(&before, &after, &BTreeMap::new()), &[effect], &mut streams.face())
+            .expect("output");
         let expected = "\
 change AutohealPolicy/a
   - spec.budget.restarts: 5
@@ -192,7 +210,6 @@ change AutohealPolicy/a
 create AutohealPolicy/new
   + spec.budget.restarts: 2
 delete AutohealPolicy/old
-  - spec.budget.restarts: 1
 
 1 container treated differently:
   web: healed by new

@@ -77,7 +77,7 @@ impl FromStr for Noun {
 
     fn from_str(text: &str) -> Result<Self, UsageError> {
         Self::find(text).ok_or_else(|| {
-            let near = nearest(text, Self::names()).and_then(Self::find);
+            let near = nearest(text, Self::names());
             let hint = near.map_or_else(
                 || {
                     let all = KindId::ALL.iter().map(|kind| kind.plural());
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn a_slip_is_answered_with_what_was_meant() {
         let said = |text: &str| text.parse::<Noun>().expect_err(text).to_string();
-        assert_eq!(said("contianers"), "unknown kind `contianers`; did you mean `Container`?");
+        assert_eq!(said("contianers"), "unknown kind `contianers`; did you mean `containers`?");
         assert_eq!(said("autohealpolcy"), "unknown kind `autohealpolcy`; did you mean `AutohealPolicy`?");
         assert!(said("namespace").contains("there is alertrules, autohealpolicies, billingservices"));
         assert!(said("namespace").ends_with("containers, events, deliveries"));

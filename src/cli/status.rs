@@ -109,8 +109,8 @@ fn wrong(health: &Value, containers: &[Value]) -> Vec<String> {
         wrong.push(format!("container {name} is in quarantine; `portreeve release {name}` lets it out"));
     }
     let sick = containers.iter().filter(|item| {
-        item["health"] == Value::from("unhealthy")
-            && item["status"] == Value::from("running")
+        item["health"] == "unhealthy"
+            && item["status"] == "running"
             && item["quarantined"] != Value::Bool(true)
     });
     wrong.extend(sick.map(|container| {
@@ -147,9 +147,9 @@ fn show(health: &Value, containers: &[Value], wrong: &[String], face: &mut Face<
         face.out,
         "\ncontainers  {}: {} running, {} with a policy, {} unhealthy, {} in quarantine",
         containers.len(),
-        of(&|item| item["status"] == Value::from("running")),
+        of(&|item| item["status"] == "running"),
         of(&|item| item["monitored"] == Value::Bool(true)),
-        of(&|item| item["health"] == Value::from("unhealthy")),
+        of(&|item| item["health"] == "unhealthy"),
         of(&|item| item["quarantined"] == Value::Bool(true)),
     )?;
     let (waiting, events) = (number(health, "/queue/containers"), number(health, "/queue/events"));
@@ -164,15 +164,11 @@ fn show(health: &Value, containers: &[Value], wrong: &[String], face: &mut Face<
         count(problems, "problem")
     )?;
     let mut table = deliveries(health, now);
-    writeln!(
-        face.out,
-        "deliveries  {}",
-        if table.is_empty() { "nothing is to be told to anybody" } else { "" }.trim_end()
-    )?;
-    if !table.is_empty() {
-        table.print(face.out, 2, face.width)?;
+    if table.is_empty() {
+        return writeln!(face.out, "deliveries  nobody is to be told of anything");
     }
-    Ok(())
+    writeln!(face.out, "deliveries")?;
+    table.print(face.out, 2, face.width)
 }
 
 fn engines(health: &Value, now: Nanos) -> Table {
@@ -232,7 +228,13 @@ mod tests {
     fn a_sound_portreeve_is_one_screen_that_says_so() {
         let web = json!({"metadata": {"name": "web"}, "status": "running", "monitored": true, "quarantined": false});
         let mut streams = Streams::default();
-        show(&health(), &[web.clone()], &wrong(&health(), &[web]), &mut streams.face()).expect("output");
+        show(
+            &health(),
+            std::slice::from_ref(&web),
+            &wrong(&health(), std::slice::from_ref(&web)),
+            &mut streams.face(),
+        )
+        .expect("output");
         let expected = "
 all is well
 
@@ -244,7 +246,7 @@ containers  1: 1 running, 1 with a policy, 0 unhealthy, 0 in quarantine
 queue       0 containers with 0 events to be decided on
 store       ok
 manifests   3 objects, 0 problems
-deliveries  nothing is to be told to anybody
+deliveries  nobody is to be told of anything
 ";
         assert_eq!(streams.both(), expected);
     }

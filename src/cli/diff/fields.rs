@@ -15,7 +15,7 @@ pub(super) struct Change {
     pub(super) after: Option<String>,
 }
 
-/// What differs between two objects in spec, labels and annotations.
+/// What differs between two objects in spec, labels, annotations and origin: what was built in is declared from then on.
 pub(super) fn changes(before: &Value, after: &Value) -> Vec<Change> {
     let (before, after) = (leaves(before), leaves(after));
     let mut fields: Vec<&FieldPath> = before.keys().chain(after.keys()).collect();
@@ -36,7 +36,7 @@ pub(super) fn changes(before: &Value, after: &Value) -> Vec<Change> {
 fn leaves(object: &Value) -> BTreeMap<FieldPath, String> {
     let mut leaves = BTreeMap::new();
     let root = FieldPath::root();
-    for part in ["labels", "annotations"] {
+    for part in ["origin", "labels", "annotations"] {
         if let Some(value) = object.pointer(&format!("/metadata/{part}")) {
             walk(&root.key("metadata").key(part), value, &mut leaves);
         }

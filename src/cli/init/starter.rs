@@ -108,7 +108,7 @@ fn services(containers: &[Value]) -> String {
          # `portreeve explain monitoredservice.spec` describes every field.\n",
     );
     let mut services: BTreeMap<String, (String, Vec<&Value>)> = BTreeMap::new();
-    for container in containers.iter().filter(|container| container["status"] == Value::from("running")) {
+    for container in containers.iter().filter(|container| container["status"] == "running") {
         let (name, selector) = identity(container);
         services.entry(name).or_insert((selector, Vec::new())).1.push(container);
     }

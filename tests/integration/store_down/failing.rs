@@ -83,6 +83,14 @@ impl Store for Failing {
         self.reads()?.events(filter).await
     }
 
+    async fn objects(&self) -> Result<(u64, Vec<StoredObject>), StoreError> {
+        self.reads()?.objects().await
+    }
+
+    async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError> {
+        self.reads()?.deliveries(filter).await
+    }
+
     async fn due_lanes(
         &self,
         target: &str,
@@ -103,6 +111,10 @@ impl Store for Failing {
 
     async fn replay(&self, target: &str) -> Result<u64, StoreError> {
         self.writes()?.replay(target).await
+    }
+
+    async fn replay_lane(&self, target: &str, key: &ContainerKey) -> Result<u64, StoreError> {
+        self.writes()?.replay_lane(target, key).await
     }
 
     async fn due_cells(

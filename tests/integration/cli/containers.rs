@@ -1,0 +1,119 @@
+//! Verbs for what runs, on the shared engine: only the lab's own containers are looked at.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bollard::models::HealthStatusEnum as Health;
+
+use super::transcript::Shell;
+use super::{BINARY, serving};
+use crate::integration::outbox::scripted::{Scripted, status};
+use crate::support::engine::Engine;
+use crate::support::lab::{LABEL, Lab};
+use crate::support::portreeve::Portreeve;
+use crate::support::wait;
+
+/// A policy for the lab alone, whose budget is one restart: the built-in one would heal other tests' containers.
+fn policy(run: &str) -> String {
+    format!(
+        "apiVersion: portreeve/v1\nkind: AutohealPolicy\nmetadata: {{name: default}}\nspec:\n  selector: {{labels: {{{LABEL}: \"{run}\"}}}}\n  \
+         backoff: {{initial: 100ms, max: 100ms, jitter: 0}}\n  budget: {{restarts: 1, per: 1h}}\n"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn containers_are_listed_described_waited_for_and_released() {
+    let engine = Engine::shared().await;
+    let lab = Lab::new(&engine).await;
+    let web = lab.container("web").switched_health(Duration::from_millis(200), 2).start().await;
+    web.wait_health(Health::HEALTHY).await;
+    let portreeve = Portreeve::new(BINARY).docker_host(engine.endpoint());
+    portreeve.manifest("policy.yaml", &policy(lab.run()));
+    let portreeve = serving(portreeve).await;
+    portreeve.wait_ready().await;
+    let shell = Shell::new(&portreeve.url(""))
+        .mask(web.id(), "CONTAINER")
+        .mask(&web.id()[..12], "CONTAINER")
+        .mask(lab.run(), "RUN");
+    shell.file("names", &format!("web={}\nrun={}\n", web.name(), lab.run()));
+    shell.file("billing.yaml", &format!(
+        "apiVersion: portreeve/v1\nkind: BillingService\nmetadata: {{name: billing}}\nspec: {{url: http://127.0.0.1:1, selector: {{names: [{}]}}}}\n",
+        web.name(),
+    ));
+    wait::until("the container is seen", wait::SOON, || async {
+        let said = shell.run(&format!("portreeve wait c {} --for=health=healthy --timeout 1s", web.name()));
+        wait::is(!said.contains("["), said)
+    })
+    .await;
+    shell.assert_transcript("containers.txt");
+
+    web.sicken().await;
+    let name = web.name();
+    wait::until("it is quarantined", Duration::from_secs(40), || async {
+        let said = shell.run(&format!("portreeve describe container {name}"));
+        wait::is(said.contains("quarantined  yes; `portreeve release web-RUN` lets it out"), said)
+    })
+    .await;
+    let described = shell.run(&format!("portreeve describe c/{name}"));
+    assert!(described.contains("not done  "), "{described}");
+    assert!(described.contains("restarts  1 by Portreeve"), "{described}");
+    let status = shell.run("portreeve status");
+    assert!(status.contains("container web-RUN is in quarantine") && status.ends_with("[1]\n"), "{status}");
+    let events = shell.run(&format!("portreeve events --for {name} --type Quarantined"));
+    assert!(events.contains("BudgetExhausted"), "{events}");
+
+    web.cure().await;
+    let released = shell.run(&format!("portreeve release {name}"));
+    assert_eq!(released, "web-RUN is out of quarantine; waits and budget start afresh\n");
+    let waited = shell.run(&format!("portreeve wait c/{name} --for=released"));
+    assert_eq!(waited, "Container/web-RUN released\n");
+    let events = shell.run(&format!("portreeve events --for container/{name} -o json | grep -c Released"));
+    assert_eq!(events, "1\n");
+
+    web.remove().await;
+    let waited = shell.run(&format!("portreeve wait c/{name} --for=delete"));
+    assert_eq!(waited, "Container/web-RUN deleted\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parked_deliveries_are_shown_and_sent_again() {
+    let accepts = Arc::new(AtomicBool::new(false));
+    let script = accepts.clone();
+    let billing =
+        Scripted::start(move |_, _| status(if script.load(Ordering::Relaxed) { 200 } else { 422 })).await;
+    let engine = Engine::shared().await;
+    let lab = Lab::new(&engine).await;
+    let web = lab.container("web").start().await;
+    let portreeve = Portreeve::new(BINARY).docker_host(engine.endpoint());
+    portreeve.manifest("policy.yaml", &policy(lab.run()));
+    let portreeve = serving(portreeve).await;
+    portreeve.wait_ready().await;
+    let shell = Shell::new(&portreeve.url("")).mask(lab.run(), "RUN").mask(&billing.url(), "BILLING");
+    shell.file("billing.yaml", &format!(
+        "apiVersion: portreeve/v1\nkind: BillingService\nmetadata: {{name: billing}}\nspec: {{url: \"{}\", selector: {{names: [{}]}}}}\n",
+        billing.url(),
+        web.name(),
+    ));
+    assert_eq!(shell.run("portreeve apply -f billing.yaml"), "BillingService/billing created\n");
+    wait::until("the bill is parked", wait::SOON, || async {
+        let said = shell.run("portreeve get deliveries");
+        wait::is(said.contains("parked"), said)
+    })
+    .await;
+    let status = shell.run("portreeve status");
+    assert!(status.contains("BillingService billing: 1 parked, HTTP 422"), "{status}");
+    let described = shell.run("portreeve describe bill billing");
+    assert!(described.contains("0 delivered lately, 0 waiting, 1 parked"), "{described}");
+    let wrong = shell.run("portreeve replay --target biling");
+    assert_eq!(wrong, "error: there is no BillingService named `biling`; did you mean `billing`?\n[1]\n");
+
+    accepts.store(true, Ordering::Relaxed);
+    assert_eq!(shell.run("portreeve replay --all"), "1 lane to billing is free again\n");
+    let id = shell.run("portreeve get deliveries -o name").trim().to_owned();
+    let waited = shell.run(&format!("portreeve wait {id} --for=state=delivered"));
+    assert_eq!(waited, format!("{id} delivered\n"));
+    let again = shell.run(&format!("portreeve replay {id}"));
+    assert!(again.contains("was delivered; nothing is sent twice") && again.ends_with("[1]\n"), "{again}");
+    assert_eq!(shell.run("portreeve replay --all"), "nothing is parked\n");
+}

@@ -1,0 +1,106 @@
+//! Verbs that go on until they are told to stop.
+
+use std::io::{BufRead, BufReader};
+use std::process::Child;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use super::transcript::Shell;
+use super::without_engine;
+
+/// A command that goes on, and its lines as they come.
+struct Going {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Going {
+    fn new(mut child: Child) -> Self {
+        let (tell, lines) = channel();
+        let stdout = child.stdout.take().expect("piped");
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if tell.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Self { child, lines }
+    }
+
+    /// The next line that holds `text`; those before it are dropped.
+    fn line(&self, text: &str) -> String {
+        let mut seen = Vec::new();
+        loop {
+            match self.lines.recv_timeout(Duration::from_secs(20)) {
+                Ok(line) if line.contains(text) => return line,
+                Ok(line) => seen.push(line),
+                Err(_) => panic!("no line with {text:?}; seen: {seen:#?}"),
+            }
+        }
+    }
+}
+
+impl Drop for Going {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn billing(path: &str) -> String {
+    format!(
+        "apiVersion: portreeve/v1\nkind: BillingService\nmetadata: {{name: billing}}\nspec: {{url: http://127.0.0.1:1, path: {path}}}\n"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_shows_what_is_there_and_every_change() {
+    let portreeve = without_engine().await;
+    let shell = Shell::new(&portreeve.url(""));
+    shell.file("a.yaml", &billing("/a"));
+    shell.file("b.yaml", &billing("/b"));
+    shell.run("portreeve apply -f a.yaml");
+    let table = Going::new(shell.spawn("portreeve get bill -w"));
+    table.line("NAME");
+    table.line("billing");
+    let json = Going::new(shell.spawn("portreeve get bill billing -w -o json"));
+    json.line("ADDED");
+    shell.run("portreeve apply -f b.yaml");
+    table.line("billing");
+    let change: serde_json::Value = serde_json::from_str(&json.line("MODIFIED")).expect("JSON");
+    assert_eq!(change["object"]["spec"]["path"], "/b");
+    shell.run("portreeve delete bill billing");
+    assert!(table.line("deleted").starts_with("billing"));
+    json.line("DELETED");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn waiting_ends_when_it_is_so() {
+    let portreeve = without_engine().await;
+    let shell = Shell::new(&portreeve.url(""));
+    shell.file("a.yaml", &billing("/a"));
+    let wait = Going::new(shell.spawn("portreeve wait bill billing --for=condition=Accepted --timeout 20s"));
+    shell.run("portreeve apply -f a.yaml");
+    assert_eq!(wait.line("met"), "BillingService/billing condition Accepted met");
+    let gone = Going::new(shell.spawn("portreeve wait bill/billing --for=delete --timeout 20s"));
+    shell.run("portreeve delete bill/billing");
+    assert_eq!(gone.line("deleted"), "BillingService/billing deleted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_ends_with_its_server_and_says_so() {
+    let mut portreeve = without_engine().await;
+    let shell = Shell::new(&portreeve.url(""));
+    let mut watch = Going::new(shell.spawn("portreeve get bill -w -o name"));
+    // It is connected once it shows something.
+    shell.file("a.yaml", &billing("/a"));
+    shell.run("portreeve apply -f a.yaml");
+    watch.line("BillingService/billing");
+    portreeve.terminate().await;
+    let status = watch.child.wait().expect("it ended");
+    assert_eq!(status.code(), Some(1));
+    let mut said = String::new();
+    std::io::Read::read_to_string(&mut watch.child.stderr.take().expect("piped"), &mut said).expect("text");
+    assert!(said.contains("ended the stream") || said.contains("cannot reach"), "{said}");
+}
