@@ -69,16 +69,16 @@ fn unknown(text: &str) -> Failure {
 /// Kubernetes' `APIResourceList`.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Resources {
+pub(super) struct ResourceList {
     api_version: &'static str,
     kind: &'static str,
     group_version: &'static str,
-    resources: Vec<Resource>,
+    resources: Vec<ResourceRow>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Resource {
+struct ResourceRow {
     /// The plural.
     name: &'static str,
     singular_name: String,
@@ -91,8 +91,8 @@ struct Resource {
 }
 
 /// `GET /apis/portreeve/v1`: every kind, with its names and verbs.
-pub(super) async fn list(State(_): State<Api>) -> Json<Resources> {
-    let resource = |kind: &'static str, plural, short: Vec<_>, verbs: &[&'static str], doc| Resource {
+pub(super) async fn list(State(_): State<Api>) -> Json<ResourceList> {
+    let resource = |kind: &'static str, plural, short: Vec<_>, verbs: &[&'static str], doc| ResourceRow {
         name: plural,
         singular_name: kind.to_lowercase(),
         short_names: short,
@@ -114,7 +114,7 @@ pub(super) async fn list(State(_): State<Api>) -> Json<Resources> {
         };
         resource(kind, plural, vec![short], verbs, doc)
     });
-    Json(Resources {
+    Json(ResourceList {
         api_version: "v1",
         kind: "APIResourceList",
         group_version: API_VERSION,
