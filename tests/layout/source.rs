@@ -42,7 +42,9 @@ pub fn read(root: &Path) -> Vec<File> {
     files.sort_by(|a, b| a.path.cmp(&b.path));
     let tests: Vec<Vec<String>> = files
         .iter()
-        .flat_map(|file| file.tests.iter().map(|name| [file.module.as_slice(), &[name.clone()]].concat()))
+        .flat_map(|file| {
+            file.tests.iter().map(|name| [file.module.as_slice(), std::slice::from_ref(name)].concat())
+        })
         .collect();
     // Files of tests only: they are bound by no law but to be declared.
     for file in files.iter_mut().filter(|file| tests.iter().any(|test| file.module.starts_with(test))) {

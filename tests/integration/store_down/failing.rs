@@ -143,18 +143,6 @@ impl Store for Failing {
         self.reads()?.depths().await
     }
 
-    async fn replay_lane(&self, target: &str, key: &ContainerKey) -> Result<u64, StoreError> {
-        self.writes()?.replay_lane(target, key).await
-    }
-
-    async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError> {
-        self.reads()?.deliveries(filter).await
-    }
-
-    async fn objects(&self) -> Result<(u64, Vec<StoredObject>), StoreError> {
-        self.reads()?.objects().await
-    }
-
     async fn prune(&self, before: Nanos) -> Result<u64, StoreError> {
         self.writes()?.prune(before).await
     }
