@@ -61,9 +61,9 @@ schemas: ## Write schemas/ anew from the resources (a test checks that they agre
 	@cargo run --quiet -- schema --write schemas
 
 .PHONY: bench
-bench: ## The figures: latency, throughput, what idling costs
+bench: ## The figures: latency, throughput, what idling costs. Bars enforced: make bench ARGS=--check
 	@tests/engine/up
-	@cargo bench --quiet --benches
+	@cargo bench --quiet --benches -- $(ARGS)
 
 .PHONY: soak
 soak: ## The long runs: hundreds of kills, thousands of events (an hour, perhaps)

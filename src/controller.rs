@@ -19,7 +19,7 @@ use self::targets::Targets;
 use crate::desired::Desired;
 use crate::observed::{Nanos, World};
 use crate::outbox::HttpClient;
-use crate::store::{Store, StoreError};
+use crate::store::{ChangeSet, Store, StoreError};
 
 mod catalogue;
 mod commit;
@@ -37,8 +37,6 @@ pub use catalogue::{Catalogue, Change, Match, Outcome, Refused, Request, Written
 pub use commit::StoreHealth;
 pub use shared::Shared;
 
-/// Containers worked on side by side.
-const RECONCILERS: usize = 16;
 /// Between two prunings of the store.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 /// How late a timer may fire before Portreeve itself counts as what fails.
@@ -87,6 +85,7 @@ impl Controller {
                 loaded.records.into_iter().map(|record| (record.key.clone(), Arc::new(record))).collect(),
             ),
             healing: Mutex::new(healing(loaded.healing)),
+            acting: Mutex::default(),
             blocked: Mutex::default(),
             bells: Mutex::default(),
             own_fault: Mutex::default(),
@@ -94,9 +93,7 @@ impl Controller {
         let stop = CancellationToken::new();
         let mut tasks = Vec::new();
         let reconciler = Arc::new(Reconciler { shared: shared.clone(), journal: journal.clone() });
-        for _ in 0..RECONCILERS {
-            tasks.push(tokio::spawn(reconciler.clone().run()));
-        }
+        tasks.push(tokio::spawn(reconciler.run()));
         tasks.push(tokio::spawn(ring_timers(shared.clone())));
         tasks.push(tokio::spawn(watch_own_lag(shared.clone())));
         tasks.push(tokio::spawn(prune(shared.clone())));
@@ -127,13 +124,14 @@ impl Controller {
     }
 }
 
-fn healing(
-    stored: BTreeMap<String, String>,
-) -> HashMap<String, Arc<tokio::sync::Mutex<crate::reconcile::heal::HealMemory>>> {
+fn healing(stored: BTreeMap<String, String>) -> HashMap<String, Arc<shared::Slot>> {
     let mut memories = HashMap::new();
     for (logical_id, document) in stored {
         match serde_json::from_str(&document) {
-            Ok(memory) => drop(memories.insert(logical_id, Arc::new(tokio::sync::Mutex::new(memory)))),
+            Ok(memory) => {
+                let slot = shared::Slot { memory: ArcSwap::from_pointee(memory), ..shared::Slot::default() };
+                memories.insert(logical_id, Arc::new(slot));
+            }
             Err(error) => {
                 warn!(target: "portreeve::healing", container = %logical_id, "its healing memory cannot be read and starts afresh: {error}");
             }
@@ -173,9 +171,7 @@ async fn supervise(
         engines.bring_to(&now.hosts).await;
         shared.desired.store(now);
         // Selectors and policies may mean other containers now.
-        for key in shared.known_containers() {
-            shared.queue.add(&key, Work::default());
-        }
+        shared.everywhere();
         tokio::select! {
             () = stop.cancelled() => break,
             changed = desired.changed() => {
@@ -209,15 +205,31 @@ async fn watch_own_lag(shared: Arc<Shared>) {
             warn!(target: "portreeve::healing", "this process was held up for {lag:.1?}: nothing is healed for {LAG_REST:?}");
             let why = format!("Portreeve itself was held up for {lag:.1?}");
             *shared::locked(&shared.own_fault) = Some((why, Instant::now() + LAG_REST));
+            let shared = shared.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(LAG_REST + TICK).await;
+                // What was put off has no event of its own to come back by.
+                shared.everywhere();
+            });
         }
     }
 }
 
 async fn prune(shared: Arc<Shared>) {
+    // Soon after the start too: a process may live for less than the interval.
+    let mut wait = PRUNE_EVERY / 12;
     loop {
-        tokio::time::sleep(PRUNE_EVERY).await;
+        tokio::time::sleep(wait).await;
+        wait = PRUNE_EVERY;
         let days = i64::from(shared.desired.load().settings.metrics_retention_days);
         let before = Nanos(crate::clock::now().0 - days * 86_400 * 1_000_000_000);
+        let gone = shared.forget_gone(before);
+        if !gone.is_empty() {
+            let healing = gone.into_iter().map(|id| (id, None)).collect();
+            let changes = ChangeSet { healing, ..ChangeSet::default() };
+            // They are forgotten in memory; the rows go with the next start's first pruning if not now.
+            let _ = shared.committer.commit_with(changes, commit::Tickets::new()).await;
+        }
         match shared.store.prune(before).await {
             Ok(0) => {}
             Ok(rows) => info!(target: "portreeve::store", rows, "forgot what is older than {days} days"),

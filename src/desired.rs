@@ -3,23 +3,38 @@
 //! Of two objects with one kind and name the one with the higher-ranked origin wins: a directory's over the API's
 //! over the environment's over what is built in. `Settings` is merged field by field in the same order.
 
+mod condition;
+mod cycle;
 mod layer;
 mod policy;
 mod rank;
 mod reference;
+mod service;
+mod unused;
 
 use std::collections::BTreeMap;
 
+use condition::Grounds;
+pub use condition::NOT_IMPLEMENTED;
+use cycle::Cycles;
 pub use layer::Layers;
 pub use policy::{PolicyChoice, builtin_policy};
+use reference::Names;
+pub use service::Service;
 
 use crate::manifest::LoadedSet;
 pub use crate::manifest::Problem;
+use crate::resource::alert_rule::AlertRuleSpec;
 use crate::resource::autoheal_policy::AutohealPolicySpec;
 use crate::resource::billing_service::BillingServiceSpec;
 use crate::resource::discovery_registry::DiscoveryRegistrySpec;
 use crate::resource::docker_host::DockerHostSpec;
+use crate::resource::monitored_service::MonitoredServiceSpec;
+use crate::resource::notification_sink::NotificationSinkSpec;
+use crate::resource::probe::ProbeSpec;
 use crate::resource::settings::SettingsSpec;
+use crate::resource::silence::SilenceSpec;
+use crate::resource::workload::WorkloadSpec;
 use crate::resource::{Object, Spec};
 
 /// Name of the policy that applies when nothing else is said.
@@ -53,10 +68,24 @@ pub struct Desired {
     pub billing: BTreeMap<String, BillingServiceSpec>,
     /// Autoheal policies by name; always one named `default`.
     pub policies: BTreeMap<String, AutohealPolicySpec>,
+    /// Services by name, their probes and dependencies resolved.
+    pub services: BTreeMap<String, Service>,
+    /// Probes by name.
+    pub probes: BTreeMap<String, ProbeSpec>,
+    /// Notification sinks by name.
+    pub sinks: BTreeMap<String, NotificationSinkSpec>,
+    /// Alert rules by name.
+    pub rules: BTreeMap<String, AlertRuleSpec>,
+    /// Silences by name.
+    pub silences: BTreeMap<String, SilenceSpec>,
+    /// Workloads by name.
+    pub workloads: BTreeMap<String, WorkloadSpec>,
     /// Everything in force, by kind and name, each with its origin and conditions. What is built in is among it.
     pub objects: Vec<Object>,
     /// What is wrong with what was declared, in the order of files and lines.
     pub problems: Vec<Problem>,
+    /// What is odd about it, in the same order: allowed, and most likely not meant.
+    pub warnings: Vec<Problem>,
 }
 
 impl Default for Desired {
@@ -69,39 +98,70 @@ impl Default for Desired {
 impl Desired {
     /// What is in force, given everything declared.
     pub fn of(sources: Sources<'_>) -> Self {
-        let mut problems = sources.directory.map_or_else(Vec::new, |set| set.problems.clone());
         let mut objects = rank::ranked(sources);
+        let findings: Vec<_> = objects.iter().map(Object::validate).collect();
+        let cycles = Cycles::of(&objects);
+        let unused = unused::unused(&objects, &findings);
+        let (mut problems, mut warnings) = (Vec::new(), Vec::new());
         if let Some(set) = sources.directory {
-            problems.extend(reference::dangling(set, &objects));
-            problems.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+            problems.clone_from(&set.problems);
+            problems.extend(reference::dangling(set, &Names::of(&objects)));
+            problems.extend(reference::circular(set, &cycles));
+            for loaded in &set.objects {
+                warnings.extend(loaded.warnings.iter().cloned());
+                warnings.extend(unused.get(&loaded.object.key()).map(|why| loaded.place.warning(why)));
+            }
         }
-        reference::judge(&mut objects, sources.directory);
+        for found in [&mut problems, &mut warnings] {
+            found.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+        }
+        let grounds =
+            Grounds { findings: &findings, cycles: &cycles, unused: &unused, directory: sources.directory };
+        condition::judge(&mut objects, &grounds);
+        let mut desired = Self::typed(&objects, &cycles);
+        (desired.objects, desired.problems, desired.warnings) = (objects, problems, warnings);
+        desired
+    }
+
+    fn typed(objects: &[Object], cycles: &Cycles) -> Self {
         let mut desired = Self {
             settings: SettingsSpec::default(),
             hosts: BTreeMap::new(),
             registries: BTreeMap::new(),
             billing: BTreeMap::new(),
             policies: BTreeMap::new(),
+            services: BTreeMap::new(),
+            probes: BTreeMap::new(),
+            sinks: BTreeMap::new(),
+            rules: BTreeMap::new(),
+            silences: BTreeMap::new(),
+            workloads: BTreeMap::new(),
             objects: Vec::new(),
-            problems,
+            problems: Vec::new(),
+            warnings: Vec::new(),
         };
-        for object in &objects {
+        let mut services: BTreeMap<&str, &MonitoredServiceSpec> = BTreeMap::new();
+        for object in objects {
             let name = object.metadata.name.clone();
             match &object.spec {
+                Spec::AlertRule(spec) => drop(desired.rules.insert(name, (**spec).clone())),
                 Spec::AutohealPolicy(spec) => drop(desired.policies.insert(name, (**spec).clone())),
                 Spec::BillingService(spec) => drop(desired.billing.insert(name, (**spec).clone())),
                 Spec::DiscoveryRegistry(spec) => drop(desired.registries.insert(name, (**spec).clone())),
                 Spec::DockerHost(spec) => drop(desired.hosts.insert(name, (**spec).clone())),
+                Spec::MonitoredService(spec) => drop(services.insert(&object.metadata.name, spec)),
+                Spec::NotificationSink(spec) => drop(desired.sinks.insert(name, (**spec).clone())),
+                Spec::Probe(spec) => drop(desired.probes.insert(name, (**spec).clone())),
                 Spec::Settings(spec) => desired.settings = (**spec).clone(),
-                Spec::AlertRule(_)
-                | Spec::MonitoredService(_)
-                | Spec::NotificationSink(_)
-                | Spec::Probe(_)
-                | Spec::Silence(_)
-                | Spec::Workload(_) => {}
+                Spec::Silence(spec) => drop(desired.silences.insert(name, (**spec).clone())),
+                Spec::Workload(spec) => drop(desired.workloads.insert(name, (**spec).clone())),
             }
         }
-        desired.objects = objects;
+        let known = |name: &str| services.contains_key(name);
+        let resolved = |(name, spec): (&&str, &&MonitoredServiceSpec)| {
+            ((*name).to_owned(), Service::new(name, spec, &desired.probes, known, cycles))
+        };
+        desired.services = services.iter().map(resolved).collect();
         desired
     }
 }

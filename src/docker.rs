@@ -47,11 +47,13 @@ pub enum DockerError {
     /// The engine took longer than it may.
     #[error("the engine did not answer within {0:?}")]
     TimedOut(Duration),
-    /// The engine is older than what is supported.
-    #[error("the engine speaks API {found}; 1.41 (Docker 20.10) or later is needed")]
+    /// The engine is older than what is supported or asked for.
+    #[error("the engine speaks API {found}; {needed} or later is needed")]
     TooOld {
         /// The newest version it speaks.
         found: String,
+        /// The oldest version that will do.
+        needed: String,
     },
     /// The DockerHost cannot be used as declared.
     #[error("the DockerHost cannot be used: {0}")]
@@ -104,7 +106,7 @@ impl Client {
         let docker = connect::docker(spec).await?;
         let client = Self { docker, name: name.clone(), endpoint: spec.endpoint.as_str().into() };
         let version = client.call(client.docker.version()).await?;
-        connect::check_version(&version.api_version.unwrap_or_default())?;
+        connect::check_version(&version.api_version.unwrap_or_default(), spec.api_version.as_deref())?;
         let info = client.info().await?;
         Ok((client, info))
     }

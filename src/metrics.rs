@@ -3,14 +3,16 @@
 //! The recorder cannot delete a series, so nothing that comes and goes (containers) is put into it: those gauges are
 //! written from the present world with every scrape, and end with their container.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
+use metrics::{counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 use crate::clock;
 use crate::controller::Shared;
-use crate::observed::{Container, Health, World};
+use crate::desired::Desired;
+use crate::observed::{Container, Health, Nanos, World};
 use crate::store::QueueDepth;
 
 /// Containers that get series of their own; the engine can hold more, a scrape must stay readable.
@@ -36,22 +38,11 @@ fn describe() {
         "portreeve_healing_notes_total",
         "What healing decided, by kind and reason; kind Skipped: not to act"
     );
-    describe_gauge!("portreeve_engine_up", "Whether the engine is connected");
     describe_gauge!("portreeve_store_up", "Whether the store can commit");
-    describe_gauge!("portreeve_engine_list_age_seconds", Unit::Seconds, "Time since the last full list");
-    describe_gauge!("portreeve_queue_containers", "Containers with work waiting or in hand");
-    describe_gauge!("portreeve_queue_events", "Events waiting to be dealt with");
-    describe_gauge!("portreeve_outbox_depth", "Bills and discovery cells not yet delivered");
     describe_gauge!(
         "portreeve_outbox_parked",
         "Lanes parked because their service refused an event for good"
     );
-    describe_gauge!(
-        "portreeve_outbox_oldest_seconds",
-        Unit::Seconds,
-        "Age of the oldest undelivered bill or cell"
-    );
-    describe_gauge!("portreeve_manifest_problems", "Errors in what is declared");
     gauge!("portreeve_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     // A rate over a counter that is born with its first increment misses that increment.
     gauge!("portreeve_store_up").set(1.0);
@@ -63,72 +54,120 @@ fn describe() {
 /// The text of a scrape.
 pub async fn render(handle: &PrometheusHandle, shared: &Shared) -> String {
     let world = shared.world();
-    let (containers, events) = shared.queue_depth();
-    gauge!("portreeve_queue_containers").set(whole(containers as u64));
-    gauge!("portreeve_queue_events").set(whole(events as u64));
     let desired = shared.desired.load();
-    gauge!("portreeve_manifest_problems").set(whole(desired.problems.len() as u64));
+    let (containers, events) = shared.queue_depth();
     let now = clock::now();
-    for (name, engine) in &world.engines {
-        if let Some(listed) = engine.last_list {
-            let age = seconds(now.since(listed)).max(0.0);
-            gauge!("portreeve_engine_list_age_seconds", "engine" => name.to_string()).set(age);
-        }
-    }
-    if let Ok((bills, cells)) = shared.store.depths().await {
-        let declared = desired.billing.keys().map(|name| ("BillingService", name, bills.get(name)));
-        let declared = declared
-            .chain(desired.registries.keys().map(|name| ("DiscoveryRegistry", name, cells.get(name))));
-        for (kind, target, depth) in declared {
-            let QueueDepth { pending, parked, oldest, last_error: _ } = depth.cloned().unwrap_or_default();
-            let labels = [("kind", kind.to_owned()), ("target", target.clone())];
-            gauge!("portreeve_outbox_depth", &labels).set(whole(pending));
-            gauge!("portreeve_outbox_parked", &labels).set(whole(parked));
-            let age = oldest.map_or(0.0, |oldest| seconds(now.since(oldest)).max(0.0));
-            gauge!("portreeve_outbox_oldest_seconds", &labels).set(age);
-        }
-    }
     handle.run_upkeep();
     let mut text = handle.render();
-    // Writing to a string does not fail.
-    let _ = world_gauges(&mut text, &world);
+    let mut page = Page(&mut text);
+    page.gauge(
+        "portreeve_queue_containers",
+        "Containers with work waiting or in hand",
+        [("", whole(containers))],
+    );
+    page.gauge("portreeve_queue_events", "Events waiting to be dealt with", [("", whole(events))]);
+    page.gauge(
+        "portreeve_manifest_problems",
+        "Errors in what is declared",
+        [("", whole(desired.problems.len()))],
+    );
+    let engine = |name: &str| format!("engine=\"{}\"", escaped(name));
+    page.gauge(
+        "portreeve_engine_up",
+        "Whether the engine is connected",
+        world.engines.iter().map(|(name, seen)| (engine(name), f64::from(u8::from(seen.connected)))),
+    );
+    page.gauge(
+        "portreeve_engine_list_age_seconds",
+        "Time since the last full list",
+        world.engines.iter().filter_map(|(name, seen)| Some((engine(name), age(now, seen.last_list?)))),
+    );
+    if let Ok((bills, cells)) = shared.store.depths().await {
+        queues(&mut page, &desired, bills, cells, now);
+    }
+    world_gauges(&mut page, &world);
     text
 }
 
+/// Depths by target: of those declared, and of those that are not any more, whose rows are held.
+fn queues(
+    page: &mut Page<'_>,
+    desired: &Desired,
+    mut bills: BTreeMap<String, QueueDepth>,
+    mut cells: BTreeMap<String, QueueDepth>,
+    now: Nanos,
+) {
+    for name in desired.billing.keys() {
+        bills.entry(name.clone()).or_default();
+    }
+    for name in desired.registries.keys() {
+        cells.entry(name.clone()).or_default();
+    }
+    let all: Vec<(String, &QueueDepth)> = [("BillingService", &bills), ("DiscoveryRegistry", &cells)]
+        .into_iter()
+        .flat_map(|(kind, depths)| {
+            depths.iter().map(move |(target, depth)| {
+                (format!("kind=\"{kind}\",target=\"{}\"", escaped(target)), depth)
+            })
+        })
+        .collect();
+    let each = |value: &dyn Fn(&QueueDepth) -> f64| -> Vec<(String, f64)> {
+        all.iter().map(|(labels, depth)| (labels.clone(), value(depth))).collect()
+    };
+    page.gauge(
+        "portreeve_outbox_depth",
+        "Bills and discovery cells not yet delivered",
+        each(&|depth| whole(usize::try_from(depth.pending).unwrap_or(usize::MAX))),
+    );
+    page.gauge(
+        "portreeve_outbox_parked",
+        "Lanes parked because their service refused an event for good",
+        each(&|depth| whole(usize::try_from(depth.parked).unwrap_or(usize::MAX))),
+    );
+    page.gauge(
+        "portreeve_outbox_oldest_seconds",
+        "Age of the oldest undelivered bill or cell",
+        each(&|depth| depth.oldest.map_or(0.0, |oldest| age(now, oldest))),
+    );
+}
+
 /// The gauges of document R2, under the names that dashboards use.
-fn world_gauges(text: &mut String, world: &World) -> std::fmt::Result {
+fn world_gauges(page: &mut Page<'_>, world: &World) {
     let containers: Vec<&Container> = world.containers.values().map(AsRef::as_ref).collect();
     let running = containers.iter().filter(|container| container.state.is_up()).count();
-    let healthy = containers.iter().filter(|container| is_healthy(container)).count();
-    for (name, help, value) in [
-        ("system_total_containers", "Containers that exist", containers.len()),
-        ("system_running_containers", "Containers that run", running),
-        ("system_healthy_services", "Services that are healthy", healthy),
-    ] {
-        writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}\n")?;
-    }
-    let name = "container_health_status";
-    writeln!(text, "# HELP {name} 1 for a container that runs and is not unhealthy\n# TYPE {name} gauge")?;
+    // Containers of two engines may share a name; the series tells of the worst of them.
+    let (mut by_state, mut by_name) = (BTreeMap::new(), BTreeMap::new());
     for container in containers.iter().take(MOST_CONTAINERS) {
-        let value = u8::from(is_healthy(container));
-        writeln!(
-            text,
-            "{name}{{container=\"{}\",status=\"{}\"}} {value}",
-            escaped(&container.name),
-            container.state
-        )?;
+        let (name, healthy) = (escaped(&container.name), f64::from(u8::from(is_healthy(container))));
+        let state = format!("container=\"{name}\",status=\"{}\"", container.state);
+        by_state.entry(state).and_modify(|value: &mut f64| *value = value.min(healthy)).or_insert(healthy);
+        let service = format!("service=\"{name}\"");
+        by_name.entry(service).and_modify(|value: &mut f64| *value = value.min(healthy)).or_insert(healthy);
     }
-    let name = "service_health_status";
-    writeln!(text, "\n# HELP {name} 1 for a healthy service\n# TYPE {name} gauge")?;
-    for container in containers.iter().take(MOST_CONTAINERS) {
-        writeln!(
-            text,
-            "{name}{{service=\"{}\"}} {}",
-            escaped(&container.name),
-            u8::from(is_healthy(container))
-        )?;
+    let healthy = by_name.values().filter(|value| **value > 0.0).count();
+    page.gauge("system_total_containers", "Containers that exist", [("", whole(containers.len()))]);
+    page.gauge("system_running_containers", "Containers that run", [("", whole(running))]);
+    page.gauge("system_healthy_services", "Services that are healthy", [("", whole(healthy))]);
+    page.gauge("container_health_status", "1 for a container that runs and is not unhealthy", by_state);
+    page.gauge("service_health_status", "1 for a healthy service", by_name);
+}
+
+/// A page in the text format of Prometheus, to which gauges are added.
+struct Page<'a>(&'a mut String);
+
+impl Page<'_> {
+    fn gauge<L: AsRef<str>>(&mut self, name: &str, help: &str, series: impl IntoIterator<Item = (L, f64)>) {
+        // Writing to a string does not fail.
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} gauge");
+        for (labels, value) in series {
+            let labels = labels.as_ref();
+            let _ = match labels {
+                "" => writeln!(self.0, "{name} {value}"),
+                labels => writeln!(self.0, "{name}{{{labels}}} {value}"),
+            };
+        }
+        self.0.push('\n');
     }
-    Ok(())
 }
 
 /// A container that no MonitoredService selects is a service of its own: running and not unhealthy is healthy.
@@ -142,13 +181,14 @@ fn escaped(value: &str) -> String {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "Prometheus knows only floating point numbers")]
-fn whole(value: u64) -> f64 {
+fn whole(value: usize) -> f64 {
     value as f64
 }
 
+/// Seconds from `then` to `now`.
 #[expect(clippy::cast_precision_loss, reason = "Prometheus knows only floating point numbers")]
-fn seconds(nanoseconds: i64) -> f64 {
-    nanoseconds as f64 / 1e9
+fn age(now: Nanos, then: Nanos) -> f64 {
+    (now.since(then) as f64 / 1e9).max(0.0)
 }
 
 #[cfg(test)]
@@ -163,7 +203,7 @@ mod tests {
     #[test]
     fn an_empty_world_still_has_its_totals() {
         let mut text = String::new();
-        world_gauges(&mut text, &World::default()).expect("text");
+        world_gauges(&mut Page(&mut text), &World::default());
         assert!(text.contains("\nsystem_total_containers 0\n"), "{text}");
     }
 }

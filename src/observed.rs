@@ -262,19 +262,25 @@ impl Container {
     ///
     /// Label `monitoring.id`, else Compose project, service and number, else the name; always with the engine.
     pub fn logical_id(&self) -> String {
-        let label = |key: &str| self.labels.get(key).filter(|value| !value.is_empty());
-        let engine = &self.key.engine;
-        if let Some(id) = label("monitoring.id") {
-            return format!("{engine}/id/{id}");
+        logical_id(&self.key.engine, &self.name, &self.labels)
+    }
+}
+
+/// See [`Container::logical_id`].
+pub fn logical_id(engine: &str, name: &str, labels: &BTreeMap<String, String>) -> String {
+    let label = |key: &str| labels.get(key).filter(|value| !value.is_empty());
+    if let Some(id) = label("monitoring.id") {
+        return format!("{engine}/id/{id}");
+    }
+    let compose = |part: &str| label(&format!("com.docker.compose.{part}"));
+    // `compose run` starts containers of their own beside those of the service.
+    let one_off = compose("oneoff").is_some_and(|value| value == "True");
+    match (compose("project"), compose("service")) {
+        (Some(project), Some(service)) if !one_off => {
+            let number = compose("container-number").map_or("1", String::as_str);
+            format!("{engine}/compose/{project}/{service}/{number}")
         }
-        let compose = |part: &str| label(&format!("com.docker.compose.{part}"));
-        match (compose("project"), compose("service")) {
-            (Some(project), Some(service)) => {
-                let number = compose("container-number").map_or("1", String::as_str);
-                format!("{engine}/compose/{project}/{service}/{number}")
-            }
-            _ => format!("{engine}/name/{}", self.name),
-        }
+        _ => format!("{engine}/name/{name}"),
     }
 }
 

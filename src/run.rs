@@ -124,7 +124,7 @@ pub fn desired(
         let sources = Sources { directory: Some(set), api: &api, environment, observe: *observe };
         let desired = Arc::new(Desired::of(sources));
         catalogue.bring_to(&desired, count);
-        tell_problems(&mut told_problems, &desired.problems);
+        tell_problems(&mut told_problems, &desired.problems, &desired.warnings);
         desired
     };
     let first = of(&sets.borrow_and_update());
@@ -151,10 +151,13 @@ pub fn desired(
     told
 }
 
-/// Says what is wrong, once.
-fn tell_problems(told: &mut Vec<Problem>, problems: &[Problem]) {
+/// Says what is wrong or odd, once.
+fn tell_problems(told: &mut Vec<Problem>, problems: &[Problem], warnings: &[Problem]) {
     for problem in problems.iter().filter(|problem| !told.contains(problem)) {
         error!(target: "portreeve::manifests", "{problem}; what was last good stays in force");
     }
-    *told = problems.to_vec();
+    for warning in warnings.iter().filter(|warning| !told.contains(warning)) {
+        warn!(target: "portreeve::manifests", "{warning}");
+    }
+    *told = problems.iter().chain(warnings).cloned().collect();
 }

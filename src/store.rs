@@ -62,8 +62,8 @@ pub struct ChangeSet {
     pub cells: Vec<(String, ContainerKey, Wanted)>,
     /// Events for people.
     pub events: Vec<NewEvent>,
-    /// Healing memory by logical identity, as a document.
-    pub healing: Vec<(String, String)>,
+    /// Healing memory by logical identity, as a document; `None`: forgotten.
+    pub healing: Vec<(String, Option<String>)>,
     /// How far each engine's stream has been dealt with.
     pub cursors: BTreeMap<Arc<str>, Cursor>,
     /// What came of deliveries.

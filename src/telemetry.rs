@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::sync::Mutex;
 
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -49,7 +51,18 @@ pub fn install(config: &LogConfig) -> Result<(), TelemetryError> {
             opened.map_err(|error| TelemetryError::File { path: path.display().to_string(), error })?;
         layers.push(layer(*format, BoxMakeWriter::new(Mutex::new(file)), false));
     }
-    Registry::default().with(layers).with(filter).try_init().map_err(|_| TelemetryError::Twice)
+    Registry::default()
+        .with(layers)
+        .with(filter)
+        .with(filter_fn(is_discreet))
+        .try_init()
+        .map_err(|_| TelemetryError::Twice)
+}
+
+/// Below INFO `bollard` prints whole answers of the engine, and with them the environments of containers: whatever the
+/// filter says, such lines are not written.
+fn is_discreet(line: &Metadata<'_>) -> bool {
+    line.target().split("::").next() != Some("bollard") || *line.level() <= Level::INFO
 }
 
 fn layer(format: LogFormat, writer: BoxMakeWriter, colours: bool) -> Box<dyn Layer<Registry> + Send + Sync> {

@@ -1,8 +1,10 @@
 //! Tests on a real engine with real servers. Every test takes part in the `engine` group of `.config/nextest.toml`.
 
+mod access;
 mod downtime;
 mod engine_outage;
 mod harness;
+mod healing;
 mod kill_loop;
 mod lifecycle;
 mod own_engine;

@@ -1,7 +1,10 @@
 //! The one integration-test binary: each module is a part of the project seen from outside.
-#![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
+// The bans are for the program; a test may look at a clock, and say what it measured.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, unreachable_pub)]
+#![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod e2e;
+mod examples;
 mod integration;
 mod layout;
 mod scenarios;

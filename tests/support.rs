@@ -9,7 +9,14 @@
 //!
 //! Everything here panics with a message when the ground it needs is missing: a test has no better answer.
 //! The paths are spelled out because a file taken in through `#[path]` would look for its children elsewhere.
-#![allow(dead_code, unreachable_pub, missing_docs, clippy::unwrap_used, clippy::expect_used)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods
+)]
 
 #[path = "support/builder.rs"]
 pub mod builder;

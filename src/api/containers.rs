@@ -44,7 +44,7 @@ pub(super) async fn list(State(api): State<Api>) -> Json<Vec<Row>> {
     let world = api.shared.world();
     let mut rows = Vec::with_capacity(world.containers.len());
     for container in world.containers.values() {
-        rows.push(row(&api, container).await);
+        rows.push(row(&api, container));
     }
     rows.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
     Json(rows)
@@ -60,7 +60,7 @@ pub(super) async fn objects(
     let world = api.shared.world();
     let mut items = Vec::new();
     for container in world.containers.values().filter(|container| selector.matches(&container.labels)) {
-        items.push(item(row(&api, container).await));
+        items.push(item(row(&api, container)));
     }
     items.sort_by(|a, b| a.item.id.cmp(&b.item.id));
     List::page("Container", items, &query, |item| item.item.id.as_str()).map(Json)
@@ -72,7 +72,7 @@ pub(super) async fn object(
     Path(name): Path<String>,
 ) -> Result<Json<Item<Row>>, Failure> {
     let container = release::find(&api, &name)?;
-    Ok(Json(item(row(&api, &container).await)))
+    Ok(Json(item(row(&api, &container))))
 }
 
 fn item(row: Row) -> Item<Row> {
@@ -80,12 +80,12 @@ fn item(row: Row) -> Item<Row> {
     Item { metadata: ItemMeta { name: row.name.clone(), creation_timestamp }, item: row }
 }
 
-async fn row(api: &Api, container: &Container) -> Row {
+fn row(api: &Api, container: &Container) -> Row {
     let policy = match api.shared.desired.load().policy_for(container) {
         PolicyChoice::Selected { name, .. } => Some(name),
         PolicyChoice::Excluded { .. } | PolicyChoice::NotSelected { .. } => None,
     };
-    let memory = api.shared.healing(&container.logical_id()).await.unwrap_or_default();
+    let memory = api.shared.healing(&container.logical_id()).unwrap_or_default();
     Row {
         id: container.key.id.to_string(),
         name: container.name.clone(),

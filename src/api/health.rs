@@ -20,14 +20,15 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
     if missing.is_empty() {
         return "ok\n".into_response();
     }
+    // Anybody may ask: what is missing is named, why is for `/health/detailed`.
     (StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", missing.join("\n"))).into_response()
 }
 
 fn missing(api: &Api, world: &World) -> Vec<String> {
-    let away = world.engines.iter().filter(|(_, engine)| !engine.connected).map(|(name, engine)| {
-        format!("engine {name}: {}", engine.error.as_deref().unwrap_or("not connected yet"))
-    });
-    away.chain(api.shared.committer.health().error.map(|error| format!("store: {error}"))).collect()
+    let away = world.engines.iter().filter(|(_, engine)| !engine.connected);
+    let away = away.map(|(name, _)| format!("engine {name} is not connected"));
+    let failing = api.shared.committer.health().error.map(|_| "the store fails".to_owned());
+    away.chain(failing).collect()
 }
 
 #[derive(Serialize, JsonSchema)]

@@ -26,7 +26,7 @@ pub(super) async fn release(
     let logical_id = container.logical_id();
     let about = |failure: Failure| failure.about("Container", &container.name);
     let quarantined =
-        async || api.shared.healing(&logical_id).await.is_some_and(|memory| memory.quarantined.is_some());
+        async || api.shared.healing(&logical_id).is_some_and(|memory| memory.quarantined.is_some());
     if !quarantined().await {
         return Err(about(Failure::conflict(format!("{} is not in quarantine", container.name))));
     }

@@ -81,7 +81,7 @@ mod tests {
         let (exit, out, err) = printed(Some("BilingServices"));
         assert_eq!((exit, out.as_str()), (Exit::Usage, ""));
         assert_eq!(err, "error: unknown kind `BilingServices`; did you mean `BillingService`?\n");
-        assert!(printed(Some("pod")).2.contains("there is AutohealPolicy, BillingService"));
+        assert!(printed(Some("pod")).2.contains("there is AlertRule, AutohealPolicy"));
     }
 
     #[test]

@@ -43,28 +43,46 @@ pub(super) fn validate(
         }
         Err(error) => return Err(error),
     };
-    let problems = Desired::of(Sources { directory: Some(&set), ..Sources::default() }).problems;
+    let Desired { problems, warnings, .. } =
+        Desired::of(Sources { directory: Some(&set), ..Sources::default() });
     match args.output {
-        Output::Text => text(&set, &problems, out)?,
-        Output::Json => json(&set, &problems, out)?,
-        Output::Github => github(&problems, out)?,
+        Output::Text => text(&set, &problems, &warnings, out)?,
+        Output::Json => json(&set, &problems, &warnings, out)?,
+        Output::Github => {
+            github("error", &problems, out)?;
+            github("warning", &warnings, out)?;
+        }
     }
     Ok(if problems.is_empty() { Exit::Fine } else { Exit::Problems })
 }
 
-fn text(set: &LoadedSet, problems: &[Problem], out: &mut dyn Write) -> std::io::Result<()> {
-    for problem in problems {
+fn text(
+    set: &LoadedSet,
+    problems: &[Problem],
+    warnings: &[Problem],
+    out: &mut dyn Write,
+) -> std::io::Result<()> {
+    for problem in problems.iter().chain(warnings) {
         writeln!(out, "{}\n", problem.coloured())?;
     }
     let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let objects = count(set.objects.len(), "object");
-    match problems.len() {
-        0 => writeln!(out, "{objects}, no problems"),
-        found => writeln!(out, "{objects}, {}", count(found, "problem")),
+    let problems = match problems.len() {
+        0 => "no problems".to_owned(),
+        found => count(found, "problem"),
+    };
+    match warnings.len() {
+        0 => writeln!(out, "{objects}, {problems}"),
+        found => writeln!(out, "{objects}, {problems}, {}", count(found, "warning")),
     }
 }
 
-fn json(set: &LoadedSet, problems: &[Problem], out: &mut dyn Write) -> std::io::Result<()> {
+fn json(
+    set: &LoadedSet,
+    problems: &[Problem],
+    warnings: &[Problem],
+    out: &mut dyn Write,
+) -> std::io::Result<()> {
     let objects: Vec<_> = set
         .objects
         .iter()
@@ -73,21 +91,25 @@ fn json(set: &LoadedSet, problems: &[Problem], out: &mut dyn Write) -> std::io::
             json!({"kind": key.kind, "name": key.name, "file": loaded.place.file, "line": loaded.place.line})
         })
         .collect();
-    let problems: Vec<_> = problems
-        .iter()
-        .map(|Problem { file, line, column, message, .. }| {
-            json!({"file": file, "line": line, "column": column, "message": message})
-        })
-        .collect();
-    writeln!(out, "{:#}", json!({"valid": problems.is_empty(), "objects": objects, "problems": problems}))
+    let found = |problems: &[Problem]| {
+        let shown = |Problem { file, line, column, message, .. }: &Problem| json!({"file": file, "line": line, "column": column, "message": message});
+        problems.iter().map(shown).collect::<Vec<_>>()
+    };
+    let text = json!({
+        "valid": problems.is_empty(),
+        "objects": objects,
+        "problems": found(problems),
+        "warnings": found(warnings),
+    });
+    writeln!(out, "{text:#}")
 }
 
 /// Workflow commands: <https://docs.github.com/actions/reference/workflow-commands-for-github-actions>.
-fn github(problems: &[Problem], out: &mut dyn Write) -> std::io::Result<()> {
+fn github(command: &str, problems: &[Problem], out: &mut dyn Write) -> std::io::Result<()> {
     let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
     for Problem { file, line, column, message, .. } in problems {
-        write!(out, "::error file={}", property(file))?;
+        write!(out, "::{command} file={}", property(file))?;
         if let (Some(line), Some(column)) = (line, column) {
             write!(out, ",line={line},col={column}")?;
         }
@@ -129,6 +151,20 @@ error: spec: unknown field `resinc`; did you mean `resync`?
 0 objects, 1 problem
 ";
         assert_eq!(validated(&["-"], BAD, Output::Text), (Exit::Problems, expected.to_owned()));
+    }
+
+    #[test]
+    fn a_warning_is_shown_and_does_not_fail() {
+        let odd = "apiVersion: portreeve/v1\nkind: NotificationSink\nmetadata: {name: a}\nspec: {log: {}}\n";
+        let (exit, text) = validated(&["-"], odd, Output::Text);
+        assert_eq!(exit, Exit::Fine);
+        assert!(text.starts_with("warning: selects no container, and nothing refers to it"), "{text}");
+        assert!(text.ends_with("1 object, no problems, 1 warning\n"), "{text}");
+        let (_, text) = validated(&["-"], odd, Output::Json);
+        let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!((&value["valid"], &value["warnings"][0]["line"]), (&true.into(), &3.into()));
+        let (_, text) = validated(&["-"], odd, Output::Github);
+        assert!(text.starts_with("::warning file=<stdin>,line=3,col=18::selects no"), "{text}");
     }
 
     #[test]

@@ -1,17 +1,19 @@
 //! Reconciling one container: look if need be, decide, commit, and only then say and do.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::counter;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use super::commit::{Journal, Tickets};
 use super::queue::Work;
 use super::shared::{Attachment, Shared, locked};
 use crate::docker::DockerError;
-use crate::execute::execute;
 use crate::observed::{Container, ContainerKey, EventKind, Nanos};
 use crate::reconcile::billing::{Account, bills};
 use crate::reconcile::discovery;
@@ -20,9 +22,15 @@ use crate::reconcile::plan::Action;
 use crate::reconcile::record::Record;
 use crate::store::{ChangeSet, StoreError};
 
+mod acting;
 mod healing;
 mod monitoring;
 mod telling;
+
+/// Containers of one engine that are worked on side by side.
+const AT_ONCE: usize = 16;
+/// Ended runs of a container that replays are matched against.
+const RUNS_KEPT: usize = 16;
 
 /// Why the work on a container has to be done again later.
 #[derive(Debug, thiserror::Error)]
@@ -61,14 +69,23 @@ pub(super) struct Reconciler {
 }
 
 impl Reconciler {
-    /// Works until the process ends; several run side by side.
+    /// Works until the process ends, on so many containers of each engine side by side: one that hangs delays no other.
     pub(super) async fn run(self: Arc<Self>) {
+        let mut places: BTreeMap<Arc<str>, Arc<Semaphore>> = BTreeMap::new();
+        let mut tasks = JoinSet::new();
         loop {
             let (key, work) = self.shared.queue.take().await;
-            match self.reconcile(&key, &work).await {
-                Ok(()) => self.shared.queue.done(&key),
-                Err(trouble) => self.later(&key, work, &trouble),
-            }
+            while tasks.try_join_next().is_some() {}
+            let place = places.entry(key.engine.clone()).or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE)));
+            let (place, reconciler) = (place.clone(), self.clone());
+            tasks.spawn(async move {
+                // It is never closed.
+                let _place = place.acquire().await;
+                match reconciler.reconcile(&key, &work).await {
+                    Ok(()) => reconciler.shared.queue.done(&key),
+                    Err(trouble) => reconciler.later(&key, work, &trouble),
+                }
+            });
         }
     }
 
@@ -127,11 +144,7 @@ impl Reconciler {
         let container = container.filter(|_| record.ledger.removed.is_none());
         let mut outcome = Outcome::default();
         self.bill(&mut record, &entered, &mut outcome);
-        // After a start of Portreeve a container is known from before and not yet looked at: that says nothing.
-        let gone = matches!(inspected, Inspected::Gone) || record.ledger.removed.is_some();
-        if container.is_some() || gone {
-            self.register(&mut record, container.as_deref(), &mut outcome);
-        }
+        self.register(&mut record, container.as_deref(), &mut outcome);
         telling::lifecycle(&record, &entered, &self.host(&key.engine), &mut outcome);
         if let Some(container) = &container {
             self.monitor(&mut record, container, &mut outcome);
@@ -186,7 +199,10 @@ impl Reconciler {
             | EventKind::Oom
             | EventKind::Destroy => false,
         };
-        if work.look.is_none() && !work.events.iter().any(|arrival| tells(&arrival.event.kind)) {
+        // What its events mean can only be told of a container that was looked at.
+        let unseen = || !self.shared.with_world(|world| world.containers.contains_key(key));
+        let asked = work.look.is_some() || work.events.iter().any(|arrival| tells(&arrival.event.kind));
+        if !asked && (work.events.is_empty() || !unseen()) {
             return Ok(Inspected::NotAsked);
         }
         let attachment = attachment.ok_or(Trouble::Detached)?;
@@ -228,9 +244,11 @@ impl Reconciler {
         Ok(new.map(Arc::new))
     }
 
-    fn remember(&self, record: Record) {
+    fn remember(&self, mut record: Record) {
         let (key, removed) = (record.key.clone(), record.ledger.removed.is_some());
+        record.ledger.forget_all_but(RUNS_KEPT);
         if removed {
+            self.shared.forget_healthy(&record.logical_id());
             locked(&self.shared.records).remove(&key);
             locked(&self.shared.blocked).remove(&key);
             self.shared.timers.set(&key, None);
@@ -266,6 +284,10 @@ impl Reconciler {
     fn bill(&self, record: &mut Record, entered: &Advance, outcome: &mut Outcome) {
         let desired = self.shared.desired.load();
         let host = self.host(&record.key.engine);
+        if host.is_empty() && entered.transitions.is_empty() {
+            // The engine has not said its name yet; once it has, every container is decided on again.
+            return;
+        }
         let mut followers = std::mem::take(&mut record.followers);
         let account = Account {
             subject: record.subject(),
@@ -283,6 +305,9 @@ impl Reconciler {
     fn register(&self, record: &mut Record, container: Option<&Container>, outcome: &mut Outcome) {
         let desired = self.shared.desired.load();
         let host = self.host(&record.key.engine);
+        if host.is_empty() {
+            return; // As above.
+        }
         let removed = record.ledger.removed.is_some();
         if container.is_none() && !removed && desired.hosts.contains_key(&*record.key.engine) {
             // Not seen yet by this process, or its removal is on its way: what the registry holds may be right.
@@ -312,21 +337,6 @@ impl Reconciler {
             Duration::from_nanos(u64::try_from(at.since(now)).unwrap_or(0)).max(Duration::from_millis(10))
         };
         self.shared.timers.set(key, at.map(|at| Instant::now() + wait(at)));
-    }
-
-    /// Carries out an action whose intent is committed, beside everything else.
-    fn act(&self, action: Action, attachment: Attachment) {
-        let shared = self.shared.clone();
-        tokio::spawn(async move {
-            info!(target: "portreeve::healing", container = %action.name, policy = %action.policy, attempt = action.attempt, "{} of {}: {}", action.verb.as_str(), action.name, action.cause);
-            let key = action.container.clone();
-            let outcome = execute(&attachment.client, &action, || shared.queue.stop_waits(&key)).await;
-            counter!("portreeve_restarts_total", "engine" => key.engine.to_string(), "action" => action.verb.as_str(), "outcome" => healing::word(&outcome)).increment(1);
-            // What happened meanwhile may have no event: a start that failed leaves none. The others are on their way.
-            let look = Some(Nanos(0));
-            let work = Work { concluded: vec![(action.intent, outcome)], look, ..Work::default() };
-            shared.queue.add(&key, work);
-        });
     }
 }
 

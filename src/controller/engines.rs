@@ -1,6 +1,7 @@
 //! One informer per declared engine, and what becomes of what it sees.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -70,6 +71,7 @@ impl Engines {
             seen: seen.clone(),
             read_only: spec.read_only,
             dropped: Notify::new(),
+            dropping: AtomicBool::new(false),
         });
         self.shared.change_world(|world| {
             world.engines.entry(name.clone()).or_insert_with(|| Engine {
@@ -107,6 +109,8 @@ struct Watcher {
     seen: Arc<Seen>,
     read_only: bool,
     dropped: Notify,
+    /// Events are dropped until the stream is read anew.
+    dropping: AtomicBool,
 }
 
 impl Watcher {
@@ -132,6 +136,7 @@ impl Witness for Watcher {
     }
 
     fn attached(&self, client: Client, info: &EngineInfo) {
+        self.dropping.store(false, Ordering::Relaxed);
         let mut journal = locked(&self.journal);
         match journal.get_mut(&self.name) {
             Some(progress) => progress.restart(),
@@ -141,6 +146,11 @@ impl Witness for Watcher {
             }
         }
         drop(journal);
+        // Whoever finds the engine attached finds its name.
+        self.change_engine(|engine| {
+            engine.host.clone_from(&info.host);
+            engine.version.clone_from(&info.version);
+        });
         let attachment = Attachment {
             client,
             seen: self.seen.clone(),
@@ -152,10 +162,6 @@ impl Witness for Watcher {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(self.name.clone(), attachment);
-        self.change_engine(|engine| {
-            engine.host.clone_from(&info.host);
-            engine.version.clone_from(&info.version);
-        });
         for key in self.known() {
             self.shared.queue.resume(&key);
         }
@@ -166,7 +172,6 @@ impl Witness for Watcher {
         self.change_engine(|engine| {
             (engine.connected, engine.error, engine.since) = (true, None, Some(now));
         });
-        metrics::gauge!("portreeve_engine_up", "engine" => self.name.to_string()).set(1.0);
         info!(target: "portreeve::engine", engine = %self.name, "connected");
         info!(target: "portreeve::engine", engine = %self.name, "Event listener started for auto-monitoring containers with autoheal=true label");
         self.everywhere(Work::default);
@@ -185,7 +190,6 @@ impl Witness for Watcher {
             engine.connected = false;
             (was, said)
         });
-        metrics::gauge!("portreeve_engine_up", "engine" => self.name.to_string()).set(0.0);
         if was_connected || !said {
             error!(target: "portreeve::engine", engine = %self.name, "degraded: {error}; trying again at least every 10 s");
         } else {
@@ -203,6 +207,13 @@ impl Witness for Watcher {
         if event.kind == EventKind::Start {
             debug!(target: "portreeve::engine", "Container start event detected: {} ({})", event.name, event.key.short_id());
         }
+        // Once one was dropped, a later one must not overtake it: all come again when the stream is read anew.
+        if self.dropping.load(Ordering::Relaxed) {
+            return;
+        }
+        // Labels never change; what is queued is kept small.
+        let known = self.shared.record(&event.key).is_some();
+        let event = if known { EngineEvent { labels: BTreeMap::new(), ..event } } else { event };
         let ticket = {
             let mut journal = locked(&self.journal);
             let Some(progress) = journal.get_mut(&self.name) else { return };
@@ -211,6 +222,7 @@ impl Witness for Watcher {
         let key = event.key.clone();
         let work = Work { events: vec![Arrival { event, ticket, replayed }], ..Work::default() };
         if !self.shared.queue.add(&key, work) {
+            self.dropping.store(true, Ordering::Relaxed);
             warn!(target: "portreeve::engine", engine = %self.name, "events come faster than they can be stored; they will be read again");
             self.dropped.notify_one();
         }

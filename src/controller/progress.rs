@@ -61,11 +61,13 @@ impl Progress {
 
     /// The work on `tickets` is finished; `stored` says whether [`Self::with`]'s cursor was committed with it.
     pub(super) fn finish(&mut self, tickets: &BTreeSet<Ticket>, stored: bool) {
-        self.finished
-            .extend(tickets.iter().filter(|ticket| self.open.iter().any(|(open, _)| open == *ticket)));
+        // Tickets are given in turn, so the open ones are one range; thousands may be open while the store is slow.
+        if let (Some((first, _)), Some((last, _))) = (self.open.front(), self.open.back()) {
+            self.finished.extend(tickets.range(*first..=*last));
+        }
         let mut moved = false;
         while let Some((ticket, _)) = self.open.front() {
-            if !self.finished.remove(&ticket.clone()) {
+            if !self.finished.remove(ticket) {
                 break;
             }
             if let Some((_, cursor)) = self.open.pop_front() {

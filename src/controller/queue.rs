@@ -53,6 +53,12 @@ pub(super) struct Work {
 }
 
 impl Work {
+    fn tells_of_a_stop(&self) -> bool {
+        self.events.iter().any(|arrival| {
+            matches!(arrival.event.kind, EventKind::Kill { .. } | EventKind::Stop | EventKind::Destroy)
+        })
+    }
+
     /// Puts `newer` behind this.
     fn append(&mut self, newer: Self) {
         let Self { events, look, absent, breaks, concluded, releases, failures } = newer;
@@ -73,6 +79,8 @@ struct Inbox {
     /// Something is to be done, if only to decide again.
     waiting: bool,
     running: bool,
+    /// The work in hand tells of somebody stopping the container.
+    stopping: bool,
     /// Put back after a failure: not ready before somebody says so.
     held: bool,
 }
@@ -95,7 +103,8 @@ impl Queue {
     /// Adds to a container's inbox; an empty `work` asks to decide again. Refuses when the inboxes are full.
     pub(super) fn add(&self, key: &ContainerKey, work: Work) -> bool {
         let mut inner = locked(&self.inner);
-        if inner.events + work.events.len() > ROOM {
+        // What holds no events takes no room, and nobody would bring it again.
+        if !work.events.is_empty() && inner.events + work.events.len() > ROOM {
             return false;
         }
         inner.events += work.events.len();
@@ -129,6 +138,7 @@ impl Queue {
         inbox.waiting = false;
         inbox.running = true;
         let work = std::mem::take(&mut inbox.work);
+        inbox.stopping = work.tells_of_a_stop();
         inner.events -= work.events.len();
         drop(inner);
         if more {
@@ -141,7 +151,7 @@ impl Queue {
     pub(super) fn done(&self, key: &ContainerKey) {
         let mut inner = locked(&self.inner);
         let Some(inbox) = inner.inboxes.get_mut(key) else { return };
-        inbox.running = false;
+        (inbox.running, inbox.stopping) = (false, false);
         if inbox.waiting {
             inner.ready.push_back(key.clone());
             drop(inner);
@@ -174,14 +184,10 @@ impl Queue {
         self.rung.notify_one();
     }
 
-    /// Whether an event waits that tells of somebody stopping the container.
+    /// Whether an event waits, or is being dealt with, that tells of somebody stopping the container.
     pub(super) fn stop_waits(&self, key: &ContainerKey) -> bool {
         let inner = locked(&self.inner);
-        inner.inboxes.get(key).is_some_and(|inbox| {
-            inbox.work.events.iter().any(|arrival| {
-                matches!(arrival.event.kind, EventKind::Kill { .. } | EventKind::Stop | EventKind::Destroy)
-            })
-        })
+        inner.inboxes.get(key).is_some_and(|inbox| inbox.stopping || inbox.work.tells_of_a_stop())
     }
 
     /// Containers with work waiting or in hand, and events waiting.

@@ -12,7 +12,7 @@ use super::timers::Timers;
 use crate::desired::Desired;
 use crate::docker::Client;
 use crate::docker::informer::Seen;
-use crate::observed::{ContainerKey, Nanos, World};
+use crate::observed::{Container, ContainerKey, Nanos, World};
 use crate::outbox::Bell;
 use crate::reconcile::heal::HealMemory;
 use crate::reconcile::plan::Blocked;
@@ -37,6 +37,14 @@ pub(super) struct Attachment {
     pub read_only: bool,
 }
 
+/// One identity's healing memory. Whoever decides holds the lock until the decision is committed; faces read what was
+/// last committed and never wait.
+#[derive(Debug, Default)]
+pub(super) struct Slot {
+    pub lock: Arc<AsyncMutex<()>>,
+    pub memory: ArcSwap<HealMemory>,
+}
+
 /// Everything shared. Faces read it; only the reconcilers write.
 pub struct Shared {
     /// What is in force.
@@ -50,7 +58,9 @@ pub struct Shared {
     pub(super) timers: Timers,
     pub(super) engines: RwLock<HashMap<Arc<str>, Attachment>>,
     pub(super) records: Mutex<HashMap<ContainerKey, Arc<Record>>>,
-    pub(super) healing: Mutex<HashMap<String, Arc<AsyncMutex<HealMemory>>>>,
+    pub(super) healing: Mutex<HashMap<String, Arc<Slot>>>,
+    /// Intents whose call this process has in hand, and whether it may have been sent.
+    pub(super) acting: Mutex<HashMap<String, bool>>,
     pub(super) blocked: Mutex<BTreeMap<ContainerKey, Vec<Blocked>>>,
     pub(super) bells: Mutex<HashMap<String, Bell>>,
     pub(super) own_fault: Mutex<Option<(String, tokio::time::Instant)>>,
@@ -90,8 +100,12 @@ impl Shared {
         locked(&self.records).get(key).cloned()
     }
 
-    pub(super) fn known_containers(&self) -> Vec<ContainerKey> {
-        locked(&self.records).keys().cloned().collect()
+    /// Has everything about every container decided again.
+    pub(super) fn everywhere(&self) {
+        let known: Vec<ContainerKey> = locked(&self.records).keys().cloned().collect();
+        for key in known {
+            self.queue.add(&key, Work::default());
+        }
     }
 
     /// Why nothing is done about a container, as last decided.
@@ -105,13 +119,51 @@ impl Shared {
     }
 
     /// Healing memory of a logical identity, if there is any.
-    pub async fn healing(&self, logical_id: &str) -> Option<HealMemory> {
-        let memory = locked(&self.healing).get(logical_id).cloned()?;
-        Some(memory.lock().await.clone())
+    pub fn healing(&self, logical_id: &str) -> Option<Arc<HealMemory>> {
+        locked(&self.healing).get(logical_id).map(|slot| slot.memory.load_full())
     }
 
-    pub(super) fn healing_slot(&self, logical_id: &str) -> Arc<AsyncMutex<HealMemory>> {
-        locked(&self.healing).entry(logical_id.to_owned()).or_default().clone()
+    /// The memory that belongs to a container, under an identity that no other container uses now.
+    ///
+    /// Labels may give two living containers one identity; then the first keeps it, and the other's id is added.
+    pub(super) fn healing_slot(&self, container: &Container) -> (String, Arc<Slot>) {
+        let mut identity = container.logical_id();
+        let mut healing = locked(&self.healing);
+        let owner = healing.get(&identity).and_then(|slot| slot.memory.load().run.clone());
+        let owner = owner.map(|run| ContainerKey::new(container.key.engine.clone(), run.container));
+        let taken = owner.filter(|owner| *owner != container.key).is_some_and(|owner| {
+            self.with_world(|world| world.containers.get(&owner).is_some_and(|other| other.state.is_up()))
+        });
+        if taken {
+            identity = format!("{identity}#{}", container.key.short_id());
+        }
+        let slot = healing.entry(identity.clone()).or_default().clone();
+        (identity, slot)
+    }
+
+    /// Forgets a memory in which there is nothing to remember.
+    pub(super) fn forget_healthy(&self, logical_id: &str) {
+        let mut healing = locked(&self.healing);
+        if healing.get(logical_id).is_some_and(|slot| **slot.memory.load() == HealMemory::default()) {
+            healing.remove(logical_id);
+        }
+    }
+
+    /// Forgets memories of containers that have been gone since `before`, and says whose.
+    pub(super) fn forget_gone(&self, before: Nanos) -> Vec<String> {
+        let known: std::collections::HashSet<Arc<str>> =
+            locked(&self.records).keys().map(|key| key.id.clone()).collect();
+        let gone = |slot: &Slot| {
+            let memory = slot.memory.load();
+            memory.run.as_ref().is_some_and(|run| run.seen < before && !known.contains(&run.container))
+        };
+        let mut healing = locked(&self.healing);
+        let ids: Vec<String> =
+            healing.iter().filter(|(_, slot)| gone(slot)).map(|(id, _)| id.clone()).collect();
+        for id in &ids {
+            healing.remove(id);
+        }
+        ids
     }
 
     /// Lifts the quarantine of a container in turn with all decisions about it, and waits five seconds at most for

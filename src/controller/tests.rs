@@ -20,7 +20,7 @@ async fn a_quarantine_is_lifted_in_turn_and_stored() {
     let quarantined =
         serde_json::json!({"quarantined": {"since": 1, "why": "5 restarts in 1h"}, "streak": 5});
     let memory = ChangeSet {
-        healing: vec![(container.logical_id(), quarantined.to_string())],
+        healing: vec![(container.logical_id(), Some(quarantined.to_string()))],
         ..ChangeSet::default()
     };
     store.commit(&[memory]).await.expect("committed");
@@ -35,12 +35,12 @@ async fn a_quarantine_is_lifted_in_turn_and_stored() {
     let record = crate::reconcile::record::Record::of_container(&container, Nanos(1));
     shared.records.lock().expect("records").insert(key.clone(), Arc::new(record));
     shared.change_world(|world| world.containers.insert(key.clone(), Arc::new(container)));
-    let held = shared.healing(&logical_id).await.expect("a memory");
+    let held = shared.healing(&logical_id).expect("a memory");
     assert!(held.quarantined.is_some());
 
     assert!(shared.release(&key).await);
-    let memory = shared.healing(&logical_id).await.expect("a memory");
-    assert_eq!((memory.quarantined, memory.streak), (None, 0));
+    let memory = shared.healing(&logical_id).expect("a memory");
+    assert_eq!((&memory.quarantined, memory.streak), (&None, 0));
     let stored = store.load().await.expect("loaded").healing;
     let stored: HealMemory = serde_json::from_str(&stored[&logical_id]).expect("a memory");
     assert_eq!(stored.quarantined, None);

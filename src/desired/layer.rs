@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{rank, reference};
+use super::{condition, rank};
 use crate::resource::condition::Condition;
 use crate::resource::{Object, ObjectKey, Spec};
 
@@ -35,6 +35,6 @@ impl Layers {
         object: &Object,
         known: &BTreeMap<ObjectKey, Arc<Object>>,
     ) -> (Vec<Condition>, Option<String>) {
-        reference::conditions(object, known)
+        condition::of_one(object, known)
     }
 }

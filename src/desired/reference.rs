@@ -1,97 +1,65 @@
-//! Objects that name other objects: does what they name exist?
+//! Objects that name other objects: does what they name exist, and do they name themselves in a circle?
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
+use super::cycle::{self, Cycles};
 use crate::manifest::{LoadedSet, Problem};
 use crate::resource::check::Reference;
-use crate::resource::condition::Condition;
 use crate::resource::{KindId, Object, ObjectKey};
 
-/// Whether what is declared is what is in force.
-const ACCEPTED: &str = "Accepted";
-/// Whether everything named exists.
-const RESOLVED: &str = "ReferencesResolved";
+/// The names in force, by kind.
+pub(super) struct Names(BTreeMap<KindId, BTreeSet<String>>);
+
+impl Names {
+    pub(super) fn of(objects: &[Object]) -> Self {
+        Self::of_keys(&objects.iter().map(Object::key).collect::<Vec<_>>())
+    }
+
+    pub(super) fn of_keys<'k>(keys: impl IntoIterator<Item = &'k ObjectKey>) -> Self {
+        let mut names: BTreeMap<KindId, BTreeSet<String>> = BTreeMap::new();
+        for key in keys {
+            names.entry(key.kind).or_default().insert(key.name.clone());
+        }
+        Self(names)
+    }
+
+    /// Whether what is meant is there.
+    pub(super) fn know(&self, reference: &Reference) -> bool {
+        self.0.get(&reference.kind).is_some_and(|names| names.contains(&reference.name))
+    }
+
+    /// That it is not, and what may have been meant.
+    pub(super) fn message(&self, reference: &Reference) -> String {
+        let Reference { path, kind, name } = reference;
+        let names = self.0.get(kind).into_iter().flatten().map(String::as_str);
+        let hint = crate::manifest::nearest(name, names)
+            .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        format!("{path}: there is no {kind} named `{}`{hint}", name.escape_debug())
+    }
+}
 
 /// A problem for each reference in the directory to an object that is not in force.
-pub(super) fn dangling(set: &LoadedSet, objects: &[Object]) -> Vec<Problem> {
-    let known: BTreeSet<ObjectKey> = objects.iter().map(Object::key).collect();
-    let mut problems = Vec::new();
-    for loaded in &set.objects {
-        for (reference, place) in &loaded.references {
-            if !known.contains(&target(reference)) {
-                problems.push(place.problem(&message(reference, names(objects))));
-            }
-        }
+pub(super) fn dangling(set: &LoadedSet, names: &Names) -> Vec<Problem> {
+    let references = set.objects.iter().flat_map(|loaded| &loaded.references);
+    references
+        .filter(|(reference, _)| !names.know(reference))
+        .map(|(reference, place)| place.problem(&names.message(reference)))
+        .collect()
+}
+
+/// A problem for each circle of services that the directory has a part in, at the first such part.
+pub(super) fn circular(set: &LoadedSet, cycles: &Cycles) -> Vec<Problem> {
+    let mut places = BTreeMap::new();
+    for loaded in set.objects.iter().filter(|loaded| loaded.object.spec.kind() == KindId::MonitoredService) {
+        let needs =
+            loaded.references.iter().filter(|(reference, _)| reference.kind == KindId::MonitoredService);
+        let service = loaded.object.metadata.name.as_str();
+        places.extend(needs.map(|(reference, place)| ((service, reference.name.as_str()), place)));
     }
-    problems
-}
-
-/// Gives every object its conditions.
-pub(super) fn judge(objects: &mut [Object], directory: Option<&LoadedSet>) {
-    let known: BTreeSet<ObjectKey> = objects.iter().map(Object::key).collect();
-    let held: BTreeSet<ObjectKey> = directory
-        .into_iter()
-        .flat_map(|set| &set.objects)
-        .filter(|loaded| loaded.held)
-        .map(|loaded| loaded.object.key())
-        .collect();
-    let verdicts: Vec<_> = objects
-        .iter()
-        .map(|object| {
-            let references = object.validate().references;
-            let missing = references.into_iter().find(|reference| !known.contains(&target(reference)));
-            missing.map(|reference| message(&reference, names(objects)))
-        })
-        .collect();
-    for (object, missing) in objects.iter_mut().zip(verdicts) {
-        let accepted = if held.contains(&object.key()) {
-            Condition::new(
-                ACCEPTED,
-                false,
-                "LastGoodInForce",
-                "the file cannot be read as it is now; what it said last stays in force",
-            )
-        } else {
-            Condition::new(ACCEPTED, true, "Valid", "")
-        };
-        object.status.conditions = with(accepted, missing);
-    }
-}
-
-/// The conditions of one valid object, `known` being the keys of what is in force; and what it names in vain.
-pub(super) fn conditions(
-    object: &Object,
-    known: &BTreeMap<ObjectKey, Arc<Object>>,
-) -> (Vec<Condition>, Option<String>) {
-    let references = object.validate().references;
-    let missing = references
-        .into_iter()
-        .find(|reference| {
-            let target = target(reference);
-            target != object.key() && !known.contains_key(&target)
-        })
-        .map(|reference| message(&reference, known.keys().map(|key| (key.kind, key.name.as_str()))));
-    (with(Condition::new(ACCEPTED, true, "Valid", ""), missing.clone()), missing)
-}
-
-fn with(accepted: Condition, missing: Option<String>) -> Vec<Condition> {
-    let missing = missing.map(|message| Condition::new(RESOLVED, false, "NotFound", &message));
-    [accepted].into_iter().chain(missing).collect()
-}
-
-fn names(objects: &[Object]) -> impl Iterator<Item = (KindId, &str)> {
-    objects.iter().map(|object| (object.spec.kind(), object.metadata.name.as_str()))
-}
-
-fn target(reference: &Reference) -> ObjectKey {
-    ObjectKey { kind: reference.kind, name: reference.name.clone() }
-}
-
-fn message<'a>(reference: &Reference, known: impl Iterator<Item = (KindId, &'a str)>) -> String {
-    let Reference { path, kind, name } = reference;
-    let names = known.filter(|(known, _)| known == kind).map(|(_, name)| name);
-    let hint = crate::manifest::nearest(name, names)
-        .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-    format!("{path}: there is no {kind} named `{}`{hint}", name.escape_debug())
+    let place = |cycle: &Vec<String>| {
+        let nexts = cycle.iter().cycle().skip(1);
+        cycle.iter().zip(nexts).find_map(|(a, b)| places.get(&(a.as_str(), b.as_str())).copied())
+    };
+    let problem = |cycle: &Vec<String>| place(cycle).map(|place| place.problem(&cycle::message(cycle)));
+    cycles.named.iter().filter_map(problem).collect()
 }

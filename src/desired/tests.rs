@@ -126,3 +126,116 @@ fn what_a_bad_file_said_last_stays_in_force_and_says_so() {
     assert_eq!(desired.settings.resync.to_string(), "5m");
     assert_eq!(desired.objects[2].status.conditions[0].reason, "LastGoodInForce");
 }
+
+fn from_directory(text: &str) -> Desired {
+    let set = declared(text);
+    assert_eq!(set.problems, []);
+    Desired::of(Sources { directory: Some(&set), ..Sources::default() })
+}
+
+fn document(kind: &str, name: &str, spec: &str) -> String {
+    format!("---\napiVersion: portreeve/v1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec: {spec}\n")
+}
+
+fn lines(problems: &[Problem]) -> Vec<String> {
+    problems.iter().map(ToString::to_string).collect()
+}
+
+/// `type=status/reason` of the object with this key.
+fn conditions(desired: &Desired, key: &str) -> Vec<String> {
+    let object = desired.objects.iter().find(|object| object.key().to_string() == key).expect(key);
+    let text = |c: &crate::resource::condition::Condition| format!("{}={:?}/{}", c.kind, c.status, c.reason);
+    object.status.conditions.iter().map(text).collect()
+}
+
+#[test]
+fn references_of_every_kind_are_resolved_and_near_names_offered() {
+    let text = document("Probe", "port", "{tcpSocket: {port: 80}}")
+        + &document("NotificationSink", "ops", "{log: {}}")
+        + &document("DiscoveryRegistry", "main", "{url: 'http://a'}")
+        + &document("MonitoredService", "db", "{target: {host: db, port: 5432}}")
+        + &document(
+            "MonitoredService",
+            "web",
+            "{selector: {all: true}, probes: [{probeRef: port}, {name: own, icmp: {}}], dependsOn: [db],
+  autoheal: {policyRef: default}, discovery: {registryRef: main}, notify: [{sinkRef: ops}]}",
+        );
+    let desired = from_directory(&text);
+    assert_eq!((lines(&desired.problems), lines(&desired.warnings)), (vec![], vec![]));
+    let web = &desired.services["web"];
+    assert_eq!(web.probes.keys().collect::<Vec<_>>(), ["own", "port"]);
+    assert_eq!(web.probes["port"], desired.probes["port"]);
+    assert_eq!(web.depends_on, ["db"]);
+    assert_eq!(
+        conditions(&desired, "MonitoredService/web"),
+        ["Accepted=True/Valid", "Ready=Unknown/NotImplemented", "ReferencesResolved=True/Resolved"]
+    );
+    assert_eq!(conditions(&desired, "Probe/port"), ["Accepted=True/Valid", "Ready=Unknown/NotImplemented"]);
+    assert_eq!(conditions(&desired, "DiscoveryRegistry/main"), ["Accepted=True/Valid"]);
+
+    let wrong = text
+        .replace("probeRef: port", "probeRef: prot")
+        .replace("[db]", "[dbb]")
+        .replace("policyRef: default", "policyRef: defualt")
+        .replace("registryRef: main", "registryRef: mian")
+        .replace("sinkRef: ops", "sinkRef: op");
+    let desired = from_directory(&wrong);
+    assert_eq!(
+        lines(&desired.problems),
+        [
+            "conf/a.yaml:25:51: spec.probes[0].probeRef: there is no Probe named `prot`; did you mean `port`?",
+            "conf/a.yaml:25:94: spec.dependsOn[0]: there is no MonitoredService named `dbb`; did you mean `db`?",
+            "conf/a.yaml:26:25: spec.autoheal.policyRef: there is no AutohealPolicy named `defualt`; did you mean `default`?",
+            "conf/a.yaml:26:60: spec.discovery.registryRef: there is no DiscoveryRegistry named `mian`; did you mean `main`?",
+            "conf/a.yaml:26:86: spec.notify[0].sinkRef: there is no NotificationSink named `op`; did you mean `ops`?",
+        ]
+    );
+    let web = &desired.services["web"];
+    assert_eq!((web.probes.len(), web.depends_on.len()), (1, 0));
+    assert_eq!(conditions(&desired, "MonitoredService/web")[2], "ReferencesResolved=False/NotFound");
+}
+
+#[test]
+fn services_that_depend_on_each_other_in_a_circle_are_refused_and_stay_watched() {
+    let service = |name: &str, needs: &str| {
+        document("MonitoredService", name, &format!("{{selector: {{all: true}}, dependsOn: [{needs}]}}"))
+    };
+    let desired =
+        from_directory(&(service("a", "b") + &service("b", "c") + &service("c", "a, d") + &service("d", "")));
+    assert_eq!(
+        lines(&desired.problems),
+        ["conf/a.yaml:5:43: spec.dependsOn: a service cannot depend on itself: a → b → c → a"]
+    );
+    assert_eq!(conditions(&desired, "MonitoredService/b")[0], "Accepted=False/DependencyCycle");
+    assert_eq!(conditions(&desired, "MonitoredService/d")[0], "Accepted=True/Valid");
+    let needs: Vec<_> = desired.services.values().map(|service| service.depends_on.join(" ")).collect();
+    assert_eq!(needs, ["", "", "d", ""]);
+}
+
+#[test]
+fn what_can_have_no_effect_is_a_warning_and_not_an_error() {
+    let text = document("Silence", "s", "{selector: {}, endsAt: 2030-01-01T00:00:00Z}")
+        + &document("AutohealPolicy", "p", "{}")
+        + &document("AutohealPolicy", "q", "{}")
+        + &document("NotificationSink", "n", "{log: {}}")
+        + &document(
+            "MonitoredService",
+            "m",
+            "{selector: {compose: {project: a}, labels: {com.docker.compose.project: b}}, autoheal: {policyRef: q}}",
+        );
+    let desired = from_directory(&text);
+    assert_eq!(lines(&desired.problems), Vec::<String>::new());
+    assert_eq!(
+        lines(&desired.warnings),
+        [
+            "conf/a.yaml:5:8: spec.selector: an empty selector matches nothing; `all: true` matches everything",
+            "conf/a.yaml:9:18: selects no container, and no MonitoredService refers to it",
+            "conf/a.yaml:19:18: selects no container, and nothing refers to it: it is told nothing",
+            "conf/a.yaml:25:8: spec.selector: nothing matches: compose.project asks for \"a\", the label \
+             com.docker.compose.project for \"b\"",
+        ]
+    );
+    assert!(desired.warnings[0].rendered.starts_with("warning: "), "{}", desired.warnings[0].rendered);
+    let silence = desired.objects.iter().find(|object| object.metadata.name == "s").expect("an object");
+    assert!(silence.status.conditions[0].message.contains("matches nothing"));
+}

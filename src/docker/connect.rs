@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bollard::errors::Error;
-use bollard::{API_DEFAULT_VERSION, ClientVersion, Docker};
+use bollard::{API_DEFAULT_VERSION, Docker};
 
 use super::DockerError;
 use crate::resource::docker_host::DockerHostSpec;
@@ -53,15 +53,20 @@ pub(super) async fn docker(spec: &DockerHostSpec) -> Result<Docker, DockerError>
     )))
 }
 
-/// Refuses engines before API 1.41.
-pub(super) fn check_version(found: &str) -> Result<(), DockerError> {
-    let too_old = || DockerError::TooOld { found: found.to_owned() };
-    let (major, minor) = found.split_once('.').ok_or_else(too_old)?;
-    let version = ClientVersion {
-        major_version: major.parse().map_err(|_| too_old())?,
-        minor_version: minor.parse().map_err(|_| too_old())?,
+/// The oldest engine API that is supported: Docker 20.10.
+const OLDEST: (u32, u32) = (1, 41);
+
+/// Refuses engines before API 1.41, and before what the DockerHost asks for.
+pub(super) fn check_version(found: &str, asked: Option<&str>) -> Result<(), DockerError> {
+    let parse = |version: &str| {
+        let (major, minor) = version.split_once('.')?;
+        Some((major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?))
     };
-    if (version.major_version, version.minor_version) < (1, 41) { Err(too_old()) } else { Ok(()) }
+    let needed = asked.and_then(parse).unwrap_or(OLDEST).max(OLDEST);
+    if parse(found).is_some_and(|found| found >= needed) {
+        return Ok(());
+    }
+    Err(DockerError::TooOld { found: found.to_owned(), needed: format!("{}.{}", needed.0, needed.1) })
 }
 
 pub(super) fn error(endpoint: &str, error: Error) -> DockerError {
@@ -94,11 +99,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn engines_before_20_10_are_refused() {
-        for (version, accepted) in
-            [("1.41", true), ("1.52", true), ("2.0", true), ("1.40", false), ("", false)]
-        {
-            assert_eq!(check_version(version).is_ok(), accepted, "{version}");
+    fn engines_before_20_10_or_before_what_is_asked_for_are_refused() {
+        for (found, asked, accepted) in [
+            ("1.41", None, true),
+            ("1.52", Some("1.41"), true),
+            ("2.0", None, true),
+            ("1.40", None, false),
+            ("", None, false),
+            ("1.41", Some("1.45"), false),
+            ("1.40", Some("1.24"), false),
+        ] {
+            assert_eq!(check_version(found, asked).is_ok(), accepted, "{found} {asked:?}");
         }
     }
 }

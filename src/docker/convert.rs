@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bollard::models::{
-    ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary, EventMessage, HealthStatusEnum,
-    HostConfig, RestartPolicyNameEnum,
+    ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary, EventMessage, EventMessageTypeEnum,
+    HealthStatusEnum, HostConfig, RestartPolicyNameEnum,
 };
 
 use super::{DockerError, Fingerprint, Listed, uptime};
@@ -160,6 +160,10 @@ pub(super) fn listed(engine: &Arc<str>, row: &ContainerSummary) -> Option<Listed
 
 /// An event of a container; `None` for what is not one or does not matter here.
 pub(super) fn event(engine: &Arc<str>, message: EventMessage) -> Option<EngineEvent> {
+    // Networks, volumes and images are created and destroyed too.
+    if message.typ != Some(EventMessageTypeEnum::CONTAINER) {
+        return None;
+    }
     let actor = message.actor?;
     let mut attributes = actor.attributes.unwrap_or_default();
     let action = message.action?;
@@ -239,6 +243,16 @@ mod tests {
         assert_eq!(event.kind, EventKind::Health(Health::Unhealthy));
         assert_eq!((event.name.as_str(), event.image.as_str(), event.at), ("web", "nginx", Nanos(17)));
         assert_eq!(event.labels, BTreeMap::from([("autoheal".to_owned(), "true".to_owned())]));
+    }
+
+    #[test]
+    fn what_happens_to_networks_is_not_an_event_of_a_container() {
+        let message: EventMessage = serde_json::from_value(serde_json::json!({
+            "Type": "network", "Action": "destroy", "timeNano": 17,
+            "Actor": {"ID": "n1", "Attributes": {"name": "shop_default", "type": "bridge"}}
+        }))
+        .expect("an event");
+        assert_eq!(event(&"local".into(), message), None);
     }
 
     #[test]

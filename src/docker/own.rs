@@ -18,7 +18,8 @@ pub fn own_containers() -> BTreeSet<Arc<str>> {
 /// or the source of the files the engine mounts into each container (`…/containers/<id>/hostname`).
 fn ids(text: &str) -> impl Iterator<Item = Arc<str>> {
     text.lines().filter_map(|line| {
-        let candidate = match line.find("/containers/") {
+        // The last one: the engine's own directory may lie below another of that name.
+        let candidate = match line.rfind("/containers/") {
             Some(at) if line.contains("/hostname") || line.contains("/resolv.conf") => {
                 line[at + "/containers/".len()..].split('/').next()?
             }

@@ -45,6 +45,7 @@ impl Queue for BillingQueue {
     }
 
     async fn work(&self, lane: Lane) -> Worked {
+        let mut attempts = lane.attempts;
         for bill in &lane.bills {
             // The next bill of the lane waits for this to be stored: after a crash at most the last one is sent again.
             let worked = match self.deliver(&lane.key, bill).await {
@@ -52,8 +53,12 @@ impl Queue for BillingQueue {
                     let taken = Settlement::BillDelivered { seq: bill.seq };
                     self.office.settled(taken, Worked::Delivered).await
                 }
-                Err(error) => self.office.settled(self.failed(&lane, bill, &error), Worked::Failed).await,
+                Err(error) => {
+                    let failed = self.failed(&lane.key, attempts, bill, &error);
+                    self.office.settled(failed, Worked::Failed).await
+                }
             };
+            attempts = 0;
             if worked != Worked::Delivered {
                 return worked;
             }
@@ -84,7 +89,13 @@ impl BillingQueue {
         Ok(())
     }
 
-    fn failed(&self, lane: &Lane, bill: &PendingBill, error: &DeliveryError) -> Settlement {
+    fn failed(
+        &self,
+        key: &ContainerKey,
+        attempts: u32,
+        bill: &PendingBill,
+        error: &DeliveryError,
+    ) -> Settlement {
         let (verdict, retry_after) = match error {
             DeliveryError::Status { status, retry_after } => (retry::verdict(*status), *retry_after),
             DeliveryError::Transport(_) | DeliveryError::Secret(_) | DeliveryError::Url(_) => {
@@ -93,18 +104,14 @@ impl BillingQueue {
         };
         let outcome = if verdict == Verdict::Never { "parked" } else { "retried" };
         counter!("portreeve_deliveries_total", "kind" => "BillingService", "target" => self.name.clone(), "outcome" => outcome).increment(1);
-        warn!(target: "portreeve::billing", service = %self.name, event = %bill.event, container = %lane.key.id, outcome, "Failed to notify Billing Service: {error}");
-        let (target, key) = (self.name.clone(), lane.key.clone());
+        warn!(target: "portreeve::billing", service = %self.name, event = %bill.event, container = %key.id, outcome, "Failed to notify Billing Service: {error}");
+        let (target, key) = (self.name.clone(), key.clone());
         match verdict {
             Verdict::Never => Settlement::LaneParked { target, key, error: error.to_string() },
             Verdict::Taken | Verdict::Later => {
-                let attempts = lane.attempts.saturating_add(1);
-                let wait = retry::wait(
-                    &self.spec.retry,
-                    attempts,
-                    retry_after,
-                    seed(&self.name, &lane.key, attempts),
-                );
+                let attempts = attempts.saturating_add(1);
+                let wait =
+                    retry::wait(&self.spec.retry, attempts, retry_after, seed(&self.name, &key, attempts));
                 Settlement::LaneWaits {
                     target,
                     key,

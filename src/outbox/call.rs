@@ -24,6 +24,9 @@ struct Clients {
     tls: OnceLock<reqwest::Client>,
 }
 
+/// Bytes of an answer that are read, and dropped, to be able to use its connection again.
+const LONGEST_ANSWER: usize = 64 * 1024;
+
 /// What is sent.
 #[derive(Debug)]
 pub(super) struct Call<'a> {
@@ -75,11 +78,20 @@ impl HttpClient {
             }
             request = request.header(CONTENT_TYPE, "application/json").body(body);
         }
-        let answer = request.send().await.map_err(|error| DeliveryError::Transport(reason(&error)))?;
+        let mut answer = request.send().await.map_err(|error| DeliveryError::Transport(reason(&error)))?;
         let status = answer.status();
         if status.is_success() {
             // The connection can be used again once the answer has been read; a long one is not worth it.
-            let _ = tokio::time::timeout(Duration::from_millis(200), answer.bytes()).await;
+            let read = async {
+                let mut left = LONGEST_ANSWER;
+                while let Ok(Some(chunk)) = answer.chunk().await {
+                    left = left.saturating_sub(chunk.len());
+                    if left == 0 {
+                        break;
+                    }
+                }
+            };
+            let _ = tokio::time::timeout(Duration::from_millis(200), read).await;
             return Ok(());
         }
         Err(DeliveryError::Status { status: status.as_u16(), retry_after: retry_after(answer.headers()) })

@@ -23,7 +23,7 @@ const STORE_DOWN: Duration = Duration::from_secs(1);
 /// A look at the queue even if nobody rang and nothing is due: a safety net, cheap.
 const LOOK_EVERY: Duration = Duration::from_secs(300);
 /// How long calls in hand may take once everything stops.
-const LAST_CALLS: Duration = Duration::from_secs(8);
+const LAST_CALLS: Duration = Duration::from_secs(5);
 
 /// The queue of one target.
 #[async_trait]

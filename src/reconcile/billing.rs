@@ -19,6 +19,12 @@ pub struct Follower {
     pub open: BTreeSet<String>,
     /// Whether it was sent anything, so that it gets `removed`.
     pub told: bool,
+    /// The events it last asked for.
+    #[serde(default)]
+    pub events: Vec<BillingEvent>,
+    /// The host it last asked to be named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
 }
 
 /// One event to send to one service: the bytes are frozen here.
@@ -57,81 +63,105 @@ struct Body<'a> {
     host: &'a str,
 }
 
+/// What a service asked for, as declared now or, while it is not declared, as it last was.
+struct Terms<'a> {
+    target: &'a str,
+    selected: bool,
+    events: &'a [BillingEvent],
+    host: Option<&'a str>,
+}
+
 /// The events that `transitions` cause, and the `started` of open runs that a service selects but was not told of
 /// (a service declared, or a selector widened, while they run).
+///
+/// What happens while a service is not declared is billed on its last terms, and held until it comes back.
 pub fn bills(
     account: &Account<'_>,
     services: &BTreeMap<String, BillingServiceSpec>,
     followers: &mut BTreeMap<String, Follower>,
     transitions: &[Transition],
 ) -> Vec<Bill> {
-    let mut bills = Vec::new();
+    let mut all = Vec::new();
     for (target, spec) in services {
         let selected = spec.selector.matches(&account.subject);
         if !selected && !followers.get(target).is_some_and(|follower| follower.told) {
             continue;
         }
         let follower = followers.entry(target.clone()).or_default();
-        let mut send = |run: Option<&str>, event: EventName, at: Nanos| {
-            if spec.events.iter().any(|wanted| name(*wanted) == event) {
-                bills.push(bill(account, target, spec, run, event, at));
-            }
-        };
-        for transition in transitions {
-            let (event, run, at) = transition.parts();
-            match transition {
-                Transition::Created { .. } => {
-                    if selected {
-                        send(None, event, at);
-                    }
-                }
-                Transition::Started { run: key, .. } => {
-                    if selected {
-                        follower.open.insert(key.clone());
-                        follower.told = true;
-                        send(run, event, at);
-                    }
-                }
-                Transition::Stopped { run: key, .. } => {
-                    // A run whose beginning nobody saw has an end all the same.
-                    if follower.open.remove(key) || (selected && key.starts_with("d:")) {
-                        follower.told = true;
-                        send(run, event, at);
-                    }
-                }
-                Transition::Removed { .. } => send(None, event, at),
-            }
+        follower.events.clone_from(&spec.events);
+        follower.host.clone_from(&spec.host);
+        let terms = Terms { target, selected, events: &spec.events, host: spec.host.as_deref() };
+        all.extend(bills_of(account, &terms, &mut follower.open, &mut follower.told, transitions));
+    }
+    for (target, follower) in followers.iter_mut().filter(|(target, _)| !services.contains_key(*target)) {
+        let Follower { open, told, events, host } = follower;
+        if *told {
+            let terms = Terms { target, selected: false, events, host: host.as_deref() };
+            all.extend(bills_of(account, &terms, open, told, transitions));
         }
-        if selected && account.ledger.removed.is_none() {
-            let open = account.ledger.runs.iter().filter(|run| run.ended.is_none());
-            for run in open {
-                if follower.open.insert(run.key.clone()) {
-                    follower.told = true;
-                    send(Some(&run.key), EventName::Started, run.started);
+    }
+    all
+}
+
+fn bills_of(
+    account: &Account<'_>,
+    terms: &Terms<'_>,
+    open: &mut BTreeSet<String>,
+    told: &mut bool,
+    transitions: &[Transition],
+) -> Vec<Bill> {
+    let mut bills = Vec::new();
+    let mut send = |run: Option<&str>, event: EventName, at: Nanos| {
+        if terms.events.iter().any(|wanted| name(*wanted) == event) {
+            bills.push(bill(account, terms, run, event, at));
+        }
+    };
+    for transition in transitions {
+        let (event, run, at) = transition.parts();
+        match transition {
+            Transition::Created { .. } => {
+                if terms.selected {
+                    send(None, event, at);
                 }
+            }
+            Transition::Started { run: key, .. } => {
+                if terms.selected {
+                    open.insert(key.clone());
+                    *told = true;
+                    send(run, event, at);
+                }
+            }
+            Transition::Stopped { run: key, .. } => {
+                // A run whose beginning nobody saw has an end all the same.
+                if open.remove(key) || (terms.selected && key.starts_with("d:")) {
+                    *told = true;
+                    send(run, event, at);
+                }
+            }
+            Transition::Removed { .. } => send(None, event, at),
+        }
+    }
+    if terms.selected && account.ledger.removed.is_none() {
+        for run in account.ledger.runs.iter().filter(|run| run.ended.is_none()) {
+            if open.insert(run.key.clone()) {
+                *told = true;
+                send(Some(&run.key), EventName::Started, run.started);
             }
         }
     }
     bills
 }
 
-fn bill(
-    account: &Account<'_>,
-    target: &str,
-    spec: &BillingServiceSpec,
-    run: Option<&str>,
-    event: EventName,
-    at: Nanos,
-) -> Bill {
+fn bill(account: &Account<'_>, terms: &Terms<'_>, run: Option<&str>, event: EventName, at: Nanos) -> Bill {
     let body = Body {
         event: event.as_str(),
         container_id: account.container,
         image: account.subject.image,
         timestamp: at.rfc3339_millis_offset(),
-        host: spec.host.as_deref().unwrap_or(account.host),
+        host: terms.host.unwrap_or(account.host),
     };
     Bill {
-        target: target.to_owned(),
+        target: terms.target.to_owned(),
         id: event_id(account.container, run, event),
         event,
         // A struct of strings always serialises.
@@ -232,6 +262,19 @@ mod tests {
         let removed = Transition::Removed { at: Nanos(STARTED) };
         assert_eq!(sent(&ledger, &narrowed, &mut followers, &[stopped(), removed.clone()]).len(), 2);
         assert_eq!(sent(&ledger, &narrowed, &mut BTreeMap::new(), &[stopped(), removed]).len(), 0);
+    }
+
+    #[test]
+    fn what_happens_while_a_service_is_not_declared_is_billed_all_the_same() {
+        let mut followers = BTreeMap::new();
+        sent(&open_run(), &spec(Selector::everything()), &mut followers, &[started()]);
+        let mut ledger = open_run();
+        ledger.runs[0].ended = Some(Nanos(STARTED));
+        let subject = Subject { engine: "local", name: "web", image: "nginx", labels: &BTreeMap::new() };
+        let account = Account { subject, container: "c1", host: "box", ledger: &ledger };
+        let bills = bills(&account, &BTreeMap::new(), &mut followers, &[stopped()]);
+        assert_eq!(bills.len(), 1);
+        assert_eq!((bills[0].target.as_str(), bills[0].event), ("billing", EventName::Stopped));
     }
 
     #[test]

@@ -81,6 +81,18 @@ pub fn update(
             changed.push(name.clone());
         }
     }
+    // One that is no longer declared may come back, and must then find what is true: its cells are held meanwhile.
+    for (name, known) in wanted.iter_mut().filter(|(name, _)| !registries.contains_key(*name)) {
+        let now = match container {
+            Some(container) if container.state.is_up() => continue,
+            Some(_) => Wanted::Down,
+            None => Wanted::Absent,
+        };
+        if *known != now && *known != Wanted::Absent {
+            *known = now;
+            changed.push(name.clone());
+        }
+    }
     changed
 }
 
@@ -223,6 +235,17 @@ mod tests {
         web.health = Some(Health::Unhealthy);
         assert_eq!(update(Some(&web), "box", &healthy, &mut wanted), ["reg"]);
         assert_eq!(wanted["reg"], Wanted::Down);
+    }
+
+    #[test]
+    fn a_registry_that_is_not_declared_for_a_while_misses_nothing() {
+        let (mut wanted, none) = (BTreeMap::new(), BTreeMap::new());
+        update(Some(&container(State::Running)), "box", &registries(serde_json::json!({})), &mut wanted);
+        assert!(update(Some(&container(State::Running)), "box", &none, &mut wanted).is_empty());
+        assert_eq!(update(Some(&container(State::Exited)), "box", &none, &mut wanted), ["reg"]);
+        assert_eq!(update(None, "box", &none, &mut wanted), ["reg"]);
+        assert_eq!(wanted["reg"], Wanted::Absent);
+        assert!(update(None, "box", &none, &mut wanted).is_empty());
     }
 
     #[test]

@@ -97,7 +97,15 @@ impl<'a> Entry<'_, 'a> {
             self.ledger.runs[index].start_event.get_or_insert(at);
             return;
         }
-        if self.is_overtaken(at) {
+        if let Some(later) = self.overtaking(at) {
+            // The gap was told already if the run before was still open when it was superseded.
+            match self.ledger.runs.iter().rev().find(|run| run.started <= at) {
+                Some(before) if before.end_event.is_none() => {}
+                before => {
+                    let from = before.and_then(|run| run.ended).unwrap_or(self.first_contact);
+                    self.gap(from, later, "a run that came and went before another was seen by inspect");
+                }
+            }
             return;
         }
         // No inspect can ever show that run again.
@@ -124,10 +132,11 @@ impl<'a> Entry<'_, 'a> {
         self.report_start(format!("t:{}", at.0), at);
     }
 
-    /// Whether an inspect alone showed a run that began after `at`: what comes in between comes too late to be told in
-    /// order, and the gap before that run covers it.
-    fn is_overtaken(&self, at: Nanos) -> bool {
-        self.ledger.runs.iter().any(|run| run.started > at && run.start_event.is_none())
+    /// When a run began that an inspect alone showed, if one did after `at`: what comes in between comes too late to be
+    /// told in order, and is a gap before that run.
+    fn overtaking(&self, at: Nanos) -> Option<Nanos> {
+        let overtaking = |run: &&Run| run.started > at && run.start_event.is_none();
+        self.ledger.runs.iter().find(overtaking).map(|run| run.started)
     }
 
     fn died(&mut self, at: Nanos, exit_code: i64) {
@@ -151,7 +160,7 @@ impl<'a> Entry<'_, 'a> {
 
     /// A die event of a run whose beginning was not seen.
     fn died_unseen(&mut self, at: Nanos, exit_code: i64) {
-        if self.is_overtaken(at) {
+        if self.overtaking(at).is_some() {
             return;
         }
         if let Some((container, started)) = self.shown().filter(|(container, started)| {

@@ -8,7 +8,7 @@ use super::billing::Follower;
 use super::cause::StopMarks;
 use super::discovery::Wanted;
 use super::lifecycle::Ledger;
-use crate::observed::{Container, ContainerKey, EngineEvent, Nanos};
+use crate::observed::{Container, ContainerKey, EngineEvent, Nanos, logical_id};
 use crate::resource::Subject;
 
 /// Everything that decisions about one container need from before.
@@ -80,6 +80,11 @@ impl Record {
             told: None,
             last_known,
         }
+    }
+
+    /// The name under which healing memory is kept; see [`Container::logical_id`].
+    pub fn logical_id(&self) -> String {
+        logical_id(&self.key.engine, &self.name, &self.labels)
     }
 
     /// What selectors look at.

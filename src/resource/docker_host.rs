@@ -23,7 +23,8 @@ pub struct DockerHostSpec {
     /// Certificates for a `tcp://` endpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<DockerTls>,
-    /// The engine API version spoken, such as `"1.41"`; left out: the newest both sides know.
+    /// The engine API version that the engine must speak at least, such as `"1.41"`; an older engine is refused.
+    /// Calls name no version, so an engine answers in its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^1\\.[0-9]{1,3}$"))]
     pub api_version: Option<String>,

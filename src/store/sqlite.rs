@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use sqlx::ConnectOptions;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -59,17 +60,28 @@ impl Sqlite {
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_secs(5));
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+            .busy_timeout(Duration::from_secs(5))
+            // Its warnings of slow statements would print what is committed.
+            .disable_statement_logging();
+        let writer = pool(1).connect_with(options.clone()).await?;
         let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&writer).await?;
         if !recent_enough(&version) {
             return Err(unfit(format!("SQLite {version} is too old: 3.51.3 or later is needed")));
         }
         migrator().run(&writer).await?;
-        let readers =
-            SqlitePoolOptions::new().max_connections(2).connect_with(options.read_only(true)).await?;
+        let readers = pool(2).connect_with(options.read_only(true)).await?;
         Ok(Self { writer, readers, _lock: lock })
     }
+}
+
+/// Connections to a file do not go stale: they are neither tested before use, which costs each commit a round to their
+/// thread, nor closed and opened again by the clock while nothing happens.
+fn pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
 }
 
 fn lock(path: &Path) -> Result<File, StoreError> {

@@ -175,8 +175,10 @@ async fn what_waits_for_a_deleted_service_is_held_in_sight_and_sent_when_it_is_b
     let marker = scene.lab.container("marker").start().await;
     scene.registered(&[&web, &marker]).await;
     assert_eq!(scene.names(web.id()), Vec::<String>::new());
+    web.stop().await;
+    scene.told(&web, "stop", 1).await;
     scene.declare_services("labels", &scene.of_the_lab());
-    scene.billed(web.id(), &["started"]).await;
+    scene.billed(web.id(), &["started", "stopped"]).await;
     scene.billed(marker.id(), &["started"]).await;
     billing_waits(&scene, 0, false).await;
     scene.receiver.state().assert_clean();

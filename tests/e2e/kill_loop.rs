@@ -148,6 +148,10 @@ async fn kill_loop(kills: usize, events: usize) {
     // What is left is delivered whether calls fail or not; the waits would only make this longer.
     scene.receiver.discovery.faults(Faults::default());
     scene.receiver.billing.faults(Faults::default());
+    // A success wakes what waits; two, since the services are not asked again within a second.
+    let marker = scene.lab.container("marker").start().await;
+    scene.billed_within(marker.id(), &["started"], CATCH_UP).await;
+    marker.stop().await;
 
     wait::until("all is told as the engine tells it", CATCH_UP, || async {
         let deviations = deviations(&scene, &record);
@@ -161,7 +165,8 @@ async fn kill_loop(kills: usize, events: usize) {
     let options = ListContainersOptionsBuilder::default().build();
     let running = scene.engine.docker().list_containers(Some(options)).await.unwrap();
     let running: BTreeSet<String> = running.into_iter().filter_map(|container| container.id).collect();
-    wait::until("the registry holds what runs", CATCH_UP, || async {
+    // Longer: a registration may have failed many times in a row, and its next try be a minute away.
+    wait::until("the registry holds what runs", CATCH_UP * 3, || async {
         let up: BTreeSet<String> =
             scene.receiver.look(|state| state.up().into_iter().map(str::to_owned).collect());
         let differ: Vec<String> = up.symmetric_difference(&running).cloned().collect();

@@ -8,7 +8,7 @@ use super::source::File;
 const PURE: [&str; 6] = ["resource", "observed", "desired", "reconcile", "probe::threshold", "outbox::retry"];
 
 /// What a pure module does not name.
-const IMPURE: [&str; 23] = [
+const IMPURE: &[&str] = &[
     "tokio",
     "bollard",
     "reqwest",
@@ -18,7 +18,10 @@ const IMPURE: [&str; 23] = [
     "tracing",
     "metrics",
     "std::fs",
-    "std::net",
+    "std::net::TcpListener",
+    "std::net::TcpStream",
+    "std::net::ToSocketAddrs",
+    "std::net::UdpSocket",
     "std::time::SystemTime",
     "std::time::Instant",
     "std::thread",

@@ -16,6 +16,8 @@ pub struct File {
     pub lines: usize,
     /// Modules it declares in files of their own.
     pub declares: Vec<String>,
+    /// Those of them that are there for tests alone.
+    pub tests: Vec<String>,
     /// Paths it names outside of tests: the line, and the path from a crate's name or `crate`.
     pub names: Vec<(usize, Vec<String>)>,
 }
@@ -38,6 +40,17 @@ pub fn read(root: &Path) -> Vec<File> {
         }
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
+    let tests: Vec<Vec<String>> = files
+        .iter()
+        .flat_map(|file| {
+            file.tests.iter().map(|name| [file.module.as_slice(), std::slice::from_ref(name)].concat())
+        })
+        .collect();
+    // Files of tests only: they are bound by no law but to be declared.
+    for file in files.iter_mut().filter(|file| tests.iter().any(|test| file.module.starts_with(test))) {
+        file.lines = 0;
+        file.names.clear();
+    }
     files
 }
 
@@ -49,12 +62,11 @@ impl File {
             _ => inner.split('/').map(str::to_owned).collect(),
         };
         let mut tokens = tokens(text);
-        let declares = declared(&tokens);
+        let (declares, tests) = (declared(&tokens), declared_for_tests(&tokens));
         let tested = cut_tests(&mut tokens);
-        // A file of tests only: it is bound by no law but to be declared.
-        let all_tests = module.last().is_some_and(|name| name == "tests");
-        let names = if all_tests { Vec::new() } else { names(&tokens, &module) };
-        Self { path: path.to_owned(), lines: text.lines().count() - tested, declares, names, module }
+        let names = names(&tokens, &module);
+        let lines = text.lines().count() - tested;
+        Self { path: path.to_owned(), lines, declares, tests, names, module }
     }
 
     /// The file that must declare this one, and under which name; `None` for the roots.
@@ -80,12 +92,22 @@ fn declared(tokens: &[Token]) -> Vec<String> {
     declarations.map(|at| text(tokens, at + 1).to_owned()).collect()
 }
 
+/// The names of `#[cfg(test)] mod …;`.
+fn declared_for_tests(tokens: &[Token]) -> Vec<String> {
+    let declarations = (0..tokens.len()).filter(|at| {
+        (0..TESTS_ONLY.len()).all(|n| text(tokens, at + n) == TESTS_ONLY[n]) && text(tokens, at + 9) == ";"
+    });
+    declarations.map(|at| text(tokens, at + 8).to_owned()).collect()
+}
+
+/// How a module of tests begins.
+const TESTS_ONLY: [&str; 8] = ["#", "[", "cfg", "(", "test", ")", "]", "mod"];
+
 /// Removes `#[cfg(test)] mod … { … }` and gives the number of lines removed.
 fn cut_tests(tokens: &mut Vec<Token>) -> usize {
-    let marker = ["#", "[", "cfg", "(", "test", ")", "]", "mod"];
     let mut lines = 0;
     while let Some(begin) = (0..tokens.len()).find(|at| {
-        (0..marker.len()).all(|n| text(tokens, at + n) == marker[n]) && text(tokens, at + 9) == "{"
+        (0..TESTS_ONLY.len()).all(|n| text(tokens, at + n) == TESTS_ONLY[n]) && text(tokens, at + 9) == "{"
     }) {
         let (mut depth, mut end) = (0_i32, begin + 9);
         while end < tokens.len() {

@@ -55,7 +55,10 @@ async fn exchange(
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|e| failed(&e))?;
     let driver = tokio::spawn(connection);
 
-    let mut request = Request::builder().method(method).uri(path).header(HOST, authority);
+    let mut request = Request::builder().method(method).uri(path);
+    if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+        request = request.header(HOST, authority);
+    }
     for (name, value) in headers {
         request = request.header(*name, *value);
     }

@@ -63,6 +63,18 @@ impl Portreeve {
         self
     }
 
+    /// Another address than the free loopback port it was given.
+    pub fn listen(&mut self, address: &str) {
+        let at = self.args.iter().position(|arg| arg == "--listen").expect("it listens");
+        address.clone_into(&mut self.args[at + 1]);
+    }
+
+    /// Takes a flag and its value away again.
+    pub fn without(&mut self, flag: &str) {
+        let at = self.args.iter().position(|arg| arg == flag).expect("the flag was given");
+        self.args.drain(at..at + 2);
+    }
+
     /// Which engine it watches: an [`super::engine::Engine::endpoint`] or a proxy's.
     #[must_use]
     pub fn docker_host(self, endpoint: &str) -> Self {

@@ -1,5 +1,7 @@
 //! Feeding the healing decision, and keeping its memory.
 
+use std::sync::Arc;
+
 use metrics::counter;
 use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
@@ -7,7 +9,7 @@ use uuid::Uuid;
 use super::telling::{Line, event};
 use super::{Outcome, Reconciler};
 use crate::controller::queue::{Arrival, Break, Work};
-use crate::controller::shared::{Attachment, locked};
+use crate::controller::shared::{Attachment, Slot, locked};
 use crate::desired::PolicyChoice;
 use crate::observed::{Container, EventKind, Health, Nanos};
 use crate::reconcile::cause::{Fact, Seen, StopHabits};
@@ -18,12 +20,12 @@ use crate::resource::Duration;
 use crate::store::{NewEvent, Severity};
 
 /// Healing memory that was decided on, to be kept once it is committed. Holds the memory's lock until then.
-pub(super) struct Pending(Option<(OwnedMutexGuard<HealMemory>, HealMemory)>);
+pub(super) struct Pending(Option<(OwnedMutexGuard<()>, Arc<Slot>, HealMemory)>);
 
 impl Pending {
     pub(super) fn store(self) {
-        if let Some((mut slot, memory)) = self.0 {
-            *slot = memory;
+        if let Some((_lock, slot, memory)) = self.0 {
+            slot.memory.store(Arc::new(memory));
         }
     }
 }
@@ -37,13 +39,22 @@ impl Reconciler {
         work: &Work,
         outcome: &mut Outcome,
     ) -> Pending {
+        for (intent, _) in &work.concluded {
+            locked(&self.shared.acting).remove(intent);
+        }
         let Some(container) = container else { return Pending(None) };
         let shared = &*self.shared;
         let key = &container.key;
-        let logical_id = container.logical_id();
-        let slot = shared.healing_slot(&logical_id).lock_owned().await;
-        let mut memory = slot.clone();
-        feed(record, container, &mut memory, work);
+        let (logical_id, slot) = shared.healing_slot(container);
+        let lock = slot.lock.clone().lock_owned().await;
+        let mut memory = HealMemory::clone(&slot.memory.load());
+        let before = memory.clone();
+        // Until the call in hand has been sent nothing that happens is its doing.
+        let sent = |memory: &HealMemory| {
+            let open = memory.intent.as_ref();
+            open.is_none_or(|open| locked(&shared.acting).get(&open.id).copied().unwrap_or(true))
+        };
+        feed(record, container, &mut memory, work, sent);
         let now = shared.engine_now(&key.engine);
         let mut notes = Vec::new();
         if !work.releases.is_empty() {
@@ -68,7 +79,12 @@ impl Reconciler {
             (connected, world.own.contains(&key.id))
         });
         let own_fault = shared.own_fault();
-        let healing = decide(&Situation {
+        // Until all that happened before the contact has been heard nothing is decided: then everything is.
+        let catching_up = attachment.is_some() && !connected;
+        // A call in hand will be concluded, and then everything is decided, too.
+        let acting = memory.intent.as_ref().is_some_and(|open| locked(&shared.acting).contains_key(&open.id));
+        let later = catching_up || acting;
+        let situation = Situation {
             container,
             policy,
             memory: &memory,
@@ -80,31 +96,41 @@ impl Reconciler {
             read_only: attachment.is_some_and(|attachment| attachment.read_only),
             now,
             seed: seed(&logical_id),
-        });
+        };
+        let healing =
+            if later { Healing { memory: memory.clone(), ..Healing::default() } } else { decide(&situation) };
         let Healing { memory, action, blocked, notes: decided, requeue_at } = healing;
         notes.extend(decided);
         let host = self.host(&key.engine);
         for note in &notes {
             tell(record, &host, now, note, outcome);
         }
-        locked(&shared.blocked).insert(key.clone(), blocked);
-        if memory != *slot
+        if !later {
+            locked(&shared.blocked).insert(key.clone(), blocked);
+        }
+        if memory != before
             && let Ok(document) = serde_json::to_string(&memory)
         {
-            outcome.changes.healing.push((logical_id, document));
+            outcome.changes.healing.push((logical_id, Some(document)));
         }
         outcome.action = action;
         outcome.requeue_at = requeue_at;
-        Pending(Some((slot, memory)))
+        Pending(Some((lock, slot, memory)))
     }
 }
 
 /// Enters what the events, and the breaks between them, said about stops and health.
-fn feed(record: &mut Record, container: &Container, memory: &mut HealMemory, work: &Work) {
+fn feed(
+    record: &mut Record,
+    container: &Container,
+    memory: &mut HealMemory,
+    work: &Work,
+    sent: impl Fn(&HealMemory) -> bool,
+) {
     let habits = StopHabits::of(container);
     let Work { events, look: _, absent: _, breaks, concluded: _, releases: _, failures: _ } = work;
     let enter = |record: &mut Record, memory: &HealMemory, at: Nanos, fact: Fact, replayed: bool| {
-        let ours = memory.claims(&container.key, &record.marks, at);
+        let ours = memory.claims(&container.key, &record.marks, at) && sent(memory);
         record.marks.feed(&Seen { at, fact, ours, replayed_from_outage: replayed }, habits);
     };
     for place in 0..=events.len() {

@@ -18,8 +18,8 @@ impl Reconciler {
         let host = self.host(&container.key.engine);
         match self.shared.desired.load().policy_for(container) {
             PolicyChoice::Selected { warnings, .. } => {
-                for warning in warnings {
-                    tell_once(record, outcome, &host, "LabelIgnored", &warning);
+                if !warnings.is_empty() {
+                    tell_once(record, outcome, &host, "LabelIgnored", &warnings.join("; "));
                 }
                 if labelled && !record.auto_monitored {
                     record.auto_monitored = true;

@@ -36,6 +36,18 @@ pub struct Ledger {
     pub removed: Option<Nanos>,
 }
 
+impl Ledger {
+    /// Forgets the oldest ended runs, so that at most `kept` are left beside the open ones.
+    pub fn forget_all_but(&mut self, kept: usize) {
+        let mut surplus = self.runs.iter().filter(|run| run.ended.is_some()).count().saturating_sub(kept);
+        self.runs.retain(|run| {
+            let drop = surplus > 0 && run.ended.is_some();
+            surplus -= usize::from(drop);
+            !drop
+        });
+    }
+}
+
 /// Something to be entered in the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact {

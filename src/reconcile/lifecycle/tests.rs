@@ -256,6 +256,17 @@ fn events_of_runs_that_an_inspect_has_overtaken_come_too_late_to_be_told() {
         Fact::Died(Nanos(400), 0),
         Fact::Started(Nanos(412)),
     ];
-    assert_eq!(step(&mut ledger, &late, Answer::Shown(&last)), "");
+    assert_eq!(step(&mut ledger, &late, Answer::Shown(&last)), "?399..410");
     assert_eq!(step(&mut ledger, &[Fact::Died(Nanos(500), 0)], Answer::Gone), "-s:410@500");
+}
+
+#[test]
+fn a_run_that_came_too_late_to_be_told_is_a_gap() {
+    let mut ledger = Ledger::default();
+    let ended = shown(State::Exited, 210, 249);
+    step(&mut ledger, &[Fact::Started(Nanos(212)), Fact::Died(Nanos(250), 0)], Answer::Shown(&ended));
+    let last = shown(State::Running, 410, 399);
+    assert_eq!(step(&mut ledger, &[], Answer::Shown(&last)), "+s:410@410");
+    let late = [Fact::Started(Nanos(312)), Fact::Died(Nanos(400), 0), Fact::Started(Nanos(412))];
+    assert_eq!(step(&mut ledger, &late, Answer::Shown(&last)), "?249..410");
 }

@@ -53,11 +53,24 @@ async fn apply(db: &mut SqliteConnection, change: &ChangeSet) -> Result<(), Stor
         put_event(db, event).await?;
     }
     for (logical_id, memory) in healing {
-        sqlx::query("INSERT INTO healing (logical_id, memory) VALUES (?, ?) ON CONFLICT DO UPDATE SET memory = excluded.memory")
-            .bind(logical_id)
-            .bind(memory)
-            .execute(&mut *db)
-            .await?;
+        match memory {
+            Some(memory) => {
+                sqlx::query(
+                    "INSERT INTO healing (logical_id, memory) VALUES (?, ?)
+                     ON CONFLICT DO UPDATE SET memory = excluded.memory",
+                )
+                .bind(logical_id)
+                .bind(memory)
+                .execute(&mut *db)
+                .await?;
+            }
+            None => {
+                sqlx::query("DELETE FROM healing WHERE logical_id = ?")
+                    .bind(logical_id)
+                    .execute(&mut *db)
+                    .await?;
+            }
+        }
     }
     for (engine, cursor) in cursors {
         sqlx::query("INSERT INTO cursors (engine, cursor) VALUES (?, ?) ON CONFLICT DO UPDATE SET cursor = excluded.cursor")
@@ -337,8 +350,10 @@ async fn forget(connection: &mut SqliteConnection, before: Nanos) -> Result<u64,
              AND c.id = runs.container_id AND c.removed_ns < ?1) AND NOT EXISTS (SELECT 1 FROM outbox o
              WHERE o.engine = runs.engine AND o.container_id = runs.container_id AND o.delivered_ns IS NULL)",
         // The newest runs of living containers are what a replay is matched against.
-        "DELETE FROM runs WHERE ended_ns < ?1 AND key NOT IN (SELECT r.key FROM runs r WHERE r.engine = runs.engine
-             AND r.container_id = runs.container_id ORDER BY r.started_ns DESC LIMIT 16)",
+        "DELETE FROM runs WHERE ended_ns < ?1 AND (engine, container_id, key) NOT IN
+             (SELECT engine, container_id, key FROM (SELECT engine, container_id, key,
+                 row_number() OVER (PARTITION BY engine, container_id ORDER BY started_ns DESC) AS place FROM runs)
+              WHERE place <= 16)",
         "DELETE FROM containers WHERE removed_ns < ?1 AND NOT EXISTS (SELECT 1 FROM outbox o
              WHERE o.engine = containers.engine AND o.container_id = containers.id AND o.delivered_ns IS NULL)",
     ] {

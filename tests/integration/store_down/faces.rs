@@ -59,7 +59,7 @@ async fn the_faces_stay_up_say_what_fails_and_say_when_it_is_over() {
     assert_eq!((&health["status"], &health["store"]["status"]), (&"degraded".into(), &"failing".into()));
     assert!(health["store"]["error"].as_str().unwrap().contains("disk is full"), "{health}");
     let (status, body) = get(&api, "/readyz").await;
-    assert!(status == 503 && body.contains("store: "), "{status} {body}");
+    assert!(status == 503 && body.contains("the store fails"), "{status} {body}");
     for path in ["/livez", "/metrics", "/api/events", "/api/config", "/api/containers"] {
         assert_eq!(get(&api, path).await.0, 200, "{path}");
     }

@@ -26,8 +26,11 @@ fn full(key: &ContainerKey) -> Record {
     full.ledger.runs[0].restart_count = 3;
     full.ledger.runs.push(run(30, None));
     full.ledger.state = Some(State::Restarting);
-    full.followers =
-        [("billing".to_owned(), Follower { open: ["s:30".to_owned()].into(), told: true })].into();
+    full.followers = [(
+        "billing".to_owned(),
+        Follower { open: ["s:30".to_owned()].into(), told: true, ..Follower::default() },
+    )]
+    .into();
     full.wanted = [
         ("one".to_owned(), Wanted::Up(r#"{"id":"\"1\""}"#.to_owned())),
         ("two".to_owned(), Wanted::Down),
@@ -77,13 +80,16 @@ pub async fn cursors_and_healing_memory_are_replaced(bench: &mut impl Bench) {
     let anchor = Anchor { container: "c1".to_owned(), action: "start".to_owned() };
     let cursor = |at| Cursor { first_contact: Nanos(1), at: Nanos(at), anchor: Some(anchor.clone()) };
     for (at, memory) in [(5, "{\"a\":1}"), (6, "{\"a\":2}")] {
-        let healing = vec![("local/web".to_owned(), memory.to_owned())];
+        let healing = vec![("local/web".to_owned(), Some(memory.to_owned()))];
         let cursors = [("local".into(), cursor(at))].into();
         commit(bench.store(), ChangeSet { healing, cursors, ..ChangeSet::default() }).await;
     }
     let loaded = bench.store().load().await.unwrap();
     assert_eq!(loaded.cursors, [("local".into(), cursor(6))].into());
     assert_eq!(loaded.healing, [("local/web".to_owned(), "{\"a\":2}".to_owned())].into());
+    let healing = vec![("local/web".to_owned(), None)];
+    commit(bench.store(), ChangeSet { healing, ..ChangeSet::default() }).await;
+    assert!(bench.store().load().await.unwrap().healing.is_empty(), "what is forgotten is gone");
 }
 
 pub async fn everything_survives_a_reopening(bench: &mut impl Bench) {

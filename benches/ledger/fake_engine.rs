@@ -1,0 +1,230 @@
+//! As much of an engine as Portreeve asks for, on a socket, so that thousands of transitions can be had in no time:
+//! it answers `/version`, `/info`, lists and inspects from what it is told, and streams the events it is fed.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+pub(crate) struct FakeEngine {
+    shared: Arc<Shared>,
+    path: PathBuf,
+    streams: mpsc::UnboundedReceiver<UnixStream>,
+    accepting: JoinHandle<()>,
+    _dir: TempDir,
+}
+
+#[derive(Default)]
+struct Shared {
+    containers: Mutex<BTreeMap<String, Container>>,
+}
+
+/// What an inspect shows; times in nanoseconds, 0 for never.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Container {
+    pub name: String,
+    pub created: i64,
+    pub started: i64,
+    pub finished: i64,
+    pub running: bool,
+}
+
+impl FakeEngine {
+    pub(crate) fn start() -> Self {
+        let dir = TempDir::with_prefix("pt").unwrap();
+        let path = dir.path().join("e.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        let shared = Arc::new(Shared::default());
+        let (sender, streams) = mpsc::unbounded_channel();
+        let accepting = tokio::spawn({
+            let shared = Arc::clone(&shared);
+            async move {
+                while let Ok((stream, _)) = listener.accept().await {
+                    tokio::spawn(serve(Arc::clone(&shared), stream, sender.clone()));
+                }
+            }
+        });
+        Self { shared, path, streams, accepting, _dir: dir }
+    }
+
+    pub(crate) fn endpoint(&self) -> String {
+        format!("unix://{}", self.path.display())
+    }
+
+    /// The next subscription to the events.
+    pub(crate) async fn subscribed(&mut self) -> Feed {
+        Feed { stream: self.streams.recv().await.expect("the engine serves"), bytes: 0 }
+    }
+
+    /// From now on inspects and lists show this; `None`: it does not exist.
+    pub(crate) fn show(&self, id: &str, container: Option<Container>) {
+        let mut containers = self.shared.containers.lock().unwrap();
+        match container {
+            Some(container) => drop(containers.insert(id.to_owned(), container)),
+            None => drop(containers.remove(id)),
+        }
+    }
+}
+
+impl Drop for FakeEngine {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+/// One subscriber's end.
+pub(crate) struct Feed {
+    stream: UnixStream,
+    bytes: usize,
+}
+
+impl Feed {
+    /// Writes an event; returns when the socket has taken it.
+    pub(crate) async fn event(&mut self, id: &str, name: &str, action: &str, at: i64) {
+        let mut attributes = json!({"name": name, "image": "bench:1"});
+        if action == "die" {
+            attributes["exitCode"] = "0".into();
+        }
+        self.write(&json!({
+            "Type": "container", "Action": action, "status": action, "id": id, "from": "bench:1",
+            "Actor": {"ID": id, "Attributes": attributes},
+            "scope": "local", "time": at / 1_000_000_000, "timeNano": at,
+        }))
+        .await;
+    }
+
+    /// Writes more than a socket buffers of what a reader skips: when this returns, all before it has been read.
+    pub(crate) async fn flush(&mut self) {
+        let padding = "x".repeat(32 * 1024);
+        for _ in 0..64 {
+            self.write(&json!({
+                "Type": "container", "Action": "top", "time": 1, "timeNano": 1_000_000_000_i64,
+                "Actor": {"ID": "padding", "Attributes": {"padding": padding}},
+            }))
+            .await;
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    async fn write(&mut self, event: &Value) {
+        let text = format!("{event}\n");
+        self.bytes += text.len();
+        let chunk = format!("{:x}\r\n{text}\r\n", text.len());
+        self.stream.write_all(chunk.as_bytes()).await.expect("the subscriber stays");
+    }
+}
+
+/// One connection: requests without bodies, one after the other, until it becomes an event stream.
+async fn serve(shared: Arc<Shared>, mut stream: UnixStream, streams: mpsc::UnboundedSender<UnixStream>) {
+    let mut head = Vec::new();
+    loop {
+        while !head.ends_with(b"\r\n\r\n") {
+            match stream.read_u8().await {
+                Ok(byte) => head.push(byte),
+                Err(_) => return,
+            }
+        }
+        let text = String::from_utf8_lossy(&head).into_owned();
+        head.clear();
+        let path = text.split(' ').nth(1).unwrap_or_default();
+        // Without the version in front and the query behind.
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let path = match path.strip_prefix("/v").and_then(|rest| rest.split_once('/')) {
+            Some((version, rest)) if version.starts_with('1') => format!("/{rest}"),
+            _ => path.to_owned(),
+        };
+        if path == "/events" {
+            let more = if query.contains("until=") { "0\r\n\r\n" } else { "" };
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n{more}"
+            );
+            if stream.write_all(head.as_bytes()).await.is_err() {
+                return;
+            }
+            if more.is_empty() {
+                let _ = streams.send(stream);
+                return;
+            }
+            continue;
+        }
+        let (status, body) = shared.answer(&path);
+        let body = body.to_string();
+        let head = format!(
+            "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        if stream.write_all((head + &body).as_bytes()).await.is_err() {
+            return;
+        }
+    }
+}
+
+impl Shared {
+    fn answer(&self, path: &str) -> (&'static str, Value) {
+        let containers = self.containers.lock().unwrap();
+        match path {
+            "/version" => ("200 OK", json!({"ApiVersion": "1.41", "Version": "20.10.0"})),
+            "/info" => {
+                let now = Timestamp::now().to_string();
+                ("200 OK", json!({"Name": "bench-host", "ServerVersion": "20.10.0", "SystemTime": now}))
+            }
+            "/containers/json" => {
+                let rows = containers.iter().map(|(id, container)| {
+                    json!({
+                        "Id": id, "Names": [format!("/{}", container.name)], "Image": "bench:1",
+                        "State": container.state(), "Status": "", "Ports": [], "Labels": {},
+                    })
+                });
+                ("200 OK", rows.collect())
+            }
+            _ => {
+                let id = path.trim_start_matches("/containers/").trim_end_matches("/json");
+                match containers.get(id) {
+                    Some(container) => ("200 OK", container.inspect(id)),
+                    None => ("404 Not Found", json!({"message": format!("No such container: {id}")})),
+                }
+            }
+        }
+    }
+}
+
+impl Container {
+    fn state(&self) -> &'static str {
+        match self {
+            Self { running: true, .. } => "running",
+            Self { started: 0, .. } => "created",
+            Self { .. } => "exited",
+        }
+    }
+
+    fn inspect(&self, id: &str) -> Value {
+        json!({
+            "Id": id, "Name": format!("/{}", self.name), "Created": time(self.created), "RestartCount": 0,
+            "State": {
+                "Status": self.state(), "Running": self.running, "Paused": false, "Restarting": false,
+                "OOMKilled": false, "Dead": false, "Pid": 0, "ExitCode": 0, "Error": "",
+                "StartedAt": time(self.started), "FinishedAt": time(self.finished),
+            },
+            "Config": {"Image": "bench:1", "Labels": {}},
+            "HostConfig": {"NetworkMode": "default"},
+            "NetworkSettings": {"Ports": {}, "Networks": {}},
+        })
+    }
+}
+
+fn time(at: i64) -> String {
+    if at == 0 {
+        return "0001-01-01T00:00:00Z".to_owned();
+    }
+    Timestamp::from_nanosecond(at.into()).unwrap().to_string()
+}

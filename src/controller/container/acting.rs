@@ -1,0 +1,43 @@
+//! Carrying out what was decided, beside everything else.
+
+use metrics::counter;
+use tracing::info;
+
+use super::{Reconciler, healing};
+use crate::controller::queue::Work;
+use crate::controller::shared::{Attachment, Shared, locked};
+use crate::execute::execute;
+use crate::observed::{ContainerKey, Nanos};
+use crate::reconcile::plan::Action;
+
+impl Reconciler {
+    /// Carries out an action whose intent is committed.
+    pub(super) fn act(&self, action: Action, attachment: Attachment) {
+        let shared = self.shared.clone();
+        locked(&shared.acting).insert(action.intent.clone(), false);
+        tokio::spawn(async move {
+            info!(target: "portreeve::healing", container = %action.name, policy = %action.policy, attempt = action.attempt, "{} of {}: {}", action.verb.as_str(), action.name, action.cause);
+            let key = action.container.clone();
+            let before = stopping(&shared, &key);
+            let outcome = execute(&attachment.client, &action, || {
+                if shared.queue.stop_waits(&key) || stopping(&shared, &key) != before {
+                    return true;
+                }
+                // From here on a kill or a stop may be ours; none before was.
+                locked(&shared.acting).insert(action.intent.clone(), true);
+                false
+            })
+            .await;
+            counter!("portreeve_restarts_total", "engine" => key.engine.to_string(), "action" => action.verb.as_str(), "outcome" => healing::word(&outcome)).increment(1);
+            // What happened meanwhile may have no event: a start that failed leaves none. The others are on their way.
+            let look = Some(Nanos(0));
+            let work = Work { concluded: vec![(action.intent, outcome)], look, ..Work::default() };
+            shared.queue.add(&key, work);
+        });
+    }
+}
+
+/// The newest kill or stop of the container that was heard of.
+fn stopping(shared: &Shared, key: &ContainerKey) -> Option<Nanos> {
+    shared.record(key).and_then(|record| record.marks.being_stopped())
+}

@@ -1,0 +1,117 @@
+//! What is said of every object that is in force.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::cycle::{self, Cycles};
+use super::reference::Names;
+use crate::manifest::LoadedSet;
+use crate::resource::check::Findings;
+use crate::resource::condition::{Condition, ConditionStatus};
+use crate::resource::{KindId, Object, ObjectKey};
+
+/// Whether what is declared is what is in force.
+const ACCEPTED: &str = "Accepted";
+/// Whether it does what it is there for.
+const READY: &str = "Ready";
+/// Whether everything named exists.
+const RESOLVED: &str = "ReferencesResolved";
+
+/// Kinds that are declared, checked and shown, and that nothing acts on yet.
+pub const NOT_IMPLEMENTED: &[KindId] = &[
+    KindId::AlertRule,
+    KindId::MonitoredService,
+    KindId::NotificationSink,
+    KindId::Probe,
+    KindId::Silence,
+    KindId::Workload,
+];
+
+/// What conditions are made from.
+pub(super) struct Grounds<'a> {
+    /// What a look at each object found, in their order.
+    pub(super) findings: &'a [Findings],
+    pub(super) cycles: &'a Cycles,
+    pub(super) unused: &'a BTreeMap<ObjectKey, &'static str>,
+    pub(super) directory: Option<&'a LoadedSet>,
+}
+
+/// Gives every object its conditions.
+pub(super) fn judge(objects: &mut [Object], grounds: &Grounds<'_>) {
+    let names = Names::of(objects);
+    let loaded = grounds.directory.into_iter().flat_map(|set| &set.objects);
+    let held: BTreeSet<ObjectKey> =
+        loaded.filter(|loaded| loaded.held).map(|loaded| loaded.object.key()).collect();
+    let conditions: Vec<Vec<Condition>> = objects
+        .iter()
+        .zip(grounds.findings)
+        .map(|(object, findings)| {
+            let key = object.key();
+            let ready = ready(key.kind);
+            let accepted = accepted(&key, findings, held.contains(&key), grounds);
+            [Some(accepted), ready, resolved(findings, &names)].into_iter().flatten().collect()
+        })
+        .collect();
+    for (object, conditions) in objects.iter_mut().zip(conditions) {
+        object.status.conditions = conditions;
+    }
+}
+
+fn accepted(key: &ObjectKey, findings: &Findings, held: bool, grounds: &Grounds<'_>) -> Condition {
+    if held {
+        let message = "the file cannot be read as it is now; what it said last stays in force";
+        return Condition::new(ACCEPTED, false, "LastGoodInForce", message);
+    }
+    let cycle = (key.kind == KindId::MonitoredService).then(|| grounds.cycles.with(&key.name)).flatten();
+    if let Some(cycle) = cycle {
+        return Condition::new(ACCEPTED, false, "DependencyCycle", &cycle::message(cycle));
+    }
+    let warnings = odd(findings);
+    let unused = grounds.unused.get(key).map(|why| (*why).to_owned());
+    let message = warnings.chain(unused).collect::<Vec<_>>().join("; ");
+    Condition::new(ACCEPTED, true, "Valid", &message)
+}
+
+/// The conditions of one valid object before everything is decided on anew, `known` being what is in force; and what it
+/// names in vain.
+pub(super) fn of_one(
+    object: &Object,
+    known: &BTreeMap<ObjectKey, Arc<Object>>,
+) -> (Vec<Condition>, Option<String>) {
+    let (key, findings) = (object.key(), object.validate());
+    let missing = findings.references.iter().find(|reference| {
+        let target = ObjectKey { kind: reference.kind, name: reference.name.clone() };
+        target != key && !known.contains_key(&target)
+    });
+    let missing = missing.map(|reference| Names::of_keys(known.keys()).message(reference));
+    let accepted = Condition::new(ACCEPTED, true, "Valid", &odd(&findings).collect::<Vec<_>>().join("; "));
+    let resolved = match &missing {
+        Some(message) => Some(Condition::new(RESOLVED, false, "NotFound", message)),
+        None if findings.references.is_empty() => None,
+        None => Some(Condition::new(RESOLVED, true, "Resolved", "")),
+    };
+    ([Some(accepted), ready(key.kind), resolved].into_iter().flatten().collect(), missing)
+}
+
+/// What is odd about an object, a sentence each.
+fn odd(findings: &Findings) -> impl Iterator<Item = String> {
+    findings.warnings.iter().map(|warning| format!("{}: {}", warning.path, warning.message))
+}
+
+fn ready(kind: KindId) -> Option<Condition> {
+    NOT_IMPLEMENTED.contains(&kind).then(|| {
+        let message = "nothing acts on this kind yet";
+        Condition::new(READY, ConditionStatus::Unknown, "NotImplemented", message)
+    })
+}
+
+fn resolved(findings: &Findings, names: &Names) -> Option<Condition> {
+    if findings.references.is_empty() {
+        return None;
+    }
+    let missing = findings.references.iter().find(|reference| !names.know(reference));
+    Some(match missing {
+        Some(reference) => Condition::new(RESOLVED, false, "NotFound", &names.message(reference)),
+        None => Condition::new(RESOLVED, true, "Resolved", ""),
+    })
+}
