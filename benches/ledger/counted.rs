@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use portreeve::observed::{ContainerKey, Nanos};
 use portreeve::reconcile::record::Record;
 use portreeve::store::{
-    Cell, ChangeSet, EventFilter, EventRow, Lane, Loaded, QueueDepth, Sqlite, Store, StoreError,
+    Cell, ChangeSet, Delivery, DeliveryFilter, EventFilter, EventRow, Lane, Loaded, QueueDepth, Sqlite,
+    Store, StoreError, StoredObject,
 };
 
 /// The real store, watched.
@@ -59,6 +60,18 @@ impl Store for Counted {
 
     async fn events(&self, filter: &EventFilter) -> Result<Vec<EventRow>, StoreError> {
         self.store.events(filter).await
+    }
+
+    async fn objects(&self) -> Result<(u64, Vec<StoredObject>), StoreError> {
+        self.store.objects().await
+    }
+
+    async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError> {
+        self.store.deliveries(filter).await
+    }
+
+    async fn replay_lane(&self, target: &str, key: &ContainerKey) -> Result<u64, StoreError> {
+        self.store.replay_lane(target, key).await
     }
 
     async fn due_lanes(
