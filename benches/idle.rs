@@ -2,7 +2,7 @@
 //!
 //! Calls are counted by a proxy on the engine's socket, CPU and memory read from `/proc`, writes seen by the
 //! database's files.
-#![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 use std::fs;
 use std::path::Path;

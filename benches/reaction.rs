@@ -3,7 +3,7 @@
 //!
 //! What Portreeve does in between is look, decide, commit the intent, and look again. Both are measured in one run,
 //! in turns, on containers of the same make.
-#![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 use std::collections::HashMap;
 use std::process::ExitCode;

@@ -124,7 +124,7 @@ pub fn desired(
         let sources = Sources { directory: Some(set), api: &api, environment, observe: *observe };
         let desired = Arc::new(Desired::of(sources));
         catalogue.bring_to(&desired, count);
-        tell_problems(&mut told_problems, &desired);
+        tell_problems(&mut told_problems, &desired.problems, &desired.warnings);
         desired
     };
     let first = of(&sets.borrow_and_update());
@@ -151,9 +151,8 @@ pub fn desired(
     told
 }
 
-/// Says what is wrong, and what is odd, once.
-fn tell_problems(told: &mut Vec<Problem>, desired: &Desired) {
-    let Desired { problems, warnings, .. } = desired;
+/// Says what is wrong or odd, once.
+fn tell_problems(told: &mut Vec<Problem>, problems: &[Problem], warnings: &[Problem]) {
     for problem in problems.iter().filter(|problem| !told.contains(problem)) {
         error!(target: "portreeve::manifests", "{problem}; what was last good stays in force");
     }

@@ -1,4 +1,4 @@
-//! The library's parts against real files, sockets and servers, but without an engine.
+//! Parts of the project seen from outside: real files, sockets and servers, mostly without an engine.
 
 mod api;
 mod cli;

@@ -1,5 +1,5 @@
 //! The one integration-test binary: each module is a part of the project seen from outside.
-// The bans are for the program: a test may look at a clock and print what repeats it.
+// The bans are for the program; a test may look at a clock, and say what it measured.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, unreachable_pub)]
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 

@@ -25,7 +25,7 @@ impl Counted {
         Self { store, slowed, commits: Mutex::default() }
     }
 
-    /// When that many bills were committed, or the last of fewer, and how many commits it took.
+    /// When that many bills were committed, and how many commits it took.
     pub(crate) fn after(&self, bills: usize) -> (Instant, usize) {
         let commits = self.commits.lock().unwrap();
         let mut sum = 0;
@@ -33,7 +33,7 @@ impl Counted {
             sum += count;
             sum >= bills
         });
-        let place = place.unwrap_or(commits.len() - 1);
+        let place = place.unwrap_or_else(|| panic!("{sum} bills were committed, not {bills}"));
         (commits[place].0, place + 1)
     }
 }
@@ -60,6 +60,18 @@ impl Store for Counted {
 
     async fn events(&self, filter: &EventFilter) -> Result<Vec<EventRow>, StoreError> {
         self.store.events(filter).await
+    }
+
+    async fn objects(&self) -> Result<(u64, Vec<StoredObject>), StoreError> {
+        self.store.objects().await
+    }
+
+    async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError> {
+        self.store.deliveries(filter).await
+    }
+
+    async fn replay_lane(&self, target: &str, key: &ContainerKey) -> Result<u64, StoreError> {
+        self.store.replay_lane(target, key).await
     }
 
     async fn due_lanes(
@@ -110,18 +122,6 @@ impl Store for Counted {
         &self,
     ) -> Result<(BTreeMap<String, QueueDepth>, BTreeMap<String, QueueDepth>), StoreError> {
         self.store.depths().await
-    }
-
-    async fn replay_lane(&self, target: &str, key: &ContainerKey) -> Result<u64, StoreError> {
-        self.store.replay_lane(target, key).await
-    }
-
-    async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError> {
-        self.store.deliveries(filter).await
-    }
-
-    async fn objects(&self) -> Result<(u64, Vec<StoredObject>), StoreError> {
-        self.store.objects().await
     }
 
     async fn prune(&self, before: Nanos) -> Result<u64, StoreError> {

@@ -75,13 +75,13 @@ struct Queue {
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Deliveries {
-    billing: BTreeMap<String, Target>,
-    discovery: BTreeMap<String, Target>,
+    billing: BTreeMap<String, DeliveryTarget>,
+    discovery: BTreeMap<String, DeliveryTarget>,
 }
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Target {
+struct DeliveryTarget {
     pending: u64,
     parked: u64,
     /// Whether the target is no longer declared, so that what waits for it is held.
@@ -148,8 +148,8 @@ fn engine_health(name: &str, engine: &Engine, world: &World) -> EngineHealth {
 fn targets<'a>(
     mut depths: BTreeMap<String, QueueDepth>,
     declared: impl Iterator<Item = &'a String>,
-) -> BTreeMap<String, Target> {
-    let target = |depth: QueueDepth, held| Target {
+) -> BTreeMap<String, DeliveryTarget> {
+    let target = |depth: QueueDepth, held| DeliveryTarget {
         pending: depth.pending,
         parked: depth.parked,
         held,

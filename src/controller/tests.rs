@@ -40,7 +40,7 @@ async fn a_quarantine_is_lifted_in_turn_and_stored() {
 
     assert!(shared.release(&key).await);
     let memory = shared.healing(&logical_id).expect("a memory");
-    assert_eq!((memory.quarantined.clone(), memory.streak), (None, 0));
+    assert_eq!((&memory.quarantined, memory.streak), (&None, 0));
     let stored = store.load().await.expect("loaded").healing;
     let stored: HealMemory = serde_json::from_str(&stored[&logical_id]).expect("a memory");
     assert_eq!(stored.quarantined, None);

@@ -47,7 +47,7 @@ pub(super) fn judge(objects: &mut [Object], grounds: &Grounds<'_>) {
         .zip(grounds.findings)
         .map(|(object, findings)| {
             let key = object.key();
-            let ready = not_implemented(key.kind);
+            let ready = ready(key.kind);
             let accepted = accepted(&key, findings, held.contains(&key), grounds);
             [Some(accepted), ready, resolved(findings, &names)].into_iter().flatten().collect()
         })
@@ -55,39 +55,6 @@ pub(super) fn judge(objects: &mut [Object], grounds: &Grounds<'_>) {
     for (object, conditions) in objects.iter_mut().zip(conditions) {
         object.status.conditions = conditions;
     }
-}
-
-/// The conditions of one object as it would be among those `known`, and the first reference of it that leads nowhere.
-pub(super) fn of_one(
-    object: &Object,
-    known: &BTreeMap<ObjectKey, Arc<Object>>,
-) -> (Vec<Condition>, Option<String>) {
-    let key = object.key();
-    let findings = object.validate();
-    let names = Names::of_keys(known.keys().chain([&key]));
-    let others = known.iter().filter(|(other, _)| other.kind == key.kind && **other != key);
-    let cycles = match key.kind {
-        KindId::MonitoredService => {
-            let all: Vec<Object> =
-                others.map(|(_, other)| (**other).clone()).chain([object.clone()]).collect();
-            Cycles::of(&all)
-        }
-        _ => Cycles::default(),
-    };
-    let missing = findings.references.iter().find(|reference| !names.know(reference));
-    let missing = missing.map(|reference| names.message(reference));
-    let unused = BTreeMap::new();
-    let grounds = Grounds { findings: &[], cycles: &cycles, unused: &unused, directory: None };
-    let accepted = accepted(&key, &findings, false, &grounds);
-    let conditions = [Some(accepted), not_implemented(key.kind), resolved(&findings, &names)];
-    (conditions.into_iter().flatten().collect(), missing)
-}
-
-fn not_implemented(kind: KindId) -> Option<Condition> {
-    NOT_IMPLEMENTED.contains(&kind).then(|| {
-        let message = "nothing acts on this kind yet";
-        Condition::new(READY, ConditionStatus::Unknown, "NotImplemented", message)
-    })
 }
 
 fn accepted(key: &ObjectKey, findings: &Findings, held: bool, grounds: &Grounds<'_>) -> Condition {
@@ -99,10 +66,43 @@ fn accepted(key: &ObjectKey, findings: &Findings, held: bool, grounds: &Grounds<
     if let Some(cycle) = cycle {
         return Condition::new(ACCEPTED, false, "DependencyCycle", &cycle::message(cycle));
     }
-    let warnings = findings.warnings.iter().map(|warning| format!("{}: {}", warning.path, warning.message));
+    let warnings = odd(findings);
     let unused = grounds.unused.get(key).map(|why| (*why).to_owned());
     let message = warnings.chain(unused).collect::<Vec<_>>().join("; ");
     Condition::new(ACCEPTED, true, "Valid", &message)
+}
+
+/// The conditions of one valid object before everything is decided on anew, `known` being what is in force; and what it
+/// names in vain.
+pub(super) fn of_one(
+    object: &Object,
+    known: &BTreeMap<ObjectKey, Arc<Object>>,
+) -> (Vec<Condition>, Option<String>) {
+    let (key, findings) = (object.key(), object.validate());
+    let missing = findings.references.iter().find(|reference| {
+        let target = ObjectKey { kind: reference.kind, name: reference.name.clone() };
+        target != key && !known.contains_key(&target)
+    });
+    let missing = missing.map(|reference| Names::of_keys(known.keys()).message(reference));
+    let accepted = Condition::new(ACCEPTED, true, "Valid", &odd(&findings).collect::<Vec<_>>().join("; "));
+    let resolved = match &missing {
+        Some(message) => Some(Condition::new(RESOLVED, false, "NotFound", message)),
+        None if findings.references.is_empty() => None,
+        None => Some(Condition::new(RESOLVED, true, "Resolved", "")),
+    };
+    ([Some(accepted), ready(key.kind), resolved].into_iter().flatten().collect(), missing)
+}
+
+/// What is odd about an object, a sentence each.
+fn odd(findings: &Findings) -> impl Iterator<Item = String> {
+    findings.warnings.iter().map(|warning| format!("{}: {}", warning.path, warning.message))
+}
+
+fn ready(kind: KindId) -> Option<Condition> {
+    NOT_IMPLEMENTED.contains(&kind).then(|| {
+        let message = "nothing acts on this kind yet";
+        Condition::new(READY, ConditionStatus::Unknown, "NotImplemented", message)
+    })
 }
 
 fn resolved(findings: &Findings, names: &Names) -> Option<Condition> {

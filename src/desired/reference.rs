@@ -12,14 +12,10 @@ pub(super) struct Names(BTreeMap<KindId, BTreeSet<String>>);
 
 impl Names {
     pub(super) fn of(objects: &[Object]) -> Self {
-        let mut names: BTreeMap<KindId, BTreeSet<String>> = BTreeMap::new();
-        for object in objects {
-            names.entry(object.spec.kind()).or_default().insert(object.metadata.name.clone());
-        }
-        Self(names)
+        Self::of_keys(&objects.iter().map(Object::key).collect::<Vec<_>>())
     }
 
-    pub(super) fn of_keys<'a>(keys: impl Iterator<Item = &'a ObjectKey>) -> Self {
+    pub(super) fn of_keys<'k>(keys: impl IntoIterator<Item = &'k ObjectKey>) -> Self {
         let mut names: BTreeMap<KindId, BTreeSet<String>> = BTreeMap::new();
         for key in keys {
             names.entry(key.kind).or_default().insert(key.name.clone());
