@@ -92,6 +92,7 @@ impl ChangeSet {
 /// How much an event matters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "EventSeverity")]
 pub enum Severity {
     /// Part of normal life.
     #[default]
