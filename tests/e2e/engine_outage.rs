@@ -132,6 +132,14 @@ async fn an_engine_restarted_again_and_again_under_load_is_caught_up_with() {
             let container = scene.lab.container(&format!("c{round}-{n}"));
             all.push(container.restart_policy(RestartPolicyNameEnum::ALWAYS).start().await);
         }
+        // What an engine did not get to tell before it was killed is gone with its memory; here all of it is told.
+        for container in &all {
+            wait::until("its first run is told", wait::SOON, || async {
+                let names = scene.names(container.id());
+                wait::is(names.iter().any(|name| name == "started"), names)
+            })
+            .await;
+        }
         if round % 2 == 0 {
             scene.engine.kill9().await;
         } else {
