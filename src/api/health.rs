@@ -81,6 +81,7 @@ struct Deliveries {
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "DeliveryTarget")]
 struct Target {
     pending: u64,
     parked: u64,

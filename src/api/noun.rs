@@ -69,6 +69,8 @@ fn unknown(text: &str) -> Failure {
 /// Kubernetes' `APIResourceList`.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+// A Workload has resources, too, and the document names schemas by their types.
+#[schemars(rename = "APIResourceList")]
 pub(super) struct Resources {
     api_version: &'static str,
     kind: &'static str,
@@ -78,6 +80,7 @@ pub(super) struct Resources {
 
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "APIResource")]
 struct Resource {
     /// The plural.
     name: &'static str,
