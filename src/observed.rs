@@ -155,6 +155,7 @@ impl Health {
 
 /// A port of a container, exposed or published.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ContainerPort")]
 pub struct Port {
     /// The port inside the container.
     pub container: u16,

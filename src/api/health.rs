@@ -75,13 +75,14 @@ struct Queue {
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Deliveries {
-    billing: BTreeMap<String, DeliveryTarget>,
-    discovery: BTreeMap<String, DeliveryTarget>,
+    billing: BTreeMap<String, Target>,
+    discovery: BTreeMap<String, Target>,
 }
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct DeliveryTarget {
+#[schemars(rename = "DeliveryTarget")]
+struct Target {
     pending: u64,
     parked: u64,
     /// Whether the target is no longer declared, so that what waits for it is held.
@@ -148,8 +149,8 @@ fn engine_health(name: &str, engine: &Engine, world: &World) -> EngineHealth {
 fn targets<'a>(
     mut depths: BTreeMap<String, QueueDepth>,
     declared: impl Iterator<Item = &'a String>,
-) -> BTreeMap<String, DeliveryTarget> {
-    let target = |depth: QueueDepth, held| DeliveryTarget {
+) -> BTreeMap<String, Target> {
+    let target = |depth: QueueDepth, held| Target {
         pending: depth.pending,
         parked: depth.parked,
         held,

@@ -69,16 +69,19 @@ fn unknown(text: &str) -> Failure {
 /// Kubernetes' `APIResourceList`.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ResourceList {
+// A Workload has resources, too, and the document names schemas by their types.
+#[schemars(rename = "APIResourceList")]
+pub(super) struct Resources {
     api_version: &'static str,
     kind: &'static str,
     group_version: &'static str,
-    resources: Vec<ResourceRow>,
+    resources: Vec<Resource>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct ResourceRow {
+#[schemars(rename = "APIResource")]
+struct Resource {
     /// The plural.
     name: &'static str,
     singular_name: String,
@@ -91,8 +94,8 @@ struct ResourceRow {
 }
 
 /// `GET /apis/portreeve/v1`: every kind, with its names and verbs.
-pub(super) async fn list(State(_): State<Api>) -> Json<ResourceList> {
-    let resource = |kind: &'static str, plural, short: Vec<_>, verbs: &[&'static str], doc| ResourceRow {
+pub(super) async fn list(State(_): State<Api>) -> Json<Resources> {
+    let resource = |kind: &'static str, plural, short: Vec<_>, verbs: &[&'static str], doc| Resource {
         name: plural,
         singular_name: kind.to_lowercase(),
         short_names: short,
@@ -114,7 +117,7 @@ pub(super) async fn list(State(_): State<Api>) -> Json<ResourceList> {
         };
         resource(kind, plural, vec![short], verbs, doc)
     });
-    Json(ResourceList {
+    Json(Resources {
         api_version: "v1",
         kind: "APIResourceList",
         group_version: API_VERSION,

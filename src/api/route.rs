@@ -138,7 +138,7 @@ pub(super) const ROUTES: &[Route] = &[
         "/apis/portreeve/v1",
         "Every kind with its names and verbs",
         &[],
-        Content::Json(of::<noun::ResourceList>),
+        Content::Json(of::<noun::Resources>),
         || get(noun::list),
     ),
     read(OBJECTS, "Every {kind}, or with watch their changes", objects::LIST, Content::Objects, || {

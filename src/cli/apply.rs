@@ -17,7 +17,7 @@ use super::{Exit, UsageError, problems};
 use crate::resource::{KindId, ObjectKey};
 
 /// Writes on their way at once; they share the server's commits.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 64;
 
 /// Flags of `apply`.
 #[derive(Args, Debug)]
