@@ -74,7 +74,11 @@ impl<'a> Entry<'_, 'a> {
     }
 
     fn created(&mut self, at: Nanos) {
-        if self.ledger.state.is_none() {
+        // A list may have shown it before its event was read.
+        let listed = self.ledger.state == Some(State::Created) && self.ledger.runs.is_empty();
+        let untold = !self.ledger.created && at > self.first_contact;
+        if self.ledger.state.is_none() || (listed && untold) {
+            self.ledger.created = true;
             self.out.transitions.push(Transition::Created { at });
             self.state(State::Created);
         }

@@ -44,6 +44,7 @@ pub fn record(key: &ContainerKey, started: i64, ended: Option<i64>) -> Record {
         image: "nginx:alpine".to_owned(),
         labels: [("tier".to_owned(), "front".to_owned())].into(),
         ledger: Ledger {
+            created: true,
             runs: vec![run(started, ended)],
             state: Some(if ended.is_some() { State::Exited } else { State::Running }),
             removed: None,

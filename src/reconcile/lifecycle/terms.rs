@@ -34,6 +34,8 @@ pub struct Ledger {
     pub state: Option<State>,
     /// When it was removed.
     pub removed: Option<Nanos>,
+    /// Whether its creation was told, or is too long ago to be: not stored, a stored container's is.
+    pub created: bool,
 }
 
 impl Ledger {

@@ -270,3 +270,12 @@ fn a_run_that_came_too_late_to_be_told_is_a_gap() {
     let late = [Fact::Started(Nanos(312)), Fact::Died(Nanos(400), 0), Fact::Started(Nanos(412))];
     assert_eq!(step(&mut ledger, &late, Answer::Shown(&last)), "?249..410");
 }
+
+#[test]
+fn a_creation_is_told_although_a_list_showed_the_container_first() {
+    let mut ledger = Ledger::default();
+    let created = shown(State::Created, 0, 0);
+    assert_eq!(step(&mut ledger, &[], Answer::Shown(&created)), "");
+    assert_eq!(step(&mut ledger, &[Fact::Created(Nanos(200))], Answer::Shown(&created)), "c@200");
+    assert_eq!(step(&mut ledger, &[Fact::Created(Nanos(200))], Answer::Shown(&created)), "");
+}

@@ -52,7 +52,7 @@ fn of_row(row: &SqliteRow, runs: Vec<Run>) -> Result<Record, StoreError> {
         state.map(|word| serde_json::from_value::<State>(serde_json::Value::String(word))).transpose();
     let state = state.map_err(|source| StoreError::Damaged { what: "container state", source })?;
     let removed: Option<i64> = row.try_get("removed_ns")?;
-    record.ledger = Ledger { runs, state, removed: removed.map(Nanos) };
+    record.ledger = Ledger { runs, state, removed: removed.map(Nanos), created: true };
     Ok(record)
 }
 
