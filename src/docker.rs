@@ -18,6 +18,7 @@ mod fingerprint;
 pub mod informer;
 mod own;
 mod ring;
+mod ssh;
 mod uptime;
 
 pub use fingerprint::Fingerprint;

@@ -11,3 +11,4 @@ mod own_engine;
 mod receiver;
 mod scene;
 mod silent_stream;
+mod ssh;

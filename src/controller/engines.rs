@@ -180,10 +180,12 @@ impl Witness for Watcher {
     fn detached(&self, error: &DockerError, at: Option<Nanos>) {
         let now = crate::clock::now();
         self.shared.engines.write().unwrap_or_else(PoisonError::into_inner).remove(&self.name);
+        let reason = error.to_string();
         let (was_connected, said) = self.shared.change_world(|world| {
             let Some(engine) = world.engines.get_mut(&self.name) else { return (false, true) };
             let was = engine.connected;
-            let said = engine.error.replace(error.to_string()).is_some();
+            let said = engine.error.as_deref() == Some(&*reason);
+            engine.error = Some(reason);
             if was || engine.since.is_none() {
                 engine.since = Some(now);
             }

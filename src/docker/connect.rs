@@ -6,6 +6,7 @@ use bollard::errors::Error;
 use bollard::{API_DEFAULT_VERSION, Docker};
 
 use super::DockerError;
+use super::ssh::Target;
 use crate::resource::docker_host::DockerHostSpec;
 
 /// Seconds the client library waits for the head of an answer. Calls have tighter bounds of their own; actions
@@ -43,10 +44,8 @@ pub(super) async fn docker(spec: &DockerHostSpec) -> Result<Docker, DockerError>
             .map_err(unusable),
         };
     }
-    if endpoint.starts_with("ssh://") {
-        return Err(DockerError::Unusable(
-            "ssh:// endpoints are not available in this version; forward the socket with `ssh -NL /run/remote.sock:/var/run/docker.sock HOST` and declare unix:///run/remote.sock".to_owned(),
-        ));
+    if let Some(target) = Target::parse(endpoint) {
+        return super::ssh::docker(target, HEAD_SECONDS, version).map_err(unusable);
     }
     Err(DockerError::Unusable(format!(
         "{endpoint:?} is no endpoint: write unix:///path, tcp://host:port or ssh://user@host"

@@ -13,7 +13,9 @@ use super::check::Check;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct DockerHostSpec {
-    /// Where the engine answers: `unix:///path`, `tcp://host:port` (with `tls`: over TLS) or `ssh://user@host`.
+    /// Where the engine answers: `unix:///path`, `tcp://host:port` (with `tls`: over TLS) or
+    /// `ssh://user@host:port/path`: the system's `ssh`, with its own configuration and keys, runs `docker` there. User,
+    /// port and the path of the engine's socket may be left out.
     #[serde(default = "default_endpoint")]
     #[schemars(regex(pattern = "^(unix|tcp|ssh)://."))]
     pub endpoint: String,
@@ -106,6 +108,11 @@ pub enum EndpointFault {
     /// No host.
     #[error("needs a host: ssh://user@host")]
     Host,
+    /// What follows the host is told to a shell there.
+    #[error(
+        "after the host may follow the path of the engine's socket there, of letters, digits and `/._-`: ssh://user@host/run/docker.sock"
+    )]
+    RemotePath,
     /// It holds a password, which would show wherever the object is shown.
     #[error("must not hold a password: engines are reached by key or certificate")]
     Password,
@@ -128,7 +135,12 @@ pub fn endpoint_fault(endpoint: &str) -> Option<EndpointFault> {
     if url.password().is_some() {
         Some(EndpointFault::Password)
     } else if url.scheme() == "ssh" {
-        hostless.then_some(EndpointFault::Host)
+        if hostless {
+            return Some(EndpointFault::Host);
+        }
+        let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+        let path_only = url.query().is_none() && url.fragment().is_none() && url.path().chars().all(plain);
+        (!path_only).then_some(EndpointFault::RemotePath)
     } else {
         (hostless || url.port().is_none()).then_some(EndpointFault::HostAndPort)
     }
@@ -156,6 +168,9 @@ mod tests {
             ("tcp://[::1]:2375", None),
             ("ssh://root@host", None),
             ("ssh://host:22", None),
+            ("ssh://root@host:22/run/user/1000/docker.sock", None),
+            ("ssh://host/run/$(reboot)", Some(EndpointFault::RemotePath)),
+            ("ssh://host/run/docker.sock?x", Some(EndpointFault::RemotePath)),
             ("unix://docker.sock", Some(EndpointFault::Path)),
             ("unix:///", Some(EndpointFault::Path)),
             ("tcp://host", Some(EndpointFault::HostAndPort)),

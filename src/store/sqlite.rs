@@ -23,6 +23,7 @@ mod deliver;
 mod deliveries;
 mod objects;
 mod read;
+mod script;
 mod write;
 
 /// SQLite below this version can corrupt a WAL that is reset while it is read.
@@ -228,6 +229,58 @@ mod tests {
         let _first = Sqlite::open(&path).await.expect("the first opens");
         let second = Sqlite::open(&path).await.expect_err("the second does not");
         assert!(second.to_string().contains("another Portreeve"), "{second}");
+    }
+
+    #[tokio::test]
+    async fn a_commit_that_fails_on_its_way_leaves_nothing_and_the_next_one_works() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = Sqlite::open(&directory.path().join("portreeve.db")).await.expect("a store");
+        let rename = async |from: &str, to: &str| {
+            let sql = sqlx::AssertSqlSafe(format!("ALTER TABLE {from} RENAME TO {to}"));
+            sqlx::query(sql).execute(&store.writer).await.expect("renamed");
+        };
+        let change = |name: &str| ChangeSet {
+            healing: vec![(name.to_owned(), Some("{}".to_owned()))],
+            cursors: BTreeMap::from([(
+                "local".into(),
+                crate::observed::Cursor { first_contact: Nanos(1), at: Nanos(2), anchor: None },
+            )]),
+            ..ChangeSet::default()
+        };
+        rename("cursors", "away").await;
+        store.commit(&[change("first")]).await.expect_err("there is no such table");
+        rename("away", "cursors").await;
+        store.commit(&[change("second"), change("third")]).await.expect("it works again");
+        let loaded = store.load().await.expect("what is stored");
+        assert_eq!(loaded.healing.keys().collect::<Vec<_>>(), ["second", "third"]);
+        assert_eq!(loaded.cursors.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_bill_that_is_known_opens_no_lane_again() {
+        use crate::reconcile::billing::Bill;
+        use crate::reconcile::lifecycle::EventName;
+        use crate::store::Settlement;
+
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = Sqlite::open(&directory.path().join("portreeve.db")).await.expect("a store");
+        let bill = Bill {
+            target: "billing".to_owned(),
+            id: uuid::Uuid::nil(),
+            event: EventName::Started,
+            body: b"{}".to_vec(),
+        };
+        let key = ContainerKey::new("local", "c1");
+        let change = ChangeSet { bills: vec![(key, bill)], at: Nanos(1), ..ChangeSet::default() };
+        let lanes = async || store.due_lanes("billing", Nanos(9), &[], 9).await.expect("lanes");
+        store.commit(&[change.clone(), change.clone()]).await.expect("a commit");
+        let due = lanes().await;
+        assert_eq!((due.len(), due[0].bills.len()), (1, 1));
+        let delivered = Settlement::BillDelivered { seq: due[0].bills[0].seq };
+        let settled = ChangeSet { settled: vec![delivered], at: Nanos(2), ..ChangeSet::default() };
+        store.commit(&[settled]).await.expect("a commit");
+        store.commit(&[change]).await.expect("a commit");
+        assert_eq!(lanes().await, []);
     }
 
     #[tokio::test]

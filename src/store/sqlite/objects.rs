@@ -1,8 +1,9 @@
 //! Objects and their identities.
 
 use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqlitePool};
+use sqlx::sqlite::SqlitePool;
 
+use super::script::Script;
 use crate::observed::Nanos;
 use crate::store::{ObjectChange, StoreError, StoredObject};
 
@@ -33,29 +34,22 @@ pub(super) async fn objects(pool: &SqlitePool) -> Result<(u64, Vec<StoredObject>
     Ok((revision.unwrap_or(0).unsigned_abs(), objects.collect::<Result<_, StoreError>>()?))
 }
 
-pub(super) async fn change(db: &mut SqliteConnection, change: &ObjectChange) -> Result<(), StoreError> {
+pub(super) fn change(db: &mut Script, change: &ObjectChange) -> Result<(), StoreError> {
     let revision = match change {
         ObjectChange::Put(object) => {
-            put(db, object).await?;
+            put(db, object)?;
             object.revision
         }
         ObjectChange::Gone { kind, name, revision } => {
-            sqlx::query("DELETE FROM objects WHERE kind = ? AND name = ?")
-                .bind(kind)
-                .bind(name)
-                .execute(&mut *db)
-                .await?;
+            db.add("DELETE FROM objects WHERE kind = ? AND name = ?").bind(kind)?.bind(name)?;
             *revision
         }
     };
-    sqlx::query("UPDATE object_revision SET revision = max(revision, ?)")
-        .bind(signed(revision))
-        .execute(&mut *db)
-        .await?;
+    db.add("UPDATE object_revision SET revision = max(revision, ?)").bind(signed(revision))?;
     Ok(())
 }
 
-async fn put(db: &mut SqliteConnection, object: &StoredObject) -> Result<(), StoreError> {
+fn put(db: &mut Script, object: &StoredObject) -> Result<(), StoreError> {
     let StoredObject {
         kind,
         name,
@@ -68,21 +62,19 @@ async fn put(db: &mut SqliteConnection, object: &StoredObject) -> Result<(), Sto
         whole_hash,
         document,
     } = object;
-    sqlx::query(
+    db.add(
         "INSERT OR REPLACE INTO objects (kind, name, uid, generation, revision, written, created_ns, spec_hash,
              whole_hash, document) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
-    .bind(kind)
-    .bind(name)
-    .bind(uid)
-    .bind(signed(*generation))
-    .bind(signed(*revision))
-    .bind(signed(*written))
-    .bind(created.0)
-    .bind(spec_hash)
-    .bind(whole_hash)
-    .bind(document)
-    .execute(&mut *db)
-    .await?;
+    .bind(kind)?
+    .bind(name)?
+    .bind(uid)?
+    .bind(signed(*generation))?
+    .bind(signed(*revision))?
+    .bind(signed(*written))?
+    .bind(created.0)?
+    .bind(spec_hash)?
+    .bind(whole_hash)?
+    .bind(document)?;
     Ok(())
 }

@@ -4,6 +4,7 @@ use sqlx::Connection;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{Sqlite, SqliteConnection, SqlitePool};
 
+use super::script::Script;
 use crate::observed::{ContainerKey, Nanos};
 use crate::reconcile::billing::Bill;
 use crate::reconcile::discovery::Wanted;
@@ -11,22 +12,17 @@ use crate::reconcile::record::Record;
 use crate::store::{ChangeSet, NewEvent, Settlement, StoreError};
 
 pub(super) async fn commit(pool: &SqlitePool, changes: &[ChangeSet]) -> Result<(), StoreError> {
+    let mut script = Script::begin();
+    for change in changes {
+        apply(&mut script, change)?;
+    }
     let mut connection = pool.acquire().await?;
-    let written = write(&mut connection, changes).await;
+    let written = script.commit(&mut connection).await;
     unless_failed(connection, written).await
 }
 
-async fn write(connection: &mut SqliteConnection, changes: &[ChangeSet]) -> Result<(), StoreError> {
-    // IMMEDIATE: the write lock is taken at the start, so that no commit fails half-way for want of it.
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    for change in changes {
-        apply(&mut transaction, change).await?;
-    }
-    Ok(transaction.commit().await?)
-}
-
-/// Parts with a connection on which a transaction failed. A full disk makes SQLite end the transaction by itself; the
-/// driver believes it open still and refuses to begin another, for ever.
+/// Parts with a connection on which a transaction failed: it may be open still, or ended by SQLite itself, as a full disk
+/// makes it do, and the driver would not know.
 async fn unless_failed<T>(
     connection: PoolConnection<Sqlite>,
     written: Result<T, StoreError>,
@@ -38,52 +34,45 @@ async fn unless_failed<T>(
     written
 }
 
-async fn apply(db: &mut SqliteConnection, change: &ChangeSet) -> Result<(), StoreError> {
+fn apply(db: &mut Script, change: &ChangeSet) -> Result<(), StoreError> {
     let ChangeSet { records, bills, cells, events, healing, cursors, settled, objects, at } = change;
     for record in records {
-        put_record(db, record).await?;
+        put_record(db, record)?;
     }
     for (key, bill) in bills {
-        put_bill(db, key, bill, *at).await?;
+        put_bill(db, key, bill, *at)?;
     }
     for (registry, key, wanted) in cells {
-        put_cell(db, registry, key, wanted, *at).await?;
+        put_cell(db, registry, key, wanted, *at)?;
     }
     for event in events {
-        put_event(db, event).await?;
+        put_event(db, event)?;
     }
     for (logical_id, memory) in healing {
         match memory {
             Some(memory) => {
-                sqlx::query(
+                db.add(
                     "INSERT INTO healing (logical_id, memory) VALUES (?, ?)
                      ON CONFLICT DO UPDATE SET memory = excluded.memory",
                 )
-                .bind(logical_id)
-                .bind(memory)
-                .execute(&mut *db)
-                .await?;
+                .bind(logical_id)?
+                .bind(memory)?;
             }
             None => {
-                sqlx::query("DELETE FROM healing WHERE logical_id = ?")
-                    .bind(logical_id)
-                    .execute(&mut *db)
-                    .await?;
+                db.add("DELETE FROM healing WHERE logical_id = ?").bind(logical_id)?;
             }
         }
     }
     for (engine, cursor) in cursors {
-        sqlx::query("INSERT INTO cursors (engine, cursor) VALUES (?, ?) ON CONFLICT DO UPDATE SET cursor = excluded.cursor")
-            .bind(&**engine)
-            .bind(document("cursor", cursor)?)
-            .execute(&mut *db)
-            .await?;
+        db.add("INSERT INTO cursors (engine, cursor) VALUES (?, ?) ON CONFLICT DO UPDATE SET cursor = excluded.cursor")
+            .bind(&**engine)?
+            .bind(document("cursor", cursor)?)?;
     }
     for settlement in settled {
-        settle(db, settlement, *at).await?;
+        settle(db, settlement, *at)?;
     }
     for object in objects {
-        super::objects::change(db, object).await?;
+        super::objects::change(db, object)?;
     }
     Ok(())
 }
@@ -92,25 +81,23 @@ fn document<T: serde::Serialize>(what: &'static str, value: &T) -> Result<String
     serde_json::to_string(value).map_err(|source| StoreError::Damaged { what, source })
 }
 
-async fn put_record(db: &mut SqliteConnection, record: &Record) -> Result<(), StoreError> {
+fn put_record(db: &mut Script, record: &Record) -> Result<(), StoreError> {
     let (engine, id) = (&*record.key.engine, &*record.key.id);
-    sqlx::query(
+    db.add(
         "INSERT INTO containers (engine, id, name, image, state, removed_ns, record) VALUES (?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT DO UPDATE SET name = excluded.name, image = excluded.image, state = excluded.state,
              removed_ns = excluded.removed_ns, record = excluded.record",
     )
-    .bind(engine)
-    .bind(id)
-    .bind(&record.name)
-    .bind(&record.image)
-    .bind(record.ledger.state.map(|state| state.as_str()))
-    .bind(record.ledger.removed.map(|at| at.0))
-    .bind(document("container", record)?)
-    .execute(&mut *db)
-    .await?;
+    .bind(engine)?
+    .bind(id)?
+    .bind(&record.name)?
+    .bind(&record.image)?
+    .bind(record.ledger.state.map(|state| state.as_str()))?
+    .bind(record.ledger.removed.map(|at| at.0))?
+    .bind(document("container", record)?)?;
     for run in &record.ledger.runs {
         // Times freeze at commit: what is there once is never changed, only completed.
-        sqlx::query(
+        db.add(
             "INSERT INTO runs (engine, container_id, key, started_ns, start_event_ns, ended_ns, end_event_ns, exit_code, restart_count)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT DO UPDATE SET start_event_ns = coalesce(start_event_ns, excluded.start_event_ns),
@@ -118,56 +105,43 @@ async fn put_record(db: &mut SqliteConnection, record: &Record) -> Result<(), St
                  end_event_ns = coalesce(end_event_ns, excluded.end_event_ns),
                  exit_code = coalesce(exit_code, excluded.exit_code)",
         )
-        .bind(engine)
-        .bind(id)
-        .bind(&run.key)
-        .bind(run.started.0)
-        .bind(run.start_event.map(|at| at.0))
-        .bind(run.ended.map(|at| at.0))
-        .bind(run.end_event.map(|at| at.0))
-        .bind(run.exit_code)
-        .bind(run.restart_count)
-        .execute(&mut *db)
-        .await?;
+        .bind(engine)?
+        .bind(id)?
+        .bind(&run.key)?
+        .bind(run.started.0)?
+        .bind(run.start_event.map(|at| at.0))?
+        .bind(run.ended.map(|at| at.0))?
+        .bind(run.end_event.map(|at| at.0))?
+        .bind(run.exit_code)?
+        .bind(run.restart_count)?;
     }
     Ok(())
 }
 
-async fn put_bill(
-    db: &mut SqliteConnection,
-    key: &ContainerKey,
-    bill: &Bill,
-    at: Nanos,
-) -> Result<(), StoreError> {
-    let inserted = sqlx::query(
+fn put_bill(db: &mut Script, key: &ContainerKey, bill: &Bill, at: Nanos) -> Result<(), StoreError> {
+    db.add(
         "INSERT INTO outbox (target, engine, container_id, event_id, event, body, created_ns)
          VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (target, event_id) DO NOTHING",
     )
-    .bind(&bill.target)
-    .bind(&*key.engine)
-    .bind(&*key.id)
-    .bind(bill.id.to_string())
-    .bind(bill.event.as_str())
-    .bind(&bill.body)
-    .bind(at.0)
-    .execute(&mut *db)
-    .await?
-    .rows_affected();
-    if inserted > 0 {
-        sqlx::query(
-            "INSERT INTO lanes (target, engine, container_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-        )
-        .bind(&bill.target)
-        .bind(&*key.engine)
-        .bind(&*key.id)
-        .execute(&mut *db)
-        .await?;
-    }
+    .bind(&bill.target)?
+    .bind(&*key.engine)?
+    .bind(&*key.id)?
+    .bind(bill.id.to_string())?
+    .bind(bill.event.as_str())?
+    .bind(&bill.body)?
+    .bind(at.0)?;
+    // A lane only for what is new: a bill that is known may long be delivered.
+    db.add(
+        "INSERT INTO lanes (target, engine, container_id) SELECT ?, ?, ? WHERE changes() > 0 ON CONFLICT DO NOTHING",
+    )
+    .bind(&bill.target)?
+    .bind(&*key.engine)?
+    .bind(&*key.id)?;
     Ok(())
 }
 
-async fn put_cell(
-    db: &mut SqliteConnection,
+fn put_cell(
+    db: &mut Script,
     registry: &str,
     key: &ContainerKey,
     wanted: &Wanted,
@@ -175,24 +149,22 @@ async fn put_cell(
 ) -> Result<(), StoreError> {
     // A state that was not acknowledged may have been taken all the same: then what was acknowledged before it is no
     // longer what the registry holds. A time that the service named holds for newer states too.
-    sqlx::query(
+    db.add(
         "INSERT INTO cells (registry, engine, container_id, generation, wanted, dirty, changed_ns)
          VALUES (?, ?, ?, 1, ?, 1, ?)
          ON CONFLICT DO UPDATE SET generation = generation + 1, wanted = excluded.wanted, dirty = 1,
              acked = CASE WHEN dirty THEN NULL ELSE acked END,
              attempts = 0, next_ns = CASE WHEN firm THEN next_ns ELSE 0 END, changed_ns = excluded.changed_ns",
     )
-    .bind(registry)
-    .bind(&*key.engine)
-    .bind(&*key.id)
-    .bind(document("discovery cell", wanted)?)
-    .bind(at.0)
-    .execute(&mut *db)
-    .await?;
+    .bind(registry)?
+    .bind(&*key.engine)?
+    .bind(&*key.id)?
+    .bind(document("discovery cell", wanted)?)?
+    .bind(at.0)?;
     Ok(())
 }
 
-async fn put_event(db: &mut SqliteConnection, event: &NewEvent) -> Result<(), StoreError> {
+fn put_event(db: &mut Script, event: &NewEvent) -> Result<(), StoreError> {
     let NewEvent {
         at,
         engine,
@@ -207,117 +179,97 @@ async fn put_event(db: &mut SqliteConnection, event: &NewEvent) -> Result<(), St
         severity,
         restart_count,
     } = event;
-    sqlx::query(
+    db.add(
         "INSERT INTO event_log (at_ns, engine, container_id, container_name, image, host, event_type, reason,
              status, message, severity, restart_count) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
-    .bind(at.0)
-    .bind(engine)
-    .bind(container_id)
-    .bind(container_name)
-    .bind(image)
-    .bind(host)
-    .bind(event_type)
-    .bind(reason)
-    .bind(status)
-    .bind(message)
-    .bind(severity.as_str())
-    .bind(restart_count)
-    .execute(&mut *db)
-    .await?;
+    .bind(at.0)?
+    .bind(engine)?
+    .bind(container_id)?
+    .bind(container_name)?
+    .bind(image)?
+    .bind(host)?
+    .bind(event_type)?
+    .bind(reason)?
+    .bind(status)?
+    .bind(message)?
+    .bind(severity.as_str())?
+    .bind(restart_count)?;
     Ok(())
 }
 
-async fn settle(db: &mut SqliteConnection, settlement: &Settlement, at: Nanos) -> Result<(), StoreError> {
+fn settle(db: &mut Script, settlement: &Settlement, at: Nanos) -> Result<(), StoreError> {
     match settlement {
         Settlement::BillDelivered { seq } => {
-            sqlx::query("UPDATE outbox SET delivered_ns = ? WHERE seq = ?")
-                .bind(at.0)
-                .bind(seq)
-                .execute(&mut *db)
-                .await?;
-            sqlx::query(
+            db.add("UPDATE outbox SET delivered_ns = ? WHERE seq = ?").bind(at.0)?.bind(seq)?;
+            db.add(
                 "UPDATE lanes SET attempts = 0, next_ns = 0, firm = 0, last_error = NULL
                  WHERE (target, engine, container_id) = (SELECT target, engine, container_id FROM outbox WHERE seq = ?)",
             )
-            .bind(seq)
-            .execute(&mut *db)
-            .await?;
-            sqlx::query(
+            .bind(seq)?;
+            db.add(
                 "DELETE FROM lanes
                  WHERE (target, engine, container_id) = (SELECT target, engine, container_id FROM outbox WHERE seq = ?)
                    AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.target = lanes.target AND o.engine = lanes.engine
                        AND o.container_id = lanes.container_id AND o.delivered_ns IS NULL)",
             )
-            .bind(seq)
-            .execute(&mut *db)
-            .await?;
+            .bind(seq)?;
         }
         Settlement::LaneWaits { target, key, attempts, next, firm, error } => {
-            sqlx::query(
+            db.add(
                 "UPDATE lanes SET attempts = ?, next_ns = ?, firm = ?, last_error = ?
                  WHERE target = ? AND engine = ? AND container_id = ?",
             )
-            .bind(attempts)
-            .bind(next.0)
-            .bind(firm)
-            .bind(error)
-            .bind(target)
-            .bind(&*key.engine)
-            .bind(&*key.id)
-            .execute(&mut *db)
-            .await?;
+            .bind(attempts)?
+            .bind(next.0)?
+            .bind(firm)?
+            .bind(error)?
+            .bind(target)?
+            .bind(&*key.engine)?
+            .bind(&*key.id)?;
         }
         Settlement::LaneParked { target, key, error } => {
-            sqlx::query(
+            db.add(
                 "UPDATE lanes SET parked = 1, last_error = ? WHERE target = ? AND engine = ? AND container_id = ?",
             )
-            .bind(error)
-            .bind(target)
-            .bind(&*key.engine)
-            .bind(&*key.id)
-            .execute(&mut *db)
-            .await?;
+            .bind(error)?
+            .bind(target)?
+            .bind(&*key.engine)?
+            .bind(&*key.id)?;
         }
         Settlement::CellAcked { registry, key, generation, state } => {
-            sqlx::query(
+            db.add(
                 "UPDATE cells SET acked = ?, attempts = 0, next_ns = 0, firm = 0, last_error = NULL, attempted = 1,
                      dirty = (generation <> ?) WHERE registry = ? AND engine = ? AND container_id = ?",
             )
-            .bind(document("discovery cell", state)?)
-            .bind(generation)
-            .bind(registry)
-            .bind(&*key.engine)
-            .bind(&*key.id)
-            .execute(&mut *db)
-            .await?;
+            .bind(document("discovery cell", state)?)?
+            .bind(generation)?
+            .bind(registry)?
+            .bind(&*key.engine)?
+            .bind(&*key.id)?;
             if *state == Wanted::Absent {
                 // What is gone from engine and registry needs no memory.
-                sqlx::query(
+                db.add(
                     "DELETE FROM cells WHERE registry = ? AND engine = ? AND container_id = ? AND dirty = 0",
                 )
-                .bind(registry)
-                .bind(&*key.engine)
-                .bind(&*key.id)
-                .execute(&mut *db)
-                .await?;
+                .bind(registry)?
+                .bind(&*key.engine)?
+                .bind(&*key.id)?;
             }
         }
         Settlement::CellWaits { registry, key, attempts, next, firm, error, keeps_ack } => {
-            sqlx::query(
+            db.add(
                 "UPDATE cells SET attempts = ?, next_ns = ?, firm = ?, last_error = ?, attempted = 1,
                      acked = iif(?, acked, NULL) WHERE registry = ? AND engine = ? AND container_id = ?",
             )
-            .bind(attempts)
-            .bind(next.0)
-            .bind(firm)
-            .bind(error)
-            .bind(keeps_ack)
-            .bind(registry)
-            .bind(&*key.engine)
-            .bind(&*key.id)
-            .execute(&mut *db)
-            .await?;
+            .bind(attempts)?
+            .bind(next.0)?
+            .bind(firm)?
+            .bind(error)?
+            .bind(keeps_ack)?
+            .bind(registry)?
+            .bind(&*key.engine)?
+            .bind(&*key.id)?;
         }
     }
     Ok(())

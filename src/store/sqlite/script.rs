@@ -1,0 +1,45 @@
+//! A transaction as one script.
+
+use sqlx::sqlite::{SqliteArguments, SqliteConnection};
+use sqlx::{Arguments, AssertSqlSafe, Encode, Sqlite, Type};
+
+use crate::store::StoreError;
+
+/// The statements of one transaction, which go to the database's thread together. Sent one by one, each would wait until
+/// two threads are woken, which takes longer than most statements.
+pub(super) struct Script {
+    sql: String,
+    arguments: SqliteArguments,
+}
+
+impl Script {
+    /// Begins a transaction.
+    pub(super) fn begin() -> Self {
+        // IMMEDIATE: the write lock is taken at the start, so that no commit fails half-way for want of it.
+        Self { sql: "BEGIN IMMEDIATE;\n".to_owned(), arguments: SqliteArguments::default() }
+    }
+
+    /// Adds a statement; its arguments follow by [`Self::bind`], one for each `?`, in their order.
+    pub(super) fn add(&mut self, statement: &'static str) -> &mut Self {
+        self.sql.push_str(statement);
+        self.sql.push_str(";\n");
+        self
+    }
+
+    pub(super) fn bind<'t, T: Encode<'t, Sqlite> + Type<Sqlite>>(
+        &mut self,
+        value: T,
+    ) -> Result<&mut Self, StoreError> {
+        Arguments::add(&mut self.arguments, value).map_err(sqlx::Error::Encode)?;
+        Ok(self)
+    }
+
+    /// Runs all of it and commits. After an error the connection may be anywhere between the two.
+    pub(super) async fn commit(mut self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+        self.add("COMMIT");
+        let Self { sql, arguments } = self;
+        // The text is made of constants only. It is hardly ever the same twice: not worth keeping prepared.
+        sqlx::query_with(AssertSqlSafe(sql), arguments).persistent(false).execute(db).await?;
+        Ok(())
+    }
+}
