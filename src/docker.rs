@@ -14,6 +14,7 @@ use crate::resource::docker_host::DockerHostSpec;
 mod actions;
 mod connect;
 mod convert;
+mod exec;
 mod fingerprint;
 pub mod informer;
 mod own;
@@ -73,6 +74,7 @@ pub struct Client {
     docker: Docker,
     name: Arc<str>,
     endpoint: Arc<str>,
+    running: Arc<exec::Running>,
 }
 
 /// What an engine says of itself.
@@ -105,7 +107,12 @@ impl Client {
     /// Connects to `spec`'s endpoint and checks that the engine is recent enough.
     pub async fn connect(name: &Arc<str>, spec: &DockerHostSpec) -> Result<(Self, EngineInfo), DockerError> {
         let docker = connect::docker(spec).await?;
-        let client = Self { docker, name: name.clone(), endpoint: spec.endpoint.as_str().into() };
+        let client = Self {
+            docker,
+            name: name.clone(),
+            endpoint: spec.endpoint.as_str().into(),
+            running: Arc::default(),
+        };
         let version = client.call(client.docker.version()).await?;
         connect::check_version(&version.api_version.unwrap_or_default(), spec.api_version.as_deref())?;
         let info = client.info().await?;

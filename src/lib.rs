@@ -50,6 +50,8 @@ pub mod reconcile;
 
 pub mod execute;
 
+pub mod probe;
+
 pub mod outbox;
 
 pub mod store;

@@ -15,10 +15,10 @@ use crate::observed::{ContainerKey, Nanos};
 use crate::resource::{SecretRef, Signing};
 use crate::store::{ChangeSet, Settlement, Store, StoreError};
 
-mod address;
+pub(crate) mod address;
 pub mod billing;
 mod call;
-mod credentials;
+pub(crate) mod credentials;
 pub mod discovery;
 mod dispatch;
 pub mod retry;

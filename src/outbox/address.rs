@@ -9,7 +9,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254);
 
 /// Whether `address` is link-local, unspecified or a known metadata service.
-pub(super) fn forbidden(address: IpAddr) -> bool {
+pub(crate) fn forbidden(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => address.is_link_local() || address.is_broadcast(),
         IpAddr::V6(address) => {
@@ -36,7 +36,7 @@ pub(super) fn check(url: &url::Url) -> Result<(), String> {
 
 /// The system's resolver, without the forbidden addresses.
 #[derive(Debug)]
-pub(super) struct Guarded;
+pub(crate) struct Guarded;
 
 impl Resolve for Guarded {
     fn resolve(&self, name: Name) -> Resolving {

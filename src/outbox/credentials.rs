@@ -6,7 +6,7 @@ use super::DeliveryError;
 use crate::resource::{Auth, SecretRef};
 
 /// The secret that `reference` names. Its value appears in no error.
-pub(super) async fn read(reference: &SecretRef) -> Result<SecretString, DeliveryError> {
+pub(crate) async fn read(reference: &SecretRef) -> Result<SecretString, DeliveryError> {
     let missing = DeliveryError::Secret;
     match reference {
         SecretRef { env: Some(name), file: None } => std::env::var(name)

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use super::source::File;
 
 /// Modules that decide: no async, clock, I/O or logging, and nobody who has them.
-const PURE: [&str; 6] = ["resource", "observed", "desired", "reconcile", "probe::threshold", "outbox::retry"];
+const PURE: [&str; 7] =
+    ["resource", "observed", "desired", "reconcile", "probe::threshold", "probe::place", "outbox::retry"];
 
 /// What a pure module does not name.
 const IMPURE: &[&str] = &[

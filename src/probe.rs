@@ -1,0 +1,170 @@
+//! Probes: asking something whether it is healthy. One attempt per protocol, each in a file of its own behind
+//! [`Protocol`]; thresholds and places are pure; the schedule belongs to the controller.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+use tokio::time::Instant;
+
+use crate::docker::Client;
+use crate::observed::Container;
+use crate::resource::probe::{Handler, ProbeSpec};
+use crate::resource::{Login, SecretRef};
+
+mod connect;
+mod docker_health;
+mod exec;
+mod http;
+pub mod place;
+pub mod steps;
+mod tcp;
+pub mod threshold;
+
+pub use place::{Place, Stand};
+pub use steps::{Step, Steps};
+pub use threshold::{Streak, Verdict};
+
+/// Why an attempt did not end well.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// The target is not as it should be: what was expected and what came.
+    #[error("{0}")]
+    Unhealthy(String),
+    /// The probe could not be carried out (a secret that is missing, an engine that is away, no route): this says nothing about
+    /// the target and does not count.
+    #[error("{0}")]
+    Fault(String),
+}
+
+/// What is asked.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Subject<'a> {
+    /// Where it is reached.
+    pub place: Option<&'a Place>,
+    /// The container, if it is one.
+    pub container: Option<&'a Container>,
+    /// Its engine, while that is connected.
+    pub engine: Option<&'a Client>,
+}
+
+/// A way of asking.
+#[async_trait]
+pub(crate) trait Protocol: Send + Sync {
+    /// The port asked; `None` for a protocol without ports or one that asks the engine.
+    fn port(&self) -> Option<u16>;
+
+    /// `tcp` or `udp`, as published ports are told apart.
+    fn transport(&self) -> &'static str {
+        "tcp"
+    }
+
+    /// The host that the probe itself names.
+    fn host(&self) -> Option<&str> {
+        None
+    }
+
+    /// What it costs.
+    fn cost(&self) -> Cost {
+        Cost::Request
+    }
+
+    /// Asks once. The caller bounds the time; an attempt given up is dropped at its next await.
+    async fn attempt(&self, subject: &Subject<'_>, steps: &mut Steps) -> Result<(), Failure>;
+}
+
+/// What an attempt costs, so that many of a dear kind do not run at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cost {
+    /// A look at what is known already.
+    Nothing,
+    /// A connection and a few bytes.
+    Request,
+    /// A session with a server: authentication, queries.
+    Session,
+    /// A process in a container.
+    Process,
+}
+
+/// How one check went: up to so many attempts, of which the last one counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// How the last attempt ended.
+    pub result: Result<(), Failure>,
+    /// How long the last attempt took.
+    pub took: Duration,
+    /// What the last attempt did.
+    pub steps: Vec<Step>,
+}
+
+impl Subject<'_> {
+    fn place(&self) -> Result<&Place, Failure> {
+        self.place.ok_or_else(|| Failure::Fault("there is no address to ask at".to_owned()))
+    }
+}
+
+/// The way of asking that `handler` declares.
+pub(crate) fn protocol(handler: Handler<'_>) -> Option<&dyn Protocol> {
+    Some(match handler {
+        Handler::Http(http) => http,
+        Handler::Tcp(tcp) => tcp,
+        Handler::Exec(exec) => exec,
+        Handler::DockerHealth(health) => health,
+        Handler::Mqtt(_)
+        | Handler::Kafka(_)
+        | Handler::Postgres(_)
+        | Handler::Mysql(_)
+        | Handler::Redis(_)
+        | Handler::Grpc(_)
+        | Handler::Amqp(_)
+        | Handler::Nats(_)
+        | Handler::Dns(_)
+        | Handler::Tls(_)
+        | Handler::Udp(_)
+        | Handler::Icmp(_) => return None,
+    })
+}
+
+/// Carries out one check: attempts follow each other at once until one ends well or there have been `attempts` of them.
+pub async fn check(spec: &ProbeSpec, subject: &Subject<'_>) -> Outcome {
+    let Some(handler) = spec.handler() else {
+        let result = Err(Failure::Fault("the probe says no way of asking".to_owned()));
+        return Outcome { result, took: Duration::ZERO, steps: Vec::new() };
+    };
+    let Some(protocol) = protocol(handler) else {
+        let result = Err(Failure::Fault(format!("this version has no {} probe", handler.field())));
+        return Outcome { result, took: Duration::ZERO, steps: Vec::new() };
+    };
+    let limit = Duration::from_secs(u64::from(spec.timeout_seconds));
+    let mut left = spec.attempts.max(1);
+    loop {
+        left -= 1;
+        let (began, mut steps) = (Instant::now(), Steps::default());
+        let ended = tokio::time::timeout(limit, protocol.attempt(subject, &mut steps)).await;
+        let result = ended.unwrap_or_else(|_| {
+            Err(Failure::Unhealthy(format!(
+                "nothing within {} s, at the step `{}`",
+                limit.as_secs(),
+                steps.doing()
+            )))
+        });
+        // A fault is not cured by trying again at once.
+        if left == 0 || matches!(result, Ok(()) | Err(Failure::Fault(_))) {
+            return Outcome { result, took: began.elapsed(), steps: steps.done().to_vec() };
+        }
+    }
+}
+
+/// A secret, read anew each time.
+pub(crate) async fn secret(reference: &SecretRef) -> Result<SecretString, Failure> {
+    crate::outbox::credentials::read(reference).await.map_err(|error| Failure::Fault(error.to_string()))
+}
+
+/// User and password of a protocol's own login.
+#[expect(dead_code, reason = "the protocols that log in use it")]
+pub(crate) async fn credentials(
+    login: Option<&Login>,
+) -> Result<(Option<String>, Option<SecretString>), Failure> {
+    let Some(login) = login else { return Ok((None, None)) };
+    Ok((login.username.clone(), Some(secret(&login.password).await?)))
+}

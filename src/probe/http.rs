@@ -1,0 +1,177 @@
+//! `httpGet`: a request, and an answer that is as expected. As Kubernetes' probes it follows no redirects and takes any
+//! certificate: what it asks is whether the server works; `tls` asks about certificates.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use regex::Regex;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use secrecy::ExposeSecret;
+use tokio::time::Instant;
+
+use super::connect::plain;
+use super::steps::shown;
+use super::{Failure, Place, Protocol, Steps, Subject, secret};
+use crate::outbox::address::Guarded;
+use crate::resource::Header;
+use crate::resource::probe::http::{HttpExpect, HttpProbe, Method, Scheme};
+
+/// As much as is read of a body.
+const LONGEST: usize = 1024 * 1024;
+/// As much of an unwanted body is read to use the connection again.
+const UNWANTED: usize = 64 * 1024;
+
+#[async_trait]
+impl Protocol for HttpProbe {
+    fn port(&self) -> Option<u16> {
+        Some(self.port.unwrap_or(match self.scheme {
+            Scheme::Http => 80,
+            Scheme::Https => 443,
+        }))
+    }
+
+    fn host(&self) -> Option<&str> {
+        self.host.as_deref()
+    }
+
+    async fn attempt(&self, subject: &Subject<'_>, steps: &mut Steps) -> Result<(), Failure> {
+        let request = request(self, subject.place()?).await?;
+        steps.begin("request");
+        let began = Instant::now();
+        let url = request.url().clone();
+        let mut answer = client()?.execute(request).await.map_err(|error| unanswered(&url, &error))?;
+        steps.end(format!("{} {url}: {}", method(self.method), answer.status()));
+        let status = answer.status().as_u16();
+        let expect = &self.expect;
+        let wanted =
+            expect.body_contains.is_some() || expect.body_matches.is_some() || !expect.json.is_empty();
+        // The body of an unexpected answer says what went wrong.
+        let accepted = expect.status.iter().any(|range| (range.from..=range.to).contains(&status));
+        let most = if wanted || !accepted { LONGEST } else { UNWANTED };
+        steps.begin("receive");
+        let mut body = Vec::new();
+        while body.len() < most {
+            match answer.chunk().await {
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Ok(None) => break,
+                Err(error) => return Err(unanswered(&url, &error)),
+            }
+        }
+        let took = began.elapsed();
+        steps.end(format!("{} bytes in {} ms", body.len(), took.as_millis()));
+        steps.begin("expect");
+        judge(expect, status, &String::from_utf8_lossy(&body), took).map_err(Failure::Unhealthy)?;
+        steps.end("as expected");
+        Ok(())
+    }
+}
+
+async fn request(probe: &HttpProbe, place: &Place) -> Result<reqwest::Request, Failure> {
+    let scheme = match probe.scheme {
+        Scheme::Http => "http",
+        Scheme::Https => "https",
+    };
+    let url = format!("{scheme}://{place}{}", probe.path.as_deref().unwrap_or("/"));
+    let mut request =
+        client()?.request(method(probe.method), url).headers(headers(&probe.http_headers).await?);
+    if let Some(body) = &probe.body {
+        request = request.body(body.clone());
+    }
+    request.build().map_err(|error| Failure::Fault(format!("no request can be made of this: {error}")))
+}
+
+async fn headers(declared: &[Header]) -> Result<HeaderMap, Failure> {
+    let mut headers = HeaderMap::new();
+    for header in declared {
+        let unfit = || Failure::Fault(format!("the header {} cannot be sent", header.name));
+        let value = match (&header.value, &header.value_from) {
+            (Some(value), _) => value.clone().into(),
+            (None, Some(reference)) => secret(reference).await?,
+            (None, None) => return Err(unfit()),
+        };
+        let name: HeaderName = header.name.parse().map_err(|_| unfit())?;
+        headers.append(name, HeaderValue::from_str(value.expose_secret()).map_err(|_| unfit())?);
+    }
+    Ok(headers)
+}
+
+fn method(method: Method) -> reqwest::Method {
+    match method {
+        Method::Get => reqwest::Method::GET,
+        Method::Head => reqwest::Method::HEAD,
+        Method::Post => reqwest::Method::POST,
+        Method::Put => reqwest::Method::PUT,
+        Method::Options => reqwest::Method::OPTIONS,
+    }
+}
+
+/// What is not as expected: what was, and what came.
+fn judge(expect: &HttpExpect, status: u16, body: &str, took: Duration) -> Result<(), String> {
+    if !expect.status.iter().any(|range| (range.from..=range.to).contains(&status)) {
+        let wanted: Vec<String> = expect.status.iter().map(ToString::to_string).collect();
+        let said = shown(body);
+        let said = if said.is_empty() { said } else { format!(": {said}") };
+        return Err(format!("expected status {}, got {status}{said}", wanted.join(" or ")));
+    }
+    if let Some(text) = expect.body_contains.as_ref().filter(|text| !body.contains(text.as_str())) {
+        return Err(format!("expected a body with {:?}, got {:?}", shown(text), shown(body)));
+    }
+    if let Some(pattern) = &expect.body_matches {
+        // It was checked when it was declared.
+        let matches = Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(body));
+        if !matches {
+            return Err(format!("expected a body that matches {pattern:?}, got {:?}", shown(body)));
+        }
+    }
+    if !expect.json.is_empty() {
+        let document: serde_json::Value = serde_json::from_str(body)
+            .map_err(|error| format!("expected JSON, got {:?} ({error})", shown(body)))?;
+        for wanted in &expect.json {
+            let found = wanted.path.find(&document);
+            if found != Some(&wanted.equals) {
+                let found = found.map_or("nothing".to_owned(), |found| shown(&found.to_string()));
+                return Err(format!("expected {} at {}, found {found}", wanted.equals, wanted.path));
+            }
+        }
+    }
+    match expect.max_latency {
+        Some(limit) if took > limit.get() => {
+            Err(format!("expected an answer within {limit}, it took {} ms", took.as_millis()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// One client for all probes, so that connections are used again.
+fn client() -> Result<&'static reqwest::Client, Failure> {
+    static CLIENT: OnceLock<reqwest::Client> = OnceLock::new();
+    if let Some(client) = CLIENT.get() {
+        return Ok(client);
+    }
+    let client = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .dns_resolver(Arc::new(Guarded))
+        .user_agent(concat!("portreeve-probe/", env!("CARGO_PKG_VERSION")))
+        .tls_danger_accept_invalid_certs(true)
+        .pool_idle_timeout(Duration::from_secs(90))
+        .pool_max_idle_per_host(1)
+        .no_proxy()
+        .build()
+        .map_err(|error| Failure::Fault(format!("no HTTP client can be made: {error}")))?;
+    Ok(CLIENT.get_or_init(|| client))
+}
+
+/// Why there was no answer, in the words of its innermost cause. The URL was declared and holds no secret.
+fn unanswered(url: &reqwest::Url, error: &reqwest::Error) -> Failure {
+    let mut innermost: &dyn std::error::Error = error;
+    let mut system = None;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+        system = innermost.downcast_ref::<std::io::Error>().or(system);
+    }
+    match system {
+        Some(error) => super::connect::refused(error, format!("no answer from {url}: {}", plain(error))),
+        None => Failure::Unhealthy(format!("no answer from {url}: {innermost}")),
+    }
+}

@@ -1,0 +1,78 @@
+//! What an attempt did, step by step: for `portreeve test probe`, and for saying what hung.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The longest text shown of what a server said.
+const LONGEST: usize = 200;
+
+/// One step that came to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// `resolve`, `connect`, `TLS`, `send`, `receive`…
+    pub name: &'static str,
+    /// What came of it, on one line and bounded.
+    pub what: String,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// The steps of one attempt.
+#[derive(Debug)]
+pub struct Steps {
+    done: Vec<Step>,
+    doing: &'static str,
+    since: Instant,
+}
+
+impl Default for Steps {
+    fn default() -> Self {
+        Self { done: Vec::new(), doing: "start", since: Instant::now() }
+    }
+}
+
+impl Steps {
+    /// Begins a step.
+    pub fn begin(&mut self, name: &'static str) {
+        (self.doing, self.since) = (name, Instant::now());
+    }
+
+    /// Ends the step that was begun last.
+    pub fn end(&mut self, what: impl AsRef<str>) {
+        let step = Step { name: self.doing, what: shown(what.as_ref()), took: self.since.elapsed() };
+        self.done.push(step);
+    }
+
+    /// The step that was begun last: when an attempt is given up, what it waited for.
+    pub fn doing(&self) -> &'static str {
+        self.doing
+    }
+
+    /// What is done.
+    pub fn done(&self) -> &[Step] {
+        &self.done
+    }
+}
+
+/// What a stranger said, on one line and bounded.
+pub fn shown(text: &str) -> String {
+    let mut line = String::new();
+    for word in text.split(|letter: char| letter.is_whitespace() || letter.is_control()) {
+        if word.is_empty() {
+            continue;
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+        // A body of a megabyte need not be walked through.
+        if line.len() > LONGEST * 4 {
+            break;
+        }
+    }
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
+        None => line,
+    }
+}

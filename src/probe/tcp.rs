@@ -1,0 +1,55 @@
+//! `tcpSocket`: a connection, perhaps with something sent and an answer expected.
+
+use async_trait::async_trait;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::connect::{plain, tcp};
+use super::steps::shown;
+use super::{Failure, Protocol, Steps, Subject};
+use crate::resource::probe::handler::TcpProbe;
+
+/// As much as is read while looking for what is expected.
+const LONGEST: usize = 64 * 1024;
+
+#[async_trait]
+impl Protocol for TcpProbe {
+    fn port(&self) -> Option<u16> {
+        Some(self.port)
+    }
+
+    fn host(&self) -> Option<&str> {
+        self.host.as_deref()
+    }
+
+    async fn attempt(&self, subject: &Subject<'_>, steps: &mut Steps) -> Result<(), Failure> {
+        let mut stream = tcp(subject.place()?, steps).await?;
+        if let Some(text) = &self.send {
+            steps.begin("send");
+            let sent = stream.write_all(text.as_bytes()).await;
+            sent.map_err(|error| Failure::Unhealthy(format!("sending failed: {}", plain(&error))))?;
+            steps.end(format!("{} bytes", text.len()));
+        }
+        let Some(expected) = &self.expect else { return Ok(()) };
+        steps.begin("receive");
+        let mut answer = Vec::new();
+        loop {
+            let read = stream.read_buf(&mut answer).await;
+            let text = String::from_utf8_lossy(&answer);
+            if text.contains(expected.as_str()) {
+                steps.end(&text);
+                return Ok(());
+            }
+            let why = match read {
+                Ok(0) => "the connection was closed".to_owned(),
+                Ok(_) if answer.len() > LONGEST => format!("{LONGEST} bytes were read"),
+                Ok(_) => continue,
+                Err(error) => plain(&error),
+            };
+            return Err(Failure::Unhealthy(format!(
+                "expected {:?}; {why} after {:?}",
+                shown(expected),
+                shown(&text)
+            )));
+        }
+    }
+}

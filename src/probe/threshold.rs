@@ -1,0 +1,184 @@
+//! From the outcomes of checks to a verdict, and when to check next. Pure.
+//!
+//! Kubernetes' semantics: `successThreshold` passes in a row make it healthy, `failureThreshold` failures in a row
+//! unhealthy, and until the first pass `startup` has timings of its own. One difference: while a verdict is still out it is
+//! [`Verdict::Unknown`], neither ready nor failed.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::resource::probe::ProbeSpec;
+
+/// Failures beyond the threshold after which a target is asked less and less often.
+const PATIENCE: u32 = 10;
+/// The longest that a target which does not answer is left alone, unless its period is longer anyway.
+const REST: Duration = Duration::from_secs(60);
+
+/// What a probe says of its target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Too few checks to say.
+    #[default]
+    Unknown,
+    /// It passed as often in a row as is asked for.
+    Healthy,
+    /// It failed as often in a row as is allowed.
+    Unhealthy,
+}
+
+/// What is remembered of the checks of one run of a container, or of a target outside Docker.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Streak {
+    /// The verdict so far.
+    pub verdict: Verdict,
+    /// Passes in a row.
+    pub passes: u32,
+    /// Failures in a row.
+    pub failures: u32,
+    /// Whether it ever passed: then `startup` is over.
+    pub started: bool,
+}
+
+impl Streak {
+    /// Takes in the outcome of a check; whether the verdict changed.
+    pub fn take_in(&mut self, spec: &ProbeSpec, passed: bool) -> bool {
+        let before = self.verdict;
+        if passed {
+            (self.passes, self.failures) = (self.passes.saturating_add(1), 0);
+            self.started = true;
+            if self.passes >= spec.success_threshold {
+                self.verdict = Verdict::Healthy;
+            }
+        } else {
+            (self.passes, self.failures) = (0, self.failures.saturating_add(1));
+            if self.failures >= self.allowed(spec) {
+                self.verdict = Verdict::Unhealthy;
+            }
+        }
+        self.verdict != before
+    }
+
+    /// Failures in a row that make it unhealthy.
+    fn allowed(&self, spec: &ProbeSpec) -> u32 {
+        match &spec.startup {
+            Some(startup) if !self.started => startup.failure_threshold,
+            _ => spec.failure_threshold,
+        }
+    }
+
+    /// From one check to the next, before jitter.
+    ///
+    /// A target that fails on and on is asked at growing intervals, so that nobody hammers what does not answer; a
+    /// `failurePeriodSeconds` says that somebody wants to.
+    pub fn period(&self, spec: &ProbeSpec) -> Duration {
+        let seconds = |seconds: u32| Duration::from_secs(u64::from(seconds));
+        let period = seconds(spec.period_seconds);
+        if self.failures > 0
+            && let Some(faster) = spec.failure_period_seconds
+        {
+            return seconds(faster);
+        }
+        let period = match &spec.startup {
+            Some(startup) if !self.started => seconds(startup.period_seconds),
+            _ => period,
+        };
+        let beyond = self.failures.saturating_sub(self.allowed(spec).saturating_add(PATIENCE));
+        // Six doublings of a second are more than a minute.
+        period.saturating_mul(1 << beyond.min(6)).min(REST.max(period))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::resource::probe::Startup;
+
+    fn spec(success: u32, failure: u32) -> ProbeSpec {
+        ProbeSpec { success_threshold: success, failure_threshold: failure, ..ProbeSpec::default() }
+    }
+
+    fn after(spec: &ProbeSpec, outcomes: &str) -> Streak {
+        let mut streak = Streak::default();
+        outcomes.chars().for_each(|outcome| drop(streak.take_in(spec, outcome == '+')));
+        streak
+    }
+
+    #[test]
+    fn so_many_in_a_row_make_a_verdict_and_fewer_change_none() {
+        use Verdict::{Healthy, Unhealthy, Unknown};
+        for (success, failure, outcomes, verdict) in [
+            (1, 3, "", Unknown),
+            (1, 3, "+", Healthy),
+            (1, 3, "--", Unknown),
+            (1, 3, "---", Unhealthy),
+            (1, 3, "+--+--", Healthy),
+            (1, 3, "+---+", Healthy),
+            (2, 3, "+", Unknown),
+            (2, 3, "++---+", Unhealthy),
+            (2, 3, "++---++", Healthy),
+            (2, 1, "+-+-+-", Unhealthy),
+        ] {
+            assert_eq!(
+                after(&spec(success, failure), outcomes).verdict,
+                verdict,
+                "{success}/{failure} {outcomes}"
+            );
+        }
+    }
+
+    #[test]
+    fn until_the_first_pass_startup_has_its_own_threshold_and_period() {
+        let startup = Startup { period_seconds: 1, failure_threshold: 5 };
+        let spec = ProbeSpec { startup: Some(startup), ..spec(1, 2) };
+        let (early, late) = (after(&spec, "----"), after(&spec, "-----"));
+        assert_eq!((early.verdict, early.period(&spec)), (Verdict::Unknown, Duration::from_secs(1)));
+        assert_eq!(late.verdict, Verdict::Unhealthy);
+        let started = after(&spec, "----+--");
+        assert_eq!((started.verdict, started.period(&spec)), (Verdict::Unhealthy, Duration::from_secs(10)));
+    }
+
+    #[test]
+    fn what_fails_is_asked_faster_if_so_declared_and_else_in_the_end_more_slowly() {
+        let plain = spec(1, 3);
+        let periods = |failures: usize| after(&plain, &"-".repeat(failures)).period(&plain);
+        let seconds = Duration::from_secs;
+        assert_eq!([1, 13, 14, 15, 16, 99].map(periods), [10, 10, 20, 40, 60, 60].map(seconds));
+        let fast = ProbeSpec { failure_period_seconds: Some(2), ..plain };
+        assert_eq!(after(&fast, &"-".repeat(99)).period(&fast), seconds(2));
+        assert_eq!(after(&fast, "--+").period(&fast), seconds(10));
+        let slow = ProbeSpec { period_seconds: 300, ..spec(1, 3) };
+        assert_eq!(after(&slow, &"-".repeat(99)).period(&slow), seconds(300));
+    }
+
+    proptest! {
+        /// Against the definition, read from the outcomes themselves.
+        #[test]
+        fn a_verdict_changes_only_with_a_full_streak(
+            success in 1_u32..5,
+            failure in 1_u32..5,
+            outcomes in proptest::collection::vec(any::<bool>(), 0..60),
+        ) {
+            let spec = spec(success, failure);
+            let mut streak = Streak::default();
+            for (n, outcome) in outcomes.iter().enumerate() {
+                let before = streak.verdict;
+                let changed = streak.take_in(&spec, *outcome);
+                let row = outcomes[..=n].iter().rev().take_while(|other| *other == outcome).count();
+                let (full, verdict) = if *outcome {
+                    (row >= success as usize, Verdict::Healthy)
+                } else {
+                    (row >= failure as usize, Verdict::Unhealthy)
+                };
+                prop_assert_eq!(streak.verdict, if full { verdict } else { before });
+                prop_assert_eq!(changed, streak.verdict != before);
+                prop_assert!(streak.passes == 0 || streak.failures == 0);
+                prop_assert!(streak.period(&spec).as_nanos() > 0);
+            }
+        }
+    }
+}
