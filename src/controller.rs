@@ -13,6 +13,7 @@ use tracing::{info, warn};
 use self::commit::{Committer, Journal};
 use self::container::Reconciler;
 use self::engines::Engines;
+use self::probing::Prober;
 use self::progress::Progress;
 use self::queue::Work;
 use self::targets::Targets;
@@ -25,16 +26,19 @@ mod catalogue;
 mod commit;
 mod container;
 mod engines;
+mod probing;
 mod progress;
 mod queue;
+mod services;
 mod shared;
 mod targets;
 #[cfg(test)]
 mod tests;
 mod timers;
 
-pub use catalogue::{Catalogue, Change, Match, Outcome, Refused, Request, Written};
+pub use catalogue::{Catalogue, Change, Match, Outcome, Refused, Request, Written, figures};
 pub use commit::StoreHealth;
+pub use services::Probed;
 pub use shared::Shared;
 
 /// Between two prunings of the store.
@@ -51,6 +55,7 @@ pub struct Controller {
     pub shared: Arc<Shared>,
     stop: CancellationToken,
     supervisor: tokio::task::JoinHandle<()>,
+    prober: tokio::task::JoinHandle<()>,
     writer: tokio::task::JoinHandle<()>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
 }
@@ -89,6 +94,8 @@ impl Controller {
             blocked: Mutex::default(),
             bells: Mutex::default(),
             own_fault: Mutex::default(),
+            book: services::Book::new(&loaded.services),
+            probing: probing::Told::default(),
         });
         let stop = CancellationToken::new();
         let mut tasks = Vec::new();
@@ -97,15 +104,17 @@ impl Controller {
         tasks.push(tokio::spawn(ring_timers(shared.clone())));
         tasks.push(tokio::spawn(watch_own_lag(shared.clone())));
         tasks.push(tokio::spawn(prune(shared.clone())));
+        let prober = tokio::spawn(Prober::run(shared.clone(), stop.child_token()));
         let supervisor = tokio::spawn(supervise(shared.clone(), journal, desired, stop.clone()));
-        Ok(Self { shared, stop, supervisor, writer, tasks })
+        Ok(Self { shared, stop, supervisor, prober, writer, tasks })
     }
 
     /// Stops taking work, finishes what is in hand and flushes the cursor.
     pub async fn finish(self) {
-        let Self { shared, stop, supervisor, writer, tasks } = self;
+        let Self { shared, stop, supervisor, prober, writer, tasks } = self;
         stop.cancel();
         let _ = supervisor.await;
+        let _ = prober.await;
         let idle = async {
             while shared.queue_depth().0 > 0 {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -172,6 +181,7 @@ async fn supervise(
         shared.desired.store(now);
         // Selectors and policies may mean other containers now.
         shared.everywhere();
+        shared.probing.everything();
         tokio::select! {
             () = stop.cancelled() => break,
             changed = desired.changed() => {

@@ -3,16 +3,18 @@
 //! The recorder cannot delete a series, so nothing that comes and goes (containers) is put into it: those gauges are
 //! written from the present world with every scrape, and end with their container.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use metrics::{counter, describe_counter, describe_gauge, gauge};
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 use crate::clock;
 use crate::controller::Shared;
 use crate::desired::Desired;
-use crate::observed::{Container, Health, Nanos, World};
+use crate::observed::{
+    Container, ContainerKey, Health, HealthWord, Nanos, ProbeTarget, ServiceState, Window, World,
+};
 use crate::store::QueueDepth;
 
 /// Containers that get series of their own; the engine can hold more, a scrape must stay readable.
@@ -38,6 +40,8 @@ fn describe() {
         "portreeve_healing_notes_total",
         "What healing decided, by kind and reason; kind Skipped: not to act"
     );
+    describe_counter!("portreeve_probes_total", "Checks made, by type and outcome");
+    describe_histogram!("portreeve_probe_duration_seconds", "How long checks took, by type");
     describe_gauge!("portreeve_store_up", "Whether the store can commit");
     describe_gauge!(
         "portreeve_outbox_parked",
@@ -85,7 +89,9 @@ pub async fn render(handle: &PrometheusHandle, shared: &Shared) -> String {
     if let Ok((bills, cells)) = shared.store.depths().await {
         queues(&mut page, &desired, bills, cells, now);
     }
-    world_gauges(&mut page, &world);
+    let services = shared.services();
+    world_gauges(&mut page, &world, &services);
+    service_gauges(&mut page, &services, now);
     text
 }
 
@@ -131,8 +137,31 @@ fn queues(
     );
 }
 
+/// How often services pass and how fast they answer.
+fn service_gauges(page: &mut Page<'_>, services: &BTreeMap<String, ServiceState>, now: Nanos) {
+    let label = |name: &str| format!("service=\"{}\"", escaped(name));
+    let rates = services
+        .iter()
+        .filter_map(|(name, state)| Some((label(name), state.rates.percent(Window::Day, now)? / 100.0)));
+    page.gauge(
+        "portreeve_service_success_ratio",
+        "Share of a service's checks that passed within 24 hours",
+        rates,
+    );
+    let times = services.iter().filter_map(|(name, state)| Some((label(name), state.response_millis? / 1e3)));
+    page.gauge("portreeve_service_response_seconds", "How long a service's checks take, smoothed", times);
+}
+
 /// The gauges of document R2, under the names that dashboards use.
-fn world_gauges(page: &mut Page<'_>, world: &World) {
+fn world_gauges(page: &mut Page<'_>, world: &World, services: &BTreeMap<String, ServiceState>) {
+    let members: BTreeSet<&ContainerKey> = services
+        .values()
+        .flat_map(|state| state.targets.keys())
+        .filter_map(|target| match target {
+            ProbeTarget::Outside => None,
+            ProbeTarget::Container(key) => Some(key),
+        })
+        .collect();
     let containers: Vec<&Container> = world.containers.values().map(AsRef::as_ref).collect();
     let running = containers.iter().filter(|container| container.state.is_up()).count();
     // Containers of two engines may share a name; the series tells of the worst of them.
@@ -141,8 +170,15 @@ fn world_gauges(page: &mut Page<'_>, world: &World) {
         let (name, healthy) = (escaped(&container.name), f64::from(u8::from(is_healthy(container))));
         let state = format!("container=\"{name}\",status=\"{}\"", container.state);
         by_state.entry(state).and_modify(|value: &mut f64| *value = value.min(healthy)).or_insert(healthy);
+        if members.contains(&container.key) {
+            continue;
+        }
         let service = format!("service=\"{name}\"");
         by_name.entry(service).and_modify(|value: &mut f64| *value = value.min(healthy)).or_insert(healthy);
+    }
+    for (name, state) in services {
+        let healthy = f64::from(u8::from(state.health == HealthWord::Healthy));
+        by_name.insert(format!("service=\"{}\"", escaped(name)), healthy);
     }
     let healthy = by_name.values().filter(|value| **value > 0.0).count();
     page.gauge("system_total_containers", "Containers that exist", [("", whole(containers.len()))]);
@@ -203,7 +239,7 @@ mod tests {
     #[test]
     fn an_empty_world_still_has_its_totals() {
         let mut text = String::new();
-        world_gauges(&mut Page(&mut text), &World::default());
+        world_gauges(&mut Page(&mut text), &World::default(), &BTreeMap::new());
         assert!(text.contains("\nsystem_total_containers 0\n"), "{text}");
     }
 }

@@ -1,6 +1,7 @@
 //! The world as last seen: engines and their containers. Plain data, no I/O.
 
 mod event;
+mod health;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -10,6 +11,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::event::{Anchor, Cursor, EngineEvent, EventKind};
+pub use self::health::{
+    Checked, HealthWord, LastCheck, ProbeState, ProbeTarget, Rates, ServiceState, TargetState, Window,
+};
 use crate::resource::Subject;
 
 /// Nanoseconds since the Unix epoch: the resolution the engine reports times in. Keys and comparisons use this

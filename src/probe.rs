@@ -35,6 +35,9 @@ pub enum Failure {
     /// the target and does not count.
     #[error("{0}")]
     Fault(String),
+    /// It is too early to ask.
+    #[error("{0}")]
+    NotYet(String),
 }
 
 /// What is asked.
@@ -149,7 +152,7 @@ pub async fn check(spec: &ProbeSpec, subject: &Subject<'_>) -> Outcome {
             )))
         });
         // A fault is not cured by trying again at once.
-        if left == 0 || matches!(result, Ok(()) | Err(Failure::Fault(_))) {
+        if left == 0 || !matches!(result, Err(Failure::Unhealthy(_))) {
             return Outcome { result, took: began.elapsed(), steps: steps.done().to_vec() };
         }
     }

@@ -7,6 +7,7 @@ pub mod billing;
 pub mod cause;
 pub mod discovery;
 pub mod heal;
+pub mod health;
 pub mod lifecycle;
 pub mod plan;
 pub mod record;

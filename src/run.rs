@@ -80,6 +80,7 @@ pub async fn run(config: RunConfig) -> Result<(), RunError> {
     let desired = desired(sets, catalogue.clone(), layers);
     let controller = Controller::start(store, desired).await?;
     tokio::spawn(catalogue.clone().keep(Arc::new(controller.shared.committer.clone()), stop.clone()));
+    tokio::spawn(catalogue.clone().follow_health(controller.shared.clone(), stop.clone()));
     let access = Access::new(token, open_metrics)
         .with_tokens(crate::config::tokens::path(&state_dir))
         .closed(!listen.ip().is_loopback());

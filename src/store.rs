@@ -64,6 +64,8 @@ pub struct ChangeSet {
     pub events: Vec<NewEvent>,
     /// Healing memory by logical identity, as a document; `None`: forgotten.
     pub healing: Vec<(String, Option<String>)>,
+    /// What is known of services' health, by name, as a document; `None`: forgotten.
+    pub services: Vec<(String, Option<String>)>,
     /// How far each engine's stream has been dealt with.
     pub cursors: BTreeMap<Arc<str>, Cursor>,
     /// What came of deliveries.
@@ -77,12 +79,14 @@ pub struct ChangeSet {
 impl ChangeSet {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        let Self { records, bills, cells, events, healing, cursors, settled, objects, at: _ } = self;
+        let Self { records, bills, cells, events, healing, services, cursors, settled, objects, at: _ } =
+            self;
         records.is_empty()
             && bills.is_empty()
             && cells.is_empty()
             && events.is_empty()
             && healing.is_empty()
+            && services.is_empty()
             && cursors.is_empty()
             && settled.is_empty()
             && objects.is_empty()
@@ -279,6 +283,8 @@ pub struct Loaded {
     pub records: Vec<Record>,
     /// Healing memory by logical identity.
     pub healing: BTreeMap<String, String>,
+    /// Services' health by name.
+    pub services: BTreeMap<String, String>,
     /// Cursors by engine.
     pub cursors: BTreeMap<Arc<str>, Cursor>,
 }

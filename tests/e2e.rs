@@ -10,5 +10,6 @@ mod lifecycle;
 mod own_engine;
 mod receiver;
 mod scene;
+mod services;
 mod silent_stream;
 mod ssh;

@@ -14,8 +14,9 @@ use super::page::List;
 use super::query::{self, Query};
 use super::status::{self, Failure};
 use super::{Api, containers, deliveries, events, watching};
-use crate::controller::{Match, Outcome, Request, Written};
+use crate::controller::{Match, Outcome, Request, Written, figures};
 use crate::manifest::{json, nearest};
+use crate::observed::World;
 use crate::resource::{KindId, Object, ObjectKey};
 
 /// Parameters of a list.
@@ -51,6 +52,10 @@ pub(super) async fn list(
     }
     let (revision, mut objects) = api.catalogue.list(kind);
     objects.retain(|object| selector.matches(&object.metadata.labels));
+    if kind == KindId::MonitoredService {
+        let world = api.shared.world();
+        objects.iter_mut().for_each(|object| *object = with_figures(&api, object.clone(), &world));
+    }
     let page = List::page(kind.as_str(), objects, &query, |object| object.metadata.name.as_str())?;
     Ok(Json(page.at(revision)).into_response())
 }
@@ -94,8 +99,21 @@ pub(super) async fn status(
 fn found(api: &Api, kind: KindId, name: &str) -> Result<Response, Failure> {
     let key = ObjectKey { kind, name: name.to_owned() };
     match api.catalogue.get(&key) {
-        Some(object) => Ok(answer(StatusCode::OK, &object, None)),
+        Some(object) => Ok(answer(StatusCode::OK, &with_figures(api, object, &api.shared.world()), None)),
         None => Err(missing(api, &key)),
+    }
+}
+
+/// A service with its figures as they are now; their changes alone are no news to who watches.
+fn with_figures(api: &Api, object: Arc<Object>, world: &World) -> Arc<Object> {
+    let service = object.spec.kind() == KindId::MonitoredService;
+    match api.shared.service(&object.metadata.name).filter(|_| service) {
+        Some(state) => {
+            let mut object = Object::clone(&object);
+            object.status.figures = figures(&state, world, crate::clock::now());
+            Arc::new(object)
+        }
+        None => object,
     }
 }
 

@@ -32,11 +32,13 @@ mod follow;
 mod identity;
 mod keep;
 mod refused;
+mod said;
 #[cfg(test)]
 mod tests;
 mod write;
 
 pub use refused::{Match, Refused};
+pub use said::figures;
 pub use write::{Outcome, Request, Written};
 
 /// Writers side by side, each responsible for some of the names.
@@ -73,6 +75,8 @@ struct Inner {
     touched: BTreeMap<ObjectKey, u64>,
     /// Identities that are not stored as they are now.
     unsaved: BTreeSet<ObjectKey>,
+    /// What is seen of objects while they are in force.
+    said: BTreeMap<ObjectKey, said::Said>,
 }
 
 /// All objects. See the module's documentation.

@@ -16,7 +16,7 @@ use super::shared::{Attachment, Shared, locked};
 use crate::docker::DockerError;
 use crate::observed::{Container, ContainerKey, EventKind, Nanos};
 use crate::reconcile::billing::{Account, bills};
-use crate::reconcile::discovery;
+use crate::reconcile::discovery::{self, Member};
 use crate::reconcile::lifecycle::{Advance, Answer, Fact, advance};
 use crate::reconcile::plan::Action;
 use crate::reconcile::record::Record;
@@ -110,8 +110,10 @@ impl Reconciler {
         if let Inspected::Shown(container) = &inspected {
             let container = container.clone();
             shared.change_world(|world| world.containers.insert(key.clone(), container));
+            shared.probing.container(key);
         } else if matches!(inspected, Inspected::Gone) {
             shared.change_world(|world| world.containers.remove(key));
+            shared.probing.container(key);
         }
         let before = self.remembered(key, work, &inspected).await?;
         let Some(before) = before else {
@@ -313,7 +315,17 @@ impl Reconciler {
             // Not seen yet by this process, or its removal is on its way: what the registry holds may be right.
             return;
         }
-        for registry in discovery::update(container, &host, &desired.registries, &mut record.wanted) {
+        let verdicts = self.shared.verdicts(&record.key);
+        let members: Vec<Member<'_>> = verdicts
+            .iter()
+            .map(|(service, health)| {
+                let service = desired.services.get(service);
+                let discovery = service.and_then(|service| service.spec.discovery.as_ref());
+                Member { health: *health, discovery }
+            })
+            .collect();
+        for registry in discovery::update(container, &members, &host, &desired.registries, &mut record.wanted)
+        {
             if let Some(wanted) = record.wanted.get(&registry) {
                 outcome.rings.push(super::targets::discovery_bell(&registry));
                 outcome.changes.cells.push((registry, record.key.clone(), wanted.clone()));

@@ -175,6 +175,7 @@ impl Witness for Watcher {
         info!(target: "portreeve::engine", engine = %self.name, "connected");
         info!(target: "portreeve::engine", engine = %self.name, "Event listener started for auto-monitoring containers with autoheal=true label");
         self.everywhere(Work::default);
+        self.shared.probing.everything();
     }
 
     fn detached(&self, error: &DockerError, at: Option<Nanos>) {

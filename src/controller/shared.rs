@@ -7,7 +7,9 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 
 use super::commit::Committer;
+use super::probing::Told;
 use super::queue::{Queue, Work};
+use super::services::Book;
 use super::timers::Timers;
 use crate::desired::Desired;
 use crate::docker::Client;
@@ -64,6 +66,8 @@ pub struct Shared {
     pub(super) blocked: Mutex<BTreeMap<ContainerKey, Vec<Blocked>>>,
     pub(super) bells: Mutex<HashMap<String, Bell>>,
     pub(super) own_fault: Mutex<Option<(String, tokio::time::Instant)>>,
+    pub(super) book: Book,
+    pub(super) probing: Told,
 }
 
 impl std::fmt::Debug for Shared {

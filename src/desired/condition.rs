@@ -18,14 +18,8 @@ const READY: &str = "Ready";
 const RESOLVED: &str = "ReferencesResolved";
 
 /// Kinds that are declared, checked and shown, and that nothing acts on yet.
-pub const NOT_IMPLEMENTED: &[KindId] = &[
-    KindId::AlertRule,
-    KindId::MonitoredService,
-    KindId::NotificationSink,
-    KindId::Probe,
-    KindId::Silence,
-    KindId::Workload,
-];
+pub const NOT_IMPLEMENTED: &[KindId] =
+    &[KindId::AlertRule, KindId::NotificationSink, KindId::Silence, KindId::Workload];
 
 /// What conditions are made from.
 pub(super) struct Grounds<'a> {

@@ -25,7 +25,7 @@ impl Protocol for DockerHealthProbe {
             None => steps.end("the container has no health check; it runs"),
             Some(Health::Healthy) => steps.end("healthy"),
             Some(Health::Starting) => {
-                return Err(Failure::Fault("Docker's health check has not spoken yet".to_owned()));
+                return Err(Failure::NotYet("Docker's health check has not spoken yet".to_owned()));
             }
             Some(Health::Unhealthy) => {
                 let output = shown(container.health_output.as_deref().unwrap_or_default());

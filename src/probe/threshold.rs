@@ -104,7 +104,9 @@ mod tests {
 
     fn after(spec: &ProbeSpec, outcomes: &str) -> Streak {
         let mut streak = Streak::default();
-        outcomes.chars().for_each(|outcome| drop(streak.take_in(spec, outcome == '+')));
+        for outcome in outcomes.chars() {
+            streak.take_in(spec, outcome == '+');
+        }
         streak
     }
 

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::observed::{Container, Health, Port};
+use crate::observed::{Container, Health, HealthWord, Port};
 use crate::resource::discovery_registry::{DiscoveryRegistrySpec, RegisterWhen};
+use crate::resource::monitored_service::ServiceDiscovery;
 
 /// What a registry should hold of one container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,12 +49,23 @@ struct Caps {
     mem: Option<String>,
 }
 
+/// What a MonitoredService says of one of its containers.
+#[derive(Clone, Copy, Debug)]
+pub struct Member<'a> {
+    /// Its verdict on the container.
+    pub health: HealthWord,
+    /// Where the service wants it registered.
+    pub discovery: Option<&'a ServiceDiscovery>,
+}
+
 /// Sets `wanted` to what every registry should hold and returns the names of those for which it changed.
 ///
-/// `container` is the last inspect, `None` once it is removed. A registry that never heard of a container is not
+/// `container` is the last inspect, `None` once it is removed; `services`: what the services it belongs to say of it, which
+/// then decides over Docker's own health check. A registry that never heard of a container is not
 /// told that it is down; `host` is the engine's name for its host.
 pub fn update(
     container: Option<&Container>,
+    services: &[Member<'_>],
     host: &str,
     registries: &BTreeMap<String, DiscoveryRegistrySpec>,
     wanted: &mut BTreeMap<String, Wanted>,
@@ -61,15 +73,25 @@ pub fn update(
     let mut changed = Vec::new();
     for (name, spec) in registries {
         let known = wanted.get(name);
-        let now = match container {
-            Some(container) if spec.selector.matches(&container.subject()) => {
-                if registered(container, spec) {
-                    Wanted::Up(body(container, host, spec))
+        let by_service = services.iter().find_map(|member| {
+            member.discovery.filter(|discovery| discovery.registry_ref == *name).map(|of| (member, of))
+        });
+        let now = match (container, by_service) {
+            (Some(container), Some((member, discovery))) => {
+                if container.state.is_up() && member.health == HealthWord::Healthy {
+                    Wanted::Up(body(container, host, spec, discovery.port.or(spec.port)))
                 } else {
                     Wanted::Down
                 }
             }
-            Some(_) | None => Wanted::Absent,
+            (Some(container), None) if spec.selector.matches(&container.subject()) => {
+                if registered(container, services, spec) {
+                    Wanted::Up(body(container, host, spec, spec.port))
+                } else {
+                    Wanted::Down
+                }
+            }
+            (Some(_) | None, _) => Wanted::Absent,
         };
         let changes = match (known, &now) {
             (None, Wanted::Down | Wanted::Absent) => false,
@@ -96,23 +118,26 @@ pub fn update(
     changed
 }
 
-fn registered(container: &Container, spec: &DiscoveryRegistrySpec) -> bool {
+fn registered(container: &Container, services: &[Member<'_>], spec: &DiscoveryRegistrySpec) -> bool {
+    let healthy = || {
+        if services.is_empty() {
+            return matches!(container.health, None | Some(Health::Healthy));
+        }
+        services.iter().all(|member| member.health == HealthWord::Healthy)
+    };
     container.state.is_up()
         && match spec.register_when {
             RegisterWhen::Running => true,
-            RegisterWhen::Healthy => match container.health {
-                None | Some(Health::Healthy) => true,
-                Some(Health::Starting | Health::Unhealthy) => false,
-            },
+            RegisterWhen::Healthy => healthy(),
         }
 }
 
-fn body(container: &Container, host: &str, spec: &DiscoveryRegistrySpec) -> String {
+fn body(container: &Container, host: &str, spec: &DiscoveryRegistrySpec, wanted: Option<u16>) -> String {
     let body = Body {
         id: &container.key.id,
         image_id: &container.image,
         host: spec.host.as_deref().unwrap_or(host),
-        port: port(&container.ports, spec.port),
+        port: port(&container.ports, wanted),
         caps: Caps {
             cpu: container.nano_cpus.filter(|limit| *limit > 0).map(cpu),
             mem: container
@@ -181,12 +206,12 @@ mod tests {
         web.memory = Some(256 * 1024 * 1024 + 5);
         web.ports = vec![published(80, Some(8000)), published(443, Some(8443)), published(22, None)];
         assert_eq!(
-            body(&web, "box", &registries(serde_json::json!({}))["reg"]),
+            body(&web, "box", &registries(serde_json::json!({}))["reg"], None),
             r#"{"id":"c1","image_id":"nginx:alpine","host":"box","port":8000,"caps":{"cpu":"0.5","mem":"256m"}}"#
         );
         let bare = container(State::Running);
         assert_eq!(
-            body(&bare, "box", &registries(serde_json::json!({"host": "edge"}))["reg"]),
+            body(&bare, "box", &registries(serde_json::json!({"host": "edge"}))["reg"], None),
             r#"{"id":"c1","image_id":"nginx:alpine","host":"edge","port":null,"caps":{}}"#
         );
     }
@@ -214,13 +239,13 @@ mod tests {
     fn a_registry_is_told_the_latest_state_and_only_of_what_it_has_heard_of() {
         let all = registries(serde_json::json!({}));
         let mut wanted = BTreeMap::new();
-        assert!(update(Some(&container(State::Exited)), "box", &all, &mut wanted).is_empty());
-        assert!(update(None, "box", &all, &mut wanted).is_empty());
-        assert_eq!(update(Some(&container(State::Running)), "box", &all, &mut wanted), ["reg"]);
-        assert!(update(Some(&container(State::Paused)), "box", &all, &mut wanted).is_empty());
-        assert_eq!(update(Some(&container(State::Exited)), "box", &all, &mut wanted), ["reg"]);
+        assert!(update(Some(&container(State::Exited)), &[], "box", &all, &mut wanted).is_empty());
+        assert!(update(None, &[], "box", &all, &mut wanted).is_empty());
+        assert_eq!(update(Some(&container(State::Running)), &[], "box", &all, &mut wanted), ["reg"]);
+        assert!(update(Some(&container(State::Paused)), &[], "box", &all, &mut wanted).is_empty());
+        assert_eq!(update(Some(&container(State::Exited)), &[], "box", &all, &mut wanted), ["reg"]);
         assert_eq!(wanted["reg"], Wanted::Down);
-        assert_eq!(update(None, "box", &all, &mut wanted), ["reg"]);
+        assert_eq!(update(None, &[], "box", &all, &mut wanted), ["reg"]);
         assert_eq!(wanted["reg"], Wanted::Absent);
     }
 
@@ -229,31 +254,63 @@ mod tests {
         let healthy = registries(serde_json::json!({"registerWhen": "healthy"}));
         let (mut wanted, mut web) = (BTreeMap::new(), container(State::Running));
         web.health = Some(Health::Starting);
-        assert!(update(Some(&web), "box", &healthy, &mut wanted).is_empty());
+        assert!(update(Some(&web), &[], "box", &healthy, &mut wanted).is_empty());
         web.health = Some(Health::Healthy);
-        assert_eq!(update(Some(&web), "box", &healthy, &mut wanted), ["reg"]);
+        assert_eq!(update(Some(&web), &[], "box", &healthy, &mut wanted), ["reg"]);
         web.health = Some(Health::Unhealthy);
-        assert_eq!(update(Some(&web), "box", &healthy, &mut wanted), ["reg"]);
+        assert_eq!(update(Some(&web), &[], "box", &healthy, &mut wanted), ["reg"]);
         assert_eq!(wanted["reg"], Wanted::Down);
     }
 
     #[test]
     fn a_registry_that_is_not_declared_for_a_while_misses_nothing() {
         let (mut wanted, none) = (BTreeMap::new(), BTreeMap::new());
-        update(Some(&container(State::Running)), "box", &registries(serde_json::json!({})), &mut wanted);
-        assert!(update(Some(&container(State::Running)), "box", &none, &mut wanted).is_empty());
-        assert_eq!(update(Some(&container(State::Exited)), "box", &none, &mut wanted), ["reg"]);
-        assert_eq!(update(None, "box", &none, &mut wanted), ["reg"]);
+        update(Some(&container(State::Running)), &[], "box", &registries(serde_json::json!({})), &mut wanted);
+        assert!(update(Some(&container(State::Running)), &[], "box", &none, &mut wanted).is_empty());
+        assert_eq!(update(Some(&container(State::Exited)), &[], "box", &none, &mut wanted), ["reg"]);
+        assert_eq!(update(None, &[], "box", &none, &mut wanted), ["reg"]);
         assert_eq!(wanted["reg"], Wanted::Absent);
-        assert!(update(None, "box", &none, &mut wanted).is_empty());
+        assert!(update(None, &[], "box", &none, &mut wanted).is_empty());
     }
 
     #[test]
     fn what_is_no_longer_selected_is_taken_out() {
         let (mut wanted, web) = (BTreeMap::new(), container(State::Running));
-        update(Some(&web), "box", &registries(serde_json::json!({})), &mut wanted);
+        update(Some(&web), &[], "box", &registries(serde_json::json!({})), &mut wanted);
         let others = registries(serde_json::json!({"selector": {"names": ["db"]}}));
-        assert_eq!(update(Some(&web), "box", &others, &mut wanted), ["reg"]);
+        assert_eq!(update(Some(&web), &[], "box", &others, &mut wanted), ["reg"]);
         assert_eq!(wanted["reg"], Wanted::Absent);
+    }
+
+    #[test]
+    fn what_a_service_says_of_its_container_decides_over_dockers_own_health_check() {
+        let all = registries(serde_json::json!({"registerWhen": "healthy"}));
+        let mut web = container(State::Running);
+        web.health = Some(Health::Unhealthy);
+        let member = |health| [Member { health, discovery: None }];
+        let mut wanted = BTreeMap::new();
+        assert_eq!(update(Some(&web), &member(HealthWord::Healthy), "box", &all, &mut wanted), ["reg"]);
+        assert!(matches!(wanted["reg"], Wanted::Up(_)));
+        for health in [HealthWord::Unhealthy, HealthWord::Unknown, HealthWord::Error] {
+            update(Some(&web), &member(health), "box", &all, &mut wanted);
+            assert_eq!(wanted["reg"], Wanted::Down, "{health:?}");
+        }
+    }
+
+    #[test]
+    fn a_service_registers_its_containers_where_and_as_it_says() {
+        let none = registries(serde_json::json!({"selector": {"names": ["other"]}, "port": 1}));
+        let discovery = ServiceDiscovery { registry_ref: "reg".to_owned(), port: Some(9092) };
+        let web = container(State::Running);
+        let mut wanted = BTreeMap::new();
+        let mut tell = |health| {
+            let member = [Member { health, discovery: Some(&discovery) }];
+            update(Some(&web), &member, "box", &none, &mut wanted);
+            wanted.get("reg").cloned()
+        };
+        assert_eq!(tell(HealthWord::Unknown), None);
+        let Some(Wanted::Up(body)) = tell(HealthWord::Healthy) else { panic!("it is registered") };
+        assert!(body.contains(r#""port":9092"#), "{body}");
+        assert_eq!(tell(HealthWord::Unhealthy), Some(Wanted::Down));
     }
 }

@@ -255,6 +255,26 @@ impl Handler<'_> {
         }
     }
 
+    /// The port that is written down; left out, the protocol's own is meant.
+    pub const fn port(self) -> Option<u16> {
+        match self {
+            Self::Http(probe) => probe.port,
+            Self::Tcp(probe) => Some(probe.port),
+            Self::Mqtt(probe) => probe.port,
+            Self::Kafka(probe) => probe.port,
+            Self::Postgres(probe) => probe.port,
+            Self::Mysql(probe) => probe.port,
+            Self::Redis(probe) => probe.port,
+            Self::Grpc(probe) => Some(probe.port),
+            Self::Amqp(probe) => probe.port,
+            Self::Nats(probe) => probe.port,
+            Self::Dns(probe) => probe.port,
+            Self::Tls(probe) => probe.port,
+            Self::Udp(probe) => Some(probe.port),
+            Self::Exec(_) | Self::DockerHealth(_) | Self::Icmp(_) => None,
+        }
+    }
+
     /// Whether only a container can be asked so, and not a host outside Docker.
     pub const fn needs_container(self) -> bool {
         matches!(self, Self::Exec(_) | Self::DockerHealth(_))

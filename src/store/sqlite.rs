@@ -121,6 +121,7 @@ fn migrator() -> Migrator {
     Migrator::with_migrations(vec![
         migration(1, "ledger", include_str!("migrations/1_ledger.sql")),
         migration(2, "objects", include_str!("migrations/2_objects.sql")),
+        migration(3, "health", include_str!("migrations/3_health.sql")),
     ])
 }
 

@@ -80,7 +80,7 @@ macro_rules! all_guarantees {
             memory {
                 a_full_record_comes_back_as_it_was
                 a_removed_container_is_not_loaded_but_found
-                cursors_and_healing_memory_are_replaced
+                cursors_and_memories_are_replaced
                 everything_survives_a_reopening
                 runs_come_back_oldest_first
             }

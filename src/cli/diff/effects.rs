@@ -85,11 +85,11 @@ fn registered(before: &Desired, after: &Desired, container: &Container) -> Vec<S
     // Hosts are the same before and after, so any will do.
     let held = |desired: &Desired| {
         let mut wanted = BTreeMap::new();
-        discovery::update(Some(container), "host", &desired.registries, &mut wanted);
+        discovery::update(Some(container), &[], "host", &desired.registries, &mut wanted);
         wanted
     };
     let (was, mut is) = (held(before), held(before));
-    let changed = discovery::update(Some(container), "host", &after.registries, &mut is);
+    let changed = discovery::update(Some(container), &[], "host", &after.registries, &mut is);
     let mut effects: Vec<String> = changed
         .iter()
         .filter_map(|registry| match (was.get(registry), is.get(registry)?) {

@@ -52,8 +52,10 @@ impl Catalogue {
         };
         let mut next = object.clone();
         let last = before.as_ref().map_or(&[][..], |before| &before.status.conditions);
-        let (conditions, said) = conditions(last, &object.status.conditions, identity.generation, now);
+        let wanted = inner.with_said(&key, &object.status.conditions);
+        let (conditions, said) = conditions(last, &wanted, identity.generation, now);
         next.status.conditions = conditions;
+        next.status.figures = inner.said.get(&key).map(|said| said.figures.clone()).unwrap_or_default();
         if same && !said {
             return;
         }

@@ -214,7 +214,7 @@ impl Catalogue {
             return Err(Refused::Full);
         }
         let last = current.map_or(&[][..], |current| &current.status.conditions);
-        object.status.conditions = conditions(last, &said, 0, clock::now()).0;
+        object.status.conditions = conditions(last, &inner.with_said(key, &said), 0, clock::now()).0;
         // What a dry run shows; a real write stamps its own.
         Identity::next(inner.identities.get(key), &object, inner.revision + 1, clock::now())
             .stamp(&mut object);

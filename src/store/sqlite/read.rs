@@ -38,6 +38,9 @@ pub(super) async fn load(pool: &SqlitePool) -> Result<Loaded, StoreError> {
     for row in sqlx::query("SELECT logical_id, memory FROM healing").fetch_all(pool).await? {
         loaded.healing.insert(row.try_get("logical_id")?, row.try_get("memory")?);
     }
+    for row in sqlx::query("SELECT name, document FROM service_health").fetch_all(pool).await? {
+        loaded.services.insert(row.try_get("name")?, row.try_get("document")?);
+    }
     for row in sqlx::query("SELECT engine, cursor FROM cursors").fetch_all(pool).await? {
         let engine: String = row.try_get("engine")?;
         loaded.cursors.insert(Arc::from(engine), document("cursor", row.try_get("cursor")?)?);

@@ -35,7 +35,8 @@ async fn unless_failed<T>(
 }
 
 fn apply(db: &mut Script, change: &ChangeSet) -> Result<(), StoreError> {
-    let ChangeSet { records, bills, cells, events, healing, cursors, settled, objects, at } = change;
+    let ChangeSet { records, bills, cells, events, healing, services, cursors, settled, objects, at } =
+        change;
     for record in records {
         put_record(db, record)?;
     }
@@ -61,6 +62,19 @@ fn apply(db: &mut Script, change: &ChangeSet) -> Result<(), StoreError> {
             None => {
                 db.add("DELETE FROM healing WHERE logical_id = ?").bind(logical_id)?;
             }
+        }
+    }
+    for (name, document) in services {
+        match document {
+            Some(document) => {
+                db.add(
+                    "INSERT INTO service_health (name, document) VALUES (?, ?)
+                     ON CONFLICT DO UPDATE SET document = excluded.document",
+                )
+                .bind(name)?
+                .bind(document)?;
+            }
+            None => drop(db.add("DELETE FROM service_health WHERE name = ?").bind(name)?),
         }
     }
     for (engine, cursor) in cursors {

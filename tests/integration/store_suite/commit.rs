@@ -23,6 +23,7 @@ pub async fn a_change_set_that_fails_half_way_leaves_nothing(bench: &mut impl Be
         cells: vec![("registry".to_owned(), new.clone(), Wanted::Up("{}".to_owned()))],
         events: vec![event(1, "start", "good")],
         healing: vec![("web".to_owned(), Some("{}".to_owned()))],
+        services: vec![("shop".to_owned(), Some("{}".to_owned()))],
         cursors: [("local".into(), Cursor { first_contact: Nanos(1), at: Nanos(2), anchor: None })].into(),
         settled: vec![Settlement::BillDelivered { seq }],
         objects: Vec::new(),

@@ -76,20 +76,23 @@ pub async fn a_removed_container_is_not_loaded_but_found(bench: &mut impl Bench)
     assert_eq!(store.record(&same_id).await.unwrap(), None, "the engine is part of the key");
 }
 
-pub async fn cursors_and_healing_memory_are_replaced(bench: &mut impl Bench) {
+pub async fn cursors_and_memories_are_replaced(bench: &mut impl Bench) {
     let anchor = Anchor { container: "c1".to_owned(), action: "start".to_owned() };
     let cursor = |at| Cursor { first_contact: Nanos(1), at: Nanos(at), anchor: Some(anchor.clone()) };
     for (at, memory) in [(5, "{\"a\":1}"), (6, "{\"a\":2}")] {
         let healing = vec![("local/web".to_owned(), Some(memory.to_owned()))];
+        let services = vec![("shop".to_owned(), Some(memory.to_owned()))];
         let cursors = [("local".into(), cursor(at))].into();
-        commit(bench.store(), ChangeSet { healing, cursors, ..ChangeSet::default() }).await;
+        commit(bench.store(), ChangeSet { healing, services, cursors, ..ChangeSet::default() }).await;
     }
     let loaded = bench.store().load().await.unwrap();
     assert_eq!(loaded.cursors, [("local".into(), cursor(6))].into());
     assert_eq!(loaded.healing, [("local/web".to_owned(), "{\"a\":2}".to_owned())].into());
-    let healing = vec![("local/web".to_owned(), None)];
-    commit(bench.store(), ChangeSet { healing, ..ChangeSet::default() }).await;
-    assert!(bench.store().load().await.unwrap().healing.is_empty(), "what is forgotten is gone");
+    assert_eq!(loaded.services, [("shop".to_owned(), "{\"a\":2}".to_owned())].into());
+    let (healing, services) = (vec![("local/web".to_owned(), None)], vec![("shop".to_owned(), None)]);
+    commit(bench.store(), ChangeSet { healing, services, ..ChangeSet::default() }).await;
+    let loaded = bench.store().load().await.unwrap();
+    assert!(loaded.healing.is_empty() && loaded.services.is_empty(), "what is forgotten is gone");
 }
 
 pub async fn everything_survives_a_reopening(bench: &mut impl Bench) {

@@ -1,0 +1,172 @@
+//! What is seen of objects while they are in force: services' health, in their status.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::follow::conditions;
+use super::{Catalogue, Inner};
+use crate::clock;
+use crate::controller::Shared;
+use crate::observed::{Checked, HealthWord, Nanos, ProbeTarget, ServiceState, Window, World};
+use crate::resource::condition::{Condition, ConditionStatus};
+use crate::resource::{KindId, Object, ObjectKey};
+
+/// How much of the time may go into this while the API is written to without a pause.
+const REST: u32 = 4;
+
+/// The part of a status that is seen, not declared.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Said {
+    pub(super) conditions: Vec<Condition>,
+    pub(super) figures: Map<String, Value>,
+}
+
+impl Inner {
+    /// `declared` and what is seen of the object.
+    pub(super) fn with_said(&self, key: &ObjectKey, declared: &[Condition]) -> Vec<Condition> {
+        let said = self.said.get(key).map_or(&[][..], |said| &said.conditions);
+        declared.iter().chain(said).cloned().collect()
+    }
+}
+
+impl Catalogue {
+    /// Shows services' health in their status until `stop`.
+    pub async fn follow_health(self: Arc<Self>, shared: Arc<Shared>, stop: CancellationToken) {
+        let mut changes = shared.service_changes();
+        let mut writes = self.writes();
+        let following = async {
+            loop {
+                let began = Instant::now();
+                let world = shared.world();
+                for (name, state) in shared.services() {
+                    let key = ObjectKey { kind: KindId::MonitoredService, name };
+                    self.say(&key, vec![ready(&state)], || figures(&state, &world, clock::now()));
+                }
+                tokio::time::sleep(began.elapsed() * REST).await;
+                // A write may have brought a service back whose health was never anything else.
+                let changed = tokio::select! {
+                    changed = changes.changed() => changed.is_ok(),
+                    changed = writes.changed() => changed.is_ok(),
+                };
+                if !changed {
+                    return;
+                }
+            }
+        };
+        stop.run_until_cancelled(following).await;
+    }
+
+    /// Shows what is seen of an object. A change of conditions is a change of the object; figures alone are not.
+    fn say(&self, key: &ObjectKey, said: Vec<Condition>, figures: impl FnOnce() -> Map<String, Value>) {
+        let mut inner = self.change();
+        let inner = &mut *inner;
+        let Some(object) = inner.objects.get(key).cloned() else {
+            inner.said.remove(key);
+            return;
+        };
+        let own = |condition: &&Condition| !said.iter().any(|other| other.kind == condition.kind);
+        let mut wanted: Vec<Condition> = object.status.conditions.iter().filter(own).cloned().collect();
+        wanted.extend(said.iter().cloned());
+        let generation = object.status.observed_generation;
+        let (conditions, changed) = conditions(&object.status.conditions, &wanted, generation, clock::now());
+        if !changed {
+            return;
+        }
+        let said = Said { conditions: said, figures: figures() };
+        let figures = said.figures.clone();
+        inner.said.insert(key.clone(), said);
+        let mut next = Object::clone(&object);
+        (next.status.conditions, next.status.figures) = (conditions, figures);
+        let revision = inner.next_revision();
+        if let Some(identity) = inner.identities.get_mut(key) {
+            identity.revision = revision;
+            identity.stamp(&mut next);
+        }
+        let next = Arc::new(next);
+        inner.objects.insert(key.clone(), next.clone());
+        self.tell(next, false);
+    }
+}
+
+/// The condition `Ready` of a service.
+fn ready(state: &ServiceState) -> Condition {
+    if let Some(root) = state.waits_for.as_ref().filter(|_| state.health != HealthWord::Healthy) {
+        let message = format!("it depends on {root}, which is down; {}", state.reason);
+        return Condition::new("Ready", false, "DependencyDown", &message);
+    }
+    let (status, reason) = match state.health {
+        HealthWord::Healthy => (ConditionStatus::True, "Healthy"),
+        HealthWord::Unhealthy => (ConditionStatus::False, "Unhealthy"),
+        HealthWord::NotFound => (ConditionStatus::False, "NotFound"),
+        HealthWord::Error => (ConditionStatus::Unknown, "ProbeFault"),
+        HealthWord::Unknown => (ConditionStatus::Unknown, "NoVerdictYet"),
+    };
+    Condition::new("Ready", status, reason, &state.reason)
+}
+
+/// The figures of a service's status.
+pub fn figures(state: &ServiceState, world: &World, now: Nanos) -> Map<String, Value> {
+    let rounded = |number: f64| (number * 100.0).round() / 100.0;
+    let rate = |window: Window| state.rates.percent(window, now).map(rounded);
+    let members = state.targets.iter().map(|(target, known)| {
+        let probes = known.probes.iter().map(|(name, probe)| {
+            let failure = probe.last.as_ref().and_then(|last| match &last.checked {
+                Checked::Passed => None,
+                Checked::Failed(why) | Checked::Faulty(why) => Some(why.clone()),
+            });
+            let verdict = json!({
+                "name": name,
+                "verdict": probe.streak.verdict,
+                "lastCheck": probe.last.as_ref().map(|last| last.at.rfc3339_millis()),
+                "responseTimeMs": probe.last.as_ref().map(|last| rounded(last.millis)),
+                "failure": failure,
+            });
+            without_nulls(verdict)
+        });
+        let probes: Vec<Value> = probes.collect();
+        let (name, id) = match target {
+            ProbeTarget::Outside => (None, None),
+            ProbeTarget::Container(key) => {
+                let name = world.containers.get(key).map(|container| container.name.clone());
+                (name, Some(key.to_string()))
+            }
+        };
+        let reason = Some(&known.reason).filter(|reason| !reason.is_empty());
+        without_nulls(json!({
+            "name": name,
+            "id": id,
+            "health": known.health,
+            "reason": reason,
+            "since": known.since.rfc3339_millis(),
+            "probes": probes,
+        }))
+    });
+    let inside = |target: &ProbeTarget| matches!(target, ProbeTarget::Container(_));
+    let members: Vec<Value> = members.collect();
+    let outside = !state.targets.is_empty() && !state.targets.keys().any(inside);
+    let figures = without_nulls(json!({
+        "health": state.health,
+        "since": state.since.rfc3339_millis(),
+        "reason": Some(&state.reason).filter(|reason| !reason.is_empty()),
+        "waitsFor": state.waits_for,
+        "lastCheck": state.last_check.map(Nanos::rfc3339_millis),
+        "responseTimeMs": state.response_millis.map(rounded),
+        "successRate": rate(Window::Day),
+        "successRates": without_nulls(json!({"1h": rate(Window::Hour), "24h": rate(Window::Day), "7d": rate(Window::Week)})),
+        (if outside { "target" } else { "containers" }): members,
+    }));
+    match figures {
+        Value::Object(figures) => figures,
+        _ => Map::new(),
+    }
+}
+
+fn without_nulls(mut value: Value) -> Value {
+    if let Some(fields) = value.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
+    }
+    value
+}

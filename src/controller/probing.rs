@@ -1,0 +1,355 @@
+//! The schedule of probes: who is asked now, how often, and how many at once.
+//!
+//! Each probe of each container (or target outside Docker) is a task that sleeps until its time, so a slow one delays no
+//! other. At most `Settings.maxConcurrentChecks` of one cost run at once; one that runs for over a second gives its place
+//! to another and goes on, for then it only waits.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use metrics::{counter, histogram};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::AbortHandle;
+use tokio_util::sync::CancellationToken;
+
+mod asking;
+mod told;
+
+pub(super) use told::Told;
+
+use super::commit::Tickets;
+use super::shared::{Shared, locked};
+use crate::desired::Service;
+use crate::observed::{Checked, Container, ContainerKey, LastCheck, Nanos, ProbeTarget, State, TargetState};
+use crate::probe::{Cost, Failure, Outcome};
+use crate::resource::monitored_service::Target;
+use crate::resource::probe::ProbeSpec;
+use crate::store::ChangeSet;
+
+/// So long a service without containers may be between two of them, or not looked at yet.
+const EMPTY: Duration = Duration::from_secs(3);
+/// How often rates are stored.
+const FLUSH: Duration = Duration::from_secs(300);
+/// First checks of many probes are so far apart.
+const APART: Duration = Duration::from_millis(2);
+
+/// One probe of one target.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct CheckId {
+    service: Arc<str>,
+    target: ProbeTarget,
+    probe: Arc<str>,
+}
+
+/// What a check is about; another one means a check of its own.
+#[derive(Clone, Debug, PartialEq)]
+struct Check {
+    spec: ProbeSpec,
+    outside: Option<Target>,
+    started: Option<Nanos>,
+}
+
+struct Running {
+    check: Arc<Check>,
+    task: AbortHandle,
+}
+
+/// Keeps the checks going.
+pub(super) struct Prober {
+    shared: Arc<Shared>,
+    running: Mutex<BTreeMap<CheckId, Running>>,
+    places: Mutex<(usize, HashMap<Cost, Arc<Semaphore>>)>,
+    unsaved: Mutex<BTreeSet<String>>,
+    changes: mpsc::UnboundedSender<ChangeSet>,
+}
+
+impl Prober {
+    /// Asks until `stop`; then what is known is stored.
+    pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
+        let (changes, mut waiting) = mpsc::unbounded_channel();
+        let prober = Arc::new(Self {
+            shared: shared.clone(),
+            running: Mutex::default(),
+            places: Mutex::default(),
+            unsaved: Mutex::default(),
+            changes,
+        });
+        let writer = shared.clone();
+        let writing = tokio::spawn(async move {
+            while let Some(changes) = waiting.recv().await {
+                write(&writer, changes).await;
+            }
+        });
+        let mut flush = tokio::time::interval(FLUSH);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                _ = flush.tick() => prober.flush(),
+                (all, containers) = shared.probing.next() => {
+                    if all {
+                        prober.everything();
+                    }
+                    containers.iter().for_each(|key| prober.container(key));
+                }
+            }
+        }
+        for running in locked(&prober.running).values() {
+            running.task.abort();
+        }
+        prober.flush();
+        drop(prober);
+        // Tasks that were aborted let go of the rest at once; a store that fails is not waited for.
+        let _ = tokio::time::timeout(Duration::from_secs(1), writing).await;
+    }
+
+    fn flush(&self) {
+        let names = std::mem::take(&mut *locked(&self.unsaved));
+        let services: Vec<_> = names
+            .into_iter()
+            .filter_map(|name| self.shared.book.document(&name).map(|document| (name, Some(document))))
+            .collect();
+        if !services.is_empty() {
+            self.store(ChangeSet { services, at: crate::clock::now(), ..ChangeSet::default() });
+        }
+    }
+
+    fn store(&self, changes: ChangeSet) {
+        // It ends with the process only.
+        let _ = self.changes.send(changes);
+    }
+
+    /// What is declared may be something else than before.
+    fn everything(self: &Arc<Self>) {
+        let desired = self.shared.desired.load_full();
+        let gone = self.shared.book.keep(&desired.services);
+        if !gone.is_empty() {
+            let services = gone.into_iter().map(|name| (name, None)).collect();
+            self.store(ChangeSet { services, at: crate::clock::now(), ..ChangeSet::default() });
+        }
+        self.end(|id| !desired.services.contains_key(&*id.service));
+        let keys: Vec<ContainerKey> =
+            self.shared.with_world(|world| world.containers.keys().cloned().collect());
+        for key in &keys {
+            self.container(key);
+        }
+        for (name, service) in &desired.services {
+            let outside = ProbeTarget::Outside;
+            match &service.spec.target {
+                Some(target) => self.bring_to(name, service, &outside, Some(target), None),
+                None => drop(self.leave(name, &outside)),
+            }
+            self.judge(name);
+        }
+    }
+
+    /// A container may be another, or in another state.
+    fn container(self: &Arc<Self>, key: &ContainerKey) {
+        let desired = self.shared.desired.load_full();
+        let container = self.shared.with_world(|world| world.containers.get(key).cloned());
+        let target = ProbeTarget::Container(key.clone());
+        let Some(container) = container else {
+            self.end(|id| id.target == target);
+            let of = self.services_with(&target);
+            self.shared.book.forget(key);
+            of.iter().for_each(|name| self.judge(name));
+            return;
+        };
+        for (name, service) in &desired.services {
+            let member =
+                service.spec.selector.as_ref().is_some_and(|selector| selector.matches(&container.subject()));
+            if member {
+                self.bring_to(name, service, &target, None, Some(&container));
+                self.judge(name);
+            } else if self.leave(name, &target) {
+                self.judge(name);
+            }
+        }
+    }
+
+    fn services_with(&self, target: &ProbeTarget) -> Vec<String> {
+        let has = |state: &crate::observed::ServiceState| state.targets.contains_key(target);
+        self.shared.book.read(|services| {
+            services.iter().filter(|(_, state)| has(state)).map(|(name, _)| name.clone()).collect()
+        })
+    }
+
+    /// Sees that a target is asked as its service says.
+    fn bring_to(
+        self: &Arc<Self>,
+        name: &str,
+        service: &Service,
+        target: &ProbeTarget,
+        outside: Option<&Target>,
+        container: Option<&Container>,
+    ) {
+        let started = container.and_then(|container| container.started);
+        let left = || self.shared.book.left(name, target, started);
+        let known = self
+            .shared
+            .book
+            .with(name, |state| state.targets.get(target).is_some_and(|known| known.started == started));
+        if !known {
+            // A run of its own: what was known of another says nothing about it.
+            let fresh =
+                TargetState { started, probes: left(), since: crate::clock::now(), ..TargetState::default() };
+            self.shared.book.with(name, |state| drop(state.targets.insert(target.clone(), fresh)));
+        }
+        let runs = container.is_none_or(|container| container.state == State::Running);
+        let mut wanted = BTreeMap::new();
+        for (probe, spec) in service.asking().filter(|_| runs) {
+            let id = CheckId { service: name.into(), target: target.clone(), probe: probe.into() };
+            wanted.insert(id, Check { spec: spec.clone(), outside: outside.cloned(), started });
+        }
+        self.end(|id| *id.service == *name && id.target == *target && !wanted.contains_key(id));
+        for (id, check) in wanted {
+            self.keep(id, check);
+        }
+        let names: BTreeSet<&str> = service.asking().map(|(name, _)| name).collect();
+        self.shared.book.with(name, |state| {
+            if let Some(known) = state.targets.get_mut(target) {
+                known.probes.retain(|probe, _| names.contains(probe.as_str()));
+            }
+        });
+    }
+
+    /// A target is none of the service's any more; whether it was.
+    fn leave(&self, name: &str, target: &ProbeTarget) -> bool {
+        let was = self
+            .shared
+            .book
+            .read(|services| services.get(name).is_some_and(|state| state.targets.contains_key(target)));
+        if was {
+            self.end(|id| *id.service == *name && id.target == *target);
+            self.shared.book.with(name, |state| drop(state.targets.remove(target)));
+        }
+        was
+    }
+
+    fn end(&self, ends: impl Fn(&CheckId) -> bool) {
+        locked(&self.running).retain(|id, running| {
+            let ends = ends(id);
+            if ends {
+                running.task.abort();
+            }
+            !ends
+        });
+    }
+
+    fn keep(self: &Arc<Self>, id: CheckId, check: Check) {
+        let mut running = locked(&self.running);
+        if let Some(known) = running.get(&id) {
+            if *known.check == check {
+                return;
+            }
+            known.task.abort();
+        }
+        let check = Arc::new(check);
+        let spread = APART.saturating_mul(u32::try_from(running.len()).unwrap_or(u32::MAX));
+        let task = tokio::spawn(go_on(self.clone(), id.clone(), check.clone(), spread)).abort_handle();
+        running.insert(id, Running { check, task });
+    }
+
+    fn judge(self: &Arc<Self>, name: &str) {
+        let desired = self.shared.desired.load();
+        let Some(service) = desired.services.get(name) else { return };
+        let empty = || self.shared.book.with(name, |state| state.empty_since.is_some());
+        let was_empty = empty();
+        // First the dependencies: an event says whether one of them is behind it.
+        self.shared.judge_dependencies();
+        if let Some(changes) = self.shared.judge(name, service, EMPTY) {
+            self.store(changes);
+            self.shared.judge_dependencies();
+        }
+        if empty() && !was_empty {
+            let (prober, name) = (self.clone(), name.to_owned());
+            tokio::spawn(async move {
+                tokio::time::sleep(EMPTY).await;
+                prober.judge(&name);
+            });
+        }
+    }
+
+    /// Takes in how a check went.
+    fn take_in(self: &Arc<Self>, id: &CheckId, check: &Check, outcome: Outcome) {
+        let now = crate::clock::now();
+        let millis = outcome.took.as_secs_f64() * 1e3;
+        let (word, checked) = match outcome.result {
+            Ok(()) => ("passed", Checked::Passed),
+            Err(Failure::Unhealthy(why)) => ("failed", Checked::Failed(why)),
+            Err(Failure::Fault(why)) => ("fault", Checked::Faulty(why)),
+            Err(Failure::NotYet(_)) => return,
+        };
+        let kind = check.spec.handler().map_or("", |handler| handler.field());
+        counter!("portreeve_probes_total", "type" => kind, "outcome" => word).increment(1);
+        histogram!("portreeve_probe_duration_seconds", "type" => kind).record(outcome.took.as_secs_f64());
+        let changed = self.shared.book.with(&id.service, |state| {
+            let target =
+                state.targets.get_mut(&id.target).filter(|target| target.started == check.started)?;
+            let probe = target.probes.entry(id.probe.to_string()).or_default();
+            let said = |last: Option<&LastCheck>| last.map(|last| last.checked.clone());
+            let before = (probe.streak.verdict, said(probe.last.as_ref()));
+            let passed = match checked {
+                Checked::Passed => Some(true),
+                Checked::Failed(_) => Some(false),
+                Checked::Faulty(_) => None,
+            };
+            if let Some(passed) = passed {
+                probe.streak.take_in(&check.spec, passed);
+                state.rates.count(now, passed);
+            }
+            if passed == Some(true) {
+                // Smoothed, so that one number says how it usually is.
+                state.response_millis =
+                    Some(state.response_millis.map_or(millis, |known| known * 0.8 + millis * 0.2));
+            }
+            state.last_check = Some(now);
+            probe.last = Some(LastCheck { at: now, millis, checked });
+            Some(before != (probe.streak.verdict, said(probe.last.as_ref())))
+        });
+        locked(&self.unsaved).insert(id.service.to_string());
+        if changed == Some(true) {
+            self.judge(&id.service);
+        }
+    }
+}
+
+/// The life of one check.
+async fn go_on(prober: Arc<Prober>, id: CheckId, check: Arc<Check>, spread: Duration) {
+    let mut hasher = DefaultHasher::new();
+    id.hash(&mut hasher);
+    let mut dice = hasher.finish() | 1;
+    let period = Duration::from_secs(u64::from(check.spec.period_seconds));
+    let delay = match &id.target {
+        ProbeTarget::Outside => Duration::ZERO,
+        ProbeTarget::Container(key) => {
+            let up = check.started.map_or(0, |started| prober.shared.engine_now(&key.engine).since(started));
+            let up = Duration::from_nanos(u64::try_from(up).unwrap_or(0));
+            Duration::from_secs(u64::from(check.spec.initial_delay_seconds)).saturating_sub(up)
+        }
+    };
+    tokio::time::sleep(delay + spread.min(period)).await;
+    loop {
+        let began = tokio::time::Instant::now();
+        if let Some(outcome) = prober.ask(&id, &check).await {
+            prober.take_in(&id, &check, outcome);
+        }
+        let streak = prober.shared.book.read(|services| {
+            let target = services.get(&*id.service)?.targets.get(&id.target)?;
+            target.probes.get(&*id.probe).map(|probe| probe.streak.clone())
+        });
+        let period = streak.unwrap_or_default().period(&check.spec);
+        // A twentieth more or less, so that what began together does not stay together.
+        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let period = period.mul_f64(0.95 + (dice >> 33) as u32 as f64 / f64::from(u32::MAX >> 1) * 0.1);
+        tokio::time::sleep_until(began + period).await;
+    }
+}
+
+/// Commits what must not be lost, however long the store fails.
+async fn write(shared: &Shared, changes: ChangeSet) {
+    while shared.committer.commit_with(changes.clone(), Tickets::new()).await.is_err() {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}

@@ -1,0 +1,113 @@
+//! One check: a place among those that run, an address, and the attempt itself.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use super::{Check, CheckId, Prober};
+use crate::controller::shared::{Shared, locked};
+use crate::observed::{Container, ProbeTarget};
+use crate::probe::{self, Cost, Failure, Outcome, Place, Stand, Subject};
+use crate::resource::monitored_service::Target;
+use crate::resource::probe::ProbeSpec;
+
+/// After this long a check that still runs gives its place to another.
+const LONG: Duration = Duration::from_secs(1);
+
+impl Prober {
+    /// A place among those that cost the same.
+    fn place(&self, cost: Cost) -> Arc<Semaphore> {
+        let most =
+            usize::try_from(self.shared.desired.load().settings.max_concurrent_checks).unwrap_or(1).max(1);
+        let mut places = locked(&self.places);
+        if places.0 != most {
+            // Those at work finish in places that are no more.
+            *places = (most, HashMap::new());
+        }
+        places.1.entry(cost).or_insert_with(|| Arc::new(Semaphore::new(most))).clone()
+    }
+
+    /// One check; `None` while what we see says nothing about the target.
+    pub(super) async fn ask(&self, id: &CheckId, check: &Check) -> Option<Outcome> {
+        let shared = &*self.shared;
+        let protocol = probe::protocol(check.spec.handler()?);
+        let cost = protocol.map_or(Cost::Nothing, |protocol| protocol.cost());
+        let place = self.place(cost).acquire_owned().await.ok()?;
+        if shared.own_fault().is_some() {
+            return None;
+        }
+        let (address, container, engine) = match &id.target {
+            ProbeTarget::Outside => {
+                let target = check.outside.as_ref()?;
+                (Some(Ok(outside(target, &check.spec))), None, None)
+            }
+            ProbeTarget::Container(key) => {
+                let connected = shared.with_world(|world| {
+                    world.engines.get(&key.engine).is_some_and(|engine| engine.connected)
+                });
+                let attachment = shared.attachment(&key.engine).filter(|_| connected)?;
+                let container = shared.with_world(|world| world.containers.get(key).cloned())?;
+                let address = shared.address(&container, &check.spec);
+                (address, Some(container), Some(attachment.client))
+            }
+        };
+        let address = match address.transpose() {
+            Ok(address) => address,
+            Err(why) => {
+                let result = Err(Failure::Fault(why));
+                return Some(Outcome { result, took: Duration::ZERO, steps: Vec::new() });
+            }
+        };
+        let subject =
+            Subject { place: address.as_ref(), container: container.as_deref(), engine: engine.as_ref() };
+        let asking = probe::check(&check.spec, &subject);
+        tokio::pin!(asking);
+        let outcome = tokio::select! {
+            outcome = &mut asking => outcome,
+            () = tokio::time::sleep(LONG) => {
+                drop(place);
+                asking.await
+            }
+        };
+        Some(outcome).filter(|_| shared.own_fault().is_none())
+    }
+}
+
+/// Where something outside Docker is asked.
+fn outside(target: &Target, spec: &ProbeSpec) -> Place {
+    let handler = spec.handler();
+    let own = handler.and_then(|handler| handler.port());
+    let usual = || handler.and_then(probe::protocol).and_then(|protocol| protocol.port());
+    let host = handler.and_then(probe::protocol).and_then(|protocol| protocol.host()).unwrap_or(&target.host);
+    Place::declared(host, own.or(target.port).or_else(usual).unwrap_or(0))
+}
+
+impl Shared {
+    /// Where `spec` asks a container, or why it cannot; `None` for a probe that needs no address.
+    pub(super) fn address(&self, container: &Container, spec: &ProbeSpec) -> Option<Result<Place, String>> {
+        let handler = spec.handler()?;
+        let protocol = probe::protocol(handler).filter(|_| !handler.needs_container())?;
+        let port = protocol.port().unwrap_or(0);
+        if let Some(host) = protocol.host() {
+            return Some(Ok(Place::declared(host, port)));
+        }
+        let desired = self.desired.load();
+        let endpoint = desired.hosts.get(&*container.key.engine).map(|host| host.endpoint.as_str());
+        let away =
+            endpoint.and_then(|endpoint| url::Url::parse(endpoint).ok()).filter(|url| url.scheme() != "unix");
+        let away = away.and_then(|url| url.host_str().map(|host| host.trim_matches(['[', ']']).to_owned()));
+        Some(self.with_world(|world| {
+            let own = world.containers.values().find(|other| world.own.contains(&other.key.id));
+            let stand = match (&away, own) {
+                (Some(host), _) if !matches!(host.as_str(), "localhost" | "127.0.0.1" | "::1") => {
+                    Stand::Away(host)
+                }
+                (_, Some(own)) if own.key.engine == container.key.engine => Stand::Inside(own),
+                _ => Stand::Host,
+            };
+            Place::of(container, world, stand, port, protocol.transport())
+        }))
+    }
+}

@@ -1,0 +1,169 @@
+//! The book of services' health: in memory for faces and decisions, a document each in the store.
+
+use std::collections::BTreeMap;
+use std::sync::{PoisonError, RwLock};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use tracing::warn;
+
+use crate::desired::Service;
+use crate::observed::{ContainerKey, HealthWord, Nanos, ProbeState, ProbeTarget, ServiceState};
+use crate::probe::Streak;
+
+/// All services. Faces read it, the prober writes.
+#[derive(Debug)]
+pub(in crate::controller) struct Book {
+    services: RwLock<BTreeMap<String, ServiceState>>,
+    /// What the last process knew of services that were not looked at yet.
+    remembered: RwLock<BTreeMap<String, Remembered>>,
+    pub(super) changed: watch::Sender<u64>,
+}
+
+/// What outlives the process.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Remembered {
+    health: HealthWord,
+    since: Nanos,
+    told_down: bool,
+    rates: crate::observed::Rates,
+    targets: Vec<RememberedTarget>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RememberedTarget {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    container: Option<ContainerKey>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    started: Option<Nanos>,
+    probes: BTreeMap<String, Streak>,
+}
+
+impl Book {
+    pub(in crate::controller) fn new(stored: &BTreeMap<String, String>) -> Self {
+        let mut remembered = BTreeMap::new();
+        for (name, document) in stored {
+            match serde_json::from_str(document) {
+                Ok(known) => drop(remembered.insert(name.clone(), known)),
+                Err(error) => {
+                    warn!(target: "portreeve::services", service = %name, "what is remembered of its health cannot be read: {error}");
+                }
+            }
+        }
+        Self {
+            services: RwLock::default(),
+            remembered: RwLock::new(remembered),
+            changed: watch::Sender::new(0),
+        }
+    }
+
+    pub(in crate::controller) fn read<T>(
+        &self,
+        read: impl FnOnce(&BTreeMap<String, ServiceState>) -> T,
+    ) -> T {
+        read(&self.services.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes one service's state; one that is not known yet begins with what is remembered of it.
+    pub(in crate::controller) fn with<T>(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut ServiceState) -> T,
+    ) -> T {
+        let mut services = self.services.write().unwrap_or_else(PoisonError::into_inner);
+        let state = services.entry(name.to_owned()).or_insert_with(|| self.begin(name));
+        change(state)
+    }
+
+    fn begin(&self, name: &str) -> ServiceState {
+        let remembered = self.remembered.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(known) = remembered.get(name) else {
+            return ServiceState { since: crate::clock::now(), ..ServiceState::default() };
+        };
+        ServiceState {
+            health: known.health,
+            since: known.since,
+            told_down: known.told_down,
+            rates: known.rates.clone(),
+            ..ServiceState::default()
+        }
+    }
+
+    /// The states in which the probes of one run were left by the last process.
+    pub(in crate::controller) fn left(
+        &self,
+        name: &str,
+        target: &ProbeTarget,
+        started: Option<Nanos>,
+    ) -> BTreeMap<String, ProbeState> {
+        let remembered = self.remembered.read().unwrap_or_else(PoisonError::into_inner);
+        let found = remembered.get(name).and_then(|known| {
+            known.targets.iter().find(|known| {
+                let same = match target {
+                    ProbeTarget::Outside => known.container.is_none(),
+                    ProbeTarget::Container(key) => known.container.as_ref() == Some(key),
+                };
+                same && known.started == started
+            })
+        });
+        let states = found.into_iter().flat_map(|target| &target.probes);
+        states
+            .map(|(probe, streak)| (probe.clone(), ProbeState { streak: streak.clone(), last: None }))
+            .collect()
+    }
+
+    /// Forgets services that are not among `names`; gives those forgotten.
+    pub(in crate::controller) fn keep(&self, names: &BTreeMap<String, Service>) -> Vec<String> {
+        let mut services = self.services.write().unwrap_or_else(PoisonError::into_inner);
+        let mut remembered = self.remembered.write().unwrap_or_else(PoisonError::into_inner);
+        let known = services.keys().chain(remembered.keys());
+        let mut gone: Vec<String> = known.filter(|name| !names.contains_key(*name)).cloned().collect();
+        gone.sort_unstable();
+        gone.dedup();
+        for name in &gone {
+            services.remove(name);
+            remembered.remove(name);
+        }
+        gone
+    }
+
+    pub(in crate::controller) fn forget(&self, key: &ContainerKey) {
+        let mut services = self.services.write().unwrap_or_else(PoisonError::into_inner);
+        for state in services.values_mut() {
+            state.targets.remove(&ProbeTarget::Container(key.clone()));
+        }
+    }
+
+    /// What of a service outlives the process.
+    pub(in crate::controller) fn document(&self, name: &str) -> Option<String> {
+        let remembered = self.read(|services| {
+            let state = services.get(name)?;
+            let targets = state.targets.iter().map(|(target, state)| RememberedTarget {
+                container: match target {
+                    ProbeTarget::Outside => None,
+                    ProbeTarget::Container(key) => Some(key.clone()),
+                },
+                started: state.started,
+                probes: state
+                    .probes
+                    .iter()
+                    .map(|(probe, state)| (probe.clone(), state.streak.clone()))
+                    .collect(),
+            });
+            Some(Remembered {
+                health: state.health,
+                since: state.since,
+                told_down: state.told_down,
+                rates: state.rates.clone(),
+                targets: targets.collect(),
+            })
+        })?;
+        serde_json::to_string(&remembered).ok()
+    }
+
+    pub(in crate::controller) fn tell(&self) {
+        self.changed.send_modify(|count| *count += 1);
+    }
+}

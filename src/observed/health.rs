@@ -1,0 +1,253 @@
+//! What probes found out. Plain data.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{ContainerKey, Nanos};
+use crate::probe::threshold::Streak;
+
+/// How a service, or one of its containers, is.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum HealthWord {
+    /// As it should be.
+    Healthy,
+    /// Not as it should be.
+    Unhealthy,
+    /// A probe could not be carried out.
+    Error,
+    /// Declared, and no container is there.
+    NotFound,
+    /// No verdict yet.
+    #[default]
+    Unknown,
+}
+
+impl HealthWord {
+    /// The word that faces use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
+            Self::Error => "error",
+            Self::NotFound => "not_found",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Whether whatever depends on it cannot work.
+    pub const fn is_down(self) -> bool {
+        matches!(self, Self::Unhealthy | Self::NotFound)
+    }
+}
+
+/// How a check went.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Checked {
+    /// As expected.
+    Passed,
+    /// Not as expected: what was, and what came.
+    Failed(String),
+    /// It could not be carried out, which says nothing about its target.
+    Faulty(String),
+}
+
+/// One probe of one target.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProbeState {
+    /// The verdict and how it came about.
+    pub streak: Streak,
+    /// The last check.
+    pub last: Option<LastCheck>,
+}
+
+/// A check that was made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LastCheck {
+    /// When it ended.
+    pub at: Nanos,
+    /// How long it took, in milliseconds.
+    pub millis: f64,
+    /// How it went.
+    pub checked: Checked,
+}
+
+/// Who is asked for a service.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ProbeTarget {
+    /// Something outside Docker.
+    Outside,
+    /// One of its containers.
+    Container(ContainerKey),
+}
+
+/// What is known of one service.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceState {
+    /// Its probes' states, by whom they ask; a container's belong to its run.
+    pub targets: BTreeMap<ProbeTarget, TargetState>,
+    /// How often it passed.
+    pub rates: Rates,
+    /// The verdict on the whole.
+    pub health: HealthWord,
+    /// Why, for people.
+    pub reason: String,
+    /// A dependency that is down, without which this cannot work.
+    pub waits_for: Option<String>,
+    /// When the verdict changed last.
+    pub since: Nanos,
+    /// Whether people were told that it is down, and not yet that it is healthy again.
+    pub told_down: bool,
+    /// Since when it has no container.
+    pub empty_since: Option<Nanos>,
+    /// When the last check ended.
+    pub last_check: Option<Nanos>,
+    /// How long the last checks that passed took, smoothed, in milliseconds.
+    pub response_millis: Option<f64>,
+}
+
+/// What is known of one container of a service, or of its target outside Docker.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TargetState {
+    /// The run that was asked.
+    pub started: Option<Nanos>,
+    /// Its probes' states by name.
+    pub probes: BTreeMap<String, ProbeState>,
+    /// The verdict.
+    pub health: HealthWord,
+    /// Why, for people.
+    pub reason: String,
+    /// When the verdict changed last.
+    pub since: Nanos,
+}
+
+/// Passed and failed checks over three windows: an hour, a day, a week. Older ones fall out as time goes on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Rates {
+    hour: VecDeque<Bucket>,
+    day: VecDeque<Bucket>,
+    week: VecDeque<Bucket>,
+}
+
+/// A window of [`Rates`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Window {
+    /// 60 minutes.
+    Hour,
+    /// 24 hours, to the quarter of an hour.
+    Day,
+    /// 7 days, to two hours.
+    Week,
+}
+
+/// Start in seconds, passed, failed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Bucket(i64, u32, u32);
+
+impl Window {
+    const ALL: [Self; 3] = [Self::Hour, Self::Day, Self::Week];
+
+    /// Width of a bucket in seconds, and how many there are.
+    const fn shape(self) -> (i64, i64) {
+        match self {
+            Self::Hour => (60, 60),
+            Self::Day => (900, 96),
+            Self::Week => (7_200, 84),
+        }
+    }
+}
+
+impl Rates {
+    /// Counts one check.
+    pub fn count(&mut self, now: Nanos, passed: bool) {
+        let seconds = now.0.div_euclid(1_000_000_000);
+        for window in Window::ALL {
+            let (width, count) = window.shape();
+            let start = seconds - seconds.rem_euclid(width);
+            let buckets = self.of(window);
+            // After a step of the clock backwards the newest bucket takes what comes.
+            if buckets.back().is_none_or(|last| last.0 < start) {
+                buckets.push_back(Bucket(start, 0, 0));
+            }
+            if let Some(Bucket(_, yes, no)) = buckets.back_mut() {
+                let counter = if passed { yes } else { no };
+                *counter = counter.saturating_add(1);
+            }
+            while buckets.front().is_some_and(|first| first.0 <= start - width * count) {
+                buckets.pop_front();
+            }
+        }
+    }
+
+    /// The share that passed, in percent; `None` when nothing was checked in that time.
+    pub fn percent(&self, window: Window, now: Nanos) -> Option<f64> {
+        let (width, count) = window.shape();
+        let oldest = now.0.div_euclid(1_000_000_000) - width * count;
+        let buckets = match window {
+            Window::Hour => &self.hour,
+            Window::Day => &self.day,
+            Window::Week => &self.week,
+        };
+        let (passed, all) = buckets.iter().filter(|bucket| bucket.0 > oldest).fold((0, 0), |sum, bucket| {
+            let (passed, failed) = (u64::from(bucket.1), u64::from(bucket.2));
+            (sum.0 + passed, sum.1 + passed + failed)
+        });
+        #[expect(clippy::cast_precision_loss, reason = "a week has fewer checks than an f64 has digits")]
+        let percent = |passed: u64, all: u64| passed as f64 * 100.0 / all as f64;
+        (all > 0).then(|| percent(passed, all))
+    }
+
+    const fn of(&mut self, window: Window) -> &mut VecDeque<Bucket> {
+        match window {
+            Window::Hour => &mut self.hour,
+            Window::Day => &mut self.day,
+            Window::Week => &mut self.week,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: i64 = 1_000_000_000;
+
+    #[test]
+    fn a_rate_is_of_what_was_checked_within_its_window() {
+        let mut rates = Rates::default();
+        let at = |seconds: i64| Nanos((1_700_000_000 + seconds) * SECOND);
+        assert_eq!(rates.percent(Window::Hour, at(0)), None);
+        for n in 0..4 {
+            rates.count(at(n * 60), n != 0);
+        }
+        for window in Window::ALL {
+            assert_eq!(rates.percent(window, at(200)), Some(75.0));
+        }
+        let later = 3_600 + 120;
+        rates.count(at(later), false);
+        assert_eq!(rates.percent(Window::Hour, at(later)), Some(50.0));
+        assert_eq!(rates.percent(Window::Day, at(later)), Some(60.0));
+        assert_eq!(rates.percent(Window::Day, at(86_400 * 2)), None);
+        assert_eq!(rates.percent(Window::Week, at(86_400 * 2)), Some(60.0));
+        assert_eq!(rates.percent(Window::Week, at(86_400 * 9)), None);
+    }
+
+    #[test]
+    fn what_is_remembered_stays_bounded_whatever_the_clock_does() {
+        let mut rates = Rates::default();
+        for n in 0..20_000_i64 {
+            let step = if n % 100 == 0 { -5_000 } else { 0 };
+            rates.count(Nanos((1_700_000_000 + n * 77 + step) * SECOND), true);
+        }
+        assert!(rates.hour.len() <= 61 && rates.day.len() <= 97 && rates.week.len() <= 85);
+        let text = serde_json::to_string(&rates).expect("JSON");
+        assert_eq!(serde_json::from_str::<Rates>(&text).expect("rates"), rates);
+    }
+}

@@ -1,0 +1,231 @@
+//! From probes to verdicts: of a container, of a service, and of what cannot work because something else is down.
+
+use std::collections::BTreeMap;
+
+use super::plan::one_line;
+use crate::desired::Service;
+use crate::observed::{Checked, Container, Health, HealthWord, ProbeState, State};
+use crate::probe::threshold::Verdict;
+use crate::resource::Amount;
+
+/// A verdict and its reason, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// The verdict.
+    pub word: HealthWord,
+    /// Why; empty when all is well.
+    pub reason: String,
+}
+
+impl Judged {
+    fn new(word: HealthWord, reason: impl Into<String>) -> Self {
+        Self { word, reason: reason.into() }
+    }
+
+    /// Nothing is wrong.
+    pub fn healthy() -> Self {
+        Self::new(HealthWord::Healthy, "")
+    }
+}
+
+/// How one container of a service is. `probes`: the declared ones that ask by themselves, with what is known of them for its
+/// present run. `docker`: whether Docker's own health check has a say; it needs no thresholds on top of its own.
+pub fn of_container(container: &Container, docker: bool, probes: &[(&str, Option<&ProbeState>)]) -> Judged {
+    match container.state {
+        State::Running => {}
+        State::Exited | State::Dead => {
+            let reason =
+                format!("{} is {} (exit code {})", container.name, container.state, container.exit_code);
+            return Judged::new(HealthWord::Unhealthy, reason);
+        }
+        State::Created | State::Paused | State::Restarting | State::Removing => {
+            return Judged::new(HealthWord::Unhealthy, format!("{} is {}", container.name, container.state));
+        }
+    }
+    let name = &container.name;
+    match container.health.filter(|_| docker) {
+        None | Some(Health::Healthy) => {}
+        Some(Health::Starting) => {
+            let reason = format!("{name}: Docker's health check has not spoken yet");
+            return Judged::new(HealthWord::Unknown, reason);
+        }
+        Some(Health::Unhealthy) => {
+            let output = container.health_output.as_deref().map(one_line).unwrap_or_default();
+            let said = if output.is_empty() { output } else { format!(": {output}") };
+            return Judged::new(HealthWord::Unhealthy, format!("{name}: Docker's health check fails{said}"));
+        }
+    }
+    let judged = of_probes(probes);
+    Judged { reason: prefixed(name, judged.reason), ..judged }
+}
+
+/// How a target outside Docker is.
+pub fn of_probes(probes: &[(&str, Option<&ProbeState>)]) -> Judged {
+    // The worst decides, and of equals the first by name.
+    let judged = probes.iter().map(|(name, state)| of_probe(name, *state));
+    judged
+        .min_by_key(|judged| match judged.word {
+            HealthWord::Unhealthy | HealthWord::NotFound => 0,
+            HealthWord::Error => 1,
+            HealthWord::Unknown => 2,
+            HealthWord::Healthy => 3,
+        })
+        .unwrap_or_else(Judged::healthy)
+}
+
+fn of_probe(name: &str, state: Option<&ProbeState>) -> Judged {
+    let Some(state) = state else {
+        return Judged::new(HealthWord::Unknown, format!("{name} was not checked yet"));
+    };
+    let last = state.last.as_ref().map(|last| &last.checked);
+    match (state.streak.verdict, last) {
+        (Verdict::Unhealthy, Some(Checked::Failed(why))) => {
+            Judged::new(HealthWord::Unhealthy, format!("{name}: {why}"))
+        }
+        (Verdict::Unhealthy, _) => Judged::new(
+            HealthWord::Unhealthy,
+            format!("{name} failed {} times in a row", state.streak.failures),
+        ),
+        (_, Some(Checked::Faulty(why))) => Judged::new(HealthWord::Error, format!("{name}: {why}")),
+        (Verdict::Unknown, Some(Checked::Failed(why))) => {
+            Judged::new(HealthWord::Unknown, format!("{name}: no verdict yet; {why}"))
+        }
+        (Verdict::Unknown, _) => Judged::new(HealthWord::Unknown, format!("{name}: no verdict yet")),
+        (Verdict::Healthy, _) => Judged::healthy(),
+    }
+}
+
+fn prefixed(name: &str, reason: String) -> String {
+    if reason.is_empty() { reason } else { format!("{name}: {reason}") }
+}
+
+/// How a service is whose containers are judged so.
+pub fn of_service(min_healthy: Amount, members: &[Judged]) -> Judged {
+    if members.is_empty() {
+        return Judged::new(HealthWord::NotFound, "no container is there that its selector means");
+    }
+    let total = u32::try_from(members.len()).unwrap_or(u32::MAX);
+    let needed = min_healthy.of_rounded_up(total);
+    let count = |word: HealthWord| {
+        u32::try_from(members.iter().filter(|member| member.word == word).count()).unwrap_or(u32::MAX)
+    };
+    let healthy = count(HealthWord::Healthy);
+    if healthy >= needed {
+        return Judged::healthy();
+    }
+    let first = |word: HealthWord| {
+        members
+            .iter()
+            .find(|member| member.word == word)
+            .map(|member| member.reason.clone())
+            .unwrap_or_default()
+    };
+    let of = |word: HealthWord, reason: String| {
+        let share = format!("{healthy} of {total} healthy, {needed} needed");
+        Judged::new(word, if total == 1 && needed == 1 { reason } else { format!("{share}; {reason}") })
+    };
+    let (unknown, faulty) = (count(HealthWord::Unknown), count(HealthWord::Error));
+    if healthy.saturating_add(unknown).saturating_add(faulty) < needed {
+        return of(HealthWord::Unhealthy, first(HealthWord::Unhealthy));
+    }
+    if faulty > 0 {
+        return of(HealthWord::Error, first(HealthWord::Error));
+    }
+    of(HealthWord::Unknown, first(HealthWord::Unknown))
+}
+
+/// The service at the root of why `name` cannot work: of the services it depends on, directly or not, one that is down and
+/// itself depends on none that is.
+pub fn root_of_trouble<'s>(
+    name: &str,
+    services: &'s BTreeMap<String, Service>,
+    word: impl Fn(&str) -> HealthWord + Copy,
+) -> Option<&'s str> {
+    let service = services.get(name)?;
+    // No circles are in force.
+    service.depends_on.iter().find_map(|needed| {
+        let (known, _) = services.get_key_value(needed)?;
+        let below = root_of_trouble(known, services, word);
+        below.or_else(|| word(known).is_down().then_some(known.as_str()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observed::LastCheck;
+    use crate::observed::Nanos;
+    use crate::probe::threshold::Streak;
+    use crate::resource::monitored_service::MonitoredServiceSpec;
+
+    fn state(verdict: Verdict, checked: Checked) -> ProbeState {
+        let last = LastCheck { at: Nanos(1), millis: 1.0, checked };
+        ProbeState { streak: Streak { verdict, ..Streak::default() }, last: Some(last) }
+    }
+
+    fn judged(word: HealthWord) -> Judged {
+        Judged::new(word, word.as_str())
+    }
+
+    #[test]
+    fn the_worst_probe_decides_and_gives_the_reason() {
+        let good = state(Verdict::Healthy, Checked::Passed);
+        let bad = state(Verdict::Unhealthy, Checked::Failed("connection refused".to_owned()));
+        let odd = state(Verdict::Healthy, Checked::Faulty("no secret".to_owned()));
+        let late = state(Verdict::Unknown, Checked::Failed("slow".to_owned()));
+        for (probes, word, reason) in [
+            (vec![("a", Some(&good))], HealthWord::Healthy, ""),
+            (vec![("a", Some(&good)), ("b", None)], HealthWord::Unknown, "b was not checked yet"),
+            (vec![("a", Some(&late)), ("b", Some(&good))], HealthWord::Unknown, "a: no verdict yet; slow"),
+            (vec![("a", Some(&odd)), ("b", None)], HealthWord::Error, "a: no secret"),
+            (vec![("a", Some(&odd)), ("b", Some(&bad))], HealthWord::Unhealthy, "b: connection refused"),
+        ] {
+            assert_eq!(of_probes(&probes), Judged::new(word, reason));
+        }
+    }
+
+    #[test]
+    fn a_service_is_healthy_with_enough_healthy_containers() {
+        use HealthWord::{Error, Healthy, NotFound, Unhealthy, Unknown};
+        for (needed, members, expected) in [
+            (Amount::Count(1), vec![], NotFound),
+            (Amount::Count(1), vec![Healthy, Unhealthy], Healthy),
+            (Amount::Count(2), vec![Healthy, Unhealthy], Unhealthy),
+            (Amount::Count(2), vec![Healthy, Unknown], Unknown),
+            (Amount::Count(2), vec![Healthy, Error, Unknown], Error),
+            (Amount::Percent(50), vec![Healthy, Unhealthy, Unhealthy], Unhealthy),
+            (Amount::Percent(50), vec![Healthy, Healthy, Unhealthy], Healthy),
+            (Amount::Percent(0), vec![Unhealthy], Healthy),
+            (Amount::Count(5), vec![Healthy], Unhealthy),
+        ] {
+            let members: Vec<Judged> = members.into_iter().map(judged).collect();
+            assert_eq!(of_service(needed, &members).word, expected, "{needed:?} {members:?}");
+        }
+    }
+
+    #[test]
+    fn trouble_is_traced_to_its_root() {
+        let service = |depends_on: &[&str]| Service {
+            spec: MonitoredServiceSpec::default(),
+            probes: BTreeMap::new(),
+            depends_on: depends_on.iter().map(|&name| name.to_owned()).collect(),
+        };
+        let services = BTreeMap::from([
+            ("db".to_owned(), service(&[])),
+            ("queue".to_owned(), service(&["db"])),
+            ("shop".to_owned(), service(&["queue"])),
+        ]);
+        let with = |down: &'static [&'static str]| {
+            move |name: &str| if down.contains(&name) { HealthWord::Unhealthy } else { HealthWord::Healthy }
+        };
+        for (down, root) in [
+            (&[][..], None),
+            (&["shop"], None),
+            (&["queue"], Some("queue")),
+            (&["db"], Some("db")),
+            (&["queue", "db"], Some("db")),
+        ] {
+            assert_eq!(root_of_trouble("shop", &services, with(down)), root, "{down:?}");
+        }
+    }
+}

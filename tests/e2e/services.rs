@@ -1,0 +1,115 @@
+//! Services: probes of containers on a real engine, and what follows from them.
+
+use serde_json::Value;
+
+use super::scene::Scene;
+use crate::support::wait;
+
+const FAST: &str = "periodSeconds: 1, failureThreshold: 2, timeoutSeconds: 2";
+
+/// A container that listens on port 80 with busybox' HTTP server, whose page can be taken away.
+const SERVE: &str = "mkdir -p /www; echo fine > /www/health; httpd -p 80 -h /www; exec /bin/idle";
+
+fn service(scene: &Scene, name: &str, names: &str, more: &str) {
+    let text = format!(
+        "apiVersion: portreeve/v1\nkind: MonitoredService\nmetadata: {{name: {name}}}\n\
+         spec:\n  selector: {{names: [\"{names}\"], labels: {}}}\n{more}",
+        scene.of_the_lab()
+    );
+    scene.portreeve.manifest(&format!("{name}.yaml"), &text);
+}
+
+async fn status(scene: &Scene, name: &str) -> Value {
+    let path = format!("/apis/portreeve/v1/monitoredservices/{name}");
+    scene.portreeve.get(&path).await.unwrap().json()["status"].clone()
+}
+
+async fn wait_health(scene: &Scene, name: &str, health: &str) -> Value {
+    wait::until(&format!("{name} is {health}"), wait::SOON, || async {
+        let status = status(scene, name).await;
+        if status["health"] == health { Ok(status) } else { Err((status, scene.portreeve.log())) }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_service_is_as_its_probes_say_and_its_story_is_told_once() {
+    let mut scene = Scene::shared().await;
+    let web = scene.lab.container("web").shell(SERVE).start().await;
+    let pattern = web.name().to_owned();
+    service(
+        &scene,
+        "web",
+        &pattern,
+        &format!(
+            "  probes:\n    - name: page\n      httpGet: {{path: /health, expect: {{bodyContains: fine}}}}\n      \
+             {}\n    - {{name: port, tcpSocket: {{port: 80}}, {FAST}}}\n    \
+             - {{name: inside, exec: {{command: [test, -e, /www]}}, {FAST}}}\n",
+            FAST.replace(", ", "\n      ")
+        ),
+    );
+    service(&scene, "shop", &pattern, "  dependsOn: [web]\n");
+    scene.portreeve.start().await;
+    let healthy = wait_health(&scene, "web", "healthy").await;
+    assert_eq!(healthy["containers"][0]["probes"].as_array().unwrap().len(), 3, "{healthy}");
+    assert_eq!(healthy["successRate"], 100.0);
+
+    web.exec(&["rm", "/www/health"]).await;
+    let unhealthy = wait_health(&scene, "web", "unhealthy").await;
+    let reason = unhealthy["reason"].as_str().unwrap();
+    assert!(reason.contains("page: expected status 200-399, got 404"), "{reason}");
+    // A restart of Portreeve tells nothing again.
+    scene.portreeve.restart().await;
+    wait_health(&scene, "web", "unhealthy").await;
+    web.exec(&["sh", "-c", "echo fine > /www/health"]).await;
+    wait_health(&scene, "web", "healthy").await;
+    let told = |kind: &'static str| {
+        let scene = &scene;
+        async move {
+            let events = scene.portreeve.get(&format!("/api/events?type={kind}")).await.unwrap().json();
+            events.as_array().unwrap().iter().filter(|event| event["container_name"] == "web").count()
+        }
+    };
+    wait::until("the recovery is told", wait::SOON, || async {
+        let count = told("ServiceRecovered").await;
+        wait::is(count == 1, count)
+    })
+    .await;
+    assert_eq!(told("ServiceDown").await, 1);
+
+    web.stop().await;
+    let stopped = wait_health(&scene, "web", "unhealthy").await;
+    assert!(stopped["reason"].as_str().unwrap().contains("is exited"), "{stopped}");
+    let shop = wait::until("shop waits for web", wait::SOON, || async {
+        let status = status(&scene, "shop").await;
+        if status["waitsFor"] == "web" { Ok(status) } else { Err(status) }
+    })
+    .await;
+    let ready = shop["conditions"].as_array().unwrap().iter().find(|one| one["type"] == "Ready").unwrap();
+    assert_eq!(ready["reason"], "DependencyDown", "{shop}");
+    web.remove().await;
+    wait_health(&scene, "web", "not_found").await;
+}
+
+#[tokio::test]
+async fn a_container_is_registered_while_its_service_calls_it_healthy() {
+    let mut scene = Scene::shared().await;
+    let web = scene.lab.container("web").shell(SERVE).start().await;
+    scene.portreeve.manifest(
+        "registry.yaml",
+        &format!(
+            "apiVersion: portreeve/v1\nkind: DiscoveryRegistry\nmetadata: {{name: d}}\n\
+             spec: {{url: \"{}\", registerWhen: healthy, selector: {{labels: {}}}}}\n",
+            scene.receiver.discovery.url(),
+            scene.of_the_lab()
+        ),
+    );
+    let page = format!("  probes:\n    - {{name: page, httpGet: {{path: /health}}, {FAST}}}\n");
+    service(&scene, "web", web.name(), &page);
+    scene.portreeve.start().await;
+    scene.registered(&[&web]).await;
+    web.exec(&["rm", "/www/health"]).await;
+    scene.registered(&[]).await;
+    web.exec(&["sh", "-c", "echo fine > /www/health"]).await;
+    scene.registered(&[&web]).await;
+}
