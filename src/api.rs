@@ -36,6 +36,7 @@ mod query;
 mod release;
 mod route;
 mod status;
+mod trial;
 mod watching;
 
 pub use access::Access;

@@ -19,6 +19,7 @@ mod run;
 mod schema;
 mod status;
 mod table;
+mod test;
 mod text;
 mod token;
 mod validate;
@@ -77,6 +78,8 @@ enum Verb {
     Status(status::StatusArgs),
     /// Wait until something is so
     Wait(wait::WaitArgs),
+    /// Try out what is declared, once and now
+    Test(test::TestArgs),
     /// Let containers out of quarantine
     Release(release::ReleaseArgs),
     /// Send parked deliveries again
@@ -180,6 +183,7 @@ fn act(verb: Verb, face: &mut Face<'_>) -> anyhow::Result<Exit> {
         Verb::Events(args) => online(events::events(&args, face)),
         Verb::Status(args) => online(status::status(&args, face)),
         Verb::Wait(args) => online(wait::wait(&args, face)),
+        Verb::Test(args) => online(test::test(&args, face)),
         Verb::Release(args) => online(release::release(&args, face)),
         Verb::Replay(args) => online(release::replay(&args, face)),
         Verb::Init(args) => online(init::init(&args, face)),

@@ -38,6 +38,7 @@ mod timers;
 
 pub use catalogue::{Catalogue, Change, Match, Outcome, Refused, Request, Written, figures};
 pub use commit::StoreHealth;
+pub use probing::{Trial, Tried};
 pub use services::Probed;
 pub use shared::Shared;
 

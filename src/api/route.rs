@@ -6,7 +6,9 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::Value;
 
 use super::page::{Item, List};
-use super::{Api, containers, deliveries, docs, events, health, noun, objects, openapi, release, status};
+use super::{
+    Api, containers, deliveries, docs, events, health, noun, objects, openapi, release, status, trial,
+};
 
 /// A method that some route knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -229,6 +231,14 @@ pub(super) const ROUTES: &[Route] = &[
         deliveries::REPLAY,
         (Content::None, STATUS),
         || post(deliveries::replay_target),
+    ),
+    change(
+        Verb::Post,
+        "/apis/portreeve/v1/test/probe",
+        "Ask once by a probe, and show each step; nothing of it counts",
+        &[],
+        (Content::Json(of::<trial::ProbeTest>), Content::Json(of::<trial::ProbeTested>)),
+        || post(trial::probe),
     ),
 ];
 

@@ -256,6 +256,11 @@ impl Client {
         self.answer(self.request(Method::POST, self.url(parts), query)).await
     }
 
+    /// Asks for something that has to be said at length.
+    pub(super) async fn post_body(&self, parts: &[&str], body: &Value) -> Result<Value, ClientError> {
+        Ok(self.answer(self.request(Method::POST, self.url(parts), &[]).json(body)).await?.body)
+    }
+
     /// A stream of documents, one a line.
     pub(super) async fn watch(&self, plural: &str, query: &[(&str, &str)]) -> Result<Lines, ClientError> {
         let query: Vec<_> = query.iter().copied().chain([("watch", "true")]).collect();

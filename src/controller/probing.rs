@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 mod asking;
 mod told;
 
+pub use asking::{Trial, Tried};
 pub(super) use told::Told;
 
 use super::commit::Tickets;

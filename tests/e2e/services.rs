@@ -32,6 +32,16 @@ async fn wait_health(scene: &Scene, name: &str, health: &str) -> Value {
     .await
 }
 
+/// `portreeve test probe`: its exit code and what it printed.
+fn test_probe(scene: &Scene, name: &str) -> (Option<i32>, String) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_portreeve"))
+        .args(["test", "probe", name, "--server", &scene.portreeve.url("")])
+        .output()
+        .unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(text).unwrap())
+}
+
 #[tokio::test]
 async fn a_service_is_as_its_probes_say_and_its_story_is_told_once() {
     let mut scene = Scene::shared().await;
@@ -54,7 +64,15 @@ async fn a_service_is_as_its_probes_say_and_its_story_is_told_once() {
     assert_eq!(healthy["containers"][0]["probes"].as_array().unwrap().len(), 3, "{healthy}");
     assert_eq!(healthy["successRate"], 100.0);
 
+    let (code, said) = test_probe(&scene, "svc/web");
+    assert_eq!(code, Some(0), "{said}");
+    for line in ["page asks ", "its address in the network", "connect", "exit code 0", "passed"] {
+        assert!(said.contains(line), "no `{line}` in:\n{said}");
+    }
+
     web.exec(&["rm", "/www/health"]).await;
+    let (code, said) = test_probe(&scene, "svc/web");
+    assert!(code == Some(1) && said.contains("expected status 200-399, got 404"), "{code:?} {said}");
     let unhealthy = wait_health(&scene, "web", "unhealthy").await;
     let reason = unhealthy["reason"].as_str().unwrap();
     assert!(reason.contains("page: expected status 200-399, got 404"), "{reason}");

@@ -109,7 +109,7 @@ fn meant(kind: KindId, item: &Value, beside: &Beside, face: &mut Face<'_>) -> io
 }
 
 /// Whether `selector` means this container.
-pub(super) fn selects(selector: &Selector, container: &Value) -> bool {
+pub(in crate::cli) fn selects(selector: &Selector, container: &Value) -> bool {
     let text = |field: &str| container.get(field).and_then(Value::as_str).unwrap_or_default();
     let labels = container.get("labels").and_then(|labels| serde_json::from_value(labels.clone()).ok());
     let subject = Subject {

@@ -111,3 +111,49 @@ impl Shared {
         }))
     }
 }
+
+/// Whom a single attempt asks.
+#[derive(Clone, Debug)]
+pub enum Tried {
+    /// A container, as its service would.
+    Container(Arc<Container>),
+    /// Something outside Docker.
+    Outside(Target),
+}
+
+/// An attempt that somebody asked for.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// Where it asked; `None` for a probe that needs no address.
+    pub place: Option<Place>,
+    /// How it went.
+    pub outcome: Outcome,
+}
+
+impl Shared {
+    /// One check outside the schedule: it is shown, and counts for nothing.
+    pub async fn try_probe(&self, spec: &ProbeSpec, whom: &Tried) -> Trial {
+        let (address, container, engine) = match whom {
+            Tried::Outside(target) => (Some(Ok(outside(target, spec))), None, None),
+            Tried::Container(container) => {
+                let engine = self.attachment(&container.key.engine).map(|attachment| attachment.client);
+                (self.address(container, spec), Some(container), engine)
+            }
+        };
+        match address.transpose() {
+            Ok(place) => {
+                let subject = Subject {
+                    place: place.as_ref(),
+                    container: container.map(AsRef::as_ref),
+                    engine: engine.as_ref(),
+                };
+                let outcome = probe::check(spec, &subject).await;
+                Trial { place, outcome }
+            }
+            Err(why) => {
+                let result = Err(Failure::Fault(why));
+                Trial { place: None, outcome: Outcome { result, took: Duration::ZERO, steps: Vec::new() } }
+            }
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! `POST /apis/portreeve/v1/test/probe`: one attempt, shown step by step.
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::response::Json;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::status::Failure;
+use super::{Api, release};
+use crate::controller::{Refused, Trial, Tried};
+use crate::manifest::draft;
+use crate::probe;
+use crate::resource::monitored_service::Target;
+use crate::resource::{API_VERSION, KindId, ObjectKey, Origin, Spec};
+
+/// What is asked for.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct ProbeTest {
+    /// The spec of a Probe.
+    probe: serde_json::Map<String, serde_json::Value>,
+    /// The container to ask, by name or id.
+    #[serde(default)]
+    container: Option<String>,
+    /// What to ask outside Docker.
+    #[serde(default)]
+    target: Option<Target>,
+}
+
+/// What an attempt did and how it ended.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ProbeTested {
+    /// The container that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    container: Option<String>,
+    /// Where it was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
+    /// Why there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+    steps: Vec<Step>,
+    /// `passed`, `failed`, `fault` (it could not be carried out) or `notYet`.
+    verdict: &'static str,
+    /// What was expected and what came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    took_ms: f64,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "ProbeStep")]
+struct Step {
+    name: &'static str,
+    what: String,
+    took_ms: f64,
+}
+
+pub(super) async fn probe(State(api): State<Api>, body: Bytes) -> Result<Json<ProbeTested>, Failure> {
+    let ProbeTest { probe, container, target } = serde_json::from_slice(&body)
+        .map_err(|error| Failure::bad_request(format!("the body is not a test of a probe: {error}")))?;
+    let document = json!({
+        "apiVersion": API_VERSION, "kind": "Probe", "metadata": {"name": "test"}, "spec": probe,
+    });
+    let key = ObjectKey { kind: KindId::Probe, name: "test".to_owned() };
+    let draft = draft(document, Origin::Api)
+        .map_err(|faults| Failure::refused(&key, &Refused::Invalid(faults), ""))?;
+    let Spec::Probe(spec) = draft.object.spec else {
+        return Err(Failure::bad_request("the body is not a test of a probe"));
+    };
+    let whom = match (container, target) {
+        (Some(name), None) => Tried::Container(release::find(&api, &name)?),
+        (None, Some(target)) => Tried::Outside(target),
+        _ => return Err(Failure::bad_request("give one of container and target")),
+    };
+    let Trial { place, outcome } = api.shared.try_probe(&spec, &whom).await;
+    let millis = |took: std::time::Duration| (took.as_secs_f64() * 1e6).round() / 1e3;
+    let (verdict, reason) = match outcome.result {
+        Ok(()) => ("passed", None),
+        Err(probe::Failure::Unhealthy(why)) => ("failed", Some(why)),
+        Err(probe::Failure::Fault(why)) => ("fault", Some(why)),
+        Err(probe::Failure::NotYet(why)) => ("notYet", Some(why)),
+    };
+    let steps = outcome.steps.into_iter();
+    Ok(Json(ProbeTested {
+        container: match whom {
+            Tried::Container(container) => Some(container.name.clone()),
+            Tried::Outside(_) => None,
+        },
+        address: place.as_ref().map(ToString::to_string),
+        why: place.map(|place| place.why),
+        steps: steps
+            .map(|step| Step { name: step.name, what: step.what, took_ms: millis(step.took) })
+            .collect(),
+        verdict,
+        reason,
+        took_ms: millis(outcome.took),
+    }))
+}

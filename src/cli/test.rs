@@ -1,0 +1,223 @@
+//! `portreeve test probe`: one attempt, step by step, made where Portreeve runs.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::client::{Client, ServerArgs};
+use super::describe::selects;
+use super::face::Face;
+use super::table::{Cell, Table, Tone};
+use super::text::scalar;
+use super::{Exit, UsageError, fail, files};
+use crate::resource::{KindId, Selector, Spec};
+
+/// What is tested.
+#[derive(Args, Debug)]
+pub(super) struct TestArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Ask once, now, and show each step; nothing of it counts
+    Probe(ProbeArgs),
+}
+
+#[derive(Args, Debug)]
+struct ProbeArgs {
+    /// A Probe or a MonitoredService of the server, as NAME, probe/NAME or svc/NAME
+    #[arg(required_unless_present = "file", conflicts_with = "file", value_name = "NAME")]
+    name: Option<String>,
+
+    /// A manifest with Probes or MonitoredServices, applied or not; `-` is standard input
+    #[arg(short = 'f', long = "filename", value_name = "PATH")]
+    file: Option<PathBuf>,
+
+    /// The container to ask; left out: those of the service
+    #[arg(long, value_name = "NAME")]
+    container: Option<String>,
+
+    /// Print what the server answers
+    #[arg(short, long, value_name = "FORMAT")]
+    output: Option<Output>,
+
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Output {
+    Json,
+}
+
+/// A probe and whom it asks.
+struct Test {
+    name: String,
+    probe: Value,
+    /// Fields of the request beside the probe.
+    whom: Value,
+}
+
+pub(super) async fn test(args: &TestArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
+    let What::Probe(args) = &args.what;
+    let client = args.server.client()?;
+    let tests = tests(args, &client, face).await?;
+    if tests.is_empty() {
+        fail(face.err, "there is nothing to ask: the service has no container; name one with --container")?;
+        return Ok(Exit::Problems);
+    }
+    let (mut exit, mut answers) = (Exit::Fine, Vec::new());
+    for (n, test) in tests.iter().enumerate() {
+        let mut body = test.whom.clone();
+        body["probe"] = test.probe.clone();
+        let answer = client.post_body(&["test", "probe"], &body).await?;
+        if answer["verdict"] != "passed" {
+            exit = Exit::Problems;
+        }
+        if args.output.is_none() {
+            if n > 0 {
+                writeln!(face.out)?;
+            }
+            show(&test.name, &answer, face)?;
+        }
+        answers.push(json!({"probe": test.name, "result": answer}));
+    }
+    if args.output.is_some() {
+        writeln!(face.out, "{}", serde_json::to_string_pretty(&answers)?)?;
+    }
+    Ok(exit)
+}
+
+/// Everything that is asked for.
+async fn tests(args: &ProbeArgs, client: &Client, face: &mut Face<'_>) -> anyhow::Result<Vec<Test>> {
+    let mut tests = Vec::new();
+    let mut probes: Vec<(String, Value)> = Vec::new();
+    let mut services = Vec::new();
+    if let Some(path) = &args.file {
+        let set = files::load(std::slice::from_ref(path), face.input)?;
+        if let Some(problem) = set.problems.first() {
+            return Err(UsageError(problem.to_string()).into());
+        }
+        for loaded in &set.objects {
+            let (name, spec) = (&loaded.object.metadata.name, serde_json::to_value(&loaded.object.spec)?);
+            match loaded.object.spec {
+                Spec::Probe(_) => probes.push((name.clone(), spec)),
+                Spec::MonitoredService(_) => services.push(spec),
+                _ => {}
+            }
+        }
+        if probes.is_empty() && services.is_empty() {
+            return Err(
+                UsageError(format!("{} declares no Probe and no MonitoredService", path.display())).into()
+            );
+        }
+    }
+    if let Some(word) = &args.name {
+        let (kind, name) =
+            word.split_once('/').map_or((None, word.as_str()), |(kind, name)| (KindId::parse(kind), name));
+        let get = async |kind: KindId| client.get(&[kind.plural(), name], &[]).await;
+        match kind {
+            Some(kind @ (KindId::Probe | KindId::MonitoredService)) => {
+                let spec = get(kind).await?["spec"].clone();
+                if kind == KindId::Probe { probes.push((name.to_owned(), spec)) } else { services.push(spec) }
+            }
+            None if !word.contains('/') => match get(KindId::Probe).await {
+                Ok(probe) => probes.push((name.to_owned(), probe["spec"].clone())),
+                Err(error) if error.is_not_found() => {
+                    services.push(get(KindId::MonitoredService).await?["spec"].clone())
+                }
+                Err(error) => return Err(error.into()),
+            },
+            _ => return Err(UsageError(format!("{word}: write NAME, probe/NAME or svc/NAME")).into()),
+        }
+    }
+    for (name, probe) in &probes {
+        let Some(container) = &args.container else {
+            let services = services.iter().any(|service: &Value| refers(service, name));
+            if services {
+                continue;
+            }
+            return Err(UsageError(format!(
+                "the Probe {name} does not say whom to ask: name a container with --container"
+            ))
+            .into());
+        };
+        tests.push(Test { name: name.clone(), probe: probe.clone(), whom: json!({"container": container}) });
+    }
+    for service in &services {
+        let whom = whom(service, args.container.as_deref(), client).await?;
+        for (name, probe) in of_service(service, &probes, client).await? {
+            tests.extend(whom.iter().map(|whom| Test {
+                name: name.clone(),
+                probe: probe.clone(),
+                whom: whom.clone(),
+            }));
+        }
+    }
+    Ok(tests)
+}
+
+fn refers(service: &Value, probe: &str) -> bool {
+    service["probes"].as_array().into_iter().flatten().any(|one| one["probeRef"] == probe)
+}
+
+/// The probes of a service with their specs, also those that stand elsewhere.
+async fn of_service(
+    service: &Value,
+    known: &[(String, Value)],
+    client: &Client,
+) -> anyhow::Result<Vec<(String, Value)>> {
+    let mut probes = Vec::new();
+    for probe in service["probes"].as_array().into_iter().flatten() {
+        if let Some(name) = probe["probeRef"].as_str() {
+            let here = known.iter().find(|(other, _)| other == name).map(|(_, spec)| spec.clone());
+            let spec = match here {
+                Some(spec) => spec,
+                None => client.get(&[KindId::Probe.plural(), name], &[]).await?["spec"].clone(),
+            };
+            probes.push((name.to_owned(), spec));
+        } else if let Some(mut spec) = probe.as_object().cloned() {
+            let name = spec.remove("name").and_then(|name| name.as_str().map(str::to_owned));
+            probes.push((name.unwrap_or_default(), Value::Object(spec)));
+        }
+    }
+    Ok(probes)
+}
+
+/// Whom a service asks.
+async fn whom(service: &Value, container: Option<&str>, client: &Client) -> anyhow::Result<Vec<Value>> {
+    if let Some(container) = container {
+        return Ok(vec![json!({"container": container})]);
+    }
+    if let Some(target) = service.get("target").filter(|target| !target.is_null()) {
+        return Ok(vec![json!({"target": target})]);
+    }
+    let selector: Selector = serde_json::from_value(service["selector"].clone())?;
+    let containers = client.items("containers", &[]).await?;
+    let mine = containers.iter().filter(|container| selects(&selector, container));
+    Ok(mine.filter_map(|container| scalar(container, "/id")).map(|id| json!({"container": id})).collect())
+}
+
+fn show(name: &str, answer: &Value, face: &mut Face<'_>) -> anyhow::Result<()> {
+    let text = |pointer: &str| scalar(answer, pointer);
+    let whom = text("/container").or_else(|| text("/address")).unwrap_or_default();
+    writeln!(face.out, "{name} asks {whom}")?;
+    if let (Some(address), Some(why)) = (text("/address"), text("/why")) {
+        writeln!(face.out, "  at {address}: {why}")?;
+    }
+    let mut table = Table::new(["STEP", "TOOK", "WHAT"]);
+    let took = |value: &Value| format!("{:.1} ms", value.as_f64().unwrap_or_default());
+    for step in answer["steps"].as_array().into_iter().flatten() {
+        let of = |pointer: &str| scalar(step, pointer).unwrap_or_default();
+        table.row(vec![of("/name").into(), took(&step["tookMs"]).into(), of("/what").into()]);
+    }
+    let passed = answer["verdict"] == "passed";
+    let verdict =
+        Cell::new(text("/verdict").unwrap_or_default(), if passed { Tone::Good } else { Tone::Bad });
+    table.row(vec![verdict, took(&answer["tookMs"]).into(), text("/reason").unwrap_or_default().into()]);
+    table.print(face.out, 2, face.width)?;
+    Ok(())
+}
