@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_mistyped_verb_is_answered_with_the_right_one() {
-        for (typed, meant) in [("aply", "'apply'"), ("gte", "'get'"), ("desc", "'describe'")] {
+        for (typed, meant) in [("aply", "'apply'"), ("gett", "'get'"), ("desc", "'describe'")] {
             let said = parse(["portreeve", typed]).expect_err("no verb").to_string();
             assert!(said.contains(meant), "{said}");
         }

@@ -168,9 +168,9 @@ fn references_of_every_kind_are_resolved_and_near_names_offered() {
     assert_eq!(web.depends_on, ["db"]);
     assert_eq!(
         conditions(&desired, "MonitoredService/web"),
-        ["Accepted=True/Valid", "Ready=Unknown/NotImplemented", "ReferencesResolved=True/Resolved"]
+        ["Accepted=True/Valid", "ReferencesResolved=True/Resolved"]
     );
-    assert_eq!(conditions(&desired, "Probe/port"), ["Accepted=True/Valid", "Ready=Unknown/NotImplemented"]);
+    assert_eq!(conditions(&desired, "Probe/port"), ["Accepted=True/Valid"]);
     assert_eq!(conditions(&desired, "DiscoveryRegistry/main"), ["Accepted=True/Valid"]);
 
     let wrong = text
@@ -192,7 +192,7 @@ fn references_of_every_kind_are_resolved_and_near_names_offered() {
     );
     let web = &desired.services["web"];
     assert_eq!((web.probes.len(), web.depends_on.len()), (1, 0));
-    assert_eq!(conditions(&desired, "MonitoredService/web")[2], "ReferencesResolved=False/NotFound");
+    assert_eq!(conditions(&desired, "MonitoredService/web")[1], "ReferencesResolved=False/NotFound");
 }
 
 #[test]

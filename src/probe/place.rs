@@ -119,3 +119,87 @@ fn network_owner<'a>(container: &'a Container, world: &'a World) -> Result<&'a C
     }
     Err("it uses the network of a container, which uses that of another, and so on".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::observed::ContainerKey;
+
+    fn container(id: &str, mode: &str, networks: &[(&str, &str)], published: Option<u16>) -> Container {
+        let ports = published
+            .map(|host| json!({"container": 80, "protocol": "tcp", "host": host, "host_ip": "0.0.0.0"}));
+        let networks: serde_json::Map<String, serde_json::Value> =
+            networks.iter().map(|(name, address)| ((*name).to_owned(), json!(address))).collect();
+        serde_json::from_value(json!({
+            "key": ContainerKey::new("local", id), "name": format!("name-{id}"), "image": "i", "state": "running", "created": 1,
+            "network_mode": mode, "networks": networks, "ports": ports.into_iter().collect::<Vec<_>>(),
+        }))
+        .expect("a container")
+    }
+
+    fn world(containers: &[&Container]) -> World {
+        let containers = containers.iter().map(|&one| (one.key.clone(), Arc::new(one.clone()))).collect();
+        World { containers, ..World::default() }
+    }
+
+    fn place(container: &Container, world: &World, stand: Stand<'_>) -> Result<String, String> {
+        Place::of(container, world, stand, 80, "tcp").map(|place| place.to_string())
+    }
+
+    #[test]
+    fn a_shared_network_comes_before_a_published_port_and_nothing_before_an_error() {
+        let own = container("own", "shop", &[("shop", "172.20.0.2")], None);
+        let shared = container("a", "shop", &[("back", "172.21.0.3"), ("shop", "172.20.0.3")], Some(8080));
+        let published = container("b", "back", &[("back", "172.21.0.4")], Some(8080));
+        let hidden = container("c", "back", &[("back", "172.21.0.5")], None);
+        let world = world(&[&own, &shared, &published, &hidden]);
+        for (container, stand, expected) in [
+            (&shared, Stand::Host, Ok("172.21.0.3:80")),
+            (&shared, Stand::Inside(&own), Ok("172.20.0.3:80")),
+            (&shared, Stand::Away("engine.example"), Ok("engine.example:8080")),
+            (&published, Stand::Inside(&own), Ok("host.docker.internal:8080")),
+            (&hidden, Stand::Host, Ok("172.21.0.5:80")),
+            (
+                &hidden,
+                Stand::Inside(&own),
+                Err("it publishes no port 80/tcp and shares no network with Portreeve"),
+            ),
+            (
+                &hidden,
+                Stand::Away("e"),
+                Err("it publishes no port 80/tcp and shares no network with Portreeve"),
+            ),
+        ] {
+            let found = place(container, &world, stand);
+            assert_eq!(found.as_deref().map_err(String::as_str), expected, "{} {stand:?}", container.name);
+        }
+    }
+
+    #[test]
+    fn who_uses_the_network_of_another_or_of_the_host_is_asked_there() {
+        let parent = container("p", "bridge", &[("bridge", "172.17.0.2")], None);
+        let child = container("c", "container:p", &[], None);
+        let by_name = container("n", "container:name-c", &[], None);
+        let orphan = container("o", "container:gone", &[], None);
+        let (one, two) = (container("x", "container:y", &[], None), container("y", "container:x", &[], None));
+        let host = container("h", "host", &[("host", "")], None);
+        let world = world(&[&parent, &child, &by_name, &orphan, &one, &two, &host]);
+        assert_eq!(place(&child, &world, Stand::Host).as_deref(), Ok("172.17.0.2:80"));
+        assert_eq!(place(&by_name, &world, Stand::Host).as_deref(), Ok("172.17.0.2:80"));
+        assert!(place(&orphan, &world, Stand::Host).is_err_and(|why| why.contains("is not there")));
+        assert!(place(&one, &world, Stand::Host).is_err_and(|why| why.contains("and so on")));
+        assert_eq!(place(&host, &world, Stand::Host).as_deref(), Ok("127.0.0.1:80"));
+        assert_eq!(place(&host, &world, Stand::Away("e")).as_deref(), Ok("e:80"));
+        assert!(place(&host, &world, Stand::Inside(&parent)).is_err());
+    }
+
+    #[test]
+    fn an_address_of_ip_version_6_is_bracketed_and_one_without_a_port_is_bare() {
+        assert_eq!(Place::declared("fd00::1", 80).to_string(), "[fd00::1]:80");
+        assert_eq!(Place::declared("fd00::1", 0).to_string(), "fd00::1");
+    }
+}
