@@ -52,6 +52,13 @@ async fn look_again(client: &Client, action: &Action) -> Result<(), String> {
         Cause::Unhealthy { .. } if container.health != Some(Health::Unhealthy) => {
             Err("its health check no longer says unhealthy".to_owned())
         }
-        Cause::Unhealthy { .. } | Cause::Exited { .. } | Cause::LeftDown { .. } => Ok(()),
+        Cause::NotVerified { .. } if container.health == Some(Health::Healthy) => {
+            Err("its health check says healthy by now".to_owned())
+        }
+        Cause::Unhealthy { .. }
+        | Cause::Reported { .. }
+        | Cause::NotVerified { .. }
+        | Cause::Exited { .. }
+        | Cause::LeftDown { .. } => Ok(()),
     }
 }

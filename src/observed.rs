@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::event::{Anchor, Cursor, EngineEvent, EventKind};
-use crate::resource::Subject;
+use crate::resource::{Duration, Subject};
 
 /// Nanoseconds since the Unix epoch: the resolution the engine reports times in. Keys and comparisons use this
 /// integer, never a formatted time (the engine trims trailing zeros).
@@ -23,7 +23,7 @@ pub struct Nanos(pub i64);
 impl Nanos {
     /// `self + duration`, saturating.
     #[must_use]
-    pub fn plus(self, duration: crate::resource::Duration) -> Self {
+    pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(duration.as_nanos()))
     }
 
@@ -196,6 +196,9 @@ pub struct Container {
     pub name: String,
     /// `Config.Image`: the image as named at creation.
     pub image: String,
+    /// The image itself, by its content: `sha256:…`; it changes when the name came to mean another.
+    #[serde(default)]
+    pub image_id: String,
     /// Labels, all of them.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
@@ -207,6 +210,9 @@ pub struct Container {
     /// The last health check's output, bounded; for people.
     #[serde(default)]
     pub health_output: Option<String>,
+    /// How long its health check lets it start before failures count; `None` without a health check.
+    #[serde(default)]
+    pub start_period: Option<Duration>,
     /// When it was created.
     pub created: Nanos,
     /// When the last run began; `None` before the first.

@@ -65,6 +65,7 @@ impl Scenario {
         };
         decide(&Situation {
             container: &self.observed.container(),
+            outside: self.observed.outside(),
             policy,
             memory,
             marks: &self.marks,

@@ -31,8 +31,10 @@ mod intent;
 mod memory;
 mod need;
 mod observe;
+mod outside;
 #[cfg(test)]
 mod simulation;
+mod step;
 #[cfg(test)]
 mod tests;
 
@@ -44,7 +46,8 @@ use super::plan::{Action, Blocked, Note, NoteKind, Plan, Reason, Severity, earli
 
 pub use conclude::conclude;
 pub use intent::{ActionOutcome, Answer, Intent};
-pub use memory::{HealMemory, Quarantine, Run};
+pub use memory::{HealMemory, Quarantine, Run, Verifying};
+pub use outside::Outside;
 
 /// Which policy a container belongs to.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +73,8 @@ pub enum PolicyView<'a> {
 pub struct Situation<'a> {
     /// The container as last inspected.
     pub container: &'a Container,
+    /// What is said of its health elsewhere, if anything is.
+    pub outside: Option<Outside<'a>>,
     /// Whose it is.
     pub policy: PolicyView<'a>,
     /// What was done and said before, under the container's logical identity.
@@ -111,7 +116,9 @@ pub struct Healing {
 pub fn decide(situation: &Situation<'_>) -> Healing {
     let mut healing = Healing { memory: situation.memory.clone(), ..Healing::default() };
     let container = situation.container;
-    let looks_sick = container.state.is_up() && container.health == Some(Health::Unhealthy);
+    let says = |health: Option<Health>| health == Some(Health::Unhealthy);
+    let looks_sick = container.state.is_up()
+        && (says(container.health) || says(situation.outside.map(|outside| outside.health)));
     let (policy, spec) = match situation.policy {
         PolicyView::NotSelected => return healing,
         PolicyView::Excluded { by } => {

@@ -118,6 +118,18 @@ pub enum Cause {
         /// What the last check printed, one line, bounded; empty if nothing.
         output: String,
     },
+    /// Somebody other than the engine says that it is unhealthy.
+    Reported {
+        /// Who.
+        by: String,
+        /// Why, one line, bounded.
+        why: String,
+    },
+    /// Its health check did not speak in time after an attempt.
+    NotVerified {
+        /// The time it had.
+        within: Duration,
+    },
     /// The container ended by itself.
     Exited {
         /// Its exit code.
@@ -136,6 +148,10 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (text, detail) = match self {
             Self::Unhealthy { output } => ("its health check says unhealthy".to_owned(), output.as_str()),
+            Self::Reported { by, why } => (format!("{by} says unhealthy"), why.as_str()),
+            Self::NotVerified { within } => {
+                (format!("it did not become healthy within {within} of the last attempt"), "")
+            }
             Self::Exited { exit_code, out_of_memory: false } => {
                 (format!("it exited with code {exit_code}"), "")
             }
@@ -185,6 +201,8 @@ pub enum NoteKind {
     Stopping,
     /// A new run was seen after our action.
     Restarted,
+    /// The new run after our action is not healthy either.
+    NotHealed,
     /// Our action failed or was never carried out.
     RestartFailed,
     /// The policy's `stop` was carried out.
@@ -210,6 +228,7 @@ impl NoteKind {
             Self::Restarting => "Restarting",
             Self::Stopping => "Stopping",
             Self::Restarted => "Restarted",
+            Self::NotHealed => "NotHealed",
             Self::RestartFailed => "RestartFailed",
             Self::Stopped => "Stopped",
             Self::Skipped => "Skipped",

@@ -21,7 +21,8 @@ pub struct AutohealPolicySpec {
     pub triggers: Triggers,
     /// What is done to it.
     pub action: HealAction,
-    /// The action of the first, second, … attempt; the last is repeated. Empty: `action` each time.
+    /// The action of the first, second, … attempt, in place of `action`; when all were taken and none helped, the
+    /// container is quarantined. Empty: `action` each time, until the budget is spent.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub escalation: Vec<HealAction>,
     /// How long a container must have been unhealthy before anything is done.
@@ -145,7 +146,9 @@ pub struct Pace {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Verify {
-    /// How long it has to become healthy before the next step is taken.
+    /// How long it has to become healthy. An attempt has not healed it when it is unhealthy again, or ends by itself
+    /// with an error, or when its health check has still not spoken after this time and the check's own start
+    /// period; then the next step is taken, in its time.
     pub within: Duration,
 }
 

@@ -7,6 +7,7 @@ use bollard::models::{ContainerStateStatusEnum as Status, HealthStatusEnum as He
 use super::scene::{Scene, started_at};
 use crate::support::builder::Builder;
 use crate::support::container::Container;
+use crate::support::http;
 use crate::support::record::EngineRecord;
 use crate::support::wait;
 
@@ -289,4 +290,51 @@ async fn stop_timeouts_are_honoured_and_a_slow_stop_is_no_failure() {
         assert!(ended[0]["message"].as_str().unwrap().contains("137"), "{ended:#?}");
     }
     scene.receiver.state().assert_clean();
+}
+
+#[tokio::test]
+async fn a_restart_that_does_not_heal_is_followed_by_the_next_step_of_the_escalation() {
+    let mut scene = Scene::own().await;
+    scene.declare_policy(&format!("  escalation: [restart, restart, stop]\n{QUICK}"));
+    scene.portreeve.start().await;
+    let web = sick(&scene, "web").await;
+    web.wait_status(Status::EXITED).await;
+    scene.told(&web, "Stopped", 1).await;
+    let told: Vec<String> = scene
+        .events(&web, &["Restarting", "Restarted", "NotHealed", "Stopping", "Stopped"])
+        .await
+        .iter()
+        .map(|event| event["event_type"].as_str().unwrap().to_owned())
+        .collect();
+    let expected = [
+        "Restarting",
+        "Restarted",
+        "NotHealed",
+        "Restarting",
+        "Restarted",
+        "NotHealed",
+        "Stopping",
+        "Stopped",
+    ];
+    assert_eq!(told, expected);
+    assert!(scene.events(&web, &["Recovered"]).await.is_empty());
+}
+
+#[tokio::test]
+async fn an_escalation_at_its_end_quarantines_also_over_a_kill_and_a_release_begins_it_anew() {
+    let mut scene = Scene::own().await;
+    scene.declare_policy(&format!("  escalation: [restart]\n{QUICK}"));
+    scene.portreeve.start().await;
+    let web = sick(&scene, "web").await;
+    let told = scene.told(&web, "Quarantined", 1).await;
+    assert_eq!(told[0]["reason"], "EscalationExhausted");
+    let last = started_at(&web).await;
+    scene.portreeve.kill9().await;
+    scene.portreeve.start().await;
+    web.wait_health(Health::UNHEALTHY).await;
+    stays_untouched(&web, &last).await;
+    let path = format!("/apis/portreeve/v1/containers/{}/release", web.name());
+    let released = http::request(hyper::Method::POST, &scene.portreeve.url(&path), &[], "").await.unwrap();
+    assert_eq!(released.status, 200, "{released:?}");
+    wait_restarted(&web, &last).await;
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use portreeve::observed::{Container, ContainerKey, Health, Nanos, RestartPolicy, State};
 use portreeve::reconcile::cause::{Fact, Seen};
-use portreeve::reconcile::heal::{Answer, HealMemory, Intent, Quarantine, Run};
+use portreeve::reconcile::heal::{Answer, HealMemory, Intent, Outside, Quarantine, Run, Verifying};
 use portreeve::reconcile::plan::{Cause, Reason, Verb};
 use portreeve::resource::Duration;
 use portreeve::resource::autoheal_policy::AutohealPolicySpec;
@@ -50,6 +50,8 @@ pub(super) struct Observed {
     container: Inspected,
     #[serde(default)]
     pub(super) facts: Vec<FactAt>,
+    /// What a service's probes say.
+    outside: Option<Said>,
     #[serde(default)]
     pub(super) disconnected: bool,
     #[serde(default)]
@@ -60,10 +62,23 @@ pub(super) struct Observed {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Said {
+    health: Health,
+    since: At,
+    by: String,
+    why: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Inspected {
     state: State,
     health: Option<Health>,
     output: Option<String>,
+    /// How long its health check lets it start.
+    start_period: Option<Duration>,
+    /// The image itself; `sha256:1` unless said otherwise.
+    image: Option<String>,
     started: Option<At>,
     finished: Option<At>,
     #[serde(default)]
@@ -81,6 +96,12 @@ struct Inspected {
 }
 
 impl Observed {
+    /// The verdict from elsewhere.
+    pub(super) fn outside(&self) -> Option<Outside<'_>> {
+        let Said { health, since, by, why } = self.outside.as_ref()?;
+        Some(Outside { health: *health, since: since.0, by, why })
+    }
+
     /// The container `web` on the engine `local`.
     pub(super) fn container(&self) -> Container {
         let seen = &self.container;
@@ -88,10 +109,12 @@ impl Observed {
             key: ContainerKey::new("local", "4f5a6b7c8d9e".repeat(6)[..64].to_owned()),
             name: "web".to_owned(),
             image: "nginx:alpine".to_owned(),
+            image_id: seen.image.clone().unwrap_or_else(|| "sha256:1".to_owned()),
             labels: BTreeMap::from([("autoheal".to_owned(), "true".to_owned())]),
             state: seen.state,
             health: seen.health,
             health_output: seen.output.clone(),
+            start_period: seen.start_period,
             created: Nanos(NOW.0 - Duration::from_secs(86_400 * 30).as_nanos()),
             started: seen.started.map(|at| at.0),
             finished: seen.finished.map(|at| at.0),
@@ -167,6 +190,8 @@ pub(super) struct Memory {
     attempts: Vec<At>,
     quarantined: Option<At>,
     intent: Option<OpenIntent>,
+    /// When the new run of the last attempt was seen, if it has not been healthy since.
+    verifying: Option<At>,
     told: Option<Reason>,
 }
 
@@ -212,8 +237,14 @@ impl Memory {
             quarantined: self.quarantined.map(|since| Quarantine {
                 since: since.0,
                 why: "5 attempts within 1h did not help".to_owned(),
+                image: "sha256:1".to_owned(),
             }),
             intent: self.intent.as_ref().map(|intent| intent.on(container, attempts)),
+            verifying: self.verifying.map(|since| Verifying {
+                attempt: attempts,
+                since: since.0,
+                failed: false,
+            }),
             stop_seen: None,
             told: self.told,
         }

@@ -86,6 +86,7 @@ impl Reconciler {
         let later = catching_up || acting;
         let situation = Situation {
             container,
+            outside: None,
             policy,
             memory: &memory,
             marks: &record.marks,

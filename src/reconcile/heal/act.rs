@@ -3,17 +3,20 @@
 use uuid::Uuid;
 
 use super::backoff::{elapsed, is_spent, spend, wait_after};
-use super::{Healing, Intent, Quarantine, Situation, Wait};
-use crate::observed::{Container, Nanos};
+use super::{Healing, Intent, Quarantine, Situation, Wait, step};
+use crate::observed::Nanos;
 use crate::reconcile::cause::StopHabits;
 use crate::reconcile::plan::{Action, Cause, NoteKind, Reason, Severity, Verb, earlier};
-use crate::resource::autoheal_policy::{AutohealPolicySpec, HealAction};
+use crate::resource::Duration;
+use crate::resource::autoheal_policy::{AutohealPolicySpec, Budget, HealAction};
+
+/// How long a step that touches nothing lasts at least.
+const SHORTEST_STEP: Duration = Duration::from_secs(1);
 
 /// Acts, or says why not. The order of the questions is the order in which their answers matter to a reader: our own
 /// faults, then what was decided before, then the policy, then time, then whether we may touch the engine at all.
 ///
-/// Breaker, pace, silences and dependencies are further questions before time; escalation takes the place of
-/// [`AutohealPolicySpec::action`] in [`verb`].
+/// Breaker, pace, silences and dependencies are further questions before time.
 pub(super) fn attempt(
     healing: &mut Healing,
     situation: &Situation<'_>,
@@ -24,7 +27,7 @@ pub(super) fn attempt(
     healing.memory.ailing = true;
     let refused = own_fault(situation)
         .or_else(|| quarantined(healing, situation.now))
-        .map_or_else(|| verb(healing, situation.container, spec, &cause), Err)
+        .map_or_else(|| verb(healing, situation, spec, &cause), Err)
         .and_then(|verb| in_time(healing, situation, spec, &cause).map_or(Ok(verb), Err))
         .and_then(|verb| hands_off(situation, verb, &cause).map_or(Ok(verb), Err));
     match refused {
@@ -46,16 +49,21 @@ fn quarantined(healing: &Healing, now: Nanos) -> Option<Wait> {
     Some(Wait::new(Reason::Quarantined, message))
 }
 
-/// The engine call the policy asks for.
+/// The engine call of the policy's action, or of the step that its escalation has come to.
 fn verb(
     healing: &mut Healing,
-    container: &Container,
+    situation: &Situation<'_>,
     spec: &AutohealPolicySpec,
     cause: &Cause,
 ) -> Result<Verb, Wait> {
+    let container = situation.container;
+    let Some(action) = step::action(spec, healing.memory.streak) else {
+        let why = format!("every step of its escalation was taken and none helped: {cause}");
+        return Err(quarantine(healing, situation, spec, Reason::EscalationExhausted, why));
+    };
     let up = container.state.is_up();
     let stop_timeout = spec.stop_timeout.unwrap_or(StopHabits::of(container).timeout);
-    match spec.action {
+    match action {
         HealAction::Restart if up => Ok(Verb::Restart { stop_timeout }),
         HealAction::Restart => Ok(Verb::Start),
         HealAction::Stop if up => Ok(Verb::Stop { stop_timeout }),
@@ -73,14 +81,33 @@ fn verb(
                     message.clone(),
                 );
             }
+            if let Some(passed) = passed(healing, situation, spec) {
+                return Err(passed);
+            }
             Err(Wait::new(Reason::NotifyOnly, message).quietly())
         }
-        HealAction::None => Err(Wait::new(Reason::ActionNone, "the policy's action is `none`").quietly()),
+        HealAction::None => Err(passed(healing, situation, spec)
+            .unwrap_or_else(|| Wait::new(Reason::ActionNone, "the policy's action is `none`").quietly())),
         HealAction::Recreate => Err(Wait::new(
             Reason::ActionUnavailable,
             "this version cannot recreate a container; nothing is done",
         )),
     }
+}
+
+/// Goes on to the next step of an escalation from one that touches nothing; its time is that of an attempt.
+fn passed(healing: &mut Healing, situation: &Situation<'_>, spec: &AutohealPolicySpec) -> Option<Wait> {
+    let Situation { now, seed, .. } = *situation;
+    let memory = &mut healing.memory;
+    if situation.observe || situation.read_only || !step::is_followed(spec, memory.streak) {
+        return None;
+    }
+    memory.streak = memory.streak.saturating_add(1);
+    memory.last_action = Some(now);
+    memory.told = Some(Reason::BackingOff);
+    let due = now.plus(wait_after(&spec.backoff, memory.streak, seed).max(SHORTEST_STEP));
+    let message = format!("the next step of its escalation is due in {}", elapsed(now, due));
+    Some(Wait::new(Reason::BackingOff, message).quietly().until(due))
 }
 
 /// Waits and budget. The budget is judged as of the time the wait is over: if it will be spent then, nobody needs to wait
@@ -91,12 +118,14 @@ fn in_time(
     spec: &AutohealPolicySpec,
     cause: &Cause,
 ) -> Option<Wait> {
-    let Situation { container, now, seed, .. } = *situation;
+    let Situation { now, seed, .. } = *situation;
     let memory = &healing.memory;
     let wait = wait_after(&spec.backoff, memory.streak, seed);
     let due = memory.last_action.map_or(now, |last| last.plus(wait)).max(now);
     if is_spent(&memory.spent, &spec.budget, due) {
-        return Some(quarantine(healing, &container.name, spec, cause, now));
+        let Budget { restarts, per } = spec.budget;
+        let why = format!("{restarts} attempts within {per} did not help: {cause}");
+        return Some(quarantine(healing, situation, spec, Reason::BudgetExhausted, why));
     }
     if due <= now {
         return None;
@@ -108,19 +137,19 @@ fn in_time(
 
 fn quarantine(
     healing: &mut Healing,
-    name: &str,
+    situation: &Situation<'_>,
     spec: &AutohealPolicySpec,
-    cause: &Cause,
-    now: Nanos,
+    reason: Reason,
+    why: String,
 ) -> Wait {
-    let (restarts, per) = (spec.budget.restarts, spec.budget.per);
-    let why = format!("{restarts} attempts within {per} did not help: {cause}");
+    let Situation { container, now, .. } = *situation;
+    let (name, image) = (&container.name, container.image_id.clone());
     let message =
         format!("{name} is left alone until released or healthy for {}: {why}", spec.backoff.reset_after);
-    healing.memory.quarantined = Some(Quarantine { since: now, why });
+    healing.memory.quarantined = Some(Quarantine { since: now, why, image });
     healing.memory.told = Some(Reason::Quarantined);
-    healing.note(NoteKind::Quarantined, Some(Reason::BudgetExhausted), Severity::Critical, message.clone());
-    Wait::new(Reason::BudgetExhausted, message).quietly()
+    healing.note(NoteKind::Quarantined, Some(reason), reason.severity(), message.clone());
+    Wait::new(reason, message).quietly()
 }
 
 /// Everything is decided; whether it may be done is someone else's choice.
@@ -148,6 +177,7 @@ fn commit(
     spend(&mut memory.spent, &spec.budget, now);
     memory.last_action = Some(now);
     memory.told = None;
+    memory.verifying = None;
     let attempt = memory.streak;
     // The count never goes back, so that no two attempts share an id.
     let name =

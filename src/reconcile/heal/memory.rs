@@ -46,6 +46,9 @@ pub struct HealMemory {
     /// The attempt that is not settled yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub intent: Option<Intent>,
+    /// The attempt whose new run has not been seen healthy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verifying: Option<Verifying>,
     /// The last kill or stop of a running container (event time), and when a decision first saw it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_seen: Option<(Nanos, Nanos)>,
@@ -67,6 +70,19 @@ pub struct Run {
     pub seen: Nanos,
 }
 
+/// An attempt that brought a new run about: healed is what is healthy again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Verifying {
+    /// Its number.
+    pub attempt: u32,
+    /// When the new run was seen.
+    pub since: Nanos,
+    /// Whether it is known not to have healed.
+    #[serde(default)]
+    pub failed: bool,
+}
+
 /// Why and since when nothing is done any more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -75,6 +91,9 @@ pub struct Quarantine {
     pub since: Nanos,
     /// Why, for people.
     pub why: String,
+    /// The image it had then: another may be the cure.
+    #[serde(default)]
+    pub image: String,
 }
 
 impl HealMemory {
@@ -131,6 +150,7 @@ impl HealMemory {
         self.quarantined = None;
         self.streak = 0;
         self.spent.clear();
+        self.verifying = None;
     }
 
     /// Moves every instant of ours that lies in the future to `now`: the clock stepped back since.
@@ -146,6 +166,7 @@ impl HealMemory {
             restart_count: _,
             quarantined,
             intent,
+            verifying,
             stop_seen,
             told: _,
         } = self;
@@ -154,6 +175,7 @@ impl HealMemory {
         [unhealthy_since, healthy_since, last_action].into_iter().flatten().for_each(clamp);
         spent.iter_mut().for_each(clamp);
         quarantined.iter_mut().for_each(|quarantine| clamp(&mut quarantine.since));
+        verifying.iter_mut().for_each(|verifying| clamp(&mut verifying.since));
         stop_seen.iter_mut().for_each(|(_, seen)| clamp(seen));
         if let Some(intent) = intent {
             clamp(&mut intent.committed_at);

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::resource::Duration;
-use crate::resource::autoheal_policy::{Backoff, Budget, ExitedTrigger, HealAction, Triggers};
+use crate::resource::autoheal_policy::{Backoff, Budget, ExitedTrigger, HealAction, Triggers, Verify};
 use world::{Asked, Dice, SECOND, World};
 
 /// `SIMULATION_SEEDS=1000 cargo test --lib simulation` runs more; a failure names its seed.
@@ -71,6 +71,12 @@ impl Simulation {
                 ..Triggers::default()
             },
             action: if dice.percent(90) { HealAction::Restart } else { HealAction::Stop },
+            escalation: match dice.roll(5) {
+                0 => vec![HealAction::Restart, HealAction::Restart, HealAction::Stop],
+                1 => vec![HealAction::Restart; 3],
+                _ => vec![],
+            },
+            verify: Verify { within: seconds(&mut dice, 5, 300) },
             min_unhealthy: if dice.percent(30) { seconds(&mut dice, 1, 60) } else { Duration::ZERO },
             start_grace: if dice.percent(30) { seconds(&mut dice, 1, 120) } else { Duration::ZERO },
             backoff: Backoff {
@@ -205,6 +211,7 @@ impl Simulation {
     fn healing(&self, memory: &HealMemory, marks: &StopMarks) -> Healing {
         decide(&Situation {
             container: &self.world.container,
+            outside: None,
             policy: PolicyView::Selected { name: "web", spec: &self.spec },
             memory,
             marks,
@@ -314,7 +321,10 @@ fn whatever_happens_nothing_is_done_early_over_budget_or_against_a_persons_will(
         "Stopped",
         "Recovered",
         "BackoffReset",
+        "restart not verified",
+        "NotHealed",
         "QuarantinedBudgetExhausted",
+        "QuarantinedEscalationExhausted",
         "SkippedBackingOff",
         "SkippedStoppedByHand",
         "SkippedEngineShutdown",

@@ -14,6 +14,8 @@ pub enum Reason {
     BackingOff,
     /// The budget is spent; said once, when the container is quarantined.
     BudgetExhausted,
+    /// Every step of the escalation was taken; said once, when the container is quarantined.
+    EscalationExhausted,
     /// The budget was spent earlier and nobody released it.
     Quarantined,
     /// Someone stopped or killed it, and did not start it since.
@@ -74,6 +76,7 @@ impl Reason {
         match self {
             Self::BackingOff => "BackingOff",
             Self::BudgetExhausted => "BudgetExhausted",
+            Self::EscalationExhausted => "EscalationExhausted",
             Self::Quarantined => "Quarantined",
             Self::StoppedByHand => "StoppedByHand",
             Self::StoppedByPolicy => "StoppedByPolicy",
@@ -106,7 +109,7 @@ impl Reason {
     /// How much a refusal for this reason matters: those that end only when someone acts are warnings.
     pub const fn severity(self) -> Severity {
         match self {
-            Self::BudgetExhausted => Severity::Critical,
+            Self::BudgetExhausted | Self::EscalationExhausted => Severity::Critical,
             Self::StopCauseUnknown
             | Self::Dead
             | Self::EngineUnreachable

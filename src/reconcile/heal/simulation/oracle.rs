@@ -24,6 +24,8 @@ impl Simulation {
     pub(super) fn judge(&mut self, action: &Action) {
         let cause = match action.cause {
             Cause::Unhealthy { .. } => "unhealthy",
+            Cause::Reported { .. } => "reported",
+            Cause::NotVerified { .. } => "not verified",
             Cause::Exited { .. } => "exited",
             Cause::LeftDown { .. } => "left down",
         };
@@ -37,8 +39,12 @@ impl Simulation {
         );
         match action.verb {
             Verb::Restart { .. } | Verb::Stop { .. } => {
-                let sick = container.state == State::Running && container.health == Some(Health::Unhealthy);
-                self.hold(sick, "acted on a container that is not unhealthy and running");
+                let up = container.state == State::Running;
+                let sick = container.health == Some(Health::Unhealthy);
+                let within = self.spec.verify.within.as_nanos();
+                let silent = container.health == Some(Health::Starting)
+                    && self.acted.last().is_some_and(|acted| time - acted >= within);
+                self.hold(up && (sick || silent), "acted on a container that is not unhealthy and running");
                 let grace = self.spec.start_grace.as_nanos();
                 self.hold(time - self.world.started_at + SECOND / 2 >= grace, "acted within the start grace");
             }
@@ -63,5 +69,7 @@ impl Simulation {
         let window = self.spec.budget.per.as_nanos();
         let counted = recent.iter().filter(|at| **at + window > *time).count();
         self.hold(counted < self.spec.budget.restarts as usize, "over the budget");
+        let steps = self.spec.escalation.len();
+        self.hold(steps == 0 || recent.len() < steps, "beyond the last step of the escalation");
     }
 }
