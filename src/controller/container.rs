@@ -23,6 +23,7 @@ use crate::reconcile::record::Record;
 use crate::store::{ChangeSet, StoreError};
 
 mod acting;
+mod crowd;
 mod healing;
 mod monitoring;
 mod telling;
@@ -157,7 +158,7 @@ impl Reconciler {
         }
         let Outcome { changes, lines, action, requeue_at, rings } = outcome;
         self.finish(changes, work).await?;
-        heal.store();
+        heal.store(self, &key.engine);
         work.releases.iter().for_each(|asked| asked.notify_one());
         self.remember(record);
         lines.iter().for_each(telling::Line::say);

@@ -215,6 +215,10 @@ pub enum NoteKind {
     Quarantined,
     /// Someone lifted the quarantine.
     Released,
+    /// Many containers are sick at once: none is healed.
+    BreakerOpen,
+    /// Healing goes on as usual.
+    BreakerClosed,
     /// It is healthy again.
     Recovered,
     /// It stayed healthy: waits and budget start afresh.
@@ -235,6 +239,8 @@ impl NoteKind {
             Self::Unhealthy => "Unhealthy",
             Self::Quarantined => "Quarantined",
             Self::Released => "Released",
+            Self::BreakerOpen => "BreakerOpen",
+            Self::BreakerClosed => "BreakerClosed",
             Self::Recovered => "Recovered",
             Self::BackoffReset => "BackoffReset",
         }

@@ -118,7 +118,8 @@ pub struct Budget {
     pub per: Duration,
 }
 
-/// When many containers are sick at once, restarting them one after the other makes it worse.
+/// When many containers are sick at once, restarting them one after the other makes it worse. What counts is the
+/// containers of this policy on one engine that run or are being healed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Breaker {
@@ -127,11 +128,14 @@ pub struct Breaker {
     /// The share of sick containers at which healing stops.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub unhealthy_ratio: f64,
-    /// Whether healing resumes with one container at a time.
+    /// Whether healing resumes with one container at a time: when fewer are sick, or after a rest as long as
+    /// `backoff.max` and `verify.within`. One that is healed makes room for the next; if one is not, all rest again.
+    /// Otherwise healing resumes for all, and only when fewer are sick.
     pub resume_one_by_one: bool,
 }
 
-/// How many restarts one engine is given, over all containers.
+/// How many restarts this policy gives one engine, over all its containers. Never are more than three under way, or
+/// done and not yet verified, at once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Pace {

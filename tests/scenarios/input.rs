@@ -50,6 +50,9 @@ pub(super) struct Observed {
     container: Inspected,
     #[serde(default)]
     pub(super) facts: Vec<FactAt>,
+    /// The other containers of the policy.
+    #[serde(default)]
+    pub(super) others: Others,
     /// What a service's probes say.
     outside: Option<Said>,
     #[serde(default)]
@@ -58,6 +61,15 @@ pub(super) struct Observed {
     pub(super) own_fault: Option<String>,
     #[serde(default)]
     pub(super) own: bool,
+}
+
+/// How many others there are, and how long ago they were decided on, the sick ones first.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub(super) struct Others {
+    pub(super) healthy: u32,
+    pub(super) unhealthy: u32,
+    pub(super) since: Duration,
 }
 
 #[derive(Debug, Deserialize)]

@@ -3,36 +3,48 @@
 use uuid::Uuid;
 
 use super::backoff::{elapsed, is_spent, spend, wait_after};
-use super::{Healing, Intent, Quarantine, Situation, Wait, step};
+use super::{Crowd, Healing, Intent, Quarantine, Situation, Wait, step};
 use crate::observed::Nanos;
 use crate::reconcile::cause::StopHabits;
 use crate::reconcile::plan::{Action, Cause, NoteKind, Reason, Severity, Verb, earlier};
 use crate::resource::Duration;
 use crate::resource::autoheal_policy::{AutohealPolicySpec, Budget, HealAction};
 
+/// By whose orders: a policy's name, and its spec.
+#[derive(Clone, Copy)]
+pub(super) struct Orders<'a> {
+    pub(super) policy: &'a str,
+    pub(super) spec: &'a AutohealPolicySpec,
+}
+
 /// How long a step that touches nothing lasts at least.
 const SHORTEST_STEP: Duration = Duration::from_secs(1);
 
 /// Acts, or says why not. The order of the questions is the order in which their answers matter to a reader: our own
-/// faults, then what was decided before, then the policy, then time, then whether we may touch the engine at all.
-///
-/// Breaker, pace, silences and dependencies are further questions before time.
+/// faults, then what was decided before, then the breaker, the policy, time, whose turn it is, and then whether we may touch
+/// the engine at all.
 pub(super) fn attempt(
     healing: &mut Healing,
     situation: &Situation<'_>,
-    policy: &str,
-    spec: &AutohealPolicySpec,
+    crowd: &mut Crowd,
+    orders: Orders<'_>,
     cause: Cause,
 ) {
+    let (id, spec, now) = (&situation.container.key.id, orders.spec, situation.now);
     healing.memory.ailing = true;
     let refused = own_fault(situation)
-        .or_else(|| quarantined(healing, situation.now))
+        .or_else(|| quarantined(healing, now))
+        .or_else(|| crowd.broken(id, spec, now))
         .map_or_else(|| verb(healing, situation, spec, &cause), Err)
         .and_then(|verb| in_time(healing, situation, spec, &cause).map_or(Ok(verb), Err))
+        .and_then(|verb| crowd.in_turn(id, spec, now).map_or(Ok(verb), Err))
         .and_then(|verb| hands_off(situation, verb, &cause).map_or(Ok(verb), Err));
     match refused {
         Err(wait) => healing.wait(wait),
-        Ok(verb) => commit(healing, situation, policy, spec, verb, cause),
+        Ok(verb) => {
+            let until = commit(healing, situation, orders, verb, cause);
+            crowd.give(id, until, &spec.pace, now);
+        }
     }
 }
 
@@ -161,15 +173,15 @@ fn hands_off(situation: &Situation<'_>, verb: Verb, cause: &Cause) -> Option<Wai
     situation.observe.then(|| Wait::new(Reason::Observing, format!("{would}; only observing")))
 }
 
-/// The attempt: counted as spent and remembered as an intent, in the same memory that is stored before the call.
+/// The attempt, and until when the engine may be at it: counted as spent and remembered as an intent, in the same memory that is stored before the call.
 fn commit(
     healing: &mut Healing,
     situation: &Situation<'_>,
-    policy: &str,
-    spec: &AutohealPolicySpec,
+    orders: Orders<'_>,
     verb: Verb,
     cause: Cause,
-) {
+) -> Nanos {
+    let Orders { policy, spec } = orders;
     let Situation { container, now, .. } = *situation;
     let memory = &mut healing.memory;
     memory.streak = memory.streak.saturating_add(1);
@@ -210,7 +222,9 @@ fn commit(
         policy: policy.to_owned(),
         cause,
     });
-    healing.requeue_at = earlier(healing.requeue_at, Some(intent.deadline()));
+    let until = intent.deadline();
+    healing.requeue_at = earlier(healing.requeue_at, Some(until));
     healing.memory.intent = Some(intent);
     healing.note(kind, None, Severity::Warning, message);
+    until
 }

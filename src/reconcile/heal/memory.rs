@@ -8,6 +8,7 @@ use crate::observed::{ContainerKey, Nanos};
 use crate::reconcile::cause::StopMarks;
 use crate::reconcile::plan::{Note, NoteKind, Reason, Severity, Verb};
 use crate::resource::Duration;
+use crate::resource::autoheal_policy::AutohealPolicySpec;
 
 use super::backoff::elapsed;
 use super::{Answer, Intent};
@@ -143,6 +144,15 @@ impl HealMemory {
     /// it is looked at (an event replayed after an outage), or that events were lost.
     pub fn interrupt_health(&mut self) {
         self.healthy_since = None;
+    }
+
+    /// Until when, at the latest, an attempt is under way or unproven.
+    pub(super) fn place(&self, spec: &AutohealPolicySpec, now: Nanos) -> Option<Nanos> {
+        if let Some(intent) = &self.intent {
+            return intent.in_progress(now).then(|| intent.deadline());
+        }
+        let verifying = self.verifying.as_ref().filter(|verifying| !verifying.failed)?;
+        Some(verifying.since.plus(spec.verify.within)).filter(|until| *until > now)
     }
 
     /// Forgets waits and spent budget. `last_action` stays: with no streak it delays nothing.

@@ -20,6 +20,7 @@ const DAYS: i64 = 3;
 /// Portreeve and its store, around the decision.
 struct Portreeve {
     memory: HealMemory,
+    crowd: Crowd,
     marks: StopMarks,
     /// True time it is back at; none: it is up.
     down_until: Option<i64>,
@@ -96,6 +97,7 @@ impl Simulation {
             quiet_since: world.time,
             portreeve: Portreeve {
                 memory: HealMemory::default(),
+                crowd: Crowd::default(),
                 marks: StopMarks::default(),
                 down_until: None,
                 listening: true,
@@ -208,8 +210,8 @@ impl Simulation {
         self.quiet_since = self.world.time;
     }
 
-    fn healing(&self, memory: &HealMemory, marks: &StopMarks) -> Healing {
-        decide(&Situation {
+    fn healing(&self, memory: &HealMemory, marks: &StopMarks, crowd: &mut Crowd) -> Healing {
+        let situation = Situation {
             container: &self.world.container,
             outside: None,
             policy: PolicyView::Selected { name: "web", spec: &self.spec },
@@ -222,7 +224,8 @@ impl Simulation {
             read_only: false,
             now: self.now(),
             seed: self.seed,
-        })
+        };
+        decide(&situation, crowd)
     }
 
     fn decide(&mut self) {
@@ -230,15 +233,17 @@ impl Simulation {
             return;
         }
         let marks = stored(&self.portreeve.marks);
-        let healing = self.healing(&self.portreeve.memory, &marks);
+        let mut crowd = Crowd::of(stored(&self.portreeve.crowd.kept));
+        let healing = self.healing(&self.portreeve.memory, &marks, &mut crowd);
         let memory = stored(&healing.memory);
         self.hold(memory == healing.memory && marks == self.portreeve.marks, "memory survives being stored");
-        let again = self.healing(&memory, &marks);
+        self.portreeve.crowd = crowd.clone();
+        let again = self.healing(&memory, &marks, &mut crowd);
         self.hold(
             again.action.is_none() && again.notes.is_empty(),
             "deciding again does nothing and says nothing",
         );
-        self.hold(again.memory == memory, "deciding again changes nothing");
+        self.hold(again.memory == memory && crowd == self.portreeve.crowd, "deciding again changes nothing");
         self.hold(healing.requeue_at.is_none_or(|at| at > self.now()), "no busy loop");
         self.portreeve.memory = memory;
         self.portreeve.requeue = healing.requeue_at;

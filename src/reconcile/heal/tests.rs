@@ -25,7 +25,7 @@ fn spec() -> AutohealPolicySpec {
 }
 
 fn look(container: &Container, memory: &HealMemory, marks: &StopMarks, second: i64) -> Healing {
-    decide(&Situation {
+    let situation = Situation {
         container,
         outside: None,
         policy: PolicyView::Selected { name: "web", spec: &spec() },
@@ -38,7 +38,8 @@ fn look(container: &Container, memory: &HealMemory, marks: &StopMarks, second: i
         read_only: false,
         now: at(second),
         seed: 7,
-    })
+    };
+    decide(&situation, &mut Crowd::default())
 }
 
 fn kinds(healing: &Healing) -> Vec<&'static str> {
@@ -216,7 +217,7 @@ fn observing_spends_nothing() {
         now: at(0),
         seed: 7,
     };
-    let memory = decide(&situation).memory;
+    let memory = decide(&situation, &mut Crowd::default()).memory;
     assert_eq!((memory.spent.len(), memory.streak, memory.restart_count, memory.intent), (0, 0, 0, None));
 }
 

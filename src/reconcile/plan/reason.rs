@@ -18,6 +18,10 @@ pub enum Reason {
     EscalationExhausted,
     /// The budget was spent earlier and nobody released it.
     Quarantined,
+    /// Many containers are sick at once: none is healed.
+    BreakerOpen,
+    /// Others are being healed, or the engine was given as many attempts as its pace allows.
+    Paced,
     /// Someone stopped or killed it, and did not start it since.
     StoppedByHand,
     /// Our policy's `stop` stopped it.
@@ -78,6 +82,8 @@ impl Reason {
             Self::BudgetExhausted => "BudgetExhausted",
             Self::EscalationExhausted => "EscalationExhausted",
             Self::Quarantined => "Quarantined",
+            Self::BreakerOpen => "BreakerOpen",
+            Self::Paced => "Paced",
             Self::StoppedByHand => "StoppedByHand",
             Self::StoppedByPolicy => "StoppedByPolicy",
             Self::EngineShutdown => "EngineShutdown",
@@ -109,7 +115,7 @@ impl Reason {
     /// How much a refusal for this reason matters: those that end only when someone acts are warnings.
     pub const fn severity(self) -> Severity {
         match self {
-            Self::BudgetExhausted | Self::EscalationExhausted => Severity::Critical,
+            Self::BreakerOpen | Self::BudgetExhausted | Self::EscalationExhausted => Severity::Critical,
             Self::StopCauseUnknown
             | Self::Dead
             | Self::EngineUnreachable
@@ -118,6 +124,7 @@ impl Reason {
             // The quarantine itself was told as critical when it began.
             Self::Quarantined
             | Self::BackingOff
+            | Self::Paced
             | Self::StoppedByHand
             | Self::StoppedByPolicy
             | Self::EngineShutdown
