@@ -265,6 +265,11 @@ impl Container {
         Subject { engine: &self.key.engine, name: &self.name, image: &self.image, labels: &self.labels }
     }
 
+    /// Its name before it was set aside for a successor, if it was.
+    pub fn set_aside_from(&self) -> Option<&str> {
+        self.name.strip_suffix(self.key.short_id())?.strip_suffix(SET_ASIDE)
+    }
+
     /// What stays the same when a container is recreated: its healing memory is kept under this name.
     ///
     /// Label `monitoring.id`, else Compose project, service and number, else the name; always with the engine.
@@ -272,6 +277,13 @@ impl Container {
         logical_id(&self.key.engine, &self.name, &self.labels)
     }
 }
+
+/// The name of a container while its successor takes its place: nobody else's container has its own id in its name.
+pub fn set_aside(name: &str, id: &str) -> String {
+    format!("{name}{SET_ASIDE}{}", id.get(..12).unwrap_or(id))
+}
+
+const SET_ASIDE: &str = ".replaced-";
 
 /// See [`Container::logical_id`].
 pub fn logical_id(engine: &str, name: &str, labels: &BTreeMap<String, String>) -> String {
@@ -287,7 +299,10 @@ pub fn logical_id(engine: &str, name: &str, labels: &BTreeMap<String, String>) -
             let number = compose("container-number").map_or("1", String::as_str);
             format!("{engine}/compose/{project}/{service}/{number}")
         }
-        _ => format!("{engine}/name/{name}"),
+        _ => {
+            let own = name.rsplit_once(SET_ASIDE).filter(|(_, id)| id.len() == 12);
+            format!("{engine}/name/{}", own.map_or(name, |(name, _)| name))
+        }
     }
 }
 

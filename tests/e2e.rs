@@ -10,6 +10,7 @@ mod kill_loop;
 mod lifecycle;
 mod own_engine;
 mod receiver;
+mod recreate;
 mod scene;
 mod silent_stream;
 mod ssh;

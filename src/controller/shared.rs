@@ -161,7 +161,11 @@ impl Shared {
     pub(super) fn healing_slot(&self, container: &Container) -> (String, Arc<Slot>) {
         let mut identity = container.logical_id();
         let mut healing = locked(&self.healing);
-        let owner = healing.get(&identity).and_then(|slot| slot.memory.load().run.clone());
+        let memory = healing.get(&identity).map(|slot| slot.memory.load_full()).unwrap_or_default();
+        // While one is put in the place of another, both are the same.
+        let replaced = container.set_aside_from().is_some()
+            || memory.intent.as_ref().is_some_and(crate::reconcile::heal::Intent::recreates);
+        let owner = memory.run.clone().filter(|_| !replaced);
         let owner = owner.map(|run| ContainerKey::new(container.key.engine.clone(), run.container));
         let taken = owner.filter(|owner| *owner != container.key).is_some_and(|owner| {
             self.with_world(|world| world.containers.get(&owner).is_some_and(|other| other.state.is_up()))

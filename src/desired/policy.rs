@@ -111,11 +111,12 @@ fn follow_labels(container: &Container, spec: &mut AutohealPolicySpec) -> Vec<St
     if let Some(value) = container.labels.get(ACTION_LABEL) {
         match value.trim() {
             "restart" => act(spec, HealAction::Restart),
+            "recreate" => act(spec, HealAction::Recreate),
             "stop" => act(spec, HealAction::Stop),
             "notify" => act(spec, HealAction::Notify),
             "none" => act(spec, HealAction::None),
             _ => warnings.push(format!(
-                "label {ACTION_LABEL}={} is ignored: it is restart, stop, notify or none",
+                "label {ACTION_LABEL}={} is ignored: it is restart, recreate, stop, notify or none",
                 shown(value)
             )),
         }

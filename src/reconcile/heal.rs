@@ -151,6 +151,12 @@ pub fn decide(situation: &Situation<'_>, crowd: &mut Crowd) -> Healing {
         healing.wait(Wait { tell, ..Wait::new(Reason::EngineUnreachable, message) });
         return healing;
     }
+    let open = healing.memory.intent.as_ref();
+    if container.set_aside_from().is_some() && open.is_none_or(|open| open.container != container.key) {
+        let message = "another container took its place; this one can be removed".to_owned();
+        healing.wait(Wait::new(Reason::Replaced, message).quietly());
+        return healing;
+    }
     observe::take_in(&mut healing, situation, spec);
     let need = need::of(situation, spec, &healing.memory);
     let standing = standing(&healing.memory, container, &need);
@@ -167,7 +173,7 @@ pub fn decide(situation: &Situation<'_>, crowd: &mut Crowd) -> Healing {
     }
     let due = earlier(observe::reset_due(&healing.memory, spec), crowd.due());
     healing.requeue_at = earlier(healing.requeue_at, due);
-    healing.next = crowd.next(spec, situation.now);
+    healing.next.extend(crowd.next(spec, situation.now));
     healing.next.retain(|id| *id != container.key.id);
     healing
 }
@@ -199,7 +205,11 @@ fn join(
     let place = healing.memory.place(spec, now);
     let Some(turn) = crowd.enter(&container.key.id, standing, place, spec, now) else { return };
     let (kind, severity) = match turn {
-        Turn::Opened(..) => (NoteKind::BreakerOpen, Severity::Critical),
+        Turn::Opened(..) => {
+            // Whoever waits for its turn waits for another reason now.
+            healing.next.extend(crowd.waiting());
+            (NoteKind::BreakerOpen, Severity::Critical)
+        }
         Turn::Closed(..) => (NoteKind::BreakerClosed, Severity::Info),
     };
     let (reason, message) = turn.told(policy, &container.key.engine);

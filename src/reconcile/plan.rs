@@ -81,6 +81,11 @@ pub enum Verb {
         /// How long the engine waits before it kills; the call's deadline must exceed it.
         stop_timeout: Duration,
     },
+    /// Make it anew as it is, in place of the old one.
+    Recreate {
+        /// How long the engine waits before it kills the old one; the call's deadline must exceed it.
+        stop_timeout: Duration,
+    },
     /// Start what is down.
     Start,
     /// Stop and leave down.
@@ -95,6 +100,7 @@ impl Verb {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Restart { .. } => "restart",
+            Self::Recreate { .. } => "recreate",
             Self::Start => "start",
             Self::Stop { .. } => "stop",
         }
@@ -103,7 +109,9 @@ impl Verb {
     /// How long the engine may wait for the container to stop; zero for a start.
     pub const fn stop_timeout(self) -> Duration {
         match self {
-            Self::Restart { stop_timeout } | Self::Stop { stop_timeout } => stop_timeout,
+            Self::Restart { stop_timeout }
+            | Self::Recreate { stop_timeout }
+            | Self::Stop { stop_timeout } => stop_timeout,
             Self::Start => Duration::ZERO,
         }
     }
@@ -197,6 +205,8 @@ pub struct Note {
 pub enum NoteKind {
     /// A restart or start was decided; it is carried out next.
     Restarting,
+    /// It is to be made anew; that is carried out next.
+    Recreating,
     /// The policy's `stop` was decided; it is carried out next.
     Stopping,
     /// A new run was seen after our action.
@@ -230,6 +240,7 @@ impl NoteKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Restarting => "Restarting",
+            Self::Recreating => "Recreating",
             Self::Stopping => "Stopping",
             Self::Restarted => "Restarted",
             Self::NotHealed => "NotHealed",

@@ -79,7 +79,8 @@ pub enum HealAction {
     /// Stop and start it.
     #[default]
     Restart,
-    /// Remove it and create it anew with the same configuration.
+    /// Make it anew with the same image, configuration, name, networks and volumes, start that, and remove the old one;
+    /// if that fails, the old one is started again. What was written into the old one's own file system is lost.
     Recreate,
     /// Stop it and leave it down.
     Stop,

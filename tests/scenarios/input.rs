@@ -89,6 +89,9 @@ struct Inspected {
     output: Option<String>,
     /// How long its health check lets it start.
     start_period: Option<Duration>,
+    /// `web` unless said otherwise.
+    name: Option<String>,
+    created: Option<At>,
     /// The image itself; `sha256:1` unless said otherwise.
     image: Option<String>,
     started: Option<At>,
@@ -119,7 +122,7 @@ impl Observed {
         let seen = &self.container;
         Container {
             key: ContainerKey::new("local", "4f5a6b7c8d9e".repeat(6)[..64].to_owned()),
-            name: "web".to_owned(),
+            name: seen.name.clone().unwrap_or_else(|| "web".to_owned()),
             image: "nginx:alpine".to_owned(),
             image_id: seen.image.clone().unwrap_or_else(|| "sha256:1".to_owned()),
             labels: BTreeMap::from([("autoheal".to_owned(), "true".to_owned())]),
@@ -127,7 +130,9 @@ impl Observed {
             health: seen.health,
             health_output: seen.output.clone(),
             start_period: seen.start_period,
-            created: Nanos(NOW.0 - Duration::from_secs(86_400 * 30).as_nanos()),
+            created: seen
+                .created
+                .map_or_else(|| Nanos(NOW.0 - Duration::from_secs(86_400 * 30).as_nanos()), |at| at.0),
             started: seen.started.map(|at| at.0),
             finished: seen.finished.map(|at| at.0),
             exit_code: seen.exit_code,
@@ -227,6 +232,7 @@ struct OpenIntent {
 #[serde(rename_all = "camelCase")]
 enum Word {
     Restart,
+    Recreate,
     Start,
     Stop,
 }
@@ -274,6 +280,7 @@ impl OpenIntent {
         let stop_timeout = Duration::from_secs(10);
         let verb = match self.verb {
             Word::Restart => Verb::Restart { stop_timeout },
+            Word::Recreate => Verb::Recreate { stop_timeout },
             Word::Start => Verb::Start,
             Word::Stop => Verb::Stop { stop_timeout },
         };

@@ -263,7 +263,7 @@ fn seed(logical_id: &str) -> u64 {
 /// The word by which an outcome is counted.
 pub(super) const fn word(outcome: &ActionOutcome) -> &'static str {
     match outcome {
-        ActionOutcome::Succeeded => "succeeded",
+        ActionOutcome::Succeeded | ActionOutcome::Replaced { .. } => "succeeded",
         ActionOutcome::Failed { .. } => "failed",
         ActionOutcome::Lost { .. } => "lost",
         ActionOutcome::Superseded { .. } => "superseded",

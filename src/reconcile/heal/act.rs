@@ -100,10 +100,12 @@ fn verb(
         }
         HealAction::None => Err(passed(healing, situation, spec)
             .unwrap_or_else(|| Wait::new(Reason::ActionNone, "the policy's action is `none`").quietly())),
-        HealAction::Recreate => Err(Wait::new(
+        HealAction::Recreate if container.auto_remove => Err(Wait::new(
             Reason::ActionUnavailable,
-            "this version cannot recreate a container; nothing is done",
+            "the engine removes it when it ends (--rm), so it cannot be made anew without a loss",
         )),
+        HealAction::Recreate if container.set_aside_from().is_some() => Ok(Verb::Start),
+        HealAction::Recreate => Ok(Verb::Recreate { stop_timeout }),
     }
 }
 
@@ -207,6 +209,7 @@ fn commit(
     };
     let (kind, word) = match verb {
         Verb::Restart { .. } => (NoteKind::Restarting, "restarting"),
+        Verb::Recreate { .. } => (NoteKind::Recreating, "recreating"),
         Verb::Start => (NoteKind::Restarting, "starting"),
         Verb::Stop { .. } => (NoteKind::Stopping, "stopping"),
     };

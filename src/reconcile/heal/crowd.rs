@@ -92,12 +92,12 @@ impl Crowd {
             return Vec::new();
         }
         let free = self.room(&spec.pace).saturating_sub(self.kept.places.len());
-        self.members
-            .iter()
-            .filter(|(_, member)| member.waiting)
-            .take(free)
-            .map(|(id, _)| id.clone())
-            .collect()
+        self.waiting().take(free).collect()
+    }
+
+    /// Those whom the others kept from acting.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = Arc<str>> {
+        self.members.iter().filter(|(_, member)| member.waiting).map(|(id, _)| id.clone())
     }
 
     /// Enters how a container is, and how long its attempt holds a place. Says when the breaker turned.

@@ -14,7 +14,7 @@ use super::backoff::elapsed;
 use super::{Answer, Intent};
 
 /// How far the caller's idea of the engine's clock may be off: what an engine tells of it comes in whole seconds.
-const CLOCK_ERROR: Duration = Duration::from_secs(1);
+pub(super) const CLOCK_ERROR: Duration = Duration::from_secs(1);
 
 /// Everything a decision needs to know of the past. Survives restarts of Portreeve and the container's recreation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,7 +107,7 @@ impl HealMemory {
             return false;
         };
         let stops = match intent.verb {
-            Verb::Restart { .. } | Verb::Stop { .. } => true,
+            Verb::Restart { .. } | Verb::Recreate { .. } | Verb::Stop { .. } => true,
             Verb::Start => false,
         };
         let until = match intent.answer {

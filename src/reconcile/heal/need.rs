@@ -199,9 +199,11 @@ fn left_down(container: &Container, intent: &Intent, cause: StopCause) -> bool {
             _,
         )
         | (_, Verb::Stop { .. }) => false,
+        // Its other name says who stopped it.
+        (_, Verb::Recreate { .. }) if container.set_aside_from().is_some() => true,
         // It was down and ours to start when this was committed, and still is.
         (StopCause::Ours { .. } | StopCause::Crash { .. } | StopCause::Unseen, Verb::Start) => true,
-        (StopCause::Ours { completed: true }, Verb::Restart { .. }) => {
+        (StopCause::Ours { completed: true }, Verb::Restart { .. } | Verb::Recreate { .. }) => {
             let carried_out = match intent.answer {
                 Some(Answer::Done { .. } | Answer::Lost { .. }) => true,
                 None | Some(Answer::Failed { .. }) => false,
@@ -210,7 +212,7 @@ fn left_down(container: &Container, intent: &Intent, cause: StopCause) -> bool {
         }
         (
             StopCause::Ours { completed: false } | StopCause::Crash { .. } | StopCause::Unseen,
-            Verb::Restart { .. },
+            Verb::Restart { .. } | Verb::Recreate { .. },
         ) => start_failed,
     }
 }

@@ -105,6 +105,16 @@ fn settle_intent(healing: &mut Healing, container: &Container, now: Nanos) {
     let Some(intent) = healing.memory.intent.take() else { return };
     let Intent { verb, attempt, cause, name, .. } = &intent;
     let word = verb.as_str();
+    if intent.made(container) && intent.container != container.key {
+        if container.started.is_none() {
+            healing.memory.intent = Some(intent);
+            return;
+        }
+        let message = format!("{name} was made anew by attempt {attempt}, because {cause}");
+        healing.memory.verifying = Some(Verifying { attempt: *attempt, since: now, failed: false });
+        healing.note(NoteKind::Restarted, None, Severity::Info, message);
+        return;
+    }
     if intent.container != container.key {
         let message = format!("{name} was replaced during attempt {attempt} to {word} it");
         healing.note(NoteKind::Skipped, Some(Reason::Replaced), Reason::Replaced.severity(), message);
@@ -118,7 +128,7 @@ fn settle_intent(healing: &mut Healing, container: &Container, now: Nanos) {
     }
     let leaves_down = match verb {
         Verb::Stop { .. } => true,
-        Verb::Restart { .. } | Verb::Start => false,
+        Verb::Restart { .. } | Verb::Recreate { .. } | Verb::Start => false,
     };
     match container.state {
         State::Exited | State::Created | State::Dead if leaves_down => {

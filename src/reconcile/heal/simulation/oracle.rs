@@ -38,7 +38,7 @@ impl Simulation {
             "acted on another run",
         );
         match action.verb {
-            Verb::Restart { .. } | Verb::Stop { .. } => {
+            Verb::Restart { .. } | Verb::Recreate { .. } | Verb::Stop { .. } => {
                 let up = container.state == State::Running;
                 let sick = container.health == Some(Health::Unhealthy);
                 let within = self.spec.verify.within.as_nanos();

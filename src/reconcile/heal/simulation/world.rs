@@ -202,7 +202,10 @@ impl World {
             Asked::HandStop => (false, false, false, DownBy::Hand),
             Asked::HandRestart => (true, false, false, DownBy::Hand),
             Asked::Us { verb, start_fails, stop_fails } => match verb {
-                Verb::Restart { .. } | Verb::Start => (true, start_fails, stop_fails, DownBy::Us),
+                // The model has no successors: for all that matters here, one is a restart.
+                Verb::Restart { .. } | Verb::Recreate { .. } | Verb::Start => {
+                    (true, start_fails, stop_fails, DownBy::Us)
+                }
                 Verb::Stop { .. } => (false, false, stop_fails, DownBy::Us),
             },
         };
