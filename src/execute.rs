@@ -23,7 +23,7 @@ pub async fn execute(client: &Client, action: &Action, stopping: impl Fn() -> bo
     let result = match (action.verb, container.set_aside_from()) {
         (Verb::Restart { stop_timeout }, _) => client.restart(id, stop_timeout.get()).await.map(done),
         (Verb::Recreate { stop_timeout }, _) => {
-            let made = client.recreate(id, stop_timeout.get(), None).await;
+            let made = client.recreate(id, stop_timeout.get(), action.parent.as_deref()).await;
             made.map(|by| ActionOutcome::Replaced { by })
         }
         (Verb::Start, Some(name)) => client.bring_back(id, name).await.map(done),
@@ -65,6 +65,9 @@ async fn look_again(client: &Client, action: &Action) -> Result<Container, Strin
         Cause::Unhealthy { .. }
         | Cause::Reported { .. }
         | Cause::NotVerified { .. }
+        | Cause::ParentRestarted { .. }
+        | Cause::ParentReplaced { .. }
+        | Cause::DependencyRestarted { .. }
         | Cause::Exited { .. }
         | Cause::LeftDown { .. } => Ok(container),
     }

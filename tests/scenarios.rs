@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use input::{Desired, Memory, NOW, Observed, SEED};
 use portreeve::observed::{Health, Nanos, State};
 use portreeve::reconcile::cause::{StopHabits, StopMarks};
-use portreeve::reconcile::heal::{Crowd, HealMemory, Healing, PolicyView, Situation, decide};
+use portreeve::reconcile::heal::{Around, Crowd, HealMemory, Healing, PolicyView, Situation, decide};
 use portreeve::resource::Duration;
 use serde::de::DeserializeOwned;
 
@@ -71,6 +71,7 @@ impl Scenario {
                 (State::Running, Some(health), Some(Nanos(0)));
             let situation = Situation {
                 container: &container,
+                around: &Around::default(),
                 outside: None,
                 policy: PolicyView::Selected { name: "web", spec: &self.desired.spec },
                 memory: &HealMemory::default(),
@@ -97,6 +98,7 @@ impl Scenario {
         };
         let situation = Situation {
             container: &self.observed.container(),
+            around: &self.observed.around(),
             outside: self.observed.outside(),
             policy,
             memory,

@@ -26,6 +26,7 @@
 //! cares anchors `now` to a monotonic clock.
 
 mod act;
+pub mod around;
 mod backoff;
 mod conclude;
 mod crowd;
@@ -49,6 +50,7 @@ use self::crowd::{Standing, Turn};
 use super::cause::StopMarks;
 use super::plan::{Action, Blocked, Note, NoteKind, Plan, Reason, Severity, earlier};
 
+pub use around::Around;
 pub use conclude::conclude;
 pub use crowd::{Crowd, Kept};
 pub use intent::{ActionOutcome, Answer, Intent};
@@ -79,6 +81,8 @@ pub enum PolicyView<'a> {
 pub struct Situation<'a> {
     /// The container as last inspected.
     pub container: &'a Container,
+    /// What is around it.
+    pub around: &'a Around,
     /// What is said of its health elsewhere, if anything is.
     pub outside: Option<Outside<'a>>,
     /// Whose it is.
@@ -183,6 +187,7 @@ fn standing(memory: &HealMemory, container: &Container, need: &need::Need) -> St
     let up = container.state.is_up();
     match need {
         _ if memory.quarantined.is_some() => Standing::Apart,
+        need::Need::Heal(cause) if cause.is_cascade() => Standing::Well,
         need::Need::Heal(_) => Standing::Sick,
         need::Need::Wait(_) if up && memory.ailing => Standing::Sick,
         // Down, and ours to bring up.

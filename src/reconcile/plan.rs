@@ -4,6 +4,7 @@ mod reason;
 mod text;
 
 use std::fmt;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -66,6 +67,8 @@ pub struct Action {
     pub state: State,
     /// Which attempt this is since waits and budget last started afresh; the first is 1.
     pub attempt: u32,
+    /// Whose network a container that is made anew is to share: an id, where it is another than before.
+    pub parent: Option<Arc<str>>,
     /// Name of the AutohealPolicy.
     pub policy: String,
     /// Why.
@@ -138,6 +141,21 @@ pub enum Cause {
         /// The time it had.
         within: Duration,
     },
+    /// The container whose network it shares runs anew: its own way into the network is gone.
+    ParentRestarted {
+        /// Whose network it is.
+        name: String,
+    },
+    /// The container whose network it shares was made anew.
+    ParentReplaced {
+        /// Whose network it is.
+        name: String,
+    },
+    /// What it depends on was restarted by Portreeve.
+    DependencyRestarted {
+        /// What it depends on.
+        name: String,
+    },
     /// The container ended by itself.
     Exited {
         /// Its exit code.
@@ -152,6 +170,22 @@ pub enum Cause {
     },
 }
 
+impl Cause {
+    /// Whether nothing is wrong with the container itself: it follows another one.
+    pub const fn is_cascade(&self) -> bool {
+        match self {
+            Self::ParentRestarted { .. } | Self::ParentReplaced { .. } | Self::DependencyRestarted { .. } => {
+                true
+            }
+            Self::Unhealthy { .. }
+            | Self::Reported { .. }
+            | Self::NotVerified { .. }
+            | Self::Exited { .. }
+            | Self::LeftDown { .. } => false,
+        }
+    }
+}
+
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (text, detail) = match self {
@@ -160,6 +194,9 @@ impl fmt::Display for Cause {
             Self::NotVerified { within } => {
                 (format!("it did not become healthy within {within} of the last attempt"), "")
             }
+            Self::ParentRestarted { name } => (format!("{name}, whose network it shares, was restarted"), ""),
+            Self::ParentReplaced { name } => (format!("{name}, whose network it shares, was made anew"), ""),
+            Self::DependencyRestarted { name } => (format!("{name}, on which it depends, was restarted"), ""),
             Self::Exited { exit_code, out_of_memory: false } => {
                 (format!("it exited with code {exit_code}"), "")
             }

@@ -157,13 +157,15 @@ pub struct Verify {
     pub within: Duration,
 }
 
-/// What else is restarted with a container.
+/// What else is restarted with a container. It is the policy of those that follow that says so: what no policy selects is
+/// never touched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Cascade {
-    /// Containers that share its network namespace.
+    /// Containers that share its network namespace (`network_mode: container:…`), after every restart of it, as theirs
+    /// is of no use any more; made anew when it was made anew.
     pub network_mode: bool,
-    /// Services of the same Compose project that depend on it.
+    /// Services of the same Compose project that depend on it, after Portreeve restarted it and it is healthy.
     pub compose: bool,
 }
 

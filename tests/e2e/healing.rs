@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use bollard::models::{ContainerStateStatusEnum as Status, HealthStatusEnum as Health, Mount, MountType};
+use bollard::models::{
+    ContainerStateStatusEnum as Status, HealthStatusEnum as Health, Mount, MountType, RestartPolicyNameEnum,
+};
 
 use super::scene::{Scene, started_at};
 use crate::support::builder::Builder;
@@ -337,4 +339,44 @@ async fn an_escalation_at_its_end_quarantines_also_over_a_kill_and_a_release_beg
     let released = http::request(hyper::Method::POST, &scene.portreeve.url(&path), &[], "").await.unwrap();
     assert_eq!(released.status, 200, "{released:?}");
     wait_restarted(&web, &last).await;
+}
+
+#[tokio::test]
+async fn on_failure_heals_failures_only_and_leaves_to_docker_and_to_people_what_is_theirs() {
+    let mut scene = Scene::own().await;
+    scene.declare_policy(&format!("  triggers: {{exited: onFailure}}\n{QUICK}"));
+    scene.portreeve.start().await;
+    let on_order =
+        "while ! test -e /tmp/end; do usleep 50000; done; code=$(cat /tmp/end); rm /tmp/end; exit $code";
+    let failing = healed(&scene, "failing").shell(on_order).start().await;
+    let clean = healed(&scene, "clean").shell(on_order).start().await;
+    let dockers = healed(&scene, "dockers").shell(on_order);
+    let dockers = dockers.restart_policy(RestartPolicyNameEnum::UNLESS_STOPPED).start().await;
+    let stopped = healed(&scene, "stopped").shell(on_order).start().await;
+    let (first, second) = (started_at(&failing).await, started_at(&dockers).await);
+    for (container, code) in [(&failing, "3"), (&clean, "0"), (&dockers, "3")] {
+        let order = format!("echo {code} > /tmp/order; mv /tmp/order /tmp/end");
+        assert_eq!(container.exec(&["sh", "-c", &order]).await.0, 0);
+    }
+    stopped.stop().await;
+    wait_restarted(&failing, &first).await;
+    wait_restarted(&dockers, &second).await;
+    scene.told(&failing, "Restarting", 1).await;
+    assert_eq!(scene.told(&stopped, "Skipped", 1).await[0]["reason"], "StoppedByHand");
+    wait::until("it is said why nothing is done", wait::SOON, || async {
+        let rows = scene.json("/api/containers").await?;
+        let row = rows.as_array().unwrap().iter().find(|row| row["id"] == clean.id()).cloned();
+        let reason = row.as_ref().map(|row| row["blocked"][0]["reason"].clone());
+        if reason == Some("TriggerOff".into()) { Ok(()) } else { Err(format!("{row:?}")) }
+    })
+    .await;
+    wait::throughout("nobody starts them", Duration::from_secs(2), || async {
+        let found = [clean.status().await, stopped.status().await];
+        wait::is(found == [Status::EXITED; 2], found)
+    })
+    .await;
+    for container in [&clean, &dockers, &stopped] {
+        assert!(scene.events(container, &["Restarting"]).await.is_empty(), "{}", container.name());
+    }
+    scene.receiver.state().assert_clean();
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use portreeve::observed::{Container, ContainerKey, Health, Nanos, RestartPolicy, State};
 use portreeve::reconcile::cause::{Fact, Seen};
-use portreeve::reconcile::heal::{Answer, HealMemory, Intent, Outside, Quarantine, Run, Verifying};
+use portreeve::reconcile::heal::around::{Parent, Silenced};
+use portreeve::reconcile::heal::{Answer, Around, HealMemory, Intent, Outside, Quarantine, Run, Verifying};
 use portreeve::reconcile::plan::{Cause, Reason, Verb};
 use portreeve::resource::Duration;
 use portreeve::resource::autoheal_policy::AutohealPolicySpec;
@@ -53,6 +54,14 @@ pub(super) struct Observed {
     /// The other containers of the policy.
     #[serde(default)]
     pub(super) others: Others,
+    /// Whose network it shares: when that began, and whether it is another container by now.
+    parent: Option<ParentSeen>,
+    /// What it depends on and is down.
+    down: Option<String>,
+    /// What it depends on and was restarted by us.
+    restarted: Option<String>,
+    /// Until when a silence covers it.
+    silenced: Option<At>,
     /// What a service's probes say.
     outside: Option<Said>,
     #[serde(default)]
@@ -70,6 +79,16 @@ pub(super) struct Others {
     pub(super) healthy: u32,
     pub(super) unhealthy: u32,
     pub(super) since: Duration,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct ParentSeen {
+    started: At,
+    #[serde(default)]
+    replaced: bool,
+    #[serde(default)]
+    not_ready: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -111,6 +130,23 @@ struct Inspected {
 }
 
 impl Observed {
+    /// What is around it.
+    pub(super) fn around(&self) -> Around {
+        Around {
+            parent: self.parent.as_ref().map(|parent| Parent {
+                name: "vpn".to_owned(),
+                identity: "local/name/vpn".to_owned(),
+                id: "7".repeat(64).into(),
+                replaced: parent.replaced,
+                started: Some(parent.started.0),
+                ready: !parent.not_ready,
+            }),
+            down: self.down.clone(),
+            restarted: self.restarted.clone(),
+            silence: self.silenced.map(|until| Silenced { by: "backup".to_owned(), until: until.0 }),
+        }
+    }
+
     /// The verdict from elsewhere.
     pub(super) fn outside(&self) -> Option<Outside<'_>> {
         let Said { health, since, by, why } = self.outside.as_ref()?;
@@ -263,6 +299,8 @@ impl Memory {
                 since: since.0,
                 failed: false,
             }),
+            healed: None,
+            parent: None,
             stop_seen: None,
             told: self.told,
         }

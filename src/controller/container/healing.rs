@@ -15,7 +15,7 @@ use crate::desired::PolicyChoice;
 use crate::observed::{Container, EventKind, Health, Nanos};
 use crate::reconcile::cause::{Fact, Seen, StopHabits};
 use crate::reconcile::heal::{
-    ActionOutcome, Crowd, HealMemory, Healing, PolicyView, Situation, conclude, decide,
+    ActionOutcome, Around, Crowd, HealMemory, Healing, PolicyView, Situation, conclude, decide,
 };
 use crate::reconcile::plan::{Note, Severity as NoteSeverity};
 use crate::reconcile::record::Record;
@@ -101,8 +101,10 @@ impl Reconciler {
         // A call in hand will be concluded, and then everything is decided, too.
         let acting = memory.intent.as_ref().is_some_and(|open| locked(&shared.acting).contains_key(&open.id));
         let later = catching_up || acting;
+        let around = if later { Around::default() } else { self.around(container, &memory, now) };
         let situation = Situation {
             container,
+            around: &around,
             outside: None,
             policy,
             memory: &memory,

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::around::Silenced;
 use super::backoff::{elapsed, is_spent, spend, wait_after};
 use super::{Crowd, Healing, Intent, Quarantine, Situation, Wait, step};
 use crate::observed::Nanos;
@@ -31,9 +32,11 @@ pub(super) fn attempt(
     cause: Cause,
 ) {
     let (id, spec, now) = (&situation.container.key.id, orders.spec, situation.now);
-    healing.memory.ailing = true;
+    healing.memory.ailing |= !cause.is_cascade();
     let refused = own_fault(situation)
+        .or_else(|| silenced(situation))
         .or_else(|| quarantined(healing, now))
+        .or_else(|| missing(situation))
         .or_else(|| crowd.broken(id, spec, now))
         .map_or_else(|| verb(healing, situation, spec, &cause), Err)
         .and_then(|verb| in_time(healing, situation, spec, &cause).map_or(Ok(verb), Err))
@@ -54,6 +57,18 @@ fn own_fault(situation: &Situation<'_>) -> Option<Wait> {
         .map(|fault| Wait::new(Reason::OwnFault, format!("Portreeve itself is what fails: {fault}")))
 }
 
+fn silenced(situation: &Situation<'_>) -> Option<Wait> {
+    let Silenced { by, until } =
+        situation.around.silence.as_ref().filter(|silence| silence.until > situation.now)?;
+    let left = elapsed(situation.now, *until);
+    Some(Wait::new(Reason::Silenced, format!("the silence {by} covers it for another {left}")).until(*until))
+}
+
+fn missing(situation: &Situation<'_>) -> Option<Wait> {
+    let name = situation.around.missing()?;
+    Some(Wait::new(Reason::DependencyDown, format!("{name}, which it needs, is not up and healthy")))
+}
+
 fn quarantined(healing: &Healing, now: Nanos) -> Option<Wait> {
     let quarantine = healing.memory.quarantined.as_ref()?;
     let since = elapsed(quarantine.since, now);
@@ -69,13 +84,26 @@ fn verb(
     cause: &Cause,
 ) -> Result<Verb, Wait> {
     let container = situation.container;
+    let stop_timeout = spec.stop_timeout.unwrap_or(StopHabits::of(container).timeout);
+    let orphan = situation.around.parent.as_ref().is_some_and(|parent| parent.replaced);
+    if cause.is_cascade() {
+        return match step::action(spec, 0) {
+            Some(HealAction::Notify | HealAction::None) => {
+                Err(Wait::new(Reason::ActionNone, format!("{cause}; its policy touches nothing")).quietly())
+            }
+            _ if orphan && container.auto_remove => Err(cannot_be_made_anew()),
+            _ if orphan => Ok(Verb::Recreate { stop_timeout }),
+            _ => Ok(Verb::Restart { stop_timeout }),
+        };
+    }
     let Some(action) = step::action(spec, healing.memory.streak) else {
         let why = format!("every step of its escalation was taken and none helped: {cause}");
         return Err(quarantine(healing, situation, spec, Reason::EscalationExhausted, why));
     };
     let up = container.state.is_up();
-    let stop_timeout = spec.stop_timeout.unwrap_or(StopHabits::of(container).timeout);
     match action {
+        // It cannot be started while its configuration names a container that is gone.
+        HealAction::Restart if orphan && !container.auto_remove => Ok(Verb::Recreate { stop_timeout }),
         HealAction::Restart if up => Ok(Verb::Restart { stop_timeout }),
         HealAction::Restart => Ok(Verb::Start),
         HealAction::Stop if up => Ok(Verb::Stop { stop_timeout }),
@@ -100,13 +128,15 @@ fn verb(
         }
         HealAction::None => Err(passed(healing, situation, spec)
             .unwrap_or_else(|| Wait::new(Reason::ActionNone, "the policy's action is `none`").quietly())),
-        HealAction::Recreate if container.auto_remove => Err(Wait::new(
-            Reason::ActionUnavailable,
-            "the engine removes it when it ends (--rm), so it cannot be made anew without a loss",
-        )),
+        HealAction::Recreate if container.auto_remove => Err(cannot_be_made_anew()),
         HealAction::Recreate if container.set_aside_from().is_some() => Ok(Verb::Start),
         HealAction::Recreate => Ok(Verb::Recreate { stop_timeout }),
     }
+}
+
+fn cannot_be_made_anew() -> Wait {
+    let message = "the engine removes it when it ends (--rm), so it cannot be made anew without a loss";
+    Wait::new(Reason::ActionUnavailable, message)
 }
 
 /// Goes on to the next step of an escalation from one that touches nothing; its time is that of an attempt.
@@ -186,13 +216,14 @@ fn commit(
     let Orders { policy, spec } = orders;
     let Situation { container, now, .. } = *situation;
     let memory = &mut healing.memory;
-    memory.streak = memory.streak.saturating_add(1);
+    // Who follows another one is none the worse for it; its budget bounds that all the same.
+    memory.streak = memory.streak.saturating_add(u32::from(!cause.is_cascade()));
     memory.restart_count = memory.restart_count.saturating_add(1);
     spend(&mut memory.spent, &spec.budget, now);
     memory.last_action = Some(now);
     memory.told = None;
     memory.verifying = None;
-    let attempt = memory.streak;
+    let attempt = memory.streak.max(1);
     // The count never goes back, so that no two attempts share an id.
     let name =
         format!("portreeve/heal/{}/{}/{}", container.key.engine, container.key.id, memory.restart_count);
@@ -222,6 +253,12 @@ fn commit(
         started: container.started,
         state: container.state,
         attempt,
+        parent: situation
+            .around
+            .parent
+            .as_ref()
+            .filter(|parent| parent.replaced)
+            .map(|parent| parent.id.clone()),
         policy: policy.to_owned(),
         cause,
     });

@@ -50,6 +50,12 @@ pub struct HealMemory {
     /// The attempt whose new run has not been seen healthy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verifying: Option<Verifying>,
+    /// StartedAt of the last run that an attempt brought about: what depends on it may have to follow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub healed: Option<Nanos>,
+    /// Logical identity of whose network it shares.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
     /// The last kill or stop of a running container (event time), and when a decision first saw it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_seen: Option<(Nanos, Nanos)>,
@@ -177,6 +183,8 @@ impl HealMemory {
             quarantined,
             intent,
             verifying,
+            healed: _,
+            parent: _,
             stop_seen,
             told: _,
         } = self;

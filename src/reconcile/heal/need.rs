@@ -71,6 +71,13 @@ fn up(
     // A start in the future is the engine's clock or a step of ours: then the grace counts from when we saw the run.
     let run =
         memory.run.as_ref().map_or(now, |run| run.started.map_or(run.seen, |started| started.min(run.seen)));
+    let blocked = |reason: Reason, message: &str, until: Nanos| {
+        (until > now).then(|| Need::Wait(Wait::new(reason, message).until(until)))
+    };
+    let stop = memory.stop_seen.and_then(|(_, seen)| {
+        let until = seen.plus(StopHabits::of(container).timeout).plus(MARGIN);
+        blocked(Reason::StopInProgress, "it is being stopped or killed", until)
+    });
     let sick = match (container.health, sick) {
         (Some(Health::Starting), _) => {
             let silent = quietly(Reason::Starting, "its health check has not spoken yet");
@@ -85,15 +92,11 @@ fn up(
             let message = "it is unhealthy; the policy's trigger `unhealthy` is off";
             return Need::Wait(quietly(Reason::TriggerOff, message));
         }
-        (Some(Health::Healthy) | None, None) => return Need::Nothing,
+        (Some(Health::Healthy) | None, None) => {
+            let cause = situation.around.cascade(container, &spec.cascade);
+            return cause.map_or(Need::Nothing, |cause| stop.unwrap_or(Need::Heal(cause)));
+        }
     };
-    let blocked = |reason: Reason, message: &str, until: Nanos| {
-        (until > now).then(|| Need::Wait(Wait::new(reason, message).until(until)))
-    };
-    let stop = memory.stop_seen.and_then(|(_, seen)| {
-        let until = seen.plus(StopHabits::of(container).timeout).plus(MARGIN);
-        blocked(Reason::StopInProgress, "it is being stopped or killed", until)
-    });
     let grace =
         || blocked(Reason::Starting, "it is unhealthy, within its start grace", run.plus(spec.start_grace));
     let patience = || {

@@ -37,6 +37,11 @@ pub(super) fn take_in(healing: &mut Healing, situation: &Situation<'_>, spec: &A
     let Situation { container, marks, now, .. } = *situation;
     settle_intent(healing, container, now);
     let memory = &mut healing.memory;
+    match (&situation.around.parent, super::around::parent_id(container)) {
+        (Some(parent), _) => memory.parent = Some(parent.identity.clone()),
+        (None, Some(_)) => {}
+        (None, None) => memory.parent = None,
+    }
     let same_run = memory
         .run
         .as_ref()
@@ -111,6 +116,7 @@ fn settle_intent(healing: &mut Healing, container: &Container, now: Nanos) {
             return;
         }
         let message = format!("{name} was made anew by attempt {attempt}, because {cause}");
+        healing.memory.healed = container.started;
         healing.memory.verifying = Some(Verifying { attempt: *attempt, since: now, failed: false });
         healing.note(NoteKind::Restarted, None, Severity::Info, message);
         return;
@@ -122,6 +128,7 @@ fn settle_intent(healing: &mut Healing, container: &Container, now: Nanos) {
     }
     if container.started != intent.started_before {
         let message = format!("{name} runs anew after attempt {attempt} to {word} it because {cause}");
+        healing.memory.healed = container.started;
         healing.memory.verifying = Some(Verifying { attempt: *attempt, since: now, failed: false });
         healing.note(NoteKind::Restarted, None, Severity::Info, message);
         return;

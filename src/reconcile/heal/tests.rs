@@ -27,6 +27,7 @@ fn spec() -> AutohealPolicySpec {
 fn look(container: &Container, memory: &HealMemory, marks: &StopMarks, second: i64) -> Healing {
     let situation = Situation {
         container,
+        around: &Around::default(),
         outside: None,
         policy: PolicyView::Selected { name: "web", spec: &spec() },
         memory,
@@ -205,6 +206,7 @@ fn observing_spends_nothing() {
     let sick = container(Health::Unhealthy);
     let situation = Situation {
         container: &sick,
+        around: &Around::default(),
         outside: None,
         policy: PolicyView::Selected { name: "web", spec: &spec() },
         memory: &HealMemory::default(),

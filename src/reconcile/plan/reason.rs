@@ -22,6 +22,10 @@ pub enum Reason {
     BreakerOpen,
     /// Others are being healed, or the engine was given as many attempts as its pace allows.
     Paced,
+    /// A silence covers it.
+    Silenced,
+    /// What it depends on is down: healing it would not help.
+    DependencyDown,
     /// Someone stopped or killed it, and did not start it since.
     StoppedByHand,
     /// Our policy's `stop` stopped it.
@@ -84,6 +88,8 @@ impl Reason {
             Self::Quarantined => "Quarantined",
             Self::BreakerOpen => "BreakerOpen",
             Self::Paced => "Paced",
+            Self::Silenced => "Silenced",
+            Self::DependencyDown => "DependencyDown",
             Self::StoppedByHand => "StoppedByHand",
             Self::StoppedByPolicy => "StoppedByPolicy",
             Self::EngineShutdown => "EngineShutdown",
@@ -124,6 +130,8 @@ impl Reason {
             // The quarantine itself was told as critical when it began.
             Self::Quarantined
             | Self::BackingOff
+            | Self::Silenced
+            | Self::DependencyDown
             | Self::Paced
             | Self::StoppedByHand
             | Self::StoppedByPolicy

@@ -12,12 +12,18 @@ impl Simulation {
     pub(super) fn judge_patience(&self) {
         let World { container, call, time, .. } = &self.world;
         let sick = container.state == State::Running && container.health == Some(Health::Unhealthy);
-        let free = self.connected() && call.is_none() && !self.is_own && !self.observe;
+        let ours = self.selected && !self.is_own && !self.observe && !self.hushed();
+        let free = self.connected() && call.is_none() && ours;
         let spec = &self.spec;
         let waits = [spec.backoff.max, spec.start_grace, spec.min_unhealthy, Duration::from_secs(60)];
         let longest: i64 = waits.iter().map(|wait| wait.as_nanos()).sum();
         let patient = time - self.quiet_since <= longest || self.portreeve.memory.quarantined.is_some();
         self.hold(!sick || !free || patient, "a sick container is never healed");
+    }
+
+    fn hushed(&self) -> bool {
+        let silence = self.around.silence.as_ref();
+        self.around.down.is_some() || silence.is_some_and(|silence| silence.until > self.now())
     }
 
     /// The oracle: every sentence of the invariant, by the truth of the world.
@@ -26,12 +32,17 @@ impl Simulation {
             Cause::Unhealthy { .. } => "unhealthy",
             Cause::Reported { .. } => "reported",
             Cause::NotVerified { .. } => "not verified",
+            Cause::ParentRestarted { .. }
+            | Cause::ParentReplaced { .. }
+            | Cause::DependencyRestarted { .. } => "cascade",
             Cause::Exited { .. } => "exited",
             Cause::LeftDown { .. } => "left down",
         };
         self.heard.insert(format!("{} {cause}", action.verb.as_str()));
         let World { container, call, down_by, time, .. } = &self.world;
         self.hold(!self.is_own && !self.observe && self.connected(), "acted with its hands tied");
+        self.hold(self.selected, "acted on what no policy selects");
+        self.hold(!self.hushed(), "acted under a silence, or while a dependency was down");
         self.hold(call.is_none(), "acted while the engine was stopping or starting the container");
         self.hold(
             action.container == container.key && action.started == container.started,
