@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::watch;
+use tokio::sync::{Mutex as AsyncMutex, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -20,6 +20,7 @@ use self::targets::Targets;
 use crate::desired::Desired;
 use crate::observed::{Nanos, World};
 use crate::outbox::HttpClient;
+use crate::reconcile::heal::Crowd;
 use crate::store::{ChangeSet, Store, StoreError};
 
 mod catalogue;
@@ -39,7 +40,6 @@ mod timers;
 pub use catalogue::{Catalogue, Change, Match, Outcome, Refused, Request, Written, figures};
 pub use commit::StoreHealth;
 pub use probing::{Trial, Tried};
-pub use services::Probed;
 pub use shared::Shared;
 
 /// Between two prunings of the store.
@@ -78,6 +78,8 @@ impl Controller {
                 .map(|(engine, cursor)| (engine, Progress::new(cursor, true)))
                 .collect::<BTreeMap<_, _>>(),
         ));
+        let (crowds, memories) =
+            loaded.healing.into_iter().partition(|(key, _)| key.starts_with(shared::CROWD));
         let (committer, writer) = Committer::start(store.clone(), journal.clone());
         let shared = Arc::new(Shared {
             desired: ArcSwap::new(desired.borrow().clone()),
@@ -90,7 +92,10 @@ impl Controller {
             records: Mutex::new(
                 loaded.records.into_iter().map(|record| (record.key.clone(), Arc::new(record))).collect(),
             ),
-            healing: Mutex::new(healing(loaded.healing)),
+            healing: Mutex::new(healing(memories)),
+            crowds: Mutex::new(crowds_of(crowds)),
+            crowd_of: Mutex::default(),
+            breakers: Mutex::default(),
             acting: Mutex::default(),
             blocked: Mutex::default(),
             bells: Mutex::default(),
@@ -132,6 +137,12 @@ impl Controller {
         drop(shared);
         let _ = tokio::time::timeout(Duration::from_secs(2), writer).await;
     }
+}
+
+fn crowds_of(stored: BTreeMap<String, String>) -> HashMap<String, Arc<AsyncMutex<Crowd>>> {
+    // One that cannot be read starts afresh: its members tell the rest.
+    let crowd = |document: &str| Crowd::of(serde_json::from_str(document).unwrap_or_default());
+    stored.into_iter().map(|(key, document)| (key, Arc::new(AsyncMutex::new(crowd(&document))))).collect()
 }
 
 fn healing(stored: BTreeMap<String, String>) -> HashMap<String, Arc<shared::Slot>> {

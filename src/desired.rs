@@ -10,6 +10,7 @@ mod policy;
 mod rank;
 mod reference;
 mod service;
+mod silence;
 mod unused;
 
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! Carrying out what was decided: look again, then one call. Holds no decision.
 
 use crate::docker::{Client, DockerError};
-use crate::observed::Health;
+use crate::observed::{Container, Health};
 use crate::reconcile::heal::ActionOutcome;
 use crate::reconcile::plan::{Action, Cause, Verb};
 
@@ -12,19 +12,26 @@ use crate::reconcile::plan::{Action, Cause, Verb};
 /// closed.
 pub async fn execute(client: &Client, action: &Action, stopping: impl Fn() -> bool) -> ActionOutcome {
     let id = &*action.container.id;
-    if let Err(why) = look_again(client, action).await {
-        return ActionOutcome::Superseded { why };
-    }
+    let container = match look_again(client, action).await {
+        Ok(container) => container,
+        Err(why) => return ActionOutcome::Superseded { why },
+    };
     if stopping() {
         return ActionOutcome::Superseded { why: "somebody is stopping it".to_owned() };
     }
-    let result = match action.verb {
-        Verb::Restart { stop_timeout } => client.restart(id, stop_timeout.get()).await,
-        Verb::Start => client.start(id).await,
-        Verb::Stop { stop_timeout } => client.stop(id, stop_timeout.get()).await,
+    let done = |()| ActionOutcome::Succeeded;
+    let result = match (action.verb, container.set_aside_from()) {
+        (Verb::Restart { stop_timeout }, _) => client.restart(id, stop_timeout.get()).await.map(done),
+        (Verb::Recreate { stop_timeout }, _) => {
+            let made = client.recreate(id, stop_timeout.get(), action.parent.as_deref()).await;
+            made.map(|by| ActionOutcome::Replaced { by })
+        }
+        (Verb::Start, Some(name)) => client.bring_back(id, name).await.map(done),
+        (Verb::Start, None) => client.start(id).await.map(done),
+        (Verb::Stop { stop_timeout }, _) => client.stop(id, stop_timeout.get()).await.map(done),
     };
     match result {
-        Ok(()) => ActionOutcome::Succeeded,
+        Ok(outcome) => outcome,
         Err(DockerError::Refused { message, .. }) => ActionOutcome::Failed { error: message },
         // It never heard of it.
         Err(error @ DockerError::Unreachable { sent: false, .. }) => {
@@ -35,8 +42,8 @@ pub async fn execute(client: &Client, action: &Action, stopping: impl Fn() -> bo
     }
 }
 
-/// Whether everything is still as it was when the action was decided.
-async fn look_again(client: &Client, action: &Action) -> Result<(), String> {
+/// The container, if everything is still as it was when the action was decided.
+async fn look_again(client: &Client, action: &Action) -> Result<Container, String> {
     let container = match client.inspect(&action.container.id).await {
         Ok(Some((container, _))) => container,
         Ok(None) => return Err("it is gone".to_owned()),
@@ -52,6 +59,16 @@ async fn look_again(client: &Client, action: &Action) -> Result<(), String> {
         Cause::Unhealthy { .. } if container.health != Some(Health::Unhealthy) => {
             Err("its health check no longer says unhealthy".to_owned())
         }
-        Cause::Unhealthy { .. } | Cause::Exited { .. } | Cause::LeftDown { .. } => Ok(()),
+        Cause::NotVerified { .. } if container.health == Some(Health::Healthy) => {
+            Err("its health check says healthy by now".to_owned())
+        }
+        Cause::Unhealthy { .. }
+        | Cause::Reported { .. }
+        | Cause::NotVerified { .. }
+        | Cause::ParentRestarted { .. }
+        | Cause::ParentReplaced { .. }
+        | Cause::DependencyRestarted { .. }
+        | Cause::Exited { .. }
+        | Cause::LeftDown { .. } => Ok(container),
     }
 }

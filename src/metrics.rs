@@ -86,6 +86,22 @@ pub async fn render(handle: &PrometheusHandle, shared: &Shared) -> String {
         "Time since the last full list",
         world.engines.iter().filter_map(|(name, seen)| Some((engine(name), age(now, seen.last_list?)))),
     );
+    page.gauge(
+        "portreeve_breaker_open",
+        "Whether healing is stopped because many containers of a policy are sick at once",
+        shared.breakers().into_iter().map(|((name, policy), open)| {
+            let labels = format!("{},policy=\"{}\"", engine(&name), escaped(&policy));
+            (labels, f64::from(u8::from(open)))
+        }),
+    );
+    page.gauge(
+        "portreeve_healing_blocked",
+        "Containers about which something would be done but for the reason",
+        shared
+            .blocked_by_reason()
+            .into_iter()
+            .map(|(reason, count)| (format!("reason=\"{reason}\""), whole(count))),
+    );
     if let Ok((bills, cells)) = shared.store.depths().await {
         queues(&mut page, &desired, bills, cells, now);
     }

@@ -14,7 +14,7 @@ pub use self::event::{Anchor, Cursor, EngineEvent, EventKind};
 pub use self::health::{
     Checked, HealthWord, LastCheck, ProbeState, ProbeTarget, Rates, ServiceState, TargetState, Window,
 };
-use crate::resource::Subject;
+use crate::resource::{Duration, Subject};
 
 /// Nanoseconds since the Unix epoch: the resolution the engine reports times in. Keys and comparisons use this
 /// integer, never a formatted time (the engine trims trailing zeros).
@@ -27,7 +27,7 @@ pub struct Nanos(pub i64);
 impl Nanos {
     /// `self + duration`, saturating.
     #[must_use]
-    pub fn plus(self, duration: crate::resource::Duration) -> Self {
+    pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(duration.as_nanos()))
     }
 
@@ -200,6 +200,9 @@ pub struct Container {
     pub name: String,
     /// `Config.Image`: the image as named at creation.
     pub image: String,
+    /// The image itself, by its content: `sha256:…`; it changes when the name came to mean another.
+    #[serde(default)]
+    pub image_id: String,
     /// Labels, all of them.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
@@ -211,6 +214,9 @@ pub struct Container {
     /// The last health check's output, bounded; for people.
     #[serde(default)]
     pub health_output: Option<String>,
+    /// How long its health check lets it start before failures count; `None` without a health check.
+    #[serde(default)]
+    pub start_period: Option<Duration>,
     /// When it was created.
     pub created: Nanos,
     /// When the last run began; `None` before the first.
@@ -263,6 +269,11 @@ impl Container {
         Subject { engine: &self.key.engine, name: &self.name, image: &self.image, labels: &self.labels }
     }
 
+    /// Its name before it was set aside for a successor, if it was.
+    pub fn set_aside_from(&self) -> Option<&str> {
+        self.name.strip_suffix(self.key.short_id())?.strip_suffix(SET_ASIDE)
+    }
+
     /// What stays the same when a container is recreated: its healing memory is kept under this name.
     ///
     /// Label `monitoring.id`, else Compose project, service and number, else the name; always with the engine.
@@ -270,6 +281,13 @@ impl Container {
         logical_id(&self.key.engine, &self.name, &self.labels)
     }
 }
+
+/// The name of a container while its successor takes its place: nobody else's container has its own id in its name.
+pub fn set_aside(name: &str, id: &str) -> String {
+    format!("{name}{SET_ASIDE}{}", id.get(..12).unwrap_or(id))
+}
+
+const SET_ASIDE: &str = ".replaced-";
 
 /// See [`Container::logical_id`].
 pub fn logical_id(engine: &str, name: &str, labels: &BTreeMap<String, String>) -> String {
@@ -285,7 +303,10 @@ pub fn logical_id(engine: &str, name: &str, labels: &BTreeMap<String, String>) -
             let number = compose("container-number").map_or("1", String::as_str);
             format!("{engine}/compose/{project}/{service}/{number}")
         }
-        _ => format!("{engine}/name/{name}"),
+        _ => {
+            let own = name.rsplit_once(SET_ASIDE).filter(|(_, id)| id.len() == 12);
+            format!("{engine}/name/{}", own.map_or(name, |(name, _)| name))
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! Tests on a real engine with real servers. Every test takes part in the `engine` group of `.config/nextest.toml`.
 
 mod access;
+mod cascade;
+mod crowd;
 mod downtime;
 mod engine_outage;
 mod harness;
@@ -9,6 +11,7 @@ mod kill_loop;
 mod lifecycle;
 mod own_engine;
 mod receiver;
+mod recreate;
 mod scene;
 mod services;
 mod silent_stream;

@@ -9,8 +9,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use input::{Desired, Memory, NOW, Observed, SEED};
+use portreeve::observed::{Health, Nanos, State};
 use portreeve::reconcile::cause::{StopHabits, StopMarks};
-use portreeve::reconcile::heal::{HealMemory, Healing, PolicyView, Situation, decide};
+use portreeve::reconcile::heal::{Around, Crowd, HealMemory, Healing, PolicyView, Situation, decide};
+use portreeve::resource::Duration;
 use serde::de::DeserializeOwned;
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<T, String> {
@@ -56,15 +58,48 @@ impl Scenario {
         Ok(Self { desired, observed, memory, marks })
     }
 
-    fn decide(&self, memory: &HealMemory) -> Healing {
+    /// The others of the policy on the engine, decided on before: as they are, each with its own restart behind it.
+    fn crowd(&self) -> Crowd {
+        let (mut crowd, others) = (Crowd::default(), &self.observed.others);
+        let hour = Duration::from_secs(3600);
+        let healthy = (0..others.healthy + others.unhealthy).map(|number| (number, Health::Healthy, hour));
+        let sick = (0..others.unhealthy).map(|number| (number, Health::Unhealthy, others.since));
+        for (number, health, since) in healthy.chain(sick) {
+            let mut container = self.observed.container();
+            container.key.id = format!("{number:064}").into();
+            (container.state, container.health, container.started) =
+                (State::Running, Some(health), Some(Nanos(0)));
+            let situation = Situation {
+                container: &container,
+                around: &Around::default(),
+                outside: None,
+                policy: PolicyView::Selected { name: "web", spec: &self.desired.spec },
+                memory: &HealMemory::default(),
+                marks: &StopMarks::default(),
+                engine_connected: true,
+                own_fault: None,
+                is_own: false,
+                observe: false,
+                read_only: false,
+                now: Nanos(NOW.0 - since.as_nanos()),
+                seed: SEED,
+            };
+            decide(&situation, &mut crowd);
+        }
+        crowd
+    }
+
+    fn decide(&self, memory: &HealMemory, crowd: &mut Crowd) -> Healing {
         let Desired { spec, observe, read_only, excluded, not_selected } = &self.desired;
         let policy = match excluded {
             Some(by) => PolicyView::Excluded { by },
             None if *not_selected => PolicyView::NotSelected,
             None => PolicyView::Selected { name: "web", spec },
         };
-        decide(&Situation {
+        let situation = Situation {
             container: &self.observed.container(),
+            around: &self.observed.around(),
+            outside: self.observed.outside(),
             policy,
             memory,
             marks: &self.marks,
@@ -75,23 +110,25 @@ impl Scenario {
             read_only: *read_only,
             now: NOW,
             seed: SEED,
-        })
+        };
+        decide(&situation, crowd)
     }
 }
 
 /// What must hold of every decision, whatever it is.
-fn lint(scenario: &Scenario, healing: &Healing) -> Result<(), String> {
+fn lint(scenario: &Scenario, healing: &Healing, crowd: &mut Crowd) -> Result<(), String> {
     let text = serde_json::to_string(&healing.memory).map_err(|error| error.to_string())?;
     let back: HealMemory = serde_json::from_str(&text).map_err(|error| error.to_string())?;
     if back != healing.memory {
         return Err(format!("memory changed when stored: {text}"));
     }
-    let again = scenario.decide(&back);
+    let before = crowd.clone();
+    let again = scenario.decide(&back, crowd);
     if again.action.is_some() || !again.notes.is_empty() {
         return Err(format!("decided again with nothing changed:\n{}", again.plan().render(NOW)));
     }
-    if again.memory != back {
-        return Err(format!("memory does not settle: {:?}", again.memory));
+    if again.memory != back || *crowd != before {
+        return Err(format!("memory does not settle: {:?} {crowd:?}", again.memory));
     }
     if healing.requeue_at.is_some_and(|at| at <= NOW) {
         return Err("asks to decide again at once".to_owned());
@@ -108,8 +145,9 @@ fn every_scenario_comes_to_its_plan() {
     for directory in all {
         let name = directory.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let outcome = Scenario::read(&directory).and_then(|scenario| {
-            let healing = scenario.decide(&scenario.memory);
-            lint(&scenario, &healing)?;
+            let mut crowd = scenario.crowd();
+            let healing = scenario.decide(&scenario.memory, &mut crowd);
+            lint(&scenario, &healing, &mut crowd)?;
             Ok(healing.plan().render(NOW))
         });
         let plan = directory.join("plan.txt");

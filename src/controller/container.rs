@@ -23,6 +23,8 @@ use crate::reconcile::record::Record;
 use crate::store::{ChangeSet, StoreError};
 
 mod acting;
+mod around;
+mod crowd;
 mod healing;
 mod monitoring;
 mod telling;
@@ -107,12 +109,18 @@ impl Reconciler {
         let shared = &*self.shared;
         let attachment = shared.attachment(&key.engine);
         let inspected = self.look(key, work, attachment.as_ref()).await?;
-        if let Inspected::Shown(container) = &inspected {
-            let container = container.clone();
-            shared.change_world(|world| world.containers.insert(key.clone(), container));
-            shared.probing.container(key);
-        } else if matches!(inspected, Inspected::Gone) {
-            shared.change_world(|world| world.containers.remove(key));
+        let mut changed = match &inspected {
+            Inspected::Shown(container) => {
+                let now = container.clone();
+                let was = shared.change_world(|world| world.containers.insert(key.clone(), now));
+                let matters = |seen: &Container| (seen.state, seen.started, seen.health);
+                let same = was.is_some_and(|was| matters(&was) == matters(container));
+                (!same).then(|| container.clone())
+            }
+            Inspected::Gone => shared.change_world(|world| world.containers.remove(key)),
+            Inspected::NotAsked => None,
+        };
+        if !matches!(inspected, Inspected::NotAsked) {
             shared.probing.container(key);
         }
         let before = self.remembered(key, work, &inspected).await?;
@@ -157,14 +165,20 @@ impl Reconciler {
             record.last_known = record.last_known.max(shared.engine_now(&key.engine));
             outcome.changes.records.push(Arc::new(record.clone()));
         }
+        if !outcome.changes.healing.is_empty() {
+            changed = changed.or_else(|| container.clone());
+        }
         let Outcome { changes, lines, action, requeue_at, rings } = outcome;
         self.finish(changes, work).await?;
-        heal.store();
+        heal.store(self, &key.engine);
         work.releases.iter().for_each(|asked| asked.notify_one());
         self.remember(record);
         lines.iter().for_each(telling::Line::say);
         rings.iter().for_each(|target| shared.ring(target));
         self.requeue(key, requeue_at);
+        if let Some(changed) = &changed {
+            self.wake_dependents(changed);
+        }
         if let (Some(action), Some(attachment)) = (action, attachment) {
             self.act(action, attachment);
         }

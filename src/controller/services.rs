@@ -15,9 +15,10 @@ pub(super) use book::Book;
 
 use super::queue::Work;
 use super::shared::Shared;
-use crate::desired::Service;
+use crate::desired::{Desired, Service};
 use crate::observed::{
-    ContainerKey, HealthWord, Nanos, ProbeState, ProbeTarget, ServiceState, TargetState, World,
+    Container, ContainerKey, Health, HealthWord, Nanos, ProbeState, ProbeTarget, ServiceState, TargetState,
+    World,
 };
 use crate::reconcile::health::{self, Judged};
 use crate::store::{ChangeSet, NewEvent, Severity};
@@ -38,27 +39,42 @@ impl Shared {
         self.book.changed.subscribe()
     }
 
-    /// The worst that the services of a container say of it, and which one says so; `None` when it belongs to none.
-    pub fn probed(&self, key: &ContainerKey) -> Option<Probed> {
-        let target = ProbeTarget::Container(key.clone());
+    /// The worst that services with probes say of a container's present run; `None` when it belongs to none.
+    pub(super) fn probed(&self, container: &Container, desired: &Desired) -> Option<Probed> {
+        let target = ProbeTarget::Container(container.key.clone());
+        let asks = |name: &str| desired.services.get(name).is_some_and(|service| !service.probes.is_empty());
         self.book.read(|services| {
-            let of_it = services.iter().filter_map(|(name, state)| {
-                let target = state.targets.get(&target)?;
-                let (health, reason) = (target.health, target.reason.clone());
+            let of_it = services.iter().filter(|(name, _)| asks(name)).filter_map(|(name, state)| {
+                let known = state.targets.get(&target)?;
+                let health = match known.health {
+                    // What is known is of another run.
+                    _ if known.started != container.started => Health::Starting,
+                    HealthWord::Healthy => Health::Healthy,
+                    HealthWord::Unhealthy | HealthWord::NotFound => Health::Unhealthy,
+                    // A probe that cannot be carried out says nothing, neither good nor bad.
+                    HealthWord::Error | HealthWord::Unknown => Health::Starting,
+                };
                 Some(Probed {
                     service: name.clone(),
                     health,
-                    reason,
-                    since: target.since,
-                    waits_for: state.waits_for.clone(),
+                    reason: known.reason.clone(),
+                    since: known.since,
                 })
             });
             of_it.min_by_key(|probed| match probed.health {
-                HealthWord::Unhealthy | HealthWord::NotFound => 0,
-                HealthWord::Error => 1,
-                HealthWord::Unknown => 2,
-                HealthWord::Healthy => 3,
+                Health::Unhealthy => 0,
+                Health::Starting => 1,
+                Health::Healthy => 2,
             })
+        })
+    }
+
+    /// A service that is down and without which a service of this container cannot work.
+    pub(super) fn waits_for(&self, key: &ContainerKey) -> Option<String> {
+        let target = ProbeTarget::Container(key.clone());
+        self.book.read(|services| {
+            let of_it = services.values().filter(|state| state.targets.contains_key(&target));
+            of_it.filter_map(|state| state.waits_for.clone()).next()
         })
     }
 
@@ -199,19 +215,17 @@ impl Shared {
     }
 }
 
-/// What the services of a container say of it.
+/// What a service says of a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Probed {
+pub(super) struct Probed {
     /// The service.
-    pub service: String,
-    /// Its verdict on the container.
-    pub health: HealthWord,
+    pub(super) service: String,
+    /// Its verdict.
+    pub(super) health: Health,
     /// Why.
-    pub reason: String,
-    /// Since when.
-    pub since: Nanos,
-    /// A dependency of the service that is down.
-    pub waits_for: Option<String>,
+    pub(super) reason: String,
+    /// Since when, by our clock.
+    pub(super) since: Nanos,
 }
 
 fn judge_targets(

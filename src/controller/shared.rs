@@ -16,13 +16,21 @@ use crate::docker::Client;
 use crate::docker::informer::Seen;
 use crate::observed::{Container, ContainerKey, Nanos, World};
 use crate::outbox::Bell;
-use crate::reconcile::heal::HealMemory;
-use crate::reconcile::plan::Blocked;
+use crate::reconcile::heal::{Crowd, HealMemory};
+use crate::reconcile::plan::{Blocked, Reason};
 use crate::reconcile::record::Record;
 use crate::store::Store;
 
 /// How long whoever lifts a quarantine waits to hear that it is committed.
 const RELEASE: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// What keys of crowds begin with among those of healing memory, which begin with the name of an engine.
+pub(super) const CROWD: &str = "/crowd/";
+
+/// The key under which a crowd is stored.
+pub(super) fn crowd_key(engine: &str, policy: &str) -> String {
+    format!("{CROWD}{engine}/{policy}")
+}
 
 /// What is guarded is replaced whole or not at all: a panic elsewhere leaves nothing half done.
 pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -63,6 +71,12 @@ pub struct Shared {
     pub(super) healing: Mutex<HashMap<String, Arc<Slot>>>,
     /// Intents whose call this process has in hand, and whether it may have been sent.
     pub(super) acting: Mutex<HashMap<String, bool>>,
+    /// What the containers of a policy on an engine have in common.
+    pub(super) crowds: Mutex<HashMap<String, Arc<AsyncMutex<Crowd>>>>,
+    /// The policy in whose crowd a container is.
+    pub(super) crowd_of: Mutex<HashMap<ContainerKey, String>>,
+    /// Whether each breaker is open, by engine and policy.
+    pub(super) breakers: Mutex<BTreeMap<(Arc<str>, String), bool>>,
     pub(super) blocked: Mutex<BTreeMap<ContainerKey, Vec<Blocked>>>,
     pub(super) bells: Mutex<HashMap<String, Bell>>,
     pub(super) own_fault: Mutex<Option<(String, tokio::time::Instant)>>,
@@ -117,6 +131,24 @@ impl Shared {
         locked(&self.blocked).get(key).cloned().unwrap_or_default()
     }
 
+    /// How many containers nothing is done about, by reason.
+    pub fn blocked_by_reason(&self) -> BTreeMap<Reason, usize> {
+        let mut counts = BTreeMap::new();
+        for blocked in locked(&self.blocked).values().flatten() {
+            *counts.entry(blocked.reason).or_insert(0) += 1;
+        }
+        counts
+    }
+
+    /// Whether the breaker is open, by engine and policy.
+    pub fn breakers(&self) -> BTreeMap<(Arc<str>, String), bool> {
+        locked(&self.breakers).clone()
+    }
+
+    pub(super) fn crowd(&self, engine: &str, policy: &str) -> Arc<AsyncMutex<Crowd>> {
+        locked(&self.crowds).entry(crowd_key(engine, policy)).or_default().clone()
+    }
+
     /// Containers with work waiting or in hand, and events waiting.
     pub fn queue_depth(&self) -> (usize, usize) {
         self.queue.depth()
@@ -133,7 +165,11 @@ impl Shared {
     pub(super) fn healing_slot(&self, container: &Container) -> (String, Arc<Slot>) {
         let mut identity = container.logical_id();
         let mut healing = locked(&self.healing);
-        let owner = healing.get(&identity).and_then(|slot| slot.memory.load().run.clone());
+        let memory = healing.get(&identity).map(|slot| slot.memory.load_full()).unwrap_or_default();
+        // While one is put in the place of another, both are the same.
+        let replaced = container.set_aside_from().is_some()
+            || memory.intent.as_ref().is_some_and(crate::reconcile::heal::Intent::recreates);
+        let owner = memory.run.clone().filter(|_| !replaced);
         let owner = owner.map(|run| ContainerKey::new(container.key.engine.clone(), run.container));
         let taken = owner.filter(|owner| *owner != container.key).is_some_and(|owner| {
             self.with_world(|world| world.containers.get(&owner).is_some_and(|other| other.state.is_up()))

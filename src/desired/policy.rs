@@ -3,7 +3,8 @@
 use super::{DEFAULT_POLICY, Desired};
 use crate::observed::Container;
 use crate::resource::autoheal_policy::{AutohealPolicySpec, HealAction};
-use crate::resource::{Duration, Selector};
+use crate::resource::monitored_service::ServiceAutoheal;
+use crate::resource::{Duration, Selector, Subject};
 
 /// The label by which a container asks for healing, or for being left alone.
 const LABEL: &str = "autoheal";
@@ -46,7 +47,8 @@ pub fn builtin_policy() -> AutohealPolicySpec {
 impl Desired {
     /// Which policy `container` belongs to: the first by name that selects it; `default` comes last.
     ///
-    /// The label `autoheal=false`, in any case, leaves a container out whatever a policy selects.
+    /// The label `autoheal=false`, in any case, leaves a container out whatever a policy selects. Next a service decides that
+    /// the container belongs to.
     pub fn policy_for(&self, container: &Container) -> PolicyChoice {
         let subject = container.subject();
         let found = self.by_precedence().find(|(_, spec)| spec.selector.matches(&subject));
@@ -58,7 +60,18 @@ impl Desired {
                 why: format!("its label {LABEL}={} opts out", shown(value)),
             };
         }
-        match found {
+        let by_service = self.by_service(&subject);
+        if let Some((service, ServiceAutoheal { enabled: Some(false), .. })) = by_service {
+            return PolicyChoice::Excluded {
+                name: found.map_or(DEFAULT_POLICY, |(name, _)| name).to_owned(),
+                why: format!("the service {service} says autoheal.enabled: false"),
+            };
+        }
+        let named = by_service.and_then(|(_, autoheal)| autoheal.policy_ref.as_deref());
+        let named = named
+            .and_then(|name| self.policies.get_key_value(name))
+            .map(|(name, spec)| (name.as_str(), spec));
+        match named.or(found) {
             None => PolicyChoice::NotSelected { near_miss: self.near_miss(container) },
             Some((name, spec)) if spec.exclude.matches(&subject) => PolicyChoice::Excluded {
                 name: name.to_owned(),
@@ -70,6 +83,18 @@ impl Desired {
                 PolicyChoice::Selected { name: name.to_owned(), spec, warnings }
             }
         }
+    }
+
+    /// What services say that `subject` belongs to: that it is left alone before anything else, then the first by name.
+    fn by_service(&self, subject: &Subject<'_>) -> Option<(&str, &ServiceAutoheal)> {
+        let says = || {
+            self.services.iter().filter_map(|(name, service)| {
+                let selects =
+                    service.spec.selector.as_ref().is_some_and(|selector| selector.matches(subject));
+                Some((name.as_str(), service.spec.autoheal.as_ref().filter(|_| selects)?))
+            })
+        };
+        says().find(|(_, autoheal)| autoheal.enabled == Some(false)).or_else(|| says().next())
     }
 
     fn by_precedence(&self) -> impl Iterator<Item = (&str, &AutohealPolicySpec)> {
@@ -111,11 +136,12 @@ fn follow_labels(container: &Container, spec: &mut AutohealPolicySpec) -> Vec<St
     if let Some(value) = container.labels.get(ACTION_LABEL) {
         match value.trim() {
             "restart" => act(spec, HealAction::Restart),
+            "recreate" => act(spec, HealAction::Recreate),
             "stop" => act(spec, HealAction::Stop),
             "notify" => act(spec, HealAction::Notify),
             "none" => act(spec, HealAction::None),
             _ => warnings.push(format!(
-                "label {ACTION_LABEL}={} is ignored: it is restart, stop, notify or none",
+                "label {ACTION_LABEL}={} is ignored: it is restart, recreate, stop, notify or none",
                 shown(value)
             )),
         }

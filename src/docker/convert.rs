@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use bollard::models::{
     ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary, EventMessage, EventMessageTypeEnum,
-    HealthStatusEnum, HostConfig, RestartPolicyNameEnum,
+    HealthConfig, HealthStatusEnum, HostConfig, RestartPolicyNameEnum,
 };
 
 use super::{DockerError, Fingerprint, Listed, uptime};
 use crate::observed::{
     Container, ContainerKey, EngineEvent, EventKind, Health, Nanos, Port, RestartPolicy, State,
 };
+use crate::resource::Duration;
 
 /// Longest health check output kept, in bytes.
 const OUTPUT: usize = 1024;
@@ -38,6 +39,8 @@ pub(super) fn container(
         key: ContainerKey { engine: engine.clone(), id: id.into() },
         name: answer.name.unwrap_or_default().trim_start_matches('/').to_owned(),
         image: config.image.unwrap_or_default(),
+        image_id: answer.image.unwrap_or_default(),
+        start_period: config.healthcheck.as_ref().map(start_period),
         labels: config.labels.unwrap_or_default().into_iter().collect(),
         state: state.status.map_or(State::Created, status),
         health: health.and_then(|health| health.status).and_then(verdict),
@@ -90,6 +93,11 @@ const fn verdict(status: HealthStatusEnum) -> Option<Health> {
         HealthStatusEnum::HEALTHY => Some(Health::Healthy),
         HealthStatusEnum::UNHEALTHY => Some(Health::Unhealthy),
     }
+}
+
+fn start_period(check: &HealthConfig) -> Duration {
+    let nanos = u64::try_from(check.start_period.unwrap_or(0)).unwrap_or(0);
+    Duration::from_millis(nanos / 1_000_000)
 }
 
 fn restart_policy(host: &HostConfig) -> RestartPolicy {

@@ -7,6 +7,7 @@
 //!
 //! # Guarantees
 //! - Deciding again on the returned memory with nothing changed returns no action and no note.
+//! - No more than three attempts of a policy on an engine are under way or unproven at once; none while its breaker is open.
 //! - No action before a wait is over, over the budget, or on a container that is starting, paused, restarting, being
 //!   removed or stopped, stopped by hand, by the engine's shutdown or for an unknown cause, or Portreeve's own.
 //! - Every wanted action that is not taken is a [`Blocked`], and a [`Note`] once per change of reason.
@@ -25,26 +26,36 @@
 //! cares anchors `now` to a monotonic clock.
 
 mod act;
+pub mod around;
 mod backoff;
 mod conclude;
+mod crowd;
 mod intent;
 mod memory;
 mod need;
 mod observe;
+mod outside;
 #[cfg(test)]
 mod simulation;
+mod step;
 #[cfg(test)]
 mod tests;
+
+use std::sync::Arc;
 
 use crate::observed::{Container, Health, Nanos};
 use crate::resource::autoheal_policy::AutohealPolicySpec;
 
+use self::crowd::{Standing, Turn};
 use super::cause::StopMarks;
 use super::plan::{Action, Blocked, Note, NoteKind, Plan, Reason, Severity, earlier};
 
+pub use around::Around;
 pub use conclude::conclude;
+pub use crowd::{Crowd, Kept};
 pub use intent::{ActionOutcome, Answer, Intent};
-pub use memory::{HealMemory, Quarantine, Run};
+pub use memory::{HealMemory, Quarantine, Run, Verifying};
+pub use outside::Outside;
 
 /// Which policy a container belongs to.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +81,10 @@ pub enum PolicyView<'a> {
 pub struct Situation<'a> {
     /// The container as last inspected.
     pub container: &'a Container,
+    /// What is around it.
+    pub around: &'a Around,
+    /// What is said of its health elsewhere, if anything is.
+    pub outside: Option<Outside<'a>>,
     /// Whose it is.
     pub policy: PolicyView<'a>,
     /// What was done and said before, under the container's logical identity.
@@ -103,15 +118,21 @@ pub struct Healing {
     pub blocked: Vec<Blocked>,
     /// What to record.
     pub notes: Vec<Note>,
+    /// What to record of the policy and the engine, and not of this container.
+    pub crowd_notes: Vec<Note>,
+    /// Containers, by id, that waited for others of their crowd and may be decided on again.
+    pub next: Vec<Arc<str>>,
     /// When to decide again at the latest.
     pub requeue_at: Option<Nanos>,
 }
 
-/// Decides what to do about one container.
-pub fn decide(situation: &Situation<'_>) -> Healing {
+/// Decides what to do about one container, `crowd` being what it has in common with the others of its policy on its engine.
+pub fn decide(situation: &Situation<'_>, crowd: &mut Crowd) -> Healing {
     let mut healing = Healing { memory: situation.memory.clone(), ..Healing::default() };
     let container = situation.container;
-    let looks_sick = container.state.is_up() && container.health == Some(Health::Unhealthy);
+    let says = |health: Option<Health>| health == Some(Health::Unhealthy);
+    let looks_sick = container.state.is_up()
+        && (says(container.health) || says(situation.outside.map(|outside| outside.health)));
     let (policy, spec) = match situation.policy {
         PolicyView::NotSelected => return healing,
         PolicyView::Excluded { by } => {
@@ -134,14 +155,70 @@ pub fn decide(situation: &Situation<'_>) -> Healing {
         healing.wait(Wait { tell, ..Wait::new(Reason::EngineUnreachable, message) });
         return healing;
     }
+    let open = healing.memory.intent.as_ref();
+    if container.set_aside_from().is_some() && open.is_none_or(|open| open.container != container.key) {
+        let message = "another container took its place; this one can be removed".to_owned();
+        healing.wait(Wait::new(Reason::Replaced, message).quietly());
+        return healing;
+    }
     observe::take_in(&mut healing, situation, spec);
-    match need::of(situation, spec, &healing.memory) {
+    let need = need::of(situation, spec, &healing.memory);
+    let standing = standing(&healing.memory, container, &need);
+    join(&mut healing, situation, crowd, policy, spec, standing);
+    match need {
         need::Need::Nothing => healing.memory.told = None,
         need::Need::Wait(wait) => healing.wait(wait),
-        need::Need::Heal(cause) => act::attempt(&mut healing, situation, policy, spec, cause),
+        need::Need::Heal(cause) => {
+            act::attempt(&mut healing, situation, crowd, act::Orders { policy, spec }, cause);
+        }
     }
-    healing.requeue_at = earlier(healing.requeue_at, observe::reset_due(&healing.memory, spec));
+    if healing.memory.quarantined.is_some() && standing != Standing::Apart {
+        join(&mut healing, situation, crowd, policy, spec, Standing::Apart);
+    }
+    let due = earlier(observe::reset_due(&healing.memory, spec), crowd.due());
+    healing.requeue_at = earlier(healing.requeue_at, due);
+    healing.next.extend(crowd.next(spec, situation.now));
+    healing.next.retain(|id| *id != container.key.id);
     healing
+}
+
+/// How the container counts among the others.
+fn standing(memory: &HealMemory, container: &Container, need: &need::Need) -> Standing {
+    let up = container.state.is_up();
+    match need {
+        _ if memory.quarantined.is_some() => Standing::Apart,
+        need::Need::Heal(cause) if cause.is_cascade() => Standing::Well,
+        need::Need::Heal(_) => Standing::Sick,
+        need::Need::Wait(_) if up && memory.ailing => Standing::Sick,
+        // Down, and ours to bring up.
+        need::Need::Wait(wait) if !up && wait.reason == Reason::ActionInProgress => Standing::Sick,
+        need::Need::Nothing | need::Need::Wait(_) if up => Standing::Well,
+        need::Need::Nothing | need::Need::Wait(_) => Standing::Apart,
+    }
+}
+
+/// Enters in the crowd how the container is.
+fn join(
+    healing: &mut Healing,
+    situation: &Situation<'_>,
+    crowd: &mut Crowd,
+    policy: &str,
+    spec: &AutohealPolicySpec,
+    standing: Standing,
+) {
+    let Situation { container, now, .. } = *situation;
+    let place = healing.memory.place(spec, now);
+    let Some(turn) = crowd.enter(&container.key.id, standing, place, spec, now) else { return };
+    let (kind, severity) = match turn {
+        Turn::Opened(..) => {
+            // Whoever waits for its turn waits for another reason now.
+            healing.next.extend(crowd.waiting());
+            (NoteKind::BreakerOpen, Severity::Critical)
+        }
+        Turn::Closed(..) => (NoteKind::BreakerClosed, Severity::Info),
+    };
+    let (reason, message) = turn.told(policy, &container.key.engine);
+    healing.crowd_notes.push(Note { kind, reason, message, severity, restart_count: 0 });
 }
 
 /// A decision not to act, on its way into a [`Healing`].
@@ -175,7 +252,7 @@ impl Healing {
         Plan {
             actions: self.action.iter().cloned().collect(),
             blocked: self.blocked.clone(),
-            notes: self.notes.clone(),
+            notes: self.crowd_notes.iter().chain(&self.notes).cloned().collect(),
             requeue_at: self.requeue_at,
         }
     }

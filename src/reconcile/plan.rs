@@ -4,6 +4,7 @@ mod reason;
 mod text;
 
 use std::fmt;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -66,6 +67,8 @@ pub struct Action {
     pub state: State,
     /// Which attempt this is since waits and budget last started afresh; the first is 1.
     pub attempt: u32,
+    /// Whose network a container that is made anew is to share: an id, where it is another than before.
+    pub parent: Option<Arc<str>>,
     /// Name of the AutohealPolicy.
     pub policy: String,
     /// Why.
@@ -79,6 +82,11 @@ pub enum Verb {
     /// Stop, then start.
     Restart {
         /// How long the engine waits before it kills; the call's deadline must exceed it.
+        stop_timeout: Duration,
+    },
+    /// Make it anew as it is, in place of the old one.
+    Recreate {
+        /// How long the engine waits before it kills the old one; the call's deadline must exceed it.
         stop_timeout: Duration,
     },
     /// Start what is down.
@@ -95,6 +103,7 @@ impl Verb {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Restart { .. } => "restart",
+            Self::Recreate { .. } => "recreate",
             Self::Start => "start",
             Self::Stop { .. } => "stop",
         }
@@ -103,7 +112,9 @@ impl Verb {
     /// How long the engine may wait for the container to stop; zero for a start.
     pub const fn stop_timeout(self) -> Duration {
         match self {
-            Self::Restart { stop_timeout } | Self::Stop { stop_timeout } => stop_timeout,
+            Self::Restart { stop_timeout }
+            | Self::Recreate { stop_timeout }
+            | Self::Stop { stop_timeout } => stop_timeout,
             Self::Start => Duration::ZERO,
         }
     }
@@ -117,6 +128,33 @@ pub enum Cause {
     Unhealthy {
         /// What the last check printed, one line, bounded; empty if nothing.
         output: String,
+    },
+    /// Somebody other than the engine says that it is unhealthy.
+    Reported {
+        /// Who.
+        by: String,
+        /// Why, one line, bounded.
+        why: String,
+    },
+    /// Its health check did not speak in time after an attempt.
+    NotVerified {
+        /// The time it had.
+        within: Duration,
+    },
+    /// The container whose network it shares runs anew: its own way into the network is gone.
+    ParentRestarted {
+        /// Whose network it is.
+        name: String,
+    },
+    /// The container whose network it shares was made anew.
+    ParentReplaced {
+        /// Whose network it is.
+        name: String,
+    },
+    /// What it depends on was restarted by Portreeve.
+    DependencyRestarted {
+        /// What it depends on.
+        name: String,
     },
     /// The container ended by itself.
     Exited {
@@ -132,10 +170,33 @@ pub enum Cause {
     },
 }
 
+impl Cause {
+    /// Whether nothing is wrong with the container itself: it follows another one.
+    pub const fn is_cascade(&self) -> bool {
+        match self {
+            Self::ParentRestarted { .. } | Self::ParentReplaced { .. } | Self::DependencyRestarted { .. } => {
+                true
+            }
+            Self::Unhealthy { .. }
+            | Self::Reported { .. }
+            | Self::NotVerified { .. }
+            | Self::Exited { .. }
+            | Self::LeftDown { .. } => false,
+        }
+    }
+}
+
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (text, detail) = match self {
             Self::Unhealthy { output } => ("its health check says unhealthy".to_owned(), output.as_str()),
+            Self::Reported { by, why } => (format!("{by} says unhealthy"), why.as_str()),
+            Self::NotVerified { within } => {
+                (format!("it did not become healthy within {within} of the last attempt"), "")
+            }
+            Self::ParentRestarted { name } => (format!("{name}, whose network it shares, was restarted"), ""),
+            Self::ParentReplaced { name } => (format!("{name}, whose network it shares, was made anew"), ""),
+            Self::DependencyRestarted { name } => (format!("{name}, on which it depends, was restarted"), ""),
             Self::Exited { exit_code, out_of_memory: false } => {
                 (format!("it exited with code {exit_code}"), "")
             }
@@ -181,10 +242,14 @@ pub struct Note {
 pub enum NoteKind {
     /// A restart or start was decided; it is carried out next.
     Restarting,
+    /// It is to be made anew; that is carried out next.
+    Recreating,
     /// The policy's `stop` was decided; it is carried out next.
     Stopping,
     /// A new run was seen after our action.
     Restarted,
+    /// The new run after our action is not healthy either.
+    NotHealed,
     /// Our action failed or was never carried out.
     RestartFailed,
     /// The policy's `stop` was carried out.
@@ -197,6 +262,10 @@ pub enum NoteKind {
     Quarantined,
     /// Someone lifted the quarantine.
     Released,
+    /// Many containers are sick at once: none is healed.
+    BreakerOpen,
+    /// Healing goes on as usual.
+    BreakerClosed,
     /// It is healthy again.
     Recovered,
     /// It stayed healthy: waits and budget start afresh.
@@ -208,14 +277,18 @@ impl NoteKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Restarting => "Restarting",
+            Self::Recreating => "Recreating",
             Self::Stopping => "Stopping",
             Self::Restarted => "Restarted",
+            Self::NotHealed => "NotHealed",
             Self::RestartFailed => "RestartFailed",
             Self::Stopped => "Stopped",
             Self::Skipped => "Skipped",
             Self::Unhealthy => "Unhealthy",
             Self::Quarantined => "Quarantined",
             Self::Released => "Released",
+            Self::BreakerOpen => "BreakerOpen",
+            Self::BreakerClosed => "BreakerClosed",
             Self::Recovered => "Recovered",
             Self::BackoffReset => "BackoffReset",
         }

@@ -21,7 +21,8 @@ pub struct AutohealPolicySpec {
     pub triggers: Triggers,
     /// What is done to it.
     pub action: HealAction,
-    /// The action of the first, second, … attempt; the last is repeated. Empty: `action` each time.
+    /// The action of the first, second, … attempt, in place of `action`; when all were taken and none helped, the
+    /// container is quarantined. Empty: `action` each time, until the budget is spent.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub escalation: Vec<HealAction>,
     /// How long a container must have been unhealthy before anything is done.
@@ -78,7 +79,8 @@ pub enum HealAction {
     /// Stop and start it.
     #[default]
     Restart,
-    /// Remove it and create it anew with the same configuration.
+    /// Make it anew with the same image, configuration, name, networks and volumes, start that, and remove the old one;
+    /// if that fails, the old one is started again. What was written into the old one's own file system is lost.
     Recreate,
     /// Stop it and leave it down.
     Stop,
@@ -117,7 +119,8 @@ pub struct Budget {
     pub per: Duration,
 }
 
-/// When many containers are sick at once, restarting them one after the other makes it worse.
+/// When many containers are sick at once, restarting them one after the other makes it worse. What counts is the
+/// containers of this policy on one engine that run or are being healed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Breaker {
@@ -126,11 +129,14 @@ pub struct Breaker {
     /// The share of sick containers at which healing stops.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub unhealthy_ratio: f64,
-    /// Whether healing resumes with one container at a time.
+    /// Whether healing resumes with one container at a time: when fewer are sick, or after a rest as long as
+    /// `backoff.max` and `verify.within`. One that is healed makes room for the next; if one is not, all rest again.
+    /// Otherwise healing resumes for all, and only when fewer are sick.
     pub resume_one_by_one: bool,
 }
 
-/// How many restarts one engine is given, over all containers.
+/// How many restarts this policy gives one engine, over all its containers. Never are more than three under way, or
+/// done and not yet verified, at once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Pace {
@@ -145,17 +151,21 @@ pub struct Pace {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Verify {
-    /// How long it has to become healthy before the next step is taken.
+    /// How long it has to become healthy. An attempt has not healed it when it is unhealthy again, or ends by itself
+    /// with an error, or when its health check has still not spoken after this time and the check's own start
+    /// period; then the next step is taken, in its time.
     pub within: Duration,
 }
 
-/// What else is restarted with a container.
+/// What else is restarted with a container. It is the policy of those that follow that says so: what no policy selects is
+/// never touched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Cascade {
-    /// Containers that share its network namespace.
+    /// Containers that share its network namespace (`network_mode: container:…`), after every restart of it, as theirs
+    /// is of no use any more; made anew when it was made anew.
     pub network_mode: bool,
-    /// Services of the same Compose project that depend on it.
+    /// Services of the same Compose project that depend on it, after Portreeve restarted it and it is healthy.
     pub compose: bool,
 }
 

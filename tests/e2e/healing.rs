@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use bollard::models::{ContainerStateStatusEnum as Status, HealthStatusEnum as Health, Mount, MountType};
+use bollard::models::{
+    ContainerStateStatusEnum as Status, HealthStatusEnum as Health, Mount, MountType, RestartPolicyNameEnum,
+};
 
 use super::scene::{Scene, started_at};
 use crate::support::builder::Builder;
 use crate::support::container::Container;
+use crate::support::http;
 use crate::support::record::EngineRecord;
 use crate::support::wait;
 
@@ -287,6 +290,93 @@ async fn stop_timeouts_are_honoured_and_a_slow_stop_is_no_failure() {
         // The engine tells its own: killed, not stopped.
         let ended = scene.told(container, "stop", 1).await;
         assert!(ended[0]["message"].as_str().unwrap().contains("137"), "{ended:#?}");
+    }
+    scene.receiver.state().assert_clean();
+}
+
+#[tokio::test]
+async fn a_restart_that_does_not_heal_is_followed_by_the_next_step_of_the_escalation() {
+    let mut scene = Scene::own().await;
+    scene.declare_policy(&format!("  escalation: [restart, restart, stop]\n{QUICK}"));
+    scene.portreeve.start().await;
+    let web = sick(&scene, "web").await;
+    web.wait_status(Status::EXITED).await;
+    scene.told(&web, "Stopped", 1).await;
+    let told: Vec<String> = scene
+        .events(&web, &["Restarting", "Restarted", "NotHealed", "Stopping", "Stopped"])
+        .await
+        .iter()
+        .map(|event| event["event_type"].as_str().unwrap().to_owned())
+        .collect();
+    let expected = [
+        "Restarting",
+        "Restarted",
+        "NotHealed",
+        "Restarting",
+        "Restarted",
+        "NotHealed",
+        "Stopping",
+        "Stopped",
+    ];
+    assert_eq!(told, expected);
+    assert!(scene.events(&web, &["Recovered"]).await.is_empty());
+}
+
+#[tokio::test]
+async fn an_escalation_at_its_end_quarantines_also_over_a_kill_and_a_release_begins_it_anew() {
+    let mut scene = Scene::own().await;
+    scene.declare_policy(&format!("  escalation: [restart]\n{QUICK}"));
+    scene.portreeve.start().await;
+    let web = sick(&scene, "web").await;
+    let told = scene.told(&web, "Quarantined", 1).await;
+    assert_eq!(told[0]["reason"], "EscalationExhausted");
+    let last = started_at(&web).await;
+    scene.portreeve.kill9().await;
+    scene.portreeve.start().await;
+    web.wait_health(Health::UNHEALTHY).await;
+    stays_untouched(&web, &last).await;
+    let path = format!("/apis/portreeve/v1/containers/{}/release", web.name());
+    let released = http::request(hyper::Method::POST, &scene.portreeve.url(&path), &[], "").await.unwrap();
+    assert_eq!(released.status, 200, "{released:?}");
+    wait_restarted(&web, &last).await;
+}
+
+#[tokio::test]
+async fn on_failure_heals_failures_only_and_leaves_to_docker_and_to_people_what_is_theirs() {
+    let mut scene = Scene::own().await;
+    scene.declare_policy(&format!("  triggers: {{exited: onFailure}}\n{QUICK}"));
+    scene.portreeve.start().await;
+    let on_order =
+        "while ! test -e /tmp/end; do usleep 50000; done; code=$(cat /tmp/end); rm /tmp/end; exit $code";
+    let failing = healed(&scene, "failing").shell(on_order).start().await;
+    let clean = healed(&scene, "clean").shell(on_order).start().await;
+    let dockers = healed(&scene, "dockers").shell(on_order);
+    let dockers = dockers.restart_policy(RestartPolicyNameEnum::UNLESS_STOPPED).start().await;
+    let stopped = healed(&scene, "stopped").shell(on_order).start().await;
+    let (first, second) = (started_at(&failing).await, started_at(&dockers).await);
+    for (container, code) in [(&failing, "3"), (&clean, "0"), (&dockers, "3")] {
+        let order = format!("echo {code} > /tmp/order; mv /tmp/order /tmp/end");
+        assert_eq!(container.exec(&["sh", "-c", &order]).await.0, 0);
+    }
+    stopped.stop().await;
+    wait_restarted(&failing, &first).await;
+    wait_restarted(&dockers, &second).await;
+    scene.told(&failing, "Restarting", 1).await;
+    assert_eq!(scene.told(&stopped, "Skipped", 1).await[0]["reason"], "StoppedByHand");
+    wait::until("it is said why nothing is done", wait::SOON, || async {
+        let rows = scene.json("/api/containers").await?;
+        let row = rows.as_array().unwrap().iter().find(|row| row["id"] == clean.id()).cloned();
+        let reason = row.as_ref().map(|row| row["blocked"][0]["reason"].clone());
+        if reason == Some("TriggerOff".into()) { Ok(()) } else { Err(format!("{row:?}")) }
+    })
+    .await;
+    wait::throughout("nobody starts them", Duration::from_secs(2), || async {
+        let found = [clean.status().await, stopped.status().await];
+        wait::is(found == [Status::EXITED; 2], found)
+    })
+    .await;
+    for container in [&clean, &dockers, &stopped] {
+        assert!(scene.events(container, &["Restarting"]).await.is_empty(), "{}", container.name());
     }
     scene.receiver.state().assert_clean();
 }

@@ -131,3 +131,41 @@ async fn a_container_is_registered_while_its_service_calls_it_healthy() {
     web.exec(&["sh", "-c", "echo fine > /www/health"]).await;
     scene.registered(&[&web]).await;
 }
+
+#[tokio::test]
+async fn what_fails_its_probes_is_healed_unless_what_it_depends_on_is_down() {
+    let mut scene = Scene::shared().await;
+    let db = scene.lab.container("db").shell(SERVE).start().await;
+    let web = scene.lab.container("web").label("autoheal", "true").shell(SERVE).start().await;
+    let page = format!("  probes:\n    - {{name: page, httpGet: {{path: /health}}, {FAST}}}\n");
+    service(&scene, "db", db.name(), &page);
+    service(&scene, "web", web.name(), &format!("{page}  dependsOn: [db]\n"));
+    scene.portreeve.start().await;
+    wait_health(&scene, "web", "healthy").await;
+    wait_health(&scene, "db", "healthy").await;
+
+    db.exec(&["rm", "/www/health"]).await;
+    wait_health(&scene, "db", "unhealthy").await;
+    web.exec(&["rm", "/www/health"]).await;
+    wait_health(&scene, "web", "unhealthy").await;
+    let blocked = wait::until("web waits for db", wait::SOON, || async {
+        let path = format!("/apis/portreeve/v1/containers/{}", web.id());
+        let blocked = scene.portreeve.get(&path).await.unwrap().json()["blocked"].clone();
+        if blocked[0]["reason"] == "DependencyDown" {
+            Ok(blocked)
+        } else {
+            Err((blocked, scene.portreeve.log()))
+        }
+    })
+    .await;
+    assert!(blocked[0]["message"].as_str().unwrap().contains("the service db"), "{blocked}");
+    assert_eq!(scene.names(web.id()), ["started"]);
+
+    db.exec(&["sh", "-c", "echo fine > /www/health"]).await;
+    scene.billed(web.id(), &["started", "stopped", "started"]).await;
+    wait_health(&scene, "web", "healthy").await;
+    let events = scene.portreeve.get(&format!("/api/events?container={}", web.id())).await.unwrap().json();
+    let why = events.as_array().unwrap().iter().find(|event| event["event_type"] == "Restarting");
+    let why = why.unwrap()["message"].as_str().unwrap();
+    assert!(why.contains("service web") && why.contains("got 404"), "{why}");
+}

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use portreeve::observed::{Container, ContainerKey, Health, Nanos, RestartPolicy, State};
 use portreeve::reconcile::cause::{Fact, Seen};
-use portreeve::reconcile::heal::{Answer, HealMemory, Intent, Quarantine, Run};
+use portreeve::reconcile::heal::around::{Parent, Silenced};
+use portreeve::reconcile::heal::{Answer, Around, HealMemory, Intent, Outside, Quarantine, Run, Verifying};
 use portreeve::reconcile::plan::{Cause, Reason, Verb};
 use portreeve::resource::Duration;
 use portreeve::resource::autoheal_policy::AutohealPolicySpec;
@@ -50,6 +51,19 @@ pub(super) struct Observed {
     container: Inspected,
     #[serde(default)]
     pub(super) facts: Vec<FactAt>,
+    /// The other containers of the policy.
+    #[serde(default)]
+    pub(super) others: Others,
+    /// Whose network it shares: when that began, and whether it is another container by now.
+    parent: Option<ParentSeen>,
+    /// What it depends on and is down.
+    down: Option<String>,
+    /// What it depends on and was restarted by us.
+    restarted: Option<String>,
+    /// Until when a silence covers it.
+    silenced: Option<At>,
+    /// What a service's probes say.
+    outside: Option<Said>,
     #[serde(default)]
     pub(super) disconnected: bool,
     #[serde(default)]
@@ -58,12 +72,47 @@ pub(super) struct Observed {
     pub(super) own: bool,
 }
 
+/// How many others there are, and how long ago they were decided on, the sick ones first.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub(super) struct Others {
+    pub(super) healthy: u32,
+    pub(super) unhealthy: u32,
+    pub(super) since: Duration,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct ParentSeen {
+    started: At,
+    #[serde(default)]
+    replaced: bool,
+    #[serde(default)]
+    not_ready: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Said {
+    health: Health,
+    since: At,
+    by: String,
+    why: String,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Inspected {
     state: State,
     health: Option<Health>,
     output: Option<String>,
+    /// How long its health check lets it start.
+    start_period: Option<Duration>,
+    /// `web` unless said otherwise.
+    name: Option<String>,
+    created: Option<At>,
+    /// The image itself; `sha256:1` unless said otherwise.
+    image: Option<String>,
     started: Option<At>,
     finished: Option<At>,
     #[serde(default)]
@@ -81,18 +130,45 @@ struct Inspected {
 }
 
 impl Observed {
+    /// What is around it.
+    pub(super) fn around(&self) -> Around {
+        Around {
+            parent: self.parent.as_ref().map(|parent| Parent {
+                name: "vpn".to_owned(),
+                identity: "local/name/vpn".to_owned(),
+                id: "7".repeat(64).into(),
+                replaced: parent.replaced,
+                started: Some(parent.started.0),
+                ready: !parent.not_ready,
+            }),
+            down: self.down.clone(),
+            restarted: self.restarted.clone(),
+            silence: self.silenced.map(|until| Silenced { by: "backup".to_owned(), until: until.0 }),
+        }
+    }
+
+    /// The verdict from elsewhere.
+    pub(super) fn outside(&self) -> Option<Outside<'_>> {
+        let Said { health, since, by, why } = self.outside.as_ref()?;
+        Some(Outside { health: *health, since: since.0, by, why })
+    }
+
     /// The container `web` on the engine `local`.
     pub(super) fn container(&self) -> Container {
         let seen = &self.container;
         Container {
             key: ContainerKey::new("local", "4f5a6b7c8d9e".repeat(6)[..64].to_owned()),
-            name: "web".to_owned(),
+            name: seen.name.clone().unwrap_or_else(|| "web".to_owned()),
             image: "nginx:alpine".to_owned(),
+            image_id: seen.image.clone().unwrap_or_else(|| "sha256:1".to_owned()),
             labels: BTreeMap::from([("autoheal".to_owned(), "true".to_owned())]),
             state: seen.state,
             health: seen.health,
             health_output: seen.output.clone(),
-            created: Nanos(NOW.0 - Duration::from_secs(86_400 * 30).as_nanos()),
+            start_period: seen.start_period,
+            created: seen
+                .created
+                .map_or_else(|| Nanos(NOW.0 - Duration::from_secs(86_400 * 30).as_nanos()), |at| at.0),
             started: seen.started.map(|at| at.0),
             finished: seen.finished.map(|at| at.0),
             exit_code: seen.exit_code,
@@ -167,6 +243,8 @@ pub(super) struct Memory {
     attempts: Vec<At>,
     quarantined: Option<At>,
     intent: Option<OpenIntent>,
+    /// When the new run of the last attempt was seen, if it has not been healthy since.
+    verifying: Option<At>,
     told: Option<Reason>,
 }
 
@@ -190,6 +268,7 @@ struct OpenIntent {
 #[serde(rename_all = "camelCase")]
 enum Word {
     Restart,
+    Recreate,
     Start,
     Stop,
 }
@@ -212,8 +291,16 @@ impl Memory {
             quarantined: self.quarantined.map(|since| Quarantine {
                 since: since.0,
                 why: "5 attempts within 1h did not help".to_owned(),
+                image: "sha256:1".to_owned(),
             }),
             intent: self.intent.as_ref().map(|intent| intent.on(container, attempts)),
+            verifying: self.verifying.map(|since| Verifying {
+                attempt: attempts,
+                since: since.0,
+                failed: false,
+            }),
+            healed: None,
+            parent: None,
             stop_seen: None,
             told: self.told,
         }
@@ -231,6 +318,7 @@ impl OpenIntent {
         let stop_timeout = Duration::from_secs(10);
         let verb = match self.verb {
             Word::Restart => Verb::Restart { stop_timeout },
+            Word::Recreate => Verb::Recreate { stop_timeout },
             Word::Start => Verb::Start,
             Word::Stop => Verb::Stop { stop_timeout },
         };

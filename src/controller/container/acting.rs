@@ -8,6 +8,7 @@ use crate::controller::queue::Work;
 use crate::controller::shared::{Attachment, Shared, locked};
 use crate::execute::execute;
 use crate::observed::{ContainerKey, Nanos};
+use crate::reconcile::heal::ActionOutcome;
 use crate::reconcile::plan::Action;
 
 impl Reconciler {
@@ -29,6 +30,12 @@ impl Reconciler {
             })
             .await;
             counter!("portreeve_restarts_total", "engine" => key.engine.to_string(), "action" => action.verb.as_str(), "outcome" => healing::word(&outcome)).increment(1);
+            if let ActionOutcome::Replaced { by } = &outcome {
+                // Nothing was decided about it while the call was in hand.
+                let new = ContainerKey::new(key.engine.clone(), by.as_str());
+                locked(&shared.acting).remove(&action.intent);
+                shared.queue.add(&new, Work { look: Some(Nanos(0)), ..Work::default() });
+            }
             // What happened meanwhile may have no event: a start that failed leaves none. The others are on their way.
             let look = Some(Nanos(0));
             let work = Work { concluded: vec![(action.intent, outcome)], look, ..Work::default() };

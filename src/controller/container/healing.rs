@@ -6,6 +6,7 @@ use metrics::counter;
 use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
 
+use super::crowd::Held;
 use super::telling::{Line, event};
 use super::{Outcome, Reconciler};
 use crate::controller::queue::{Arrival, Break, Work};
@@ -13,20 +14,33 @@ use crate::controller::shared::{Attachment, Slot, locked};
 use crate::desired::PolicyChoice;
 use crate::observed::{Container, EventKind, Health, Nanos};
 use crate::reconcile::cause::{Fact, Seen, StopHabits};
-use crate::reconcile::heal::{ActionOutcome, HealMemory, Healing, PolicyView, Situation, conclude, decide};
+use crate::reconcile::heal::{
+    ActionOutcome, Around, Crowd, HealMemory, Healing, Outside, PolicyView, Situation, conclude, decide,
+};
 use crate::reconcile::plan::{Note, Severity as NoteSeverity};
 use crate::reconcile::record::Record;
 use crate::resource::Duration;
 use crate::store::{NewEvent, Severity};
 
-/// Healing memory that was decided on, to be kept once it is committed. Holds the memory's lock until then.
-pub(super) struct Pending(Option<(OwnedMutexGuard<()>, Arc<Slot>, HealMemory)>);
+/// Healing memory that was decided on, to be kept once it is committed. Holds the memory's lock until then, and that of
+/// the crowd if it changed.
+#[derive(Default)]
+pub(super) struct Pending {
+    memory: Option<(OwnedMutexGuard<()>, Arc<Slot>, HealMemory)>,
+    crowd: Option<Held>,
+    next: Vec<Arc<str>>,
+}
 
 impl Pending {
-    pub(super) fn store(self) {
-        if let Some((_lock, slot, memory)) = self.0 {
+    pub(super) fn store(mut self, reconciler: &Reconciler, engine: &Arc<str>) {
+        if let Some((_lock, slot, memory)) = self.memory.take() {
             slot.memory.store(Arc::new(memory));
         }
+        if let Some(mut held) = self.crowd.take() {
+            held.keep();
+            reconciler.show_crowd(&held);
+        }
+        reconciler.wake(engine, self.next);
     }
 }
 
@@ -42,8 +56,11 @@ impl Reconciler {
         for (intent, _) in &work.concluded {
             locked(&self.shared.acting).remove(intent);
         }
-        let Some(container) = container else { return Pending(None) };
         let shared = &*self.shared;
+        let Some(container) = container else {
+            self.leave_crowd(&record.key, None, shared.engine_now(&record.key.engine)).await;
+            return Pending::default();
+        };
         let key = &container.key;
         let (logical_id, slot) = shared.healing_slot(container);
         let lock = slot.lock.clone().lock_owned().await;
@@ -84,8 +101,23 @@ impl Reconciler {
         // A call in hand will be concluded, and then everything is decided, too.
         let acting = memory.intent.as_ref().is_some_and(|open| locked(&shared.acting).contains_key(&open.id));
         let later = catching_up || acting;
+        let mut around = if later { Around::default() } else { self.around(container, &memory, now) };
+        let ahead = attachment.map_or(0, |attachment| attachment.clock_ahead);
+        let probed = shared.probed(container, &desired);
+        let by = probed.as_ref().map(|probed| format!("service {}", probed.service)).unwrap_or_default();
+        let outside = probed.as_ref().map(|probed| Outside {
+            health: probed.health,
+            since: Nanos(probed.since.0.saturating_add(ahead)),
+            by: &by,
+            why: &probed.reason,
+        });
+        if let Some(root) = shared.waits_for(&container.key).filter(|_| around.down.is_none()) {
+            around.down = Some(format!("the service {root}"));
+        }
         let situation = Situation {
             container,
+            around: &around,
+            outside,
             policy,
             memory: &memory,
             marks: &record.marks,
@@ -97,13 +129,32 @@ impl Reconciler {
             now,
             seed: seed(&logical_id),
         };
-        let healing =
-            if later { Healing { memory: memory.clone(), ..Healing::default() } } else { decide(&situation) };
-        let Healing { memory, action, blocked, notes: decided, requeue_at } = healing;
+        let mut held = None;
+        let healing = if later {
+            Healing { memory: memory.clone(), ..Healing::default() }
+        } else {
+            let policy = match &policy {
+                PolicyView::Selected { name, .. } => Some(*name),
+                PolicyView::Excluded { .. } | PolicyView::NotSelected => None,
+            };
+            self.leave_crowd(key, policy, now).await;
+            match policy {
+                Some(policy) => {
+                    let held = held.insert(self.hold_crowd(&key.engine, policy).await);
+                    decide(&situation, &mut held.crowd)
+                }
+                None => decide(&situation, &mut Crowd::default()),
+            }
+        };
+        let Healing { memory, action, blocked, notes: decided, crowd_notes, next, requeue_at } = healing;
         notes.extend(decided);
+        let held = held.and_then(|held| outcome.store_crowd(held));
         let host = self.host(&key.engine);
         for note in &notes {
             tell(record, &host, now, note, outcome);
+        }
+        for note in &crowd_notes {
+            tell_of_crowd(record, &host, now, note, outcome);
         }
         if !later {
             locked(&shared.blocked).insert(key.clone(), blocked);
@@ -115,7 +166,7 @@ impl Reconciler {
         }
         outcome.action = action;
         outcome.requeue_at = requeue_at;
-        Pending(Some((lock, slot, memory)))
+        Pending { memory: Some((lock, slot, memory)), crowd: held, next }
     }
 }
 
@@ -178,8 +229,25 @@ fn out_of_memory(record: &Record, died: Nanos) -> bool {
 
 fn tell(record: &Record, host: &str, now: Nanos, note: &Note, outcome: &mut Outcome) {
     let kind = note.kind.as_str();
-    let reason = note.reason.map_or(kind, |reason| reason.as_str());
     let line = format!("{kind} '{}' ({}): {}", record.name, record.key.short_id(), note.message);
+    write(line, now, note, event(record, host, kind), outcome);
+}
+
+/// What is about the policy and the engine, and not about the container that showed it.
+fn tell_of_crowd(record: &Record, host: &str, now: Nanos, note: &Note, outcome: &mut Outcome) {
+    let kind = note.kind.as_str();
+    let about = NewEvent {
+        engine: record.key.engine.to_string(),
+        host: host.to_owned(),
+        event_type: kind.to_owned(),
+        ..NewEvent::default()
+    };
+    write(format!("{kind}: {}", note.message), now, note, about, outcome);
+}
+
+fn write(line: String, now: Nanos, note: &Note, about: NewEvent, outcome: &mut Outcome) {
+    let kind = note.kind.as_str();
+    let reason = note.reason.map_or(kind, |reason| reason.as_str());
     let severity = match note.severity {
         NoteSeverity::Info => Severity::Info,
         NoteSeverity::Warning => Severity::Warning,
@@ -197,7 +265,7 @@ fn tell(record: &Record, host: &str, now: Nanos, note: &Note, outcome: &mut Outc
         message: note.message.clone(),
         severity,
         restart_count: note.restart_count,
-        ..event(record, host, kind)
+        ..about
     });
 }
 
@@ -209,7 +277,7 @@ fn seed(logical_id: &str) -> u64 {
 /// The word by which an outcome is counted.
 pub(super) const fn word(outcome: &ActionOutcome) -> &'static str {
     match outcome {
-        ActionOutcome::Succeeded => "succeeded",
+        ActionOutcome::Succeeded | ActionOutcome::Replaced { .. } => "succeeded",
         ActionOutcome::Failed { .. } => "failed",
         ActionOutcome::Lost { .. } => "lost",
         ActionOutcome::Superseded { .. } => "superseded",

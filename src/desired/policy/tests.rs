@@ -93,6 +93,7 @@ fn labels_change_the_action_and_the_stop_timeout() {
     };
     for (word, action) in [
         ("restart", HealAction::Restart),
+        ("recreate", HealAction::Recreate),
         ("stop", HealAction::Stop),
         ("notify", HealAction::Notify),
         ("none", HealAction::None),
@@ -103,7 +104,7 @@ fn labels_change_the_action_and_the_stop_timeout() {
         assert_eq!(warnings, Vec::<String>::new());
     }
     for timeout in ["-1", "10s", "", "99999999999999999999", "86401"] {
-        let (spec, warnings) = with("recreate", timeout);
+        let (spec, warnings) = with("rebuild", timeout);
         assert_eq!((spec.action, spec.escalation.len(), spec.stop_timeout), (HealAction::Restart, 2, None));
         assert_eq!(warnings.len(), 2, "{warnings:?}");
     }

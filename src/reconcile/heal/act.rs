@@ -2,34 +2,52 @@
 
 use uuid::Uuid;
 
+use super::around::Silenced;
 use super::backoff::{elapsed, is_spent, spend, wait_after};
-use super::{Healing, Intent, Quarantine, Situation, Wait};
-use crate::observed::{Container, Nanos};
+use super::{Crowd, Healing, Intent, Quarantine, Situation, Wait, step};
+use crate::observed::Nanos;
 use crate::reconcile::cause::StopHabits;
 use crate::reconcile::plan::{Action, Cause, NoteKind, Reason, Severity, Verb, earlier};
-use crate::resource::autoheal_policy::{AutohealPolicySpec, HealAction};
+use crate::resource::Duration;
+use crate::resource::autoheal_policy::{AutohealPolicySpec, Budget, HealAction};
+
+/// By whose orders: a policy's name, and its spec.
+#[derive(Clone, Copy)]
+pub(super) struct Orders<'a> {
+    pub(super) policy: &'a str,
+    pub(super) spec: &'a AutohealPolicySpec,
+}
+
+/// How long a step that touches nothing lasts at least.
+const SHORTEST_STEP: Duration = Duration::from_secs(1);
 
 /// Acts, or says why not. The order of the questions is the order in which their answers matter to a reader: our own
-/// faults, then what was decided before, then the policy, then time, then whether we may touch the engine at all.
-///
-/// Breaker, pace, silences and dependencies are further questions before time; escalation takes the place of
-/// [`AutohealPolicySpec::action`] in [`verb`].
+/// faults, then what was decided before, then the breaker, the policy, time, whose turn it is, and then whether we may touch
+/// the engine at all.
 pub(super) fn attempt(
     healing: &mut Healing,
     situation: &Situation<'_>,
-    policy: &str,
-    spec: &AutohealPolicySpec,
+    crowd: &mut Crowd,
+    orders: Orders<'_>,
     cause: Cause,
 ) {
-    healing.memory.ailing = true;
+    let (id, spec, now) = (&situation.container.key.id, orders.spec, situation.now);
+    healing.memory.ailing |= !cause.is_cascade();
     let refused = own_fault(situation)
-        .or_else(|| quarantined(healing, situation.now))
-        .map_or_else(|| verb(healing, situation.container, spec, &cause), Err)
+        .or_else(|| silenced(situation))
+        .or_else(|| quarantined(healing, now))
+        .or_else(|| missing(situation))
+        .or_else(|| crowd.broken(id, spec, now))
+        .map_or_else(|| verb(healing, situation, spec, &cause), Err)
         .and_then(|verb| in_time(healing, situation, spec, &cause).map_or(Ok(verb), Err))
+        .and_then(|verb| crowd.in_turn(id, spec, now).map_or(Ok(verb), Err))
         .and_then(|verb| hands_off(situation, verb, &cause).map_or(Ok(verb), Err));
     match refused {
         Err(wait) => healing.wait(wait),
-        Ok(verb) => commit(healing, situation, policy, spec, verb, cause),
+        Ok(verb) => {
+            let until = commit(healing, situation, orders, verb, cause);
+            crowd.give(id, until, &spec.pace, now);
+        }
     }
 }
 
@@ -39,6 +57,18 @@ fn own_fault(situation: &Situation<'_>) -> Option<Wait> {
         .map(|fault| Wait::new(Reason::OwnFault, format!("Portreeve itself is what fails: {fault}")))
 }
 
+fn silenced(situation: &Situation<'_>) -> Option<Wait> {
+    let Silenced { by, until } =
+        situation.around.silence.as_ref().filter(|silence| silence.until > situation.now)?;
+    let left = elapsed(situation.now, *until);
+    Some(Wait::new(Reason::Silenced, format!("the silence {by} covers it for another {left}")).until(*until))
+}
+
+fn missing(situation: &Situation<'_>) -> Option<Wait> {
+    let name = situation.around.missing()?;
+    Some(Wait::new(Reason::DependencyDown, format!("{name}, which it needs, is not up and healthy")))
+}
+
 fn quarantined(healing: &Healing, now: Nanos) -> Option<Wait> {
     let quarantine = healing.memory.quarantined.as_ref()?;
     let since = elapsed(quarantine.since, now);
@@ -46,16 +76,34 @@ fn quarantined(healing: &Healing, now: Nanos) -> Option<Wait> {
     Some(Wait::new(Reason::Quarantined, message))
 }
 
-/// The engine call the policy asks for.
+/// The engine call of the policy's action, or of the step that its escalation has come to.
 fn verb(
     healing: &mut Healing,
-    container: &Container,
+    situation: &Situation<'_>,
     spec: &AutohealPolicySpec,
     cause: &Cause,
 ) -> Result<Verb, Wait> {
-    let up = container.state.is_up();
+    let container = situation.container;
     let stop_timeout = spec.stop_timeout.unwrap_or(StopHabits::of(container).timeout);
-    match spec.action {
+    let orphan = situation.around.parent.as_ref().is_some_and(|parent| parent.replaced);
+    if cause.is_cascade() {
+        return match step::action(spec, 0) {
+            Some(HealAction::Notify | HealAction::None) => {
+                Err(Wait::new(Reason::ActionNone, format!("{cause}; its policy touches nothing")).quietly())
+            }
+            _ if orphan && container.auto_remove => Err(cannot_be_made_anew()),
+            _ if orphan => Ok(Verb::Recreate { stop_timeout }),
+            _ => Ok(Verb::Restart { stop_timeout }),
+        };
+    }
+    let Some(action) = step::action(spec, healing.memory.streak) else {
+        let why = format!("every step of its escalation was taken and none helped: {cause}");
+        return Err(quarantine(healing, situation, spec, Reason::EscalationExhausted, why));
+    };
+    let up = container.state.is_up();
+    match action {
+        // It cannot be started while its configuration names a container that is gone.
+        HealAction::Restart if orphan && !container.auto_remove => Ok(Verb::Recreate { stop_timeout }),
         HealAction::Restart if up => Ok(Verb::Restart { stop_timeout }),
         HealAction::Restart => Ok(Verb::Start),
         HealAction::Stop if up => Ok(Verb::Stop { stop_timeout }),
@@ -73,14 +121,37 @@ fn verb(
                     message.clone(),
                 );
             }
+            if let Some(passed) = passed(healing, situation, spec) {
+                return Err(passed);
+            }
             Err(Wait::new(Reason::NotifyOnly, message).quietly())
         }
-        HealAction::None => Err(Wait::new(Reason::ActionNone, "the policy's action is `none`").quietly()),
-        HealAction::Recreate => Err(Wait::new(
-            Reason::ActionUnavailable,
-            "this version cannot recreate a container; nothing is done",
-        )),
+        HealAction::None => Err(passed(healing, situation, spec)
+            .unwrap_or_else(|| Wait::new(Reason::ActionNone, "the policy's action is `none`").quietly())),
+        HealAction::Recreate if container.auto_remove => Err(cannot_be_made_anew()),
+        HealAction::Recreate if container.set_aside_from().is_some() => Ok(Verb::Start),
+        HealAction::Recreate => Ok(Verb::Recreate { stop_timeout }),
     }
+}
+
+fn cannot_be_made_anew() -> Wait {
+    let message = "the engine removes it when it ends (--rm), so it cannot be made anew without a loss";
+    Wait::new(Reason::ActionUnavailable, message)
+}
+
+/// Goes on to the next step of an escalation from one that touches nothing; its time is that of an attempt.
+fn passed(healing: &mut Healing, situation: &Situation<'_>, spec: &AutohealPolicySpec) -> Option<Wait> {
+    let Situation { now, seed, .. } = *situation;
+    let memory = &mut healing.memory;
+    if situation.observe || situation.read_only || !step::is_followed(spec, memory.streak) {
+        return None;
+    }
+    memory.streak = memory.streak.saturating_add(1);
+    memory.last_action = Some(now);
+    memory.told = Some(Reason::BackingOff);
+    let due = now.plus(wait_after(&spec.backoff, memory.streak, seed).max(SHORTEST_STEP));
+    let message = format!("the next step of its escalation is due in {}", elapsed(now, due));
+    Some(Wait::new(Reason::BackingOff, message).quietly().until(due))
 }
 
 /// Waits and budget. The budget is judged as of the time the wait is over: if it will be spent then, nobody needs to wait
@@ -91,12 +162,14 @@ fn in_time(
     spec: &AutohealPolicySpec,
     cause: &Cause,
 ) -> Option<Wait> {
-    let Situation { container, now, seed, .. } = *situation;
+    let Situation { now, seed, .. } = *situation;
     let memory = &healing.memory;
     let wait = wait_after(&spec.backoff, memory.streak, seed);
     let due = memory.last_action.map_or(now, |last| last.plus(wait)).max(now);
     if is_spent(&memory.spent, &spec.budget, due) {
-        return Some(quarantine(healing, &container.name, spec, cause, now));
+        let Budget { restarts, per } = spec.budget;
+        let why = format!("{restarts} attempts within {per} did not help: {cause}");
+        return Some(quarantine(healing, situation, spec, Reason::BudgetExhausted, why));
     }
     if due <= now {
         return None;
@@ -108,19 +181,19 @@ fn in_time(
 
 fn quarantine(
     healing: &mut Healing,
-    name: &str,
+    situation: &Situation<'_>,
     spec: &AutohealPolicySpec,
-    cause: &Cause,
-    now: Nanos,
+    reason: Reason,
+    why: String,
 ) -> Wait {
-    let (restarts, per) = (spec.budget.restarts, spec.budget.per);
-    let why = format!("{restarts} attempts within {per} did not help: {cause}");
+    let Situation { container, now, .. } = *situation;
+    let (name, image) = (&container.name, container.image_id.clone());
     let message =
         format!("{name} is left alone until released or healthy for {}: {why}", spec.backoff.reset_after);
-    healing.memory.quarantined = Some(Quarantine { since: now, why });
+    healing.memory.quarantined = Some(Quarantine { since: now, why, image });
     healing.memory.told = Some(Reason::Quarantined);
-    healing.note(NoteKind::Quarantined, Some(Reason::BudgetExhausted), Severity::Critical, message.clone());
-    Wait::new(Reason::BudgetExhausted, message).quietly()
+    healing.note(NoteKind::Quarantined, Some(reason), reason.severity(), message.clone());
+    Wait::new(reason, message).quietly()
 }
 
 /// Everything is decided; whether it may be done is someone else's choice.
@@ -132,23 +205,25 @@ fn hands_off(situation: &Situation<'_>, verb: Verb, cause: &Cause) -> Option<Wai
     situation.observe.then(|| Wait::new(Reason::Observing, format!("{would}; only observing")))
 }
 
-/// The attempt: counted as spent and remembered as an intent, in the same memory that is stored before the call.
+/// The attempt, and until when the engine may be at it: counted as spent and remembered as an intent, in the same memory that is stored before the call.
 fn commit(
     healing: &mut Healing,
     situation: &Situation<'_>,
-    policy: &str,
-    spec: &AutohealPolicySpec,
+    orders: Orders<'_>,
     verb: Verb,
     cause: Cause,
-) {
+) -> Nanos {
+    let Orders { policy, spec } = orders;
     let Situation { container, now, .. } = *situation;
     let memory = &mut healing.memory;
-    memory.streak = memory.streak.saturating_add(1);
+    // Who follows another one is none the worse for it; its budget bounds that all the same.
+    memory.streak = memory.streak.saturating_add(u32::from(!cause.is_cascade()));
     memory.restart_count = memory.restart_count.saturating_add(1);
     spend(&mut memory.spent, &spec.budget, now);
     memory.last_action = Some(now);
     memory.told = None;
-    let attempt = memory.streak;
+    memory.verifying = None;
+    let attempt = memory.streak.max(1);
     // The count never goes back, so that no two attempts share an id.
     let name =
         format!("portreeve/heal/{}/{}/{}", container.key.engine, container.key.id, memory.restart_count);
@@ -165,6 +240,7 @@ fn commit(
     };
     let (kind, word) = match verb {
         Verb::Restart { .. } => (NoteKind::Restarting, "restarting"),
+        Verb::Recreate { .. } => (NoteKind::Recreating, "recreating"),
         Verb::Start => (NoteKind::Restarting, "starting"),
         Verb::Stop { .. } => (NoteKind::Stopping, "stopping"),
     };
@@ -177,10 +253,18 @@ fn commit(
         started: container.started,
         state: container.state,
         attempt,
+        parent: situation
+            .around
+            .parent
+            .as_ref()
+            .filter(|parent| parent.replaced)
+            .map(|parent| parent.id.clone()),
         policy: policy.to_owned(),
         cause,
     });
-    healing.requeue_at = earlier(healing.requeue_at, Some(intent.deadline()));
+    let until = intent.deadline();
+    healing.requeue_at = earlier(healing.requeue_at, Some(until));
     healing.memory.intent = Some(intent);
     healing.note(kind, None, Severity::Warning, message);
+    until
 }

@@ -19,7 +19,7 @@ pub fn conclude(memory: &HealMemory, outcome: &ActionOutcome, now: Nanos) -> Hea
     let what = format!("attempt {} to {} {}", intent.attempt, intent.verb.as_str(), intent.name);
     memory.last_action = Some(now);
     match outcome {
-        ActionOutcome::Succeeded => {
+        ActionOutcome::Succeeded | ActionOutcome::Replaced { by: _ } => {
             intent.answer = Some(Answer::Done { at: now });
             healing.requeue_at = Some(intent.deadline());
         }

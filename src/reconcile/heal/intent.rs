@@ -2,9 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::observed::{ContainerKey, Nanos};
+use super::memory::CLOCK_ERROR;
+use crate::observed::{Container, ContainerKey, Nanos};
 use crate::reconcile::cause::MARGIN;
 use crate::reconcile::plan::{Cause, Verb};
+use crate::resource::Duration;
+
+/// How much longer it takes to make a container anew than to restart it.
+const RECREATION: Duration = Duration::from_secs(20);
 
 /// An attempt committed before its engine call; open until a new run is seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +75,11 @@ pub enum ActionOutcome {
         /// What happened, for people.
         error: String,
     },
+    /// The engine answered that it is done, and another container is there in its place.
+    Replaced {
+        /// The new one's id.
+        by: String,
+    },
     /// Nothing was sent: the look before the call found another situation, or the call could not even begin.
     Superseded {
         /// What was found, for people.
@@ -80,7 +90,23 @@ pub enum ActionOutcome {
 impl Intent {
     /// Until when the engine may still be carrying it out.
     pub fn deadline(&self) -> Nanos {
-        self.committed_at.plus(self.verb.stop_timeout()).plus(MARGIN)
+        let until = self.committed_at.plus(self.verb.stop_timeout()).plus(MARGIN);
+        if self.recreates() { until.plus(RECREATION) } else { until }
+    }
+
+    /// Whether it puts another container in the place of this one.
+    pub fn recreates(&self) -> bool {
+        match self.verb {
+            Verb::Recreate { .. } => true,
+            Verb::Restart { .. } | Verb::Start | Verb::Stop { .. } => false,
+        }
+    }
+
+    /// Whether `container` is what it put in the place of its own.
+    pub(super) fn made(&self, container: &Container) -> bool {
+        self.recreates()
+            && container.key.engine == self.container.engine
+            && container.created.plus(CLOCK_ERROR) >= self.committed_at
     }
 
     /// Whether the container may still be between stop and start, so that what is seen of it proves nothing.

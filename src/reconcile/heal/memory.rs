@@ -8,12 +8,13 @@ use crate::observed::{ContainerKey, Nanos};
 use crate::reconcile::cause::StopMarks;
 use crate::reconcile::plan::{Note, NoteKind, Reason, Severity, Verb};
 use crate::resource::Duration;
+use crate::resource::autoheal_policy::AutohealPolicySpec;
 
 use super::backoff::elapsed;
 use super::{Answer, Intent};
 
 /// How far the caller's idea of the engine's clock may be off: what an engine tells of it comes in whole seconds.
-const CLOCK_ERROR: Duration = Duration::from_secs(1);
+pub(super) const CLOCK_ERROR: Duration = Duration::from_secs(1);
 
 /// Everything a decision needs to know of the past. Survives restarts of Portreeve and the container's recreation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +47,15 @@ pub struct HealMemory {
     /// The attempt that is not settled yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub intent: Option<Intent>,
+    /// The attempt whose new run has not been seen healthy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verifying: Option<Verifying>,
+    /// StartedAt of the last run that an attempt brought about: what depends on it may have to follow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub healed: Option<Nanos>,
+    /// Logical identity of whose network it shares.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
     /// The last kill or stop of a running container (event time), and when a decision first saw it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_seen: Option<(Nanos, Nanos)>,
@@ -67,6 +77,19 @@ pub struct Run {
     pub seen: Nanos,
 }
 
+/// An attempt that brought a new run about: healed is what is healthy again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Verifying {
+    /// Its number.
+    pub attempt: u32,
+    /// When the new run was seen.
+    pub since: Nanos,
+    /// Whether it is known not to have healed.
+    #[serde(default)]
+    pub failed: bool,
+}
+
 /// Why and since when nothing is done any more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -75,6 +98,9 @@ pub struct Quarantine {
     pub since: Nanos,
     /// Why, for people.
     pub why: String,
+    /// The image it had then: another may be the cure.
+    #[serde(default)]
+    pub image: String,
 }
 
 impl HealMemory {
@@ -87,7 +113,7 @@ impl HealMemory {
             return false;
         };
         let stops = match intent.verb {
-            Verb::Restart { .. } | Verb::Stop { .. } => true,
+            Verb::Restart { .. } | Verb::Recreate { .. } | Verb::Stop { .. } => true,
             Verb::Start => false,
         };
         let until = match intent.answer {
@@ -126,11 +152,21 @@ impl HealMemory {
         self.healthy_since = None;
     }
 
+    /// Until when, at the latest, an attempt is under way or unproven.
+    pub(super) fn place(&self, spec: &AutohealPolicySpec, now: Nanos) -> Option<Nanos> {
+        if let Some(intent) = &self.intent {
+            return intent.in_progress(now).then(|| intent.deadline());
+        }
+        let verifying = self.verifying.as_ref().filter(|verifying| !verifying.failed)?;
+        Some(verifying.since.plus(spec.verify.within)).filter(|until| *until > now)
+    }
+
     /// Forgets waits and spent budget. `last_action` stays: with no streak it delays nothing.
     pub(super) fn start_afresh(&mut self) {
         self.quarantined = None;
         self.streak = 0;
         self.spent.clear();
+        self.verifying = None;
     }
 
     /// Moves every instant of ours that lies in the future to `now`: the clock stepped back since.
@@ -146,6 +182,9 @@ impl HealMemory {
             restart_count: _,
             quarantined,
             intent,
+            verifying,
+            healed: _,
+            parent: _,
             stop_seen,
             told: _,
         } = self;
@@ -154,6 +193,7 @@ impl HealMemory {
         [unhealthy_since, healthy_since, last_action].into_iter().flatten().for_each(clamp);
         spent.iter_mut().for_each(clamp);
         quarantined.iter_mut().for_each(|quarantine| clamp(&mut quarantine.since));
+        verifying.iter_mut().for_each(|verifying| clamp(&mut verifying.since));
         stop_seen.iter_mut().for_each(|(_, seen)| clamp(seen));
         if let Some(intent) = intent {
             clamp(&mut intent.committed_at);

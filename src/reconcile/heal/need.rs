@@ -23,17 +23,19 @@ pub(super) enum Need {
 /// What the container needs, by its state, its health and the marks of its stops.
 pub(super) fn of(situation: &Situation<'_>, spec: &AutohealPolicySpec, memory: &HealMemory) -> Need {
     let container = situation.container;
-    let sick = spec.triggers.unhealthy && container.health == Some(Health::Unhealthy);
+    let sick = illness(situation, spec);
     let heals_ends = spec.triggers.exited != ExitedTrigger::Never;
     let told_if =
         |tell: bool, reason: Reason, message: &str| Need::Wait(Wait { tell, ..Wait::new(reason, message) });
     match container.state {
         State::Running => up(situation, spec, memory, sick),
-        State::Paused if sick => told_if(true, Reason::Paused, "it is unhealthy, and paused"),
+        State::Paused if sick.is_some() => told_if(true, Reason::Paused, "it is unhealthy, and paused"),
         State::Paused => Need::Nothing,
-        State::Restarting => {
-            told_if(heals_ends || sick, Reason::Restarting, "the engine is restarting it by its own policy")
-        }
+        State::Restarting => told_if(
+            heals_ends || sick.is_some(),
+            Reason::Restarting,
+            "the engine is restarting it by its own policy",
+        ),
         State::Removing => told_if(false, Reason::Removing, "the engine is removing it"),
         State::Dead => told_if(
             heals_ends || memory.ailing,
@@ -44,23 +46,31 @@ pub(super) fn of(situation: &Situation<'_>, spec: &AutohealPolicySpec, memory: &
     }
 }
 
-fn up(situation: &Situation<'_>, spec: &AutohealPolicySpec, memory: &HealMemory, sick: bool) -> Need {
+/// What is wrong with a container that is up, by those whom the policy listens to.
+fn illness(situation: &Situation<'_>, spec: &AutohealPolicySpec) -> Option<Cause> {
+    let container = situation.container;
+    if spec.triggers.unhealthy && container.health == Some(Health::Unhealthy) {
+        let output = one_line(container.health_output.as_deref().unwrap_or_default());
+        return Some(Cause::Unhealthy { output });
+    }
+    let outside = situation.heeded(spec).filter(|outside| outside.health == Health::Unhealthy)?;
+    Some(Cause::Reported { by: one_line(outside.by), why: one_line(outside.why) })
+}
+
+fn up(
+    situation: &Situation<'_>,
+    spec: &AutohealPolicySpec,
+    memory: &HealMemory,
+    sick: Option<Cause>,
+) -> Need {
     let Situation { container, now, .. } = *situation;
     if let Some(intent) = &memory.intent {
         return in_progress(intent);
     }
-    if container.health == Some(Health::Starting) {
-        return Need::Wait(Wait::new(Reason::Starting, "its health check has not spoken yet").quietly());
-    }
-    if !sick {
-        return match container.health {
-            Some(Health::Unhealthy) => Need::Wait(
-                Wait::new(Reason::TriggerOff, "it is unhealthy; the policy's trigger `unhealthy` is off")
-                    .quietly(),
-            ),
-            Some(Health::Healthy | Health::Starting) | None => Need::Nothing,
-        };
-    }
+    let quietly = |reason: Reason, message: &str| Wait::new(reason, message).quietly();
+    // A start in the future is the engine's clock or a step of ours: then the grace counts from when we saw the run.
+    let run =
+        memory.run.as_ref().map_or(now, |run| run.started.map_or(run.seen, |started| started.min(run.seen)));
     let blocked = |reason: Reason, message: &str, until: Nanos| {
         (until > now).then(|| Need::Wait(Wait::new(reason, message).until(until)))
     };
@@ -68,9 +78,25 @@ fn up(situation: &Situation<'_>, spec: &AutohealPolicySpec, memory: &HealMemory,
         let until = seen.plus(StopHabits::of(container).timeout).plus(MARGIN);
         blocked(Reason::StopInProgress, "it is being stopped or killed", until)
     });
-    // A start in the future is the engine's clock or a step of ours: then the grace counts from when we saw the run.
-    let run =
-        memory.run.as_ref().map_or(now, |run| run.started.map_or(run.seen, |started| started.min(run.seen)));
+    let sick = match (container.health, sick) {
+        (Some(Health::Starting), _) => {
+            let silent = quietly(Reason::Starting, "its health check has not spoken yet");
+            match verified_by(container, spec, memory, run) {
+                Some(by) if by <= now => Cause::NotVerified { within: spec.verify.within },
+                Some(by) => return Need::Wait(silent.until(by)),
+                None => return Need::Wait(silent),
+            }
+        }
+        (_, Some(cause)) => cause,
+        (Some(Health::Unhealthy), None) => {
+            let message = "it is unhealthy; the policy's trigger `unhealthy` is off";
+            return Need::Wait(quietly(Reason::TriggerOff, message));
+        }
+        (Some(Health::Healthy) | None, None) => {
+            let cause = situation.around.cascade(container, &spec.cascade);
+            return cause.map_or(Need::Nothing, |cause| stop.unwrap_or(Need::Heal(cause)));
+        }
+    };
     let grace =
         || blocked(Reason::Starting, "it is unhealthy, within its start grace", run.plus(spec.start_grace));
     let patience = || {
@@ -78,11 +104,20 @@ fn up(situation: &Situation<'_>, spec: &AutohealPolicySpec, memory: &HealMemory,
         let message = format!("it must be unhealthy for {} first", spec.min_unhealthy);
         blocked(Reason::NotUnhealthyLongEnough, &message, since.plus(spec.min_unhealthy))
     };
-    stop.or_else(grace).or_else(patience).unwrap_or_else(|| {
-        Need::Heal(Cause::Unhealthy {
-            output: one_line(container.health_output.as_deref().unwrap_or_default()),
-        })
-    })
+    stop.or_else(grace).or_else(patience).unwrap_or(Need::Heal(sick))
+}
+
+/// When the health check of a run that an attempt brought about must have spoken. Nothing bounds how long any other run may
+/// start; and this one has the time that the check itself grants it.
+fn verified_by(
+    container: &Container,
+    spec: &AutohealPolicySpec,
+    memory: &HealMemory,
+    run: Nanos,
+) -> Option<Nanos> {
+    let verifying = memory.verifying.as_ref().filter(|_| spec.triggers.unhealthy)?;
+    let granted = run.plus(container.start_period.unwrap_or(Duration::ZERO));
+    Some(verifying.since.plus(spec.verify.within).max(granted))
 }
 
 fn down(situation: &Situation<'_>, spec: &AutohealPolicySpec, memory: &HealMemory) -> Need {
@@ -129,7 +164,7 @@ fn down(situation: &Situation<'_>, spec: &AutohealPolicySpec, memory: &HealMemor
             Need::Wait(Wait::new(Reason::Starting, "it has been started since; looking again").quietly())
         }
         StopCause::Unseen => Need::Wait(unseen(container, now, wanted)),
-        StopCause::Crash { exit_code, oom } => crashed(container, spec, exit_code, oom),
+        StopCause::Crash { exit_code, oom } => crashed(container, spec, memory, exit_code, oom),
     }
 }
 
@@ -167,9 +202,11 @@ fn left_down(container: &Container, intent: &Intent, cause: StopCause) -> bool {
             _,
         )
         | (_, Verb::Stop { .. }) => false,
+        // Its other name says who stopped it.
+        (_, Verb::Recreate { .. }) if container.set_aside_from().is_some() => true,
         // It was down and ours to start when this was committed, and still is.
         (StopCause::Ours { .. } | StopCause::Crash { .. } | StopCause::Unseen, Verb::Start) => true,
-        (StopCause::Ours { completed: true }, Verb::Restart { .. }) => {
+        (StopCause::Ours { completed: true }, Verb::Restart { .. } | Verb::Recreate { .. }) => {
             let carried_out = match intent.answer {
                 Some(Answer::Done { .. } | Answer::Lost { .. }) => true,
                 None | Some(Answer::Failed { .. }) => false,
@@ -178,7 +215,7 @@ fn left_down(container: &Container, intent: &Intent, cause: StopCause) -> bool {
         }
         (
             StopCause::Ours { completed: false } | StopCause::Crash { .. } | StopCause::Unseen,
-            Verb::Restart { .. },
+            Verb::Restart { .. } | Verb::Recreate { .. },
         ) => start_failed,
     }
 }
@@ -193,13 +230,24 @@ fn unseen(container: &Container, now: Nanos, wanted: bool) -> Wait {
     }
 }
 
-fn crashed(container: &Container, spec: &AutohealPolicySpec, exit_code: i64, oom: bool) -> Need {
+fn crashed(
+    container: &Container,
+    spec: &AutohealPolicySpec,
+    memory: &HealMemory,
+    exit_code: i64,
+    oom: bool,
+) -> Need {
+    // A run of our making that fails before it was ever healthy is no better than one that could not start.
+    let ours = memory.verifying.as_ref().is_some_and(|verifying| {
+        let ended = container.finished.unwrap_or(verifying.since);
+        exit_code != 0 && ended <= verifying.since.plus(spec.verify.within)
+    });
     let wanted = match spec.triggers.exited {
         ExitedTrigger::Never => false,
         ExitedTrigger::OnFailure => exit_code != 0,
         ExitedTrigger::Always => true,
     };
-    if !wanted {
+    if !wanted && !ours {
         let message =
             format!("it exited with code {exit_code}; the policy's trigger `exited` does not cover it");
         return Need::Wait(Wait::new(Reason::TriggerOff, message).quietly());

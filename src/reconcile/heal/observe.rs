@@ -1,7 +1,7 @@
 //! What a look at the container teaches: a new run, its health, an attempt settled, a lasting recovery.
 
 use super::backoff::elapsed;
-use super::{Answer, HealMemory, Healing, Intent, Run, Situation};
+use super::{Answer, HealMemory, Healing, Intent, Run, Situation, Verifying};
 use crate::observed::{Container, Health, Nanos, State};
 use crate::reconcile::plan::{NoteKind, Reason, Severity, Verb};
 use crate::resource::autoheal_policy::AutohealPolicySpec;
@@ -14,8 +14,8 @@ enum Verdict {
 }
 
 impl Verdict {
-    fn of(container: &Container) -> Self {
-        match (container.state, container.health) {
+    fn of(state: State, health: Option<Health>) -> Self {
+        match (state, health) {
             (State::Running, None | Some(Health::Healthy)) => Self::Healthy,
             (State::Running, Some(Health::Unhealthy)) => Self::Unhealthy,
             (State::Running, Some(Health::Starting)) => Self::Neither,
@@ -37,6 +37,11 @@ pub(super) fn take_in(healing: &mut Healing, situation: &Situation<'_>, spec: &A
     let Situation { container, marks, now, .. } = *situation;
     settle_intent(healing, container, now);
     let memory = &mut healing.memory;
+    match (&situation.around.parent, super::around::parent_id(container)) {
+        (Some(parent), _) => memory.parent = Some(parent.identity.clone()),
+        (None, Some(_)) => {}
+        (None, None) => memory.parent = None,
+    }
     let same_run = memory
         .run
         .as_ref()
@@ -45,21 +50,30 @@ pub(super) fn take_in(healing: &mut Healing, situation: &Situation<'_>, spec: &A
         memory.run = Some(Run { container: container.key.id.clone(), started: container.started, seen: now });
         memory.unhealthy_since = None;
         memory.healthy_since = None;
+        another_image(healing, container);
     }
+    let memory = &mut healing.memory;
     memory.stop_seen = marks.being_stopped().filter(|_| container.state.is_up()).map(|at| {
         // Counted from when we saw it, not from the event's time: a clock of the engine that is behind would end it early.
         memory.stop_seen.filter(|(known, _)| *known == at).unwrap_or((at, now))
     });
-    match Verdict::of(container) {
+    match Verdict::of(container.state, situation.health(spec)) {
         Verdict::Healthy => {
             memory.unhealthy_since = None;
+            memory.verifying = None;
             memory.healthy_since.get_or_insert(now);
             healthy(healing, container, spec, now);
         }
         Verdict::Unhealthy => {
             memory.healthy_since = None;
-            memory.unhealthy_since.get_or_insert(now);
-            memory.ailing |= spec.triggers.unhealthy;
+            let outside = situation.heeded(spec).filter(|outside| outside.health == Health::Unhealthy);
+            let since = outside.map_or(now, |outside| outside.since.min(now));
+            memory.unhealthy_since.get_or_insert(since);
+            let counts = outside.is_some() || spec.triggers.unhealthy;
+            memory.ailing |= counts;
+            if counts {
+                not_healed(healing, container, now);
+            }
         }
         Verdict::Neither => {
             memory.healthy_since = None;
@@ -68,12 +82,45 @@ pub(super) fn take_in(healing: &mut Healing, situation: &Situation<'_>, spec: &A
     }
 }
 
+/// A container made anew from another image starts afresh: the image may be the cure.
+fn another_image(healing: &mut Healing, container: &Container) {
+    let before = healing.memory.quarantined.as_ref().map(|quarantine| quarantine.image.as_str());
+    if before.is_some_and(|image| !image.is_empty() && image != container.image_id) {
+        healing.memory.start_afresh();
+        healing.memory.told = None;
+        let message = format!("{} has another image: no longer quarantined", container.name);
+        healing.note(NoteKind::Released, None, Severity::Info, message);
+    }
+}
+
+/// The run that an attempt brought about is sick, too.
+fn not_healed(healing: &mut Healing, container: &Container, now: Nanos) {
+    let Some(verifying) = healing.memory.verifying.as_mut().filter(|verifying| !verifying.failed) else {
+        return;
+    };
+    verifying.failed = true;
+    let (attempt, after) = (verifying.attempt, elapsed(verifying.since, now));
+    let message = format!("attempt {attempt} did not heal {}: unhealthy again after {after}", container.name);
+    healing.note(NoteKind::NotHealed, None, Severity::Warning, message);
+}
+
 /// Closes the open intent when a new run is seen, when the attempt did not happen, or when it is not about this
 /// container any more. One whose container is down stays open: it says that the container is ours to start.
 fn settle_intent(healing: &mut Healing, container: &Container, now: Nanos) {
     let Some(intent) = healing.memory.intent.take() else { return };
     let Intent { verb, attempt, cause, name, .. } = &intent;
     let word = verb.as_str();
+    if intent.made(container) && intent.container != container.key {
+        if container.started.is_none() {
+            healing.memory.intent = Some(intent);
+            return;
+        }
+        let message = format!("{name} was made anew by attempt {attempt}, because {cause}");
+        healing.memory.healed = container.started;
+        healing.memory.verifying = Some(Verifying { attempt: *attempt, since: now, failed: false });
+        healing.note(NoteKind::Restarted, None, Severity::Info, message);
+        return;
+    }
     if intent.container != container.key {
         let message = format!("{name} was replaced during attempt {attempt} to {word} it");
         healing.note(NoteKind::Skipped, Some(Reason::Replaced), Reason::Replaced.severity(), message);
@@ -81,12 +128,14 @@ fn settle_intent(healing: &mut Healing, container: &Container, now: Nanos) {
     }
     if container.started != intent.started_before {
         let message = format!("{name} runs anew after attempt {attempt} to {word} it because {cause}");
+        healing.memory.healed = container.started;
+        healing.memory.verifying = Some(Verifying { attempt: *attempt, since: now, failed: false });
         healing.note(NoteKind::Restarted, None, Severity::Info, message);
         return;
     }
     let leaves_down = match verb {
         Verb::Stop { .. } => true,
-        Verb::Restart { .. } | Verb::Start => false,
+        Verb::Restart { .. } | Verb::Recreate { .. } | Verb::Start => false,
     };
     match container.state {
         State::Exited | State::Created | State::Dead if leaves_down => {

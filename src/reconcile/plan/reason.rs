@@ -14,8 +14,18 @@ pub enum Reason {
     BackingOff,
     /// The budget is spent; said once, when the container is quarantined.
     BudgetExhausted,
+    /// Every step of the escalation was taken; said once, when the container is quarantined.
+    EscalationExhausted,
     /// The budget was spent earlier and nobody released it.
     Quarantined,
+    /// Many containers are sick at once: none is healed.
+    BreakerOpen,
+    /// Others are being healed, or the engine was given as many attempts as its pace allows.
+    Paced,
+    /// A silence covers it.
+    Silenced,
+    /// What it depends on is down: healing it would not help.
+    DependencyDown,
     /// Someone stopped or killed it, and did not start it since.
     StoppedByHand,
     /// Our policy's `stop` stopped it.
@@ -74,7 +84,12 @@ impl Reason {
         match self {
             Self::BackingOff => "BackingOff",
             Self::BudgetExhausted => "BudgetExhausted",
+            Self::EscalationExhausted => "EscalationExhausted",
             Self::Quarantined => "Quarantined",
+            Self::BreakerOpen => "BreakerOpen",
+            Self::Paced => "Paced",
+            Self::Silenced => "Silenced",
+            Self::DependencyDown => "DependencyDown",
             Self::StoppedByHand => "StoppedByHand",
             Self::StoppedByPolicy => "StoppedByPolicy",
             Self::EngineShutdown => "EngineShutdown",
@@ -106,7 +121,7 @@ impl Reason {
     /// How much a refusal for this reason matters: those that end only when someone acts are warnings.
     pub const fn severity(self) -> Severity {
         match self {
-            Self::BudgetExhausted => Severity::Critical,
+            Self::BreakerOpen | Self::BudgetExhausted | Self::EscalationExhausted => Severity::Critical,
             Self::StopCauseUnknown
             | Self::Dead
             | Self::EngineUnreachable
@@ -115,6 +130,9 @@ impl Reason {
             // The quarantine itself was told as critical when it began.
             Self::Quarantined
             | Self::BackingOff
+            | Self::Silenced
+            | Self::DependencyDown
+            | Self::Paced
             | Self::StoppedByHand
             | Self::StoppedByPolicy
             | Self::EngineShutdown

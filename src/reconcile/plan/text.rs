@@ -42,9 +42,10 @@ impl Plan {
 }
 
 fn render_action(text: &mut String, action: &Action, now: Nanos) {
-    let Action { intent: _, verb, container, name, started, state, attempt, policy, cause } = action;
+    let Action { intent: _, verb, container, name, started, state, attempt, parent: _, policy, cause } =
+        action;
     let timeout = match verb {
-        Verb::Restart { stop_timeout } | Verb::Stop { stop_timeout } => {
+        Verb::Restart { stop_timeout } | Verb::Recreate { stop_timeout } | Verb::Stop { stop_timeout } => {
             format!(", stop timeout {stop_timeout}")
         }
         Verb::Start => String::new(),

@@ -4,6 +4,8 @@ use super::Simulation;
 use super::world::{Asked, DownBy, Event, SECOND};
 use crate::observed::{Health, State};
 use crate::reconcile::cause::{Fact, StopMarks};
+use crate::reconcile::heal::around::Silenced;
+use crate::resource::Duration;
 
 impl Simulation {
     /// Something happens, or nothing.
@@ -59,6 +61,7 @@ impl Simulation {
                 "unpause"
             }
             79 if free => {
+                self.portreeve.crowd.leave(&self.world.container.key.id);
                 self.world.recreate();
                 self.portreeve.marks = StopMarks::default();
                 "recreated"
@@ -92,6 +95,15 @@ impl Simulation {
                     self.afresh = self.world.time;
                 }
                 "release"
+            }
+            91..=92 => {
+                self.around.down = self.around.down.is_none().then(|| "db".to_owned());
+                "its dependency goes down, or comes back"
+            }
+            93 => {
+                let until = self.now().plus(Duration::from_secs(self.dice.roll(7200)));
+                self.around.silence = Some(Silenced { by: "backup".to_owned(), until });
+                "a silence begins"
             }
             _ => return,
         };

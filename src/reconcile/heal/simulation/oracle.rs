@@ -12,7 +12,8 @@ impl Simulation {
     pub(super) fn judge_patience(&self) {
         let World { container, call, time, .. } = &self.world;
         let sick = container.state == State::Running && container.health == Some(Health::Unhealthy);
-        let free = self.connected() && call.is_none() && !self.is_own && !self.observe;
+        let ours = self.selected && !self.is_own && !self.observe && !self.hushed();
+        let free = self.connected() && call.is_none() && ours;
         let spec = &self.spec;
         let waits = [spec.backoff.max, spec.start_grace, spec.min_unhealthy, Duration::from_secs(60)];
         let longest: i64 = waits.iter().map(|wait| wait.as_nanos()).sum();
@@ -20,25 +21,41 @@ impl Simulation {
         self.hold(!sick || !free || patient, "a sick container is never healed");
     }
 
+    fn hushed(&self) -> bool {
+        let silence = self.around.silence.as_ref();
+        self.around.down.is_some() || silence.is_some_and(|silence| silence.until > self.now())
+    }
+
     /// The oracle: every sentence of the invariant, by the truth of the world.
     pub(super) fn judge(&mut self, action: &Action) {
         let cause = match action.cause {
             Cause::Unhealthy { .. } => "unhealthy",
+            Cause::Reported { .. } => "reported",
+            Cause::NotVerified { .. } => "not verified",
+            Cause::ParentRestarted { .. }
+            | Cause::ParentReplaced { .. }
+            | Cause::DependencyRestarted { .. } => "cascade",
             Cause::Exited { .. } => "exited",
             Cause::LeftDown { .. } => "left down",
         };
         self.heard.insert(format!("{} {cause}", action.verb.as_str()));
         let World { container, call, down_by, time, .. } = &self.world;
         self.hold(!self.is_own && !self.observe && self.connected(), "acted with its hands tied");
+        self.hold(self.selected, "acted on what no policy selects");
+        self.hold(!self.hushed(), "acted under a silence, or while a dependency was down");
         self.hold(call.is_none(), "acted while the engine was stopping or starting the container");
         self.hold(
             action.container == container.key && action.started == container.started,
             "acted on another run",
         );
         match action.verb {
-            Verb::Restart { .. } | Verb::Stop { .. } => {
-                let sick = container.state == State::Running && container.health == Some(Health::Unhealthy);
-                self.hold(sick, "acted on a container that is not unhealthy and running");
+            Verb::Restart { .. } | Verb::Recreate { .. } | Verb::Stop { .. } => {
+                let up = container.state == State::Running;
+                let sick = container.health == Some(Health::Unhealthy);
+                let within = self.spec.verify.within.as_nanos();
+                let silent = container.health == Some(Health::Starting)
+                    && self.acted.last().is_some_and(|acted| time - acted >= within);
+                self.hold(up && (sick || silent), "acted on a container that is not unhealthy and running");
                 let grace = self.spec.start_grace.as_nanos();
                 self.hold(time - self.world.started_at + SECOND / 2 >= grace, "acted within the start grace");
             }
@@ -63,5 +80,7 @@ impl Simulation {
         let window = self.spec.budget.per.as_nanos();
         let counted = recent.iter().filter(|at| **at + window > *time).count();
         self.hold(counted < self.spec.budget.restarts as usize, "over the budget");
+        let steps = self.spec.escalation.len();
+        self.hold(steps == 0 || recent.len() < steps, "beyond the last step of the escalation");
     }
 }

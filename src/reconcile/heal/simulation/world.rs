@@ -86,10 +86,12 @@ impl World {
             key: ContainerKey::new("local", "0".repeat(64)),
             name: "web".into(),
             image: "web".into(),
+            image_id: String::new(),
             labels: BTreeMap::new(),
             state: State::Created,
             health: None,
             health_output: None,
+            start_period: None,
             created: Nanos(0),
             started: None,
             finished: None,
@@ -200,7 +202,10 @@ impl World {
             Asked::HandStop => (false, false, false, DownBy::Hand),
             Asked::HandRestart => (true, false, false, DownBy::Hand),
             Asked::Us { verb, start_fails, stop_fails } => match verb {
-                Verb::Restart { .. } | Verb::Start => (true, start_fails, stop_fails, DownBy::Us),
+                // The model has no successors: for all that matters here, one is a restart.
+                Verb::Restart { .. } | Verb::Recreate { .. } | Verb::Start => {
+                    (true, start_fails, stop_fails, DownBy::Us)
+                }
                 Verb::Stop { .. } => (false, false, stop_fails, DownBy::Us),
             },
         };

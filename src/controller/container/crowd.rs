@@ -1,0 +1,94 @@
+//! The crowd that a container is decided in: held from the decision to the commit, where what is stored of it changed.
+
+use std::sync::Arc;
+
+use tokio::sync::OwnedMutexGuard;
+
+use super::{Outcome, Reconciler};
+use crate::controller::queue::Work;
+use crate::controller::shared::locked;
+use crate::observed::{ContainerKey, Nanos};
+use crate::reconcile::heal::{Crowd, Kept};
+
+/// A crowd in the hands of one decision. What the decision changed of it is taken back unless it was committed.
+pub(super) struct Held {
+    pub crowd: OwnedMutexGuard<Crowd>,
+    engine: Arc<str>,
+    policy: String,
+    before: Option<Kept>,
+}
+
+impl Held {
+    /// What is to be stored, if anything changed: under which key, and the document.
+    pub(super) fn changed(&self) -> Option<(String, String)> {
+        if self.before.as_ref() == Some(&self.crowd.kept) {
+            return None;
+        }
+        let document = serde_json::to_string(&self.crowd.kept).ok()?;
+        Some((super::super::shared::crowd_key(&self.engine, &self.policy), document))
+    }
+
+    /// It is committed.
+    pub(super) fn keep(&mut self) {
+        self.before = None;
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(before) = self.before.take() {
+            self.crowd.kept = before;
+        }
+    }
+}
+
+impl Reconciler {
+    /// Has the container leave the crowd that it was in, unless that is its policy's; whoever waited for it is woken.
+    pub(super) async fn leave_crowd(&self, key: &ContainerKey, policy: Option<&str>, now: Nanos) {
+        let shared = &*self.shared;
+        let was = {
+            let mut of = locked(&shared.crowd_of);
+            match policy {
+                Some(policy) if of.get(key).is_some_and(|was| was == policy) => None,
+                Some(policy) => of.insert(key.clone(), policy.to_owned()),
+                None => of.remove(key),
+            }
+        };
+        let Some(was) = was else { return };
+        let slot = shared.crowd(&key.engine, &was);
+        let mut crowd = slot.lock().await;
+        crowd.leave(&key.id);
+        if let Some(spec) = shared.desired.load().policies.get(&was) {
+            self.wake(&key.engine, crowd.next(spec, now));
+        }
+    }
+
+    /// The crowd of a policy on an engine.
+    pub(super) async fn hold_crowd(&self, engine: &Arc<str>, policy: &str) -> Held {
+        let crowd = self.shared.crowd(engine, policy).lock_owned().await;
+        let before = Some(crowd.kept.clone());
+        Held { crowd, engine: engine.clone(), policy: policy.to_owned(), before }
+    }
+
+    /// Has containers of an engine decided again.
+    pub(super) fn wake(&self, engine: &Arc<str>, ids: Vec<Arc<str>>) {
+        for id in ids {
+            self.shared.queue.add(&ContainerKey::new(engine.clone(), id), Work::default());
+        }
+    }
+
+    /// The crowd as it is told of, once the commit is done.
+    pub(super) fn show_crowd(&self, held: &Held) {
+        let key = (held.engine.clone(), held.policy.clone());
+        locked(&self.shared.breakers).insert(key, held.crowd.is_open());
+    }
+}
+
+impl Outcome {
+    /// Stores a crowd with the rest, if what is stored of it changed; else lets go of it.
+    pub(super) fn store_crowd(&mut self, held: Held) -> Option<Held> {
+        let (key, document) = held.changed()?;
+        self.changes.healing.push((key, Some(document)));
+        Some(held)
+    }
+}

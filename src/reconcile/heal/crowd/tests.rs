@@ -1,0 +1,191 @@
+use super::*;
+use crate::resource::Duration;
+use crate::resource::autoheal_policy::Breaker as Rules;
+
+fn at(second: i64) -> Nanos {
+    Nanos(1_700_000_000_000_000_000 + second * 1_000_000_000)
+}
+
+fn id(number: usize) -> Arc<str> {
+    format!("{number:03}").into()
+}
+
+/// A crowd and who asks in it.
+struct Scene {
+    crowd: Crowd,
+    spec: AutohealPolicySpec,
+    turns: Vec<&'static str>,
+}
+
+impl Scene {
+    fn of(targets: usize, spec: AutohealPolicySpec) -> Self {
+        let mut scene = Self { crowd: Crowd::default(), spec, turns: vec![] };
+        (0..targets).for_each(|number| scene.enter(number, Standing::Well, None, -60));
+        scene
+    }
+
+    fn enter(&mut self, number: usize, standing: Standing, place: Option<i64>, second: i64) {
+        let turn = self.crowd.enter(&id(number), standing, place.map(at), &self.spec, at(second));
+        self.turns.extend(turn.map(|turn| match turn {
+            Turn::Opened(..) => "opened",
+            Turn::Closed(..) => "closed",
+        }));
+    }
+
+    /// A sick container asks to be healed; `None`: it is, and its attempt holds its place for a minute.
+    fn ask(&mut self, number: usize, second: i64) -> Option<Reason> {
+        self.enter(number, Standing::Sick, None, second);
+        let (crowd, spec, now) = (&mut self.crowd, &self.spec, at(second));
+        let wait = crowd.broken(&id(number), spec, now).or_else(|| crowd.in_turn(&id(number), spec, now));
+        if wait.is_none() {
+            crowd.give(&id(number), at(second + 60), &spec.pace, now);
+        }
+        wait.map(|wait| wait.reason)
+    }
+
+    fn next(&self, second: i64) -> Vec<Arc<str>> {
+        self.crowd.next(&self.spec, at(second))
+    }
+}
+
+#[test]
+fn of_a_hundred_that_turn_sick_one_after_the_other_three_are_tried_and_one_thing_is_told() {
+    let mut scene = Scene::of(100, AutohealPolicySpec::default());
+    let healed = (0..100).filter(|number| scene.ask(*number, 1).is_none()).count();
+    assert_eq!((healed, scene.turns.as_slice()), (3, ["opened"].as_slice()));
+    assert_eq!(scene.ask(7, 2), Some(Reason::BreakerOpen));
+    assert_eq!(scene.next(2), Vec::<Arc<str>>::new());
+}
+
+#[test]
+fn a_few_sick_among_many_are_healed_three_at_a_time() {
+    let mut scene = Scene::of(100, AutohealPolicySpec::default());
+    let answers: Vec<_> = (0..5).map(|number| scene.ask(number, 1)).collect();
+    assert_eq!(answers, [None, None, None, Some(Reason::Paced), Some(Reason::Paced)]);
+    assert!(scene.next(1).is_empty());
+    scene.enter(1, Standing::Well, None, 2);
+    assert_eq!(scene.next(2), [id(3)]);
+    assert_eq!([scene.ask(3, 2), scene.ask(4, 2)], [None, Some(Reason::Paced)]);
+    assert!(scene.turns.is_empty());
+}
+
+#[test]
+fn an_attempt_nobody_hears_of_again_holds_its_place_for_its_time_only() {
+    let mut scene = Scene::of(100, AutohealPolicySpec::default());
+    for number in 0..4 {
+        scene.ask(number, 1);
+    }
+    assert_eq!([scene.ask(3, 60), scene.ask(3, 61)], [Some(Reason::Paced), None]);
+}
+
+#[test]
+fn the_pace_counts_attempts_whatever_came_of_them() {
+    let spec = AutohealPolicySpec {
+        pace: Pace { restarts: 2, per: Duration::from_secs(60) },
+        ..AutohealPolicySpec::default()
+    };
+    let mut scene = Scene::of(100, spec);
+    assert_eq!([scene.ask(0, 0), scene.ask(1, 30)], [None, None]);
+    (0..2).for_each(|number| scene.enter(number, Standing::Well, None, 31));
+    assert_eq!([scene.ask(2, 32), scene.ask(2, 59)], [Some(Reason::Paced); 2]);
+    let wait = scene.crowd.in_turn(&id(2), &scene.spec, at(59)).and_then(|wait| wait.until);
+    assert_eq!((wait, scene.ask(2, 60)), (Some(at(60)), None));
+    scene.enter(2, Standing::Well, None, 61);
+    assert_eq!([scene.ask(3, 89), scene.ask(3, 90)], [Some(Reason::Paced), None]);
+}
+
+#[test]
+fn what_calms_down_by_itself_closes_the_breaker_after_a_while() {
+    let mut scene = Scene::of(4, AutohealPolicySpec::default());
+    assert_eq!([scene.ask(0, 0), scene.ask(1, 0)], [None, Some(Reason::BreakerOpen)]);
+    (0..2).for_each(|number| scene.enter(number, Standing::Well, None, 5));
+    assert_eq!(scene.crowd.due(), Some(at(15)));
+    scene.enter(1, Standing::Sick, None, 6);
+    scene.enter(0, Standing::Sick, None, 7);
+    assert_eq!(scene.crowd.due(), None, "it was not calm");
+    (0..2).for_each(|number| scene.enter(number, Standing::Well, None, 8));
+    scene.enter(0, Standing::Well, None, 17);
+    assert!(scene.crowd.is_open());
+    scene.enter(0, Standing::Well, None, 18);
+    assert_eq!(scene.turns, ["opened", "closed"]);
+}
+
+#[test]
+fn after_a_rest_one_is_tried_and_the_others_follow_only_if_it_is_healed() {
+    let mut scene = Scene::of(4, AutohealPolicySpec::default());
+    for number in 0..4 {
+        scene.ask(number, 0);
+    }
+    scene.enter(0, Standing::Sick, None, 1);
+    assert_eq!([scene.ask(0, 299), scene.ask(0, 300)], [Some(Reason::BreakerOpen), None]);
+    assert_eq!([scene.ask(1, 301), scene.ask(2, 301)], [Some(Reason::Paced); 2]);
+    scene.enter(0, Standing::Sick, None, 310);
+    assert_eq!(scene.ask(1, 311), Some(Reason::BreakerOpen), "the one that was tried is sick again");
+    assert_eq!([scene.ask(1, 609), scene.ask(1, 610)], [Some(Reason::BreakerOpen), None]);
+    scene.enter(1, Standing::Well, None, 620);
+    assert_eq!([scene.ask(2, 621), scene.ask(3, 621)], [None, Some(Reason::Paced)]);
+    scene.enter(2, Standing::Well, None, 630);
+    assert_eq!(scene.ask(3, 631), None);
+    scene.enter(3, Standing::Well, None, 640);
+    scene.enter(0, Standing::Well, None, 641);
+    assert_eq!(scene.turns, ["opened", "closed"], "one story, told once");
+}
+
+#[test]
+fn without_one_by_one_nothing_is_tried_before_it_is_calm() {
+    let breaker = Rules { resume_one_by_one: false, ..Rules::default() };
+    let mut scene = Scene::of(4, AutohealPolicySpec { breaker, ..AutohealPolicySpec::default() });
+    for number in 0..4 {
+        scene.ask(number, 0);
+    }
+    assert_eq!(scene.ask(1, 86_400), Some(Reason::BreakerOpen));
+}
+
+#[test]
+fn few_targets_and_policies_that_touch_nothing_have_no_breaker() {
+    let mut scene = Scene::of(2, AutohealPolicySpec::default());
+    assert_eq!([scene.ask(0, 0), scene.ask(1, 0)], [None, None]);
+    let action = crate::resource::autoheal_policy::HealAction::Notify;
+    let mut scene = Scene::of(4, AutohealPolicySpec { action, ..AutohealPolicySpec::default() });
+    (0..4).for_each(|number| scene.enter(number, Standing::Sick, None, 0));
+    assert!(scene.turns.is_empty());
+}
+
+#[test]
+fn a_restart_of_portreeve_neither_closes_the_breaker_nor_gives_attempts_anew() {
+    let mut scene = Scene::of(100, AutohealPolicySpec::default());
+    for number in 0..100 {
+        scene.ask(number, 0);
+    }
+    let text = serde_json::to_string(&scene.crowd.kept).unwrap_or_default();
+    scene.crowd = Crowd::of(serde_json::from_str(&text).unwrap_or_default());
+    // Whoever is looked at first may be one of the few that are well.
+    scene.enter(99, Standing::Well, None, 3);
+    (0..90).for_each(|number| assert_eq!(scene.ask(number, 4), Some(Reason::BreakerOpen)));
+    assert_eq!((scene.turns.len(), scene.crowd.due()), (1, None));
+}
+
+#[test]
+fn a_clock_that_stepped_back_holds_nothing_back_for_longer_than_before() {
+    let mut scene = Scene::of(4, AutohealPolicySpec::default());
+    for number in 0..4 {
+        scene.ask(number, 0);
+    }
+    assert_eq!(scene.ask(1, -7200), Some(Reason::BreakerOpen));
+    scene.crowd.leave(&id(0));
+    assert_eq!([scene.ask(1, -6901), scene.ask(1, -6900)], [Some(Reason::BreakerOpen), None]);
+}
+
+#[test]
+fn after_a_start_nothing_is_made_of_the_first_few_that_are_seen() {
+    let mut scene = Scene::of(0, AutohealPolicySpec::default());
+    assert_eq!([0, 1, 2, 3].map(|number| scene.ask(number, 0)), [None, None, None, Some(Reason::Paced)]);
+    assert_eq!((scene.turns.len(), scene.crowd.due()), (0, Some(at(10))));
+    (10..14).for_each(|number| scene.enter(number, Standing::Well, None, 1));
+    assert_eq!(scene.crowd.due(), Some(at(10)), "four of eight");
+    scene.enter(14, Standing::Well, None, 2);
+    assert_eq!(scene.crowd.due(), None, "four of nine");
+    scene.enter(10, Standing::Sick, None, 3);
+    scene.enter(10, Standing::Sick, None, 10);
+    assert_eq!(scene.turns, ["opened"]);
+}

@@ -1,0 +1,34 @@
+//! A verdict on a container's health from elsewhere than its own health check, and the two seen together.
+
+use super::Situation;
+use crate::observed::{Health, Nanos};
+use crate::resource::autoheal_policy::AutohealPolicySpec;
+
+/// What somebody other than the engine says of a container's present run: a service's probes, say. It counts under a
+/// policy whose trigger `probes` is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outside<'a> {
+    /// The verdict; `Starting`: none yet on this run.
+    pub health: Health,
+    /// Since when.
+    pub since: Nanos,
+    /// Who says so, for people: `service kafka`.
+    pub by: &'a str,
+    /// Why, for people; one line is made of it.
+    pub why: &'a str,
+}
+
+impl<'a> Situation<'a> {
+    /// The verdict from elsewhere, if the policy listens to it.
+    pub(super) fn heeded(&self, spec: &AutohealPolicySpec) -> Option<Outside<'a>> {
+        self.outside.filter(|_| spec.triggers.probes)
+    }
+
+    /// The worst that anybody says; `None`: nobody is there to say anything.
+    pub(super) fn health(&self, spec: &AutohealPolicySpec) -> Option<Health> {
+        let outside = self.heeded(spec).map(|outside| outside.health);
+        [Health::Unhealthy, Health::Starting, Health::Healthy]
+            .into_iter()
+            .find(|health| self.container.health == Some(*health) || outside == Some(*health))
+    }
+}
