@@ -1,9 +1,12 @@
 //! Probes against what they ask: real servers, and the worst that can sit at a port in their place.
 
+mod certificates;
 mod docker_health;
 mod exec;
 mod http_get;
 mod listeners;
+mod mqtt;
+mod strangers;
 mod tcp_socket;
 
 use portreeve::probe::{Failure, Outcome, Place, Subject, check};
