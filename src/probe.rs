@@ -17,6 +17,7 @@ mod docker_health;
 mod encrypted;
 mod exec;
 mod http;
+mod kafka;
 mod mqtt;
 pub mod place;
 pub mod steps;
@@ -117,8 +118,8 @@ pub(crate) fn protocol(handler: Handler<'_>) -> Option<&dyn Protocol> {
         Handler::Exec(exec) => exec,
         Handler::DockerHealth(health) => health,
         Handler::Mqtt(mqtt) => mqtt,
-        Handler::Kafka(_)
-        | Handler::Postgres(_)
+        Handler::Kafka(kafka) => kafka,
+        Handler::Postgres(_)
         | Handler::Redis(_)
         | Handler::Tls(_)
         | Handler::Grpc(_)

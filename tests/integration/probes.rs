@@ -4,6 +4,7 @@ mod certificates;
 mod docker_health;
 mod exec;
 mod http_get;
+mod kafka;
 mod listeners;
 mod mqtt;
 mod strangers;

@@ -10,6 +10,8 @@ use super::{ask, unhealthy};
 fn protocols() -> Vec<(Value, &'static str)> {
     [
         (json!({"mqtt": {"topic": "t"}}), "login"),
+        (json!({"kafka": {}}), "query"),
+        (json!({"kafka": {"topic": "t"}}), "query"),
     ]
     .into()
 }
