@@ -20,6 +20,7 @@ mod http;
 mod kafka;
 mod mqtt;
 pub mod place;
+mod postgres;
 pub mod steps;
 mod tcp;
 pub mod threshold;
@@ -119,8 +120,8 @@ pub(crate) fn protocol(handler: Handler<'_>) -> Option<&dyn Protocol> {
         Handler::DockerHealth(health) => health,
         Handler::Mqtt(mqtt) => mqtt,
         Handler::Kafka(kafka) => kafka,
-        Handler::Postgres(_)
-        | Handler::Redis(_)
+        Handler::Postgres(postgres) => postgres,
+        Handler::Redis(_)
         | Handler::Tls(_)
         | Handler::Grpc(_)
         | Handler::Dns(_)

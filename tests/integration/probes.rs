@@ -7,6 +7,7 @@ mod http_get;
 mod kafka;
 mod listeners;
 mod mqtt;
+mod postgres;
 mod strangers;
 mod tcp_socket;
 

@@ -12,6 +12,7 @@ fn protocols() -> Vec<(Value, &'static str)> {
         (json!({"mqtt": {"topic": "t"}}), "login"),
         (json!({"kafka": {}}), "query"),
         (json!({"kafka": {"topic": "t"}}), "query"),
+        (json!({"postgres": {}}), "TLS"),
     ]
     .into()
 }
