@@ -21,6 +21,7 @@ mod kafka;
 mod mqtt;
 pub mod place;
 mod postgres;
+mod redis;
 pub mod steps;
 mod tcp;
 pub mod threshold;
@@ -121,8 +122,8 @@ pub(crate) fn protocol(handler: Handler<'_>) -> Option<&dyn Protocol> {
         Handler::Mqtt(mqtt) => mqtt,
         Handler::Kafka(kafka) => kafka,
         Handler::Postgres(postgres) => postgres,
-        Handler::Redis(_)
-        | Handler::Tls(_)
+        Handler::Redis(redis) => redis,
+        Handler::Tls(_)
         | Handler::Grpc(_)
         | Handler::Dns(_)
         | Handler::Mysql(_)

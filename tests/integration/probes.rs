@@ -8,6 +8,7 @@ mod kafka;
 mod listeners;
 mod mqtt;
 mod postgres;
+mod redis;
 mod strangers;
 mod tcp_socket;
 

@@ -13,6 +13,7 @@ fn protocols() -> Vec<(Value, &'static str)> {
         (json!({"kafka": {}}), "query"),
         (json!({"kafka": {"topic": "t"}}), "query"),
         (json!({"postgres": {}}), "TLS"),
+        (json!({"redis": {}}), "query"),
     ]
     .into()
 }
