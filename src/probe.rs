@@ -25,6 +25,7 @@ mod redis;
 pub mod steps;
 mod tcp;
 pub mod threshold;
+mod tls;
 mod wire;
 
 pub use place::{Place, Stand};
@@ -123,8 +124,8 @@ pub(crate) fn protocol(handler: Handler<'_>) -> Option<&dyn Protocol> {
         Handler::Kafka(kafka) => kafka,
         Handler::Postgres(postgres) => postgres,
         Handler::Redis(redis) => redis,
-        Handler::Tls(_)
-        | Handler::Grpc(_)
+        Handler::Tls(tls) => tls,
+        Handler::Grpc(_)
         | Handler::Dns(_)
         | Handler::Mysql(_)
         | Handler::Amqp(_)

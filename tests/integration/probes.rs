@@ -11,6 +11,7 @@ mod postgres;
 mod redis;
 mod strangers;
 mod tcp_socket;
+mod tls;
 
 use portreeve::probe::{Failure, Outcome, Place, Subject, check};
 use portreeve::resource::probe::ProbeSpec;

@@ -14,6 +14,7 @@ fn protocols() -> Vec<(Value, &'static str)> {
         (json!({"kafka": {"topic": "t"}}), "query"),
         (json!({"postgres": {}}), "TLS"),
         (json!({"redis": {}}), "query"),
+        (json!({"tls": {}}), "TLS"),
     ]
     .into()
 }
