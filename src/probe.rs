@@ -16,6 +16,7 @@ mod connect;
 mod docker_health;
 mod encrypted;
 mod exec;
+mod grpc;
 mod http;
 mod kafka;
 mod mqtt;
@@ -125,8 +126,8 @@ pub(crate) fn protocol(handler: Handler<'_>) -> Option<&dyn Protocol> {
         Handler::Postgres(postgres) => postgres,
         Handler::Redis(redis) => redis,
         Handler::Tls(tls) => tls,
-        Handler::Grpc(_)
-        | Handler::Dns(_)
+        Handler::Grpc(grpc) => grpc,
+        Handler::Dns(_)
         | Handler::Mysql(_)
         | Handler::Amqp(_)
         | Handler::Nats(_)

@@ -3,6 +3,7 @@
 mod certificates;
 mod docker_health;
 mod exec;
+mod grpc;
 mod http_get;
 mod kafka;
 mod listeners;

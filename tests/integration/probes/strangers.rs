@@ -15,6 +15,7 @@ fn protocols() -> Vec<(Value, &'static str)> {
         (json!({"postgres": {}}), "TLS"),
         (json!({"redis": {}}), "query"),
         (json!({"tls": {}}), "TLS"),
+        (json!({"grpc": {"port": 1}}), "query"),
     ]
     .into()
 }
