@@ -13,6 +13,7 @@ use crate::resource::probe::{Handler, ProbeSpec};
 use crate::resource::{Login, SecretRef};
 
 mod connect;
+mod dns;
 mod docker_health;
 mod encrypted;
 mod exec;
@@ -127,8 +128,8 @@ pub(crate) fn protocol(handler: Handler<'_>) -> Option<&dyn Protocol> {
         Handler::Redis(redis) => redis,
         Handler::Tls(tls) => tls,
         Handler::Grpc(grpc) => grpc,
-        Handler::Dns(_)
-        | Handler::Mysql(_)
+        Handler::Dns(dns) => dns,
+        Handler::Mysql(_)
         | Handler::Amqp(_)
         | Handler::Nats(_)
         | Handler::Icmp(_)

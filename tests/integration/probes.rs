@@ -1,6 +1,7 @@
 //! Probes against what they ask: real servers, and the worst that can sit at a port in their place.
 
 mod certificates;
+mod dns;
 mod docker_health;
 mod exec;
 mod grpc;
