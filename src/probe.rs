@@ -21,6 +21,7 @@ mod grpc;
 mod http;
 mod kafka;
 mod mqtt;
+mod mysql;
 pub mod place;
 mod postgres;
 mod redis;
@@ -129,8 +130,8 @@ pub(crate) fn protocol(handler: Handler<'_>) -> Option<&dyn Protocol> {
         Handler::Tls(tls) => tls,
         Handler::Grpc(grpc) => grpc,
         Handler::Dns(dns) => dns,
-        Handler::Mysql(_)
-        | Handler::Amqp(_)
+        Handler::Mysql(mysql) => mysql,
+        Handler::Amqp(_)
         | Handler::Nats(_)
         | Handler::Icmp(_)
         | Handler::Udp(_) => return None,

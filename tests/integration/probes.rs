@@ -9,6 +9,7 @@ mod http_get;
 mod kafka;
 mod listeners;
 mod mqtt;
+mod mysql;
 mod postgres;
 mod redis;
 mod strangers;

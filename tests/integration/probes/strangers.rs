@@ -16,6 +16,7 @@ fn protocols() -> Vec<(Value, &'static str)> {
         (json!({"redis": {}}), "query"),
         (json!({"tls": {}}), "TLS"),
         (json!({"grpc": {"port": 1}}), "query"),
+        (json!({"mysql": {}}), "receive"),
     ]
     .into()
 }
