@@ -12,6 +12,7 @@ use crate::observed::Container;
 use crate::resource::probe::{Handler, ProbeSpec};
 use crate::resource::{Login, SecretRef};
 
+mod amqp;
 mod connect;
 mod dns;
 mod docker_health;
@@ -131,8 +132,8 @@ pub(crate) fn protocol(handler: Handler<'_>) -> Option<&dyn Protocol> {
         Handler::Grpc(grpc) => grpc,
         Handler::Dns(dns) => dns,
         Handler::Mysql(mysql) => mysql,
-        Handler::Amqp(_)
-        | Handler::Nats(_)
+        Handler::Amqp(amqp) => amqp,
+        Handler::Nats(_)
         | Handler::Icmp(_)
         | Handler::Udp(_) => return None,
     })

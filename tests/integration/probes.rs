@@ -1,5 +1,6 @@
 //! Probes against what they ask: real servers, and the worst that can sit at a port in their place.
 
+mod amqp;
 mod certificates;
 mod dns;
 mod docker_health;

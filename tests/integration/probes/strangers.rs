@@ -17,6 +17,7 @@ fn protocols() -> Vec<(Value, &'static str)> {
         (json!({"tls": {}}), "TLS"),
         (json!({"grpc": {"port": 1}}), "query"),
         (json!({"mysql": {}}), "receive"),
+        (json!({"amqp": {}}), "receive"),
     ]
     .into()
 }
