@@ -23,6 +23,7 @@ mod http;
 mod kafka;
 mod mqtt;
 mod mysql;
+mod nats;
 pub mod place;
 mod postgres;
 mod redis;
@@ -133,8 +134,8 @@ pub(crate) fn protocol(handler: Handler<'_>) -> Option<&dyn Protocol> {
         Handler::Dns(dns) => dns,
         Handler::Mysql(mysql) => mysql,
         Handler::Amqp(amqp) => amqp,
-        Handler::Nats(_)
-        | Handler::Icmp(_)
+        Handler::Nats(nats) => nats,
+        Handler::Icmp(_)
         | Handler::Udp(_) => return None,
     })
 }

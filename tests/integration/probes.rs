@@ -11,6 +11,7 @@ mod kafka;
 mod listeners;
 mod mqtt;
 mod mysql;
+mod nats;
 mod postgres;
 mod redis;
 mod strangers;

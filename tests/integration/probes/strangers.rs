@@ -18,6 +18,7 @@ fn protocols() -> Vec<(Value, &'static str)> {
         (json!({"grpc": {"port": 1}}), "query"),
         (json!({"mysql": {}}), "receive"),
         (json!({"amqp": {}}), "receive"),
+        (json!({"nats": {}}), "receive"),
     ]
     .into()
 }
