@@ -20,6 +20,7 @@ mod encrypted;
 mod exec;
 mod grpc;
 mod http;
+mod icmp;
 mod kafka;
 mod mqtt;
 mod mysql;
@@ -135,8 +136,8 @@ pub(crate) fn protocol(handler: Handler<'_>) -> Option<&dyn Protocol> {
         Handler::Mysql(mysql) => mysql,
         Handler::Amqp(amqp) => amqp,
         Handler::Nats(nats) => nats,
-        Handler::Icmp(_)
-        | Handler::Udp(_) => return None,
+        Handler::Icmp(icmp) => icmp,
+        Handler::Udp(_) => return None,
     })
 }
 

@@ -7,6 +7,7 @@ mod docker_health;
 mod exec;
 mod grpc;
 mod http_get;
+mod icmp;
 mod kafka;
 mod listeners;
 mod mqtt;
