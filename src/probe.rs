@@ -32,6 +32,7 @@ pub mod steps;
 mod tcp;
 pub mod threshold;
 mod tls;
+mod udp;
 mod wire;
 
 pub use place::{Place, Stand};
@@ -137,7 +138,7 @@ pub(crate) fn protocol(handler: Handler<'_>) -> Option<&dyn Protocol> {
         Handler::Amqp(amqp) => amqp,
         Handler::Nats(nats) => nats,
         Handler::Icmp(icmp) => icmp,
-        Handler::Udp(_) => return None,
+        Handler::Udp(udp) => udp,
     })
 }
 

@@ -18,6 +18,7 @@ mod redis;
 mod strangers;
 mod tcp_socket;
 mod tls;
+mod udp;
 
 use portreeve::probe::{Failure, Outcome, Place, Subject, check};
 use portreeve::resource::probe::ProbeSpec;
