@@ -74,7 +74,7 @@ fn create(home: &Path, tls: bool) {
     let mut single = single.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     for statement in SETUP.split_inclusive(";\n") {
         // An empty line ends a statement here.
-        write!(single.stdin.as_mut().unwrap(), "{statement}\n").unwrap();
+        writeln!(single.stdin.as_mut().unwrap(), "{statement}").unwrap();
     }
     assert!(single.wait().unwrap().success(), "the setup");
     if tls {
