@@ -45,7 +45,7 @@ lint: ## Lints, warnings are errors
 	@echo "check: lints"
 	@cargo clippy --quiet --all-targets -- -D warnings
 	@if command -v shellcheck >/dev/null; then \
-	    shellcheck -x .ci/run tests/engine/* $(wildcard examples/*/*.sh); fi
+	    shellcheck -x .ci/run tests/engine/* tests/servers/* $(wildcard examples/*/*.sh); fi
 
 .PHONY: docs
 docs: ## Does the documentation build, all its links alive?

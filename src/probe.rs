@@ -12,14 +12,28 @@ use crate::observed::Container;
 use crate::resource::probe::{Handler, ProbeSpec};
 use crate::resource::{Login, SecretRef};
 
+mod amqp;
 mod connect;
+mod dns;
 mod docker_health;
+mod encrypted;
 mod exec;
+mod grpc;
 mod http;
+mod icmp;
+mod kafka;
+mod mqtt;
+mod mysql;
+mod nats;
 pub mod place;
+mod postgres;
+mod redis;
 pub mod steps;
 mod tcp;
 pub mod threshold;
+mod tls;
+mod udp;
+mod wire;
 
 pub use place::{Place, Stand};
 pub use steps::{Step, Steps};
@@ -113,18 +127,18 @@ pub(crate) fn protocol(handler: Handler<'_>) -> Option<&dyn Protocol> {
         Handler::Tcp(tcp) => tcp,
         Handler::Exec(exec) => exec,
         Handler::DockerHealth(health) => health,
-        Handler::Mqtt(_)
-        | Handler::Kafka(_)
-        | Handler::Postgres(_)
-        | Handler::Mysql(_)
-        | Handler::Redis(_)
-        | Handler::Grpc(_)
-        | Handler::Amqp(_)
-        | Handler::Nats(_)
-        | Handler::Dns(_)
-        | Handler::Tls(_)
-        | Handler::Udp(_)
-        | Handler::Icmp(_) => return None,
+        Handler::Mqtt(mqtt) => mqtt,
+        Handler::Kafka(kafka) => kafka,
+        Handler::Postgres(postgres) => postgres,
+        Handler::Redis(redis) => redis,
+        Handler::Tls(tls) => tls,
+        Handler::Grpc(grpc) => grpc,
+        Handler::Dns(dns) => dns,
+        Handler::Mysql(mysql) => mysql,
+        Handler::Amqp(amqp) => amqp,
+        Handler::Nats(nats) => nats,
+        Handler::Icmp(icmp) => icmp,
+        Handler::Udp(udp) => udp,
     })
 }
 
@@ -151,6 +165,11 @@ pub async fn check(spec: &ProbeSpec, subject: &Subject<'_>) -> Outcome {
                 steps.doing()
             )))
         });
+        let result = result.map_err(|failure| match failure {
+            Failure::Unhealthy(text) => Failure::Unhealthy(steps.without_secrets(text)),
+            Failure::Fault(text) => Failure::Fault(steps.without_secrets(text)),
+            Failure::NotYet(text) => Failure::NotYet(text),
+        });
         // A fault is not cured by trying again at once.
         if left == 0 || !matches!(result, Err(Failure::Unhealthy(_))) {
             return Outcome { result, took: began.elapsed(), steps: steps.done().to_vec() };
@@ -158,16 +177,21 @@ pub async fn check(spec: &ProbeSpec, subject: &Subject<'_>) -> Outcome {
     }
 }
 
-/// A secret, read anew each time.
-pub(crate) async fn secret(reference: &SecretRef) -> Result<SecretString, Failure> {
-    crate::outbox::credentials::read(reference).await.map_err(|error| Failure::Fault(error.to_string()))
+/// A secret, read anew each time; a server that repeats it is not quoted with it.
+pub(crate) async fn secret(reference: &SecretRef, steps: &mut Steps) -> Result<SecretString, Failure> {
+    let secret = crate::outbox::credentials::read(reference)
+        .await
+        .map_err(|error| Failure::Fault(error.to_string()))?;
+    steps.conceal(&secret);
+    Ok(secret)
 }
 
 /// User and password of a protocol's own login.
-#[expect(dead_code, reason = "the protocols that log in use it")]
 pub(crate) async fn credentials(
     login: Option<&Login>,
+    steps: &mut Steps,
 ) -> Result<(Option<String>, Option<SecretString>), Failure> {
     let Some(login) = login else { return Ok((None, None)) };
-    Ok((login.username.clone(), Some(secret(&login.password).await?)))
+    let password = secret(&login.password, steps).await?;
+    Ok((login.username.clone(), Some(password)))
 }

@@ -5,6 +5,7 @@ mod cli;
 mod engine_path;
 mod fixtures;
 mod outbox;
+mod probes;
 mod store_down;
 mod store_suite;
 mod supply;

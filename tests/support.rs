@@ -42,6 +42,8 @@ pub mod proxy;
 pub mod record;
 #[path = "support/requests.rs"]
 mod requests;
+#[path = "support/server.rs"]
+pub mod server;
 #[path = "support/sshd.rs"]
 pub mod sshd;
 #[path = "support/tar.rs"]

@@ -1,9 +1,9 @@
 //! Resolving a name and connecting, the first steps of most probes.
 
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UdpSocket};
 
 use super::{Failure, Place, Steps};
 use crate::outbox::address::forbidden;
@@ -47,6 +47,24 @@ pub(super) async fn tcp(place: &Place, steps: &mut Steps) -> Result<TcpStream, F
     // Small requests are not to wait for others.
     let _ = stream.set_nodelay(true);
     Ok(stream)
+}
+
+/// A UDP socket that hears from `place` alone: also that nobody listens there.
+pub(super) async fn udp(place: &Place, steps: &mut Steps) -> Result<UdpSocket, Failure> {
+    let addresses = resolve(place, steps).await?;
+    let opened = async {
+        let any: SocketAddr = match addresses.first() {
+            Some(SocketAddr::V6(_)) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+            _ => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        };
+        let socket = UdpSocket::bind(any).await?;
+        // Trying the others would need an answer from the first.
+        socket.connect(addresses.get(..1).unwrap_or_default()).await?;
+        Ok(socket)
+    };
+    opened.await.map_err(|error: io::Error| {
+        refused(&error, format!("nothing can be sent to {place}: {}", plain(&error)))
+    })
 }
 
 /// Whether an error of the network is the target's or our own.

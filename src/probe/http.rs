@@ -36,7 +36,7 @@ impl Protocol for HttpProbe {
     }
 
     async fn attempt(&self, subject: &Subject<'_>, steps: &mut Steps) -> Result<(), Failure> {
-        let request = request(self, subject.place()?).await?;
+        let request = request(self, subject.place()?, steps).await?;
         steps.begin("request");
         let began = Instant::now();
         let url = request.url().clone();
@@ -67,27 +67,27 @@ impl Protocol for HttpProbe {
     }
 }
 
-async fn request(probe: &HttpProbe, place: &Place) -> Result<reqwest::Request, Failure> {
+async fn request(probe: &HttpProbe, place: &Place, steps: &mut Steps) -> Result<reqwest::Request, Failure> {
     let scheme = match probe.scheme {
         Scheme::Http => "http",
         Scheme::Https => "https",
     };
     let url = format!("{scheme}://{place}{}", probe.path.as_deref().unwrap_or("/"));
     let mut request =
-        client()?.request(method(probe.method), url).headers(headers(&probe.http_headers).await?);
+        client()?.request(method(probe.method), url).headers(headers(&probe.http_headers, steps).await?);
     if let Some(body) = &probe.body {
         request = request.body(body.clone());
     }
     request.build().map_err(|error| Failure::Fault(format!("no request can be made of this: {error}")))
 }
 
-async fn headers(declared: &[Header]) -> Result<HeaderMap, Failure> {
+async fn headers(declared: &[Header], steps: &mut Steps) -> Result<HeaderMap, Failure> {
     let mut headers = HeaderMap::new();
     for header in declared {
         let unfit = || Failure::Fault(format!("the header {} cannot be sent", header.name));
         let value = match (&header.value, &header.value_from) {
             (Some(value), _) => value.clone().into(),
-            (None, Some(reference)) => secret(reference).await?,
+            (None, Some(reference)) => secret(reference, steps).await?,
             (None, None) => return Err(unfit()),
         };
         let name: HeaderName = header.name.parse().map_err(|_| unfit())?;

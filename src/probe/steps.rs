@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
 /// The longest text shown of what a server said.
@@ -24,11 +25,12 @@ pub struct Steps {
     done: Vec<Step>,
     doing: &'static str,
     since: Instant,
+    secrets: Vec<SecretString>,
 }
 
 impl Default for Steps {
     fn default() -> Self {
-        Self { done: Vec::new(), doing: "start", since: Instant::now() }
+        Self { done: Vec::new(), doing: "start", since: Instant::now(), secrets: Vec::new() }
     }
 }
 
@@ -40,8 +42,20 @@ impl Steps {
 
     /// Ends the step that was begun last.
     pub fn end(&mut self, what: impl AsRef<str>) {
-        let step = Step { name: self.doing, what: shown(what.as_ref()), took: self.since.elapsed() };
-        self.done.push(step);
+        let what = self.without_secrets(shown(what.as_ref()));
+        self.done.push(Step { name: self.doing, what, took: self.since.elapsed() });
+    }
+
+    /// From now on nothing that is told of this attempt holds `secret`, whatever a server repeats of what it was sent.
+    pub fn conceal(&mut self, secret: &SecretString) {
+        if !secret.expose_secret().is_empty() {
+            self.secrets.push(secret.clone());
+        }
+    }
+
+    /// `text` without what must not be told.
+    pub fn without_secrets(&self, text: String) -> String {
+        self.secrets.iter().fold(text, |text, secret| text.replace(secret.expose_secret(), "***"))
     }
 
     /// The step that was begun last: when an attempt is given up, what it waited for.
@@ -53,6 +67,13 @@ impl Steps {
     pub fn done(&self) -> &[Step] {
         &self.done
     }
+}
+
+/// As in `1 row` and `2 rows`.
+pub(super) fn count(count: impl Into<i128>, noun: &str) -> String {
+    let count = count.into();
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{ending}")
 }
 
 /// What a stranger said, on one line and bounded.

@@ -15,9 +15,12 @@ else
 fi
 DATA=/var/lib/portreeve-test
 
-say() { echo "engine: $*"; }
+# Who speaks, and what would do in place of Debian's packages.
+WHO=engine
+ELSEWHERE="Docker Engine 20.10 or later, a static busybox at /bin/busybox, iptables, iproute2), or point DOCKER_HOST at an engine"
+say() { echo "$WHO: $*"; }
 die() {
-    echo "engine: $*" >&2
+    echo "$WHO: $*" >&2
     exit 1
 }
 
@@ -60,17 +63,28 @@ static_busybox() {
 # Installs what is missing of the packages named: only on Debian, only as root.
 install_packages() {
     if [ "$(id -u)" != 0 ] || [ ! -e /etc/debian_version ]; then
-        die "missing: $*. Install them (Debian names; elsewhere: Docker Engine 20.10 or later, a static busybox" \
-            "at /bin/busybox, iptables, iproute2), or point DOCKER_HOST at an engine, and run this again"
+        die "missing: $*. Install them (Debian names; elsewhere: $ELSEWHERE, and run this again"
     fi
     say "installing $*"
     local log=$STATE/install.log
     mkdir -p "$STATE"
     if ! { DEBIAN_FRONTEND=noninteractive apt-get update &&
-        DEBIAN_FRONTEND=noninteractive apt-get install --no-install-recommends -y "$@"; } >"$log" 2>&1 </dev/null; then
+        DEBIAN_FRONTEND=noninteractive apt-get install -o DPkg::Lock::Timeout=300 --no-install-recommends -y "$@"; } >"$log" 2>&1 </dev/null; then
         tail -n 20 "$log" >&2
         die "could not install $*; the whole output is in $log"
     fi
+}
+
+# The same for packages with services, which are not started.
+install_silently() {
+    # Debian's way to say that packages must not start their services.
+    local policy=/usr/sbin/policy-rc.d
+    if [ "$(id -u)" = 0 ] && [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod +x "$policy"
+        trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+    fi
+    install_packages "$@"
 }
 
 # The pid that `up` recorded, if that process is still the engine it started and not a stranger's reused pid.

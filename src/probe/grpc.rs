@@ -1,0 +1,210 @@
+//! `grpc`: `grpc.health.v1.Health/Check`, over HTTP/2 without TLS. Its two messages are a few bytes each, written and read
+//! here.
+
+use std::future::pending;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use h2::client::{Builder, SendRequest};
+use http::{HeaderMap, Request};
+
+use super::connect::tcp;
+use super::steps::shown;
+use super::wire::Fields;
+use super::{Failure, Place, Protocol, Steps, Subject};
+use crate::resource::probe::handler::GrpcProbe;
+
+const PATH: &str = "/grpc.health.v1.Health/Check";
+/// As much as is read of an answer, or of its headers.
+const LONGEST: usize = 16 * 1024;
+
+#[async_trait]
+impl Protocol for GrpcProbe {
+    fn port(&self) -> Option<u16> {
+        Some(self.port)
+    }
+
+    async fn attempt(&self, subject: &Subject<'_>, steps: &mut Steps) -> Result<(), Failure> {
+        let place = subject.place()?;
+        let service = self.service.as_deref().unwrap_or_default();
+        let stream = tcp(place, steps).await?;
+        steps.begin("query");
+        let (sender, connection) = Builder::new()
+            .max_header_list_size(LONGEST as u32)
+            .enable_push(false)
+            .handshake::<_, Bytes>(stream)
+            .await
+            .map_err(|error| unanswered(&error))?;
+        // Once the connection has ended, what was asked ends too, with a better reason.
+        let carried = async {
+            let _ = connection.await;
+            pending::<Result<u64, Failure>>().await
+        };
+        let status = tokio::select! {
+            biased;
+            status = ask(sender, place, service) => status?,
+            never = carried => never?,
+        };
+        let said = match status {
+            1 => "SERVING",
+            2 => "NOT_SERVING",
+            3 => "SERVICE_UNKNOWN",
+            _ => "UNKNOWN",
+        };
+        steps.end(said);
+        steps.begin("expect");
+        if status != 1 {
+            let of = if service.is_empty() { String::new() } else { format!(" for {service}") };
+            return Err(Failure::Unhealthy(format!("expected SERVING{of}, got {said}")));
+        }
+        Ok(())
+    }
+}
+
+fn unanswered(error: &h2::Error) -> Failure {
+    Failure::Unhealthy(format!("expected gRPC over HTTP/2 without TLS: {}", shown(&error.to_string())))
+}
+
+/// The status that the server answers.
+async fn ask(sender: SendRequest<Bytes>, place: &Place, service: &str) -> Result<u64, Failure> {
+    let failed = |error: h2::Error| unanswered(&error);
+    let request = Request::post(format!("http://{place}{PATH}"))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .header("user-agent", concat!("portreeve-probe/", env!("CARGO_PKG_VERSION")))
+        .body(())
+        .map_err(|error| Failure::Fault(format!("no request can be made of this: {error}")))?;
+    let mut sender = sender.ready().await.map_err(failed)?;
+    let (response, mut body) = sender.send_request(request, false).map_err(failed)?;
+    body.send_data(question(service).into(), true).map_err(failed)?;
+    let (head, mut body) = response.await.map_err(failed)?.into_parts();
+    let kind = head.headers.get("content-type").map(|kind| kind.as_bytes()).unwrap_or_default();
+    if head.status != 200 || !kind.starts_with(b"application/grpc") {
+        let kind = shown(&String::from_utf8_lossy(kind));
+        return Err(Failure::Unhealthy(format!(
+            "expected a gRPC answer, got HTTP {} {kind}",
+            head.status.as_u16()
+        )));
+    }
+    let mut message = Vec::new();
+    while let Some(piece) = body.data().await {
+        let piece = piece.map_err(failed)?;
+        if message.len() + piece.len() > LONGEST {
+            return Err(Failure::Unhealthy(format!("expected a gRPC answer, got more than {LONGEST} bytes")));
+        }
+        message.extend_from_slice(&piece);
+        body.flow_control().release_capacity(piece.len()).map_err(failed)?;
+    }
+    let trailers = body.trailers().await.map_err(failed)?;
+    // An error may come without a body; then the headers are the trailers.
+    accepted(trailers.as_ref().unwrap_or(&head.headers))?;
+    status(&message)
+        .ok_or_else(|| Failure::Unhealthy("expected a health answer, got something else".to_owned()))
+}
+
+/// `HealthCheckRequest { service }` with gRPC's five bytes in front.
+fn question(service: &str) -> Vec<u8> {
+    let mut message = Vec::new();
+    if !service.is_empty() {
+        message.push(0x0a);
+        let mut left = service.len();
+        while left > 0x7f {
+            message.push((left & 0x7f) as u8 | 0x80);
+            left >>= 7;
+        }
+        message.push(left as u8);
+        message.extend_from_slice(service.as_bytes());
+    }
+    [&[0], &(message.len() as u32).to_be_bytes()[..], &message].concat()
+}
+
+/// `HealthCheckResponse.status`; left out on the wire when it is 0.
+fn status(message: &[u8]) -> Option<u64> {
+    let mut fields = Fields(message);
+    let (compressed, length) = (fields.u8()?, fields.u32()?);
+    let mut fields = Fields(fields.take(length as usize)?);
+    if compressed != 0 {
+        return None;
+    }
+    let mut status = 0;
+    while !fields.0.is_empty() {
+        let key = number(&mut fields)?;
+        match key & 7 {
+            0 if key >> 3 == 1 => status = number(&mut fields)?,
+            0 => drop(number(&mut fields)?),
+            1 => drop(fields.take(8)?),
+            2 => {
+                let length = number(&mut fields)?;
+                fields.take(usize::try_from(length).ok()?)?;
+            }
+            5 => drop(fields.take(4)?),
+            _ => return None,
+        }
+    }
+    Some(status)
+}
+
+/// A number in groups of seven bits.
+fn number(fields: &mut Fields<'_>) -> Option<u64> {
+    let mut number = 0;
+    for group in 0..10 {
+        let byte = fields.u8()?;
+        number |= u64::from(byte & 0x7f).checked_shl(7 * group)?;
+        if byte < 0x80 {
+            return Some(number);
+        }
+    }
+    None
+}
+
+/// `grpc-status` is 0.
+fn accepted(trailers: &HeaderMap) -> Result<(), Failure> {
+    let text = |name: &str| {
+        let value = trailers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
+        shown(&value.unwrap_or_default())
+    };
+    let code = text("grpc-status");
+    let word = match code.as_str() {
+        "0" => return Ok(()),
+        "5" => "NOT_FOUND",
+        "7" => "PERMISSION_DENIED",
+        "12" => "UNIMPLEMENTED",
+        "14" => "UNAVAILABLE",
+        "16" => "UNAUTHENTICATED",
+        "" => return Err(Failure::Unhealthy("expected a gRPC answer, got one without a status".to_owned())),
+        other => other,
+    };
+    let said = text("grpc-message");
+    let said = if said.is_empty() { said } else { format!(": {said}") };
+    Err(Failure::Unhealthy(format!("expected SERVING, got the gRPC status {word}{said}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_question_names_the_service() {
+        assert_eq!(question(""), [0, 0, 0, 0, 0]);
+        assert_eq!(question("db"), [0, 0, 0, 0, 4, 0x0a, 2, b'd', b'b']);
+        let long = question(&"x".repeat(300));
+        assert_eq!((&long[..8], long.len()), (&[0, 0, 0, 1, 47, 0x0a, 0xac, 2][..], 308));
+    }
+
+    #[test]
+    fn the_status_is_found_among_fields_of_later_versions_and_nonsense_is_none() {
+        assert_eq!(status(&[0, 0, 0, 0, 0]), Some(0));
+        assert_eq!(status(&[0, 0, 0, 0, 2, 8, 2]), Some(2));
+        assert_eq!(status(&[0, 0, 0, 0, 6, 0x12, 2, b'o', b'k', 8, 1]), Some(1));
+        for nonsense in [
+            &[][..],
+            &[0, 0, 0, 0, 2, 8],
+            &[0, 0xff, 0xff, 0xff, 0xff, 8],
+            &[1, 0, 0, 0, 2, 8, 1],
+            &[0, 0, 0, 0, 1, 7],
+        ] {
+            assert_eq!(status(nonsense), None, "{nonsense:?}");
+        }
+        assert_eq!(status(&[&[0, 0, 0, 0, 12, 8][..], &[0xff; 11]].concat()), None);
+    }
+}

@@ -1,0 +1,178 @@
+//! `postgres`: a login and a query. TLS where the server offers it, as PostgreSQL's own clients do it.
+//!
+//! The messages and the ways to log in are those of `postgres-protocol`; reading is done here, where lengths are bounded.
+//! Without `auth` the user is `postgres`, who needs no password where such a login is allowed.
+
+use std::io;
+
+use async_trait::async_trait;
+use bytes::BytesMut;
+use fallible_iterator::FallibleIterator;
+use postgres_protocol::authentication::{md5_hash, sasl};
+use postgres_protocol::message::{backend, frontend};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::steps::{count, shown};
+use super::wire::{Fields, Wire};
+use super::{Cost, Failure, Protocol, Steps, Subject, credentials};
+use crate::resource::probe::handler::PostgresProbe;
+
+const SERVER: &str = "a PostgreSQL server's answer";
+
+#[async_trait]
+impl Protocol for PostgresProbe {
+    fn port(&self) -> Option<u16> {
+        Some(self.port.unwrap_or(5432))
+    }
+
+    fn cost(&self) -> Cost {
+        Cost::Session
+    }
+
+    async fn attempt(&self, subject: &Subject<'_>, steps: &mut Steps) -> Result<(), Failure> {
+        let (user, password) = credentials(self.auth.as_ref(), steps).await?;
+        let user = user.as_deref().unwrap_or("postgres");
+        let place = subject.place()?;
+        let mut wire = Wire::to(place, steps).await?;
+        steps.begin("TLS");
+        wire.send(&written(ssl_request)?).await?;
+        match wire.exactly(1, SERVER).await?[..] {
+            [b'S'] => wire = wire.encrypt(&place.host, steps).await?,
+            [b'N'] => steps.end("not offered"),
+            ref other => return Err(wire.unexpected(SERVER, other)),
+        }
+        steps.begin("login");
+        let database = self.database.as_deref().unwrap_or(user);
+        let parameters = [("user", user), ("database", database), ("application_name", "portreeve-probe")];
+        wire.send(&written(|out| frontend::startup_message(parameters, out))?).await?;
+        login(&mut wire, user, password.as_ref()).await?;
+        steps.end(format!("as {user}, at the database {database}"));
+        steps.begin("query");
+        let query = self.query.as_deref().unwrap_or("SELECT 1");
+        wire.send(&written(|out| frontend::query(query, out))?).await?;
+        let rows = answered(&mut wire).await?;
+        steps.end(count(rows, "row"));
+        // The check is done; a server that does not hear this only logs it.
+        let _ = wire.send(&written(terminate)?).await;
+        Ok(())
+    }
+}
+
+/// Up to the point where the server waits for queries.
+async fn login(wire: &mut Wire, user: &str, password: Option<&SecretString>) -> Result<(), Failure> {
+    let password = || {
+        let none = || Failure::Unhealthy(format!("expected a login without a password, {user} needs one"));
+        password.map(|password| password.expose_secret().as_bytes()).ok_or_else(none)
+    };
+    let mut scram = None;
+    loop {
+        match message(wire).await? {
+            backend::Message::AuthenticationCleartextPassword => {
+                let password = password()?;
+                wire.send(&written(|out| frontend::password_message(password, out))?).await?;
+            }
+            backend::Message::AuthenticationMd5Password(body) => {
+                let hash = md5_hash(user.as_bytes(), password()?, body.salt());
+                wire.send(&written(|out| frontend::password_message(hash.as_bytes(), out))?).await?;
+            }
+            backend::Message::AuthenticationSasl(_) => {
+                let new = sasl::ScramSha256::new(password()?, sasl::ChannelBinding::unsupported());
+                let first =
+                    |out: &mut _| frontend::sasl_initial_response(sasl::SCRAM_SHA_256, new.message(), out);
+                wire.send(&written(first)?).await?;
+                scram = Some(new);
+            }
+            backend::Message::AuthenticationSaslContinue(body) => {
+                let scram = scram.as_mut().ok_or_else(nonsense)?;
+                scram.update(body.data()).map_err(|_| nonsense())?;
+                wire.send(&written(|out| frontend::sasl_response(scram.message(), out))?).await?;
+            }
+            backend::Message::AuthenticationSaslFinal(body) => {
+                let scram = scram.as_mut().ok_or_else(nonsense)?;
+                let stranger = "expected a server that knows the password, this one does not";
+                scram.finish(body.data()).map_err(|_| Failure::Unhealthy(stranger.to_owned()))?;
+            }
+            backend::Message::AuthenticationOk
+            | backend::Message::BackendKeyData(_)
+            | backend::Message::ParameterStatus(_)
+            | backend::Message::NoticeResponse(_) => {}
+            backend::Message::ReadyForQuery(_) => return Ok(()),
+            backend::Message::ErrorResponse(body) => return Err(refused("a login", &body)),
+            backend::Message::AuthenticationGss
+            | backend::Message::AuthenticationKerberosV5
+            | backend::Message::AuthenticationScmCredential
+            | backend::Message::AuthenticationSspi => {
+                return Err(Failure::Fault(format!(
+                    "the server wants {user} to log in with Kerberos or the like, which this probe cannot"
+                )));
+            }
+            _ => return Err(nonsense()),
+        }
+    }
+}
+
+/// The number of rows that answer the query.
+async fn answered(wire: &mut Wire) -> Result<u64, Failure> {
+    let mut rows = 0;
+    loop {
+        match message(wire).await? {
+            backend::Message::DataRow(_) => rows += 1,
+            backend::Message::ReadyForQuery(_) => return Ok(rows),
+            backend::Message::ErrorResponse(body) => return Err(refused("an answer to the query", &body)),
+            backend::Message::CopyInResponse(_) | backend::Message::CopyOutResponse(_) => {
+                return Err(Failure::Unhealthy("expected rows, got a COPY".to_owned()));
+            }
+            backend::Message::RowDescription(_)
+            | backend::Message::CommandComplete(_)
+            | backend::Message::EmptyQueryResponse
+            | backend::Message::ParameterStatus(_)
+            | backend::Message::NotificationResponse(_)
+            | backend::Message::NoticeResponse(_) => {}
+            _ => return Err(nonsense()),
+        }
+    }
+}
+
+/// The next message.
+async fn message(wire: &mut Wire) -> Result<backend::Message, Failure> {
+    let head = wire.exactly(5, SERVER).await?;
+    let length = Fields(head.get(1..).unwrap_or_default()).u32().unwrap_or_default() as usize;
+    // What is no PostgreSQL server would otherwise be waited for.
+    if !head[0].is_ascii_alphanumeric() || length < 4 {
+        return Err(wire.unexpected(SERVER, &head));
+    }
+    let body = wire.exactly(length - 4, SERVER).await?;
+    let mut whole = BytesMut::from(&[head, body].concat()[..]);
+    backend::Message::parse(&mut whole).ok().flatten().ok_or_else(nonsense)
+}
+
+fn nonsense() -> Failure {
+    Failure::Unhealthy(format!("expected {SERVER}, got one that makes no sense"))
+}
+
+/// The server's own words and its code.
+fn refused(what: &str, body: &backend::ErrorResponseBody) -> Failure {
+    let field = |wanted: u8| {
+        let found = body.fields().find(|field| Ok(field.type_() == wanted)).ok().flatten();
+        found.map(|field| shown(&String::from_utf8_lossy(field.value_bytes()))).unwrap_or_default()
+    };
+    Failure::Unhealthy(format!("expected {what}, got {} (SQLSTATE {})", field(b'M'), field(b'C')))
+}
+
+fn ssl_request(out: &mut BytesMut) -> io::Result<()> {
+    frontend::ssl_request(out);
+    Ok(())
+}
+
+fn terminate(out: &mut BytesMut) -> io::Result<()> {
+    frontend::terminate(out);
+    Ok(())
+}
+
+/// A message to the server.
+fn written(write: impl FnOnce(&mut BytesMut) -> io::Result<()>) -> Result<BytesMut, Failure> {
+    let mut out = BytesMut::new();
+    // A zero byte in a name, say.
+    write(&mut out).map_err(|error| Failure::Fault(format!("this cannot be sent: {error}")))?;
+    Ok(out)
+}

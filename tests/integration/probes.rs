@@ -1,0 +1,80 @@
+//! Probes against what they ask: real servers, and the worst that can sit at a port in their place.
+
+mod amqp;
+mod certificates;
+mod dns;
+mod docker_health;
+mod exec;
+mod grpc;
+mod http_get;
+mod icmp;
+mod kafka;
+mod listeners;
+mod mqtt;
+mod mysql;
+mod nats;
+mod postgres;
+mod redis;
+mod strangers;
+mod tcp_socket;
+mod tls;
+mod udp;
+
+use portreeve::probe::{Failure, Outcome, Place, Subject, check};
+use portreeve::resource::probe::ProbeSpec;
+use serde_json::Value;
+
+/// A probe as a manifest declares it, with ten seconds unless it says otherwise: nothing but a hang takes longer.
+pub fn spec(mut probe: Value) -> ProbeSpec {
+    let fields = probe.as_object_mut().expect("a mapping");
+    fields.entry("timeoutSeconds").or_insert(10.into());
+    serde_json::from_value(probe).expect("a probe")
+}
+
+/// One check at `port` of this host.
+pub async fn ask(probe: Value, port: u16) -> Outcome {
+    ask_at("127.0.0.1", port, probe).await
+}
+
+/// One check at `host`.
+pub async fn ask_at(host: &str, port: u16, probe: Value) -> Outcome {
+    // As the program does at its start.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let place = Place::declared(host, port);
+    check(&spec(probe), &Subject { place: Some(&place), ..Subject::default() }).await
+}
+
+/// The names of the steps of a check that must have ended well.
+pub fn passed(outcome: &Outcome) -> Vec<&'static str> {
+    assert_eq!(outcome.result, Ok(()), "{:?}", outcome.steps);
+    outcome.steps.iter().map(|step| step.name).collect()
+}
+
+/// What came of the step called `name`.
+pub fn step<'a>(outcome: &'a Outcome, name: &str) -> &'a str {
+    let found = outcome.steps.iter().find(|step| step.name == name);
+    &found.unwrap_or_else(|| panic!("no step {name}: {outcome:?}")).what
+}
+
+/// Why the target is unhealthy.
+pub fn unhealthy(outcome: &Outcome) -> &str {
+    match &outcome.result {
+        Err(Failure::Unhealthy(text)) => text,
+        other => panic!("not unhealthy: {other:?}, {:?}", outcome.steps),
+    }
+}
+
+/// Why the probe could not be carried out.
+pub fn fault(outcome: &Outcome) -> &str {
+    match &outcome.result {
+        Err(Failure::Fault(text)) => text,
+        other => panic!("not a fault: {other:?}, {:?}", outcome.steps),
+    }
+}
+
+/// A secret in a file, as a manifest refers to it; the file is there as long as the directory.
+pub fn secret(home: &tempfile::TempDir, text: &str) -> Value {
+    let file = home.path().join(text);
+    std::fs::write(&file, format!("{text}\n")).expect("a file");
+    serde_json::json!({ "file": file })
+}

@@ -1,0 +1,44 @@
+//! An authority of a test's own, and certificates by it.
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use time::{Duration, OffsetDateTime};
+
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    /// Its own certificate.
+    pub pem: String,
+}
+
+/// What a server needs; as PEM.
+pub struct Certificate {
+    pub chain: String,
+    pub key: String,
+}
+
+impl Authority {
+    pub fn new() -> Self {
+        Self::named("an authority of a test")
+    }
+
+    pub fn named(name: &str) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let pem = params.self_signed(&key).unwrap().pem();
+        Self { issuer: Issuer::new(params, key), pem }
+    }
+
+    /// A certificate for `name`, valid from so many days from now to so many.
+    pub fn certificate(&self, name: &str, from: i64, to: i64) -> Certificate {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        let now = OffsetDateTime::now_utc();
+        // An hour in hand: a day that is not over counts.
+        params.not_before = now + Duration::days(from) - Duration::hours(1);
+        params.not_after = now + Duration::days(to) + Duration::hours(1);
+        let own = params.signed_by(&key, &self.issuer).unwrap();
+        Certificate { chain: own.pem(), key: key.serialize_pem() }
+    }
+}

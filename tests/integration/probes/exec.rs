@@ -1,0 +1,58 @@
+//! `exec`, in a container of a real engine.
+
+use std::sync::Arc;
+
+use portreeve::docker::Client;
+use portreeve::observed::Container;
+use portreeve::probe::{Outcome, Subject, check};
+use portreeve::resource::docker_host::DockerHostSpec;
+use serde_json::json;
+
+use super::{fault, passed, spec, step, unhealthy};
+use crate::support::engine::Engine;
+use crate::support::lab::Lab;
+
+async fn run(client: &Client, container: &Container, command: &[&str], seconds: u32) -> Outcome {
+    let probe = spec(json!({"exec": {"command": command}, "timeoutSeconds": seconds}));
+    check(&probe, &Subject { container: Some(container), engine: Some(client), place: None }).await
+}
+
+#[tokio::test]
+async fn a_command_in_the_container_decides_by_its_exit_code() {
+    let engine = Engine::shared().await;
+    let lab = Lab::new(&engine).await;
+    let spec = DockerHostSpec { endpoint: engine.endpoint().to_owned(), ..DockerHostSpec::default() };
+    let (client, _) = Client::connect(&Arc::from("local"), &spec).await.unwrap();
+    let running = lab.container("exec").start().await;
+    let container = client.inspect(running.id()).await.unwrap().expect("it is there").0;
+
+    let outcome = run(&client, &container, &["echo", "all is well"], 10).await;
+    assert_eq!((passed(&outcome), step(&outcome, "exec")), (vec!["exec"], "exit code 0: all is well"));
+    let outcome = run(&client, &container, &["sh", "-c", "echo 'queue is full' >&2; exit 3"], 10).await;
+    assert_eq!(unhealthy(&outcome), "expected exit code 0, got 3: queue is full");
+    let outcome = run(&client, &container, &["sh", "-c", "yes lorem | head -c 1000000; exit 1"], 10).await;
+    let text = unhealthy(&outcome);
+    assert!(text.starts_with("expected exit code 0, got 1: lorem lorem") && text.len() < 400, "{text}");
+    let outcome = run(&client, &container, &["/no/such/program"], 10).await;
+    assert!(unhealthy(&outcome).contains("no such file or directory"), "{outcome:?}");
+
+    // What hangs is not joined by another of its kind.
+    let hang = ["sleep", "600"];
+    let outcome = run(&client, &container, &hang, 1).await;
+    assert_eq!(unhealthy(&outcome), "nothing within 1 s, at the step `exec`");
+    let outcome = run(&client, &container, &hang, 10).await;
+    let text = "the engine refused: the same command, started by an earlier check, still runs";
+    assert_eq!(unhealthy(&outcome), text);
+
+    running.remove().await;
+    let outcome = run(&client, &container, &["true"], 10).await;
+    assert!(unhealthy(&outcome).starts_with("the engine refused: No such container"), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn without_an_engine_nothing_is_said_of_the_container() {
+    let probe = spec(json!({"exec": {"command": ["true"]}}));
+    assert_eq!(fault(&check(&probe, &Subject::default()).await), "there is no container");
+    let spec = DockerHostSpec { endpoint: "unix:///nowhere.sock".to_owned(), ..DockerHostSpec::default() };
+    assert!(Client::connect(&Arc::from("local"), &spec).await.is_err());
+}

@@ -1,0 +1,140 @@
+//! `httpGet`, asking nginx.
+
+use std::fs;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::listeners::{Closed, Listener, Manner};
+use super::{ask, fault, passed, secret, step, unhealthy};
+use crate::support::server::{Server, program};
+
+const CONFIG: &str = "
+daemon off; master_process off; pid HOME/pid; error_log stderr;
+events {}
+http {
+    access_log off; default_type text/plain;
+    client_body_temp_path HOME; proxy_temp_path HOME; fastcgi_temp_path HOME; uwsgi_temp_path HOME; scgi_temp_path HOME;
+    server {
+        listen 127.0.0.1:PORT;
+        location = /health { default_type application/json; return 200 '{\"status\":{\"db\":\"up\",\"queue\":3}}'; }
+        location = /down { return 503 'the database is away'; }
+        location = /moved { return 301 http://127.0.0.1:1/; }
+        location = /big { return 200 'BIG'; }
+        location = /hang { proxy_pass http://127.0.0.1:SILENT; }
+        location = /private { if ($http_authorization != 'Bearer s3cret') { return 401 'who is it?'; } return 200 'come in'; }
+        location = /method { return 200 $request_method; }
+    }
+}
+";
+
+async fn nginx(silent: u16) -> Server {
+    Server::start("nginx", |home, port| {
+        let config = CONFIG
+            .replace("HOME", &home.display().to_string())
+            .replace("PORT", &port.to_string())
+            .replace("SILENT", &silent.to_string())
+            .replace("BIG", &"lorem ".repeat(500));
+        let file = home.join("nginx.conf");
+        fs::write(&file, config).unwrap();
+        let mut command = program("nginx");
+        command.arg("-p").arg(home).arg("-c").arg(file);
+        command
+    })
+    .await
+}
+
+fn get(path: &str, expect: Value) -> Value {
+    json!({"httpGet": {"path": path, "expect": expect}})
+}
+
+#[tokio::test]
+async fn an_answer_as_expected_is_healthy_and_another_says_what_came() {
+    let silent = Listener::silent().await;
+    let server = nginx(silent.port()).await;
+    let json_of = |path: &str, equals: Value| json!({"json": [{"path": path, "equals": equals}]});
+    for (path, expect) in [
+        ("/health", json!({})),
+        ("/health", json!({"bodyContains": "\"up\"", "bodyMatches": "queue\":[0-9]+", "maxLatency": "10s"})),
+        ("/health", json_of("$.status.db", json!("up"))),
+        ("/down", json!({"status": [503]})),
+        ("/moved", json!({"status": ["300-399"]})),
+    ] {
+        let outcome = ask(get(path, expect), server.port).await;
+        assert_eq!(passed(&outcome), ["request", "receive", "expect"], "{path}");
+    }
+    for (path, expect, text) in [
+        ("/down", json!({}), "expected status 200-399, got 503: the database is away"),
+        ("/nowhere", json!({"status": [200, 204]}), "expected status 200 or 204, got 404: <html>"),
+        ("/health", json!({"bodyContains": "green"}), r#"expected a body with "green", got "{\"status\""#),
+        ("/health", json!({"bodyMatches": "^ok$"}), r#"expected a body that matches "^ok$", got "{"#),
+        ("/health", json_of("$.status.queue", json!(0)), "expected 0 at $.status.queue, found 3"),
+        (
+            "/health",
+            json_of("$.status.disk", json!("up")),
+            r#"expected "up" at $.status.disk, found nothing"#,
+        ),
+        (
+            "/down",
+            json!({"status": [503], "json": [{"path": "$.a", "equals": 1}]}),
+            r#"expected JSON, got "the database"#,
+        ),
+        ("/big", json!({"bodyContains": "ipsum"}), r#"expected a body with "ipsum", got "lorem lorem"#),
+    ] {
+        let outcome = ask(get(path, expect), server.port).await;
+        let said = unhealthy(&outcome);
+        assert!(said.starts_with(text) && said.len() < 500, "{path}: {said}");
+    }
+    let mut hanging = get("/hang", json!({}));
+    hanging["timeoutSeconds"] = 1.into();
+    assert_eq!(unhealthy(&ask(hanging, server.port).await), "nothing within 1 s, at the step `request`");
+}
+
+#[tokio::test]
+async fn methods_headers_and_secrets_are_sent_and_no_secret_is_said() {
+    let silent = Listener::silent().await;
+    let server = nginx(silent.port()).await;
+    let method = json!({"httpGet": {"path": "/method", "method": "PUT", "expect": {"bodyContains": "PUT"}}});
+    passed(&ask(method, server.port).await);
+
+    let home = TempDir::new().unwrap();
+    let private = |from: Value| {
+        let header = json!({"name": "Authorization", "valueFrom": from});
+        json!({"httpGet": {"path": "/private", "httpHeaders": [header]}})
+    };
+    let outcome = ask(private(secret(&home, "Bearer s3cret")), server.port).await;
+    assert!(step(&outcome, "request").ends_with("/private: 200 OK"), "{outcome:?}");
+    let outcome = ask(private(secret(&home, "Bearer wr0ng")), server.port).await;
+    assert_eq!(unhealthy(&outcome), "expected status 200-399, got 401: who is it?");
+    assert!(!format!("{outcome:?}").contains("wr0ng"), "{outcome:?}");
+    let outcome = ask(private(json!({"file": "/nowhere/token"})), server.port).await;
+    assert!(fault(&outcome).contains("file /nowhere/token cannot be read"), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn what_does_not_speak_http_is_unhealthy_with_the_reason() {
+    let probe = || get("/", json!({}));
+    let closed = Closed::new();
+    let url = format!("http://127.0.0.1:{}/", closed.port());
+    let outcome = ask(probe(), closed.port()).await;
+    assert_eq!(unhealthy(&outcome), format!("no answer from {url}: connection refused"));
+    for manner in [Manner::SaysAndCloses(b""), Manner::SaysAndCloses(b"SSH-2.0-OpenSSH_9.2\r\n")] {
+        let stranger = Listener::start(manner).await;
+        let outcome = ask(probe(), stranger.port()).await;
+        let text = unhealthy(&outcome);
+        assert!(text.starts_with("no answer from http://127.0.0.1:") && text.len() < 200, "{text}");
+    }
+    let slow =
+        Manner::Answers(Duration::from_millis(50), b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n", b".");
+    let slow = Listener::start(slow).await;
+    let outcome = ask(get("/", json!({"maxLatency": "20ms"})), slow.port()).await;
+    assert!(unhealthy(&outcome).starts_with("expected an answer within 20ms, it took "), "{outcome:?}");
+    let endless = Manner::Answers(Duration::ZERO, b"HTTP/1.1 200 OK\r\n\r\n", b"lorem ipsum ");
+    let endless = Listener::start(endless).await;
+    let outcome = ask(get("/", json!({"bodyContains": "dolor"})), endless.port()).await;
+    assert!(
+        unhealthy(&outcome).starts_with(r#"expected a body with "dolor", got "lorem ipsum"#),
+        "{outcome:?}"
+    );
+}

@@ -1,0 +1,174 @@
+//! `postgres`, asking PostgreSQL.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::certificates::Authority;
+use super::{ask, passed, secret, step, unhealthy};
+use crate::support::server::Server;
+use crate::support::wait;
+
+/// Who may come in how; the password is everybody's.
+const LOGINS: &str = "
+host    all trusted   127.0.0.1/32 trust
+host    all hashed    127.0.0.1/32 md5
+host    all plain     127.0.0.1/32 password
+host    all all       127.0.0.1/32 scram-sha-256
+";
+const SETUP: &str = "
+CREATE USER trusted PASSWORD 's3cret';
+CREATE USER plain PASSWORD 's3cret';
+SET password_encryption = 'md5';
+CREATE USER hashed PASSWORD 's3cret';
+";
+
+/// One of the server's programs, as the user that it insists on when it is not to be root.
+fn run_as_postgres(program: &str) -> Command {
+    let found = fs::read_dir("/usr/lib/postgresql").ok().and_then(|mut versions| versions.next());
+    let mut command = match found {
+        Some(version) => Command::new(version.unwrap().path().join("bin").join(program)),
+        None => Command::new(program),
+    };
+    if let Some((user, group)) = owner() {
+        command.uid(user).gid(group);
+    }
+    command
+}
+
+fn owner() -> Option<(u32, u32)> {
+    let id = |arguments: &[&str]| {
+        let output = Command::new("id").args(arguments).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().parse::<u32>().unwrap()
+    };
+    (id(&["-u"]) == 0).then(|| (id(&["-u", "postgres"]), id(&["-g", "postgres"])))
+}
+
+fn create(home: &Path, tls: bool) {
+    let own = |path: &Path| {
+        owner().into_iter().for_each(|(user, group)| chown(path, Some(user), Some(group)).unwrap())
+    };
+    own(home);
+    fs::write(home.join("password"), "s3cret\n").unwrap();
+    let mut made = run_as_postgres("initdb");
+    made.arg("-D").arg(home.join("data")).args([
+        "-U",
+        "postgres",
+        "--no-sync",
+        "-A",
+        "scram-sha-256",
+        "--pwfile",
+    ]);
+    made.arg(home.join("password")).stdout(Stdio::null());
+    assert!(made.status().unwrap().success(), "initdb");
+    fs::write(home.join("data/pg_hba.conf"), LOGINS).unwrap();
+    let mut single = run_as_postgres("postgres");
+    single.args(["--single", "-j", "-F", "-D"]).arg(home.join("data")).arg("postgres");
+    let mut single = single.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    for statement in SETUP.split_inclusive(";\n") {
+        // An empty line ends a statement here.
+        writeln!(single.stdin.as_mut().unwrap(), "{statement}").unwrap();
+    }
+    assert!(single.wait().unwrap().success(), "the setup");
+    if tls {
+        let own_certificate = Authority::new().certificate("localhost", 0, 30);
+        for (name, text) in [("server.crt", own_certificate.chain), ("server.key", own_certificate.key)] {
+            let file = home.join("data").join(name);
+            fs::write(&file, text).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+            own(&file);
+        }
+    }
+}
+
+async fn postgres(tls: bool, secrets: &TempDir) -> Server {
+    let server = Server::start("postgres", |home, port| {
+        if !home.join("data").exists() {
+            create(home, tls);
+        }
+        let mut command = run_as_postgres("postgres");
+        command.arg("-D").arg(home.join("data")).arg("-F").args([
+            "-p",
+            &port.to_string(),
+            "-h",
+            "127.0.0.1",
+            "-k",
+        ]);
+        command.arg(home).arg("-c").arg(format!("ssl={}", if tls { "on" } else { "off" }));
+        command
+    });
+    // Killed, it would leave shared memory behind.
+    let server = server.await.ends_with(Signal::QUIT);
+    // It takes connections before it takes logins.
+    let probe = login("postgres", secret(secrets, "s3cret"));
+    wait::until("it is up", wait::SOON, || async { ask(probe.clone(), server.port).await.result }).await;
+    server
+}
+
+fn login(username: &str, password: Value) -> Value {
+    json!({"postgres": {"database": "postgres", "auth": {"username": username, "password": password}}})
+}
+
+#[tokio::test]
+async fn a_server_that_takes_the_login_and_answers_the_query_is_healthy() {
+    let home = TempDir::new().unwrap();
+    let server = postgres(false, &home).await;
+    let password = || secret(&home, "s3cret");
+    let with = |field: &str, value: &str| {
+        let mut probe = login("postgres", password());
+        probe["postgres"][field] = value.into();
+        probe
+    };
+    for user in ["postgres", "hashed", "plain", "trusted"] {
+        let outcome = ask(login(user, password()), server.port).await;
+        assert_eq!(passed(&outcome), ["resolve", "connect", "TLS", "login", "query"], "{user}");
+        assert_eq!((step(&outcome, "TLS"), step(&outcome, "query")), ("not offered", "1 row"));
+    }
+    let many = ask(with("query", "SELECT generate_series(1, 50000); SELECT 1"), server.port).await;
+    assert_eq!(step(&many, "query"), "50001 rows");
+    for (probe, text) in [
+        (
+            login("postgres", secret(&home, "wr0ng")),
+            r#"expected a login, got password authentication failed for user "postgres" (SQLSTATE 28P01)"#,
+        ),
+        (json!({"postgres": {}}), "expected a login without a password, postgres needs one"),
+        (
+            with("database", "nowhere"),
+            r#"expected a login, got database "nowhere" does not exist (SQLSTATE 3D000)"#,
+        ),
+        (
+            with("query", "SELECT * FROM nothing"),
+            r#"expected an answer to the query, got relation "nothing" does not exist (SQLSTATE 42P01)"#,
+        ),
+        (
+            with("query", "SELECT 1 / (3 - g) FROM generate_series(1, 9) g"),
+            "expected an answer to the query, got division by zero (SQLSTATE 22012)",
+        ),
+        (with("query", "COPY pg_class TO STDOUT"), "expected rows, got a COPY"),
+    ] {
+        assert_eq!(unhealthy(&ask(probe, server.port).await), text);
+    }
+    let mut slow = with("query", "SELECT pg_sleep(600)");
+    slow["timeoutSeconds"] = 1.into();
+    assert_eq!(unhealthy(&ask(slow, server.port).await), "nothing within 1 s, at the step `query`");
+}
+
+#[tokio::test]
+async fn tls_is_used_where_the_server_has_it() {
+    let home = TempDir::new().unwrap();
+    let server = postgres(true, &home).await;
+    let outcome = ask(login("postgres", secret(&home, "s3cret")), server.port).await;
+    assert_eq!(passed(&outcome), ["resolve", "connect", "TLS", "login", "query"]);
+    assert_eq!(step(&outcome, "TLS"), "TLS 1.3");
+    server.freeze().await;
+    let mut hanging = login("postgres", secret(&home, "s3cret"));
+    hanging["timeoutSeconds"] = 1.into();
+    assert_eq!(unhealthy(&ask(hanging, server.port).await), "nothing within 1 s, at the step `TLS`");
+}
