@@ -111,7 +111,7 @@ fn keep_volumes(host: &mut HostConfig, seen: &[MountPoint]) {
             continue;
         }
         let named = |bind: &String| bind.split(':').nth(1) == Some(target.as_str());
-        if host.binds.iter().flatten().any(|bind| named(bind)) {
+        if host.binds.iter().flatten().any(named) {
             continue;
         }
         let read_only = if point.rw == Some(false) { ":ro" } else { "" };
