@@ -20,6 +20,7 @@ pub mod informer;
 mod own;
 mod ring;
 mod ssh;
+mod stats;
 mod uptime;
 
 pub use fingerprint::Fingerprint;

@@ -13,7 +13,7 @@ use crate::store::StoreError;
 /// Kubernetes' `Status`, for refusals and for what has no better answer.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Status {
+pub(crate) struct Status {
     api_version: &'static str,
     kind: &'static str,
     metadata: Empty,

@@ -3,6 +3,8 @@
 mod container;
 mod object;
 
+pub(super) use self::object::selects;
+
 use std::io::{self, Write};
 
 use clap::Args;

@@ -85,6 +85,13 @@ impl Table {
         self.rows.push(row);
     }
 
+    /// Keeps the first `rows` and says how many there were more.
+    pub(super) fn truncate(&mut self, rows: usize) -> usize {
+        let left_out = self.rows.len().saturating_sub(rows);
+        self.rows.truncate(rows);
+        left_out
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
@@ -161,7 +168,7 @@ fn line(out: &mut dyn Write, row: &[Cell], widths: &[usize], indent: usize) -> i
 }
 
 /// `text` in at most `width` columns, `…` where something is missing.
-fn cut(text: &str, width: usize) -> String {
+pub(super) fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
     }

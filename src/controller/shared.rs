@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Mutex as AsyncMutex, Notify};
+use tokio::sync::{Mutex as AsyncMutex, Notify, Semaphore};
 
 use super::commit::Committer;
 use super::probing::Told;
@@ -68,6 +68,8 @@ pub struct Shared {
     pub(super) own_fault: Mutex<Option<(String, tokio::time::Instant)>>,
     pub(super) book: Book,
     pub(super) probing: Told,
+    /// Turns to measure what a container uses.
+    pub(super) measuring: Semaphore,
 }
 
 impl std::fmt::Debug for Shared {
