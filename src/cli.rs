@@ -147,7 +147,7 @@ pub fn main() -> ExitCode {
             width,
             height,
             watched: face::watched(),
-            in_progress: false,
+            in_progress: String::new(),
         };
         let done = act(verb, &mut face);
         face.progress("");
@@ -245,7 +245,7 @@ mod tests {
                 width: None,
                 height: None,
                 watched: false,
-                in_progress: false,
+                in_progress: String::new(),
             }
         }
 
@@ -282,6 +282,22 @@ mod tests {
         assert!(args.observe && !args.open_metrics);
         assert_eq!(args.log_format, Some(crate::config::LogFormat::Json));
         assert!(Cli::try_parse_from(["portreeve", "run", "--log-format", "xml"]).is_err());
+    }
+
+    #[test]
+    fn the_commands_in_the_readme_are_commands() {
+        let readme = include_str!("../README.md");
+        let lines: Vec<&str> = readme
+            .lines()
+            .filter_map(|line| line.split_once("portreeve ").filter(|(before, _)| before.starts_with("$ ")))
+            .filter(|(before, _)| *before == "$ " || before.ends_with("| "))
+            .map(|(_, rest)| rest.split(" #").next().unwrap_or(rest).trim())
+            .collect();
+        assert!(lines.len() > 12, "{lines:?}");
+        for line in lines {
+            let words = std::iter::once("portreeve").chain(line.split_whitespace());
+            assert!(Cli::try_parse_from(words).is_ok(), "portreeve {line}");
+        }
     }
 
     #[test]

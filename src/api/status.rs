@@ -13,7 +13,7 @@ use crate::store::StoreError;
 /// Kubernetes' `Status`, for refusals and for what has no better answer.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Status {
+pub(super) struct Status {
     api_version: &'static str,
     kind: &'static str,
     metadata: Empty,

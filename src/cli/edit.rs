@@ -202,9 +202,14 @@ async fn run(file: &Path) -> anyhow::Result<()> {
     // Ctrl-C is the editor's business as long as it runs, and must not end us below it.
     let _interrupt = signal(SignalKind::interrupt())?;
     let _quit = signal(SignalKind::quit())?;
-    // By a shell, as git does: an editor may be given with arguments.
-    let status =
-        Command::new("sh").arg("-c").arg(format!("{editor} \"$1\"")).arg("sh").arg(file).status().await;
+    // By a shell, as git does: an editor may be given with arguments. It, too, leaves Ctrl-C to the editor and waits.
+    let status = Command::new("sh")
+        .arg("-c")
+        .arg(format!("trap : INT QUIT; {editor} \"$1\""))
+        .arg("sh")
+        .arg(file)
+        .status()
+        .await;
     let status = status.context("cannot start a shell for the editor")?;
     match status.code() {
         Some(0) => Ok(()),

@@ -33,8 +33,8 @@ pub(super) struct Face<'a> {
     pub(super) height: Option<usize>,
     /// Whether somebody watches standard error.
     pub(super) watched: bool,
-    /// Whether a line of progress stands there.
-    pub(super) in_progress: bool,
+    /// The line of progress that stands there.
+    pub(super) in_progress: String,
 }
 
 impl Face<'_> {
@@ -57,9 +57,9 @@ impl Face<'_> {
 
     /// What is being waited for, on one line that the next call writes over; said to people only.
     pub(super) fn progress(&mut self, text: &str) {
-        if self.watched && (self.in_progress || !text.is_empty()) {
+        if self.watched && self.in_progress != text {
             progress(text);
-            self.in_progress = !text.is_empty();
+            text.clone_into(&mut self.in_progress);
         }
     }
 

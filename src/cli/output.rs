@@ -11,7 +11,7 @@ use crate::api;
 pub(super) const FOLDER: &str = "output";
 
 /// Every document: name of its file and its schema.
-fn schemas() -> [(&'static str, Value); 12] {
+fn schemas() -> [(&'static str, Value); 11] {
     [
         ("change", of::<get::Change<'_>>("A line of `get -w -o json`.")),
         ("container", of::<api::ContainerItem>("`get container NAME -o json`, and an item of their list.")),
@@ -24,7 +24,6 @@ fn schemas() -> [(&'static str, Value); 12] {
         ("top-services", of::<top::Services>("`top monitoredservices -o json`.")),
         ("validate", of::<validate::Document>("`validate -o json`.")),
         ("version", of::<version::Document>("`version -o json`.")),
-        ("refusal", of::<api::Status>("How the API says that something was refused, or is done.")),
     ]
 }
 

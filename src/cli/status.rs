@@ -156,7 +156,8 @@ fn show(health: &Value, containers: &[Value], wrong: &[String], face: &mut Face<
         containers.len(),
         of(&|item| item["status"] == "running"),
         of(&|item| item["monitored"] == Value::Bool(true)),
-        of(&|item| item["health"] == "unhealthy"),
+        // One that ended keeps the word of its last check.
+        of(&|item| item["health"] == "unhealthy" && item["status"] == "running"),
         of(&|item| item["quarantined"] == Value::Bool(true)),
     )?;
     let (waiting, events) = (number(health, "/queue/containers"), number(health, "/queue/events"));

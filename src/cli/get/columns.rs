@@ -94,7 +94,7 @@ fn own(noun: Noun) -> (Fields, Fields) {
             &[
                 ("AGE", |item, now| age_of(item, "/timestamp", now).into()),
                 ("TYPE", |item, _| Cell::new(text(item, "/event_type"), severity(item))),
-                ("REASON", |item, _| at(item, "/reason")),
+                ("REASON", |item, _| reason(item).into()),
                 ("CONTAINER", |item, _| at(item, "/container_name")),
                 ("MESSAGE", |item, _| at(item, "/message")),
             ],
@@ -291,6 +291,12 @@ pub(in crate::cli) fn ports(item: &Value) -> String {
     // Published on IPv4 and IPv6.
     shown.dedup();
     shown.join(",")
+}
+
+/// Why something happened, where that says more than what did.
+pub(in crate::cli) fn reason(event: &Value) -> String {
+    let reason = text(event, "/reason");
+    if reason == text(event, "/event_type") { String::new() } else { reason }
 }
 
 /// How an event is meant.

@@ -28,26 +28,31 @@ pub(super) struct Watch<'a> {
 
 impl Watch<'_> {
     pub(super) async fn follow(&self, face: &mut Face<'_>) -> anyhow::Result<Exit> {
-        match self.target.noun {
-            Noun::Events => Err(UsageError("`portreeve events -f` follows events".to_owned()).into()),
-            Noun::Kind(_) => self.stream(face).await,
-            Noun::Containers | Noun::Deliveries => self.look(face).await,
+        let Target { noun, name } = self.target;
+        if *noun == Noun::Events {
+            return Err(UsageError("`portreeve events -f` follows events".to_owned()).into());
+        }
+        let name = match name {
+            // What does not exist would be watched for ever; and a container may have been named by its id.
+            Some(name) => Some(columns::name(&self.client.get(&[noun.plural(), name], &[]).await?)),
+            None => None,
+        };
+        let means = |item: &Value| name.as_ref().is_none_or(|name| *name == columns::name(item));
+        match noun {
+            Noun::Kind(_) => self.stream(means, face).await,
+            Noun::Containers | Noun::Events | Noun::Deliveries => self.look(means, face).await,
         }
     }
 
-    fn means(&self, item: &Value) -> bool {
-        self.target.name.as_ref().is_none_or(|name| *name == columns::name(item))
-    }
-
     /// Kinds send their changes.
-    async fn stream(&self, face: &mut Face<'_>) -> anyhow::Result<Exit> {
+    async fn stream(&self, means: impl Fn(&Value) -> bool, face: &mut Face<'_>) -> anyhow::Result<Exit> {
         let mut lines = self.client.watch(self.target.noun.plural(), self.query).await?;
         let mut shown = Shown::new(self.target.noun, self.output);
         while let Some(line) = lines.next().await? {
             let (Some(word), Some(object)) = (line["type"].as_str(), line.get("object")) else { continue };
             if word == "BOOKMARK" {
                 shown.begin(face)?;
-            } else if self.means(object) {
+            } else if means(object) {
                 shown.change(&line, object, word == "DELETED", face)?;
             }
         }
@@ -55,13 +60,13 @@ impl Watch<'_> {
     }
 
     /// Others are looked at again and again.
-    async fn look(&self, face: &mut Face<'_>) -> anyhow::Result<Exit> {
+    async fn look(&self, means: impl Fn(&Value) -> bool, face: &mut Face<'_>) -> anyhow::Result<Exit> {
         let mut shown = Shown::new(self.target.noun, self.output);
         let mut known: BTreeMap<String, Value> = BTreeMap::new();
         loop {
             let list = self.client.list(self.target.noun.plural(), self.query).await?;
             let mut now: BTreeMap<String, Value> = BTreeMap::new();
-            for item in items(&list).iter().filter(|item| self.means(item)) {
+            for item in items(&list).iter().filter(|item| means(item)) {
                 // Two engines may have a container of one name.
                 let key = format!("{} {}", columns::name(item), item["id"]);
                 let word = match known.get(&key) {

@@ -122,3 +122,22 @@ async fn parked_deliveries_are_shown_and_sent_again() {
     assert!(again.contains("was delivered; nothing is sent twice") && again.ends_with("[1]\n"), "{again}");
     assert_eq!(shell.run("portreeve replay --all"), "nothing is parked\n");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_computes_most_comes_first_in_top() {
+    let engine = Engine::shared().await;
+    let lab = Lab::new(&engine).await;
+    let busy = lab.container("busy").cpus(0.3).shell("while :; do :; done").start().await;
+    lab.container("a-idle").start().await;
+    let mut portreeve = Portreeve::new(BINARY).docker_host(engine.endpoint());
+    portreeve.start().await;
+    let shell = Shell::new(&portreeve.url(""));
+    let top = format!("portreeve top -o json -l {LABEL}={}", lab.run());
+    wait::until("the busy one is first", Duration::from_secs(40), || async {
+        let said: serde_json::Value = serde_json::from_str(&shell.run_raw(&top)).expect("JSON");
+        let (first, second) = (&said["containers"][0], &said["containers"][1]);
+        let more = first["cpu_percent"].as_f64() > second["cpu_percent"].as_f64().map(|idle| idle + 5.0);
+        wait::is(first["name"] == busy.name() && more, said)
+    })
+    .await;
+}

@@ -7,6 +7,7 @@ use bollard::models::HealthStatusEnum as Health;
 use jsonschema::Validator;
 use serde_json::Value;
 
+use super::streams::Going;
 use super::transcript::Shell;
 use super::{BINARY, serving};
 use crate::support::engine::Engine;
@@ -105,6 +106,10 @@ async fn every_json_output_is_valid_by_its_schema() {
         assert!(!items.is_empty(), "{noun}");
         items.iter().for_each(|item| check(schema, item));
     }
+    let watch = Going::new(shell.spawn(&format!("portreeve get container {name} -w -o json")));
+    let change: Value = serde_json::from_str(&watch.line("ADDED")).expect("JSON");
+    check("output/change", &change);
+    check("output/container", &change["object"]);
     let measured = printed(&shell, &format!("portreeve top c {name} -o json"));
     let figures = &measured[0]["containers"][0];
     assert!(figures["memory_bytes"].as_u64().is_some_and(|bytes| bytes > 0), "{figures:#}");
