@@ -1,6 +1,6 @@
 //! What the parts of the controller and the faces share: the world as last seen, what is desired, what is remembered.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use arc_swap::ArcSwap;
@@ -106,9 +106,11 @@ impl Shared {
         locked(&self.records).get(key).cloned()
     }
 
-    /// Has everything about every container decided again.
+    /// Has everything about every container decided again, also about those of which nothing is remembered yet because
+    /// they are being decided on for the first time.
     pub(super) fn everywhere(&self) {
-        let known: Vec<ContainerKey> = locked(&self.records).keys().cloned().collect();
+        let at_work = self.queue.at_work();
+        let known: BTreeSet<ContainerKey> = locked(&self.records).keys().cloned().chain(at_work).collect();
         for key in known {
             self.queue.add(&key, Work::default());
         }

@@ -62,10 +62,10 @@ async fn every_json_output_is_valid_by_its_schema() {
         "bad.yaml",
         "apiVersion: portreeve/v1\nkind: Settings\nmetadata: {name: portreeve}\nspec: {resinc: 5m}\n",
     );
-    shell.run("portreeve apply -f billing.yaml");
+    assert_eq!(shell.run("portreeve apply -f billing.yaml"), "BillingService/billing created\n");
     wait::until("a bill is waiting", wait::SOON, || async {
         let said = shell.run("portreeve get deliveries -o name");
-        wait::is(said.starts_with("Delivery/"), said)
+        wait::is(said.starts_with("Delivery/"), (said, portreeve.log()))
     })
     .await;
 
