@@ -40,6 +40,17 @@ mod trial;
 mod watching;
 
 pub use access::Access;
+pub(crate) use health::Detailed;
+pub(crate) use noun::Noun;
+
+/// A container as these routes show it.
+pub(crate) type ContainerItem = page::Item<containers::Row>;
+/// An event as these routes show it.
+pub(crate) type EventItem = page::Item<events::Event>;
+/// A delivery as these routes show it.
+pub(crate) type DeliveryItem = page::Item<deliveries::Delivery>;
+/// A list of anything.
+pub(crate) type AnyList = page::List<serde_json::Map<String, serde_json::Value>>;
 
 /// Largest body accepted, in bytes.
 const LARGEST_BODY: usize = 1 << 20;

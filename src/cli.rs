@@ -6,6 +6,7 @@ mod completion;
 mod delete;
 mod describe;
 mod diff;
+mod edit;
 mod events;
 mod explain;
 mod face;
@@ -13,6 +14,7 @@ mod files;
 mod get;
 mod init;
 mod noun;
+mod output;
 mod problems;
 mod release;
 mod run;
@@ -22,13 +24,14 @@ mod table;
 mod test;
 mod text;
 mod token;
+mod top;
 mod validate;
 mod version;
 mod wait;
 
 use std::ffi::OsString;
 use std::future::Future;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue};
@@ -64,6 +67,8 @@ enum Verb {
     Get(get::GetArgs),
     /// Show one object or container with everything known of it
     Describe(describe::DescribeArgs),
+    /// Change an object in an editor
+    Edit(edit::EditArgs),
     /// Delete objects
     Delete(delete::DeleteArgs),
     /// What an apply would change, also of what is done to containers
@@ -76,6 +81,8 @@ enum Verb {
     Events(events::EventsArgs),
     /// How Portreeve is, on one screen, and what is wrong
     Status(status::StatusArgs),
+    /// What containers and services use now
+    Top(top::TopArgs),
     /// Wait until something is so
     Wait(wait::WaitArgs),
     /// Try out what is declared, once and now
@@ -95,7 +102,7 @@ enum Verb {
     /// Make, list and delete tokens of the HTTP API
     Token(token::TokenArgs),
     /// Print the version
-    Version,
+    Version(version::VersionArgs),
 }
 
 /// How a command ended.
@@ -132,14 +139,19 @@ pub fn main() -> ExitCode {
     let (mut out, mut err) = (anstream::stdout(), anstream::stderr());
     let done = {
         let mut input = std::io::stdin();
+        let (width, height) = face::terminal();
         let mut face = Face {
             out: &mut out,
             err: &mut err,
             input: &mut input,
-            width: face::terminal_width(),
-            watched: std::io::stderr().is_terminal(),
+            width,
+            height,
+            watched: face::watched(),
+            in_progress: String::new(),
         };
-        act(verb, &mut face)
+        let done = act(verb, &mut face);
+        face.progress("");
+        done
     };
     match done {
         Ok(exit) => exit.into(),
@@ -176,12 +188,14 @@ fn act(verb: Verb, face: &mut Face<'_>) -> anyhow::Result<Exit> {
         Verb::Apply(args) => online(apply::apply(&args, face)),
         Verb::Get(args) => online(get::get(&args, face)),
         Verb::Describe(args) => online(describe::describe(&args, face)),
+        Verb::Edit(args) => online(edit::edit(&args, face)),
         Verb::Delete(args) => online(delete::delete(&args, face)),
         Verb::Diff(args) => online(diff::diff(&args, face)),
         Verb::Validate(args) => validate::validate(&args, face.input, face.out, face.err),
         Verb::Explain(args) => explain::explain(&args, face),
         Verb::Events(args) => online(events::events(&args, face)),
         Verb::Status(args) => online(status::status(&args, face)),
+        Verb::Top(args) => online(top::top(&args, face)),
         Verb::Wait(args) => online(wait::wait(&args, face)),
         Verb::Test(args) => online(test::test(&args, face)),
         Verb::Release(args) => online(release::release(&args, face)),
@@ -191,7 +205,7 @@ fn act(verb: Verb, face: &mut Face<'_>) -> anyhow::Result<Exit> {
         Verb::Completion(args) => completion::completion(&args, face),
         Verb::Man(args) => completion::man(&args, face),
         Verb::Token(args) => token::token(&args, face.out, face.err),
-        Verb::Version => version::version(face.out),
+        Verb::Version(args) => version::version(&args, face),
     }
 }
 
@@ -229,7 +243,9 @@ mod tests {
                 err: &mut self.err,
                 input: &mut self.input,
                 width: None,
+                height: None,
                 watched: false,
+                in_progress: String::new(),
             }
         }
 
@@ -266,6 +282,22 @@ mod tests {
         assert!(args.observe && !args.open_metrics);
         assert_eq!(args.log_format, Some(crate::config::LogFormat::Json));
         assert!(Cli::try_parse_from(["portreeve", "run", "--log-format", "xml"]).is_err());
+    }
+
+    #[test]
+    fn the_commands_in_the_readme_are_commands() {
+        let readme = include_str!("../README.md");
+        let lines: Vec<&str> = readme
+            .lines()
+            .filter_map(|line| line.split_once("portreeve ").filter(|(before, _)| before.starts_with("$ ")))
+            .filter(|(before, _)| *before == "$ " || before.ends_with("| "))
+            .map(|(_, rest)| rest.split(" #").next().unwrap_or(rest).trim())
+            .collect();
+        assert!(lines.len() > 12, "{lines:?}");
+        for line in lines {
+            let words = std::iter::once("portreeve").chain(line.split_whitespace());
+            assert!(Cli::try_parse_from(words).is_ok(), "portreeve {line}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Mutex as AsyncMutex, watch};
+use tokio::sync::{Mutex as AsyncMutex, Semaphore, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -36,6 +36,7 @@ mod targets;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod usage;
 
 pub use catalogue::{Catalogue, Change, Match, Outcome, Refused, Request, Written, figures};
 pub use commit::StoreHealth;
@@ -102,6 +103,7 @@ impl Controller {
             own_fault: Mutex::default(),
             book: services::Book::new(&loaded.services),
             probing: probing::Told::default(),
+            measuring: Semaphore::new(usage::AT_ONCE),
         });
         let stop = CancellationToken::new();
         let mut tasks = Vec::new();

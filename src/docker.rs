@@ -22,6 +22,7 @@ mod own;
 mod recreate;
 mod ring;
 mod ssh;
+mod stats;
 mod uptime;
 
 pub use fingerprint::Fingerprint;

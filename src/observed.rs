@@ -2,6 +2,7 @@
 
 mod event;
 mod health;
+mod usage;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -14,6 +15,7 @@ pub use self::event::{Anchor, Cursor, EngineEvent, EventKind};
 pub use self::health::{
     Checked, HealthWord, LastCheck, ProbeState, ProbeTarget, Rates, ServiceState, TargetState, Window,
 };
+pub use self::usage::Usage;
 use crate::resource::{Duration, Subject};
 
 /// Nanoseconds since the Unix epoch: the resolution the engine reports times in. Keys and comparisons use this

@@ -1,6 +1,7 @@
 //! Tests on a real engine with real servers. Every test takes part in the `engine` group of `.config/nextest.toml`.
 
 mod access;
+mod autoheal;
 mod cascade;
 mod crowd;
 mod downtime;

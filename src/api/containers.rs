@@ -12,16 +12,18 @@ use super::query::{self, Query};
 use super::status::Failure;
 use super::{Api, objects, release};
 use crate::desired::PolicyChoice;
-use crate::observed::{Container, Port};
+use crate::observed::{Container, ContainerKey, Nanos, Port, Usage};
 use crate::reconcile::plan::Blocked;
 use crate::resource::settings::SettingsSpec;
 
 /// Parameters of the list below `/apis`.
-pub(super) const LIST: &[&str] = &["labelSelector", "limit", "continue"];
+pub(super) const LIST: &[&str] = &["labelSelector", "limit", "continue", "usage"];
+/// Parameters of one container below `/apis`.
+pub(super) const ONE: &[&str] = &["usage"];
 
 /// A container as last seen.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Row {
+pub(crate) struct Row {
     id: String,
     name: String,
     image: String,
@@ -35,9 +37,28 @@ pub(super) struct Row {
     monitored: bool,
     policy: Option<String>,
     restart_count: u32,
+    /// When Portreeve last acted on it.
+    last_action: Option<String>,
     quarantined: bool,
     /// Why nothing is done about it, where something would be.
     blocked: Vec<Blocked>,
+    /// What it uses, where that was asked for and could be measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Measured>,
+}
+
+/// What a container had used when it was measured. Two measurements tell its CPU load.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ContainerUsage")]
+struct Measured {
+    /// When, by the engine's clock.
+    at: String,
+    /// CPU time since its start.
+    cpu_seconds: f64,
+    /// Memory in use, without cached files that are given back at once.
+    memory_bytes: u64,
+    /// Its limit, or the memory of its host.
+    memory_limit_bytes: u64,
 }
 
 pub(super) async fn list(State(api): State<Api>) -> Json<Vec<Row>> {
@@ -57,22 +78,61 @@ pub(super) async fn objects(
 ) -> Result<Json<List<Item<Row>>>, Failure> {
     query::only(&query, LIST)?;
     let selector = objects::selector(&query)?;
+    let usage = query::flag(&query, "usage")?;
     let world = api.shared.world();
     let mut items = Vec::new();
     for container in world.containers.values().filter(|container| selector.matches(&container.labels)) {
         items.push(item(row(&api, container)));
     }
     items.sort_by(|a, b| a.item.id.cmp(&b.item.id));
-    List::page("Container", items, &query, |item| item.item.id.as_str()).map(Json)
+    let mut page = List::page("Container", items, &query, |item| item.item.id.as_str())?;
+    if usage {
+        measure(&api, page.items_mut()).await;
+    }
+    Ok(Json(page))
 }
 
 /// One container by name, id, or the beginning of an id.
 pub(super) async fn object(
     State(api): State<Api>,
     Path(name): Path<String>,
+    Parameters(query): Parameters<Query>,
 ) -> Result<Json<Item<Row>>, Failure> {
+    query::only(&query, ONE)?;
+    let usage = query::flag(&query, "usage")?;
     let container = release::find(&api, &name)?;
-    Ok(Json(item(row(&api, &container))))
+    let mut item = item(row(&api, &container));
+    if usage {
+        measure(&api, std::slice::from_mut(&mut item)).await;
+    }
+    Ok(Json(item))
+}
+
+/// Adds what the containers use that run: nobody is asked for figures of the others.
+async fn measure(api: &Api, items: &mut [Item<Row>]) {
+    let key = |row: &Row| ContainerKey::new(row.engine.as_str(), row.id.as_str());
+    let world = api.shared.world();
+    let runs =
+        |key: &ContainerKey| world.containers.get(key).is_some_and(|container| container.state.is_up());
+    let running = items.iter().map(|item| key(&item.item)).filter(runs).collect();
+    let usage = api.shared.usage(running).await;
+    for item in items {
+        item.item.usage = usage.get(&key(&item.item)).map(measured);
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "nanoseconds of CPU time need no more digits than a float has"
+)]
+fn measured(usage: &Usage) -> Measured {
+    let Usage { at, cpu, memory, memory_limit } = *usage;
+    Measured {
+        at: at.rfc3339_millis(),
+        cpu_seconds: cpu as f64 / 1e9,
+        memory_bytes: memory,
+        memory_limit_bytes: memory_limit,
+    }
 }
 
 fn item(row: Row) -> Item<Row> {
@@ -100,8 +160,10 @@ fn row(api: &Api, container: &Container) -> Row {
         monitored: policy.is_some(),
         policy,
         restart_count: memory.restart_count,
+        last_action: memory.last_action.map(Nanos::rfc3339_millis),
         quarantined: memory.quarantined.is_some(),
         blocked: api.shared.blocked(&container.key),
+        usage: None,
     }
 }
 

@@ -25,7 +25,7 @@ const MOST: u32 = 10_000;
 /// A bill or a discovery state on its way.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Delivery {
+pub(crate) struct Delivery {
     id: String,
     /// Name of the service it is for.
     target: String,

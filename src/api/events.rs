@@ -23,7 +23,7 @@ pub(super) const PARAMETERS: [&str; 5] = ["type", "container", "since", "until",
 
 /// Document R4's event, and what else is known.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Event {
+pub(crate) struct Event {
     timestamp: String,
     container_id: String,
     container_name: String,

@@ -33,7 +33,7 @@ fn missing(api: &Api, world: &World) -> Vec<String> {
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Detailed {
+pub(crate) struct Detailed {
     status: &'static str,
     timestamp: String,
     version: &'static str,

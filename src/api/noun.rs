@@ -10,9 +10,9 @@ use super::status::Failure;
 use crate::manifest::nearest;
 use crate::resource::{API_VERSION, KindId};
 
-/// A collection.
+/// A collection: the same for this API and for the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Noun {
+pub(crate) enum Noun {
     /// Objects of a kind.
     Kind(KindId),
     /// Containers as last seen.
@@ -23,43 +23,82 @@ pub(super) enum Noun {
     Deliveries,
 }
 
-/// Kind, plural, short name, what it is.
-const READ_ONLY: [(Noun, &str, &str, &str, &str); 3] = [
-    (Noun::Containers, "Container", "containers", "c", "A container as last seen on its engine."),
-    (Noun::Events, "Event", "events", "ev", "Something that happened or was decided."),
-    (
-        Noun::Deliveries,
-        "Delivery",
-        "deliveries",
-        "dlv",
-        "A bill or a discovery state on its way to a service.",
-    ),
-];
-
 impl Noun {
-    /// The collection that a person means: plural, kind or short name, in any case.
-    pub(super) fn parse(text: &str) -> Result<Self, Failure> {
-        if let Some(kind) = KindId::parse(text) {
-            return Ok(Self::Kind(kind));
+    const READ_ONLY: [Self; 3] = [Self::Containers, Self::Events, Self::Deliveries];
+
+    /// Every collection, those that can only be read last.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        KindId::ALL.iter().map(|kind| Self::Kind(*kind)).chain(Self::READ_ONLY)
+    }
+
+    /// What one of them is called.
+    pub(crate) fn kind(self) -> &'static str {
+        match self {
+            Self::Kind(kind) => kind.as_str(),
+            Self::Containers => "Container",
+            Self::Events => "Event",
+            Self::Deliveries => "Delivery",
         }
-        let is = |name: &&str| name.eq_ignore_ascii_case(text);
-        let found = READ_ONLY
-            .into_iter()
-            .find(|(_, kind, plural, short, _)| [kind, plural, short].into_iter().any(is));
-        found.map(|(noun, ..)| noun).ok_or_else(|| unknown(text))
+    }
+
+    /// The collection's place in a URL.
+    pub(crate) fn plural(self) -> &'static str {
+        match self {
+            Self::Kind(kind) => kind.plural(),
+            Self::Containers => "containers",
+            Self::Events => "events",
+            Self::Deliveries => "deliveries",
+        }
+    }
+
+    /// Short names for the command line.
+    pub(crate) fn short(self) -> Vec<&'static str> {
+        match self {
+            Self::Kind(kind) => kind.short().to_vec(),
+            Self::Containers => vec!["c"],
+            Self::Events => vec!["ev"],
+            Self::Deliveries => vec!["dlv"],
+        }
+    }
+
+    fn doc(self) -> &'static str {
+        match self {
+            Self::Kind(kind) => kind.doc(),
+            Self::Containers => "A container as last seen on its engine.",
+            Self::Events => "Something that happened or was decided.",
+            Self::Deliveries => "A bill or a discovery state on its way to a service.",
+        }
+    }
+
+    const fn verbs(self) -> &'static [&'static str] {
+        match self {
+            Self::Kind(_) => &["delete", "get", "list", "patch", "update", "watch"],
+            Self::Containers => &["get", "list", "release"],
+            Self::Events => &["list"],
+            Self::Deliveries => &["get", "list", "replay"],
+        }
+    }
+
+    /// The collection that a person means: plural, kind or short name, in any case.
+    pub(crate) fn find(text: &str) -> Option<Self> {
+        if let Some(kind) = KindId::parse(text) {
+            return Some(Self::Kind(kind));
+        }
+        let is = |name: &str| name.eq_ignore_ascii_case(text);
+        let means = |noun: &Self| is(noun.kind()) || is(noun.plural()) || noun.short().into_iter().any(is);
+        Self::READ_ONLY.into_iter().find(means)
+    }
+
+    /// The collection that stands in a URL.
+    pub(super) fn parse(text: &str) -> Result<Self, Failure> {
+        Self::find(text).ok_or_else(|| unknown(text))
     }
 }
 
 fn unknown(text: &str) -> Failure {
-    let kinds = KindId::ALL.iter().flat_map(|kind| [kind.plural(), kind.as_str()]);
-    let names = || kinds.clone().chain(READ_ONLY.iter().flat_map(|(_, kind, plural, ..)| [*plural, *kind]));
-    let plural = |near: &str| {
-        let read_only = READ_ONLY.iter().find(|(_, kind, ..)| *kind == near);
-        let plural = KindId::of(near).map(KindId::plural).or(read_only.map(|(_, _, plural, ..)| *plural));
-        plural.map_or_else(|| near.to_owned(), str::to_owned)
-    };
-    let hint = match nearest(text, names()) {
-        Some(near) => format!("did you mean `{}`?", plural(near)),
+    let near = nearest(text, Noun::all().flat_map(|noun| [noun.plural(), noun.kind()]));
+    let hint = match near.map(|near| Noun::find(near).map_or(near, Noun::plural)) {
+        Some(plural) => format!("did you mean `{plural}`?"),
         None => format!("/apis/{API_VERSION} lists what there is"),
     };
     let shown: String = text.chars().take(64).flat_map(char::escape_debug).collect();
@@ -95,32 +134,19 @@ struct Resource {
 
 /// `GET /apis/portreeve/v1`: every kind, with its names and verbs.
 pub(super) async fn list(State(_): State<Api>) -> Json<Resources> {
-    let resource = |kind: &'static str, plural, short: Vec<_>, verbs: &[&'static str], doc| Resource {
-        name: plural,
-        singular_name: kind.to_lowercase(),
-        short_names: short,
-        kind,
+    let resource = |noun: Noun| Resource {
+        name: noun.plural(),
+        singular_name: noun.kind().to_lowercase(),
+        short_names: noun.short(),
+        kind: noun.kind(),
         namespaced: false,
-        verbs: verbs.to_vec(),
-        description: doc,
+        verbs: noun.verbs().to_vec(),
+        description: noun.doc(),
     };
-    let all = ["delete", "get", "list", "patch", "update", "watch"];
-    let kinds = KindId::ALL
-        .iter()
-        .map(|kind| resource(kind.as_str(), kind.plural(), kind.short().to_vec(), &all, kind.doc()));
-    let read_only = READ_ONLY.into_iter().map(|(noun, kind, plural, short, doc)| {
-        let verbs: &[&str] = match noun {
-            Noun::Containers => &["get", "list", "release"],
-            Noun::Events => &["list"],
-            Noun::Deliveries => &["get", "list", "replay"],
-            Noun::Kind(_) => &all,
-        };
-        resource(kind, plural, vec![short], verbs, doc)
-    });
     Json(Resources {
         api_version: "v1",
         kind: "APIResourceList",
         group_version: API_VERSION,
-        resources: kinds.chain(read_only).collect(),
+        resources: Noun::all().map(resource).collect(),
     })
 }

@@ -72,10 +72,16 @@ pub(super) async fn get(
     Path((plural, name)): Path<(String, String)>,
     Parameters(query): Parameters<Query>,
 ) -> Result<Response, Failure> {
-    query::only(&query, &[])?;
-    match Noun::parse(&plural)? {
+    let noun = Noun::parse(&plural)?;
+    if noun != Noun::Containers {
+        query::only(&query, &[])?;
+    }
+    match noun {
         Noun::Kind(kind) => found(&state.0, kind, &name),
-        Noun::Containers => containers::object(state, Path(name)).await.map(IntoResponse::into_response),
+        Noun::Containers => {
+            let container = containers::object(state, Path(name), Parameters(query)).await;
+            container.map(IntoResponse::into_response)
+        }
         Noun::Deliveries => deliveries::get(state, Path(name)).await.map(IntoResponse::into_response),
         Noun::Events => Err(Failure::not_found("events are listed; they have no names to be found by")),
     }

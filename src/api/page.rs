@@ -13,7 +13,7 @@ const MOST: u32 = 100_000;
 /// A list in Kubernetes' shape.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct List<T> {
+pub(crate) struct List<T> {
     api_version: &'static str,
     /// The kind of the items and `List`.
     kind: String,
@@ -38,7 +38,7 @@ struct ListMeta {
 /// Metadata of an item that is no declared object.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ItemMeta {
+pub(crate) struct ItemMeta {
     /// By this it is found.
     pub(super) name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,7 +47,7 @@ pub(super) struct ItemMeta {
 
 /// An item that is no declared object, with the metadata that every item of a list has.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Item<T> {
+pub(crate) struct Item<T> {
     pub(super) metadata: ItemMeta,
     #[serde(flatten)]
     pub(super) item: T,
@@ -57,6 +57,11 @@ impl<T> List<T> {
     /// All of it.
     pub(super) fn whole(kind: &str, items: Vec<T>) -> Self {
         Self { api_version: API_VERSION, kind: format!("{kind}List"), metadata: ListMeta::default(), items }
+    }
+
+    /// The items, for what is added to those that are on the page.
+    pub(super) fn items_mut(&mut self) -> &mut [T] {
+        &mut self.items
     }
 
     #[must_use]

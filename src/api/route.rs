@@ -183,7 +183,7 @@ pub(super) const ROUTES: &[Route] = &[
     read(
         "/apis/portreeve/v1/containers/{name}",
         "One container, by name or id",
-        &[],
+        containers::ONE,
         Content::Json(of::<Item<containers::Row>>),
         || get(containers::object),
     ),

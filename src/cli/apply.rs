@@ -5,15 +5,15 @@ mod plan;
 pub(super) use self::plan::plan;
 
 use clap::Args;
-use futures_util::{StreamExt, stream};
+use futures_util::{Stream, StreamExt, stream};
 use serde_json::Value;
 
 use self::plan::{Plan, Write};
 use super::client::{Answer, Client, ClientError, ServerArgs};
 use super::face::Face;
-use super::files::{self, FileArgs, SET};
+use super::files::{self, SET, SetArgs};
 use super::table::Tone;
-use super::{Exit, UsageError, problems};
+use super::{Exit, problems};
 use crate::resource::{KindId, ObjectKey};
 
 /// Writes on their way at once; they share the server's commits.
@@ -23,15 +23,7 @@ const AT_ONCE: usize = 64;
 #[derive(Args, Debug)]
 pub(super) struct ApplyArgs {
     #[command(flatten)]
-    files: FileArgs,
-
-    /// Delete what an earlier apply of the same paths made and they no longer declare; nothing else is touched
-    #[arg(long)]
-    prune: bool,
-
-    /// Name of the set, written into the annotation `portreeve/applied-set`; left out: the absolute paths
-    #[arg(long, value_name = "NAME")]
-    set: Option<String>,
+    set: SetArgs,
 
     /// Say what would be done, with all of the server's checks, and do nothing
     #[arg(long)]
@@ -60,19 +52,14 @@ impl Outcome {
 }
 
 pub(super) async fn apply(args: &ApplyArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
-    let ApplyArgs { files: FileArgs { paths }, prune, set, dry_run, server } = args;
-    let name = files::set_name(set.as_deref(), paths);
-    if *prune && name.is_none() {
-        let why =
-            "what came from standard input has no name to be found by again: give --set NAME with --prune";
-        return Err(UsageError(why.to_owned()).into());
-    }
-    let loaded = files::load(paths, face.input)?;
+    let ApplyArgs { set, dry_run, server } = args;
+    let (name, prune) = (set.name()?, set.prune);
+    let loaded = files::load(&set.paths, face.input)?;
     if problems::tell(&loaded, face)? {
         writeln!(face.err, "nothing was applied")?;
         return Ok(Exit::Problems);
     }
-    if loaded.objects.is_empty() && *prune {
+    if loaded.objects.is_empty() && prune {
         let why = "no object is declared there; an empty set prunes nothing, delete what is left by name";
         return Err(anyhow::anyhow!(why));
     }
@@ -80,10 +67,10 @@ pub(super) async fn apply(args: &ApplyArgs, face: &mut Face<'_>) -> anyhow::Resu
     let kinds: Vec<KindId> = KindId::ALL
         .iter()
         .copied()
-        .filter(|kind| *prune || loaded.objects.iter().any(|loaded| loaded.object.spec.kind() == *kind))
+        .filter(|kind| prune || loaded.objects.iter().any(|loaded| loaded.object.spec.kind() == *kind))
         .collect();
     let current = files::current(&client, kinds).await?;
-    let plan = plan(&loaded.objects, &current, name.as_deref(), *prune);
+    let plan = plan(&loaded.objects, &current, name.as_deref(), prune);
     if !plan.refused.is_empty() {
         for problem in &plan.refused {
             writeln!(face.err, "{}\n", problem.coloured())?;
@@ -103,13 +90,7 @@ async fn carry_out(
 ) -> anyhow::Result<Exit> {
     let mut failed = false;
     for wave in plan.waves {
-        let mut answers = stream::iter(wave)
-            .map(|write| async move {
-                let Write { key, document, .. } = &write;
-                let answer = client.put(&[key.kind.plural(), &key.name], document, dry_run).await;
-                (write, answer)
-            })
-            .buffered(AT_ONCE);
+        let mut answers = send(client, wave, dry_run);
         while let Some((Write { key, place, .. }, answer)) = answers.next().await {
             match answer {
                 Ok(answer) => {
@@ -137,6 +118,19 @@ async fn carry_out(
         say(&key, ("pruned", Tone::Odd), dry_run, face)?;
     }
     Ok(Exit::Fine)
+}
+
+/// Sends `writes` side by side; the answers come in their order.
+pub(super) fn send<'a>(
+    client: &Client,
+    writes: Vec<Write<'a>>,
+    dry_run: bool,
+) -> impl Stream<Item = (Write<'a>, Result<Answer, ClientError>)> + Unpin {
+    let one = move |write: Write<'a>| async move {
+        let answer = client.put(&[write.key.kind.plural(), &write.key.name], &write.document, dry_run).await;
+        (write, answer)
+    };
+    Box::pin(stream::iter(writes).map(one).buffered(AT_ONCE))
 }
 
 /// One line on standard output; every verb that writes says it so.

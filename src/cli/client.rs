@@ -1,13 +1,18 @@
 //! The client's side of the REST API. What goes wrong is said with what to do about it.
 
+mod lines;
+mod refusal;
+
 use std::time::Duration;
 
 use clap::Args;
 use reqwest::{Method, StatusCode, Url};
-use serde::Deserialize;
 use serde_json::Value;
 
+pub(super) use self::lines::Lines;
+pub(super) use self::refusal::Refused;
 use super::UsageError;
+use super::face::Waiting;
 use super::text::plain;
 
 /// Where Portreeve listens unless something else is said.
@@ -15,6 +20,8 @@ const DEFAULT_SERVER: &str = "http://127.0.0.1:8000";
 /// A little longer than the server takes at most.
 const ANSWER: Duration = Duration::from_secs(35);
 const CONNECT: Duration = Duration::from_secs(10);
+/// What takes longer is said to be waited for.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Items asked for at once.
 const PAGE: &str = "500";
 
@@ -77,53 +84,6 @@ pub(super) enum ClientError {
         /// What is odd.
         why: String,
     },
-}
-
-/// A refusal in the server's words.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Refused {
-    /// HTTP status.
-    pub(super) code: u16,
-    /// For people.
-    pub(super) message: String,
-    /// What is wrong with which field, one line each.
-    pub(super) causes: Vec<String>,
-}
-
-impl std::fmt::Display for Refused {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.message)?;
-        self.causes.iter().try_for_each(|cause| write!(f, "\n  {cause}"))
-    }
-}
-
-impl Refused {
-    /// Message and causes, as a problem of a file is told.
-    pub(super) fn one_line(&self) -> String {
-        self.to_string().replace("\n  ", "; ")
-    }
-}
-
-/// Kubernetes' `Status`, as far as it is read here.
-#[derive(Deserialize)]
-struct Status {
-    message: String,
-    #[serde(default)]
-    details: Option<Details>,
-}
-
-#[derive(Default, Deserialize)]
-struct Details {
-    #[serde(default)]
-    causes: Vec<Cause>,
-}
-
-#[derive(Deserialize)]
-struct Cause {
-    #[serde(default)]
-    field: String,
-    #[serde(default)]
-    message: String,
 }
 
 /// What was answered.
@@ -245,6 +205,17 @@ impl Client {
         self.answer(self.request(Method::PUT, self.url(parts), query).json(body)).await
     }
 
+    /// Changes an object by a merge patch, if it is still at `version`.
+    pub(super) async fn patch(
+        &self,
+        parts: &[&str],
+        patch: &Value,
+        version: &str,
+    ) -> Result<Answer, ClientError> {
+        let request = self.request(Method::PATCH, self.url(parts), &[]);
+        self.answer(request.header(reqwest::header::IF_MATCH, format!("\"{version}\"")).json(patch)).await
+    }
+
     /// Removes an object.
     pub(super) async fn delete(&self, parts: &[&str], dry_run: bool) -> Result<Answer, ClientError> {
         let query: &[(&str, &str)] = if dry_run { &[("dryRun", "All")] } else { &[] };
@@ -290,8 +261,17 @@ impl Client {
     }
 
     async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Answer, ClientError> {
-        let answer = request.timeout(ANSWER).send().await.map_err(|error| self.lost(&error))?;
-        self.read(answer).await
+        let answer = async {
+            let answer = request.timeout(ANSWER).send().await.map_err(|error| self.lost(&error))?;
+            self.read(answer).await
+        };
+        let mut answer = std::pin::pin!(answer);
+        tokio::select! {
+            answer = &mut answer => return answer,
+            () = tokio::time::sleep(PATIENCE) => {}
+        }
+        let _waiting = Waiting::shown(&format!("waiting for {}", self.server()));
+        answer.await
     }
 
     async fn read(&self, answer: reqwest::Response) -> Result<Answer, ClientError> {
@@ -308,30 +288,9 @@ impl Client {
     }
 
     fn refused(&self, code: StatusCode, text: &[u8]) -> ClientError {
-        let hint = match (code, &self.token) {
-            (StatusCode::UNAUTHORIZED, None) => Some(
-                "this Portreeve asks for a token: give PORTREEVE_TOKEN or --token; `portreeve token create` makes one",
-            ),
-            (StatusCode::UNAUTHORIZED, Some(_)) => Some("this Portreeve does not know the token given"),
-            _ => None,
-        };
-        let refused =
-            |message: String, causes| ClientError::Refused(Refused { code: code.as_u16(), message, causes });
-        if let Some(hint) = hint {
-            return refused(hint.to_owned(), Vec::new());
-        }
-        match serde_json::from_slice::<Status>(text) {
-            Ok(Status { message, details }) => {
-                // The message of an invalid document repeats its causes.
-                let causes = details.unwrap_or_default().causes.into_iter();
-                let causes = causes.filter(|cause| {
-                    !cause.field.is_empty()
-                        && !message.contains(cause.message.trim_start_matches("directory:"))
-                });
-                let causes = causes.map(|Cause { field, message }| plain(&format!("{field}: {message}")));
-                refused(plain(&message), causes.collect())
-            }
-            Err(_) => self.stranger(&format!("HTTP {code}")),
+        match refusal::read(code, text, self.token.is_some()) {
+            Some(refused) => ClientError::Refused(refused),
+            None => self.stranger(&format!("HTTP {code}")),
         }
     }
 
@@ -354,40 +313,6 @@ fn reason(error: &reqwest::Error) -> String {
         innermost = source;
     }
     innermost.to_string()
-}
-
-/// Lines of an answer that does not end.
-#[derive(Debug)]
-pub(super) struct Lines {
-    answer: reqwest::Response,
-    server: String,
-    buffer: Vec<u8>,
-}
-
-impl Lines {
-    /// The next document; `None` once the server ends the stream.
-    pub(super) async fn next(&mut self) -> Result<Option<Value>, ClientError> {
-        loop {
-            if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.buffer.drain(..=end).collect();
-                if line.iter().all(u8::is_ascii_whitespace) {
-                    continue;
-                }
-                return serde_json::from_slice(&line).map(Some).map_err(|_| ClientError::Stranger {
-                    server: self.server.clone(),
-                    why: "a line that is no JSON".to_owned(),
-                });
-            }
-            let chunk = self.answer.chunk().await.map_err(|error| ClientError::Unreachable {
-                server: self.server.clone(),
-                why: reason(&error),
-            })?;
-            match chunk {
-                Some(chunk) => self.buffer.extend_from_slice(&chunk),
-                None => return Ok(None),
-            }
-        }
-    }
 }
 
 impl ClientError {

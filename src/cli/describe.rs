@@ -3,6 +3,8 @@
 mod container;
 mod object;
 
+pub(super) use self::object::selects;
+
 use std::io::{self, Write};
 
 use clap::Args;
@@ -150,7 +152,7 @@ fn time(item: &Value, pointer: &str, now: Nanos) -> String {
 fn events(beside: &Beside, face: &mut Face<'_>) -> io::Result<()> {
     writeln!(face.out, "\nEvents:")?;
     let (now, columns) = (face.now(), Columns::of(Noun::Events, false));
-    let mut table = columns.table();
+    let mut table = columns.table().whole();
     for event in beside.events.iter().take(EVENTS).rev() {
         table.row(columns.row(event, now));
     }
@@ -169,7 +171,7 @@ fn deliveries(beside: &Beside, face: &mut Face<'_>) -> io::Result<()> {
         of("parked")
     )?;
     let (now, columns) = (face.now(), Columns::of(Noun::Deliveries, false));
-    let mut table = columns.table();
+    let mut table = columns.table().whole();
     let open = beside.deliveries.iter().filter(|item| item["state"].as_str() != Some("delivered"));
     for item in open.take(EVENTS) {
         table.row(columns.row(item, now));

@@ -6,82 +6,102 @@ mod fields;
 
 use std::collections::BTreeMap;
 
-use clap::{Args, ValueEnum};
-use serde_json::{Value, json};
+use clap::Args;
+use futures_util::StreamExt;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
 
 use self::effects::Effect;
 use self::fields::Change;
-use super::client::{Client, ClientError, ServerArgs};
-use super::face::Face;
-use super::files::{self, FileArgs};
+use super::client::{ClientError, ServerArgs};
+use super::face::{Face, Format};
+use super::files::{self, SetArgs};
 use super::table::Tone;
 use super::text::{count, plain};
-use super::{Exit, UsageError, apply, problems};
+use super::{Exit, apply, problems};
 use crate::resource::{KindId, ObjectKey};
 
 /// Flags of `diff`.
 #[derive(Args, Debug)]
 pub(super) struct DiffArgs {
     #[command(flatten)]
-    files: FileArgs,
-
-    /// Also what `apply --prune` would delete
-    #[arg(long)]
-    prune: bool,
-
-    /// Name of the set, as given to `apply`
-    #[arg(long, value_name = "NAME")]
-    set: Option<String>,
+    set: SetArgs,
 
     /// For people or for programs
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
-    output: Output,
+    output: Format,
 
     #[command(flatten)]
     server: ServerArgs,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Output {
-    Text,
-    Json,
+/// What `-o json` prints.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Diff")]
+pub(super) struct Document {
+    /// In the order of kinds and names.
+    objects: Vec<Difference>,
+    /// In the order of their names.
+    containers: Vec<Effect>,
 }
 
 /// What becomes of one object.
+#[derive(Serialize, JsonSchema)]
 struct Difference {
-    key: ObjectKey,
-    /// `create`, `change` or `delete`.
-    what: &'static str,
+    #[schemars(with = "String")]
+    kind: KindId,
+    name: String,
+    action: Action,
+    /// None of an object that goes.
     fields: Vec<Change>,
 }
 
-pub(super) async fn diff(args: &DiffArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
-    let DiffArgs { files: FileArgs { paths }, prune, set, output, server } = args;
-    let name = files::set_name(set.as_deref(), paths);
-    if *prune && name.is_none() {
-        let why =
-            "what came from standard input has no name to be found by again: give --set NAME with --prune";
-        return Err(UsageError(why.to_owned()).into());
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Action {
+    Create,
+    Change,
+    Delete,
+}
+
+impl Action {
+    const fn word(self) -> (&'static str, Tone) {
+        match self {
+            Self::Create => ("create", Tone::Good),
+            Self::Change => ("change", Tone::Odd),
+            Self::Delete => ("delete", Tone::Bad),
+        }
     }
-    let loaded = files::load(paths, face.input)?;
+}
+
+pub(super) async fn diff(args: &DiffArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
+    let DiffArgs { set, output, server } = args;
+    let name = set.name()?;
+    let loaded = files::load(&set.paths, face.input)?;
     if problems::tell(&loaded, face)? {
         return Ok(Exit::Problems);
     }
     let client = server.client()?;
     let current = files::current(&client, KindId::ALL.iter().copied()).await?;
-    let plan = apply::plan(&loaded.objects, &current, name.as_deref(), *prune);
+    let plan = apply::plan(&loaded.objects, &current, name.as_deref(), set.prune);
     let mut refused = plan.refused;
     let (mut after, mut written) = (current.clone(), BTreeMap::new());
-    for write in plan.waves.into_iter().flatten() {
-        match dry_run(&client, &write.key, &write.document).await {
-            Ok(object) => {
+    let writes: Vec<_> = plan.waves.into_iter().flatten().collect();
+    let all = writes.len();
+    let mut answers = apply::send(&client, writes, true).enumerate();
+    while let Some((done, (write, answer))) = answers.next().await {
+        face.progress(&format!("compared {} of {all}", done + 1));
+        match answer {
+            Ok(answer) => {
                 written.insert(write.key.clone(), write.document);
-                after.insert(write.key, object);
+                after.insert(write.key, answer.body);
             }
             Err(ClientError::Refused(why)) => refused.push(write.place.problem(&why.one_line())),
             Err(error) => return Err(error.into()),
         }
     }
+    face.progress("");
     for key in plan.prune {
         after.remove(&key);
     }
@@ -91,18 +111,17 @@ pub(super) async fn diff(args: &DiffArgs, face: &mut Face<'_>) -> anyhow::Result
     let differences = differences(&current, &after, &written);
     let containers = client.items("containers", &[]).await?;
     let effects = effects::effects(&current, &after, &containers);
+    let exit = if differences.is_empty() && refused.is_empty() { Exit::Fine } else { Exit::Problems };
     match output {
         // "no difference" would be wrong of what could not be compared.
-        Output::Text if differences.is_empty() && !refused.is_empty() => {}
-        Output::Text => text(&differences, &effects, face)?,
-        Output::Json => face.json(&document(&differences, &effects))?,
+        Format::Text if differences.is_empty() && !refused.is_empty() => {}
+        Format::Text => text(&differences, &effects, face)?,
+        Format::Json => {
+            let document = Document { objects: differences, containers: effects };
+            face.json(&serde_json::to_value(document)?)?;
+        }
     }
-    Ok(if differences.is_empty() && refused.is_empty() { Exit::Fine } else { Exit::Problems })
-}
-
-/// The object as it would be in force.
-async fn dry_run(client: &Client, key: &ObjectKey, document: &Value) -> Result<Value, ClientError> {
-    Ok(client.put(&[key.kind.plural(), &key.name], document, true).await?.body)
+    Ok(exit)
 }
 
 /// What differs of what people write, in the order of kinds and names. Of what is new only what was `written` is shown,
@@ -121,17 +140,18 @@ fn differences(
         if old.is_none() {
             new = written.get(key).or(new);
         }
-        let what = match (old, new) {
-            (None, _) => "create",
-            (_, None) => "delete",
-            _ => "change",
+        let action = match (old, new) {
+            (None, _) => Action::Create,
+            (_, None) => Action::Delete,
+            _ => Action::Change,
         };
         let fields = match new {
             // All of it goes, and that is said by its name.
             None => Vec::new(),
             Some(new) => fields::changes(old.unwrap_or(&nothing), new),
         };
-        (what != "change" || !fields.is_empty()).then(|| Difference { key: key.clone(), what, fields })
+        let ObjectKey { kind, name } = key.clone();
+        (action != Action::Change || !fields.is_empty()).then_some(Difference { kind, name, action, fields })
     };
     keys.into_iter().filter_map(difference).collect()
 }
@@ -140,13 +160,9 @@ fn text(differences: &[Difference], effects: &[Effect], face: &mut Face<'_>) -> 
     if differences.is_empty() {
         return writeln!(face.out, "no difference");
     }
-    for Difference { key, what, fields } in differences {
-        let tone = match *what {
-            "create" => Tone::Good,
-            "delete" => Tone::Bad,
-            _ => Tone::Odd,
-        };
-        writeln!(face.out, "{} {key}", tone.paint(what))?;
+    for Difference { kind, name, action, fields } in differences {
+        let (word, tone) = action.word();
+        writeln!(face.out, "{} {kind}/{name}", tone.paint(word))?;
         for Change { field, before, after } in fields {
             if let Some(before) = before {
                 writeln!(face.out, "{}", Tone::Bad.paint(&format!("  - {field}: {}", plain(before))))?;
@@ -168,26 +184,10 @@ fn text(differences: &[Difference], effects: &[Effect], face: &mut Face<'_>) -> 
     Ok(())
 }
 
-fn document(differences: &[Difference], effects: &[Effect]) -> Value {
-    let fields = |changes: &[Change]| -> Vec<Value> {
-        let field = |Change { field, before, after }: &Change| json!({"field": field, "before": before, "after": after});
-        changes.iter().map(field).collect()
-    };
-    let objects: Vec<_> = differences
-        .iter()
-        .map(|Difference { key, what, fields: changes }| {
-            json!({"kind": key.kind.as_str(), "name": key.name, "action": what, "fields": fields(changes)})
-        })
-        .collect();
-    let effects: Vec<_> = effects
-        .iter()
-        .map(|Effect { container, what }| json!({"container": container, "effect": what}))
-        .collect();
-    json!({"objects": objects, "containers": effects})
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::cli::tests::Streams;
 

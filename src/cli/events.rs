@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::client::{Client, ServerArgs};
 use super::face::Face;
-use super::get::columns::{Columns, name, severity};
+use super::get::columns::{Columns, name, reason, severity};
 use super::noun::{Noun, target};
 use super::table::Tone;
 use super::text::scalar;
@@ -199,12 +199,8 @@ fn one(event: &Value, output: Format, face: &mut Face<'_>) -> std::io::Result<()
     match output {
         Format::Json => writeln!(face.out, "{event}"),
         Format::Table | Format::Wide => {
-            let reason = text("/reason");
-            let kind = if reason.is_empty() {
-                text("/event_type")
-            } else {
-                format!("{} {reason}", text("/event_type"))
-            };
+            let (kind, reason) = (text("/event_type"), reason(event));
+            let kind = if reason.is_empty() { kind } else { format!("{kind} {reason}") };
             let engine = if output == Format::Wide { format!(" {}", text("/engine")) } else { String::new() };
             let time = Tone::Dim.paint(&text("/timestamp"));
             let kind = severity(event).paint(&kind);

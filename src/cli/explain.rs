@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::face::Face;
-use super::noun::Noun;
+use super::noun::{Noun, noun};
 use super::table::Table;
 use super::{Exit, UsageError};
 use crate::resource::KindId;
@@ -28,7 +28,7 @@ pub(super) fn explain(args: &ExplainArgs, face: &mut Face<'_>) -> anyhow::Result
         return Ok(Exit::Fine);
     };
     let mut steps = what.split('.').filter(|step| !step.is_empty());
-    let kind = match steps.next().unwrap_or_default().parse::<Noun>()? {
+    let kind = match noun(steps.next().unwrap_or_default())? {
         Noun::Kind(kind) => kind,
         noun @ (Noun::Containers | Noun::Events | Noun::Deliveries) => {
             let plural = noun.plural();

@@ -2,10 +2,22 @@
 
 use std::io::{self, IsTerminal, Read, Write};
 
+use clap::ValueEnum;
 use serde_json::Value;
+use terminal_size::{Height, Width};
 
+use super::table::cut;
 use crate::clock;
 use crate::observed::Nanos;
+
+/// How what a verb has to say is written, where there are no more ways than these two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
 
 /// Where a verb reads and writes.
 pub(super) struct Face<'a> {
@@ -17,8 +29,12 @@ pub(super) struct Face<'a> {
     pub(super) input: &'a mut dyn Read,
     /// Columns of the terminal; `None` if standard output is none.
     pub(super) width: Option<usize>,
+    /// Lines of the terminal; `None` if standard output is none that can be written over.
+    pub(super) height: Option<usize>,
     /// Whether somebody watches standard error.
     pub(super) watched: bool,
+    /// The line of progress that stands there.
+    pub(super) in_progress: String,
 }
 
 impl Face<'_> {
@@ -40,13 +56,21 @@ impl Face<'_> {
     }
 
     /// What is being waited for, on one line that the next call writes over; said to people only.
-    pub(super) fn progress(&mut self, text: &str) -> io::Result<()> {
-        if !self.watched {
+    pub(super) fn progress(&mut self, text: &str) {
+        if self.watched && self.in_progress != text {
+            progress(text);
+            text.clone_into(&mut self.in_progress);
+        }
+    }
+
+    /// Empties the screen; where there is none, nothing.
+    pub(super) fn clear(&mut self) -> io::Result<()> {
+        if self.height.is_none() {
             return Ok(());
         }
-        // Carriage return, erase the line.
-        write!(self.err, "\r\u{1b}[K{text}")?;
-        self.err.flush()
+        self.out.flush()?;
+        // Past what strips colours where they are not wanted: it would take this for one.
+        io::stdout().write_all(b"\x1b[H\x1b[J")
     }
 
     /// A document as indented JSON.
@@ -60,10 +84,48 @@ impl Face<'_> {
     }
 }
 
-/// Columns of the terminal that standard output is, if it is one.
-pub(super) fn terminal_width() -> Option<usize> {
-    if !io::stdout().is_terminal() {
-        return None;
+/// Columns and lines of the terminal that standard output is, if it is one; lines only where it can be written over.
+pub(super) fn terminal() -> (Option<usize>, Option<usize>) {
+    let size = Some(io::stdout()).filter(IsTerminal::is_terminal).and_then(terminal_size::terminal_size_of);
+    let (Width(width), Height(height)) = match size {
+        Some(size) => size,
+        None => return (None, None),
+    };
+    (Some(width.into()), Some(height.into()).filter(|_| !is_dumb()))
+}
+
+/// Whether standard error is a terminal that can be written over.
+pub(super) fn watched() -> bool {
+    io::stderr().is_terminal() && !is_dumb()
+}
+
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_none_or(|term| term == "dumb")
+}
+
+/// Writes over the last line of the terminal that standard error is. What fails here is missed by nobody.
+fn progress(text: &str) {
+    let width = terminal_size::terminal_size_of(io::stderr()).map_or(80, |(Width(width), _)| width.into());
+    // A line that is broken cannot be written over.
+    let text = cut(text, width);
+    // Carriage return, erase the line; past what strips colours, which would take this for one.
+    let _ = write!(io::stderr(), "\r\u{1b}[K{text}");
+}
+
+/// Says what takes long, until it is dropped.
+pub(super) struct Waiting;
+
+impl Waiting {
+    pub(super) fn shown(text: &str) -> Option<Self> {
+        watched().then(|| {
+            progress(text);
+            Self
+        })
     }
-    terminal_size::terminal_size().map(|(terminal_size::Width(width), _)| usize::from(width))
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        progress("");
+    }
 }

@@ -17,12 +17,32 @@ use crate::resource::{API_VERSION, KindId, ObjectKey};
 /// The annotation that says which set of files an object was applied with.
 pub(super) const SET: &str = "portreeve/applied-set";
 
-/// Which manifests are meant.
+/// A set of manifests, to be applied or compared.
 #[derive(Args, Clone, Debug)]
-pub(super) struct FileArgs {
+pub(super) struct SetArgs {
     /// Files and directories, seen as one configuration; `-` is standard input
     #[arg(short = 'f', long = "filename", value_name = "PATH", required = true, num_args = 1..)]
     pub(super) paths: Vec<PathBuf>,
+
+    /// Also delete what an earlier apply of the same paths made and they no longer declare; nothing else is touched
+    #[arg(long)]
+    pub(super) prune: bool,
+
+    /// Name of the set, written into the annotation `portreeve/applied-set`; left out: the absolute paths
+    #[arg(long, value_name = "NAME")]
+    set: Option<String>,
+}
+
+impl SetArgs {
+    /// The set's name; one that is pruned has one.
+    pub(super) fn name(&self) -> Result<Option<String>, UsageError> {
+        let name = set_name(self.set.as_deref(), &self.paths);
+        if self.prune && name.is_none() {
+            let why = "what came from standard input has no name to be found by again: give --set NAME with --prune";
+            return Err(UsageError(why.to_owned()));
+        }
+        Ok(name)
+    }
 }
 
 /// Everything that `paths` declare, and everything wrong with it.
@@ -73,7 +93,7 @@ fn add_input(input: &mut dyn Read, set: &mut LoadedSet) -> std::io::Result<()> {
 
 /// The name under which what these paths declare is applied: the paths themselves, absolute and in order.
 /// Standard input has none: it is another text each time.
-pub(super) fn set_name(given: Option<&str>, paths: &[PathBuf]) -> Option<String> {
+fn set_name(given: Option<&str>, paths: &[PathBuf]) -> Option<String> {
     if let Some(name) = given {
         return Some(name.to_owned());
     }

@@ -7,6 +7,8 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use self::columns::Columns;
+pub(super) use self::follow::Change;
+use self::follow::Watch;
 use super::Exit;
 use super::client::{Client, ClientError, ServerArgs};
 use super::face::Face;
@@ -71,7 +73,10 @@ pub(super) async fn get(args: &GetArgs, face: &mut Face<'_>) -> anyhow::Result<E
     let client = server.client()?;
     if *watch {
         return match targets.as_slice() {
-            [target] => follow::follow(&client, target, &query, *output, face).await,
+            [target] => {
+                let watch = Watch { client: &client, target, query: &query, output: *output };
+                watch.follow(face).await
+            }
             _ => Err(UsageError("watch one kind, or one object, at a time".to_owned()).into()),
         };
     }

@@ -1,69 +1,11 @@
 //! What can be named on the command line: the kinds, and what can only be read.
 
 use std::fmt;
-use std::str::FromStr;
 
 use super::UsageError;
 use super::text::plain;
+pub(super) use crate::api::Noun;
 use crate::manifest::nearest;
-use crate::resource::KindId;
-
-/// A collection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Noun {
-    /// Objects of a kind.
-    Kind(KindId),
-    /// Containers as last seen.
-    Containers,
-    /// What happened and was decided.
-    Events,
-    /// Bills and discovery states.
-    Deliveries,
-}
-
-/// Those that can only be read, each with its kind, plural and short name.
-const READ_ONLY: [(Noun, [&str; 3]); 3] = [
-    (Noun::Containers, ["Container", "containers", "c"]),
-    (Noun::Events, ["Event", "events", "ev"]),
-    (Noun::Deliveries, ["Delivery", "deliveries", "dlv"]),
-];
-
-impl Noun {
-    /// The collection's place in a URL.
-    pub(super) fn plural(self) -> &'static str {
-        match self {
-            Self::Kind(kind) => kind.plural(),
-            Self::Containers => "containers",
-            Self::Events => "events",
-            Self::Deliveries => "deliveries",
-        }
-    }
-
-    /// What one of them is called.
-    pub(super) fn kind(self) -> &'static str {
-        match self {
-            Self::Kind(kind) => kind.as_str(),
-            Self::Containers => "Container",
-            Self::Events => "Event",
-            Self::Deliveries => "Delivery",
-        }
-    }
-
-    /// Every name of every collection.
-    fn names() -> Vec<&'static str> {
-        let kinds = KindId::ALL.iter().flat_map(|kind| [kind.as_str(), kind.plural()]);
-        kinds.chain(READ_ONLY.iter().flat_map(|(_, [kind, plural, _])| [*kind, *plural])).collect()
-    }
-
-    fn find(text: &str) -> Option<Self> {
-        if let Some(kind) = KindId::parse(text) {
-            return Some(Self::Kind(kind));
-        }
-        let found =
-            READ_ONLY.iter().find(|(_, names)| names.iter().any(|name| name.eq_ignore_ascii_case(text)));
-        found.map(|(noun, _)| *noun)
-    }
-}
 
 impl fmt::Display for Noun {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -71,25 +13,22 @@ impl fmt::Display for Noun {
     }
 }
 
-/// Kind, plural or short name, in any case.
-impl FromStr for Noun {
-    type Err = UsageError;
-
-    fn from_str(text: &str) -> Result<Self, UsageError> {
-        Self::find(text).ok_or_else(|| {
-            let near = nearest(text, Self::names());
-            let hint = near.map_or_else(
-                || {
-                    let all = KindId::ALL.iter().map(|kind| kind.plural());
-                    let all: Vec<_> =
-                        all.chain(READ_ONLY.iter().map(|(_, [_, plural, _])| *plural)).collect();
-                    format!("there is {}", all.join(", "))
-                },
-                |near| format!("did you mean `{near}`?"),
-            );
-            UsageError(format!("unknown kind `{}`; {hint}", plain(text)))
-        })
-    }
+/// The collection that `text` means: kind, plural or short name, in any case.
+pub(super) fn noun(text: &str) -> Result<Noun, UsageError> {
+    Noun::find(text).ok_or_else(|| {
+        // Of names with a letter or two everything is near.
+        let short = Noun::all().flat_map(Noun::short).filter(|short| short.len() > 2);
+        let names = Noun::all().flat_map(|noun| [noun.kind(), noun.plural()]).chain(short);
+        let near = nearest(text, names);
+        let hint = near.map_or_else(
+            || {
+                let all: Vec<_> = Noun::all().map(Noun::plural).collect();
+                format!("there is {}", all.join(", "))
+            },
+            |near| format!("did you mean `{near}`?"),
+        );
+        UsageError(format!("unknown kind `{}`; {hint}", plain(text)))
+    })
 }
 
 /// Something to look at: a collection, or one in it.
@@ -108,7 +47,7 @@ pub(super) fn targets(words: &[String]) -> Result<Vec<Target>, UsageError> {
         return words.iter().map(|word| target(word)).collect();
     }
     let nouns = first.split(',').filter(|word| !word.is_empty());
-    let nouns = nouns.map(str::parse).collect::<Result<Vec<Noun>, _>>()?;
+    let nouns = nouns.map(noun).collect::<Result<Vec<Noun>, _>>()?;
     match (nouns.as_slice(), rest) {
         (_, []) => Ok(nouns.into_iter().map(|noun| Target { noun, name: None }).collect()),
         ([noun], names) => {
@@ -122,7 +61,7 @@ pub(super) fn targets(words: &[String]) -> Result<Vec<Target>, UsageError> {
 pub(super) fn target(word: &str) -> Result<Target, UsageError> {
     match word.split_once('/') {
         Some((kind, name)) if !name.is_empty() => {
-            Ok(Target { noun: kind.parse()?, name: Some(name.to_owned()) })
+            Ok(Target { noun: noun(kind)?, name: Some(name.to_owned()) })
         }
         _ => Err(UsageError(format!("`{}` is not KIND/NAME", plain(word)))),
     }
@@ -139,6 +78,7 @@ pub(super) fn one(words: &[String]) -> Result<(Noun, String), UsageError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resource::KindId;
 
     fn words(text: &str) -> Vec<String> {
         text.split_whitespace().map(str::to_owned).collect()
@@ -147,18 +87,19 @@ mod tests {
     #[test]
     fn plural_short_and_full_names_mean_the_same_in_any_case() {
         for text in ["AutohealPolicy", "autohealpolicies", "heal", "HEAL"] {
-            assert_eq!(text.parse::<Noun>().expect(text), Noun::Kind(KindId::AutohealPolicy));
+            assert_eq!(noun(text).expect(text), Noun::Kind(KindId::AutohealPolicy));
         }
         for text in ["c", "container", "Containers"] {
-            assert_eq!(text.parse::<Noun>().expect(text), Noun::Containers);
+            assert_eq!(noun(text).expect(text), Noun::Containers);
         }
     }
 
     #[test]
     fn a_slip_is_answered_with_what_was_meant() {
-        let said = |text: &str| text.parse::<Noun>().expect_err(text).to_string();
+        let said = |text: &str| noun(text).expect_err(text).to_string();
         assert_eq!(said("contianers"), "unknown kind `contianers`; did you mean `containers`?");
         assert_eq!(said("autohealpolcy"), "unknown kind `autohealpolcy`; did you mean `AutohealPolicy`?");
+        assert_eq!(said("hosts"), "unknown kind `hosts`; did you mean `host`?");
         assert!(said("namespace").contains("there is alertrules, autohealpolicies, billingservices"));
         assert!(said("namespace").ends_with("containers, events, deliveries"));
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 
-use super::{Exit, fail};
+use super::{Exit, fail, output};
 use crate::manifest::nearest;
 use crate::resource::{KindId, schema};
 
@@ -16,7 +16,8 @@ pub(super) struct SchemaArgs {
     /// Kind, by its name, plural or short name; left out: one schema that takes a document of any kind
     kind: Option<String>,
 
-    /// Write the schemas of all kinds as files into this directory instead
+    /// Write the schemas of all kinds as files into this directory instead, and those of what `-o json` prints into
+    /// its folder `output`
     #[arg(long, value_name = "DIR", conflicts_with = "kind")]
     write: Option<PathBuf>,
 }
@@ -52,8 +53,9 @@ fn unknown(name: &str) -> String {
 }
 
 fn write(directory: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
-    std::fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
-    for (name, text) in schema::files() {
+    let folder = directory.join(output::FOLDER);
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    for (name, text) in schema::files().into_iter().chain(output::files()) {
         let path = directory.join(name);
         std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         writeln!(out, "{}", path.display())?;

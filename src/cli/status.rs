@@ -1,10 +1,12 @@
 //! `portreeve status`: one screen that says how Portreeve is, and first of all what is wrong.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::client::ServerArgs;
-use super::face::Face;
+use super::face::{Face, Format};
 use super::table::{Cell, Table, Tone};
 use super::text::{age_of, count, plain, scalar};
 use super::{Exit, get};
@@ -15,16 +17,21 @@ use crate::observed::Nanos;
 pub(super) struct StatusArgs {
     /// For people, or as the server has it
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
-    output: Output,
+    output: Format,
 
     #[command(flatten)]
     server: ServerArgs,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Output {
-    Text,
-    Json,
+/// What `-o json` prints.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "StatusOutput")]
+pub(super) struct Document<'a> {
+    /// As `/health/detailed` has it.
+    #[schemars(with = "crate::api::Detailed")]
+    health: &'a Value,
+    /// What somebody should look at, a line each; nothing if all is well.
+    wrong: &'a [String],
 }
 
 pub(super) async fn status(args: &StatusArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
@@ -33,8 +40,8 @@ pub(super) async fn status(args: &StatusArgs, face: &mut Face<'_>) -> anyhow::Re
     let containers = client.items("containers", &[]).await?;
     let wrong = wrong(&health, &containers);
     match args.output {
-        Output::Json => face.json(&serde_json::json!({"health": health, "wrong": wrong}))?,
-        Output::Text => {
+        Format::Json => face.json(&serde_json::to_value(Document { health: &health, wrong: &wrong })?)?,
+        Format::Text => {
             writeln!(face.out, "Portreeve {} at {}", text(&health, "/version"), client.server())?;
             show(&health, &containers, &wrong, face)?;
         }
@@ -149,7 +156,8 @@ fn show(health: &Value, containers: &[Value], wrong: &[String], face: &mut Face<
         containers.len(),
         of(&|item| item["status"] == "running"),
         of(&|item| item["monitored"] == Value::Bool(true)),
-        of(&|item| item["health"] == "unhealthy"),
+        // One that ended keeps the word of its last check.
+        of(&|item| item["health"] == "unhealthy" && item["status"] == "running"),
         of(&|item| item["quarantined"] == Value::Bool(true)),
     )?;
     let (waiting, events) = (number(health, "/queue/containers"), number(health, "/queue/events"));

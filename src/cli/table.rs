@@ -72,6 +72,8 @@ impl<T: AsRef<str>> From<T> for Cell {
 pub(super) struct Table {
     header: Vec<String>,
     rows: Vec<Vec<Cell>>,
+    /// Whether the last column goes on below where it has no room, instead of being cut.
+    whole: bool,
     /// Widths that rows printed before have taken.
     widths: Vec<usize>,
 }
@@ -81,8 +83,22 @@ impl Table {
         Self { header: header.into_iter().map(Into::into).collect(), ..Self::default() }
     }
 
+    /// Nothing of the last column is left out.
+    #[must_use]
+    pub(super) fn whole(mut self) -> Self {
+        self.whole = true;
+        self
+    }
+
     pub(super) fn row(&mut self, row: Vec<Cell>) {
         self.rows.push(row);
+    }
+
+    /// Keeps the first `rows` and says how many there were more.
+    pub(super) fn truncate(&mut self, rows: usize) -> usize {
+        let left_out = self.rows.len().saturating_sub(rows);
+        self.rows.truncate(rows);
+        left_out
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -98,9 +114,22 @@ impl Table {
     ) -> io::Result<()> {
         let header: Vec<Cell> = self.header.iter().map(Cell::from).collect();
         self.widths = widths(std::iter::once(&header).chain(&self.rows));
-        let fitted = fitted(&self.widths, width.map(|width| width.saturating_sub(indent)));
+        let mut fitted = fitted(&self.widths, width.map(|width| width.saturating_sub(indent)));
+        // What is broken needs no cutting.
+        let last = fitted.last_mut().filter(|_| self.whole).map(|last| std::mem::replace(last, usize::MAX));
         for row in std::iter::once(&header).chain(&self.rows) {
-            line(out, row, &fitted, indent)?;
+            match (last, row.split_last()) {
+                (Some(width), Some((last, others))) => {
+                    let mut others = others.to_vec();
+                    for text in broken(&last.text, width) {
+                        let row: Vec<Cell> =
+                            others.drain(..).chain([Cell { text, tone: last.tone }]).collect();
+                        line(out, &row, &fitted, indent)?;
+                        others.resize(row.len() - 1, Cell::default());
+                    }
+                }
+                _ => line(out, row, &fitted, indent)?,
+            }
         }
         Ok(())
     }
@@ -160,8 +189,25 @@ fn line(out: &mut dyn Write, row: &[Cell], widths: &[usize], indent: usize) -> i
     writeln!(out)
 }
 
+/// `text` in lines of at most `width` columns, broken between words; a word that is longer is cut nowhere.
+fn broken(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let Some(line) = lines.last_mut() else { break };
+        if line.is_empty() {
+            line.push_str(word);
+        } else if line.width() + 1 + word.width() <= width {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
+}
+
 /// `text` in at most `width` columns, `…` where something is missing.
-fn cut(text: &str, width: usize) -> String {
+pub(super) fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
     }
@@ -216,6 +262,21 @@ web      -                5s
         assert_eq!(text, expected);
         // Narrower than can be: it is cut as far as makes sense.
         assert!(printed(&mut table(), Some(1)).contains("a message t…"));
+    }
+
+    #[test]
+    fn a_column_that_must_not_be_cut_goes_on_below() {
+        let mut table = Table::new(["TYPE", "MESSAGE"]).whole();
+        table.row(vec!["a".into(), "a message that goes on and on".into()]);
+        table.row(vec!["b".into(), "/a/path/that/has/no/place/to/break".into()]);
+        let expected = "\
+TYPE  MESSAGE
+a     a message that
+      goes on and on
+b     /a/path/that/has/no/place/to/break
+";
+        assert_eq!(printed(&mut table, Some(20)), expected);
+        assert!(printed(&mut table, None).contains("a     a message that goes on and on\n"));
     }
 
     #[test]

@@ -25,6 +25,25 @@ pub(super) fn instant(text: &str) -> Option<Nanos> {
     i64::try_from(at.as_nanosecond()).ok().map(Nanos)
 }
 
+/// Bytes in the largest unit that makes a number of it, in powers of 1024: `512B`, `64.0MiB`, `1.5GiB`.
+pub(super) fn bytes(bytes: u64) -> String {
+    if bytes < 1024 {
+        return format!("{bytes}B");
+    }
+    #[expect(clippy::cast_precision_loss, reason = "one digit after the point is shown")]
+    let mut number = bytes as f64 / 1024.0;
+    let mut units = ["KiB", "MiB", "GiB", "TiB"].into_iter().peekable();
+    let mut unit = units.next().unwrap_or_default();
+    // What would be shown as 1024.0 is one of the next unit.
+    while number >= 1023.95
+        && let Some(larger) = units.next()
+    {
+        number /= 1024.0;
+        unit = larger;
+    }
+    format!("{number:.1}{unit}")
+}
+
 /// How long ago `then` was, in one unit: `45s`, `5m`, `3h`, `12d`. Both clocks may differ a little.
 pub(super) fn age(then: Nanos, now: Nanos) -> String {
     span(now.since(then).max(0))
@@ -99,6 +118,21 @@ mod tests {
         assert_eq!(age(Nanos(second), Nanos(0)), "0s");
         assert_eq!(relative(Nanos(12 * second), Nanos(0)), "in 12s");
         assert_eq!(relative(Nanos(0), Nanos(12 * second)), "12s ago");
+    }
+
+    #[test]
+    fn bytes_are_told_in_a_unit_that_makes_a_small_number_of_them() {
+        for (number, expected) in [
+            (0, "0B"),
+            (1023, "1023B"),
+            (1024, "1.0KiB"),
+            ((1 << 20) - 1, "1.0MiB"),
+            (64 << 20, "64.0MiB"),
+            (3 << 29, "1.5GiB"),
+            (u64::MAX, "16777216.0TiB"),
+        ] {
+            assert_eq!(bytes(number), expected);
+        }
     }
 
     #[test]

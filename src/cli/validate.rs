@@ -4,11 +4,14 @@ use std::io::{Read, Write};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
+use super::text::count;
 use super::{Exit, UsageError, fail, files};
 use crate::desired::{Desired, Sources};
-use crate::manifest::{LoadedSet, Problem};
+use crate::manifest::{Loaded, LoadedSet, Problem};
+use crate::resource::{KindId, ObjectKey};
 
 /// Flags of `validate`.
 #[derive(Args, Debug)]
@@ -45,15 +48,16 @@ pub(super) fn validate(
     };
     let Desired { problems, warnings, .. } =
         Desired::of(Sources { directory: Some(&set), ..Sources::default() });
+    let exit = if problems.is_empty() { Exit::Fine } else { Exit::Problems };
     match args.output {
         Output::Text => text(&set, &problems, &warnings, out)?,
-        Output::Json => json(&set, &problems, &warnings, out)?,
+        Output::Json => json(set, problems, warnings, out)?,
         Output::Github => {
             github("error", &problems, out)?;
             github("warning", &warnings, out)?;
         }
     }
-    Ok(if problems.is_empty() { Exit::Fine } else { Exit::Problems })
+    Ok(exit)
 }
 
 fn text(
@@ -65,7 +69,6 @@ fn text(
     for problem in problems.iter().chain(warnings) {
         writeln!(out, "{}\n", problem.coloured())?;
     }
-    let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let objects = count(set.objects.len(), "object");
     let problems = match problems.len() {
         0 => "no problems".to_owned(),
@@ -77,31 +80,54 @@ fn text(
     }
 }
 
+/// What `-o json` prints.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Validation")]
+pub(super) struct Document {
+    valid: bool,
+    objects: Vec<Declared>,
+    problems: Vec<Found>,
+    warnings: Vec<Found>,
+}
+
+/// An object that was read.
+#[derive(Serialize, JsonSchema)]
+struct Declared {
+    #[schemars(with = "String")]
+    kind: KindId,
+    name: String,
+    file: String,
+    line: usize,
+}
+
+/// Something wrong, or odd; without a line it is the file as a whole.
+#[derive(Serialize, JsonSchema)]
+struct Found {
+    file: String,
+    line: Option<usize>,
+    column: Option<usize>,
+    message: String,
+}
+
 fn json(
-    set: &LoadedSet,
-    problems: &[Problem],
-    warnings: &[Problem],
+    set: LoadedSet,
+    problems: Vec<Problem>,
+    warnings: Vec<Problem>,
     out: &mut dyn Write,
-) -> std::io::Result<()> {
-    let objects: Vec<_> = set
-        .objects
-        .iter()
-        .map(|loaded| {
-            let key = loaded.object.key();
-            json!({"kind": key.kind, "name": key.name, "file": loaded.place.file, "line": loaded.place.line})
-        })
-        .collect();
-    let found = |problems: &[Problem]| {
-        let shown = |Problem { file, line, column, message, .. }: &Problem| json!({"file": file, "line": line, "column": column, "message": message});
-        problems.iter().map(shown).collect::<Vec<_>>()
+) -> anyhow::Result<()> {
+    let declared = |Loaded { object, place, .. }: Loaded| {
+        let ObjectKey { kind, name } = object.key();
+        Declared { kind, name, file: place.file, line: place.line }
     };
-    let text = json!({
-        "valid": problems.is_empty(),
-        "objects": objects,
-        "problems": found(problems),
-        "warnings": found(warnings),
-    });
-    writeln!(out, "{text:#}")
+    let found = |Problem { file, line, column, message, .. }| Found { file, line, column, message };
+    let document = Document {
+        valid: problems.is_empty(),
+        objects: set.objects.into_iter().map(declared).collect(),
+        problems: problems.into_iter().map(found).collect(),
+        warnings: warnings.into_iter().map(found).collect(),
+    };
+    writeln!(out, "{:#}", serde_json::to_value(document)?)?;
+    Ok(())
 }
 
 /// Workflow commands: <https://docs.github.com/actions/reference/workflow-commands-for-github-actions>.

@@ -55,28 +55,24 @@ pub(super) async fn wait(args: &WaitArgs, face: &mut Face<'_>) -> anyhow::Result
     let client = server.client()?;
     let begin = tokio::time::Instant::now();
     loop {
-        let seen = match client.get(&[noun.plural(), &name], &[]).await {
-            Ok(item) => Ok(item),
-            Err(error) if error.is_not_found() => Err(error.to_string()),
-            Err(error @ ClientError::Unreachable { .. }) if begin.elapsed() > LOOK => Err(error.to_string()),
+        let missing = match client.get(&[noun.plural(), &name], &[]).await {
+            Ok(item) => goal.missing(&item),
+            Err(error) if error.is_not_found() => (goal != Goal::Delete).then(|| error.to_string()),
+            // It may be about to start.
+            Err(error @ ClientError::Unreachable { .. }) => Some(error.to_string()),
             Err(error) => return Err(error.into()),
         };
-        let now = match (&goal, &seen) {
-            (Goal::Delete, Err(why)) if !why.starts_with("cannot reach") => None,
-            (_, Err(why)) => Some(why.clone()),
-            (goal, Ok(item)) => goal.missing(item),
-        };
-        let Some(missing) = now else {
-            face.progress("")?;
+        let Some(missing) = missing else {
+            face.progress("");
             writeln!(face.out, "{noun}/{} {}", plain(&name), goal.met())?;
             return Ok(Exit::Fine);
         };
         if begin.elapsed() >= timeout.get() {
-            face.progress("")?;
+            face.progress("");
             fail(face.err, &format!("{noun}/{}: not within {timeout}: {missing}", plain(&name)))?;
             return Ok(Exit::Problems);
         }
-        face.progress(&format!("waiting for {noun}/{}: {missing}", plain(&name)))?;
+        face.progress(&format!("waiting for {noun}/{}: {missing}", plain(&name)));
         tokio::time::sleep(LOOK.min(timeout.get().saturating_sub(begin.elapsed()))).await;
     }
 }

@@ -190,6 +190,11 @@ impl Queue {
         inner.inboxes.get(key).is_some_and(|inbox| inbox.stopping || inbox.work.tells_of_a_stop())
     }
 
+    /// Containers with work waiting or in hand.
+    pub(super) fn at_work(&self) -> Vec<ContainerKey> {
+        locked(&self.inner).inboxes.keys().cloned().collect()
+    }
+
     /// Containers with work waiting or in hand, and events waiting.
     pub(super) fn depth(&self) -> (usize, usize) {
         let inner = locked(&self.inner);
@@ -225,6 +230,21 @@ mod tests {
         queue.done(&key("a"));
         queue.done(&key("b"));
         assert_eq!(queue.depth(), (0, 0));
+    }
+
+    /// What is decided in hand may be decided by what was in force a moment ago, and nothing is remembered of it yet.
+    #[tokio::test]
+    async fn a_container_seen_for_the_first_time_is_decided_on_again_when_all_are() {
+        let queue = Queue::default();
+        queue.add(&key("new"), look());
+        queue.take().await;
+        let at_work = queue.at_work();
+        assert_eq!(at_work, [key("new")]);
+        assert!(at_work.iter().all(|key| queue.add(key, Work::default())));
+        queue.done(&key("new"));
+        assert_eq!(queue.take().await.0, key("new"));
+        queue.done(&key("new"));
+        assert_eq!(queue.at_work(), []);
     }
 
     #[test]

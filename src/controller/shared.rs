@@ -1,10 +1,10 @@
 //! What the parts of the controller and the faces share: the world as last seen, what is desired, what is remembered.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Mutex as AsyncMutex, Notify};
+use tokio::sync::{Mutex as AsyncMutex, Notify, Semaphore};
 
 use super::commit::Committer;
 use super::probing::Told;
@@ -82,6 +82,8 @@ pub struct Shared {
     pub(super) own_fault: Mutex<Option<(String, tokio::time::Instant)>>,
     pub(super) book: Book,
     pub(super) probing: Told,
+    /// Turns to measure what a container uses.
+    pub(super) measuring: Semaphore,
 }
 
 impl std::fmt::Debug for Shared {
@@ -118,9 +120,11 @@ impl Shared {
         locked(&self.records).get(key).cloned()
     }
 
-    /// Has everything about every container decided again.
+    /// Has everything about every container decided again, also about those of which nothing is remembered yet because
+    /// they are being decided on for the first time.
     pub(super) fn everywhere(&self) {
-        let known: Vec<ContainerKey> = locked(&self.records).keys().cloned().collect();
+        let at_work = self.queue.at_work();
+        let known: BTreeSet<ContainerKey> = locked(&self.records).keys().cloned().chain(at_work).collect();
         for key in known {
             self.queue.add(&key, Work::default());
         }

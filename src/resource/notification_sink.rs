@@ -13,7 +13,7 @@ use channel::{
 };
 
 /// The fields of which exactly one says where.
-const CHANNELS: &[&str] = &[
+pub(crate) const CHANNELS: &[&str] = &[
     "webhook",
     "slack",
     "discord",

@@ -15,7 +15,7 @@ use handler::{
 use http::HttpProbe;
 
 /// The fields of which exactly one says how to ask.
-pub(super) const HANDLERS: &[&str] = &[
+pub(crate) const HANDLERS: &[&str] = &[
     "httpGet",
     "tcpSocket",
     "exec",

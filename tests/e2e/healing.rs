@@ -6,7 +6,7 @@ use bollard::models::{
     ContainerStateStatusEnum as Status, HealthStatusEnum as Health, Mount, MountType, RestartPolicyNameEnum,
 };
 
-use super::scene::{Scene, started_at};
+use super::scene::{Scene, restarted, started_at};
 use crate::support::builder::Builder;
 use crate::support::container::Container;
 use crate::support::http;
@@ -25,16 +25,6 @@ async fn sick(scene: &Scene, name: &str) -> Container {
     let container = healed(scene, name).switched_health(CHECK, 2).start().await;
     container.sicken().await;
     container
-}
-
-/// Waits until another run than the one that began at `before` runs.
-async fn wait_restarted(container: &Container, before: &str) -> String {
-    wait::until(&format!("{} is restarted", container.name()), wait::SOON, || async {
-        let state = container.inspect().await.state.unwrap();
-        let at = state.started_at.clone().unwrap();
-        if at != before && state.status == Some(Status::RUNNING) { Ok(at) } else { Err(state) }
-    })
-    .await
 }
 
 /// The container is let run on for a while.
@@ -96,7 +86,7 @@ async fn a_labelled_container_is_monitored_at_once_and_restarted_when_it_turns_u
     excluded.sicken().await;
     plain.sicken().await;
     web.sicken().await;
-    wait_restarted(&web, &before).await;
+    restarted(&web, &before).await;
     web.cure().await;
     scene.told(&web, "Restarting", 1).await;
     scene.told(&web, "Restarted", 1).await;
@@ -126,7 +116,7 @@ async fn the_next_attempt_waits_for_its_time_also_over_a_restart_of_portreeve() 
     let web = healed(&scene, "web").switched_health(CHECK, 2).start().await;
     let first = started_at(&web).await;
     web.sicken().await;
-    let second = wait_restarted(&web, &first).await;
+    let second = restarted(&web, &first).await;
     web.wait_health(Health::UNHEALTHY).await;
     let skipped = scene.told(&web, "Skipped", 1).await;
     assert_eq!(skipped[0]["reason"], "BackingOff");
@@ -176,7 +166,7 @@ async fn what_is_stopped_or_killed_by_hand_is_left_alone_and_what_crashes_is_res
     stopped.stop().await;
     killed.kill("KILL").await;
     assert_eq!(crashing.exec(&["touch", "/tmp/die"]).await.0, 0);
-    let again = wait_restarted(&crashing, &before).await;
+    let again = restarted(&crashing, &before).await;
     for container in [&stopped, &killed] {
         let skipped = scene.told(container, "Skipped", 1).await;
         assert_eq!(skipped[0]["reason"], "StoppedByHand");
@@ -185,7 +175,7 @@ async fn what_is_stopped_or_killed_by_hand_is_left_alone_and_what_crashes_is_res
     // Once more, over a restart of Portreeve.
     scene.portreeve.restart().await;
     assert_eq!(crashing.exec(&["touch", "/tmp/die"]).await.0, 0);
-    wait_restarted(&crashing, &again).await;
+    restarted(&crashing, &again).await;
     let restarting = scene.told(&crashing, "Restarting", 2).await;
     assert!(restarting[0]["message"].as_str().unwrap().contains("exited with code 3"), "{restarting:#?}");
     for container in [&stopped, &killed] {
@@ -259,7 +249,7 @@ async fn a_restart_that_could_not_start_it_again_is_repaired_as_soon_as_it_can_b
     scene.billed(web.id(), &["started", "stopped"]).await;
 
     make();
-    wait_restarted(&web, &before).await;
+    restarted(&web, &before).await;
     web.wait_health(Health::HEALTHY).await;
     scene.told(&web, "Restarted", 1).await;
     scene.told(&web, "Recovered", 1).await;
@@ -283,7 +273,7 @@ async fn stop_timeouts_are_honoured_and_a_slow_stop_is_no_failure() {
     for container in [&by_policy, &by_label] {
         let before = started_at(container).await;
         container.sicken().await;
-        wait_restarted(container, &before).await;
+        restarted(container, &before).await;
         container.cure().await;
         scene.told(container, "Restarted", 1).await;
         assert!(scene.events(container, &["RestartFailed"]).await.is_empty());

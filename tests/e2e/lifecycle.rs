@@ -254,9 +254,23 @@ async fn services_named_by_the_environment_hear_of_managed_containers_only() {
     }
     let (discovery, billing) = (scene.receiver.discovery.url(), scene.receiver.billing.url());
     let mut scene = scene.with(|portreeve| {
-        portreeve.env("DISCOVERY_SERVICE_URL", &discovery).env("BILLING_SERVICE_URL", &billing)
+        portreeve
+            .env("DISCOVERY_SERVICE_URL", &discovery)
+            .env("BILLING_SERVICE_URL", &billing)
+            .env("HEALTH_INTERVAL_SECONDS", "2")
+            .env("HEALTH_RETENTION_DAYS", "3")
     });
     scene.portreeve.start().await;
+    let settings = scene.json("/api/config").await.unwrap()["settings"].clone();
+    assert_eq!((&settings["resync"], &settings["healthRetentionDays"]), (&"2s".into(), &3.into()));
+    let listed =
+        async || scene.json("/health/detailed").await.unwrap()["engines"]["local"]["lastList"].clone();
+    let first = listed().await;
+    wait::until("everything is listed again", wait::SOON, || async {
+        let last = listed().await;
+        wait::is(last != first, last)
+    })
+    .await;
     let other = scene.lab.container("other").start().await;
     let managed = scene.lab.container("managed").label("managed-by", IMAGE).start().await;
     scene.billed(managed.id(), &["started"]).await;

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use bollard::models::ContainerStateStatusEnum as Status;
 use serde_json::Value;
 
 use crate::support::container::Container;
@@ -150,6 +151,16 @@ impl Scene {
 /// `State.StartedAt` as the engine writes it.
 pub async fn started_at(container: &Container) -> String {
     container.inspect().await.state.unwrap().started_at.unwrap()
+}
+
+/// Waits until another run than the one that began at `before` runs, and says when it began.
+pub async fn restarted(container: &Container, before: &str) -> String {
+    wait::until(&format!("{} is restarted", container.name()), wait::SOON, || async {
+        let state = container.inspect().await.state.unwrap();
+        let at = state.started_at.clone().unwrap();
+        if at != before && state.status == Some(Status::RUNNING) { Ok(at) } else { Err(state) }
+    })
+    .await
 }
 
 /// `State.FinishedAt` as the engine writes it.

@@ -1,9 +1,13 @@
 //! The command line against a Portreeve that runs: transcripts of every verb, as a person would see them.
 
 mod containers;
+mod documents;
+mod editing;
 mod objects;
+mod screen;
 mod streams;
 mod transcript;
+mod verbs;
 
 use crate::support::portreeve::Portreeve;
 use crate::support::wait;

@@ -43,6 +43,10 @@ fn meaning(name: &str) -> (&'static str, Value) {
     let text = || json!({"type": "string"});
     match name {
         "labelSelector" => ("Requirements on labels: `a=b,c!=d,e,!f,g in (h,i),j notin (k)`.", text()),
+        "usage" => (
+            "Also what the containers that run use now; measured for this answer.",
+            json!({"type": "boolean"}),
+        ),
         "limit" => ("At most so many.", json!({"type": "integer", "minimum": 0})),
         "continue" => ("The token of the page before.", text()),
         "watch" => (

@@ -38,7 +38,7 @@ fn indented(value: &Value, face: &mut Face<'_>) -> anyhow::Result<()> {
 
 fn conditions(item: &Value, now: Nanos, face: &mut Face<'_>) -> io::Result<()> {
     let conditions = item.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
-    let mut table = Table::new(["TYPE", "STATUS", "SINCE", "REASON", "MESSAGE"]);
+    let mut table = Table::new(["TYPE", "STATUS", "SINCE", "REASON", "MESSAGE"]).whole();
     for condition in conditions {
         let text = |pointer: &str| scalar(condition, pointer).unwrap_or_default();
         let status = text("/status");

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::desired::{Desired, PolicyChoice, Sources};
@@ -11,9 +13,12 @@ use crate::reconcile::discovery::{self, Wanted};
 use crate::resource::{Object, ObjectKey};
 
 /// One way in which one container is treated differently.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(super) struct Effect {
+    /// Its name.
     pub(super) container: String,
+    /// What changes for it, for people.
+    #[serde(rename = "effect")]
     pub(super) what: String,
 }
 

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::cli::files::SET;
 use crate::resource::{FieldPath, Segment};
 
 /// A field that differs; `None` where it is not there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "FieldChange")]
 pub(super) struct Change {
     pub(super) field: String,
     pub(super) before: Option<String>,

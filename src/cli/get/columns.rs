@@ -7,6 +7,8 @@ use crate::cli::table::{Cell, Table, Tone};
 use crate::cli::text::{age_of, instant, relative, scalar};
 use crate::observed::Nanos;
 use crate::resource::KindId;
+use crate::resource::notification_sink::CHANNELS;
+use crate::resource::probe::HANDLERS;
 
 /// What a column shows of an item.
 type Field = fn(&Value, Nanos) -> Cell;
@@ -55,8 +57,12 @@ pub(in crate::cli) fn name(item: &Value) -> String {
     scalar(item, "/metadata/name").unwrap_or_default()
 }
 
+fn text(item: &Value, pointer: &str) -> String {
+    scalar(item, pointer).unwrap_or_default()
+}
+
 fn at(item: &Value, pointer: &str) -> Cell {
-    scalar(item, pointer).unwrap_or_default().into()
+    text(item, pointer).into()
 }
 
 type Fields = &'static [(&'static str, Field)];
@@ -67,11 +73,14 @@ fn own(noun: Noun) -> (Fields, Fields) {
         Noun::Containers => (
             &[
                 ("NAME", |item, _| name(item).into()),
-                ("STATE", |item, _| state(item)),
-                ("HEALTH", |item, _| health(item)),
+                ("STATE", |item, _| state(&text(item, "/status"))),
+                ("HEALTH", |item, _| health(&text(item, "/health"))),
                 ("POLICY", |item, _| at(item, "/policy")),
                 ("RESTARTS", |item, _| at(item, "/restart_count")),
-                ("NOT DONE", |item, _| not_done(item)),
+                ("NOT DONE", |item, _| {
+                    let quarantined = item["quarantined"] == Value::Bool(true);
+                    not_done(quarantined, &text(item, "/blocked/0/reason"))
+                }),
                 ("AGE", |item, now| age_of(item, "/metadata/creationTimestamp", now).into()),
             ],
             &[
@@ -84,10 +93,8 @@ fn own(noun: Noun) -> (Fields, Fields) {
         Noun::Events => (
             &[
                 ("AGE", |item, now| age_of(item, "/timestamp", now).into()),
-                ("TYPE", |item, _| {
-                    Cell::new(scalar(item, "/event_type").unwrap_or_default(), severity(item))
-                }),
-                ("REASON", |item, _| at(item, "/reason")),
+                ("TYPE", |item, _| Cell::new(text(item, "/event_type"), severity(item))),
+                ("REASON", |item, _| reason(item).into()),
                 ("CONTAINER", |item, _| at(item, "/container_name")),
                 ("MESSAGE", |item, _| at(item, "/message")),
             ],
@@ -156,7 +163,7 @@ fn of_kind(kind: KindId) -> (Fields, Fields) {
         ),
         KindId::MonitoredService => (
             &[
-                ("HEALTH", |item, _| service_health(item)),
+                ("HEALTH", |item, _| service_health(&text(item, "/status/health"))),
                 ("CONTAINERS", |item, _| length(item, "/status/containers").into()),
             ],
             &[
@@ -223,9 +230,9 @@ pub(in crate::cli) fn standing(item: &Value) -> Cell {
     }
 }
 
-fn state(item: &Value) -> Cell {
-    let text = scalar(item, "/status").unwrap_or_default();
-    let tone = match text.as_str() {
+/// The engine's word for how a container is.
+pub(in crate::cli) fn state(text: &str) -> Cell {
+    let tone = match text {
         "running" => Tone::Good,
         "restarting" | "paused" | "removing" => Tone::Odd,
         "dead" => Tone::Bad,
@@ -234,9 +241,9 @@ fn state(item: &Value) -> Cell {
     Cell::new(text, tone)
 }
 
-fn health(item: &Value) -> Cell {
-    let text = scalar(item, "/health").unwrap_or_default();
-    let tone = match text.as_str() {
+/// The word of a container's health check.
+pub(in crate::cli) fn health(text: &str) -> Cell {
+    let tone = match text {
         "healthy" => Tone::Good,
         "unhealthy" => Tone::Bad,
         _ => Tone::Plain,
@@ -244,9 +251,9 @@ fn health(item: &Value) -> Cell {
     Cell::new(text, tone)
 }
 
-fn service_health(item: &Value) -> Cell {
-    let text = scalar(item, "/status/health").unwrap_or_default();
-    let tone = match text.as_str() {
+/// The verdict on a service.
+pub(in crate::cli) fn service_health(text: &str) -> Cell {
+    let tone = match text {
         "healthy" => Tone::Good,
         "unhealthy" | "error" | "not_found" => Tone::Bad,
         _ => Tone::Dim,
@@ -260,11 +267,8 @@ fn length(item: &Value, pointer: &str) -> String {
 }
 
 /// Why nothing is done about a container: `Quarantined` before all else.
-fn not_done(item: &Value) -> Cell {
-    if item.pointer("/quarantined").and_then(Value::as_bool) == Some(true) {
-        return Cell::new("Quarantined", Tone::Bad);
-    }
-    Cell::new(scalar(item, "/blocked/0/reason").unwrap_or_default(), Tone::Odd)
+pub(in crate::cli) fn not_done(quarantined: bool, reason: &str) -> Cell {
+    if quarantined { Cell::new("Quarantined", Tone::Bad) } else { Cell::new(reason, Tone::Odd) }
 }
 
 /// The first 12 digits, as Docker prints them.
@@ -287,6 +291,12 @@ pub(in crate::cli) fn ports(item: &Value) -> String {
     // Published on IPv4 and IPv6.
     shown.dedup();
     shown.join(",")
+}
+
+/// Why something happened, where that says more than what did.
+pub(in crate::cli) fn reason(event: &Value) -> String {
+    let reason = text(event, "/reason");
+    if reason == text(event, "/event_type") { String::new() } else { reason }
 }
 
 /// How an event is meant.
@@ -330,38 +340,9 @@ fn seconds(item: &Value, pointer: &str) -> String {
 
 /// Which of the ways to probe or to notify is used: the one field of the spec that is a map with a way's name.
 fn how(item: &Value) -> String {
-    const WAYS: [&str; 28] = [
-        "httpGet",
-        "tcpSocket",
-        "exec",
-        "dockerHealth",
-        "mqtt",
-        "kafka",
-        "postgres",
-        "mysql",
-        "redis",
-        "grpc",
-        "amqp",
-        "nats",
-        "dns",
-        "tls",
-        "udp",
-        "icmp",
-        "webhook",
-        "slack",
-        "discord",
-        "email",
-        "ntfy",
-        "gotify",
-        "telegram",
-        "pushover",
-        "pagerduty",
-        "apprise",
-        "alertmanager",
-        "log",
-    ];
     let spec = item.get("spec").and_then(Value::as_object);
-    let way = spec.into_iter().flatten().find(|(key, _)| WAYS.contains(&key.as_str()));
+    let is_way = |key: &str| HANDLERS.contains(&key) || CHANNELS.contains(&key);
+    let way = spec.into_iter().flatten().find(|(key, _)| is_way(key));
     way.map_or_else(String::new, |(key, _)| key.clone())
 }
 

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::Value;
 
 use super::columns::{self, Columns};
@@ -16,87 +18,94 @@ use crate::cli::{Exit, UsageError};
 /// How often what sends no changes is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
-pub(super) async fn follow(
-    client: &Client,
-    target: &Target,
-    query: &[(&str, &str)],
-    output: Output,
-    face: &mut Face<'_>,
-) -> anyhow::Result<Exit> {
-    match target.noun {
-        Noun::Events => Err(UsageError("`portreeve events -f` follows events".to_owned()).into()),
-        Noun::Kind(_) => stream(client, target, query, output, face).await,
-        Noun::Containers | Noun::Deliveries => look(client, target, query, output, face).await,
-    }
+/// What is watched, and how it is shown.
+pub(super) struct Watch<'a> {
+    pub(super) client: &'a Client,
+    pub(super) target: &'a Target,
+    pub(super) query: &'a [(&'a str, &'a str)],
+    pub(super) output: Output,
 }
 
-/// Kinds send their changes.
-async fn stream(
-    client: &Client,
-    target: &Target,
-    query: &[(&str, &str)],
-    output: Output,
-    face: &mut Face<'_>,
-) -> anyhow::Result<Exit> {
-    let mut lines = client.watch(target.noun.plural(), query).await?;
-    let mut shown = Shown::new(target.noun, output);
-    while let Some(line) = lines.next().await? {
-        let (Some(word), Some(object)) = (line["type"].as_str(), line.get("object")) else { continue };
-        if word == "BOOKMARK" {
+impl Watch<'_> {
+    pub(super) async fn follow(&self, face: &mut Face<'_>) -> anyhow::Result<Exit> {
+        let Target { noun, name } = self.target;
+        if *noun == Noun::Events {
+            return Err(UsageError("`portreeve events -f` follows events".to_owned()).into());
+        }
+        let name = match name {
+            // What does not exist would be watched for ever; and a container may have been named by its id.
+            Some(name) => Some(columns::name(&self.client.get(&[noun.plural(), name], &[]).await?)),
+            None => None,
+        };
+        let means = |item: &Value| name.as_ref().is_none_or(|name| *name == columns::name(item));
+        match noun {
+            Noun::Kind(_) => self.stream(means, face).await,
+            Noun::Containers | Noun::Events | Noun::Deliveries => self.look(means, face).await,
+        }
+    }
+
+    /// Kinds send their changes.
+    async fn stream(&self, means: impl Fn(&Value) -> bool, face: &mut Face<'_>) -> anyhow::Result<Exit> {
+        let mut lines = self.client.watch(self.target.noun.plural(), self.query).await?;
+        let mut shown = Shown::new(self.target.noun, self.output);
+        while let Some(line) = lines.next().await? {
+            let (Some(word), Some(object)) = (line["type"].as_str(), line.get("object")) else { continue };
+            if word == "BOOKMARK" {
+                shown.begin(face)?;
+            } else if means(object) {
+                shown.change(&line, object, word == "DELETED", face)?;
+            }
+        }
+        Err(anyhow::anyhow!("{} ended the stream: it stops or restarts", self.client.server()))
+    }
+
+    /// Others are looked at again and again.
+    async fn look(&self, means: impl Fn(&Value) -> bool, face: &mut Face<'_>) -> anyhow::Result<Exit> {
+        let mut shown = Shown::new(self.target.noun, self.output);
+        let mut known: BTreeMap<String, Value> = BTreeMap::new();
+        loop {
+            let list = self.client.list(self.target.noun.plural(), self.query).await?;
+            let mut now: BTreeMap<String, Value> = BTreeMap::new();
+            for item in items(&list).iter().filter(|item| means(item)) {
+                // Two engines may have a container of one name.
+                let key = format!("{} {}", columns::name(item), item["id"]);
+                let word = match known.get(&key) {
+                    None => Some(Word::Added),
+                    Some(before) => (before != item).then_some(Word::Modified),
+                };
+                if let Some(word) = word {
+                    shown.change(&change(word, item)?, item, false, face)?;
+                }
+                now.insert(key, item.clone());
+            }
+            for (_, item) in known.iter().filter(|(key, _)| !now.contains_key(*key)) {
+                shown.change(&change(Word::Deleted, item)?, item, true, face)?;
+            }
             shown.begin(face)?;
-            continue;
+            known = now;
+            tokio::time::sleep(LOOK).await;
         }
-        let wanted = target.name.as_ref().is_none_or(|name| *name == columns::name(object));
-        if wanted {
-            shown.change(&line, object, word == "DELETED", face)?;
-        }
-    }
-    Err(anyhow::anyhow!("{} ended the stream: it stops or restarts", client.server()))
-}
-
-/// Others are looked at again and again.
-async fn look(
-    client: &Client,
-    target: &Target,
-    query: &[(&str, &str)],
-    output: Output,
-    face: &mut Face<'_>,
-) -> anyhow::Result<Exit> {
-    let mut shown = Shown::new(target.noun, output);
-    let mut known: BTreeMap<String, Value> = BTreeMap::new();
-    loop {
-        let list = client.list(target.noun.plural(), query).await?;
-        let mut now: BTreeMap<String, Value> = BTreeMap::new();
-        for item in items(&list) {
-            let name = columns::name(item);
-            if target.name.as_ref().is_some_and(|wanted| *wanted != name) {
-                continue;
-            }
-            // Two engines may have a container of one name.
-            let key = format!("{name} {}", item["id"]);
-            let word = match known.get(&key) {
-                None => "ADDED",
-                Some(before) if before != item => "MODIFIED",
-                Some(_) => "",
-            };
-            if !word.is_empty() {
-                shown.change(&change(word, item), item, false, face)?;
-            }
-            now.insert(key, item.clone());
-        }
-        for (key, item) in &known {
-            if !now.contains_key(key) {
-                shown.change(&change("DELETED", item), item, true, face)?;
-            }
-        }
-        shown.begin(face)?;
-        known = now;
-        tokio::time::sleep(LOOK).await;
     }
 }
 
-fn change(word: &str, item: &Value) -> Value {
-    serde_json::json!({"type": word, "object": item})
+/// A line of `-o json`, as the server sends it of kinds.
+#[derive(Serialize, JsonSchema)]
+pub(in crate::cli) struct Change<'a> {
+    #[serde(rename = "type")]
+    word: Word,
+    object: &'a Value,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+enum Word {
+    Added,
+    Modified,
+    Deleted,
+}
+
+fn change(word: Word, object: &Value) -> anyhow::Result<Value> {
+    Ok(serde_json::to_value(Change { word, object })?)
 }
 
 /// What has been printed, so that what follows is aligned with it.

@@ -89,3 +89,21 @@ async fn what_is_built_in_is_listed_with_an_identity() {
     assert_eq!(list["items"][0]["metadata"]["origin"], "built-in");
     assert!(list["items"][0]["metadata"]["uid"].is_string());
 }
+
+#[tokio::test]
+async fn what_containers_use_is_measured_only_where_that_is_asked_for() {
+    let directory = temporary();
+    let server = Server::new(directory.path()).await;
+    for (asked, expected) in [("", 200), ("?usage=true", 200), ("?usage", 200), ("?usage=false", 200)] {
+        assert_eq!(server.get(&format!("containers{asked}")).await.code, expected, "{asked}");
+    }
+    server.get("containers?usage=perhaps").await.is_refused(
+        400,
+        "BadRequest",
+        "usage is either true or false",
+    );
+    server.get("containers/web?usge=true").await.is_refused(400, "BadRequest", "did you mean \"usage\"?");
+    server.get("containers/web?usage=true").await.is_refused(404, "NotFound", "no container named `web`");
+    server.get("settings?usage=true").await.is_refused(400, "BadRequest", "\"usage\" is no parameter");
+    server.get("settings/portreeve?usage=true").await.is_refused(400, "BadRequest", "this route takes none");
+}

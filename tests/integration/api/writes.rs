@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::{Server, V1, registry, temporary};
+use crate::support::wait;
 use portreeve::api::Access;
 use portreeve::resource::settings::SettingsSpec;
 use portreeve::resource::{Object, Origin};
@@ -230,8 +231,12 @@ async fn objects_and_their_identities_survive_a_restart() {
         let written = server.patch("reg/main", &json!({"spec": {"url": "http://b"}})).await.body;
         server.delete("reg/gone").await;
         let filed = server.get("reg/filed").await.body;
-        // Identities of files are stored beside.
-        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        wait::until("the file's identity is stored beside", wait::SOON, || async {
+            let (_, rows) = server.controller.shared.store.objects().await.expect("objects");
+            let names: Vec<_> = rows.into_iter().map(|row| row.name).collect();
+            wait::is(names.iter().any(|name| name == "filed"), names)
+        })
+        .await;
         server.finish().await;
         (written, filed)
     };

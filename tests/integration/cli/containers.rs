@@ -1,4 +1,5 @@
-//! Verbs for what runs, on the shared engine: only the lab's own containers are looked at.
+//! Verbs for what runs. `status` speaks of all containers, so the transcript has an engine of its own; on the shared
+//! one only the lab's are looked at.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,7 +25,7 @@ fn policy(run: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn containers_are_listed_described_waited_for_and_released() {
-    let engine = Engine::shared().await;
+    let engine = Engine::own().await;
     let lab = Lab::new(&engine).await;
     let web = lab.container("web").switched_health(Duration::from_millis(200), 2).start().await;
     web.wait_health(Health::HEALTHY).await;
@@ -32,11 +33,15 @@ async fn containers_are_listed_described_waited_for_and_released() {
     portreeve.manifest("policy.yaml", &policy(lab.run()));
     let portreeve = serving(portreeve).await;
     portreeve.wait_ready().await;
+    let info = engine.docker().info().await.expect("an engine that answers");
     let shell = Shell::new(&portreeve.url(""))
         .mask(web.id(), "CONTAINER")
         .mask(&web.id()[..12], "CONTAINER")
-        .mask(lab.run(), "RUN");
+        .mask(lab.run(), "RUN")
+        .mask(&info.server_version.expect("a version"), "VERSION")
+        .mask(&info.name.expect("a name"), "HOST");
     shell.file("names", &format!("web={}\nrun={}\n", web.name(), lab.run()));
+    shell.file("service.yaml", "apiVersion: portreeve/v1\nkind: MonitoredService\nmetadata: {name: web}\nspec: {selector: {names: [\"web-*\"]}, probes: [{name: own, dockerHealth: {}}]}\n");
     shell.file("billing.yaml", &format!(
         "apiVersion: portreeve/v1\nkind: BillingService\nmetadata: {{name: billing}}\nspec: {{url: http://127.0.0.1:1, selector: {{names: [{}]}}}}\n",
         web.name(),
@@ -116,4 +121,23 @@ async fn parked_deliveries_are_shown_and_sent_again() {
     let again = shell.run(&format!("portreeve replay {id}"));
     assert!(again.contains("was delivered; nothing is sent twice") && again.ends_with("[1]\n"), "{again}");
     assert_eq!(shell.run("portreeve replay --all"), "nothing is parked\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_computes_most_comes_first_in_top() {
+    let engine = Engine::shared().await;
+    let lab = Lab::new(&engine).await;
+    let busy = lab.container("busy").cpus(0.3).shell("while :; do :; done").start().await;
+    lab.container("a-idle").start().await;
+    let mut portreeve = Portreeve::new(BINARY).docker_host(engine.endpoint());
+    portreeve.start().await;
+    let shell = Shell::new(&portreeve.url(""));
+    let top = format!("portreeve top -o json -l {LABEL}={}", lab.run());
+    wait::until("the busy one is first", Duration::from_secs(40), || async {
+        let said: serde_json::Value = serde_json::from_str(&shell.run_raw(&top)).expect("JSON");
+        let (first, second) = (&said["containers"][0], &said["containers"][1]);
+        let more = first["cpu_percent"].as_f64() > second["cpu_percent"].as_f64().map(|idle| idle + 5.0);
+        wait::is(first["name"] == busy.name() && more, said)
+    })
+    .await;
 }

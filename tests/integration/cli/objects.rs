@@ -29,6 +29,19 @@ async fn mistakes_are_answered_with_the_place_and_the_right_word() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_object_is_edited_and_nothing_that_was_typed_is_lost() {
+    let portreeve = without_engine().await;
+    shell(&portreeve).assert_transcript("edit.txt");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn verbs_without_a_server_and_the_process_itself() {
+    // Its address was free a moment ago; the transcript starts the program there.
+    let portreeve = Portreeve::new(super::BINARY);
+    shell(&portreeve).assert_transcript("process.txt");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_object_of_a_directory_is_not_changed_by_others() {
     let portreeve = Portreeve::new(super::BINARY).docker_host("unix:///nowhere/docker.sock");
     portreeve.manifest("billing.yaml", BILLING);

@@ -9,13 +9,13 @@ use super::transcript::Shell;
 use super::without_engine;
 
 /// A command that goes on, and its lines as they come.
-struct Going {
+pub struct Going {
     child: Child,
     lines: Receiver<String>,
 }
 
 impl Going {
-    fn new(mut child: Child) -> Self {
+    pub fn new(mut child: Child) -> Self {
         let (tell, lines) = channel();
         let stdout = child.stdout.take().expect("piped");
         std::thread::spawn(move || {
@@ -29,11 +29,16 @@ impl Going {
     }
 
     /// The next line that holds `text`; those before it are dropped.
-    fn line(&self, text: &str) -> String {
+    pub fn line(&self, text: &str) -> String {
+        self.until(text).1
+    }
+
+    /// The lines before the next one that holds `text`, and that one.
+    pub fn until(&self, text: &str) -> (Vec<String>, String) {
         let mut seen = Vec::new();
         loop {
             match self.lines.recv_timeout(Duration::from_secs(20)) {
-                Ok(line) if line.contains(text) => return line,
+                Ok(line) if line.contains(text) => return (seen, line),
                 Ok(line) => seen.push(line),
                 Err(_) => panic!("no line with {text:?}; seen: {seen:#?}"),
             }

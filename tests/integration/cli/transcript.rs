@@ -49,6 +49,12 @@ impl Shell {
         self.command(&format!("exec {line}")).spawn().expect("sh")
     }
 
+    /// What `line` prints, both streams, as it is.
+    pub fn run_raw(&self, line: &str) -> String {
+        let output = self.command(&format!("{{ {line}\n}} 2>&1")).output().expect("sh");
+        String::from_utf8(output.stdout).expect("text")
+    }
+
     /// What `line` prints, masked, and its exit code below it if it is not 0.
     pub fn run(&self, line: &str) -> String {
         let output = self.command(&format!("{{ {line}\n}} 2>&1")).output().expect("sh");
@@ -123,7 +129,7 @@ fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/integration/cli").join(name)
 }
 
-/// Ages, times, ids and versions of objects by words that are always the same; columns by two blanks.
+/// Ages, times, ids, versions of objects and what they use by words that are always the same; columns by two blanks.
 fn masked_line(line: &str) -> String {
     let indent = line.len() - line.trim_start().len();
     let (indent, rest) = line.split_at(indent);
@@ -148,7 +154,12 @@ fn mask_word(word: &str) -> String {
     let is_age = |text: &str| {
         text.strip_suffix('s').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
     };
-    if word.parse::<jiff::Timestamp>().is_ok() {
+    let is_number = |text: &str| text.parse::<f64>().is_ok() && text.contains('.');
+    if word.strip_suffix('%').is_some_and(is_number) {
+        "N%".to_owned()
+    } else if word.strip_suffix("iB").is_some_and(|word| is_number(word.trim_end_matches(['K', 'M', 'G']))) {
+        "NiB".to_owned()
+    } else if word.parse::<jiff::Timestamp>().is_ok() {
         "TIME".to_owned()
     } else if hex(word, 64) || word.parse::<uuid::Uuid>().is_ok() {
         "ID".to_owned()
@@ -177,6 +188,7 @@ fn what_differs_from_run_to_run_is_masked_and_nothing_else() {
         ("  url: http://b:1 (3s ago)", "  url: http://b:1 (Ns ago)"),
         ("at 2025-08-19T07:17:22.193Z, then", "at TIME, then"),
         ("\"uid\": \"0198c0de-0000-7000-8000-000000000001\"", "\"uid\": \"ID\""),
+        ("web  12.5%  64.0MiB  5%", "web  N%  NiB  5%"),
         ("budget 5/1h sessions", "budget 5/1h sessions"),
     ] {
         assert_eq!(masked_line(line), expected);
