@@ -17,6 +17,7 @@ mod split;
 mod strict;
 mod value;
 pub mod watch;
+pub mod worktree;
 mod write;
 
 pub use draft::{Draft, FieldFault, draft, json};

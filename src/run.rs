@@ -73,11 +73,11 @@ pub async fn run(config: RunConfig) -> Result<(), RunError> {
         TcpListener::bind(listen).await.map_err(|error| RunError::Listen { address: listen, error })?;
     let stop = CancellationToken::new();
     let directories = Directories::new(config_dirs).keeping(state_dir.join("manifests"));
-    let (sets, watching) = crate::manifest::watch::watch(directories, stop.clone());
+    let (watched, watching) = crate::manifest::watch::watch(directories, stop.clone()).await;
     tokio::spawn(watching);
     let layers = Layers { environment: environment.objects.into(), observe };
     let catalogue = Catalogue::load(&*store, layers.clone()).await?;
-    let desired = desired(sets, catalogue.clone(), layers);
+    let desired = desired(watched.sets, catalogue.clone(), layers);
     let controller = Controller::start(store, desired).await?;
     tokio::spawn(catalogue.clone().keep(Arc::new(controller.shared.committer.clone()), stop.clone()));
     tokio::spawn(catalogue.clone().follow_health(controller.shared.clone(), stop.clone()));
@@ -120,6 +120,7 @@ pub fn desired(
     let mut writes = catalogue.writes();
     let mut told_problems = Vec::new();
     let mut of = move |set: &LoadedSet| {
+        catalogue.hold(set);
         let (count, api) = catalogue.declared();
         let Layers { environment, observe } = &layers;
         let sources = Sources { directory: Some(set), api: &api, environment, observe: *observe };

@@ -57,7 +57,7 @@ impl Scenario {
     }
 
     fn decide(&self, memory: &HealMemory) -> Healing {
-        let Desired { spec, observe, read_only, excluded, not_selected } = &self.desired;
+        let Desired { spec, observe, read_only, suspended, excluded, not_selected } = &self.desired;
         let policy = match excluded {
             Some(by) => PolicyView::Excluded { by },
             None if *not_selected => PolicyView::NotSelected,
@@ -73,6 +73,7 @@ impl Scenario {
             is_own: self.observed.own,
             observe: *observe,
             read_only: *read_only,
+            suspended: suspended.as_deref(),
             now: NOW,
             seed: SEED,
         })

@@ -24,6 +24,7 @@ pub(super) fn attempt(
     healing.memory.ailing = true;
     let refused = own_fault(situation)
         .or_else(|| quarantined(healing, situation.now))
+        .or_else(|| suspended(situation, &cause))
         .map_or_else(|| verb(healing, situation.container, spec, &cause), Err)
         .and_then(|verb| in_time(healing, situation, spec, &cause).map_or(Ok(verb), Err))
         .and_then(|verb| hands_off(situation, verb, &cause).map_or(Ok(verb), Err));
@@ -44,6 +45,12 @@ fn quarantined(healing: &Healing, now: Nanos) -> Option<Wait> {
     let since = elapsed(quarantine.since, now);
     let message = format!("quarantined for {since}: {}", quarantine.why);
     Some(Wait::new(Reason::Quarantined, message))
+}
+
+fn suspended(situation: &Situation<'_>, cause: &Cause) -> Option<Wait> {
+    let what = situation.suspended?;
+    let message = format!("{} needs care: {cause}; {what}", situation.container.name);
+    Some(Wait::new(Reason::Suspended, message))
 }
 
 /// The engine call the policy asks for.

@@ -56,6 +56,8 @@ pub enum Reason {
     Observing,
     /// The engine is declared read-only.
     ReadOnly,
+    /// The policy or the engine is suspended by its annotation.
+    Suspended,
     /// It has not been unhealthy for `minUnhealthy`.
     NotUnhealthyLongEnough,
     /// The policy's trigger for this is off.
@@ -95,6 +97,7 @@ impl Reason {
             Self::OwnFault => "OwnFault",
             Self::Observing => "Observing",
             Self::ReadOnly => "ReadOnly",
+            Self::Suspended => "Suspended",
             Self::NotUnhealthyLongEnough => "NotUnhealthyLongEnough",
             Self::TriggerOff => "TriggerOff",
             Self::ActionNone => "ActionNone",
@@ -131,6 +134,7 @@ impl Reason {
             | Self::OwnContainer
             | Self::Observing
             | Self::ReadOnly
+            | Self::Suspended
             | Self::NotUnhealthyLongEnough
             | Self::TriggerOff
             | Self::ActionNone
