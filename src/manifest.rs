@@ -10,6 +10,7 @@ mod draft;
 mod excerpt;
 mod fault;
 mod file;
+pub mod git;
 mod locate;
 mod problem;
 mod render;

@@ -13,3 +13,4 @@ mod scene;
 mod services;
 mod silent_stream;
 mod ssh;
+mod suspending;

@@ -61,7 +61,7 @@ static_busybox() {
 install_packages() {
     if [ "$(id -u)" != 0 ] || [ ! -e /etc/debian_version ]; then
         die "missing: $*. Install them (Debian names; elsewhere: Docker Engine 20.10 or later, a static busybox" \
-            "at /bin/busybox, iptables, iproute2), or point DOCKER_HOST at an engine, and run this again"
+            "at /bin/busybox, iptables, iproute2, git), or point DOCKER_HOST at an engine, and run this again"
     fi
     say "installing $*"
     local log=$STATE/install.log
