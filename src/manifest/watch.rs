@@ -21,8 +21,10 @@ use super::worktree::WorkTree;
 
 /// How long nothing must happen before everything is read again.
 const QUIET: Duration = Duration::from_millis(200);
-/// How long that is waited for, and for Git to be done: what it left behind when it was killed must not stop us for good.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long that is waited for: something that is always written to must not keep us from reading.
+const GATHER: Duration = Duration::from_secs(2);
+/// How long Git may take to change files; what it left behind when it was killed must not stop us for good.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How often everything is read without an event.
 const RESCAN: Duration = Duration::from_secs(60);
 
@@ -126,7 +128,9 @@ async fn settle(hints: &mut mpsc::Receiver<()>, directories: &Directories, patie
     loop {
         // A hint that comes from here on is read after this.
         let quiet = timeout(QUIET, hints.recv()).await.is_err();
-        if quiet && !directories.is_changing() || begin.elapsed() >= patience {
+        let changing = directories.is_changing();
+        let longest = if changing { patience } else { GATHER };
+        if quiet && !changing || begin.elapsed() >= longest {
             return;
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tracing::info;
 
 use super::RunError;
 use crate::clock;
@@ -26,9 +27,11 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// # Errors
 /// There is no `git`.
 pub(super) async fn begin(source: Source, state_dir: &Path) -> Result<Puller, RunError> {
+    let address = source.address.clone();
     let mut puller = Puller::new(source, state_dir.join("git"));
     puller.check().await?;
     if !puller.has_pulled() {
+        info!(target: "portreeve::manifests", "waiting for the first pull of {address}, at most {} s", FIRST.as_secs());
         // What went wrong is told; it is tried again for as long as the process runs.
         let _ = tokio::time::timeout(FIRST, puller.pull()).await;
     }

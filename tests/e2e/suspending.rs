@@ -21,7 +21,7 @@ fn suspend(scene: &Scene, file: &str, suspended: bool) {
 
 #[tokio::test]
 async fn a_suspended_policy_heals_nobody_until_it_goes_on() {
-    let mut scene = Scene::shared().await;
+    let mut scene = Scene::own().await;
     suspend(&scene, "policy.yaml", true);
     scene.portreeve.start().await;
     let web = scene.lab.container("web").label("autoheal", "true").switched_health(CHECK, 2).start().await;

@@ -23,28 +23,31 @@ impl Catalogue {
     pub fn hold(&self, set: &LoadedSet) {
         let mut inner = self.change();
         let inner = &mut *inner;
-        let mut declared = BTreeSet::new();
-        for object in set.objects.iter().map(|loaded| &loaded.object) {
-            let key = object.key();
-            if object.metadata.is_kept() {
-                let copy = copy(object);
-                if inner.declared.get(&key).map(|known| &known.document) != Some(&copy.document) {
-                    inner.declared.insert(key.clone(), copy);
-                    inner.unsaved.insert(key.clone());
-                }
-            } else {
-                declared.insert(key);
+        let objects = || set.objects.iter().map(|loaded| &loaded.object);
+        for object in objects().filter(|object| object.metadata.is_kept()) {
+            let (key, copy) = (object.key(), copy(object));
+            if inner.declared.get(&key).map(|known| &known.document) != Some(&copy.document) {
+                inner.declared.insert(key.clone(), copy);
+                inner.unsaved.insert(key);
             }
         }
+        let mut copies: BTreeSet<ObjectKey> = inner.declared.iter().filter_map(copied).collect();
+        if copies.is_empty() {
+            return;
+        }
         // What a file declares without the annotation goes with its file again.
-        let stale = |(key, known): (&ObjectKey, &Declared)| {
-            (known.copied.is_some() && declared.contains(key)).then(|| key.clone())
-        };
-        for key in inner.declared.iter().filter_map(stale).collect::<Vec<_>>() {
+        let pruned: BTreeSet<ObjectKey> =
+            objects().filter(|object| !object.metadata.is_kept()).map(Object::key).collect();
+        copies.retain(|key| pruned.contains(key));
+        for key in copies {
             inner.declared.remove(&key);
             inner.unsaved.insert(key);
         }
     }
+}
+
+fn copied((key, declared): (&ObjectKey, &Declared)) -> Option<ObjectKey> {
+    declared.copied.is_some().then(|| key.clone())
 }
 
 /// The copy of an object of a file. Its document is the API's, but for the file's name.

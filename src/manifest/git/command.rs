@@ -218,7 +218,7 @@ async fn beginning(stream: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>
 fn complaint(said: &str) -> String {
     let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let why = |line: &&str| ["fatal: ", "error: ", "remote: "].iter().any(|word| line.starts_with(word));
-    let telling: Vec<&str> = lines.iter().copied().filter(|line| why(&line)).collect();
+    let telling: Vec<&str> = lines.iter().copied().filter(why).collect();
     let telling = if telling.is_empty() { lines.last().copied().into_iter().collect() } else { telling };
     if telling.is_empty() {
         return "it failed and did not say why".to_owned();

@@ -21,7 +21,6 @@ fn a_kind_a_field_a_list_and_an_enum_are_explained() {
         ("alertrule.spec.condition.op.txt", KindId::AlertRule, &["spec", "condition", "op"]),
         ("notificationsink.spec.events.txt", KindId::NotificationSink, &["spec", "events"]),
         ("workload.spec.resources.txt", KindId::Workload, &["spec", "resources"]),
-        ("billingservice.metadata.annotations.txt", KindId::BillingService, &["metadata", "annotations"]),
         ("autohealpolicy.spec.backoff.txt", KindId::AutohealPolicy, &["spec", "backoff"]),
     ] {
         golden(name, &explain(kind, path).expect(name));

@@ -248,6 +248,8 @@ async fn a_repository_drives(way: Way, kill: Kill) {
             answer.status == 409 && answer.body.contains("/z.yaml; change it there"),
             "{method}: {answer:?}"
         );
+        let pulled = answer.body.contains("ops.git: change it in that repository");
+        assert_eq!(pulled, way == Way::Pull, "{method}: {answer:?}");
     }
 
     // The directory itself goes: nothing does with it.
