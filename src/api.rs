@@ -12,12 +12,15 @@ use axum::response::{IntoResponse, Json, Response};
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use crate::controller::{Catalogue, Shared};
+use crate::manifest::directory::DirectoryState;
+use crate::manifest::git::Pulled;
 
 mod access;
 mod containers;
@@ -28,6 +31,7 @@ mod events;
 mod health;
 mod kept;
 mod label_selector;
+mod manifests;
 mod noun;
 mod objects;
 mod openapi;
@@ -66,6 +70,9 @@ pub struct Api {
     catalogue: Arc<Catalogue>,
     metrics: PrometheusHandle,
     access: Arc<Access>,
+    /// How the configuration directories stand, and the pulling of one of them.
+    directories: Option<watch::Receiver<Vec<DirectoryState>>>,
+    pulled: Option<watch::Receiver<Pulled>>,
     /// Ends answers that would go on for ever.
     stop: CancellationToken,
 }
@@ -78,7 +85,26 @@ impl Api {
         metrics: PrometheusHandle,
         access: Access,
     ) -> Self {
-        Self { shared, catalogue, metrics, access: Arc::new(access), stop: CancellationToken::new() }
+        Self {
+            shared,
+            catalogue,
+            metrics,
+            access: Arc::new(access),
+            directories: None,
+            pulled: None,
+            stop: CancellationToken::new(),
+        }
+    }
+
+    /// Shows how the configuration directories stand, and the pulling of the one that is pulled.
+    #[must_use]
+    pub fn showing(
+        mut self,
+        directories: watch::Receiver<Vec<DirectoryState>>,
+        pulled: Option<watch::Receiver<Pulled>>,
+    ) -> Self {
+        (self.directories, self.pulled) = (Some(directories), pulled);
+        self
     }
 
     /// Ends watches with `stop`.

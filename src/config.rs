@@ -5,6 +5,7 @@
 
 mod args;
 pub mod environment;
+mod git;
 mod resolve;
 pub mod tokens;
 
@@ -15,6 +16,7 @@ use secrecy::SecretString;
 
 pub use args::{LogFormat, RunArgs};
 pub use environment::Environment;
+pub use git::GitFault;
 pub use resolve::{ConfigError, Process, state_dir};
 
 /// What `portreeve run` works with.
@@ -22,6 +24,8 @@ pub use resolve::{ConfigError, Process, state_dir};
 pub struct RunConfig {
     /// Directories of manifests, read again whenever they change; none: only environment and labels say what to do.
     pub config_dirs: Vec<PathBuf>,
+    /// A repository that one more such directory is pulled from, after the others.
+    pub git: Option<crate::manifest::git::Source>,
     /// Directory of everything that must survive a restart.
     pub state_dir: PathBuf,
     /// Address of the HTTP server; beyond loopback only with a token.

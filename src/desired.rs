@@ -11,9 +11,10 @@ mod rank;
 mod reference;
 mod service;
 mod silence;
+mod suspended;
 mod unused;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use condition::Grounds;
 pub use condition::NOT_IMPLEMENTED;
@@ -36,7 +37,7 @@ use crate::resource::probe::ProbeSpec;
 use crate::resource::settings::SettingsSpec;
 use crate::resource::silence::SilenceSpec;
 use crate::resource::workload::WorkloadSpec;
-use crate::resource::{Object, Spec};
+use crate::resource::{KindId, Object, ObjectKey, Spec};
 
 /// Name of the policy that applies when nothing else is said.
 pub const DEFAULT_POLICY: &str = "default";
@@ -71,16 +72,19 @@ pub struct Desired {
     pub policies: BTreeMap<String, AutohealPolicySpec>,
     /// Services by name, their probes and dependencies resolved.
     pub services: BTreeMap<String, Service>,
-    /// Probes by name.
+    /// Probes by name, without those suspended.
     pub probes: BTreeMap<String, ProbeSpec>,
-    /// Notification sinks by name.
+    /// Notification sinks by name, without those suspended.
     pub sinks: BTreeMap<String, NotificationSinkSpec>,
-    /// Alert rules by name.
+    /// Alert rules by name, without those suspended.
     pub rules: BTreeMap<String, AlertRuleSpec>,
-    /// Silences by name.
+    /// Silences by name, without those suspended.
     pub silences: BTreeMap<String, SilenceSpec>,
     /// Workloads by name.
     pub workloads: BTreeMap<String, WorkloadSpec>,
+    /// Objects on whose account nothing is done. Where a kind's absence would be an order of its own (a registry that is
+    /// gone, a workload to be removed) they are among its specs all the same.
+    pub suspended: BTreeSet<ObjectKey>,
     /// Everything in force, by kind and name, each with its origin and conditions. What is built in is among it.
     pub objects: Vec<Object>,
     /// What is wrong with what was declared, in the order of files and lines.
@@ -137,6 +141,7 @@ impl Desired {
             rules: BTreeMap::new(),
             silences: BTreeMap::new(),
             workloads: BTreeMap::new(),
+            suspended: suspended::keys(objects),
             objects: Vec::new(),
             problems: Vec::new(),
             warnings: Vec::new(),
@@ -144,7 +149,10 @@ impl Desired {
         let mut services: BTreeMap<&str, &MonitoredServiceSpec> = BTreeMap::new();
         for object in objects {
             let name = object.metadata.name.clone();
+            let suspended = object.metadata.is_suspended();
             match &object.spec {
+                Spec::AlertRule(_) | Spec::NotificationSink(_) | Spec::Probe(_) | Spec::Silence(_)
+                    if suspended => {}
                 Spec::AlertRule(spec) => drop(desired.rules.insert(name, (**spec).clone())),
                 Spec::AutohealPolicy(spec) => drop(desired.policies.insert(name, (**spec).clone())),
                 Spec::BillingService(spec) => drop(desired.billing.insert(name, (**spec).clone())),
@@ -160,7 +168,11 @@ impl Desired {
         }
         let known = |name: &str| services.contains_key(name);
         let resolved = |(name, spec): (&&str, &&MonitoredServiceSpec)| {
-            ((*name).to_owned(), Service::new(name, spec, &desired.probes, known, cycles))
+            let mut service = Service::new(name, spec, &desired.probes, known, cycles);
+            if desired.is_suspended(KindId::MonitoredService, name) {
+                service.probes.clear();
+            }
+            ((*name).to_owned(), service)
         };
         desired.services = services.iter().map(resolved).collect();
         desired

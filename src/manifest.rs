@@ -10,6 +10,7 @@ mod draft;
 mod excerpt;
 mod fault;
 mod file;
+pub mod git;
 mod locate;
 mod problem;
 mod render;
@@ -17,6 +18,7 @@ mod split;
 mod strict;
 mod value;
 pub mod watch;
+pub mod worktree;
 mod write;
 
 pub use draft::{Draft, FieldFault, draft, json};

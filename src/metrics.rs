@@ -47,6 +47,10 @@ fn describe() {
         "portreeve_outbox_parked",
         "Lanes parked because their service refused an event for good"
     );
+    describe_gauge!(
+        "portreeve_git_up",
+        "Whether the last pull of the repository of --git-url could be followed"
+    );
     gauge!("portreeve_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     // A rate over a counter that is born with its first increment misses that increment.
     gauge!("portreeve_store_up").set(1.0);

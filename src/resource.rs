@@ -5,6 +5,7 @@
 
 pub mod alert_rule;
 mod amount;
+pub mod annotation;
 pub mod autoheal_policy;
 pub mod billing_service;
 pub mod check;

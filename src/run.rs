@@ -1,5 +1,7 @@
 //! One life of the process: from a checked configuration to a clean exit.
 
+mod pulling;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +17,9 @@ use crate::controller::{Catalogue, Controller};
 use crate::desired::{Desired, Layers, Problem, Sources};
 use crate::manifest::LoadedSet;
 use crate::manifest::directory::Directories;
+use crate::manifest::git::{GitError, Puller};
+use crate::manifest::watch::Watched;
+use crate::outbox::Commit;
 use crate::store::{Sqlite, Store, StoreError};
 use crate::telemetry::TelemetryError;
 
@@ -27,6 +32,9 @@ pub enum RunError {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A repository is to be pulled, and that cannot be done here.
+    #[error(transparent)]
+    Git(#[from] GitError),
     /// The address cannot be listened on.
     #[error(
         "cannot listen on {address}: {error}; another program may use the port, choose one with --listen"
@@ -50,8 +58,18 @@ const LAST_MOMENT: Duration = Duration::from_secs(9);
 /// # Errors
 /// Nothing was started if one is returned before the log line `ready`.
 pub async fn run(config: RunConfig) -> Result<(), RunError> {
-    let RunConfig { config_dirs, state_dir, listen, token, open_metrics, observe, storage, log, environment } =
-        config;
+    let RunConfig {
+        mut config_dirs,
+        git,
+        state_dir,
+        listen,
+        token,
+        open_metrics,
+        observe,
+        storage,
+        log,
+        environment,
+    } = config;
     crate::telemetry::install(&log)?;
     // Only tests run twice in a process; the second finds what the first installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -61,9 +79,9 @@ pub async fn run(config: RunConfig) -> Result<(), RunError> {
     for note in &environment.notes {
         warn!("{note}");
     }
-    if config_dirs.is_empty() {
+    if config_dirs.is_empty() && git.is_none() {
         info!(
-            "no --config-dir is given: only environment variables and the label autoheal=true say what to do"
+            "neither --config-dir nor --git-url is given: only environment variables and the label autoheal=true say what to do"
         );
     }
     let store: Arc<dyn Store> = match storage {
@@ -72,19 +90,38 @@ pub async fn run(config: RunConfig) -> Result<(), RunError> {
     let listener =
         TcpListener::bind(listen).await.map_err(|error| RunError::Listen { address: listen, error })?;
     let stop = CancellationToken::new();
+    let mut puller = None;
+    if let Some(source) = git {
+        let begun = tokio::select! {
+            begun = pulling::begin(source, &state_dir) => begun?,
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+        };
+        config_dirs.push(begun.directory());
+        puller = Some(begun);
+    }
+    let pulled = puller.as_ref().map(Puller::pulled);
     let directories = Directories::new(config_dirs).keeping(state_dir.join("manifests"));
-    let (sets, watching) = crate::manifest::watch::watch(directories, stop.clone());
+    let (watched, watching) = crate::manifest::watch::watch(directories, stop.clone()).await;
+    let Watched { sets, states, hint } = watched;
     tokio::spawn(watching);
+    if let Some(puller) = puller {
+        tokio::spawn(puller.run(hint, stop.clone()));
+    }
     let layers = Layers { environment: environment.objects.into(), observe };
     let catalogue = Catalogue::load(&*store, layers.clone()).await?;
     let desired = desired(sets, catalogue.clone(), layers);
     let controller = Controller::start(store, desired).await?;
-    tokio::spawn(catalogue.clone().keep(Arc::new(controller.shared.committer.clone()), stop.clone()));
+    let commit: Arc<dyn Commit> = Arc::new(controller.shared.committer.clone());
+    tokio::spawn(catalogue.clone().keep(commit.clone(), stop.clone()));
     tokio::spawn(catalogue.clone().follow_health(controller.shared.clone(), stop.clone()));
+    if let Some(pulled) = pulled.clone() {
+        tokio::spawn(pulling::record(pulled, commit, stop.clone()));
+    }
     let access = Access::new(token, open_metrics)
         .with_tokens(crate::config::tokens::path(&state_dir))
         .closed(!listen.ip().is_loopback());
-    let api = Api::new(controller.shared.clone(), catalogue, metrics, access);
+    let api = Api::new(controller.shared.clone(), catalogue, metrics, access).showing(states, pulled);
     let address = listener.local_addr()?;
     let serving = tokio::spawn(api.serve(listener, stop.clone()));
     info!("ready: listening on http://{address}");
@@ -120,6 +157,7 @@ pub fn desired(
     let mut writes = catalogue.writes();
     let mut told_problems = Vec::new();
     let mut of = move |set: &LoadedSet| {
+        catalogue.hold(set);
         let (count, api) = catalogue.declared();
         let Layers { environment, observe } = &layers;
         let sources = Sources { directory: Some(set), api: &api, environment, observe: *observe };

@@ -17,3 +17,4 @@ mod scene;
 mod services;
 mod silent_stream;
 mod ssh;
+mod suspending;

@@ -4,6 +4,7 @@ mod api;
 mod cli;
 mod engine_path;
 mod fixtures;
+mod gitops;
 mod outbox;
 mod probes;
 mod store_down;

@@ -81,6 +81,7 @@ impl Scenario {
                 is_own: false,
                 observe: false,
                 read_only: false,
+                suspended: None,
                 now: Nanos(NOW.0 - since.as_nanos()),
                 seed: SEED,
             };
@@ -90,7 +91,7 @@ impl Scenario {
     }
 
     fn decide(&self, memory: &HealMemory, crowd: &mut Crowd) -> Healing {
-        let Desired { spec, observe, read_only, excluded, not_selected } = &self.desired;
+        let Desired { spec, observe, read_only, suspended, excluded, not_selected } = &self.desired;
         let policy = match excluded {
             Some(by) => PolicyView::Excluded { by },
             None if *not_selected => PolicyView::NotSelected,
@@ -108,6 +109,7 @@ impl Scenario {
             is_own: self.observed.own,
             observe: *observe,
             read_only: *read_only,
+            suspended: suspended.as_deref(),
             now: NOW,
             seed: SEED,
         };

@@ -24,6 +24,8 @@ pub mod builder;
 pub mod container;
 #[path = "support/engine.rs"]
 pub mod engine;
+#[path = "support/git.rs"]
+pub mod git;
 #[path = "support/http.rs"]
 pub mod http;
 #[path = "support/image.rs"]

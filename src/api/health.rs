@@ -9,9 +9,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Api;
+use super::manifests::Manifests;
 use crate::clock;
-use crate::desired::Desired;
 use crate::observed::{Engine, Nanos, World};
+use crate::resource::KindId;
 use crate::store::QueueDepth;
 
 /// 200 once every engine is watched and the store commits; else 503 and what is missing, one a line.
@@ -87,15 +88,10 @@ struct Target {
     parked: u64,
     /// Whether the target is no longer declared, so that what waits for it is held.
     held: bool,
+    /// Whether it is suspended, with the same effect.
+    suspended: bool,
     oldest: Option<String>,
     last_error: Option<String>,
-}
-
-#[derive(Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-struct Manifests {
-    objects: usize,
-    problems: Vec<String>,
 }
 
 /// Connection per engine, store, queues, deliveries, manifests; `degraded` if any of it is not as it should be.
@@ -108,6 +104,7 @@ pub(super) async fn detailed(State(api): State<Api>) -> Response {
         shared.committer.health().error.or_else(|| depths.as_ref().err().map(ToString::to_string));
     let (bills, cells) = depths.unwrap_or_default();
     let (containers, events) = shared.queue_depth();
+    let suspended = |kind, name: &str| desired.is_suspended(kind, name);
     let degraded = !missing.is_empty() || store_error.is_some();
     let body = Detailed {
         status: if degraded { "degraded" } else { "healthy" },
@@ -124,10 +121,12 @@ pub(super) async fn detailed(State(api): State<Api>) -> Response {
         },
         queue: Queue { containers, events },
         deliveries: Deliveries {
-            billing: targets(bills, desired.billing.keys()),
-            discovery: targets(cells, desired.registries.keys()),
+            billing: targets(bills, desired.billing.keys(), |name| suspended(KindId::BillingService, name)),
+            discovery: targets(cells, desired.registries.keys(), |name| {
+                suspended(KindId::DiscoveryRegistry, name)
+            }),
         },
-        manifests: manifests(&desired),
+        manifests: Manifests::of(&api, &desired),
         own_fault: shared.own_fault(),
     };
     Json(body).into_response()
@@ -149,23 +148,19 @@ fn engine_health(name: &str, engine: &Engine, world: &World) -> EngineHealth {
 fn targets<'a>(
     mut depths: BTreeMap<String, QueueDepth>,
     declared: impl Iterator<Item = &'a String>,
+    suspended: impl Fn(&str) -> bool,
 ) -> BTreeMap<String, Target> {
-    let target = |depth: QueueDepth, held| Target {
+    let target = |depth: QueueDepth, held, suspended| Target {
         pending: depth.pending,
         parked: depth.parked,
         held,
+        suspended,
         oldest: depth.oldest.map(Nanos::rfc3339_millis),
         last_error: depth.last_error,
     };
-    let mut targets: BTreeMap<_, _> =
-        declared.map(|name| (name.clone(), target(depths.remove(name).unwrap_or_default(), false))).collect();
-    targets.extend(depths.into_iter().map(|(name, depth)| (name, target(depth, true))));
+    let mut targets: BTreeMap<_, _> = declared
+        .map(|name| (name.clone(), target(depths.remove(name).unwrap_or_default(), false, suspended(name))))
+        .collect();
+    targets.extend(depths.into_iter().map(|(name, depth)| (name, target(depth, true, false))));
     targets
-}
-
-fn manifests(desired: &Desired) -> Manifests {
-    Manifests {
-        objects: desired.objects.len(),
-        problems: desired.problems.iter().map(ToString::to_string).collect(),
-    }
 }

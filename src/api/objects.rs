@@ -14,10 +14,10 @@ use super::page::List;
 use super::query::{self, Query};
 use super::status::{self, Failure};
 use super::{Api, containers, deliveries, events, watching};
-use crate::controller::{Match, Outcome, Request, Written, figures};
+use crate::controller::{Match, Outcome, Refused, Request, Written, figures};
 use crate::manifest::{json, nearest};
 use crate::observed::World;
-use crate::resource::{KindId, Object, ObjectKey};
+use crate::resource::{KindId, Object, ObjectKey, Origin};
 
 /// Parameters of a list.
 pub(super) const LIST: &[&str] = &["labelSelector", "limit", "continue", "watch", "timeoutSeconds"];
@@ -124,10 +124,36 @@ fn with_figures(api: &Api, object: Arc<Object>, world: &World) -> Arc<Object> {
 }
 
 fn missing(api: &Api, key: &ObjectKey) -> Failure {
-    Failure::refused(key, &crate::controller::Refused::NotFound, &hint(api, key))
+    Failure::refused(key, &Refused::NotFound, &hint(api, key, &Refused::NotFound))
 }
 
-fn hint(api: &Api, key: &ObjectKey) -> String {
+/// What helps whoever was refused, to be read after the refusal.
+fn hint(api: &Api, key: &ObjectKey, refused: &Refused) -> String {
+    match refused {
+        Refused::NotFound => near(api, key),
+        Refused::Foreign(Origin::Directory(file)) => pulled(api, file),
+        Refused::Exists
+        | Refused::Stale(_)
+        | Refused::Foreign(_)
+        | Refused::BuiltIn
+        | Refused::Mismatch(_)
+        | Refused::Invalid(_)
+        | Refused::Full
+        | Refused::Store => String::new(),
+    }
+}
+
+/// A file that was pulled is not to be changed where it lies.
+fn pulled(api: &Api, file: &str) -> String {
+    let pulled = api.pulled.as_ref().map(|pulled| pulled.borrow().clone());
+    pulled
+        .filter(|pulled| std::path::Path::new(file).starts_with(&pulled.directory))
+        .map_or_else(String::new, |pulled| {
+            format!(" (it is pulled from {}: change it in that repository)", pulled.address)
+        })
+}
+
+fn near(api: &Api, key: &ObjectKey) -> String {
     let names = api.catalogue.names(key.kind);
     nearest(&key.name, names.iter().map(String::as_str))
         .map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
@@ -205,7 +231,7 @@ async fn write(
     let wanted = conditions(headers);
     let written = api.catalogue.write(commit, key.clone(), request, wanted, dry_run).await;
     let Written { object, outcome, warning } =
-        written.map_err(|refused| Failure::refused(&key, &refused, &hint(api, &key)))?;
+        written.map_err(|refused| Failure::refused(&key, &refused, &hint(api, &key, &refused)))?;
     let code = match outcome {
         Outcome::Created => StatusCode::CREATED,
         Outcome::Changed | Outcome::Unchanged => StatusCode::OK,

@@ -102,7 +102,7 @@ impl Failure {
         self
     }
 
-    /// Why `key` was not written; `hint` is for one that does not exist.
+    /// Why `key` was not written; `hint` is what helps, to be read after that.
     pub(super) fn refused(key: &ObjectKey, refused: &Refused, hint: &str) -> Self {
         let code = match refused {
             Refused::NotFound => StatusCode::NOT_FOUND,
@@ -117,7 +117,7 @@ impl Failure {
         let name = key.name.escape_debug();
         let message = match refused {
             Refused::NotFound => format!("there is no {} named `{name}`{hint}", key.kind),
-            _ => format!("{}/{name}: {refused}", key.kind),
+            _ => format!("{}/{name}: {refused}{hint}", key.kind),
         };
         let mut failure = Self::new(code, message).about(key.kind.as_str(), &key.name);
         if *refused == Refused::Exists {

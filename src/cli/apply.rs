@@ -113,6 +113,9 @@ async fn carry_out(
         }
         return Ok(Exit::Problems);
     }
+    for key in &plan.kept {
+        say(key, ("not pruned: it says portreeve/prune: disabled", Tone::Odd), dry_run, face)?;
+    }
     for key in plan.prune {
         client.delete(&[key.kind.plural(), &key.name], dry_run).await?;
         say(&key, ("pruned", Tone::Odd), dry_run, face)?;

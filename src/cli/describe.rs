@@ -10,8 +10,6 @@ use std::io::{self, Write};
 use clap::Args;
 use serde_json::Value;
 
-pub(super) use object::selects;
-
 use super::client::{Client, ClientError, ServerArgs};
 use super::events::speaks_of;
 use super::face::Face;

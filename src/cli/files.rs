@@ -12,10 +12,8 @@ use super::client::{Client, ClientError};
 use super::text::plain;
 use crate::manifest::directory::Directories;
 use crate::manifest::{LARGEST_FILE, Loaded, LoadedSet, parse};
+pub(super) use crate::resource::annotation::APPLIED_SET as SET;
 use crate::resource::{API_VERSION, KindId, ObjectKey};
-
-/// The annotation that says which set of files an object was applied with.
-pub(super) const SET: &str = "portreeve/applied-set";
 
 /// A set of manifests, to be applied or compared.
 #[derive(Args, Clone, Debug)]

@@ -1,5 +1,7 @@
 //! `portreeve status`: one screen that says how Portreeve is, and first of all what is wrong.
 
+mod manifests;
+
 use clap::Args;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -8,7 +10,7 @@ use serde_json::{Map, Value};
 use super::client::ServerArgs;
 use super::face::{Face, Format};
 use super::table::{Cell, Table, Tone};
-use super::text::{age_of, count, plain, scalar};
+use super::text::{age_of, plain, scalar};
 use super::{Exit, get};
 use crate::observed::Nanos;
 
@@ -78,6 +80,10 @@ fn wrong(health: &Value, containers: &[Value]) -> Vec<String> {
         for (name, target) in map(health, pointer) {
             let name = plain(name);
             let (pending, parked) = (number(target, "/pending"), number(target, "/parked"));
+            // What somebody suspended waits on purpose, and is shown as suspended.
+            if target["suspended"] == Value::Bool(true) {
+                continue;
+            }
             if parked > 0 {
                 wrong.push(format!(
                     "{what} {name}: {} parked, {}; `portreeve replay --target {name}` sends again",
@@ -111,6 +117,7 @@ fn wrong(health: &Value, containers: &[Value]) -> Vec<String> {
             })
             .map(|problem| format!("manifest {problem}")),
     );
+    wrong.extend(manifests::wrong(&health["manifests"]));
     for container in containers.iter().filter(|item| item["quarantined"] == Value::Bool(true)) {
         let name = get::columns::name(container);
         wrong.push(format!("container {name} is in quarantine; `portreeve release {name}` lets it out"));
@@ -163,14 +170,7 @@ fn show(health: &Value, containers: &[Value], wrong: &[String], face: &mut Face<
     let (waiting, events) = (number(health, "/queue/containers"), number(health, "/queue/events"));
     writeln!(face.out, "queue       {waiting} containers with {events} events to be decided on")?;
     writeln!(face.out, "store       {}", text(health, "/store/status"))?;
-    let objects = number(health, "/manifests/objects");
-    let problems = health.pointer("/manifests/problems").and_then(Value::as_array).map_or(0, Vec::len);
-    writeln!(
-        face.out,
-        "manifests   {}, {}",
-        count(usize::try_from(objects).unwrap_or(0), "object"),
-        count(problems, "problem")
-    )?;
+    manifests::show(&health["manifests"], face)?;
     let mut table = deliveries(health, now);
     if table.is_empty() {
         return writeln!(face.out, "deliveries  nobody is to be told of anything");

@@ -14,6 +14,32 @@ pub struct RunArgs {
     #[arg(long = "config-dir", value_name = "DIR")]
     pub config_dirs: Vec<PathBuf>,
 
+    /// Git repository to pull a directory of manifests from, after those of --config-dir: https://, ssh://,
+    /// user@host:path, file:// or an absolute path; the program git is needed
+    /// [env: PORTREEVE_GIT_URL]
+    #[arg(long, value_name = "URL")]
+    pub git_url: Option<String>,
+
+    /// Branch, tag or commit of it; only ever followed forwards
+    /// [env: PORTREEVE_GIT_REF] [default: HEAD, the repository's default branch]
+    #[arg(long, value_name = "REF")]
+    pub git_ref: Option<String>,
+
+    /// Directory within it
+    /// [env: PORTREEVE_GIT_PATH] [default: all of it]
+    #[arg(long, value_name = "PATH")]
+    pub git_path: Option<PathBuf>,
+
+    /// How often it is pulled
+    /// [env: PORTREEVE_GIT_INTERVAL] [default: 1m]
+    #[arg(long, value_name = "DURATION")]
+    pub git_interval: Option<String>,
+
+    /// File that holds the token for https://, or user:password; PORTREEVE_GIT_TOKEN holds the same itself
+    /// [env: PORTREEVE_GIT_TOKEN_FILE]
+    #[arg(long, value_name = "FILE")]
+    pub git_token_file: Option<PathBuf>,
+
     /// Directory of everything that must survive a restart
     /// [env: PORTREEVE_STATE_DIR] [default: /var/lib/portreeve for root, else $XDG_STATE_HOME/portreeve]
     #[arg(long, value_name = "DIR")]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 
 use super::environment::{Environment, VariableError};
-use super::{LogConfig, RunArgs, RunConfig, Storage, tokens};
+use super::{GitFault, LogConfig, RunArgs, RunConfig, Storage, git, tokens};
 
 /// What the process was given beside flags.
 #[derive(Clone, Default)]
@@ -31,11 +31,11 @@ impl Process {
         }
     }
 
-    fn get(&self, name: &str) -> Option<&str> {
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
 
-    fn path(&self, name: &str) -> Option<PathBuf> {
+    pub(super) fn path(&self, name: &str) -> Option<PathBuf> {
         self.get(name).map(PathBuf::from)
     }
 }
@@ -82,6 +82,9 @@ pub enum ConfigError {
         "{0} is not a storage URL: sqlite:///NAME.db is relative to the state directory, sqlite:////PATH absolute"
     )]
     Storage(&'static str),
+    /// What is said of a Git repository makes no sense.
+    #[error(transparent)]
+    Git(#[from] GitFault),
     /// Variables with values that cannot be used.
     #[error("{}", Lines(.0))]
     Variables(Vec<VariableError>),
@@ -102,6 +105,11 @@ pub(super) fn resolve(args: RunArgs, process: &Process) -> Result<RunConfig, Con
     // Destructured in full, so that a flag added to RunArgs cannot be forgotten here.
     let RunArgs {
         config_dirs,
+        git_url,
+        git_ref,
+        git_path,
+        git_interval,
+        git_token_file,
         state_dir,
         listen,
         docker_host,
@@ -128,8 +136,16 @@ pub(super) fn resolve(args: RunArgs, process: &Process) -> Result<RunConfig, Con
     }
     let directive =
         log_level.as_deref().or_else(|| process.get("PORTREEVE_LOG")).or_else(|| process.get("RUST_LOG"));
+    let written = git::Written {
+        url: git_url,
+        reference: git_ref,
+        path: git_path,
+        interval: git_interval,
+        token_file: git_token_file,
+    };
     Ok(RunConfig {
         config_dirs: config_directories(config_dirs, process),
+        git: written.resolve(process)?,
         storage: storage(process, &state_dir)?,
         state_dir,
         listen,

@@ -9,6 +9,11 @@
 //! - Writes to one object are made one after the other; writes to different objects share commits.
 //! - Identities of objects of directories and environment survive restarts too.
 //!
+//! # Objects that outlive their file
+//! Of an object of a directory that says `portreeve/prune: disabled` a copy is kept ([`Catalogue::hold`]) as if the API
+//! had written it: below the directory's, and so in force once no file declares the object any more, whether Portreeve
+//! ran when it vanished or not. From then on it is the API's to change and to delete.
+//!
 //! # Caveats
 //! An object of the API below one of a directory is kept and out of force until the file is gone. The time of
 //! transition of a condition does not survive a restart.
@@ -25,10 +30,11 @@ use self::identity::Identity;
 use crate::desired::Layers;
 use crate::manifest::draft;
 use crate::resource::{KindId, Object, ObjectKey, Origin};
-use crate::store::{Store, StoreError, StoredObject};
+use crate::store::{NewEvent, Store, StoreError, StoredObject};
 
 mod document;
 mod follow;
+mod hold;
 mod identity;
 mod keep;
 mod refused;
@@ -55,11 +61,13 @@ pub struct Change {
     pub gone: bool,
 }
 
-/// An object that the API wrote.
+/// An object that the API wrote, or a copy of one of a directory.
 #[derive(Clone, Debug)]
 struct Declared {
     object: Object,
     document: Arc<Value>,
+    /// The file it is a copy from.
+    copied: Option<String>,
 }
 
 #[derive(Debug, Default)]
@@ -77,6 +85,8 @@ struct Inner {
     unsaved: BTreeSet<ObjectKey>,
     /// What is seen of objects while they are in force.
     said: BTreeMap<ObjectKey, said::Said>,
+    /// Events to be stored with them.
+    events: Vec<NewEvent>,
 }
 
 /// All objects. See the module's documentation.
@@ -188,7 +198,8 @@ fn declared(text: &str) -> Result<Declared, String> {
     let document: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let draft = draft(document, Origin::Api)
         .map_err(|faults| faults.into_iter().map(|fault| fault.message).collect::<Vec<_>>().join("; "))?;
-    Ok(Declared { object: draft.object, document: Arc::new(draft.document) })
+    let copied = hold::file(&draft.document);
+    Ok(Declared { object: draft.object, document: Arc::new(draft.document), copied })
 }
 
 impl Inner {

@@ -1,5 +1,5 @@
-//! One dispatcher per declared DiscoveryRegistry and BillingService. What waits for one that is no longer declared
-//! is held, visibly.
+//! One dispatcher per declared DiscoveryRegistry and BillingService. What waits for one that is no longer declared, or
+//! suspended, is held, visibly.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use crate::desired::Desired;
 use crate::outbox::billing::BillingQueue;
 use crate::outbox::discovery::DiscoveryQueue;
 use crate::outbox::{Bell, Dispatcher, HttpClient, Office, Queue};
+use crate::resource::KindId;
 use crate::resource::billing_service::BillingServiceSpec;
 use crate::resource::discovery_registry::DiscoveryRegistrySpec;
 
@@ -49,10 +50,12 @@ impl Targets {
     /// Starts, restarts and ends dispatchers so that the declared targets are served.
     pub(super) fn bring_to(&mut self, desired: &Desired) {
         let mut wanted = BTreeMap::new();
-        for (name, spec) in &desired.billing {
+        let served = |kind, name: &str| !desired.is_suspended(kind, name);
+        for (name, spec) in desired.billing.iter().filter(|(name, _)| served(KindId::BillingService, name)) {
             wanted.insert(billing_bell(name), Target::Billing(name.clone(), spec.clone()));
         }
-        for (name, spec) in &desired.registries {
+        let registries = desired.registries.iter();
+        for (name, spec) in registries.filter(|(name, _)| served(KindId::DiscoveryRegistry, name)) {
             wanted.insert(discovery_bell(name), Target::Discovery(name.clone(), spec.clone()));
         }
         let stale: BTreeSet<String> = self

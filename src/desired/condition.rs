@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::cycle::{self, Cycles};
 use super::reference::Names;
+use super::suspended;
 use crate::manifest::LoadedSet;
 use crate::resource::check::Findings;
 use crate::resource::condition::{Condition, ConditionStatus};
@@ -43,7 +44,8 @@ pub(super) fn judge(objects: &mut [Object], grounds: &Grounds<'_>) {
             let key = object.key();
             let ready = ready(key.kind);
             let accepted = accepted(&key, findings, held.contains(&key), grounds);
-            [Some(accepted), ready, resolved(findings, &names)].into_iter().flatten().collect()
+            let suspended = suspended::condition(object);
+            [Some(accepted), ready, resolved(findings, &names), suspended].into_iter().flatten().collect()
         })
         .collect();
     for (object, conditions) in objects.iter_mut().zip(conditions) {
@@ -84,7 +86,8 @@ pub(super) fn of_one(
         None if findings.references.is_empty() => None,
         None => Some(Condition::new(RESOLVED, true, "Resolved", "")),
     };
-    ([Some(accepted), ready(key.kind), resolved].into_iter().flatten().collect(), missing)
+    let suspended = suspended::condition(object);
+    ([Some(accepted), ready(key.kind), resolved, suspended].into_iter().flatten().collect(), missing)
 }
 
 /// What is odd about an object, a sentence each.

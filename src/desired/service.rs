@@ -12,7 +12,7 @@ use crate::resource::probe::{Handler, ProbeSpec};
 pub struct Service {
     /// What was declared.
     pub spec: MonitoredServiceSpec,
-    /// Its probes by their names within it, wherever they stand; those that are not there are left out.
+    /// Its probes by their names within it, wherever they stand; those that are not there, or suspended, are left out.
     pub probes: BTreeMap<String, ProbeSpec>,
     /// The services that it depends on: those that are there, and no circle among them.
     pub depends_on: Vec<String>,

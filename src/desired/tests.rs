@@ -239,3 +239,59 @@ fn what_can_have_no_effect_is_a_warning_and_not_an_error() {
     let silence = desired.objects.iter().find(|object| object.metadata.name == "s").expect("an object");
     assert!(silence.status.conditions[0].message.contains("matches nothing"));
 }
+
+#[test]
+fn what_is_suspended_says_what_that_means_and_has_no_effect() {
+    let suspended = |kind: &str, name: &str, spec: &str| {
+        document(kind, name, spec).replace(
+            &format!("{{name: {name}}}"),
+            &format!("{{name: {name}, annotations: {{portreeve/suspend: \"true\"}}}}"),
+        )
+    };
+    let text = suspended("Probe", "port", "{tcpSocket: {port: 80}}")
+        + &suspended("NotificationSink", "ops", "{log: {}}")
+        + &suspended("AutohealPolicy", "web", "{selector: {names: [web]}}")
+        + &suspended("BillingService", "bill", "{url: 'http://a'}")
+        + &suspended("MonitoredService", "down", "{selector: {all: true}, probes: [{name: own, icmp: {}}]}")
+        + &document(
+            "MonitoredService",
+            "up",
+            "{selector: {all: true}, probes: [{probeRef: port}, {name: own, icmp: {}}], notify: [{sinkRef: ops}]}",
+        );
+    let desired = from_directory(&text);
+    assert_eq!(lines(&desired.problems), Vec::<String>::new());
+    // What refers to it finds it, and does not use it.
+    assert!(desired.probes.is_empty() && desired.sinks.is_empty());
+    assert_eq!(desired.services["up"].probes.keys().collect::<Vec<_>>(), ["own"]);
+    assert!(desired.services["down"].probes.is_empty());
+    // What is gone is another thing than what is suspended.
+    assert!(desired.policies.contains_key("web") && desired.billing.contains_key("bill"));
+    assert!(desired.is_suspended(KindId::BillingService, "bill"));
+    assert!(!desired.is_suspended(KindId::BillingService, "web"));
+    assert_eq!(desired.healing_suspended("local", "web").as_deref(), Some("AutohealPolicy/web is suspended"));
+    assert_eq!(desired.healing_suspended("local", "default"), None);
+    assert_eq!(
+        conditions(&desired, "BillingService/bill"),
+        ["Accepted=True/Valid", "Suspended=True/Annotation"]
+    );
+    let bill = desired.objects.iter().find(|object| object.metadata.name == "bill").expect("an object");
+    assert_eq!(
+        bill.status.conditions[1].message,
+        "nothing is sent to it; what happens is kept, and sent later, until its annotation portreeve/suspend is gone"
+    );
+}
+
+#[test]
+fn settings_cannot_be_suspended() {
+    let set = parse(
+        "a.yaml",
+        SETTINGS
+            .replace("name: portreeve", "name: portreeve, annotations: {portreeve/suspend: 'true'}")
+            .as_bytes(),
+    );
+    assert_eq!(
+        lines(&set.problems),
+        ["a.yaml:3:62: metadata.annotations[\"portreeve/suspend\"]: Settings are in force or not there; \
+          `observe: true` has everything decided and nothing done"]
+    );
+}

@@ -6,9 +6,11 @@
 //! - A file that is deleted from a directory that can be read takes its objects with it.
 //! - Of two objects with one kind and name the one in the first file, in the order of paths, is in force.
 //! - With [`Directories::keeping`] all this holds across restarts too.
+//! - What a link swaps at once, a volume's `..data` or the root itself, is read from one version only.
 
 mod keep;
 mod scan;
+mod state;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -16,10 +18,13 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::worktree::WorkTree;
 use super::{Loaded, LoadedSet, Parsed, Problem, parse};
 use crate::resource::ObjectKey;
 use keep::Keep;
 use scan::{Found, Listing};
+pub use state::DirectoryState;
+use state::States;
 
 /// The configuration directories and what their files said when they were last good.
 #[derive(Debug, Default)]
@@ -28,6 +33,7 @@ pub struct Directories {
     files: BTreeMap<PathBuf, Memory>,
     keep: Option<Keep>,
     set: Arc<LoadedSet>,
+    states: States,
 }
 
 /// What is kept of one file.
@@ -69,17 +75,35 @@ impl Directories {
         &self.roots
     }
 
+    /// How the directories stood when they were last read, in their order.
+    pub fn states(&self) -> Vec<DirectoryState> {
+        self.states.list()
+    }
+
+    /// Whether Git is changing files of a directory just now, so that reading it would find half of a commit.
+    pub fn is_changing(&self) -> bool {
+        self.roots.iter().filter_map(|root| WorkTree::around(root)).any(|tree| tree.is_changing())
+    }
+
     /// Reads everything again. Blocks on the file system.
     pub fn load(&mut self) -> Arc<LoadedSet> {
         let mut problems = Vec::new();
         let mut order = Vec::new();
-        for root in &self.roots {
-            let Listing { files, unread, problems: found } = scan::scan(root);
+        for (place, root) in self.roots.iter().enumerate() {
+            let listing = scan::scan(root);
+            self.states.begin(place, root, listing.revision.clone());
+            let Listing { files, mut unread, unknown, problems: found, .. } = listing;
             problems.extend(found);
-            // What lies below something that cannot be listed is as it was; all else that is not listed is gone.
-            let kept = |path: &Path| unread.iter().any(|above| path.starts_with(above));
             let remembered: Vec<PathBuf> =
                 self.files.keys().filter(|path| path.starts_with(root)).cloned().collect();
+            for (path, error) in unknown {
+                if remembered.iter().any(|known| known.starts_with(&path)) {
+                    problems.push(scan::unreadable(&path, &error));
+                    unread.push(path);
+                }
+            }
+            // What lies below something that cannot be listed is as it was; all else that is not listed is gone.
+            let kept = |path: &Path| unread.iter().any(|above| path.starts_with(above));
             let mut here: BTreeMap<PathBuf, Option<Found>> = BTreeMap::new();
             for path in remembered {
                 if kept(&path) {
@@ -92,12 +116,12 @@ impl Directories {
                 }
             }
             here.extend(files.into_iter().map(|(path, found)| (path, Some(found))));
-            order.extend(here);
+            order.extend(here.into_iter().map(|(path, found)| (place, path, found)));
         }
         let mut in_force: BTreeMap<ObjectKey, String> = BTreeMap::new();
         let mut set = LoadedSet::default();
         let mut seen = std::collections::BTreeSet::new();
-        for (path, found) in order {
+        for (place, path, found) in order {
             // One directory inside another is read once.
             if !seen.insert(path.clone()) {
                 continue;
@@ -109,10 +133,12 @@ impl Directories {
             }
             problems.extend(memory.now.iter().cloned());
             let held = !listed || !memory.now.is_empty();
+            self.states.file(place, &path, memory.fingerprint, held);
             for loaded in &memory.good {
                 match in_force.entry(loaded.object.key()) {
                     Entry::Vacant(vacant) => {
                         vacant.insert(loaded.place.file.clone());
+                        self.states.object(place);
                         set.objects.push(Loaded { held, ..loaded.clone() });
                     }
                     Entry::Occupied(first) => {
@@ -125,6 +151,7 @@ impl Directories {
             }
         }
         set.problems = problems;
+        self.states.end();
         if *self.set != set {
             self.set = Arc::new(set);
         }

@@ -101,6 +101,8 @@ pub struct Situation<'a> {
     pub observe: bool,
     /// The engine is declared read-only.
     pub read_only: bool,
+    /// What of the policy and the engine is suspended, if anything is, for people.
+    pub suspended: Option<&'a str>,
     /// The present instant.
     pub now: Nanos,
     /// What the jitter is drawn from: a stable hash of the logical identity.

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::annotation;
 use super::check::Check;
 
 /// The longest name and label value, in bytes.
@@ -24,8 +25,11 @@ pub struct Metadata {
     /// For people and selectors.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
-    /// For people and tools.
+    /// For people and tools. Two are for Portreeve: `portreeve/prune: disabled` keeps the object in force when its file
+    /// declares it no longer (from then on it belongs to the API, and `portreeve delete` removes it), and
+    /// `portreeve/suspend: "true"` has nothing done on its account until that is taken away again.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("properties" = annotation::schema()))]
     pub annotations: BTreeMap<String, String>,
     /// Given by Portreeve when the object is first stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,6 +60,16 @@ impl Metadata {
         Self { name: name.to_owned(), origin: Some(origin), ..Self::default() }
     }
 
+    /// Whether the object stays in force when its file declares it no longer.
+    pub fn is_kept(&self) -> bool {
+        self.annotations.get(annotation::PRUNE).is_some_and(|value| value == annotation::PRUNE_DISABLED)
+    }
+
+    /// Whether nothing is to be done on the object's account.
+    pub fn is_suspended(&self) -> bool {
+        self.annotations.get(annotation::SUSPEND).is_some_and(|value| value == annotation::SUSPENDED)
+    }
+
     pub(super) fn validate(&self, check: &mut Check) {
         if let Some(fault) = name_fault(&self.name) {
             check.field("name", |check| check.refuse(fault));
@@ -71,6 +85,11 @@ impl Metadata {
                         }
                         if value.len() > longest {
                             check.refuse(format!("is longer than {longest} bytes"));
+                        }
+                        if part == "annotations"
+                            && let Some(fault) = annotation::fault(key, value)
+                        {
+                            check.refuse(fault);
                         }
                     });
                 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::check::{Check, Findings};
 use super::condition::Condition;
-use super::{KindId, Metadata, Origin, Spec};
+use super::{KindId, Metadata, Origin, Spec, annotation};
 
 /// What every document says after `apiVersion:`.
 pub const API_VERSION: &str = "portreeve/v1";
@@ -82,6 +82,10 @@ impl Object {
             self.metadata.validate(check);
             if let Some(fault) = self.spec.kind().name_fault(&self.metadata.name) {
                 check.field("name", |check| check.refuse(fault));
+            }
+            if self.spec.kind() == KindId::Settings && self.metadata.is_suspended() {
+                let fault = "Settings are in force or not there; `observe: true` has everything decided and nothing done";
+                check.field("annotations", |check| check.field(annotation::SUSPEND, |check| check.refuse(fault)));
             }
         });
         check.field("spec", |check| self.spec.validate(check));

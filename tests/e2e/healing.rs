@@ -328,7 +328,7 @@ async fn an_escalation_at_its_end_quarantines_also_over_a_kill_and_a_release_beg
     let path = format!("/apis/portreeve/v1/containers/{}/release", web.name());
     let released = http::request(hyper::Method::POST, &scene.portreeve.url(&path), &[], "").await.unwrap();
     assert_eq!(released.status, 200, "{released:?}");
-    wait_restarted(&web, &last).await;
+    restarted(&web, &last).await;
 }
 
 #[tokio::test]
@@ -349,8 +349,8 @@ async fn on_failure_heals_failures_only_and_leaves_to_docker_and_to_people_what_
         assert_eq!(container.exec(&["sh", "-c", &order]).await.0, 0);
     }
     stopped.stop().await;
-    wait_restarted(&failing, &first).await;
-    wait_restarted(&dockers, &second).await;
+    restarted(&failing, &first).await;
+    restarted(&dockers, &second).await;
     scene.told(&failing, "Restarting", 1).await;
     assert_eq!(scene.told(&stopped, "Skipped", 1).await[0]["reason"], "StoppedByHand");
     wait::until("it is said why nothing is done", wait::SOON, || async {

@@ -17,7 +17,7 @@ DATA=/var/lib/portreeve-test
 
 # Who speaks, and what would do in place of Debian's packages.
 WHO=engine
-ELSEWHERE="Docker Engine 20.10 or later, a static busybox at /bin/busybox, iptables, iproute2), or point DOCKER_HOST at an engine"
+ELSEWHERE="Docker Engine 20.10 or later, a static busybox at /bin/busybox, iptables, iproute2, git), or point DOCKER_HOST at an engine"
 say() { echo "$WHO: $*"; }
 die() {
     echo "$WHO: $*" >&2

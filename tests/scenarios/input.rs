@@ -39,6 +39,8 @@ pub(super) struct Desired {
     pub(super) spec: AutohealPolicySpec,
     pub(super) observe: bool,
     pub(super) read_only: bool,
+    /// What is suspended.
+    pub(super) suspended: Option<String>,
     /// What opts the container out.
     pub(super) excluded: Option<String>,
     pub(super) not_selected: bool,

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::cli::files::{SET, document, owner};
 use crate::manifest::{Loaded, Place, Problem};
 use crate::resource::ObjectKey;
+use crate::resource::annotation::{PRUNE, PRUNE_DISABLED};
 
 /// One object to write.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +25,8 @@ pub(in crate::cli) struct Plan<'a> {
     pub(in crate::cli) waves: Vec<Vec<Write<'a>>>,
     /// Objects to delete when all the others are written.
     pub(in crate::cli) prune: Vec<ObjectKey>,
+    /// Objects that would be among them, were it not for their annotation.
+    pub(in crate::cli) kept: Vec<ObjectKey>,
     /// Objects that somebody else declares. If there are any, nothing is to be done at all.
     pub(in crate::cli) refused: Vec<Problem>,
 }
@@ -58,7 +61,9 @@ pub(in crate::cli) fn plan<'a>(
         let gone = current.iter().filter(|(key, object)| {
             mark(object) == Some(set) && is_of_api(object) && !declared.contains(key)
         });
-        plan.prune = gone.map(|(key, _)| key.clone()).collect();
+        let (kept, prune): (Vec<_>, Vec<_>) = gone.partition(|(_, object)| is_kept(object));
+        let keys = |of: Vec<(&ObjectKey, &Value)>| of.into_iter().map(|(key, _)| key.clone()).collect();
+        (plan.prune, plan.kept) = (keys(prune), keys(kept));
     }
     plan
 }
@@ -66,6 +71,10 @@ pub(in crate::cli) fn plan<'a>(
 /// The set an object was applied with.
 fn mark(object: &Value) -> Option<&str> {
     object.pointer("/metadata/annotations")?.get(SET)?.as_str()
+}
+
+fn is_kept(object: &Value) -> bool {
+    object.pointer("/metadata/annotations").is_some_and(|all| all[PRUNE] == PRUNE_DISABLED)
 }
 
 fn is_of_api(object: &Value) -> bool {
@@ -152,6 +161,12 @@ spec: {endpoint: tcp://edge:2375}
             there("DockerHost/file", "directory:a.yaml", Some("shop")),
         ]);
         assert_eq!(plan(&objects, &current, Some("shop"), true).prune, [key("DockerHost/old")]);
+        let mut kept = current.clone();
+        for object in kept.values_mut() {
+            object["metadata"]["annotations"][PRUNE] = PRUNE_DISABLED.into();
+        }
+        let pruning = plan(&objects, &kept, Some("shop"), true);
+        assert_eq!((pruning.prune, pruning.kept), (vec![], vec![key("DockerHost/old")]));
         assert!(plan(&objects, &current, Some("shop"), false).prune.is_empty());
     }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::desired::{Desired, PolicyChoice, Sources};
 use crate::observed::{Container, ContainerKey};
 use crate::reconcile::discovery::{self, Wanted};
-use crate::resource::{Object, ObjectKey};
+use crate::resource::{KindId, Object, ObjectKey};
 
 /// One way in which one container is treated differently.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -36,7 +36,8 @@ pub(super) fn effects(
         let all = healed(&before, &after, container)
             .into_iter()
             .chain(registered(&before, &after, container))
-            .chain(billed(&before, &after, container));
+            .chain(billed(&before, &after, container))
+            .chain(suspended(&before, &after, container));
         effects.extend(all.map(|what| Effect { container: container.name.clone(), what }));
     }
     effects
@@ -130,6 +131,32 @@ fn billed(before: &Desired, after: &Desired, container: &Container) -> Vec<Strin
     names.into_iter().filter_map(effect).collect()
 }
 
+/// What is suspended, or no longer, of what concerns the container.
+fn suspended(before: &Desired, after: &Desired, container: &Container) -> Vec<String> {
+    let mut effects = Vec::new();
+    let heals = |desired: &Desired| match desired.policy_for(container) {
+        PolicyChoice::Selected { name, .. } => desired.healing_suspended(&container.key.engine, &name),
+        PolicyChoice::Excluded { .. } | PolicyChoice::NotSelected { .. } => None,
+    };
+    match (heals(before), heals(after)) {
+        (None, Some(why)) => effects.push(format!("not healed for now: {why}")),
+        (Some(_), None) => effects.push("healed again: nothing suspends that any more".to_owned()),
+        (Some(_), Some(_)) | (None, None) => {}
+    }
+    let subject = container.subject();
+    let billing = after.billing.iter().map(|(name, spec)| (KindId::BillingService, name, &spec.selector));
+    let registries =
+        after.registries.iter().map(|(name, spec)| (KindId::DiscoveryRegistry, name, &spec.selector));
+    for (kind, name, _) in billing.chain(registries).filter(|(.., selector)| selector.matches(&subject)) {
+        match (before.is_suspended(kind, name), after.is_suspended(kind, name)) {
+            (false, true) => effects.push(format!("what {name} is to be told waits: it is suspended")),
+            (true, false) => effects.push(format!("{name} is told what waits: it is no longer suspended")),
+            (true, true) | (false, false) => {}
+        }
+    }
+    effects
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -189,5 +216,29 @@ mod tests {
         let stopped = web(json!({}), "exited");
         assert_eq!(told(&[], &[billing("web")], stopped), ["billed by bill from its next start"]);
         assert!(told(&[billing("web")], &[billing("db")], running())[0].starts_with("no further start"));
+    }
+
+    #[test]
+    fn suspending_is_told_to_whom_it_concerns() {
+        let billing = |suspend: &str| {
+            let (key, mut document) = object("BillingService", "bill", json!({"url": "http://b"}));
+            document["metadata"]["annotations"] = json!({"portreeve/suspend": suspend});
+            (key, document)
+        };
+        let running = || web(json!({}), "running");
+        assert_eq!(
+            told(&[billing("false")], &[billing("true")], running()),
+            ["what bill is to be told waits: it is suspended"]
+        );
+        assert_eq!(
+            told(&[billing("true")], &[billing("false")], running()),
+            ["bill is told what waits: it is no longer suspended"]
+        );
+        let (key, mut policy) = object("AutohealPolicy", "all", json!({"selector": {"all": true}}));
+        let before = [(key.clone(), policy.clone())];
+        policy["metadata"]["annotations"] = json!({"portreeve/suspend": "true"});
+        let after = [(key, policy)];
+        assert_eq!(told(&before, &after, running()), ["not healed for now: AutohealPolicy/all is suspended"]);
+        assert_eq!(told(&after, &before, running()), ["healed again: nothing suspends that any more"]);
     }
 }

@@ -221,6 +221,9 @@ pub(in crate::cli) fn standing(item: &Value) -> Cell {
     if let Some(condition) = failing {
         return Cell::new(text(condition, "/reason"), Tone::Bad);
     }
+    if of("Suspended").is_some_and(|condition| text(condition, "/status") == "True") {
+        return Cell::new("Suspended", Tone::Odd);
+    }
     match of("Ready").map(|ready| (text(ready, "/status"), text(ready, "/reason"))) {
         Some((status, _)) if status == "True" => Cell::new("Ready", Tone::Good),
         Some((status, reason)) if status == "False" => Cell::new(reason, Tone::Bad),
@@ -395,6 +398,7 @@ mod tests {
         };
         let accepted = ("Accepted", "True", "Valid");
         assert_eq!(of(&[accepted]), "Accepted");
+        assert_eq!(of(&[accepted, ("Suspended", "True", "Annotation")]), "Suspended");
         assert_eq!(of(&[accepted, ("Ready", "True", "Yes")]), "Ready");
         assert_eq!(of(&[accepted, ("Ready", "Unknown", "NotImplemented")]), "NotImplemented");
         assert_eq!(of(&[accepted, ("ReferencesResolved", "False", "NotFound")]), "NotFound");

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use tracing::info;
+
 use super::identity::Identity;
-use super::{Catalogue, Inner};
+use super::{Catalogue, Inner, hold};
 use crate::clock;
 use crate::desired::Desired;
 use crate::observed::Nanos;
 use crate::resource::condition::{Condition, record};
-use crate::resource::{Object, ObjectKey};
+use crate::resource::{Object, ObjectKey, Origin};
 
 impl Catalogue {
     /// Shows what `desired` says is in force. `writes` is how many API writes it takes in; those after are left alone.
@@ -52,12 +54,22 @@ impl Catalogue {
         };
         let mut next = object.clone();
         let last = before.as_ref().map_or(&[][..], |before| &before.status.conditions);
-        let wanted = inner.with_said(&key, &object.status.conditions);
+        let left = inner.declared.get(&key).filter(|_| *object.origin() == Origin::Api);
+        let left = left.and_then(|declared| declared.copied.as_deref());
+        next.status.conditions.extend(left.map(hold::condition));
+        let wanted = inner.with_said(&key, &next.status.conditions);
         let (conditions, said) = conditions(last, &wanted, identity.generation, now);
         next.status.conditions = conditions;
         next.status.figures = inner.said.get(&key).map(|said| said.figures.clone()).unwrap_or_default();
         if same && !said {
             return;
+        }
+        // An identity that reads differently has changed hands; after a restart it is all that is known of before.
+        let changed = known.is_some_and(|known| *known != identity);
+        if let Some(file) = left.filter(|_| changed) {
+            let event = hold::event(&key, file, now);
+            info!(target: "portreeve::manifests", "{}", event.message);
+            inner.events.push(event);
         }
         if before.is_some() || known != Some(&identity) {
             identity.revision = inner.next_revision();

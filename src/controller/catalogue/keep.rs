@@ -35,7 +35,7 @@ impl Catalogue {
         for key in &self.read().unsaved {
             unsaved[self.lane(key)].push(key.clone());
         }
-        let mut all = true;
+        let mut all = self.save_events(commit).await;
         for (lane, keys) in unsaved.into_iter().enumerate().filter(|(_, keys)| !keys.is_empty()) {
             // While the lane is ours no API write can put a row that this one, read before it, would undo.
             let _turn = self.lanes[lane].lock().await;
@@ -62,5 +62,18 @@ impl Catalogue {
             }
         }
         all
+    }
+
+    async fn save_events(&self, commit: &dyn Commit) -> bool {
+        let events = std::mem::take(&mut self.change().events);
+        if events.is_empty() {
+            return true;
+        }
+        let changes = ChangeSet { events: events.clone(), at: crate::clock::now(), ..ChangeSet::default() };
+        let stored = commit.commit(changes).await.is_ok();
+        if !stored {
+            self.change().events.splice(0..0, events);
+        }
+        stored
     }
 }

@@ -47,6 +47,7 @@ impl Rig {
     fn follow(&self, files: &str) -> Desired {
         let parsed = parse("a.yaml", files.as_bytes());
         let set = LoadedSet { objects: parsed.objects, problems: parsed.problems };
+        self.catalogue.hold(&set);
         let (writes, api) = self.catalogue.declared();
         let desired = Desired::of(Sources { directory: Some(&set), api: &api, ..Sources::default() });
         self.catalogue.bring_to(&desired, writes);
@@ -199,4 +200,95 @@ async fn a_change_of_conditions_makes_no_read_stale() {
     again["metadata"]["resourceVersion"] = json!(written.metadata.resource_version);
     rig.write(Request::Put(again.clone()), false).await.expect("not stale");
     assert!(matches!(rig.write(Request::Put(again), false).await, Err(Refused::Stale(_))));
+}
+
+/// The document of a file that is to outlive it.
+fn kept(url: &str) -> String {
+    let mut document = document(url);
+    document["metadata"]["annotations"] = json!({"portreeve/prune": "disabled"});
+    document.to_string()
+}
+
+/// `type/reason` of the conditions shown.
+fn reasons(rig: &Rig) -> Vec<String> {
+    let conditions = rig.shown().map(|object| object.status.conditions.clone()).unwrap_or_default();
+    conditions.iter().map(|condition| format!("{}/{}", condition.kind, condition.reason)).collect()
+}
+
+async fn events(rig: &Rig) -> Vec<String> {
+    let filter = crate::store::EventFilter { limit: 10, ..Default::default() };
+    let rows = rig.store.events(&filter).await.expect("events");
+    rows.into_iter().map(|row| row.event.message).collect()
+}
+
+#[tokio::test]
+async fn an_object_that_is_not_to_be_pruned_outlives_its_file_and_is_the_apis_then() {
+    let mut rig = Rig::new().await;
+    rig.follow(&kept("http://file"));
+    let first = rig.shown().expect("shown");
+    assert_eq!(
+        (first.origin(), reasons(&rig)),
+        (&Origin::Directory("a.yaml".to_owned()), vec!["Accepted/Valid".to_owned()])
+    );
+    assert!(matches!(rig.write(Request::Delete, false).await, Err(Refused::Foreign(_))));
+    rig.follow("");
+    let left = rig.shown().expect("it stays");
+    assert_eq!(
+        (left.origin(), &left.spec, &left.metadata.uid),
+        (&Origin::Api, &first.spec, &first.metadata.uid)
+    );
+    assert_eq!(reasons(&rig), ["Accepted/Valid", "Pruned/PruneDisabled"]);
+    rig.save().await;
+    assert_eq!(
+        events(&rig).await,
+        ["DiscoveryRegistry/main stays, though a.yaml declares it no longer: portreeve/prune: disabled; \
+          `portreeve delete DiscoveryRegistry/main` removes it"]
+    );
+    // It is said once, and does not change over a restart.
+    rig.again().await;
+    rig.follow("");
+    rig.save().await;
+    assert_eq!(
+        (rig.shown().expect("shown").metadata.clone(), events(&rig).await.len()),
+        (left.metadata.clone(), 1)
+    );
+    assert_eq!(reasons(&rig), ["Accepted/Valid", "Pruned/PruneDisabled"]);
+    // A file that declares it again has it back; what the API writes is the API's own.
+    rig.follow(&kept("http://again"));
+    assert_eq!(rig.shown().expect("shown").origin(), &Origin::Directory("a.yaml".to_owned()));
+    rig.follow("");
+    assert_eq!(reasons(&rig), ["Accepted/Valid", "Pruned/PruneDisabled"]);
+    rig.write(put("http://api"), false).await.expect("written");
+    rig.follow("");
+    assert_eq!(reasons(&rig), ["Accepted/Valid"]);
+    rig.write(Request::Delete, false).await.expect("deleted");
+    rig.follow("");
+    assert!(rig.shown().is_none());
+}
+
+#[tokio::test]
+async fn what_vanished_while_nobody_looked_is_pruned_at_the_start_unless_it_is_to_stay() {
+    let mut rig = Rig::new().await;
+    let other = r#"{"apiVersion":"portreeve/v1","kind":"BillingService","metadata":{"name":"b"},"spec":{"url":"http://b"}}"#;
+    rig.follow(&format!("{}\n---\n{other}", kept("http://file")));
+    rig.save().await;
+    rig.again().await;
+    rig.follow("");
+    assert_eq!(reasons(&rig), ["Accepted/Valid", "Pruned/PruneDisabled"]);
+    assert!(rig.catalogue.list(KindId::BillingService).1.is_empty());
+    rig.save().await;
+    assert_eq!(events(&rig).await.len(), 1);
+    let stored = rig.store.objects().await.expect("objects").1;
+    assert!(stored.iter().all(|row| row.kind != "BillingService"), "{stored:?}");
+}
+
+#[tokio::test]
+async fn without_the_annotation_an_object_goes_with_its_file_again() {
+    let rig = Rig::new().await;
+    rig.follow(&kept("http://file"));
+    rig.follow(&document("http://file").to_string());
+    rig.follow("");
+    assert!(rig.shown().is_none());
+    rig.save().await;
+    assert!(events(&rig).await.is_empty());
 }

@@ -223,6 +223,11 @@ impl Catalogue {
             object.metadata.resource_version = None;
         }
         let outcome = if current.is_some() { Outcome::Changed } else { Outcome::Created };
-        Ok(Prepared { object, declared: Some(Declared { object: draft.object, document }), outcome, warning })
+        Ok(Prepared {
+            object,
+            declared: Some(Declared { object: draft.object, document, copied: None }),
+            outcome,
+            warning,
+        })
     }
 }

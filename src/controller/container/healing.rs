@@ -96,6 +96,10 @@ impl Reconciler {
             (connected, world.own.contains(&key.id))
         });
         let own_fault = shared.own_fault();
+        let suspended = match &choice {
+            PolicyChoice::Selected { name, .. } => desired.healing_suspended(&key.engine, name),
+            PolicyChoice::Excluded { .. } | PolicyChoice::NotSelected { .. } => None,
+        };
         // Until all that happened before the contact has been heard nothing is decided: then everything is.
         let catching_up = attachment.is_some() && !connected;
         // A call in hand will be concluded, and then everything is decided, too.
@@ -126,6 +130,7 @@ impl Reconciler {
             is_own,
             observe: desired.settings.observe,
             read_only: attachment.is_some_and(|attachment| attachment.read_only),
+            suspended: suspended.as_deref(),
             now,
             seed: seed(&logical_id),
         };

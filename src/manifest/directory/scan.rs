@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use super::super::worktree::{Revision, WorkTree};
 use super::super::{LARGEST_FILE, Problem};
 
 /// A file's content, or why it cannot be had.
@@ -17,20 +18,64 @@ const MOST_BYTES: usize = 64 << 20;
 /// How deep directories are followed.
 const DEEPEST: usize = 16;
 
+/// How often a root is read again that was replaced while it was read.
+const MOST_TRIES: usize = 5;
+/// The link by which a mounted volume swaps all of its files at once.
+const VOLUME: &str = "..data";
+
 /// What is found below a root.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
     pub(super) files: BTreeMap<PathBuf, Found>,
     /// Directories that cannot be listed: nothing is known of what lies below them.
     pub(super) unread: Vec<PathBuf>,
+    /// Names that may be directories' or not; they matter if files were known below them.
+    pub(super) unknown: Vec<(PathBuf, io::Error)>,
     pub(super) problems: Vec<Problem>,
+    /// The commit that all this is of.
+    pub(super) revision: Option<Revision>,
+    ground: Ground,
+}
+
+/// What must stay as it is while a root is read, or half of what is found is of one version and half of another.
+#[derive(Debug, Default, PartialEq)]
+struct Ground {
+    root: Option<PathBuf>,
+    volumes: BTreeMap<PathBuf, Option<PathBuf>>,
+}
+
+impl Listing {
+    /// Whether it is of one version from the first file to the last.
+    fn is_whole(&self, root: &Path) -> bool {
+        let volumes = self.ground.volumes.keys().map(|path| (path.clone(), fs::read_link(path).ok()));
+        let now = Ground { root: fs::canonicalize(root).ok(), volumes: volumes.collect() };
+        now == self.ground && revision(root) == self.revision
+    }
+}
+
+fn revision(root: &Path) -> Option<Revision> {
+    WorkTree::around(root)?.head()
 }
 
 /// Every `*.yaml`, `*.yml` and `*.json` below `root`, or `root` itself if it is a file.
 ///
 /// Names that start with `.` are skipped: the `..data` of a mounted volume holds the same files once more.
+/// What is replaced while it is read, by a link that is swapped or another commit, is read again.
 pub(super) fn scan(root: &Path) -> Listing {
-    let mut scan = Scan { listing: Listing::default(), visited: BTreeSet::new(), bytes: 0 };
+    let mut listing = once(root);
+    for _ in 1..MOST_TRIES {
+        if listing.is_whole(root) {
+            break;
+        }
+        listing = once(root);
+    }
+    listing
+}
+
+fn once(root: &Path) -> Listing {
+    let ground = Ground { root: fs::canonicalize(root).ok(), volumes: BTreeMap::new() };
+    let listing = Listing { ground, revision: revision(root), ..Listing::default() };
+    let mut scan = Scan { listing, visited: BTreeSet::new(), bytes: 0 };
     match fs::metadata(root) {
         Ok(kind) if kind.is_dir() => scan.directory(root, 0),
         Ok(_) => scan.file(root.to_owned()),
@@ -48,16 +93,15 @@ struct Scan {
 
 impl Scan {
     fn unread(&mut self, path: &Path, error: &io::Error) {
-        let what = match error.kind() {
-            io::ErrorKind::NotFound => "there is no such file or directory".to_owned(),
-            _ => format!("cannot be read: {error}"),
-        };
-        let message = format!("{what}; what it declared before stays in force");
-        self.listing.problems.push(Problem::whole(&path.display().to_string(), &message));
+        self.listing.problems.push(unreadable(path, error));
         self.listing.unread.push(path.to_owned());
     }
 
     fn directory(&mut self, path: &Path, depth: usize) {
+        let volume = path.join(VOLUME);
+        if let Ok(target) = fs::read_link(&volume) {
+            self.listing.ground.volumes.insert(volume, Some(target));
+        }
         let entries = fs::canonicalize(path).and_then(|canonical| {
             if depth > DEEPEST || !self.visited.insert(canonical) {
                 Ok(None)
@@ -87,7 +131,8 @@ impl Scan {
                 Ok(kind) if kind.is_dir() => self.directory(&path, depth + 1),
                 // Also a link to nothing: an editor or a volume may be about to put the file there.
                 _ if manifest => self.file(path),
-                _ => {}
+                Ok(_) => {}
+                Err(error) => self.listing.unknown.push((path, error)),
             }
         }
     }
@@ -104,6 +149,16 @@ impl Scan {
         self.bytes += found.as_ref().map_or(0, Vec::len);
         self.listing.files.insert(path, found);
     }
+}
+
+/// What is said of a directory that cannot be listed.
+pub(super) fn unreadable(path: &Path, error: &io::Error) -> Problem {
+    let what = match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file or directory".to_owned(),
+        _ => format!("cannot be read: {error}"),
+    };
+    let message = format!("{what}; what it declared before stays in force");
+    Problem::whole(&path.display().to_string(), &message)
 }
 
 /// The content, at most one byte more than is ever parsed.

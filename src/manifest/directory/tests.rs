@@ -178,3 +178,117 @@ fn what_was_last_good_survives_a_restart() {
     fs::remove_dir_all(dir.0.path()).expect("a directory");
     assert_eq!(names(&dir.load().keeping(kept()).load()), ["a?", "c?"]);
 }
+
+/// The state of the first directory, its times left out.
+fn state(directories: &Directories) -> (Option<String>, usize) {
+    let [state, ..] = &directories.states()[..] else { panic!("no state") };
+    (state.revision.as_ref().map(|revision| revision.commit.clone()), state.objects)
+}
+
+#[test]
+fn a_directory_tells_its_commit_its_objects_and_when_they_were_applied() {
+    let dir = Dir::new();
+    let commit = "1".repeat(40);
+    dir.put(".git/HEAD", "ref: refs/heads/main\n");
+    dir.put(".git/refs/heads/main", &commit);
+    dir.put("a/a.yaml", &format!("{}---\n{}", host("a1", GOOD), host("a2", GOOD)));
+    dir.put("b/b.yaml", &format!("{}---\n{}", host("b", GOOD), host("a1", GOOD)));
+    let mut directories = Directories::new(vec![dir.path("a"), dir.path("b"), dir.0.path().to_owned()]);
+    directories.load();
+    let counts: Vec<usize> = directories.states().iter().map(|state| state.objects).collect();
+    // What is declared twice counts once, and what lies in two directories for the first.
+    assert_eq!((state(&directories), counts), ((Some(commit), 2), vec![2, 1, 0]));
+    let applied = |directories: &Directories| directories.states()[0].applied;
+    let first = applied(&directories);
+    directories.load();
+    assert_eq!(applied(&directories), first);
+    dir.put("a/a.yaml", "nonsense");
+    directories.load();
+    assert_eq!(state(&directories).1, 2, "what was good last is in force");
+    assert!(applied(&directories) > first);
+    let second = applied(&directories);
+    dir.put(".git/HEAD", &"2".repeat(40));
+    directories.load();
+    assert_eq!(state(&directories).0, Some("2".repeat(40)));
+    assert!(applied(&directories) > second);
+}
+
+#[test]
+fn a_directory_further_down_that_cannot_be_looked_into_takes_nothing_out_of_force() {
+    let dir = Dir::new();
+    dir.put("away/a.yaml", &host("a", GOOD));
+    fs::create_dir(dir.path("conf")).expect("a directory");
+    symlink(dir.path("away"), dir.path("conf/sub")).expect("a link");
+    let mut directories = Directories::new(vec![dir.path("conf")]);
+    assert_eq!(names(&directories.load()), ["a"]);
+    // Whoever is root may read everything; a link that leads nowhere, or to itself, nobody can.
+    fs::rename(dir.path("away"), dir.path("elsewhere")).expect("a directory");
+    let set = directories.load();
+    assert_eq!(names(&set), ["a?"]);
+    assert_eq!(
+        dir.problems(&set),
+        ["conf/sub: there is no such file or directory; what it declared before stays in force"]
+    );
+    fs::remove_file(dir.path("conf/sub")).expect("a link");
+    symlink("sub", dir.path("conf/sub")).expect("a link");
+    let set = directories.load();
+    assert_eq!(names(&set), ["a?"]);
+    assert!(dir.problems(&set)[0].starts_with("conf/sub: cannot be read: "), "{:?}", set.problems);
+    // A link that nothing was ever read through is nobody's concern, and one that is gone has been deleted.
+    fs::rename(dir.path("conf/sub"), dir.path("conf/notes")).expect("a link");
+    let set = directories.load();
+    assert_eq!((names(&set), dir.problems(&set)), (vec![], vec![]));
+}
+
+#[test]
+fn a_volume_or_a_link_that_is_swapped_while_it_is_read_is_read_from_one_version() {
+    let dir = Dir::new();
+    for version in ["one", "two"] {
+        for file in 0..20 {
+            dir.put(
+                &format!("conf/..{version}/{file:02}.yaml"),
+                &host(&format!("{version}-{file:02}"), GOOD),
+            );
+            dir.put(
+                &format!("linked/{version}/{file:02}.yaml"),
+                &host(&format!("{version}-l{file:02}"), GOOD),
+            );
+        }
+    }
+    symlink("..one", dir.path("conf/..data")).expect("a link");
+    symlink("one", dir.path("linked/now")).expect("a link");
+    for file in 0..20 {
+        let name = format!("{file:02}.yaml");
+        symlink(format!("..data/{name}"), dir.path("conf").join(&name)).expect("a link");
+    }
+    let swap = |link: &str, to: &str| {
+        let next = dir.path("next");
+        symlink(to, &next).expect("a link");
+        fs::rename(&next, dir.path(link)).expect("a link");
+    };
+    let (mut conf, mut linked) =
+        (Directories::new(vec![dir.path("conf")]), Directories::new(vec![dir.path("linked/now")]));
+    let mut torn = Vec::new();
+    for turn in 0..100 {
+        let version = ["two", "one"][turn % 2];
+        // Both are swapped once while they are read, each time a little later.
+        let sets = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..turn * 40 {
+                    std::hint::spin_loop();
+                }
+                swap("conf/..data", &format!("..{version}"));
+                swap("linked/now", version);
+            });
+            [conf.load(), linked.load()]
+        });
+        for set in sets {
+            let names = names(&set);
+            let version = |name: &String| name.split('-').next().map(str::to_owned);
+            if names.len() != 20 || names.iter().any(|name| version(name) != version(&names[0])) {
+                torn.push(names);
+            }
+        }
+    }
+    assert_eq!(torn, Vec::<Vec<String>>::new());
+}

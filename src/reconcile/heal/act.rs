@@ -36,6 +36,7 @@ pub(super) fn attempt(
     let refused = own_fault(situation)
         .or_else(|| silenced(situation))
         .or_else(|| quarantined(healing, now))
+        .or_else(|| suspended(situation, &cause))
         .or_else(|| missing(situation))
         .or_else(|| crowd.broken(id, spec, now))
         .map_or_else(|| verb(healing, situation, spec, &cause), Err)
@@ -74,6 +75,12 @@ fn quarantined(healing: &Healing, now: Nanos) -> Option<Wait> {
     let since = elapsed(quarantine.since, now);
     let message = format!("quarantined for {since}: {}", quarantine.why);
     Some(Wait::new(Reason::Quarantined, message))
+}
+
+fn suspended(situation: &Situation<'_>, cause: &Cause) -> Option<Wait> {
+    let what = situation.suspended?;
+    let message = format!("{} needs care: {cause}; {what}", situation.container.name);
+    Some(Wait::new(Reason::Suspended, message))
 }
 
 /// The engine call of the policy's action, or of the step that its escalation has come to.

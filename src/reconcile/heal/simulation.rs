@@ -236,6 +236,7 @@ impl Simulation {
             is_own: self.is_own,
             observe: self.observe,
             read_only: false,
+            suspended: None,
             now: self.now(),
             seed: self.seed,
         };

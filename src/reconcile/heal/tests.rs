@@ -37,6 +37,7 @@ fn look(container: &Container, memory: &HealMemory, marks: &StopMarks, second: i
         is_own: false,
         observe: false,
         read_only: false,
+        suspended: None,
         now: at(second),
         seed: 7,
     };
@@ -216,6 +217,7 @@ fn observing_spends_nothing() {
         is_own: false,
         observe: true,
         read_only: false,
+        suspended: None,
         now: at(0),
         seed: 7,
     };

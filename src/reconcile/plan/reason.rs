@@ -66,6 +66,8 @@ pub enum Reason {
     Observing,
     /// The engine is declared read-only.
     ReadOnly,
+    /// The policy or the engine is suspended by its annotation.
+    Suspended,
     /// It has not been unhealthy for `minUnhealthy`.
     NotUnhealthyLongEnough,
     /// The policy's trigger for this is off.
@@ -110,6 +112,7 @@ impl Reason {
             Self::OwnFault => "OwnFault",
             Self::Observing => "Observing",
             Self::ReadOnly => "ReadOnly",
+            Self::Suspended => "Suspended",
             Self::NotUnhealthyLongEnough => "NotUnhealthyLongEnough",
             Self::TriggerOff => "TriggerOff",
             Self::ActionNone => "ActionNone",
@@ -149,6 +152,7 @@ impl Reason {
             | Self::OwnContainer
             | Self::Observing
             | Self::ReadOnly
+            | Self::Suspended
             | Self::NotUnhealthyLongEnough
             | Self::TriggerOff
             | Self::ActionNone

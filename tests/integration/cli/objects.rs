@@ -13,7 +13,7 @@ spec: {url: http://127.0.0.1:1, selector: {names: [\"web-*\"]}}
 ";
 
 fn shell(portreeve: &Portreeve) -> Shell {
-    Shell::new(&portreeve.url(""))
+    Shell::new(&portreeve.url("")).mask(&portreeve.config_dir().display().to_string(), "CONFIG")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,9 +46,29 @@ async fn an_object_of_a_directory_is_not_changed_by_others() {
     let portreeve = Portreeve::new(super::BINARY).docker_host("unix:///nowhere/docker.sock");
     portreeve.manifest("billing.yaml", BILLING);
     let portreeve = serving(portreeve).await;
-    let shell = shell(&portreeve).mask(&portreeve.config_dir().display().to_string(), "CONFIG");
+    let shell = shell(&portreeve);
     shell.file("billing.yaml", &BILLING.replace("back", "front"));
     shell.assert_transcript("directory.txt");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn annotations_keep_an_object_without_its_file_and_suspend_another() {
+    let portreeve = Portreeve::new(super::BINARY).docker_host("unix:///nowhere/docker.sock");
+    let annotated = |name: &str, annotation: &str| {
+        let metadata = format!("{{name: {name}, annotations: {{{annotation}}}}}");
+        BILLING.replace("{name: billing, labels: {tier: back}}", &metadata)
+    };
+    portreeve.manifest("kept.yaml", &annotated("kept", "portreeve/prune: disabled"));
+    portreeve.manifest("suspended.yaml", &annotated("held", "portreeve/suspend: \"true\""));
+    let portreeve = serving(portreeve).await;
+    let shell = shell(&portreeve);
+    std::fs::remove_file(portreeve.config_dir().join("kept.yaml")).expect("a file");
+    wait::until("it belongs to the API", wait::SOON, || async {
+        let said = shell.run("portreeve get bill kept -o wide; portreeve events --for bill/kept");
+        wait::is(said.contains("  api  ") && said.contains("PruneDisabled"), said)
+    })
+    .await;
+    shell.assert_transcript("annotations.txt");
 }
 
 #[tokio::test(flavor = "multi_thread")]

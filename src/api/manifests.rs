@@ -1,0 +1,125 @@
+//! What is declared where, and how that stands: a part of `/health/detailed`.
+
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Api;
+use crate::desired::{Desired, Problem};
+use crate::manifest::directory::DirectoryState;
+use crate::manifest::git;
+use crate::manifest::worktree::Revision;
+use crate::observed::Nanos;
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Manifests {
+    /// How many objects are in force, wherever they come from.
+    objects: usize,
+    /// What is wrong, a line each.
+    problems: Vec<String>,
+    /// The configuration directories, in their order.
+    directories: Vec<Directory>,
+    /// The pulling of one of them.
+    git: Option<Git>,
+    /// Objects on whose account nothing is done.
+    suspended: Vec<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Directory {
+    path: String,
+    /// What it shows, if it is part of a Git work tree.
+    revision: Option<Revision>,
+    /// How many of its objects are in force.
+    objects: usize,
+    /// When what it says was last taken for what is wanted.
+    applied: String,
+    /// What is wrong in it. A file with an error keeps in force what it said before.
+    problems: Vec<FileProblem>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct FileProblem {
+    file: String,
+    line: Option<usize>,
+    column: Option<usize>,
+    message: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Git {
+    /// The repository; never with a secret in it.
+    url: String,
+    /// The branch, tag or commit that is followed.
+    #[serde(rename = "ref")]
+    reference: String,
+    /// The configuration directory that it comes to.
+    directory: String,
+    /// The commit in force.
+    commit: Option<String>,
+    /// When the repository last gave an answer that could be followed.
+    pulled: Option<String>,
+    /// Why the last pull changed nothing that it should have.
+    error: Option<GitTrouble>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct GitTrouble {
+    /// `HistoryRewritten` or `PullFailed`.
+    reason: &'static str,
+    message: String,
+}
+
+impl Manifests {
+    pub(super) fn of(api: &Api, desired: &Desired) -> Self {
+        let states = api.directories.as_ref().map(|states| states.borrow().clone()).unwrap_or_default();
+        Self {
+            objects: desired.objects.len(),
+            problems: desired.problems.iter().map(ToString::to_string).collect(),
+            directories: directories(states, &desired.problems),
+            git: api.pulled.as_ref().map(|pulled| git(pulled.borrow().clone())),
+            suspended: desired.suspended.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+/// Each problem belongs to the first directory that holds its file: that is the one that read it.
+fn directories(states: Vec<DirectoryState>, problems: &[Problem]) -> Vec<Directory> {
+    let roots: Vec<PathBuf> = states.iter().map(|state| state.path.clone()).collect();
+    let owner = |problem: &Problem| roots.iter().position(|root| Path::new(&problem.file).starts_with(root));
+    let of = |place: usize| problems.iter().filter(move |problem| owner(problem) == Some(place));
+    states
+        .into_iter()
+        .enumerate()
+        .map(|(place, DirectoryState { path, revision, objects, applied })| Directory {
+            path: path.display().to_string(),
+            revision,
+            objects,
+            applied: applied.rfc3339_millis(),
+            problems: of(place).map(file_problem).collect(),
+        })
+        .collect()
+}
+
+fn file_problem(problem: &Problem) -> FileProblem {
+    let Problem { file, line, column, message, .. } = problem.clone();
+    FileProblem { file, line, column, message }
+}
+
+fn git(pulled: git::Pulled) -> Git {
+    let git::Pulled { address, reference, directory, commit, at, trouble } = pulled;
+    Git {
+        url: address.to_string(),
+        reference,
+        directory: directory.display().to_string(),
+        commit,
+        pulled: at.map(Nanos::rfc3339_millis),
+        error: trouble.map(|git::Trouble { reason, message }| GitTrouble { reason, message }),
+    }
+}

@@ -1,0 +1,129 @@
+//! What is declared where: the directories with their commits and errors, the repository, what is suspended.
+
+use std::io;
+
+use serde_json::Value;
+
+use super::{number, text};
+use crate::cli::face::Face;
+use crate::cli::table::{Cell, Table, Tone};
+use crate::cli::text::{age_of, count, scalar};
+use crate::manifest::git::short;
+use crate::observed::Nanos;
+
+pub(super) fn show(manifests: &Value, face: &mut Face<'_>) -> io::Result<()> {
+    let now = face.now();
+    let problems = list(manifests, "/problems").len();
+    writeln!(
+        face.out,
+        "manifests   {}, {}",
+        count(usize::try_from(number(manifests, "/objects")).unwrap_or(0), "object"),
+        count(problems, "problem")
+    )?;
+    let mut table = directories(list(manifests, "/directories"), now);
+    if !table.is_empty() {
+        table.print(face.out, 2, face.width)?;
+    }
+    if let Some(git) = manifests.pointer("/git").filter(|git| git.is_object()) {
+        let at =
+            scalar(git, "/commit").map_or_else(|| "nothing".to_owned(), |commit| short(&commit).to_owned());
+        let pulled = match age_of(git, "/pulled", now).as_str() {
+            "-" => "not pulled by this process yet".to_owned(),
+            age => format!("pulled {age} ago"),
+        };
+        writeln!(face.out, "git         {} of {}: {at}, {pulled}", text(git, "/ref"), text(git, "/url"))?;
+    }
+    let suspended = text(manifests, "/suspended").replace(',', ", ");
+    if !suspended.is_empty() {
+        writeln!(face.out, "suspended   {}", Tone::Odd.paint(&suspended))?;
+    }
+    Ok(())
+}
+
+/// What is wrong with the pulling, if anything is.
+pub(super) fn wrong(manifests: &Value) -> Option<String> {
+    let git = manifests.pointer("/git")?;
+    Some(format!("git {}: {}", scalar(git, "/error/reason")?, scalar(git, "/error/message")?))
+}
+
+fn list<'v>(value: &'v Value, pointer: &str) -> &'v [Value] {
+    value.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+fn directories(items: &[Value], now: Nanos) -> Table {
+    let mut table = Table::new(["DIRECTORY", "COMMIT", "OBJECTS", "APPLIED", "ERROR"]);
+    for item in items {
+        let commit = scalar(item, "/revision/commit").map(|commit| {
+            let branch =
+                scalar(item, "/revision/branch").map_or_else(String::new, |branch| format!("{branch} "));
+            format!("{branch}{}", short(&commit))
+        });
+        table.row(vec![
+            text(item, "/path").into(),
+            commit.unwrap_or_else(|| "-".to_owned()).into(),
+            text(item, "/objects").into(),
+            age_of(item, "/applied", now).into(),
+            error(item).map_or_else(|| "-".into(), |error| Cell::new(error, Tone::Bad)),
+        ]);
+    }
+    table
+}
+
+/// The first error with its place, as seen from the directory, and how many there are beside it.
+fn error(directory: &Value) -> Option<String> {
+    let problems = list(directory, "/problems");
+    let first = problems.first()?;
+    let (root, file) = (text(directory, "/path"), text(first, "/file"));
+    let file =
+        file.strip_prefix(&root).map_or(file.as_str(), |below| below.trim_start_matches('/')).to_owned();
+    let place =
+        [Some(file).filter(|file| !file.is_empty()), scalar(first, "/line"), scalar(first, "/column")];
+    let place = place.into_iter().flatten().collect::<Vec<_>>().join(":");
+    let colon = if place.is_empty() { "" } else { ": " };
+    let more = match problems.len() - 1 {
+        0 => String::new(),
+        more => format!(" (and {more} more)"),
+    };
+    Some(format!("{place}{colon}{}{more}", text(first, "/message")))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::cli::tests::Streams;
+
+    #[test]
+    fn each_directory_is_shown_with_its_commit_its_objects_and_its_first_error() {
+        let problem =
+            |file: &str, line: Value| json!({"file": file, "line": line, "column": line, "message": "bad"});
+        let manifests = json!({
+            "objects": 7,
+            "problems": ["x", "y", "z"],
+            "directories": [
+                {"path": "/etc/a", "objects": 2, "revision": {"commit": "1".repeat(40), "branch": "main"},
+                 "problems": [problem("/etc/a/sub/b.yaml", json!(3)), problem("/etc/a/c.yaml", json!(1))]},
+                {"path": "/etc/b", "objects": 0, "revision": null, "problems": [problem("/etc/b", Value::Null)]},
+                {"path": "/s/git/current", "objects": 1, "revision": {"commit": "2".repeat(64), "branch": null}, "problems": []},
+            ],
+            "git": {"url": "https://h/x", "ref": "main", "commit": "2".repeat(64), "pulled": null,
+                    "error": {"reason": "PullFailed", "message": "no network"}},
+            "suspended": ["BillingService/b", "Probe/p"],
+        });
+        let mut streams = Streams::default();
+        show(&manifests, &mut streams.face()).expect("output");
+        let expected = "\
+manifests   7 objects, 3 problems
+  DIRECTORY       COMMIT             OBJECTS  APPLIED  ERROR
+  /etc/a          main 111111111111  2        -        sub/b.yaml:3:3: bad (and 1 more)
+  /etc/b          -                  0        -        bad
+  /s/git/current  222222222222       1        -        -
+git         main of https://h/x: 222222222222, not pulled by this process yet
+suspended   BillingService/b, Probe/p
+";
+        assert_eq!(streams.both(), expected);
+        assert_eq!(wrong(&manifests).as_deref(), Some("git PullFailed: no network"));
+        assert_eq!(wrong(&json!({"git": {"error": null}})), None);
+    }
+}

@@ -1,0 +1,95 @@
+//! Copies of objects that are to outlive the files that declare them.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::document::normal;
+use super::{Catalogue, Declared};
+use crate::manifest::LoadedSet;
+use crate::observed::Nanos;
+use crate::resource::annotation::{PRUNE, PRUNE_DISABLED};
+use crate::resource::condition::Condition;
+use crate::resource::{Object, ObjectKey, Origin};
+use crate::store::{NewEvent, Severity};
+
+/// Whether an object that no file declares any more has been pruned.
+const PRUNED: &str = "Pruned";
+
+impl Catalogue {
+    /// Keeps copies of the objects that are to outlive their files, as `set` declares them now. To be called before it
+    /// is decided what is in force.
+    pub fn hold(&self, set: &LoadedSet) {
+        let mut inner = self.change();
+        let inner = &mut *inner;
+        let objects = || set.objects.iter().map(|loaded| &loaded.object);
+        for object in objects().filter(|object| object.metadata.is_kept()) {
+            let (key, copy) = (object.key(), copy(object));
+            if inner.declared.get(&key).map(|known| &known.document) != Some(&copy.document) {
+                inner.declared.insert(key.clone(), copy);
+                inner.unsaved.insert(key);
+            }
+        }
+        let mut copies: BTreeSet<ObjectKey> = inner.declared.iter().filter_map(copied).collect();
+        if copies.is_empty() {
+            return;
+        }
+        // What a file declares without the annotation goes with its file again.
+        let pruned: BTreeSet<ObjectKey> =
+            objects().filter(|object| !object.metadata.is_kept()).map(Object::key).collect();
+        copies.retain(|key| pruned.contains(key));
+        for key in copies {
+            inner.declared.remove(&key);
+            inner.unsaved.insert(key);
+        }
+    }
+}
+
+fn copied((key, declared): (&ObjectKey, &Declared)) -> Option<ObjectKey> {
+    declared.copied.is_some().then(|| key.clone())
+}
+
+/// The copy of an object of a file. Its document is the API's, but for the file's name.
+fn copy(object: &Object) -> Declared {
+    let mut spec = serde_json::to_value(&object.spec).unwrap_or_default();
+    if let Some(fields) = spec.as_object_mut() {
+        fields.retain(|name, _| object.given.contains(name));
+    }
+    let mut document = normal(object, &json!({ "spec": spec }));
+    document["metadata"]["origin"] = json!(object.origin());
+    let mut object = object.clone();
+    object.metadata.origin = Some(Origin::Api);
+    Declared { object, copied: file(&document), document: Arc::new(document) }
+}
+
+/// The file that a document is a copy from, if it is one.
+pub(super) fn file(document: &Value) -> Option<String> {
+    match document.pointer("/metadata/origin")?.as_str()?.parse() {
+        Ok(Origin::Directory(file)) => Some(file),
+        Ok(Origin::BuiltIn | Origin::Label | Origin::Environment | Origin::Api) | Err(_) => None,
+    }
+}
+
+/// What is said of an object that its file declares no longer.
+pub(super) fn condition(file: &str) -> Condition {
+    let message =
+        format!("{file} declares it no longer; {PRUNE}: {PRUNE_DISABLED} keeps it until it is deleted");
+    Condition::new(PRUNED, false, "PruneDisabled", &message)
+}
+
+/// The same as an event, once.
+pub(super) fn event(key: &ObjectKey, file: &str, at: Nanos) -> NewEvent {
+    let message = format!(
+        "{key} stays, though {file} declares it no longer: {PRUNE}: {PRUNE_DISABLED}; `portreeve delete {key}` removes it"
+    );
+    NewEvent {
+        at,
+        event_type: "Kept".to_owned(),
+        reason: "PruneDisabled".to_owned(),
+        status: "kept".to_owned(),
+        message,
+        severity: Severity::Info,
+        ..NewEvent::default()
+    }
+}

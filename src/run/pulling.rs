@@ -1,0 +1,128 @@
+//! The directory that is pulled from a Git repository: begun before anything is read, and told of as it goes on.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use super::RunError;
+use crate::clock;
+use crate::manifest::git::{Pulled, Puller, Source, short};
+use crate::outbox::Commit;
+use crate::store::{ChangeSet, NewEvent, Severity};
+
+/// How long the start waits for a repository that nothing was ever pulled from.
+const FIRST: Duration = Duration::from_secs(30);
+/// Between two tries to store an event.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// A puller whose directory is there, if it can be had.
+///
+/// With nothing pulled before, the first pull is waited for: what the repository declares is not to be missing from
+/// force for a moment, and the built-in policy with it. Else what was pulled last is in force at once.
+///
+/// # Errors
+/// There is no `git`.
+pub(super) async fn begin(source: Source, state_dir: &Path) -> Result<Puller, RunError> {
+    let address = source.address.clone();
+    let mut puller = Puller::new(source, state_dir.join("git"));
+    puller.check().await?;
+    if !puller.has_pulled() {
+        info!(target: "portreeve::manifests", "waiting for the first pull of {address}, at most {} s", FIRST.as_secs());
+        // What went wrong is told; it is tried again for as long as the process runs.
+        let _ = tokio::time::timeout(FIRST, puller.pull()).await;
+    }
+    Ok(puller)
+}
+
+/// Stores what the pulling comes to as events, until `stop`.
+pub(super) async fn record(
+    mut pulled: watch::Receiver<Pulled>,
+    commit: Arc<dyn Commit>,
+    stop: CancellationToken,
+) {
+    let recording = async {
+        let mut last = Pulled { commit: None, trouble: None, ..pulled.borrow().clone() };
+        loop {
+            let now = pulled.borrow_and_update().clone();
+            let events = events(&last, &now);
+            last = now;
+            if !events.is_empty() {
+                let changes = ChangeSet { events, at: clock::now(), ..ChangeSet::default() };
+                while commit.commit(changes.clone()).await.is_err() {
+                    tokio::time::sleep(AGAIN).await;
+                }
+            }
+            if pulled.changed().await.is_err() {
+                break;
+            }
+        }
+    };
+    stop.run_until_cancelled(recording).await;
+}
+
+/// What is worth an event between two states: another commit, and what went wrong for another reason than before.
+fn events(before: &Pulled, now: &Pulled) -> Vec<NewEvent> {
+    let Pulled { address, reference, .. } = now;
+    let event = |event_type: &str, reason: &str, status: &str, message: String, severity| NewEvent {
+        at: clock::now(),
+        event_type: event_type.to_owned(),
+        reason: reason.to_owned(),
+        status: status.to_owned(),
+        message,
+        severity,
+        ..NewEvent::default()
+    };
+    let mut events = Vec::new();
+    if let Some(commit) = now.commit.as_ref().filter(|commit| before.commit.as_ref() != Some(commit)) {
+        let message = format!("{reference} of {address} is at {} now", short(commit));
+        events.push(event("Pulled", "", "pulled", message, Severity::Info));
+    }
+    if let Some(trouble) = now.trouble.as_ref().filter(|trouble| before.trouble.as_ref() != Some(trouble)) {
+        let message = trouble.message.clone();
+        events.push(event("PullFailed", trouble.reason, "failed", message, Severity::Warning));
+    }
+    if before.trouble.is_some() && now.trouble.is_none() {
+        events.push(event(
+            "PullRecovered",
+            "",
+            "pulled",
+            format!("{address} can be pulled again"),
+            Severity::Info,
+        ));
+    }
+    events
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::git::{Address, Trouble};
+
+    #[test]
+    fn a_commit_and_a_trouble_are_told_once_and_so_is_its_end() {
+        let quiet = Pulled {
+            address: Address::parse("/srv/ops.git").expect("an address"),
+            reference: "main".to_owned(),
+            directory: "/d".into(),
+            commit: Some("1".repeat(40)),
+            at: None,
+            trouble: None,
+        };
+        let trouble = Trouble { reason: "HistoryRewritten", message: "main was rewritten".to_owned() };
+        let troubled = Pulled { trouble: Some(trouble), ..quiet.clone() };
+        let moved = Pulled { commit: Some("2".repeat(40)), ..quiet.clone() };
+        let told = |before: &Pulled, now: &Pulled| -> Vec<String> {
+            let event = |event: NewEvent| format!("{} {} {}", event.event_type, event.reason, event.message);
+            events(before, now).into_iter().map(event).collect()
+        };
+        assert_eq!(told(&quiet, &quiet), Vec::<String>::new());
+        assert_eq!(told(&quiet, &moved), ["Pulled  main of /srv/ops.git is at 222222222222 now"]);
+        assert_eq!(told(&quiet, &troubled), ["PullFailed HistoryRewritten main was rewritten"]);
+        assert_eq!(told(&troubled, &troubled), Vec::<String>::new());
+        assert_eq!(told(&troubled, &quiet), ["PullRecovered  /srv/ops.git can be pulled again"]);
+    }
+}

@@ -1,0 +1,35 @@
+//! Directories and Git repositories as the source of truth. No engine is needed.
+
+mod credentials;
+mod driving;
+mod pulling;
+mod startup;
+
+use std::path::Path;
+
+use portreeve::manifest::git::{Address, Puller, Source};
+use portreeve::resource::Duration;
+
+use crate::support::git::Repository;
+
+fn registry(name: &str, url: &str) -> String {
+    format!(
+        "apiVersion: portreeve/v1\nkind: DiscoveryRegistry\nmetadata: {{name: {name}}}\nspec: {{url: \"{url}\"}}\n"
+    )
+}
+
+/// The branch `main` of the repository, all of it.
+fn source(repository: &Repository) -> Source {
+    let address = Address::parse(&repository.bare().display().to_string()).expect("an address");
+    Source {
+        address,
+        reference: "main".to_owned(),
+        path: "".into(),
+        interval: Duration::from_millis(200),
+        credentials: None,
+    }
+}
+
+fn puller(source: Source, home: &Path) -> Puller {
+    Puller::new(source, home.to_owned())
+}

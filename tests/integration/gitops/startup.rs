@@ -1,0 +1,105 @@
+//! What a start says when a repository cannot be pulled from, and what it does not say.
+
+use std::time::Duration;
+
+use super::registry;
+use crate::support::git::Repository;
+use crate::support::portreeve::Portreeve;
+use crate::support::wait;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_portreeve");
+
+fn without_engine() -> Portreeve {
+    let mut portreeve = Portreeve::new(BINARY).docker_host("unix:///nowhere/docker.sock");
+    portreeve.without("--config-dir");
+    portreeve
+}
+
+#[tokio::test]
+async fn without_git_a_repository_is_refused_with_what_to_do() {
+    let repository = Repository::new();
+    let mut portreeve = without_engine()
+        .arg("--git-url")
+        .arg(&repository.bare().display().to_string())
+        .env("PATH", "/nowhere");
+    portreeve.spawn();
+    assert_eq!(portreeve.exited(Duration::from_secs(20)).await.code(), Some(1));
+    let said =
+        "the program git cannot be found; install it (Debian: apt-get install git), or leave --git-url out";
+    portreeve.wait_line(said).await;
+}
+
+#[tokio::test]
+async fn a_url_with_a_secret_is_refused_and_not_repeated() {
+    let mut portreeve = without_engine().env("PORTREEVE_GIT_URL", "https://ada:hunter2@git.example/ops.git");
+    portreeve.spawn();
+    assert_eq!(portreeve.exited(Duration::from_secs(20)).await.code(), Some(2));
+    portreeve.wait_line("--git-url holds a user or a password").await;
+    assert!(!portreeve.log().contains("hunter2"), "{}", portreeve.log());
+}
+
+#[tokio::test]
+async fn a_repository_out_of_reach_stops_no_start_and_is_pulled_once_it_can_be() {
+    let repository = Repository::new();
+    repository.write("a.yaml", &registry("a", "http://one"));
+    let commit = repository.push();
+    let away = repository.bare().with_extension("away");
+    std::fs::rename(repository.bare(), &away).expect("a directory");
+    let url = format!("file://{}", repository.bare().display());
+    let mut portreeve = without_engine()
+        .env("PORTREEVE_GIT_URL", &url)
+        .env("PORTREEVE_GIT_REF", "main")
+        .env("PORTREEVE_GIT_INTERVAL", "100ms");
+    portreeve.spawn();
+    let health = || async {
+        let answer = portreeve.get("/health/detailed").await?;
+        Ok::<_, String>(answer.json()["manifests"].clone())
+    };
+    let troubled = wait::until("it says what is wrong", wait::SOON, || async {
+        let manifests = health().await?;
+        if manifests["git"]["error"].is_object() { Ok(manifests) } else { Err(manifests.to_string()) }
+    })
+    .await;
+    let git = &troubled["git"];
+    assert_eq!(
+        (&git["url"], &git["ref"], &git["commit"]),
+        (&url.clone().into(), &"main".into(), &serde_json::Value::Null)
+    );
+    assert_eq!(git["error"]["reason"], "PullFailed");
+    std::fs::rename(&away, repository.bare()).expect("a directory");
+    wait::until("it is pulled", wait::SOON, || async {
+        let manifests = health().await?;
+        let directory = &manifests["directories"][0];
+        let same = manifests["git"]["commit"] == commit.as_str()
+            && directory["revision"]["commit"] == commit.as_str()
+            && directory["objects"] == 1
+            && manifests["git"]["error"].is_null()
+            && manifests["git"]["pulled"].is_string();
+        wait::is(same, manifests.to_string())
+    })
+    .await;
+    wait::until("both are events", wait::SOON, || async {
+        let events = portreeve.get("/api/events").await?.json();
+        let of =
+            |kind: &str| events.as_array().into_iter().flatten().any(|event| event["event_type"] == kind);
+        wait::is(of("PullFailed") && of("Pulled") && of("PullRecovered"), events.to_string())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_a_server_that_hangs() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}/ops.git", silent.local_addr().expect("an address"));
+    let mut portreeve = without_engine().arg("--git-url").arg(&url);
+    portreeve.spawn();
+    // It is taken, and never answered.
+    let taken =
+        tokio::time::timeout(wait::SOON, silent.accept()).await.expect("git asks").expect("a connection");
+    assert!(portreeve.terminate().await.success(), "{}", portreeve.log());
+    // Whoever held the other end is gone with it.
+    let mut rest = Vec::new();
+    let mut stream = taken.0;
+    let gone = tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut rest);
+    let _ = tokio::time::timeout(wait::SOON, gone).await.expect("nobody holds the connection");
+}
