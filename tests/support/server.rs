@@ -97,6 +97,8 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         let _ = kill_process(self.pid(), self.farewell);
+        // One that was frozen hears it only now.
+        let _ = kill_process(self.pid(), Signal::CONT);
         let begin = Instant::now();
         while self.farewell != Signal::KILL && begin.elapsed() < END {
             if !matches!(self.child.try_wait(), Ok(None)) {
