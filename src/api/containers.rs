@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use axum::extract::{Path, Query as Parameters, State};
+use axum::extract::{Path, State};
 use axum::response::Json;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::page::{Item, ItemMeta, List};
-use super::query::{self, Query};
+use super::query::Query;
 use super::status::Failure;
 use super::{Api, objects, release};
 use crate::desired::PolicyChoice;
@@ -53,9 +53,9 @@ pub(super) async fn list(State(api): State<Api>) -> Json<Vec<Row>> {
 /// The same in Kubernetes' shape, in the order of ids; a page ends with an id.
 pub(super) async fn objects(
     State(api): State<Api>,
-    Parameters(query): Parameters<Query>,
+    query: Query,
 ) -> Result<Json<List<Item<Row>>>, Failure> {
-    query::only(&query, LIST)?;
+    query.only(LIST)?;
     let selector = objects::selector(&query)?;
     let world = api.shared.world();
     let mut items = Vec::new();
@@ -63,7 +63,7 @@ pub(super) async fn objects(
         items.push(item(row(&api, container)));
     }
     items.sort_by(|a, b| a.item.id.cmp(&b.item.id));
-    List::page("Container", items, &query, |item| item.item.id.as_str()).map(Json)
+    Ok(Json(List::page("Container", items, &query, |item| item.item.id.as_str())?))
 }
 
 /// One container by name, id, or the beginning of an id.

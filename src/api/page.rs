@@ -3,12 +3,11 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::query::{self, Query};
-use super::status::Failure;
+use super::query::{Misfit, Query};
 use crate::resource::API_VERSION;
 
 /// The largest page that can be asked for.
-const MOST: u32 = 100_000;
+pub(super) const MOST: u32 = 100_000;
 
 /// A list in Kubernetes' shape.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -73,14 +72,13 @@ impl<T> List<T> {
         mut items: Vec<T>,
         query: &Query,
         name: impl Fn(&T) -> &str,
-    ) -> Result<Self, Failure> {
-        let limit = query::number(query, "limit", 0..=MOST)?.filter(|limit| *limit > 0);
+    ) -> Result<Self, Misfit> {
+        let limit = query.number("limit", 0..=MOST)?.filter(|limit| *limit > 0);
         if let Some(token) = query.get("continue").filter(|token| !token.is_empty()) {
-            let after = hex::decode(token).ok().and_then(|name| String::from_utf8(name).ok());
-            let after = after.ok_or_else(|| {
-                Failure::bad_request("continue is not a token that a list gave out; start without it")
+            let after = hex::decode(token).map_err(|_| {
+                Misfit::new("continue is not a token that a list gave out; start without it")
             })?;
-            items.retain(|item| name(item) > after.as_str());
+            items.retain(|item| name(item).as_bytes() > after.as_slice());
         }
         let mut metadata = ListMeta::default();
         if let Some(limit) = limit.and_then(|limit| usize::try_from(limit).ok())

@@ -80,8 +80,10 @@ impl Object {
         let mut check = Check::new();
         check.field("metadata", |check| {
             self.metadata.validate(check);
-            if let Some(fault) = self.spec.kind().name_fault(&self.metadata.name) {
-                check.field("name", |check| check.refuse(fault));
+            let kind = self.spec.kind();
+            if let Some(only) = kind.only().filter(|only| *only != self.metadata.name) {
+                let why = format!("there is one {kind} object, named `{only}`");
+                check.field("name", |check| check.refuse(why));
             }
         });
         check.field("spec", |check| self.spec.validate(check));
