@@ -4,6 +4,7 @@ mod api;
 mod cli;
 mod engine_path;
 mod fixtures;
+mod openapi;
 mod outbox;
 mod store_down;
 mod store_suite;

@@ -7,7 +7,7 @@ use axum::response::Json;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::page::{Item, ItemMeta, List};
+use super::page::{Item, ItemMeta, List, Page};
 use super::query::Query;
 use super::status::Failure;
 use super::{Api, objects, release};
@@ -51,19 +51,16 @@ pub(super) async fn list(State(api): State<Api>) -> Json<Vec<Row>> {
 }
 
 /// The same in Kubernetes' shape, in the order of ids; a page ends with an id.
-pub(super) async fn objects(
-    State(api): State<Api>,
-    query: Query,
-) -> Result<Json<List<Item<Row>>>, Failure> {
+pub(super) async fn objects(State(api): State<Api>, query: Query) -> Result<Json<List<Item<Row>>>, Failure> {
     query.only(LIST)?;
-    let selector = objects::selector(&query)?;
+    let (selector, page) = (objects::selector(&query)?, Page::of(&query)?);
     let world = api.shared.world();
     let mut items = Vec::new();
     for container in world.containers.values().filter(|container| selector.matches(&container.labels)) {
         items.push(item(row(&api, container)));
     }
     items.sort_by(|a, b| a.item.id.cmp(&b.item.id));
-    Ok(Json(List::page("Container", items, &query, |item| item.item.id.as_str())?))
+    Ok(Json(List::page("Container", items, &page, |item| item.item.id.as_str())))
 }
 
 /// One container by name, id, or the beginning of an id.

@@ -145,10 +145,7 @@ async fn find(api: &Api, wanted: &str) -> Result<store::Delivery, Failure> {
 }
 
 /// Frees the parked lane that a bill belongs to.
-pub(super) async fn replay(
-    State(api): State<Api>,
-    Path(id): Path<String>,
-) -> Result<Json<Status>, Failure> {
+pub(super) async fn replay(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<Status>, Failure> {
     let row = find(&api, &id).await?;
     let refuse = |why: String| Err(Failure::conflict(format!("{id} {why}")).about("Delivery", &*id));
     let next = row.next_attempt.map_or_else(|| "soon".to_owned(), |at| format!("at {}", at.rfc3339_millis()));
@@ -167,14 +164,10 @@ pub(super) async fn replay(
 }
 
 /// Frees every parked lane of a BillingService.
-pub(super) async fn replay_target(
-    State(api): State<Api>,
-    query: Query,
-) -> Result<Json<Status>, Failure> {
+pub(super) async fn replay_target(State(api): State<Api>, query: Query) -> Result<Json<Status>, Failure> {
     query.only(REPLAY)?;
-    let target = query
-        .get("target")
-        .ok_or_else(|| Misfit::new("say which BillingService is meant: ?target=NAME"))?;
+    let target =
+        query.get("target").ok_or_else(|| Misfit::new("say which BillingService is meant: ?target=NAME"))?;
     let declared: Vec<String> = api.shared.desired.load().billing.keys().cloned().collect();
     let (held, _) = api.shared.store.depths().await?;
     if !declared.iter().any(|name| name == target) && !held.contains_key(target) {

@@ -37,10 +37,7 @@ pub(super) struct Event {
     host: String,
 }
 
-pub(super) async fn list(
-    State(api): State<Api>,
-    query: Query,
-) -> Result<Json<Vec<Event>>, Refusal> {
+pub(super) async fn list(State(api): State<Api>, query: Query) -> Result<Json<Vec<Event>>, Refusal> {
     let filter = filter(&query, clock::now())?;
     let rows = api.shared.store.events(&filter).await?;
     Ok(Json(rows.into_iter().map(Event::from).collect()))

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 /// A pattern that selectors follow, for those who write them; values may hold more than it says.
 pub(super) fn pattern() -> String {
     let (key, values) = (r"[^\s=!(),]+", r"[^=!()]*");
-    let one = format!(r"(!?{key}|{key} *(=|==|!=) *[^\s=!(),]*|{key} +(in|notin) *\({values}\))");
-    format!("^( *{one} *(, *{one} *)*)?$")
+    let one = format!(r"\s*(!?{key}|{key}\s*(=|==|!=)\s*[^\s=!(),]*|{key}\s+(in|notin)\s*\({values}\))\s*");
+    format!(r"^({one}(,{one})*|\s*)$")
 }
 
 /// What labels must be like; all requirements must be met.

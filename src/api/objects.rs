@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Json, Response};
 
 use super::label_selector::LabelSelector;
 use super::noun::Noun;
-use super::page::List;
+use super::page::{List, Page};
 use super::query::{Misfit, Query};
 use super::status::{self, Failure};
 use super::{Api, containers, deliveries, events, watching};
@@ -43,7 +43,7 @@ pub(super) async fn list(
     };
     let State(api) = state;
     query.only(LIST)?;
-    let selector = selector(&query)?;
+    let (selector, page) = (selector(&query)?, Page::of(&query)?);
     let timeout = query.number("timeoutSeconds", 1..=LONGEST_WATCH)?;
     if query.flag("watch")? {
         let timeout = timeout.map(|seconds| Duration::from_secs(u64::from(seconds)));
@@ -51,7 +51,7 @@ pub(super) async fn list(
     }
     let (revision, mut objects) = api.catalogue.list(kind);
     objects.retain(|object| selector.matches(&object.metadata.labels));
-    let page = List::page(kind.as_str(), objects, &query, |object| object.metadata.name.as_str())?;
+    let page = List::page(kind.as_str(), objects, &page, |object| object.metadata.name.as_str());
     Ok(Json(page.at(revision)).into_response())
 }
 
@@ -203,7 +203,10 @@ fn conditions(headers: &HeaderMap) -> Result<Match, Failure> {
     }
     let plain = |tag: &&str| tag.trim_start_matches("W/").trim_matches('"').to_owned();
     let versions = if some.contains(&"*") { Vec::new() } else { some.iter().map(plain).collect() };
-    Ok(Match { versions: headers.contains_key(header::IF_MATCH).then_some(versions), absent: !none.is_empty() })
+    Ok(Match {
+        versions: headers.contains_key(header::IF_MATCH).then_some(versions),
+        absent: !none.is_empty(),
+    })
 }
 
 /// The body as JSON. `curl -d` says it sends a form: only types that mean something else are refused.

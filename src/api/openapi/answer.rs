@@ -6,11 +6,17 @@ use crate::api::route::{Content, Route, Verb};
 
 /// Codes of refusals, and what each says. 500 is none of them: no request may lead to one.
 const REFUSALS: [(u16, &str); 9] = [
-    (400, "The request makes no sense: an unknown or repeated parameter, a body that is no JSON, another object's document."),
+    (
+        400,
+        "The request makes no sense: an unknown or repeated parameter, a body that is no JSON, another object's document.",
+    ),
     (401, "A token is needed, and none that is known was given."),
     (403, "The token may only read, or the host or the page that asks is not let in."),
     (404, "There is no such thing."),
-    (409, "It is not as the request takes it to be: another version, declared elsewhere, or in no state for this."),
+    (
+        409,
+        "It is not as the request takes it to be: another version, declared elsewhere, or in no state for this.",
+    ),
     (413, "The body is too large."),
     (415, "A body of this type is not understood."),
     (422, "The object is faulty; `details.causes` names the fields."),
@@ -37,7 +43,8 @@ pub(super) fn responses(route: &Route, path: &str, answer: Value) -> Value {
     if path == "/readyz" {
         // Not a refusal: what is missing, for people.
         let text = json!({"text/plain": {"schema": {"type": "string"}}});
-        responses.insert("503".to_owned(), json!({"description": "What is missing, one a line", "content": text}));
+        responses
+            .insert("503".to_owned(), json!({"description": "What is missing, one a line", "content": text}));
     }
     Value::Object(responses)
 }

@@ -30,7 +30,11 @@ pub(super) fn parameters(route: &Route, path: &str, kind: Option<KindId>) -> Vec
                 "Write only if the object is at this version (its `ETag`), or with `*` if it exists.",
                 json!({"type": "string"}),
             ),
-            ("If-None-Match", "Write only if there is no such object.", json!({"type": "string", "enum": ["*"]})),
+            (
+                "If-None-Match",
+                "Write only if there is no such object.",
+                json!({"type": "string", "enum": ["*"]}),
+            ),
         ] {
             parameters.push(json!({
                 "name": name, "in": "header", "required": false, "description": description, "schema": schema,
@@ -86,7 +90,7 @@ fn meaning(name: &str, paged: bool) -> (&'static str, Value) {
 }
 
 fn moment() -> Value {
-    let duration = "^([0-9]{1,3}d)?([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,5}s)?([0-9]{1,5}ms)?$";
+    let duration = "^(0|([0-9]{1,3}d)?([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,5}s)?([0-9]{1,5}ms)?)$";
     json!({
         "type": "string",
         "anyOf": [{"format": "date-time"}, {"pattern": duration, "minLength": 1}],
