@@ -1,5 +1,6 @@
 //! One life of the process: from a checked configuration to a clean exit.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -117,7 +118,7 @@ pub fn desired(
     layers: Layers,
 ) -> watch::Receiver<Arc<Desired>> {
     let mut writes = catalogue.writes();
-    let mut told_problems = Vec::new();
+    let mut told_problems = HashSet::new();
     let mut of = move |set: &LoadedSet| {
         let (count, api) = catalogue.declared();
         let Layers { environment, observe } = &layers;
@@ -152,7 +153,7 @@ pub fn desired(
 }
 
 /// Says what is wrong or odd, once.
-fn tell_problems(told: &mut Vec<Problem>, problems: &[Problem], warnings: &[Problem]) {
+fn tell_problems(told: &mut HashSet<Problem>, problems: &[Problem], warnings: &[Problem]) {
     for problem in problems.iter().filter(|problem| !told.contains(problem)) {
         error!(target: "portreeve::manifests", "{problem}; what was last good stays in force");
     }

@@ -50,13 +50,13 @@ impl Catalogue {
             Some(known) if same => known.clone(),
             known => Identity::next(known, object, inner.revision + 1, now),
         };
-        let mut next = object.clone();
         let last = before.as_ref().map_or(&[][..], |before| &before.status.conditions);
         let (conditions, said) = conditions(last, &object.status.conditions, identity.generation, now);
-        next.status.conditions = conditions;
         if same && !said {
             return;
         }
+        let mut next = object.clone();
+        next.status.conditions = conditions;
         if before.is_some() || known != Some(&identity) {
             identity.revision = inner.next_revision();
             inner.unsaved.insert(key.clone());
