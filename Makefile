@@ -26,6 +26,7 @@ demo: ## Watch it work: containers registered, billed and healed on this machine
 .PHONY: test
 test: ## All tests, on a real engine (started if none answers). One of them: make test T=name
 	@tests/engine/up
+	@tests/openapi/up >/dev/null
 ifneq ($(NEXTEST),)
 	@cargo nextest run --cargo-quiet --profile $(PROFILE) --no-tests=warn $(T)
 else
@@ -45,7 +46,7 @@ lint: ## Lints, warnings are errors
 	@echo "check: lints"
 	@cargo clippy --quiet --all-targets -- -D warnings
 	@if command -v shellcheck >/dev/null; then \
-	    shellcheck -x .ci/run tests/engine/* tests/servers/* $(wildcard examples/*/*.sh); fi
+	    shellcheck -x .ci/run tests/engine/* tests/servers/* tests/openapi/up $(wildcard examples/*/*.sh); fi
 
 .PHONY: docs
 docs: ## Does the documentation build, all its links alive?

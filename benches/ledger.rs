@@ -18,18 +18,16 @@ use portreeve::resource::Selector;
 use portreeve::resource::billing_service::{BillingEvent, BillingServiceSpec, Retry};
 use portreeve::resource::docker_host::DockerHostSpec;
 use portreeve::store::Sqlite;
+use support::fake_engine::{Container, FakeEngine};
 use support::receiver::{Options, Receiver};
 use support::wait;
 use tokio::sync::watch;
 
 use crate::counted::Counted;
-use crate::fake_engine::{Container, FakeEngine};
 use crate::figures::{Common, Table};
 
 #[path = "ledger/counted.rs"]
 mod counted;
-#[path = "ledger/fake_engine.rs"]
-mod fake_engine;
 mod figures;
 // Its unit tests are compiled here without their attributes meaning anything.
 #[allow(unused_imports)]

@@ -116,9 +116,14 @@ impl Api {
 
     /// All routes, and what every one of them has in common.
     pub fn router(self) -> Router {
-        let routes = route::ROUTES
-            .iter()
-            .fold(Router::new(), |router, route| router.route(route.path, (route.handler)()));
+        let routes = route::ROUTES.iter().fold(Router::new(), |router, route| {
+            let handler = (route.handler)();
+            let handler = match route.takes_none() {
+                true => handler.route_layer(middleware::from_fn(query::none)),
+                false => handler,
+            };
+            router.route(route.path, handler)
+        });
         let routes = routes
             .fallback(async || StatusCode::NOT_FOUND)
             .layer(middleware::from_fn_with_state(self.clone(), access::guard))

@@ -2,6 +2,7 @@
 
 mod pulling;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -155,7 +156,7 @@ pub fn desired(
     layers: Layers,
 ) -> watch::Receiver<Arc<Desired>> {
     let mut writes = catalogue.writes();
-    let mut told_problems = Vec::new();
+    let mut told_problems = HashSet::new();
     let mut of = move |set: &LoadedSet| {
         catalogue.hold(set);
         let (count, api) = catalogue.declared();
@@ -191,7 +192,7 @@ pub fn desired(
 }
 
 /// Says what is wrong or odd, once.
-fn tell_problems(told: &mut Vec<Problem>, problems: &[Problem], warnings: &[Problem]) {
+fn tell_problems(told: &mut HashSet<Problem>, problems: &[Problem], warnings: &[Problem]) {
     for problem in problems.iter().filter(|problem| !told.contains(problem)) {
         error!(target: "portreeve::manifests", "{problem}; what was last good stays in force");
     }

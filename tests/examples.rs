@@ -1,11 +1,13 @@
 //! Every YAML file that is shipped is good: to the reader, and to an independent reading of the schemas.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use jsonschema::Validator;
 use portreeve::desired::{Desired, Sources};
-use portreeve::manifest::{LoadedSet, directory::Directories};
-use portreeve::resource::schema;
+use portreeve::manifest::{LoadedSet, directory::Directories, parse};
 use serde::de::Deserialize;
+use serde_json::{Value, json};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -50,10 +52,9 @@ fn every_folder_is_read_without_a_problem_or_a_warning() {
     }
 }
 
-#[test]
-fn every_document_is_taken_by_the_schema_and_not_with_a_field_more() {
-    let any = jsonschema::draft202012::new(&schema::any()).expect("a schema");
-    let mut documents = 0;
+/// Every document of every shipped file, with where it stands.
+fn documents() -> Vec<(String, Value)> {
+    let mut documents = Vec::new();
     for folder in folders() {
         for entry in std::fs::read_dir(&folder).expect("a folder") {
             let path = entry.expect("an entry").path();
@@ -62,16 +63,119 @@ fn every_document_is_taken_by_the_schema_and_not_with_a_field_more() {
             }
             let text = std::fs::read_to_string(&path).expect("text");
             for document in serde_yaml::Deserializer::from_str(&text) {
-                let mut value = serde_json::Value::deserialize(document).expect("YAML");
-                let errors: Vec<_> = any.iter_errors(&value).map(|error| error.to_string()).collect();
-                assert!(errors.is_empty(), "{}: {errors:?}", path.display());
-                value["spec"]["notAField"] = 1.into();
-                assert!(!any.is_valid(&value), "{}", path.display());
-                documents += 1;
+                documents.push((path.display().to_string(), Value::deserialize(document).expect("YAML")));
             }
         }
     }
-    assert!(documents >= 10, "{documents}");
+    documents
+}
+
+/// The files in `schemas`, as an independent validator understands them.
+struct Schemas(BTreeMap<String, Validator>);
+
+impl Schemas {
+    fn read() -> Self {
+        let entries = std::fs::read_dir(root().join("schemas")).expect("a folder");
+        let schema = |path: PathBuf| {
+            let text = std::fs::read_to_string(&path).expect("text");
+            let schema = serde_json::from_str(&text).expect("JSON");
+            jsonschema::draft202012::meta::validate(&schema)
+                .unwrap_or_else(|error| panic!("{path:?}: {error}"));
+            let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+            (name, jsonschema::draft202012::new(&schema).expect("a schema"))
+        };
+        Self(entries.map(|entry| schema(entry.expect("an entry").path())).collect())
+    }
+
+    /// Why a document is not taken; the file of its kind and the one of all kinds must agree.
+    fn faults(&self, document: &Value) -> Vec<String> {
+        let kind = document["kind"].as_str().unwrap_or_default().to_ascii_lowercase();
+        let any = &self.0["manifest"];
+        let own = self.0.get(&kind).unwrap_or(any);
+        assert_eq!(own.is_valid(document), any.is_valid(document), "{document:#}");
+        own.iter_errors(document).map(|error| error.to_string()).collect()
+    }
+}
+
+/// The document with one thing wrong, everywhere: a field more, a field less, a value of every other type.
+fn wrong(document: &Value) -> Vec<(String, Value)> {
+    let mut places = vec![String::new()];
+    let mut next = 0;
+    while let Some(place) = places.get(next).cloned() {
+        next += 1;
+        let escaped = |key: &String| key.replace('~', "~0").replace('/', "~1");
+        match document.pointer(&place) {
+            Some(Value::Object(fields)) => {
+                places.extend(fields.keys().map(|key| format!("{place}/{}", escaped(key))));
+            }
+            Some(Value::Array(items)) => places.extend((0..items.len()).map(|n| format!("{place}/{n}"))),
+            _ => {}
+        }
+    }
+    let mut wrong = Vec::new();
+    for place in places {
+        let mut change = |what: &str, change: &dyn Fn(&mut Value)| {
+            let mut changed = document.clone();
+            change(changed.pointer_mut(&place).expect("a place"));
+            wrong.push((format!("{place}: {what}"), changed));
+        };
+        for other in [json!(true), json!(-7.5), json!("\u{a7}"), json!([[]]), json!({"\u{a7}": 1})] {
+            change(&other.to_string(), &|value| *value = other.clone());
+        }
+        if let Some(Value::Object(fields)) = document.pointer(&place) {
+            change("one more", &|value| value["notAField"] = json!(1));
+            for field in fields.keys() {
+                change(&format!("without {field}"), &|value| {
+                    drop(value.as_object_mut().expect("fields").remove(field))
+                });
+            }
+        }
+    }
+    wrong
+}
+
+#[test]
+fn every_document_is_taken_by_the_files_of_its_kind_and_of_all_kinds() {
+    let (schemas, documents) = (Schemas::read(), documents());
+    assert!(documents.len() >= 10, "{}", documents.len());
+    for (path, document) in documents {
+        let faults = schemas.faults(&document);
+        assert!(faults.is_empty(), "{path}: {faults:?}");
+    }
+}
+
+/// What the reader alone refuses of all that is tried here.
+const BEYOND_SCHEMAS: [&str; 5] = [
+    "there is no such time zone",
+    "must not be greater than value",
+    "is out of range",
+    "must be a number",
+    "must start with CMD",
+];
+
+/// What a schema refuses, reading refuses; and the other way round but for what no schema can say.
+#[test]
+fn a_document_with_anything_wrong_is_taken_by_neither_schema_nor_reader() {
+    let schemas = Schemas::read();
+    let mut refused = 0;
+    for (path, document) in documents() {
+        for (what, wrong) in wrong(&document) {
+            let by_schema = schemas.faults(&wrong);
+            let problems = parse("wrong.json", wrong.to_string().as_bytes()).problems;
+            let by_reader: Vec<&str> = problems.iter().map(|problem| problem.rendered.as_str()).collect();
+            if by_schema.is_empty() {
+                let beyond = |said: &&str| BEYOND_SCHEMAS.iter().any(|known| said.contains(known));
+                assert!(
+                    by_reader.iter().all(beyond),
+                    "{path}{what}: only refused by the reader: {by_reader:?}"
+                );
+            } else {
+                assert!(!by_reader.is_empty(), "{path}{what}: only refused by the schema: {by_schema:?}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 1_000, "{refused}");
 }
 
 #[test]

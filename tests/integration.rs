@@ -5,6 +5,7 @@ mod cli;
 mod engine_path;
 mod fixtures;
 mod gitops;
+mod openapi;
 mod outbox;
 mod probes;
 mod store_down;

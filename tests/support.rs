@@ -18,12 +18,16 @@
     clippy::disallowed_methods
 )]
 
+#[path = "support/alone.rs"]
+pub mod alone;
 #[path = "support/builder.rs"]
 pub mod builder;
 #[path = "support/container.rs"]
 pub mod container;
 #[path = "support/engine.rs"]
 pub mod engine;
+#[path = "support/fake_engine.rs"]
+pub mod fake_engine;
 #[path = "support/git.rs"]
 pub mod git;
 #[path = "support/http.rs"]

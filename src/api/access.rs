@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Json, Response};
 use secrecy::{ExposeSecret, SecretString};
@@ -95,26 +95,41 @@ impl Access {
 
     /// Without a token nothing but a name of this machine may be asked for: a page elsewhere can make its own name
     /// point here (DNS rebinding), but cannot make the browser say another name.
-    fn host_is_fit(permit: Permit, headers: &HeaderMap) -> bool {
-        if permit != Permit::Everything {
-            return true;
-        }
-        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        host.is_none_or(|host| {
+    fn host_is_fit(permit: Permit, hosts: &[&str]) -> bool {
+        let is_here = |host: &&str| {
             let name = without_port(host);
             name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
-        })
+        };
+        permit != Permit::Everything || hosts.iter().all(is_here)
     }
 
     /// A browser says where a request comes from; only this server's own page may ask.
-    fn origin_is_fit(headers: &HeaderMap) -> bool {
-        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        match (text(header::ORIGIN), text(header::HOST)) {
-            (None, _) => true,
-            (Some(origin), Some(host)) => origin.split_once("://").is_some_and(|(_, from)| from == host),
-            (Some(_), None) => false,
-        }
+    fn origin_is_fit(headers: &HeaderMap, hosts: &[&str]) -> bool {
+        let Some(origin) = headers.get(header::ORIGIN) else { return true };
+        let from = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+        from.is_some_and(|(_, from)| hosts.contains(&from))
     }
+}
+
+/// Every name that the request asks for: in its line, as proxies and HTTP/2 write it, and in its header. What is no
+/// text is no name of this machine.
+fn hosts<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> Vec<&'r str> {
+    let line = uri.authority().map(|authority| authority.as_str());
+    let header = headers.get(header::HOST).map(|host| host.to_str().unwrap_or("?"));
+    line.into_iter().chain(header).collect()
+}
+
+/// A header that decides who asks for what, if it was sent more than once: one of its values would be judged here, and
+/// perhaps another by whoever passed the request on.
+fn repeated(headers: &HeaderMap) -> Option<HeaderName> {
+    let once = [
+        header::HOST,
+        header::ORIGIN,
+        header::AUTHORIZATION,
+        HeaderName::from_static("x-api-key"),
+        header::CONTENT_TYPE,
+    ];
+    once.into_iter().find(|name| headers.get_all(name).iter().nth(1).is_some())
 }
 
 /// `host` without `:port`, and without the brackets of an IPv6 address.
@@ -130,6 +145,10 @@ pub(super) async fn guard(State(api): State<Api>, request: Request, next: Next) 
     let (access, headers, path) = (&api.access, request.headers(), request.uri().path());
     let permit = access.permit(headers);
     let refuse = |code, reason: &str| refusal(path, code, reason);
+    if let Some(name) = repeated(headers) {
+        return refuse(StatusCode::BAD_REQUEST, &format!("the header {name} is sent more than once"));
+    }
+    let hosts = hosts(request.uri(), headers);
     if !access.is_open(path) {
         match permit {
             Permit::Everything | Permit::Only(Role::Edit) => {}
@@ -143,12 +162,12 @@ pub(super) async fn guard(State(api): State<Api>, request: Request, next: Next) 
             Permit::Nothing => return unauthorised(path),
         }
     }
-    if !Access::host_is_fit(permit, headers) {
+    if !Access::host_is_fit(permit, &hosts) {
         let reason =
             "this name is not known here: ask for localhost or an address, or start Portreeve with a token";
         return refuse(StatusCode::FORBIDDEN, reason);
     }
-    if !Access::origin_is_fit(headers) {
+    if !Access::origin_is_fit(headers, &hosts) {
         return refuse(StatusCode::FORBIDDEN, "requests from pages of other origins are refused");
     }
     next.run(request).await
@@ -205,7 +224,7 @@ mod tests {
 
     #[test]
     fn without_a_token_only_names_of_this_machine_are_answered() {
-        let fit_for = |permit, host| Access::host_is_fit(permit, &headers(&[("host", host)]));
+        let fit_for = |permit, host| Access::host_is_fit(permit, &[host]);
         assert!(fit_for(Permit::Only(Role::View), "portreeve.example"));
         for (host, fit) in [
             ("localhost:8000", true),
@@ -219,11 +238,38 @@ mod tests {
     }
 
     #[test]
+    fn every_name_that_is_asked_for_is_judged() {
+        let fit = |uri: &'static str, host| {
+            let headers = headers(&[("host", host)]);
+            Access::host_is_fit(Permit::Everything, &hosts(&Uri::from_static(uri), &headers))
+        };
+        assert!(fit("/livez", "localhost"));
+        assert!(fit("http://localhost/livez", "localhost"));
+        assert!(!fit("http://evil.example/livez", "localhost"));
+        assert!(!fit("http://localhost/livez", "evil.example"));
+        assert!(!fit("/livez", "l\u{f6}calhost"));
+    }
+
+    #[test]
     fn pages_of_other_origins_are_refused() {
-        let fit = |origin, host| Access::origin_is_fit(&headers(&[("origin", origin), ("host", host)]));
+        let fit = |origin, host| Access::origin_is_fit(&headers(&[("origin", origin)]), &[host]);
         assert!(fit("http://localhost:8000", "localhost:8000"));
         assert!(!fit("http://evil.example", "localhost:8000"));
         assert!(!fit("null", "localhost:8000"));
-        assert!(Access::origin_is_fit(&headers(&[])));
+        assert!(!Access::origin_is_fit(&headers(&[("origin", "http://localhost")]), &[]));
+        assert!(Access::origin_is_fit(&headers(&[]), &[]));
+    }
+
+    #[test]
+    fn what_decides_who_asks_for_what_is_sent_once() {
+        for name in ["host", "origin", "authorization", "x-api-key", "content-type"] {
+            let mut sent = headers(&[(name, "a")]);
+            assert_eq!(repeated(&sent), None);
+            sent.append(name, "a".parse().expect("a value"));
+            assert_eq!(repeated(&sent).expect("repeated"), name);
+        }
+        let mut sent = headers(&[("accept", "a")]);
+        sent.append("accept", "b".parse().expect("a value"));
+        assert_eq!(repeated(&sent), None);
     }
 }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use axum::extract::{Path, Query as Parameters, State};
+use axum::extract::{Path, State};
 use axum::response::Json;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::page::{Item, ItemMeta, List};
-use super::query::{self, Query};
+use super::page::{Item, ItemMeta, List, Page};
+use super::query::Query;
 use super::status::Failure;
 use super::{Api, objects, release};
 use crate::desired::PolicyChoice;
@@ -72,20 +72,17 @@ pub(super) async fn list(State(api): State<Api>) -> Json<Vec<Row>> {
 }
 
 /// The same in Kubernetes' shape, in the order of ids; a page ends with an id.
-pub(super) async fn objects(
-    State(api): State<Api>,
-    Parameters(query): Parameters<Query>,
-) -> Result<Json<List<Item<Row>>>, Failure> {
-    query::only(&query, LIST)?;
-    let selector = objects::selector(&query)?;
-    let usage = query::flag(&query, "usage")?;
+pub(super) async fn objects(State(api): State<Api>, query: Query) -> Result<Json<List<Item<Row>>>, Failure> {
+    query.only(LIST)?;
+    let (selector, page) = (objects::selector(&query)?, Page::of(&query)?);
+    let usage = query.flag("usage")?;
     let world = api.shared.world();
     let mut items = Vec::new();
     for container in world.containers.values().filter(|container| selector.matches(&container.labels)) {
         items.push(item(row(&api, container)));
     }
     items.sort_by(|a, b| a.item.id.cmp(&b.item.id));
-    let mut page = List::page("Container", items, &query, |item| item.item.id.as_str())?;
+    let mut page = List::page("Container", items, &page, |item| item.item.id.as_str());
     if usage {
         measure(&api, page.items_mut()).await;
     }
@@ -96,10 +93,10 @@ pub(super) async fn objects(
 pub(super) async fn object(
     State(api): State<Api>,
     Path(name): Path<String>,
-    Parameters(query): Parameters<Query>,
+    query: Query,
 ) -> Result<Json<Item<Row>>, Failure> {
-    query::only(&query, ONE)?;
-    let usage = query::flag(&query, "usage")?;
+    query.only(ONE)?;
+    let usage = query.flag("usage")?;
     let container = release::find(&api, &name)?;
     let mut item = item(row(&api, &container));
     if usage {

@@ -1,16 +1,16 @@
 //! `/apis/portreeve/v1/deliveries`: what is on its way to Discovery and Billing Services, and freeing what is parked.
 
-use axum::extract::{Path, Query as Parameters, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Json;
 use schemars::JsonSchema;
 use serde::Serialize;
 use tracing::info;
 
-use super::Api;
 use super::page::{Item, ItemMeta, List};
-use super::query::{self, Query};
+use super::query::{Misfit, Query};
 use super::status::{self, Failure, Status};
+use super::{Api, events};
 use crate::manifest::nearest;
 use crate::observed::Nanos;
 use crate::store::{self, DeliveryFilter, DeliveryKind, DeliveryState};
@@ -20,7 +20,6 @@ pub(super) const LIST: &[&str] = &["target", "container", "state", "limit"];
 /// Parameters of freeing all of a target.
 pub(super) const REPLAY: &[&str] = &["target"];
 const DEFAULT_LIMIT: u32 = 500;
-const MOST: u32 = 10_000;
 
 /// A bill or a discovery state on its way.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -91,19 +90,19 @@ fn item(row: store::Delivery) -> Item<Delivery> {
 /// Deliveries, newest first; `limit` counts bills and discovery states each.
 pub(super) async fn list(
     State(api): State<Api>,
-    Parameters(query): Parameters<Query>,
+    query: Query,
 ) -> Result<Json<List<Item<Delivery>>>, Failure> {
-    query::only(&query, LIST)?;
+    query.only(LIST)?;
     let state = query.get("state").map(|word| {
         let found = DeliveryState::ALL.into_iter().find(|state| state.as_str() == word);
-        found.ok_or_else(|| Failure::bad_request("state is pending, parked or delivered"))
+        found.ok_or_else(|| Misfit::new("state is pending, parked or delivered"))
     });
     let filter = DeliveryFilter {
-        target: query.get("target").cloned(),
-        container: query.get("container").cloned(),
+        target: query.text("target"),
+        container: query.text("container"),
         state: state.transpose()?,
         seq: None,
-        limit: query::number(&query, "limit", 1..=MOST)?.unwrap_or(DEFAULT_LIMIT),
+        limit: query.number("limit", 1..=events::MOST)?.unwrap_or(DEFAULT_LIMIT),
     };
     let rows = api.shared.store.deliveries(&filter).await?;
     Ok(Json(List::whole("Delivery", rows.into_iter().map(item).collect())))
@@ -126,7 +125,7 @@ async fn find(api: &Api, wanted: &str) -> Result<store::Delivery, Failure> {
             (Some("cell"), Some(target), Some(_), Some(container)) => Some(DeliveryFilter {
                 target: Some(target.to_owned()),
                 container: Some(container.to_owned()),
-                limit: MOST,
+                limit: events::MOST,
                 ..DeliveryFilter::default()
             }),
             _ => None,
@@ -146,12 +145,7 @@ async fn find(api: &Api, wanted: &str) -> Result<store::Delivery, Failure> {
 }
 
 /// Frees the parked lane that a bill belongs to.
-pub(super) async fn replay(
-    State(api): State<Api>,
-    Path(id): Path<String>,
-    Parameters(query): Parameters<Query>,
-) -> Result<Json<Status>, Failure> {
-    query::only(&query, &[])?;
+pub(super) async fn replay(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<Status>, Failure> {
     let row = find(&api, &id).await?;
     let refuse = |why: String| Err(Failure::conflict(format!("{id} {why}")).about("Delivery", &*id));
     let next = row.next_attempt.map_or_else(|| "soon".to_owned(), |at| format!("at {}", at.rfc3339_millis()));
@@ -170,17 +164,13 @@ pub(super) async fn replay(
 }
 
 /// Frees every parked lane of a BillingService.
-pub(super) async fn replay_target(
-    State(api): State<Api>,
-    Parameters(query): Parameters<Query>,
-) -> Result<Json<Status>, Failure> {
-    query::only(&query, REPLAY)?;
-    let target = query
-        .get("target")
-        .ok_or_else(|| Failure::bad_request("say which BillingService is meant: ?target=NAME"))?;
+pub(super) async fn replay_target(State(api): State<Api>, query: Query) -> Result<Json<Status>, Failure> {
+    query.only(REPLAY)?;
+    let target =
+        query.get("target").ok_or_else(|| Misfit::new("say which BillingService is meant: ?target=NAME"))?;
     let declared: Vec<String> = api.shared.desired.load().billing.keys().cloned().collect();
     let (held, _) = api.shared.store.depths().await?;
-    if !declared.contains(target) && !held.contains_key(target) {
+    if !declared.iter().any(|name| name == target) && !held.contains_key(target) {
         let hint = nearest(target, declared.iter().map(String::as_str))
             .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
         let shown: String = target.chars().take(64).flat_map(char::escape_debug).collect();

@@ -1,23 +1,22 @@
 //! `GET /api/events` (document R4): a top-level array, newest first.
 
-use std::collections::BTreeMap;
-
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Json;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::page::{Item, ItemMeta, List};
+use super::query::{Misfit, Query};
 use super::status::Failure;
 use super::{Api, Refusal};
 use crate::clock;
-use crate::manifest::nearest;
 use crate::observed::Nanos;
 use crate::resource::Duration;
 use crate::store::{EventFilter, EventRow, Severity};
 
 const DEFAULT_LIMIT: u32 = 100;
-const MOST: u32 = 10_000;
+/// The longest list that can be asked for.
+pub(super) const MOST: u32 = 10_000;
 /// Parameters of the list.
 pub(super) const PARAMETERS: [&str; 5] = ["type", "container", "since", "until", "limit"];
 
@@ -38,11 +37,8 @@ pub(crate) struct Event {
     host: String,
 }
 
-pub(super) async fn list(
-    State(api): State<Api>,
-    Query(query): Query<BTreeMap<String, String>>,
-) -> Result<Json<Vec<Event>>, Refusal> {
-    let filter = filter(&query, clock::now()).map_err(Refusal::bad_request)?;
+pub(super) async fn list(State(api): State<Api>, query: Query) -> Result<Json<Vec<Event>>, Refusal> {
+    let filter = filter(&query, clock::now())?;
     let rows = api.shared.store.events(&filter).await?;
     Ok(Json(rows.into_iter().map(Event::from).collect()))
 }
@@ -50,9 +46,9 @@ pub(super) async fn list(
 /// The same in Kubernetes' shape; an event's name is its number.
 pub(super) async fn objects(
     State(api): State<Api>,
-    Query(query): Query<BTreeMap<String, String>>,
+    query: Query,
 ) -> Result<Json<List<Item<Event>>>, Failure> {
-    let filter = filter(&query, clock::now()).map_err(Failure::bad_request)?;
+    let filter = filter(&query, clock::now())?;
     let rows = api.shared.store.events(&filter).await?;
     let item = |row: EventRow| {
         let creation_timestamp = Some(row.event.at.rfc3339_millis());
@@ -61,41 +57,30 @@ pub(super) async fn objects(
     Ok(Json(List::whole("Event", rows.into_iter().map(item).collect())))
 }
 
-fn filter(query: &BTreeMap<String, String>, now: Nanos) -> Result<EventFilter, String> {
-    for name in query.keys() {
-        if !PARAMETERS.contains(&name.as_str()) {
-            let hint = nearest(name, PARAMETERS)
-                .map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
-            return Err(format!("{name:?} is no parameter{hint} There are: {}", PARAMETERS.join(", ")));
-        }
-    }
+fn filter(query: &Query, now: Nanos) -> Result<EventFilter, Misfit> {
+    query.only(&PARAMETERS)?;
     let time = |name: &str| query.get(name).map(|text| time(name, text, now)).transpose();
-    let limit = match query.get("limit") {
-        None => DEFAULT_LIMIT,
-        Some(text) => text
-            .parse()
-            .ok()
-            .filter(|limit| (1..=MOST).contains(limit))
-            .ok_or_else(|| format!("limit={text} is not a whole number between 1 and {MOST}"))?,
-    };
     Ok(EventFilter {
-        event_type: query.get("type").cloned(),
-        container: query.get("container").cloned(),
+        event_type: query.text("type"),
+        container: query.text("container"),
         since: time("since")?,
         until: time("until")?,
-        limit,
+        limit: query.number("limit", 1..=MOST)?.unwrap_or(DEFAULT_LIMIT),
     })
 }
 
-/// An RFC 3339 time, or a duration before now.
-fn time(name: &str, text: &str, now: Nanos) -> Result<Nanos, String> {
+/// An RFC 3339 time, or a duration before now. A time beyond what is counted here (1677 to 2262) is its end.
+fn time(name: &str, text: &str, now: Nanos) -> Result<Nanos, Misfit> {
     if let Ok(ago) = text.parse::<Duration>() {
         return Ok(Nanos(now.0.saturating_sub(ago.as_nanos())));
     }
-    let timestamp: Result<jiff::Timestamp, _> = text.parse();
-    timestamp.ok().and_then(|at| i64::try_from(at.as_nanosecond()).ok()).map(Nanos).ok_or_else(|| {
-        format!("{name}={text} is neither a time such as 2025-08-19T07:17:22Z nor a duration such as 15m")
-    })
+    let Ok(at) = text.parse::<jiff::Timestamp>() else {
+        return Err(Misfit::new(format!(
+            "{name} is neither a time such as 2025-08-19T07:17:22Z nor a duration such as 15m"
+        )));
+    };
+    let end = if at.as_nanosecond() < 0 { i64::MIN } else { i64::MAX };
+    Ok(Nanos(i64::try_from(at.as_nanosecond()).unwrap_or(end)))
 }
 
 impl From<EventRow> for Event {
@@ -122,16 +107,15 @@ impl From<EventRow> for Event {
 mod tests {
     use super::*;
 
-    fn query(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    fn filter_of(query: &str, now: Nanos) -> Result<EventFilter, Misfit> {
+        filter(&Query::parse(query).expect("parameters"), now)
     }
 
     #[test]
     fn times_are_absolute_or_so_long_ago() {
         let now = Nanos(1_755_587_842_000_000_000);
-        let given =
-            query(&[("since", "1m"), ("until", "2025-08-19T07:17:22Z"), ("type", "gap"), ("limit", "5")]);
-        let filter = filter(&given, now).expect("a filter");
+        let filter =
+            filter_of("since=1m&until=2025-08-19T07:17:22Z&type=gap&limit=5", now).expect("a filter");
         assert_eq!(filter.since, Some(Nanos(now.0 - 60_000_000_000)));
         assert_eq!(filter.until, Some(now));
         assert_eq!((filter.event_type.as_deref(), filter.limit), (Some("gap"), 5));
@@ -139,14 +123,21 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused_with_what_would() {
-        for (name, value, expected) in [
-            ("limit", "0", "between 1 and"),
-            ("limit", "many", "between 1 and"),
-            ("since", "yesterday", "such as 15m"),
-            ("contianer", "web", "did you mean \"container\"?"),
+        for (query, expected) in [
+            ("limit=0", "limit is a whole number between 1 and 10000"),
+            ("limit=many", "limit is a whole number between 1 and 10000"),
+            ("since=yesterday", "such as 15m"),
+            ("contianer=web", "did you mean \"container\"?"),
         ] {
-            let refusal = filter(&query(&[(name, value)]), Nanos(0)).expect_err(name);
+            let refusal = filter_of(query, Nanos(0)).expect_err(query).to_string();
             assert!(refusal.contains(expected), "{refusal}");
         }
+    }
+
+    #[test]
+    fn a_time_before_or_after_all_that_is_counted_is_no_fault() {
+        let filter = filter_of("since=0001-01-01T00:00:00Z&until=9999-01-01T00:00:00Z", Nanos(0));
+        let filter = filter.expect("a filter");
+        assert_eq!((filter.since, filter.until), (Some(Nanos(i64::MIN)), Some(Nanos(i64::MAX))));
     }
 }

@@ -2,6 +2,13 @@
 
 use std::collections::BTreeMap;
 
+/// A pattern that selectors follow, for those who write them; values may hold more than it says.
+pub(super) fn pattern() -> String {
+    let (key, values) = (r"[^\s=!(),]+", r"[^=!()]*");
+    let one = format!(r"\s*(!?{key}|{key}\s*(=|==|!=)\s*[^\s=!(),]*|{key}\s+(in|notin)\s*\({values}\))\s*");
+    format!(r"^({one}(,{one})*|\s*)$")
+}
+
 /// What labels must be like; all requirements must be met.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct LabelSelector(Vec<Requirement>);
@@ -104,6 +111,9 @@ fn requirement(part: &str) -> Result<Requirement, String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::string::string_regex;
+
     use super::*;
 
     #[test]
@@ -141,6 +151,13 @@ mod tests {
     fn what_is_no_selector_is_refused() {
         for text in ["=a", "a in b)", "a in (b", "a)(", ",", "a,,b", "a b", "!", "a within (b)", "((a))"] {
             assert!(LabelSelector::parse(text).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_follows_the_pattern_is_a_selector(text in string_regex(pattern().trim_matches(['^', '$'])).expect("a pattern")) {
+            prop_assert!(LabelSelector::parse(&text).is_ok(), "{text:?}");
         }
     }
 }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::{Path, Query as Parameters, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 
 use super::label_selector::LabelSelector;
 use super::noun::Noun;
-use super::page::List;
-use super::query::{self, Query};
+use super::page::{List, Page};
+use super::query::{Misfit, Query};
 use super::status::{self, Failure};
 use super::{Api, containers, deliveries, events, watching};
 use crate::controller::{Match, Outcome, Refused, Request, Written, figures};
@@ -24,29 +24,29 @@ pub(super) const LIST: &[&str] = &["labelSelector", "limit", "continue", "watch"
 /// Parameters of a write.
 pub(super) const WRITE: &[&str] = &["dryRun"];
 /// The longest a watch can be asked to last, in seconds.
-const LONGEST_WATCH: u32 = 86_400;
+pub(super) const LONGEST_WATCH: u32 = 86_400;
 
 /// Every object of a kind, or their changes.
 pub(super) async fn list(
     state: State<Api>,
     Path(plural): Path<String>,
-    parameters: Parameters<Query>,
+    query: Query,
 ) -> Result<Response, Failure> {
     let kind = match Noun::parse(&plural)? {
         Noun::Kind(kind) => kind,
         Noun::Containers => {
-            return containers::objects(state, parameters).await.map(IntoResponse::into_response);
+            return containers::objects(state, query).await.map(IntoResponse::into_response);
         }
-        Noun::Events => return events::objects(state, parameters).await.map(IntoResponse::into_response),
+        Noun::Events => return events::objects(state, query).await.map(IntoResponse::into_response),
         Noun::Deliveries => {
-            return deliveries::list(state, parameters).await.map(IntoResponse::into_response);
+            return deliveries::list(state, query).await.map(IntoResponse::into_response);
         }
     };
-    let (State(api), Parameters(query)) = (state, parameters);
-    query::only(&query, LIST)?;
-    let selector = selector(&query)?;
-    let timeout = query::number(&query, "timeoutSeconds", 1..=LONGEST_WATCH)?;
-    if query::flag(&query, "watch")? {
+    let State(api) = state;
+    query.only(LIST)?;
+    let (selector, page) = (selector(&query)?, Page::of(&query)?);
+    let timeout = query.number("timeoutSeconds", 1..=LONGEST_WATCH)?;
+    if query.flag("watch")? {
         let timeout = timeout.map(|seconds| Duration::from_secs(u64::from(seconds)));
         return Ok(watching::watch(api.catalogue, kind, selector, timeout, api.stop));
     }
@@ -56,30 +56,25 @@ pub(super) async fn list(
         let world = api.shared.world();
         objects.iter_mut().for_each(|object| *object = with_figures(&api, object.clone(), &world));
     }
-    let page = List::page(kind.as_str(), objects, &query, |object| object.metadata.name.as_str())?;
+    let page = List::page(kind.as_str(), objects, &page, |object| object.metadata.name.as_str());
     Ok(Json(page.at(revision)).into_response())
 }
 
 /// The parameter `labelSelector`.
-pub(super) fn selector(query: &Query) -> Result<LabelSelector, Failure> {
-    LabelSelector::parse(query.get("labelSelector").map_or("", String::as_str))
-        .map_err(|why| Failure::bad_request(format!("labelSelector: {why}")))
+pub(super) fn selector(query: &Query) -> Result<LabelSelector, Misfit> {
+    LabelSelector::parse(query.get("labelSelector").unwrap_or_default())
+        .map_err(|why| Misfit::new(format!("labelSelector: {why}")))
 }
 
 /// One object.
 pub(super) async fn get(
     state: State<Api>,
     Path((plural, name)): Path<(String, String)>,
-    Parameters(query): Parameters<Query>,
 ) -> Result<Response, Failure> {
-    let noun = Noun::parse(&plural)?;
-    if noun != Noun::Containers {
-        query::only(&query, &[])?;
-    }
-    match noun {
+    match Noun::parse(&plural)? {
         Noun::Kind(kind) => found(&state.0, kind, &name),
         Noun::Containers => {
-            let container = containers::object(state, Path(name), Parameters(query)).await;
+            let container = containers::object(state, Path(name), Query::default()).await;
             container.map(IntoResponse::into_response)
         }
         Noun::Deliveries => deliveries::get(state, Path(name)).await.map(IntoResponse::into_response),
@@ -91,9 +86,7 @@ pub(super) async fn get(
 pub(super) async fn status(
     State(api): State<Api>,
     Path((plural, name)): Path<(String, String)>,
-    Parameters(query): Parameters<Query>,
 ) -> Result<Response, Failure> {
-    query::only(&query, &[])?;
     match Noun::parse(&plural)? {
         Noun::Kind(kind) => found(&api, kind, &name),
         Noun::Containers | Noun::Events | Noun::Deliveries => {
@@ -183,7 +176,7 @@ fn answer(code: StatusCode, object: &Object, warning: Option<&str>) -> Response 
 pub(super) async fn put(
     State(api): State<Api>,
     Path((plural, name)): Path<(String, String)>,
-    Parameters(query): Parameters<Query>,
+    query: Query,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Failure> {
@@ -195,7 +188,7 @@ pub(super) async fn put(
 pub(super) async fn patch(
     State(api): State<Api>,
     Path((plural, name)): Path<(String, String)>,
-    Parameters(query): Parameters<Query>,
+    query: Query,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Failure> {
@@ -207,7 +200,7 @@ pub(super) async fn patch(
 pub(super) async fn delete(
     State(api): State<Api>,
     Path((plural, name)): Path<(String, String)>,
-    Parameters(query): Parameters<Query>,
+    query: Query,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     write(&api, &plural, name, &query, &headers, Request::Delete).await
@@ -224,11 +217,11 @@ async fn write(
     let Noun::Kind(kind) = Noun::parse(plural)? else {
         return Err(Failure::new(StatusCode::METHOD_NOT_ALLOWED, "these can only be read"));
     };
-    query::only(query, WRITE)?;
-    let dry_run = query::dry_run(query)?;
+    query.only(WRITE)?;
+    let dry_run = query.dry_run()?;
     let key = ObjectKey { kind, name };
     let commit = Arc::new(api.shared.committer.clone());
-    let wanted = conditions(headers);
+    let wanted = conditions(headers)?;
     let written = api.catalogue.write(commit, key.clone(), request, wanted, dry_run).await;
     let Written { object, outcome, warning } =
         written.map_err(|refused| Failure::refused(&key, &refused, &hint(api, &key, &refused)))?;
@@ -245,18 +238,27 @@ async fn write(
 }
 
 /// `If-Match` and `If-None-Match` (RFC 9110).
-fn conditions(headers: &HeaderMap) -> Match {
-    let text = |name| headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or("?"));
-    let versions = text(header::IF_MATCH).map(|tags| {
-        let plain = |tag: &str| tag.trim().trim_start_matches("W/").trim_matches('"').to_owned();
-        if tags.trim() == "*" { Vec::new() } else { tags.split(',').map(plain).collect() }
-    });
-    Match { versions, absent: text(header::IF_NONE_MATCH).is_some_and(|tag| tag.trim() == "*") }
+fn conditions(headers: &HeaderMap) -> Result<Match, Failure> {
+    // A list may stand in several headers.
+    let tags = |name| -> Vec<&str> {
+        let values = headers.get_all(name).iter().map(|value| value.to_str().unwrap_or("?"));
+        values.flat_map(|value| value.split(',')).map(str::trim).collect()
+    };
+    let (some, none) = (tags(header::IF_MATCH), tags(header::IF_NONE_MATCH));
+    if none.iter().any(|tag| *tag != "*") {
+        return Err(Failure::bad_request("If-None-Match is *, or left out; a version is named by If-Match"));
+    }
+    let plain = |tag: &&str| tag.trim_start_matches("W/").trim_matches('"').to_owned();
+    let versions = if some.contains(&"*") { Vec::new() } else { some.iter().map(plain).collect() };
+    Ok(Match {
+        versions: headers.contains_key(header::IF_MATCH).then_some(versions),
+        absent: !none.is_empty(),
+    })
 }
 
 /// The body as JSON. `curl -d` says it sends a form: only types that mean something else are refused.
 fn document(headers: &HeaderMap, body: &[u8], also: &[&str]) -> Result<serde_json::Value, Failure> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = headers.get(header::CONTENT_TYPE).map_or("", |kind| kind.to_str().unwrap_or("?"));
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let known = ["", "application/json", "application/x-www-form-urlencoded", "text/plain"];
     if !known.contains(&kind.as_str()) && !also.contains(&kind.as_str()) {

@@ -9,8 +9,10 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use super::route::{Content, ROUTES, Route};
+use super::watching::MEDIA as WATCH;
 use crate::resource::{KindId, schema};
 
+mod answer;
 mod parameter;
 
 /// The document's text, made once.
@@ -22,7 +24,8 @@ pub(super) async fn document() -> Response {
 
 /// The document.
 pub(super) fn openapi() -> Value {
-    let mut generator = SchemaSettings::draft2020_12().into_generator();
+    // What is sent: fields that may be left out of an answer are not required.
+    let mut generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
     let mut paths: Map<String, Value> = Map::new();
     let mut tags: Vec<Value> = Vec::new();
     for route in ROUTES {
@@ -42,12 +45,11 @@ pub(super) fn openapi() -> Value {
     }
     let status = generator.subschema_for::<super::status::Status>().to_value();
     let mut schemas = generator.take_definitions(true);
-    schemas.insert("Refusal".to_owned(), refusal());
+    schemas.insert("Refusal".to_owned(), answer::refusal());
     for kind in KindId::ALL {
         tags.push(json!({"name": kind.as_str(), "description": kind.doc()}));
         add_kind(*kind, &mut schemas);
     }
-    let error = |schema: &Value| json!({"description": "Why not", "content": {"application/json": {"schema": schema}}});
     let mut document = json!({
         "openapi": "3.1.0",
         "info": {
@@ -62,7 +64,7 @@ pub(super) fn openapi() -> Value {
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "responses": {"Status": error(&status), "Refusal": error(&json!({"$ref": "#/$defs/Refusal"}))},
+            "responses": answer::components(&status),
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "`portreeve token create`; role view reads, role edit changes too."},
                 "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -71,15 +73,6 @@ pub(super) fn openapi() -> Value {
     });
     repoint(&mut document);
     document
-}
-
-fn refusal() -> Value {
-    let text = json!({"type": "string"});
-    json!({
-        "description": "A refusal in the shape of the reference systems.",
-        "type": "object",
-        "properties": {"status": text, "reason": text, "error": text},
-    })
 }
 
 /// The schema of a kind's objects and lists; parts that it shares with others are the same everywhere.
@@ -111,14 +104,13 @@ fn add_kind(kind: KindId, schemas: &mut Map<String, Value>) {
 
 fn operation(route: &Route, path: &str, kind: Option<KindId>, generator: &mut SchemaGenerator) -> Value {
     let name = kind.map_or("", KindId::as_str);
-    let below_apis = path.starts_with("/apis");
     let mut operation = Map::new();
     operation.insert("operationId".to_owned(), json!(id(route.verb.as_str(), path)));
     operation.insert("summary".to_owned(), json!(route.summary.replace("{kind}", name)));
     if let Some(kind) = kind {
         operation.insert("tags".to_owned(), json!([kind.as_str()]));
     }
-    let parameters = parameter::parameters(route, path);
+    let parameters = parameter::parameters(route, path, kind);
     if !parameters.is_empty() {
         operation.insert("parameters".to_owned(), json!(parameters));
     }
@@ -129,14 +121,7 @@ fn operation(route: &Route, path: &str, kind: Option<KindId>, generator: &mut Sc
     if let Some(content) = content(route.answer, kind, generator) {
         answer["content"] = content;
     }
-    let refused = if below_apis { "Status" } else { "Refusal" };
-    let mut responses =
-        json!({"200": answer, "default": {"$ref": format!("#/components/responses/{refused}")}});
-    if matches!(route.body, Content::Object) {
-        responses["201"] = responses["200"].clone();
-        responses["201"]["description"] = json!("Created");
-    }
-    operation.insert("responses".to_owned(), responses);
+    operation.insert("responses".to_owned(), answer::responses(route, path, answer));
     Value::Object(operation)
 }
 
@@ -154,7 +139,10 @@ fn content(content: Content, kind: Option<KindId>, generator: &mut SchemaGenerat
         Content::Text(media) => Some(json!({media: {"schema": {"type": "string"}}})),
         Content::Json(schema) => Some(json(schema(generator))),
         Content::Object => Some(json(json!({"$ref": format!("#/$defs/{kind}")}))),
-        Content::Objects => Some(json(json!({"$ref": format!("#/$defs/{kind}List")}))),
+        Content::Objects => Some(json!({
+            "application/json": {"schema": {"$ref": format!("#/$defs/{kind}List")}},
+            WATCH: {"schema": {"type": "string", "description": "With `watch`: one `{\"type\", \"object\"}` a line."}},
+        })),
         Content::Patch => Some(json!({
             "application/merge-patch+json": {"schema": {"type": "object"}},
             "application/json": {"schema": {"type": "object"}},

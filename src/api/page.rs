@@ -3,12 +3,11 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::query::{self, Query};
-use super::status::Failure;
+use super::query::{Misfit, Query};
 use crate::resource::API_VERSION;
 
 /// The largest page that can be asked for.
-const MOST: u32 = 100_000;
+pub(super) const MOST: u32 = 100_000;
 
 /// A list in Kubernetes' shape.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -53,6 +52,25 @@ pub(crate) struct Item<T> {
     pub(super) item: T,
 }
 
+/// Which part of a list is asked for. It starts after the name at which the part before ended, so that what comes and
+/// goes meanwhile shifts nothing.
+#[derive(Debug)]
+pub(super) struct Page {
+    limit: Option<usize>,
+    /// Nothing comes before the first.
+    after: Vec<u8>,
+}
+
+impl Page {
+    /// What `limit` and `continue` ask for.
+    pub(super) fn of(query: &Query) -> Result<Self, Misfit> {
+        let limit = query.number("limit", 0..=MOST)?.filter(|limit| *limit > 0);
+        let after = hex::decode(query.get("continue").unwrap_or_default())
+            .map_err(|_| Misfit::new("continue is not a token that a list gave out; start without it"))?;
+        Ok(Self { limit: limit.and_then(|limit| usize::try_from(limit).ok()), after })
+    }
+}
+
 impl<T> List<T> {
     /// All of it.
     pub(super) fn whole(kind: &str, items: Vec<T>) -> Self {
@@ -70,31 +88,16 @@ impl<T> List<T> {
         self
     }
 
-    /// The page that `limit` and `continue` ask for; `items` come in the order of `name`.
-    ///
-    /// A page starts after the name at which the one before ended, so that what comes and goes meanwhile shifts nothing.
-    pub(super) fn page(
-        kind: &str,
-        mut items: Vec<T>,
-        query: &Query,
-        name: impl Fn(&T) -> &str,
-    ) -> Result<Self, Failure> {
-        let limit = query::number(query, "limit", 0..=MOST)?.filter(|limit| *limit > 0);
-        if let Some(token) = query.get("continue").filter(|token| !token.is_empty()) {
-            let after = hex::decode(token).ok().and_then(|name| String::from_utf8(name).ok());
-            let after = after.ok_or_else(|| {
-                Failure::bad_request("continue is not a token that a list gave out; start without it")
-            })?;
-            items.retain(|item| name(item) > after.as_str());
-        }
+    /// The page asked for; `items` come in the order of `name`.
+    pub(super) fn page(kind: &str, mut items: Vec<T>, page: &Page, name: impl Fn(&T) -> &str) -> Self {
+        let Page { limit, after } = page;
+        items.retain(|item| name(item).as_bytes() > after.as_slice());
         let mut metadata = ListMeta::default();
-        if let Some(limit) = limit.and_then(|limit| usize::try_from(limit).ok())
-            && items.len() > limit
-        {
+        if let Some(limit) = limit.filter(|limit| items.len() > *limit) {
             metadata.remaining_item_count = Some(items.len() - limit);
             items.truncate(limit);
             metadata.token = items.last().map(|last| hex::encode(name(last)));
         }
-        Ok(Self { metadata, ..Self::whole(kind, items) })
+        Self { metadata, ..Self::whole(kind, items) }
     }
 }

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Query as Parameters, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Json;
 
 use super::Api;
-use super::query::{self, Query};
 use super::status::{self, Failure, Status};
 use crate::manifest::nearest;
 use crate::observed::Container;
@@ -19,9 +18,7 @@ const SHORTEST: usize = 6;
 pub(super) async fn release(
     State(api): State<Api>,
     Path(name): Path<String>,
-    Parameters(query): Parameters<Query>,
 ) -> Result<Json<Status>, Failure> {
-    query::only(&query, &[])?;
     let container = find(&api, &name)?;
     let logical_id = container.logical_id();
     let about = |failure: Failure| failure.about("Container", &container.name);

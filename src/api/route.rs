@@ -64,6 +64,13 @@ pub(super) struct Route {
     pub(super) handler: fn() -> MethodRouter<Api>,
 }
 
+impl Route {
+    /// Whether parameters are refused. Pages and probes let them pass: load balancers and scrapers add their own.
+    pub(super) const fn takes_none(&self) -> bool {
+        self.parameters.is_empty() && !matches!(self.answer, Content::Text(_))
+    }
+}
+
 fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
     generator.subschema_for::<T>().to_value()
 }

@@ -16,6 +16,8 @@ use super::label_selector::LabelSelector;
 use crate::controller::{Catalogue, Change};
 use crate::resource::{API_VERSION, KindId, Object};
 
+/// Documents, one a line.
+pub(super) const MEDIA: &str = "application/x-ndjson";
 /// Between two bookmarks when nothing changes: both ends learn that the other is there.
 const BOOKMARK: Duration = Duration::from_secs(30);
 
@@ -60,7 +62,7 @@ pub(super) fn watch(
         let line = watch.next().await?;
         Some((Ok::<_, std::convert::Infallible>(line), watch))
     });
-    ([(header::CONTENT_TYPE, "application/json;stream=watch")], Body::from_stream(lines)).into_response()
+    ([(header::CONTENT_TYPE, MEDIA)], Body::from_stream(lines)).into_response()
 }
 
 impl Watch {

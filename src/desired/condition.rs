@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::cycle::{self, Cycles};
-use super::reference::Names;
+use super::reference::{self, Names};
 use super::suspended;
 use crate::manifest::LoadedSet;
 use crate::resource::check::Findings;
@@ -79,7 +79,11 @@ pub(super) fn of_one(
         let target = ObjectKey { kind: reference.kind, name: reference.name.clone() };
         target != key && !known.contains_key(&target)
     });
-    let missing = missing.map(|reference| Names::of_keys(known.keys()).message(reference));
+    let missing = missing.map(|reference| {
+        let first = ObjectKey { kind: reference.kind, name: String::new() };
+        let names = known.range(first..).take_while(|(key, _)| key.kind == reference.kind);
+        reference::missing(reference, names.map(|(key, _)| key.name.as_str()))
+    });
     let accepted = Condition::new(ACCEPTED, true, "Valid", &odd(&findings).collect::<Vec<_>>().join("; "));
     let resolved = match &missing {
         Some(message) => Some(Condition::new(RESOLVED, false, "NotFound", message)),
@@ -102,7 +106,7 @@ fn ready(kind: KindId) -> Option<Condition> {
     })
 }
 
-fn resolved(findings: &Findings, names: &Names) -> Option<Condition> {
+fn resolved(findings: &Findings, names: &Names<'_>) -> Option<Condition> {
     if findings.references.is_empty() {
         return None;
     }

@@ -5,41 +5,41 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::cycle::{self, Cycles};
 use crate::manifest::{LoadedSet, Problem};
 use crate::resource::check::Reference;
-use crate::resource::{KindId, Object, ObjectKey};
+use crate::resource::{KindId, Object};
 
 /// The names in force, by kind.
-pub(super) struct Names(BTreeMap<KindId, BTreeSet<String>>);
+pub(super) struct Names<'o>(BTreeMap<KindId, BTreeSet<&'o str>>);
 
-impl Names {
-    pub(super) fn of(objects: &[Object]) -> Self {
-        Self::of_keys(&objects.iter().map(Object::key).collect::<Vec<_>>())
-    }
-
-    pub(super) fn of_keys<'k>(keys: impl IntoIterator<Item = &'k ObjectKey>) -> Self {
-        let mut names: BTreeMap<KindId, BTreeSet<String>> = BTreeMap::new();
-        for key in keys {
-            names.entry(key.kind).or_default().insert(key.name.clone());
+impl<'o> Names<'o> {
+    pub(super) fn of(objects: &'o [Object]) -> Self {
+        let mut names: BTreeMap<KindId, BTreeSet<&str>> = BTreeMap::new();
+        for object in objects {
+            names.entry(object.spec.kind()).or_default().insert(&object.metadata.name);
         }
         Self(names)
     }
 
     /// Whether what is meant is there.
     pub(super) fn know(&self, reference: &Reference) -> bool {
-        self.0.get(&reference.kind).is_some_and(|names| names.contains(&reference.name))
+        self.0.get(&reference.kind).is_some_and(|names| names.contains(reference.name.as_str()))
     }
 
     /// That it is not, and what may have been meant.
     pub(super) fn message(&self, reference: &Reference) -> String {
-        let Reference { path, kind, name } = reference;
-        let names = self.0.get(kind).into_iter().flatten().map(String::as_str);
-        let hint = crate::manifest::nearest(name, names)
-            .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-        format!("{path}: there is no {kind} named `{}`{hint}", name.escape_debug())
+        missing(reference, self.0.get(&reference.kind).into_iter().flatten().copied())
     }
 }
 
+/// That what is meant is not there, and which of `names`, those of its kind, may have been meant.
+pub(super) fn missing<'n>(reference: &Reference, names: impl IntoIterator<Item = &'n str>) -> String {
+    let Reference { path, kind, name } = reference;
+    let hint = crate::manifest::nearest(name, names)
+        .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+    format!("{path}: there is no {kind} named `{}`{hint}", name.escape_debug())
+}
+
 /// A problem for each reference in the directory to an object that is not in force.
-pub(super) fn dangling(set: &LoadedSet, names: &Names) -> Vec<Problem> {
+pub(super) fn dangling(set: &LoadedSet, names: &Names<'_>) -> Vec<Problem> {
     let references = set.objects.iter().flat_map(|loaded| &loaded.references);
     references
         .filter(|(reference, _)| !names.know(reference))

@@ -17,7 +17,7 @@ pub struct Place {
 }
 
 /// The line of a place, cut to what can be shown and free of secrets.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Excerpt {
     pub(super) text: String,
     /// Bytes of `text` that are meant.
@@ -26,7 +26,7 @@ pub(super) struct Excerpt {
 }
 
 /// How much a problem matters.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Weight {
     /// What was declared is not taken.
     #[default]
@@ -36,7 +36,7 @@ pub enum Weight {
 }
 
 /// Something wrong with what was declared.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Problem {
     /// Path of the file, as it was named or found.
     pub file: String,

@@ -29,14 +29,11 @@ pub trait Kind {
     const SHORT: &'static [&'static str];
     /// One sentence on what it is for.
     const DOC: &'static str;
+    /// The name of the only object of this kind, where there can be but one.
+    const ONLY: Option<&'static str> = None;
 
     /// Says what is wrong with the spec beyond types, and which objects it names.
     fn validate(&self, check: &mut Check);
-
-    /// Why an object of this kind cannot have this name, if it cannot.
-    fn name_fault(_name: &str) -> Option<String> {
-        None
-    }
 }
 
 macro_rules! kinds {
@@ -77,9 +74,9 @@ macro_rules! kinds {
                 match self { $(Self::$name => <$spec as Kind>::DOC,)+ }
             }
 
-            /// Why an object of this kind cannot have this name, if it cannot.
-            pub fn name_fault(self, name: &str) -> Option<String> {
-                match self { $(Self::$name => <$spec as Kind>::name_fault(name),)+ }
+            /// The name of the only object of this kind, where there can be but one.
+            pub const fn only(self) -> Option<&'static str> {
+                match self { $(Self::$name => <$spec as Kind>::ONLY,)+ }
             }
 
             /// The schema of the kind's spec, its parts among the generator's definitions.

@@ -80,8 +80,10 @@ impl Object {
         let mut check = Check::new();
         check.field("metadata", |check| {
             self.metadata.validate(check);
-            if let Some(fault) = self.spec.kind().name_fault(&self.metadata.name) {
-                check.field("name", |check| check.refuse(fault));
+            let kind = self.spec.kind();
+            if let Some(only) = kind.only().filter(|only| *only != self.metadata.name) {
+                let why = format!("there is one {kind} object, named `{only}`");
+                check.field("name", |check| check.refuse(why));
             }
             if self.spec.kind() == KindId::Settings && self.metadata.is_suspended() {
                 let fault = "Settings are in force or not there; `observe: true` has everything decided and nothing done";

@@ -12,7 +12,10 @@ use super::{API_VERSION, KindId, Metadata};
 /// that does not exist, no schema can say.
 pub fn schema(kind: KindId) -> Value {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
-    let metadata = generator.subschema_for::<Metadata>();
+    let mut metadata = generator.subschema_for::<Metadata>();
+    if let Some(only) = kind.only() {
+        metadata.insert("properties".to_owned(), json!({"name": {"const": only}}));
+    }
     let spec = kind.spec_schema(&mut generator);
     let definitions = generator.take_definitions(true);
     json!({

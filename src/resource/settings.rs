@@ -72,6 +72,7 @@ impl Kind for SettingsSpec {
     const PLURAL: &'static str = "settings";
     const SHORT: &'static [&'static str] = &["set"];
     const DOC: &'static str = "Intervals, retentions and thresholds that can change while Portreeve runs.";
+    const ONLY: Option<&'static str> = Some(NAME);
 
     fn validate(&self, check: &mut Check) {
         check.positive("resync", self.resync);
@@ -84,9 +85,5 @@ impl Kind for SettingsSpec {
         check.within("retryAttempts", self.retry_attempts, 0..=100);
         check.within("criticalCpu", self.critical_cpu, 1..=100);
         check.within("criticalMemory", self.critical_memory, 1..=100);
-    }
-
-    fn name_fault(name: &str) -> Option<String> {
-        (name != NAME).then(|| format!("there is one Settings object, named `{NAME}`"))
     }
 }

@@ -6,6 +6,7 @@ mod lists;
 mod refusals;
 mod tokens;
 mod watches;
+mod wire;
 mod writes;
 
 use std::path::Path;

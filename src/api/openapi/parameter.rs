@@ -2,72 +2,103 @@
 
 use serde_json::{Value, json};
 
-use crate::api::objects;
 use crate::api::route::{Route, Verb};
+use crate::api::{events, label_selector, objects, page};
+use crate::resource::KindId;
 
-/// Every parameter of `route`: of its path, of its query, of its headers.
-pub(super) fn parameters(route: &Route, path: &str) -> Vec<Value> {
+/// Every parameter of `route` at `path`: of its path, of its query, of its headers.
+pub(super) fn parameters(route: &Route, path: &str, kind: Option<KindId>) -> Vec<Value> {
     let mut parameters = Vec::new();
     if path.contains("{name}") {
         parameters.push(json!({
             "name": "name", "in": "path", "required": true,
             "description": "Name of the object; of a container its name or id.",
-            "schema": {"type": "string"},
+            "schema": name(kind),
         }));
     }
     for name in route.parameters {
-        let (description, schema) = meaning(name);
+        let (description, schema) = meaning(name, route.parameters.contains(&"continue"));
         let required = *name == "target" && route.verb == Verb::Post;
         parameters.push(json!({
             "name": name, "in": "query", "required": required, "description": description, "schema": schema,
         }));
     }
     if route.parameters == objects::WRITE {
-        for (name, description) in [
+        for (name, description, schema) in [
             (
                 "If-Match",
                 "Write only if the object is at this version (its `ETag`), or with `*` if it exists.",
+                json!({"type": "string"}),
             ),
-            ("If-None-Match", "With `*`: write only if there is no such object."),
+            (
+                "If-None-Match",
+                "Write only if there is no such object.",
+                json!({"type": "string", "enum": ["*"]}),
+            ),
         ] {
             parameters.push(json!({
-                "name": name, "in": "header", "required": false, "description": description,
-                "schema": {"type": "string"},
+                "name": name, "in": "header", "required": false, "description": description, "schema": schema,
             }));
         }
     }
     parameters
 }
 
-fn meaning(name: &str) -> (&'static str, Value) {
+/// Names of declared objects are what their schema says; containers and deliveries are named by others.
+fn name(kind: Option<KindId>) -> Value {
+    match kind.map(KindId::only) {
+        Some(Some(only)) => json!({"type": "string", "enum": [only]}),
+        Some(None) => json!({
+            "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]*$", "minLength": 1, "maxLength": 253,
+        }),
+        None => json!({"type": "string", "minLength": 1}),
+    }
+}
+
+/// What a parameter is for, and what it may be; `paged` lists have a `limit` of their own.
+fn meaning(name: &str, paged: bool) -> (&'static str, Value) {
     let text = || json!({"type": "string"});
+    let number = |least: u32, most: u32| json!({"type": "integer", "minimum": least, "maximum": most});
     match name {
-        "labelSelector" => ("Requirements on labels: `a=b,c!=d,e,!f,g in (h,i),j notin (k)`.", text()),
+        "labelSelector" => (
+            "Requirements on labels: `a=b,c!=d,e,!f,g in (h,i),j notin (k)`.",
+            json!({"type": "string", "pattern": label_selector::pattern()}),
+        ),
         "usage" => (
             "Also what the containers that run use now; measured for this answer.",
             json!({"type": "boolean"}),
         ),
-        "limit" => ("At most so many.", json!({"type": "integer", "minimum": 0})),
-        "continue" => ("The token of the page before.", text()),
+        "limit" if paged => ("At most so many; 0: all.", number(0, page::MOST)),
+        "limit" => ("At most so many.", number(1, events::MOST)),
+        "continue" => {
+            ("The token of the page before.", json!({"type": "string", "pattern": "^([0-9a-f]{2})*$"}))
+        }
         "watch" => (
             "The current objects and then every change, one JSON document a line: `{\"type\": \"ADDED\", \"object\": …}`.",
             json!({"type": "boolean"}),
         ),
-        "timeoutSeconds" => (
-            "How long a watch lasts; left out: until the server stops.",
-            json!({"type": "integer", "minimum": 1}),
-        ),
+        "timeoutSeconds" => {
+            ("How long a watch lasts; left out: until the server stops.", number(1, objects::LONGEST_WATCH))
+        }
         "dryRun" => ("`All`: check everything, write nothing.", json!({"type": "string", "enum": ["All"]})),
         "type" => ("Only events of this type.", text()),
         "container" => ("Only of the container with this name, id or beginning of an id.", text()),
-        "since" => ("Not before this time, or this long ago: `2025-08-19T07:17:22Z` or `15m`.", text()),
-        "until" => ("Before this time, or this long ago.", text()),
+        "since" => ("Not before this time, or this long ago: `2025-08-19T07:17:22Z` or `15m`.", moment()),
+        "until" => ("Before this time, or this long ago.", moment()),
         "target" => ("Only for this BillingService or DiscoveryRegistry.", text()),
         "state" => {
             ("Only in this state.", json!({"type": "string", "enum": ["pending", "parked", "delivered"]}))
         }
         _ => ("", text()),
     }
+}
+
+fn moment() -> Value {
+    let duration = "^(0|([0-9]{1,3}d)?([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,5}s)?([0-9]{1,5}ms)?)$";
+    json!({
+        "type": "string",
+        "anyOf": [{"format": "date-time"}, {"pattern": duration, "minLength": 1}],
+    })
 }
 
 #[cfg(test)]
@@ -78,7 +109,7 @@ mod tests {
     #[test]
     fn every_parameter_is_explained() {
         for name in ROUTES.iter().flat_map(|route| route.parameters) {
-            assert!(!meaning(name).0.is_empty(), "{name}");
+            assert!(!meaning(name, false).0.is_empty(), "{name}");
         }
     }
 }

@@ -52,18 +52,24 @@ impl Catalogue {
             Some(known) if same => known.clone(),
             known => Identity::next(known, object, inner.revision + 1, now),
         };
-        let mut next = object.clone();
         let last = before.as_ref().map_or(&[][..], |before| &before.status.conditions);
         let left = inner.declared.get(&key).filter(|_| *object.origin() == Origin::Api);
         let left = left.and_then(|declared| declared.copied.as_deref());
-        next.status.conditions.extend(left.map(hold::condition));
-        let wanted = inner.with_said(&key, &next.status.conditions);
-        let (conditions, said) = conditions(last, &wanted, identity.generation, now);
-        next.status.conditions = conditions;
-        next.status.figures = inner.said.get(&key).map(|said| said.figures.clone()).unwrap_or_default();
+        let seen = inner.said.get(&key);
+        // Most objects are as they were: nothing is copied to find that out.
+        let (conditions, said) = if left.is_none() && seen.is_none() {
+            conditions(last, &object.status.conditions, identity.generation, now)
+        } else {
+            let mut wanted = object.status.conditions.clone();
+            wanted.extend(left.map(hold::condition));
+            conditions(last, &inner.with_said(&key, &wanted), identity.generation, now)
+        };
         if same && !said {
             return;
         }
+        let mut next = object.clone();
+        next.status.conditions = conditions;
+        next.status.figures = seen.map(|said| said.figures.clone()).unwrap_or_default();
         // An identity that reads differently has changed hands; after a restart it is all that is known of before.
         let changed = known.is_some_and(|known| *known != identity);
         if let Some(file) = left.filter(|_| changed) {

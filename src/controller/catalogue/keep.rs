@@ -51,7 +51,9 @@ impl Catalogue {
                     },
                 };
                 let objects = keys.iter().map(change).collect();
-                inner.unsaved.retain(|key| !keys.contains(key));
+                for key in &keys {
+                    inner.unsaved.remove(key);
+                }
                 objects
             };
             let changes = ChangeSet { objects, at: crate::clock::now(), ..ChangeSet::default() };

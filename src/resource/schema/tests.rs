@@ -91,6 +91,7 @@ fn what_is_good_is_taken_by_schema_and_reader_alike() {
 fn what_is_wrong_is_taken_by_neither() {
     for wrong in [
         document("Settings", "-", json!({})),
+        document("Settings", "other", json!({})),
         document("Settings", "portreeve", json!({"resinc": "5m"})),
         document("Settings", "portreeve", json!({"resync": 5})),
         document("Settings", "portreeve", json!({"resync": "5"})),

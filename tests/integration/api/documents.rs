@@ -1,5 +1,9 @@
 //! The OpenAPI document and its page.
 
+use portreeve::api::Access;
+use portreeve::config::tokens::{self, Role};
+use secrecy::ExposeSecret;
+
 use super::{Server, registry, temporary};
 
 async fn document(server: &Server) -> serde_json::Value {
@@ -22,6 +26,32 @@ async fn every_route_of_the_document_answers_as_it_says() {
             let message = answer.body["message"].as_str().unwrap_or_default();
             assert!(!message.contains("no such route"), "{verb} {path}");
             assert!(operation["responses"]["200"].is_object());
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_route_but_the_probes_asks_for_a_token_and_every_change_for_an_editors() {
+    let directory = temporary();
+    let path = tokens::path(directory.path());
+    let access = Access::default().with_tokens(path.clone());
+    let server = Server::with(directory.path(), access, Vec::new()).await;
+    let document = document(&server).await;
+    let (_, view) = tokens::create(&path, Role::View, None).expect("a token");
+    let bearer = format!("Bearer {}", view.expose_secret());
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        for (verb, operation) in item.as_object().expect("operations") {
+            let asked = path.replace("{name}", "main");
+            let ask = async |headers: &[(&str, &str)]| {
+                let answer = server.send(&verb.to_uppercase(), &asked, headers, b"{}".to_vec()).await;
+                let code = answer.code.as_u16();
+                assert!(operation["responses"][code.to_string()].is_object(), "{verb} {path}: {code}");
+                code
+            };
+            let (stranger, viewer) = (ask(&[]).await, ask(&[("authorization", &bearer)]).await);
+            let open = path == "/livez" || path == "/readyz";
+            assert_eq!(stranger == 401, !open, "{verb} {path}: {stranger}");
+            assert_eq!(viewer == 403, verb != "get", "{verb} {path}: {viewer}");
         }
     }
 }

@@ -107,6 +107,92 @@ async fn a_body_beyond_the_limit_is_refused() {
 }
 
 #[tokio::test]
+async fn a_body_of_another_type_is_refused_with_the_types_that_are_not() {
+    let directory = temporary();
+    let server = Server::new(directory.path()).await;
+    let path = format!("{V1}/reg/main");
+    let body = || registry("main", "http://a").to_string().into_bytes();
+    for (method, kind, code) in [
+        ("PUT", "application/json", 201),
+        ("PUT", "application/json; charset=utf-8", 200),
+        ("PUT", "APPLICATION/JSON", 200),
+        ("PUT", "text/plain", 200),
+        ("PUT", "application/x-www-form-urlencoded", 200),
+        ("PATCH", "application/merge-patch+json", 200),
+        ("PATCH", "application/json", 200),
+        ("PUT", "application/merge-patch+json", 415),
+        ("PUT", "application/yaml", 415),
+        ("PUT", "multipart/form-data; boundary=x", 415),
+        ("PUT", "application/jsonp", 415),
+        ("PUT", "caf\u{e9}", 415),
+        ("PATCH", "application/json-patch+json", 415),
+        ("PATCH", "application/strategic-merge-patch+json", 415),
+    ] {
+        let answer = server.send(method, &path, &[("content-type", kind)], body()).await;
+        assert_eq!(answer.code.as_u16(), code, "{method} {kind}: {}", answer.body);
+        if code == 415 {
+            let also = if method == "PATCH" { "application/merge-patch+json or " } else { "" };
+            let says = format!("is not understood here; send {also}application/json");
+            answer.is_refused(415, "UnsupportedMediaType", &says);
+        }
+    }
+    let twice = [("content-type", "application/json"), ("content-type", "application/yaml")];
+    let answer = server.send("PUT", &path, &twice, body()).await;
+    answer.is_refused(400, "BadRequest", "the header content-type is sent more than once");
+}
+
+#[tokio::test]
+async fn a_parameter_that_is_not_known_or_given_twice_is_refused_on_every_route() {
+    let directory = temporary();
+    let server = Server::new(directory.path()).await;
+    let document = server.send("GET", "/openapi.json", &[], Vec::new()).await.body;
+    let mut refused = 0;
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        for (verb, operation) in item.as_object().expect("operations") {
+            let is_json = operation["responses"]["200"]["content"]["application/json"].is_object();
+            let path = path.replace("{name}", "main");
+            for (query, says) in
+                [("nonsense=1", "\"nonsense\" is no parameter"), ("a=1&a=2", "\"a\" is given twice")]
+            {
+                let asked = format!("{path}?{query}");
+                let answer = server.send(&verb.to_uppercase(), &asked, &[], b"{}".to_vec()).await;
+                if !is_json {
+                    // Probes and scrapers add their own.
+                    assert_ne!(answer.code, 400, "{asked}");
+                    continue;
+                }
+                assert_eq!(answer.code, 400, "{verb} {asked}: {}", answer.body);
+                let why = answer.body["message"].as_str().or(answer.body["reason"].as_str());
+                assert!(why.expect("a reason").contains(says), "{verb} {asked}: {}", answer.body);
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 150, "{refused}");
+    // By the short names too.
+    server.get("c/main?x=1").await.is_refused(400, "BadRequest", "this route takes none");
+    server.get("dlv?limit=1&limit=2").await.is_refused(400, "BadRequest", "\"limit\" is given twice");
+    server.get("reg?watch=true&limit=x").await.is_refused(400, "BadRequest", "limit is a whole number");
+    server.get("reg?watch=maybe").await.is_refused(400, "BadRequest", "watch is either true or false");
+}
+
+#[tokio::test]
+async fn a_condition_that_is_not_understood_is_refused() {
+    let directory = temporary();
+    let server = Server::new(directory.path()).await;
+    let path = format!("{V1}/reg/main");
+    let body = || registry("main", "http://a").to_string().into_bytes();
+    let answer = server.send("PUT", &path, &[("if-none-match", "\"5\"")], body()).await;
+    answer.is_refused(400, "BadRequest", "If-None-Match is *, or left out");
+    let written = server.send("PUT", &path, &[("if-none-match", "*")], body()).await;
+    assert_eq!(written.code, 201);
+    // A list in several headers is one list.
+    let tag = format!("\"{}\"", written.version());
+    let answer = server.send("DELETE", &path, &[("if-match", "\"1\""), ("if-match", &tag)], Vec::new()).await;
+    assert_eq!(answer.code, 200, "{}", answer.body);
+}
+
+#[tokio::test]
 async fn no_input_is_a_failure_of_the_server() {
     let directory = temporary();
     let server = Server::new(directory.path()).await;

@@ -13,7 +13,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-pub(crate) struct FakeEngine {
+pub struct FakeEngine {
     shared: Arc<Shared>,
     path: PathBuf,
     streams: mpsc::UnboundedReceiver<UnixStream>,
@@ -28,7 +28,7 @@ struct Shared {
 
 /// What an inspect shows; times in nanoseconds, 0 for never.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Container {
+pub struct Container {
     pub name: String,
     pub created: i64,
     pub started: i64,
@@ -37,7 +37,7 @@ pub(crate) struct Container {
 }
 
 impl FakeEngine {
-    pub(crate) fn start() -> Self {
+    pub fn start() -> Self {
         let dir = TempDir::with_prefix("pt").unwrap();
         let path = dir.path().join("e.sock");
         let listener = UnixListener::bind(&path).unwrap();
@@ -54,17 +54,17 @@ impl FakeEngine {
         Self { shared, path, streams, accepting, _dir: dir }
     }
 
-    pub(crate) fn endpoint(&self) -> String {
+    pub fn endpoint(&self) -> String {
         format!("unix://{}", self.path.display())
     }
 
     /// The next subscription to the events.
-    pub(crate) async fn subscribed(&mut self) -> Feed {
+    pub async fn subscribed(&mut self) -> Feed {
         Feed { stream: self.streams.recv().await.expect("the engine serves"), bytes: 0 }
     }
 
     /// From now on inspects and lists show this; `None`: it does not exist.
-    pub(crate) fn show(&self, id: &str, container: Option<Container>) {
+    pub fn show(&self, id: &str, container: Option<Container>) {
         let mut containers = self.shared.containers.lock().unwrap();
         match container {
             Some(container) => drop(containers.insert(id.to_owned(), container)),
@@ -80,20 +80,20 @@ impl Drop for FakeEngine {
 }
 
 /// One subscriber's end.
-pub(crate) struct Feed {
+pub struct Feed {
     stream: UnixStream,
     bytes: usize,
 }
 
 impl Feed {
     /// Writes an event; returns when the socket has taken it.
-    pub(crate) async fn event(&mut self, id: &str, name: &str, action: &str, at: i64) {
-        let mut attributes = json!({"name": name, "image": "bench:1"});
+    pub async fn event(&mut self, id: &str, name: &str, action: &str, at: i64) {
+        let mut attributes = json!({"name": name, "image": "fake:1"});
         if action == "die" {
             attributes["exitCode"] = "0".into();
         }
         self.write(&json!({
-            "Type": "container", "Action": action, "status": action, "id": id, "from": "bench:1",
+            "Type": "container", "Action": action, "status": action, "id": id, "from": "fake:1",
             "Actor": {"ID": id, "Attributes": attributes},
             "scope": "local", "time": at / 1_000_000_000, "timeNano": at,
         }))
@@ -101,7 +101,7 @@ impl Feed {
     }
 
     /// Writes more than a socket buffers of what a reader skips: when this returns, all before it has been read.
-    pub(crate) async fn flush(&mut self) {
+    pub async fn flush(&mut self) {
         let padding = "x".repeat(32 * 1024);
         for _ in 0..64 {
             self.write(&json!({
@@ -112,7 +112,7 @@ impl Feed {
         }
     }
 
-    pub(crate) fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         self.bytes
     }
 
@@ -176,12 +176,12 @@ impl Shared {
             "/version" => ("200 OK", json!({"ApiVersion": "1.41", "Version": "20.10.0"})),
             "/info" => {
                 let now = Timestamp::now().to_string();
-                ("200 OK", json!({"Name": "bench-host", "ServerVersion": "20.10.0", "SystemTime": now}))
+                ("200 OK", json!({"Name": "fake-host", "ServerVersion": "20.10.0", "SystemTime": now}))
             }
             "/containers/json" => {
                 let rows = containers.iter().map(|(id, container)| {
                     json!({
-                        "Id": id, "Names": [format!("/{}", container.name)], "Image": "bench:1",
+                        "Id": id, "Names": [format!("/{}", container.name)], "Image": "fake:1",
                         "State": container.state(), "Status": "", "Ports": [], "Labels": {},
                     })
                 });
@@ -215,7 +215,7 @@ impl Container {
                 "OOMKilled": false, "Dead": false, "Pid": 0, "ExitCode": 0, "Error": "",
                 "StartedAt": time(self.started), "FinishedAt": time(self.finished),
             },
-            "Config": {"Image": "bench:1", "Labels": {}},
+            "Config": {"Image": "fake:1", "Labels": {}},
             "HostConfig": {"NetworkMode": "default"},
             "NetworkSettings": {"Ports": {}, "Networks": {}},
         })
