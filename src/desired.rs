@@ -169,9 +169,7 @@ impl Desired {
         let known = |name: &str| services.contains_key(name);
         let resolved = |(name, spec): (&&str, &&MonitoredServiceSpec)| {
             let mut service = Service::new(name, spec, &desired.probes, known, cycles);
-            if desired.is_suspended(KindId::MonitoredService, name) {
-                service.probes.clear();
-            }
+            service.suspended = desired.is_suspended(KindId::MonitoredService, name);
             ((*name).to_owned(), service)
         };
         desired.services = services.iter().map(resolved).collect();

@@ -199,7 +199,7 @@ impl Prober {
         }
         let runs = container.is_none_or(|container| container.state == State::Running);
         let mut wanted = BTreeMap::new();
-        for (probe, spec) in service.asking().filter(|_| runs) {
+        for (probe, spec) in service.asking().filter(|_| runs && !service.suspended) {
             let id = CheckId { service: name.into(), target: target.clone(), probe: probe.into() };
             wanted.insert(id, Check { spec: spec.clone(), outside: outside.cloned(), started });
         }

@@ -101,7 +101,7 @@ impl Shared {
     ) -> Option<ChangeSet> {
         let now = crate::clock::now();
         let desired = self.desired.load();
-        let (changed, before, after) = self.with_world(|world| {
+        let (changed, before, (after, told)) = self.with_world(|world| {
             self.book.with(name, |state| {
                 let before = (state.health, state.waits_for.clone());
                 let changed = judge_targets(state, service, world, now);
@@ -122,17 +122,23 @@ impl Shared {
                     state.since = now;
                 }
                 (state.health, state.reason) = (judged.word, judged.reason);
-                (changed, before, state.health)
+                (changed, before, (state.health, state.told_down))
             })
         });
         for key in changed {
             self.queue.add(&key, Work::default());
         }
-        if before.0 == after {
+        // What came while it was suspended is told once it goes on.
+        let untold = match after {
+            HealthWord::Unhealthy | HealthWord::NotFound => !told,
+            HealthWord::Healthy => told,
+            HealthWord::Unknown | HealthWord::Error => false,
+        };
+        if before.0 == after && (service.suspended || !untold) {
             return None;
         }
         self.book.tell();
-        Some(self.tell_of(name, after, now))
+        Some(self.tell_of(name, service, after, now))
     }
 
     /// Finds out which services wait for another that is down; gives those of which that changed.
@@ -168,8 +174,9 @@ impl Shared {
     }
 
     /// The event of a change, if it is one to tell, and the service's document.
-    fn tell_of(&self, name: &str, health: HealthWord, now: Nanos) -> ChangeSet {
+    fn tell_of(&self, name: &str, service: &Service, health: HealthWord, now: Nanos) -> ChangeSet {
         let (event, severity) = self.book.with(name, |state| match (health, state.told_down) {
+            _ if service.suspended => (None, Severity::Info),
             (HealthWord::Unhealthy | HealthWord::NotFound, false) => {
                 state.told_down = true;
                 match &state.waits_for {

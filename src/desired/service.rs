@@ -16,6 +16,8 @@ pub struct Service {
     pub probes: BTreeMap<String, ProbeSpec>,
     /// The services that it depends on: those that are there, and no circle among them.
     pub depends_on: Vec<String>,
+    /// Whether nobody is asked, and nobody told.
+    pub suspended: bool,
 }
 
 impl Service {
@@ -48,6 +50,7 @@ impl Service {
             probes,
             depends_on: spec.depends_on.iter().filter(usable).cloned().collect(),
             spec: spec.clone(),
+            suspended: false,
         }
     }
 

@@ -263,7 +263,7 @@ fn what_is_suspended_says_what_that_means_and_has_no_effect() {
     // What refers to it finds it, and does not use it.
     assert!(desired.probes.is_empty() && desired.sinks.is_empty());
     assert_eq!(desired.services["up"].probes.keys().collect::<Vec<_>>(), ["own"]);
-    assert!(desired.services["down"].probes.is_empty());
+    assert!(desired.services["down"].suspended && !desired.services["up"].suspended);
     // What is gone is another thing than what is suspended.
     assert!(desired.policies.contains_key("web") && desired.billing.contains_key("bill"));
     assert!(desired.is_suspended(KindId::BillingService, "bill"));

@@ -208,6 +208,7 @@ mod tests {
         let service = |depends_on: &[&str]| Service {
             spec: MonitoredServiceSpec::default(),
             probes: BTreeMap::new(),
+            suspended: false,
             depends_on: depends_on.iter().map(|&name| name.to_owned()).collect(),
         };
         let services = BTreeMap::from([

@@ -4,6 +4,7 @@ mod credentials;
 mod driving;
 mod pulling;
 mod startup;
+mod suspending;
 
 use std::path::Path;
 

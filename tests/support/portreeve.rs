@@ -26,18 +26,22 @@ pub struct Portreeve {
     lines: Arc<Mutex<Vec<String>>>,
 }
 
+fn free_port() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("an address").to_string()
+}
+
 impl Portreeve {
     /// `portreeve run` with an empty config directory, an empty state directory and a free loopback port.
     pub fn new(binary: &str) -> Self {
-        // The port stays the same over restarts, as it does in service; nobody else gets it soon after.
-        let free =
-            TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
+        // The port stays the same over restarts, as it does in service; hardly ever somebody else gets it meanwhile.
+        let free = free_port();
         let home = TempDir::with_prefix("portreeve-").expect("a temporary directory");
         std::fs::create_dir(home.path().join("config")).expect("a config directory");
         std::fs::create_dir(home.path().join("state")).expect("a state directory");
         let mut new = Self {
             binary: PathBuf::from(binary),
-            address: free.to_string(),
+            address: free,
             args: vec!["run".to_owned()],
             env: Vec::new(),
             child: None,
@@ -117,6 +121,33 @@ impl Portreeve {
         self.collect(child.stdout.take().expect("piped"));
         self.collect(child.stderr.take().expect("piped"));
         self.child = Some(child);
+    }
+
+    /// Starts it and waits until it listens. If somebody got its port while it was dead, it gets another.
+    pub async fn serve(&mut self) {
+        let listening =
+            |lines: &[String]| lines.iter().filter(|line| line.contains("ready: listening")).count();
+        let before = listening(&self.lines());
+        self.spawn();
+        let begin = std::time::Instant::now();
+        while listening(&self.lines()) == before {
+            let ended =
+                self.child.as_mut().is_some_and(|child| child.try_wait().is_ok_and(|end| end.is_some()));
+            if ended {
+                self.wait_line("cannot listen on").await;
+                self.child = None;
+                let address = free_port();
+                self.listen(&address);
+                self.address = address;
+                self.spawn();
+            }
+            assert!(
+                begin.elapsed() < Duration::from_secs(30),
+                "it does not listen; its log:\n{}",
+                self.log()
+            );
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Starts it and waits until `/readyz` says so.

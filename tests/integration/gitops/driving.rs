@@ -68,7 +68,7 @@ impl Drive {
                 .arg("--git-interval")
                 .arg("100ms"),
         };
-        portreeve.spawn();
+        portreeve.serve().await;
         Self { repository, portreeve, way, kill, expected: InForce::new() }
     }
 
@@ -115,15 +115,16 @@ impl Drive {
             self.kill9().await;
         }
         if self.kill != Kill::Never {
-            self.portreeve.spawn();
+            self.portreeve.serve().await;
         }
         self.reached(what, &commit).await;
     }
 
     async fn reached(&self, what: &str, commit: &str) {
         wait::until(what, wait::SOON, || async {
-            let (found, _) = self.found().await?;
-            let health = self.portreeve.get("/health/detailed").await?.json();
+            let log = |error| format!("{error}; its log:\n{}", self.portreeve.log());
+            let (found, _) = self.found().await.map_err(log)?;
+            let health = self.portreeve.get("/health/detailed").await.map_err(log)?.json();
             let shown = health.pointer("/manifests/directories/0/revision/commit").cloned();
             if found == self.expected && shown.as_ref().is_some_and(|shown| shown == commit) {
                 return Ok(());
@@ -268,7 +269,7 @@ async fn a_repository_drives(way: Way, kill: Kill) {
         if drive.kill == Kill::After {
             drive.kill9().await;
         }
-        drive.portreeve.spawn();
+        drive.portreeve.serve().await;
     }
     wait::until("its absence is said and takes nothing with it", wait::SOON, || async {
         let (found, _) = drive.found().await?;
