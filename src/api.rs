@@ -46,6 +46,7 @@ mod watching;
 pub use access::Access;
 pub(crate) use health::Detailed;
 pub(crate) use noun::Noun;
+pub(crate) use trial::ProbeTested;
 
 /// A container as these routes show it.
 pub(crate) type ContainerItem = page::Item<containers::Row>;

@@ -32,7 +32,7 @@ pub(super) struct ProbeTest {
 /// What an attempt did and how it ended.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ProbeTested {
+pub(crate) struct ProbeTested {
     /// The container that was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     container: Option<String>,

@@ -4,14 +4,14 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use super::{diff, get, status, top, validate, version};
+use super::{diff, get, status, test, top, validate, version};
 use crate::api;
 
 /// Where the files are, below `schemas`.
 pub(super) const FOLDER: &str = "output";
 
 /// Every document: name of its file and its schema.
-fn schemas() -> [(&'static str, Value); 11] {
+fn schemas() -> [(&'static str, Value); 12] {
     [
         ("change", of::<get::Change<'_>>("A line of `get -w -o json`.")),
         ("container", of::<api::ContainerItem>("`get container NAME -o json`, and an item of their list.")),
@@ -20,6 +20,7 @@ fn schemas() -> [(&'static str, Value); 11] {
         ("event", of::<api::EventItem>("A line of `events -o json`, and an item of `get events -o json`.")),
         ("list", of::<api::AnyList>("`get KIND -o json`; what the items are is said by their own schemas.")),
         ("status", of::<status::Document<'_>>("`status -o json`.")),
+        ("test-probe", of::<Vec<test::Document>>("`test probe -o json`.")),
         ("top-containers", of::<top::Containers>("`top -o json`.")),
         ("top-services", of::<top::Services>("`top monitoredservices -o json`.")),
         ("validate", of::<validate::Document>("`validate -o json`.")),
@@ -68,6 +69,7 @@ mod tests {
         for (name, schema) in schemas() {
             let validator = jsonschema::draft202012::new(&schema).expect(name);
             assert!(!validator.is_valid(&serde_json::json!({})), "{name}");
+            assert!(!validator.is_valid(&serde_json::json!([{}])), "{name}");
         }
     }
 }

@@ -3,14 +3,16 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::client::{Client, ServerArgs};
 use super::describe::selects;
-use super::face::Face;
+use super::face::{Face, Format};
 use super::table::{Cell, Table, Tone};
 use super::text::scalar;
-use super::{Exit, UsageError, fail, files};
+use super::{Exit, UsageError, fail, files, problems};
 use crate::resource::{KindId, Selector, Spec};
 
 /// What is tested.
@@ -40,17 +42,22 @@ struct ProbeArgs {
     #[arg(long, value_name = "NAME")]
     container: Option<String>,
 
-    /// Print what the server answers
-    #[arg(short, long, value_name = "FORMAT")]
-    output: Option<Output>,
+    /// For people, or as the server has it
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: Format,
 
     #[command(flatten)]
     server: ServerArgs,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Output {
-    Json,
+/// What `-o json` prints a list of.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ProbeTest")]
+pub(super) struct Document {
+    /// The probe's name.
+    probe: String,
+    #[schemars(with = "crate::api::ProbeTested")]
+    result: Value,
 }
 
 /// A probe and whom it asks.
@@ -64,7 +71,7 @@ struct Test {
 pub(super) async fn test(args: &TestArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
     let What::Probe(args) = &args.what;
     let client = args.server.client()?;
-    let tests = tests(args, &client, face).await?;
+    let Some(tests) = tests(args, &client, face).await? else { return Ok(Exit::Problems) };
     if tests.is_empty() {
         fail(face.err, "there is nothing to ask: the service has no container; name one with --container")?;
         return Ok(Exit::Problems);
@@ -77,29 +84,29 @@ pub(super) async fn test(args: &TestArgs, face: &mut Face<'_>) -> anyhow::Result
         if answer["verdict"] != "passed" {
             exit = Exit::Problems;
         }
-        if args.output.is_none() {
+        if args.output == Format::Text {
             if n > 0 {
                 writeln!(face.out)?;
             }
             show(&test.name, &answer, face)?;
         }
-        answers.push(json!({"probe": test.name, "result": answer}));
+        answers.push(Document { probe: test.name.clone(), result: answer });
     }
-    if args.output.is_some() {
-        writeln!(face.out, "{}", serde_json::to_string_pretty(&answers)?)?;
+    if args.output == Format::Json {
+        face.json(&serde_json::to_value(answers)?)?;
     }
     Ok(exit)
 }
 
-/// Everything that is asked for.
-async fn tests(args: &ProbeArgs, client: &Client, face: &mut Face<'_>) -> anyhow::Result<Vec<Test>> {
+/// Everything that is asked for; `None` where that cannot be read.
+async fn tests(args: &ProbeArgs, client: &Client, face: &mut Face<'_>) -> anyhow::Result<Option<Vec<Test>>> {
     let mut tests = Vec::new();
     let mut probes: Vec<(String, Value)> = Vec::new();
     let mut services = Vec::new();
     if let Some(path) = &args.file {
         let set = files::load(std::slice::from_ref(path), face.input)?;
-        if let Some(problem) = set.problems.first() {
-            return Err(UsageError(problem.to_string()).into());
+        if problems::tell(&set, face)? {
+            return Ok(None);
         }
         for loaded in &set.objects {
             let (name, spec) = (&loaded.object.metadata.name, serde_json::to_value(&loaded.object.spec)?);
@@ -157,7 +164,7 @@ async fn tests(args: &ProbeArgs, client: &Client, face: &mut Face<'_>) -> anyhow
             }));
         }
     }
-    Ok(tests)
+    Ok(Some(tests))
 }
 
 fn refers(service: &Value, probe: &str) -> bool {
@@ -208,7 +215,7 @@ fn show(name: &str, answer: &Value, face: &mut Face<'_>) -> anyhow::Result<()> {
     if let (Some(address), Some(why)) = (text("/address"), text("/why")) {
         writeln!(face.out, "  at {address}: {why}")?;
     }
-    let mut table = Table::new(["STEP", "TOOK", "WHAT"]);
+    let mut table = Table::new(["STEP", "TOOK", "WHAT"]).whole();
     let took = |value: &Value| format!("{:.1} ms", value.as_f64().unwrap_or_default());
     for step in answer["steps"].as_array().into_iter().flatten() {
         let of = |pointer: &str| scalar(step, pointer).unwrap_or_default();
