@@ -42,7 +42,10 @@ impl Shared {
     /// The worst that services with probes say of a container's present run; `None` when it belongs to none.
     pub(super) fn probed(&self, container: &Container, desired: &Desired) -> Option<Probed> {
         let target = ProbeTarget::Container(container.key.clone());
-        let asks = |name: &str| desired.services.get(name).is_some_and(|service| !service.probes.is_empty());
+        // The last verdict of one that is suspended is no reason to act.
+        let asks = |name: &str| {
+            desired.services.get(name).is_some_and(|service| !service.suspended && !service.probes.is_empty())
+        };
         self.book.read(|services| {
             let of_it = services.iter().filter(|(name, _)| asks(name)).filter_map(|(name, state)| {
                 let known = state.targets.get(&target)?;

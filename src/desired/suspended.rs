@@ -21,7 +21,9 @@ const fn meaning(kind: KindId) -> &'static str {
         KindId::BillingService => "nothing is sent to it; what happens is kept, and sent later",
         KindId::DiscoveryRegistry => "nothing is sent to it; what has changed by then is sent later",
         KindId::DockerHost => "its containers are watched, and none is acted on",
-        KindId::MonitoredService => "it is not probed and nobody is told of it; its last verdict stands",
+        KindId::MonitoredService => {
+            "it is not probed, nobody is told of it, and nothing is healed on its word; its last verdict stands"
+        }
         KindId::NotificationSink => "it is told nothing",
         KindId::Probe => "no service runs it",
         // It is refused: see `Object::validate`.

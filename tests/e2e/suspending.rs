@@ -48,6 +48,48 @@ async fn a_suspended_policy_heals_nobody_until_it_goes_on() {
 }
 
 #[tokio::test]
+async fn on_the_word_of_a_suspended_service_nothing_is_healed() {
+    let mut scene = Scene::own().await;
+    scene.declare_policy("  minUnhealthy: 1h\n");
+    let labels = scene.of_the_lab();
+    let service = format!(
+        "apiVersion: portreeve/v1\nkind: MonitoredService\nmetadata: {{name: web}}\nspec:\n  selector: {{labels: {labels}}}\n  \
+         probes: [{{name: down, tcpSocket: {{port: 81}}, periodSeconds: 1, failureThreshold: 1}}]\n"
+    );
+    scene.portreeve.manifest("service.yaml", &service);
+    scene.portreeve.start().await;
+    let web = scene.lab.container("web").label("autoheal", "true").start().await;
+    let before = started_at(&web).await;
+    let skipped = scene.told(&web, "Skipped", 1).await;
+    assert_eq!(skipped[0]["reason"], "NotUnhealthyLongEnough");
+    suspend(&scene, "service.yaml", true);
+    in_force(&scene, "monitoredservices/web", "\"Suspended\"").await;
+    // From here on it would be restarted at once.
+    scene.declare_policy("");
+    in_force(&scene, "autohealpolicies/default", "\"minUnhealthy\":\"0s\"").await;
+    wait::throughout("nobody restarts it", Duration::from_secs(3), || async {
+        let at = started_at(&web).await;
+        wait::is(at == before, at)
+    })
+    .await;
+    suspend(&scene, "service.yaml", false);
+    wait::until("it is restarted", wait::SOON, || async {
+        let at = started_at(&web).await;
+        wait::is(at != before, at)
+    })
+    .await;
+}
+
+/// Waits until the object holds `text`.
+async fn in_force(scene: &Scene, object: &str, text: &str) {
+    wait::until(&format!("{object} says {text}"), wait::SOON, || async {
+        let found = scene.portreeve.get(&format!("/apis/portreeve/v1/{object}")).await?.body;
+        wait::is(found.contains(text), found)
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_suspended_services_are_to_be_told_waits_and_is_sent_in_order_later() {
     let mut scene = Scene::shared().await;
     for file in ["billing.yaml", "registry.yaml"] {
