@@ -35,6 +35,7 @@ async fn containers_are_listed_described_waited_for_and_released() {
     portreeve.wait_ready().await;
     let info = engine.docker().info().await.expect("an engine that answers");
     let shell = Shell::new(&portreeve.url(""))
+        .mask(&portreeve.config_dir().display().to_string(), "CONFIG")
         .mask(web.id(), "CONTAINER")
         .mask(&web.id()[..12], "CONTAINER")
         .mask(lab.run(), "RUN")
