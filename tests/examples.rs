@@ -84,7 +84,9 @@ impl Schemas {
             let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
             (name, jsonschema::draft202012::new(&schema).expect("a schema"))
         };
-        Self(entries.map(|entry| schema(entry.expect("an entry").path())).collect())
+        // Those of what commands print lie below, and are of no documents.
+        let files = entries.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_file());
+        Self(files.map(schema).collect())
     }
 
     /// Why a document is not taken; the file of its kind and the one of all kinds must agree.
