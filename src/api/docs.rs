@@ -1,6 +1,7 @@
 //! `/docs`: the OpenAPI document for people, as one page that needs nothing else and runs no script.
 
 use std::fmt::Write;
+use std::sync::OnceLock;
 
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
@@ -15,9 +16,10 @@ b.m{display:inline-block;min-width:4.5rem;text-transform:uppercase}table{border-
 td,th{text-align:left;padding:.15rem .9rem .15rem 0;vertical-align:top}\
 @media(prefers-color-scheme:dark){body{color:#e6e6e6;background:#161616}pre{background:#242424}details{border-color:#444}a{color:#8ab4f8}}";
 
-/// The page.
+/// The page's text, made once.
 pub(super) async fn page() -> Response {
-    html(render(&openapi())).into_response()
+    static TEXT: OnceLock<String> = OnceLock::new();
+    html(TEXT.get_or_init(|| render(&openapi()))).into_response()
 }
 
 fn render(document: &Value) -> String {
@@ -74,6 +76,8 @@ fn route(page: &mut String, path: &str, verb: &str, operation: &Value) {
     }
     content(page, "Body", &operation["requestBody"]["content"]);
     content(page, "Answer", &operation["responses"]["200"]["content"]);
+    let codes: Vec<&str> = fields(&operation["responses"]).map(|(code, _)| code.as_str()).collect();
+    let _ = write!(page, "<p>Codes: {}</p>", escape(&codes.join(", ")));
     page.push_str("</details>");
 }
 

@@ -250,7 +250,7 @@ pub(super) const ROUTES: &[Route] = &[
 ];
 
 /// A page or document that says nothing about anybody.
-pub(super) fn html(text: String) -> impl IntoResponse {
+pub(super) fn html(text: &'static str) -> impl IntoResponse {
     use axum::http::header;
     let policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
     (
