@@ -13,13 +13,19 @@ use crate::controller::{Refused, Trial, Tried};
 use crate::manifest::draft;
 use crate::probe;
 use crate::resource::monitored_service::Target;
-use crate::resource::{API_VERSION, KindId, ObjectKey, Origin, Spec};
+use crate::resource::probe::ProbeSpec;
+use crate::resource::{API_VERSION, KindId, ObjectKey, Origin, Spec, schema};
+
+/// Seconds that an attempt may take: somebody waits for it.
+const LONGEST: u32 = 20;
 
 /// What is asked for.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(transform = schema::exactly_one(&["container", "target"]))]
 pub(super) struct ProbeTest {
-    /// The spec of a Probe.
+    /// The spec of a Probe. It is tried once, for 20 seconds at most, whatever its `attempts` and `timeoutSeconds` say.
+    #[schemars(with = "ProbeSpec")]
     probe: serde_json::Map<String, serde_json::Value>,
     /// The container to ask, by name or id.
     #[serde(default)]
@@ -69,9 +75,11 @@ pub(super) async fn probe(State(api): State<Api>, body: Bytes) -> Result<Json<Pr
     let key = ObjectKey { kind: KindId::Probe, name: "test".to_owned() };
     let draft = draft(document, Origin::Api)
         .map_err(|faults| Failure::refused(&key, &Refused::Invalid(faults), ""))?;
-    let Spec::Probe(spec) = draft.object.spec else {
+    let Spec::Probe(mut spec) = draft.object.spec else {
         return Err(Failure::bad_request("the body is not a test of a probe"));
     };
+    spec.attempts = 1;
+    spec.timeout_seconds = spec.timeout_seconds.min(LONGEST);
     let whom = match (container, target) {
         (Some(name), None) => Tried::Container(release::find(&api, &name)?),
         (None, Some(target)) => Tried::Outside(target),

@@ -37,7 +37,7 @@ pub fn schema(kind: KindId) -> Value {
 }
 
 /// Makes a schema ask for exactly one of `fields`.
-pub(super) fn exactly_one(fields: &'static [&'static str]) -> impl FnMut(&mut Schema) {
+pub(crate) fn exactly_one(fields: &'static [&'static str]) -> impl FnMut(&mut Schema) {
     |schema| drop(schema.insert("oneOf".to_owned(), one_of(fields)))
 }
 

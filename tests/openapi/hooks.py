@@ -59,6 +59,8 @@ def ask_for_what_is_there(case):
         case.body = THERE["objects"][collection(case)]
     elif case.method == "PATCH":
         case.body = {"metadata": {"labels": {"tier": "db"}}}
+    elif case.operation.path.endswith("/test/probe"):
+        case.body = {"probe": {"tcpSocket": {"port": 1}}, "target": {"host": "127.0.0.1"}}
 
 
 def name_what_is_there(case, turn):

@@ -26,7 +26,8 @@ async fn mariadb(tls: bool, secrets: &TempDir) -> Server {
             let mut made = program("mariadb-install-db");
             made.args(["--no-defaults", "--user=root", "--skip-test-db"]);
             made.args(["--auth-root-authentication-method=normal", &format!("--datadir={}", data.display())]);
-            let made = made.output().unwrap();
+            // At its start a server clears away temporary tables, whoever made them.
+            let made = made.env("TMPDIR", home).output().unwrap();
             let said = [made.stdout, made.stderr].concat();
             assert!(made.status.success(), "mariadb-install-db: {}", String::from_utf8_lossy(&said));
             fs::write(home.join("setup.sql"), SETUP).unwrap();
@@ -36,6 +37,7 @@ async fn mariadb(tls: bool, secrets: &TempDir) -> Server {
         }
         let mut command = program("mariadbd");
         command
+            .env("TMPDIR", home)
             .arg("--no-defaults")
             .arg("--user=root")
             .arg("--bind-address=127.0.0.1")
