@@ -2,6 +2,7 @@
 
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::Json;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,25 +14,24 @@ use crate::controller::{Refused, Trial, Tried};
 use crate::manifest::draft;
 use crate::probe;
 use crate::resource::monitored_service::Target;
-use crate::resource::probe::ProbeSpec;
 use crate::resource::{API_VERSION, KindId, ObjectKey, Origin, Spec, schema};
 
 /// Seconds that an attempt may take: somebody waits for it.
 const LONGEST: u32 = 20;
 
 /// What is asked for.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(transform = schema::exactly_one(&["container", "target"]))]
 pub(super) struct ProbeTest {
-    /// The spec of a Probe. It is tried once, for 20 seconds at most, whatever its `attempts` and `timeoutSeconds` say.
-    #[schemars(with = "ProbeSpec")]
+    /// The spec of a Probe, with or without its defaults. It is tried once, for 20 seconds at most, whatever its `attempts` and
+    /// `timeoutSeconds` say.
     probe: serde_json::Map<String, serde_json::Value>,
     /// The container to ask, by name or id.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     container: Option<String>,
     /// What to ask outside Docker.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     target: Option<Target>,
 }
 
@@ -67,8 +67,10 @@ struct Step {
 }
 
 pub(super) async fn probe(State(api): State<Api>, body: Bytes) -> Result<Json<ProbeTested>, Failure> {
-    let ProbeTest { probe, container, target } = serde_json::from_slice(&body)
-        .map_err(|error| Failure::bad_request(format!("the body is not a test of a probe: {error}")))?;
+    let ProbeTest { probe, container, target } = serde_json::from_slice(&body).map_err(|error| {
+        let code = if error.is_data() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_REQUEST };
+        Failure::new(code, format!("the body is not a test of a probe: {error}"))
+    })?;
     let document = json!({
         "apiVersion": API_VERSION, "kind": "Probe", "metadata": {"name": "test"}, "spec": probe,
     });
@@ -83,7 +85,10 @@ pub(super) async fn probe(State(api): State<Api>, body: Bytes) -> Result<Json<Pr
     let whom = match (container, target) {
         (Some(name), None) => Tried::Container(release::find(&api, &name)?),
         (None, Some(target)) => Tried::Outside(target),
-        _ => return Err(Failure::bad_request("give one of container and target")),
+        _ => {
+            let message = "give one of container and target";
+            return Err(Failure::new(StatusCode::UNPROCESSABLE_ENTITY, message));
+        }
     };
     let Trial { place, outcome } = api.shared.try_probe(&spec, &whom).await;
     let millis = |took: std::time::Duration| (took.as_secs_f64() * 1e6).round() / 1e3;
