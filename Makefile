@@ -26,6 +26,8 @@ demo: ## Watch it work: containers registered, billed and healed on this machine
 .PHONY: test
 test: ## All tests, on a real engine (started if none answers). One of them: make test T=name
 	@tests/engine/up
+	@tests/engine/sshd
+	@tests/servers/up
 	@tests/openapi/up >/dev/null
 ifneq ($(NEXTEST),)
 	@cargo nextest run --cargo-quiet --profile $(PROFILE) --no-tests=warn $(T)

@@ -1,5 +1,5 @@
 //! Probes: asking something whether it is healthy. One attempt per protocol, each in a file of its own behind
-//! [`Protocol`]; thresholds and places are pure; the schedule belongs to the controller.
+//! `Protocol`; thresholds and places are pure; the schedule belongs to the controller.
 
 use std::time::Duration;
 
