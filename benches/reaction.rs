@@ -40,6 +40,7 @@ spec:
   selector: {labels: {bench.healer: portreeve}}
   backoff: {initial: 0s, multiplier: 1, jitter: 0}
   budget: {restarts: 1000, per: 1h}
+  pace: {restarts: 1000, per: 1h}
 ";
 
 /// From an unhealthy container to the restart that an event loop makes of it.
