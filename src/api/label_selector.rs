@@ -2,11 +2,17 @@
 
 use std::collections::BTreeMap;
 
+/// What may stand between the parts.
+const BLANK: [char; 5] = [' ', '\t', '\n', '\x0c', '\r'];
+
 /// A pattern that selectors follow, for those who write them; values may hold more than it says.
 pub(super) fn pattern() -> String {
-    let (key, values) = (r"[^\s=!(),]+", r"[^=!()]*");
-    let one = format!(r"\s*(!?{key}|{key}\s*(=|==|!=)\s*[^\s=!(),]*|{key}\s+(in|notin)\s*\({values}\))\s*");
-    format!(r"^({one}(,{one})*|\s*)$")
+    let (blank, key, values) = (r"[ \t\n\f\r]", r"[^ \t\n\f\r=!(),]+", r"[^=!()]*");
+    let value = r"[^ \t\n\f\r=!(),]*";
+    let one = format!(
+        r"{blank}*(!?{key}|{key}{blank}*(=|==|!=){blank}*{value}|{key}{blank}+(in|notin){blank}*\({values}\)){blank}*"
+    );
+    format!(r"^({one}(,{one})*|{blank}*)$")
 }
 
 /// What labels must be like; all requirements must be met.
@@ -67,17 +73,17 @@ fn split(text: &str) -> Result<Vec<&str>, String> {
     if open {
         return Err("its brackets do not match".to_owned());
     }
-    if !text.trim().is_empty() {
+    if !text.trim_matches(BLANK).is_empty() {
         parts.push(&text[start..]);
     }
     Ok(parts)
 }
 
 fn requirement(part: &str) -> Result<Requirement, String> {
-    let part = part.trim();
+    let part = part.trim_matches(BLANK);
     let of = |key: &str, is: Is| {
-        let key = key.trim();
-        let fault = key.is_empty() || key.contains(|c: char| c.is_whitespace() || "=!()".contains(c));
+        let key = key.trim_matches(BLANK);
+        let fault = key.is_empty() || key.contains(BLANK) || key.contains(['=', '!', '(', ')']);
         if fault {
             return Err(format!(
                 "{:?} is no requirement; write a=b, a!=b, a, !a, a in (b,c) or a notin (b,c)",
@@ -86,12 +92,12 @@ fn requirement(part: &str) -> Result<Requirement, String> {
         }
         Ok(Requirement { key: key.to_owned(), is })
     };
-    let one = |value: &str| vec![value.trim().to_owned()];
+    let one = |value: &str| vec![value.trim_matches(BLANK).to_owned()];
     if let Some(rest) = part.strip_suffix(')') {
         let (left, values) = rest.split_once('(').unwrap_or((rest, ""));
-        let values = values.split(',').map(|value| value.trim().to_owned()).collect();
-        let left = left.trim_end();
-        return match left.rsplit_once(char::is_whitespace) {
+        let values = values.split(',').map(|value| value.trim_matches(BLANK).to_owned()).collect();
+        let left = left.trim_end_matches(BLANK);
+        return match left.rsplit_once(BLANK) {
             Some((key, "in")) => of(key, Is::OneOf(values)),
             Some((key, "notin")) => of(key, Is::NoneOf(values)),
             _ => of("", Is::There),

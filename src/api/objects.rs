@@ -257,7 +257,11 @@ fn conditions(headers: &HeaderMap) -> Result<Match, Failure> {
 }
 
 /// The body as JSON. `curl -d` says it sends a form: only types that mean something else are refused.
-fn document(headers: &HeaderMap, body: &[u8], also: &[&str]) -> Result<serde_json::Value, Failure> {
+pub(super) fn document(
+    headers: &HeaderMap,
+    body: &[u8],
+    also: &[&str],
+) -> Result<serde_json::Value, Failure> {
     let kind = headers.get(header::CONTENT_TYPE).map_or("", |kind| kind.to_str().unwrap_or("?"));
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let known = ["", "application/json", "application/x-www-form-urlencoded", "text/plain"];

@@ -22,10 +22,18 @@ pub(super) async fn document() -> Response {
     ([(header::CONTENT_TYPE, "application/json")], text.as_str()).into_response()
 }
 
+/// What makes schemas of what is taken and of what is given: a field with a default need not be sent, and always is.
+struct Generators {
+    takes: SchemaGenerator,
+    gives: SchemaGenerator,
+}
+
 /// The document.
 pub(super) fn openapi() -> Value {
-    // What is sent: fields that may be left out of an answer are not required.
-    let mut generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
+    let mut generators = Generators {
+        takes: SchemaSettings::draft2020_12().into_generator(),
+        gives: SchemaSettings::draft2020_12().for_serialize().into_generator(),
+    };
     let mut paths: Map<String, Value> = Map::new();
     let mut tags: Vec<Value> = Vec::new();
     for route in ROUTES {
@@ -36,15 +44,17 @@ pub(super) fn openapi() -> Value {
         };
         for kind in kinds {
             let path = route.path.replace("{plural}", kind.map_or("", KindId::plural));
-            let operation = operation(route, &path, kind, &mut generator);
+            let operation = operation(route, &path, kind, &mut generators);
             let item = paths.entry(path).or_insert_with(|| json!({}));
             if let Some(item) = item.as_object_mut() {
                 item.insert(route.verb.as_str().to_owned(), operation);
             }
         }
     }
-    let status = generator.subschema_for::<super::status::Status>().to_value();
-    let mut schemas = generator.take_definitions(true);
+    let Generators { mut takes, mut gives } = generators;
+    let status = gives.subschema_for::<super::status::Status>().to_value();
+    let mut schemas = takes.take_definitions(true);
+    schemas.extend(gives.take_definitions(true));
     schemas.insert("Refusal".to_owned(), answer::refusal());
     for kind in KindId::ALL {
         tags.push(json!({"name": kind.as_str(), "description": kind.doc()}));
@@ -102,7 +112,7 @@ fn add_kind(kind: KindId, schemas: &mut Map<String, Value>) {
     schemas.insert(format!("{kind}List"), list);
 }
 
-fn operation(route: &Route, path: &str, kind: Option<KindId>, generator: &mut SchemaGenerator) -> Value {
+fn operation(route: &Route, path: &str, kind: Option<KindId>, generators: &mut Generators) -> Value {
     let name = kind.map_or("", KindId::as_str);
     let mut operation = Map::new();
     operation.insert("operationId".to_owned(), json!(id(route.verb.as_str(), path)));
@@ -114,11 +124,11 @@ fn operation(route: &Route, path: &str, kind: Option<KindId>, generator: &mut Sc
     if !parameters.is_empty() {
         operation.insert("parameters".to_owned(), json!(parameters));
     }
-    if let Some(content) = content(route.body, kind, generator) {
+    if let Some(content) = content(route.body, kind, &mut generators.takes) {
         operation.insert("requestBody".to_owned(), json!({"required": true, "content": content}));
     }
     let mut answer = json!({"description": "Done"});
-    if let Some(content) = content(route.answer, kind, generator) {
+    if let Some(content) = content(route.answer, kind, &mut generators.gives) {
         answer["content"] = content;
     }
     operation.insert("responses".to_owned(), answer::responses(route, path, answer));

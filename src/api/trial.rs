@@ -2,14 +2,14 @@
 
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Json;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::status::Failure;
-use super::{Api, release};
+use super::{Api, objects, release};
 use crate::controller::{Refused, Trial, Tried};
 use crate::manifest::draft;
 use crate::probe;
@@ -66,10 +66,15 @@ struct Step {
     took_ms: f64,
 }
 
-pub(super) async fn probe(State(api): State<Api>, body: Bytes) -> Result<Json<ProbeTested>, Failure> {
-    let ProbeTest { probe, container, target } = serde_json::from_slice(&body).map_err(|error| {
-        let code = if error.is_data() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_REQUEST };
-        Failure::new(code, format!("the body is not a test of a probe: {error}"))
+pub(super) async fn probe(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<ProbeTested>, Failure> {
+    let asked = objects::document(&headers, &body, &[])?;
+    let ProbeTest { probe, container, target } = serde_json::from_value(asked).map_err(|error| {
+        let message = format!("the body is not a test of a probe: {error}");
+        Failure::new(StatusCode::UNPROCESSABLE_ENTITY, message)
     })?;
     let document = json!({
         "apiVersion": API_VERSION, "kind": "Probe", "metadata": {"name": "test"}, "spec": probe,

@@ -64,10 +64,7 @@ fn meaning(name: &str, paged: bool) -> (&'static str, Value) {
             "Requirements on labels: `a=b,c!=d,e,!f,g in (h,i),j notin (k)`.",
             json!({"type": "string", "pattern": label_selector::pattern()}),
         ),
-        "usage" => (
-            "Also what the containers that run use now; measured for this answer.",
-            json!({"type": "boolean"}),
-        ),
+        "usage" => ("Also what the containers that run use now; measured for this answer.", flag()),
         "limit" if paged => ("At most so many; 0: all.", number(0, page::MOST)),
         "limit" => ("At most so many.", number(1, events::MOST)),
         "continue" => {
@@ -75,7 +72,7 @@ fn meaning(name: &str, paged: bool) -> (&'static str, Value) {
         }
         "watch" => (
             "The current objects and then every change, one JSON document a line: `{\"type\": \"ADDED\", \"object\": …}`.",
-            json!({"type": "boolean"}),
+            flag(),
         ),
         "timeoutSeconds" => {
             ("How long a watch lasts; left out: until the server stops.", number(1, objects::LONGEST_WATCH))
@@ -91,6 +88,11 @@ fn meaning(name: &str, paged: bool) -> (&'static str, Value) {
         }
         _ => ("", text()),
     }
+}
+
+/// On or off; with nothing behind it, on.
+fn flag() -> Value {
+    json!({"enum": [true, false, "", "1", "0"]})
 }
 
 fn moment() -> Value {

@@ -142,6 +142,25 @@ async fn a_body_of_another_type_is_refused_with_the_types_that_are_not() {
 }
 
 #[tokio::test]
+async fn a_test_of_a_probe_that_makes_no_sense_is_refused_with_what_would() {
+    let directory = temporary();
+    let server = Server::new(directory.path()).await;
+    let path = format!("{V1}/test/probe");
+    let json = "application/json";
+    for (kind, body, code, reason, says) in [
+        ("application/yaml", "{}", 415, "UnsupportedMediaType", "send application/json"),
+        (json, "{", 400, "BadRequest", "no JSON document"),
+        (json, "{}", 422, "Invalid", "missing field `probe`"),
+        (json, r#"{"probe": {"icmp": {}}}"#, 422, "Invalid", "give one of container and target"),
+        (json, r#"{"probe": {}, "target": {"host": "h"}}"#, 422, "Invalid", "way of asking"),
+        (json, r#"{"probe": {"icmp": {}}, "container": "web"}"#, 404, "NotFound", "no container named `web`"),
+    ] {
+        let answer = server.send("POST", &path, &[("content-type", kind)], body.as_bytes().to_vec()).await;
+        answer.is_refused(code, reason, says);
+    }
+}
+
+#[tokio::test]
 async fn a_parameter_that_is_not_known_or_given_twice_is_refused_on_every_route() {
     let directory = temporary();
     let server = Server::new(directory.path()).await;
