@@ -19,7 +19,7 @@ use support::proxy::Proxy;
 use support::receiver::{Options, Receiver};
 use support::wait;
 
-use crate::figures::{Common, Table};
+use crate::figures::{Common, Table, cpu_seconds};
 
 mod figures;
 // Its unit tests are compiled here without their attributes meaning anything.
@@ -126,15 +126,6 @@ async fn main() -> ExitCode {
     }
     receiver.look(|state| state.assert_clean());
     table.finish(&format!("idle: {containers} containers, {seconds} s"), &common)
-}
-
-/// User and system time of a process so far. `/proc` counts in ticks of 10 ms on every Linux there is.
-fn cpu_seconds(pid: u32) -> f64 {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    // The second field is the command, in parentheses, and may hold anything.
-    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-    let ticks: u64 = fields[11..13].iter().map(|ticks| ticks.parse::<u64>().unwrap()).sum();
-    ticks as f64 / 100.0
 }
 
 fn memory(pid: u32, field: &str) -> f64 {

@@ -6,12 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use metrics::{counter, histogram};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 mod asking;
@@ -21,10 +22,11 @@ pub use asking::{Trial, Tried};
 pub(super) use told::Told;
 
 use super::commit::Tickets;
+use super::services::Waiting;
 use super::shared::{Shared, locked};
 use crate::desired::Service;
 use crate::observed::{Checked, Container, ContainerKey, LastCheck, Nanos, ProbeTarget, State, TargetState};
-use crate::probe::{Cost, Failure, Outcome};
+use crate::probe::{Cost, Failure};
 use crate::resource::monitored_service::Target;
 use crate::resource::probe::ProbeSpec;
 use crate::store::ChangeSet;
@@ -35,6 +37,8 @@ const EMPTY: Duration = Duration::from_secs(3);
 const FLUSH: Duration = Duration::from_secs(300);
 /// First checks of many probes are so far apart.
 const APART: Duration = Duration::from_millis(2);
+/// Checks begin at multiples of this: hundreds a second then wake the processor a few dozen times.
+const GRID: Duration = Duration::from_millis(20);
 
 /// One probe of one target.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -130,6 +134,8 @@ impl Prober {
             self.store(ChangeSet { services, at: crate::clock::now(), ..ChangeSet::default() });
         }
         self.end(|id| !desired.services.contains_key(&*id.service));
+        // First the dependencies: what is told of a service says whether one of them is behind it.
+        self.shared.judge_dependencies();
         let keys: Vec<ContainerKey> =
             self.shared.with_world(|world| world.containers.keys().cloned().collect());
         for key in &keys {
@@ -203,7 +209,7 @@ impl Prober {
             let id = CheckId { service: name.into(), target: target.clone(), probe: probe.into() };
             wanted.insert(id, Check { spec: spec.clone(), outside: outside.cloned(), started });
         }
-        self.end(|id| *id.service == *name && id.target == *target && !wanted.contains_key(id));
+        self.end_of(name, target, |id| !wanted.contains_key(id));
         for (id, check) in wanted {
             self.keep(id, check);
         }
@@ -222,7 +228,7 @@ impl Prober {
             .book
             .read(|services| services.get(name).is_some_and(|state| state.targets.contains_key(target)));
         if was {
-            self.end(|id| *id.service == *name && id.target == *target);
+            self.end_of(name, target, |_| true);
             self.shared.book.with(name, |state| drop(state.targets.remove(target)));
         }
         was
@@ -236,6 +242,19 @@ impl Prober {
             }
             !ends
         });
+    }
+
+    /// Ends checks of one target for one service, without a look at all the others.
+    fn end_of(&self, service: &str, target: &ProbeTarget, ends: impl Fn(&CheckId) -> bool) {
+        let first = CheckId { service: service.into(), target: target.clone(), probe: "".into() };
+        let mut running = locked(&self.running);
+        let of_it = running.range(&first..).map(|(id, _)| id);
+        let of_it = of_it.take_while(|id| id.service == first.service && id.target == first.target);
+        for id in of_it.filter(|id| ends(id)).cloned().collect::<Vec<_>>() {
+            if let Some(ended) = running.remove(&id) {
+                ended.task.abort();
+            }
+        }
     }
 
     fn keep(self: &Arc<Self>, id: CheckId, check: Check) {
@@ -252,16 +271,31 @@ impl Prober {
         running.insert(id, Running { check, task });
     }
 
+    /// Asks everyone of a service now, whenever it was to be.
+    fn ask_anew(self: &Arc<Self>, name: &str) {
+        let mut running = locked(&self.running);
+        for (id, running) in running.iter_mut().filter(|(id, _)| *id.service == *name) {
+            running.task.abort();
+            let task = go_on(self.clone(), id.clone(), running.check.clone(), Duration::ZERO);
+            running.task = tokio::spawn(task).abort_handle();
+        }
+    }
+
     fn judge(self: &Arc<Self>, name: &str) {
         let desired = self.shared.desired.load();
         let Some(service) = desired.services.get(name) else { return };
         let empty = || self.shared.book.with(name, |state| state.empty_since.is_some());
         let was_empty = empty();
-        // First the dependencies: an event says whether one of them is behind it.
-        self.shared.judge_dependencies();
-        if let Some(changes) = self.shared.judge(name, service, EMPTY) {
+        let (changes, waiting) = self.shared.judge(name, service, EMPTY);
+        if let Some(changes) = changes {
             self.store(changes);
-            self.shared.judge_dependencies();
+        }
+        // No circles are in force.
+        for Waiting { service, freed } in waiting {
+            if freed {
+                self.ask_anew(&service);
+            }
+            self.judge(&service);
         }
         if empty() && !was_empty {
             let (prober, name) = (self.clone(), name.to_owned());
@@ -273,7 +307,8 @@ impl Prober {
     }
 
     /// Takes in how a check went.
-    fn take_in(self: &Arc<Self>, id: &CheckId, check: &Check, outcome: Outcome) {
+    fn take_in(self: &Arc<Self>, id: &CheckId, check: &Check, trial: Trial) {
+        let Trial { place, outcome } = trial;
         let now = crate::clock::now();
         let millis = outcome.took.as_secs_f64() * 1e3;
         let (word, checked) = match outcome.result {
@@ -306,6 +341,10 @@ impl Prober {
                     Some(state.response_millis.map_or(millis, |known| known * 0.8 + millis * 0.2));
             }
             state.last_check = Some(now);
+            let asks = place.as_ref().map(|place| format!("{place}, {}", place.why));
+            if probe.asks != asks {
+                probe.asks = asks;
+            }
             probe.last = Some(LastCheck { at: now, millis, checked });
             Some(before != (probe.streak.verdict, said(probe.last.as_ref())))
         });
@@ -330,11 +369,11 @@ async fn go_on(prober: Arc<Prober>, id: CheckId, check: Arc<Check>, spread: Dura
             Duration::from_secs(u64::from(check.spec.initial_delay_seconds)).saturating_sub(up)
         }
     };
-    tokio::time::sleep(delay + spread.min(period)).await;
+    on_grid(Instant::now() + delay + spread.min(period)).await;
     loop {
-        let began = tokio::time::Instant::now();
-        if let Some(outcome) = prober.ask(&id, &check).await {
-            prober.take_in(&id, &check, outcome);
+        let began = Instant::now();
+        if let Some(trial) = prober.ask(&id, &check).await {
+            prober.take_in(&id, &check, trial);
         }
         let streak = prober.shared.book.read(|services| {
             let target = services.get(&*id.service)?.targets.get(&id.target)?;
@@ -344,8 +383,18 @@ async fn go_on(prober: Arc<Prober>, id: CheckId, check: Arc<Check>, spread: Dura
         // A twentieth more or less, so that what began together does not stay together.
         dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let period = period.mul_f64(0.95 + (dice >> 33) as u32 as f64 / f64::from(u32::MAX >> 1) * 0.1);
-        tokio::time::sleep_until(began + period).await;
+        on_grid(began + period).await;
     }
+}
+
+/// Sleeps until `due`, and a moment more if others are up by then.
+async fn on_grid(due: Instant) {
+    static FIRST: OnceLock<Instant> = OnceLock::new();
+    let first = *FIRST.get_or_init(Instant::now);
+    let beyond = due.saturating_duration_since(first).as_nanos() % GRID.as_nanos();
+    let beyond = Duration::from_nanos(u64::try_from(beyond).unwrap_or(0));
+    let wait = if beyond.is_zero() { beyond } else { GRID.saturating_sub(beyond) };
+    tokio::time::sleep_until(due + wait).await;
 }
 
 /// Commits what must not be lost, however long the store fails.

@@ -94,6 +94,8 @@ impl Shared {
 
     /// Judges a service anew and gives what is to be stored. Containers whose verdict changed are decided about again.
     ///
+    /// Also gives what changes for services that depend on it: they are to be judged, too.
+    ///
     /// That none is there is said only while every engine is connected and after it has been so for `empty`: until then one
     /// may be on its way.
     pub(super) fn judge(
@@ -101,12 +103,12 @@ impl Shared {
         name: &str,
         service: &Service,
         empty: std::time::Duration,
-    ) -> Option<ChangeSet> {
+    ) -> (Option<ChangeSet>, Vec<Waiting>) {
         let now = crate::clock::now();
         let desired = self.desired.load();
-        let (changed, before, (after, told)) = self.with_world(|world| {
+        let (changed, before, after, stands) = self.with_world(|world| {
             self.book.with(name, |state| {
-                let before = (state.health, state.waits_for.clone());
+                let before = state.health;
                 let changed = judge_targets(state, service, world, now);
                 let all = desired
                     .hosts
@@ -125,50 +127,69 @@ impl Shared {
                     state.since = now;
                 }
                 (state.health, state.reason) = (judged.word, judged.reason);
-                (changed, before, (state.health, state.told_down))
+                let stands = state.stands();
+                let stands = std::mem::replace(&mut state.standing, stands) != stands;
+                (changed, before, state.health, stands)
             })
         });
+        // Before anything is told: an event says whether another service is behind it.
+        let waiting = if stands { self.judge_dependencies() } else { Vec::new() };
+        let (told, suspects) = self.book.with(name, |state| (state.told_down, state.suspects));
         for key in changed {
             self.queue.add(&key, Work::default());
         }
         // What came while it was suspended is told once it goes on.
         let untold = match after {
-            HealthWord::Unhealthy | HealthWord::NotFound => !told,
+            // What may be another's fault is told when that is known.
+            HealthWord::Unhealthy | HealthWord::NotFound => !told && !suspects,
             HealthWord::Healthy => told,
             HealthWord::Unknown | HealthWord::Error => false,
         };
-        if before.0 == after && (service.suspended || !untold) {
-            return None;
+        if before == after && (service.suspended || !untold) {
+            return (None, waiting);
         }
         self.book.tell();
-        Some(self.tell_of(name, service, after, now))
+        (Some(self.tell_of(name, service, after, now)), waiting)
     }
 
     /// Finds out which services wait for another that is down; gives those of which that changed.
-    pub(super) fn judge_dependencies(&self) -> Vec<String> {
+    pub(super) fn judge_dependencies(&self) -> Vec<Waiting> {
         let desired = self.desired.load();
-        let words = self.book.read(|services| {
-            services.iter().map(|(name, state)| (name.clone(), state.health)).collect::<BTreeMap<_, _>>()
+        if desired.services.values().all(|service| service.depends_on.is_empty()) {
+            return Vec::new();
+        }
+        let mut roots: BTreeMap<String, (String, bool)> = self.book.read(|services| {
+            let standing = |name: &str| services.get(name).map(|state| state.standing).unwrap_or_default();
+            let roots = health::roots(&desired.services, standing);
+            let own = |(name, root): (&str, health::Root<'_>)| {
+                (name.to_owned(), (root.service.to_owned(), !root.certain))
+            };
+            roots.into_iter().map(own).collect()
         });
-        let word = |name: &str| words.get(name).copied().unwrap_or_default();
-        let dependent = desired.services.iter().filter(|(_, service)| !service.depends_on.is_empty());
         let mut changed = Vec::new();
-        for (name, _) in dependent {
-            let root = health::root_of_trouble(name, &desired.services, word).map(str::to_owned);
-            let targets = self.book.with(name, |state| {
-                (state.waits_for != root).then(|| {
-                    state.waits_for = root;
-                    state.targets.keys().cloned().collect::<Vec<_>>()
-                })
+        for name in desired.services.keys() {
+            let (root, suspects) =
+                roots.remove(name).map_or((None, false), |(root, doubt)| (Some(root), doubt));
+            let waiting = self.book.with(name, |state| {
+                if (&state.waits_for, state.suspects) == (&root, suspects) {
+                    return None;
+                }
+                let freed = root.is_none() && !state.suspects && state.health.is_down();
+                (state.waits_for, state.suspects) = (root, suspects);
+                if freed {
+                    // What failed while another was down says nothing about it now.
+                    let probes = state.targets.values_mut().flat_map(|target| target.probes.values_mut());
+                    probes.for_each(|probe| probe.streak.doubt());
+                }
+                Some((freed, state.targets.keys().cloned().collect::<Vec<_>>()))
             });
-            for target in targets.iter().flatten() {
+            let Some((freed, targets)) = waiting else { continue };
+            for target in targets {
                 if let ProbeTarget::Container(key) = target {
-                    self.queue.add(key, Work::default());
+                    self.queue.add(&key, Work::default());
                 }
             }
-            if targets.is_some() {
-                changed.push(name.clone());
-            }
+            changed.push(Waiting { service: name.clone(), freed });
         }
         if !changed.is_empty() {
             self.book.tell();
@@ -180,6 +201,7 @@ impl Shared {
     fn tell_of(&self, name: &str, service: &Service, health: HealthWord, now: Nanos) -> ChangeSet {
         let (event, severity) = self.book.with(name, |state| match (health, state.told_down) {
             _ if service.suspended => (None, Severity::Info),
+            (HealthWord::Unhealthy | HealthWord::NotFound, false) if state.suspects => (None, Severity::Info),
             (HealthWord::Unhealthy | HealthWord::NotFound, false) => {
                 state.told_down = true;
                 match &state.waits_for {
@@ -223,6 +245,15 @@ impl Shared {
         let services = vec![(name.to_owned(), self.book.document(name))];
         ChangeSet { events, services, at: now, ..ChangeSet::default() }
     }
+}
+
+/// A service for which what it depends on has changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Waiting {
+    /// Its name.
+    pub(super) service: String,
+    /// Whether what it waited for is up again and itself it is down: it is to be asked anew.
+    pub(super) freed: bool,
 }
 
 /// What a service says of a container.

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ContainerKey, Nanos};
-use crate::probe::threshold::Streak;
+use crate::probe::threshold::{Streak, Verdict};
 
 /// How a service, or one of its containers, is.
 #[derive(
@@ -65,6 +65,9 @@ pub struct ProbeState {
     pub streak: Streak,
     /// The last check.
     pub last: Option<LastCheck>,
+    /// Where that asked and why there, for people; `None` for a probe that needs no address.
+    #[serde(default)]
+    pub asks: Option<String>,
 }
 
 /// A check that was made.
@@ -101,6 +104,10 @@ pub struct ServiceState {
     pub reason: String,
     /// A dependency that is down, without which this cannot work.
     pub waits_for: Option<String>,
+    /// Whether what it waits for is only suspected: it failed its last check, and its own verdict is still out.
+    pub suspects: bool,
+    /// What those that depend on it were told last.
+    pub standing: Standing,
     /// When the verdict changed last.
     pub since: Nanos,
     /// Whether people were told that it is down, and not yet that it is healthy again.
@@ -111,6 +118,35 @@ pub struct ServiceState {
     pub last_check: Option<Nanos>,
     /// How long the last checks that passed took, smoothed, in milliseconds.
     pub response_millis: Option<f64>,
+}
+
+/// What a service is to those that depend on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// It works, as far as anybody knows.
+    #[default]
+    Fine,
+    /// A check failed, and it may be down: the verdict is out.
+    Doubtful,
+    /// Whatever depends on it cannot work.
+    Down,
+}
+
+impl ServiceState {
+    /// What it is to those that depend on it.
+    pub fn stands(&self) -> Standing {
+        let doubtful = |probe: &ProbeState| {
+            probe.streak.verdict != Verdict::Unhealthy
+                && probe.last.as_ref().is_some_and(|last| matches!(last.checked, Checked::Failed(_)))
+        };
+        if self.health.is_down() {
+            Standing::Down
+        } else if self.targets.values().flat_map(|target| target.probes.values()).any(doubtful) {
+            Standing::Doubtful
+        } else {
+            Standing::Fine
+        }
+    }
 }
 
 /// What is known of one container of a service, or of its target outside Docker.

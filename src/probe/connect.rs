@@ -42,8 +42,11 @@ pub(super) async fn tcp(place: &Place, steps: &mut Steps) -> Result<TcpStream, F
     let stream = TcpStream::connect(&addresses[..])
         .await
         .map_err(|error| refused(&error, format!("no connection to {place}: {}", plain(&error))))?;
-    let peer = stream.peer_addr().map(|peer| peer.to_string());
-    steps.end(peer.unwrap_or_else(|_| place.to_string()));
+    let peer = match addresses[..] {
+        [only] => only.to_string(),
+        _ => stream.peer_addr().map_or_else(|_| place.to_string(), |peer| peer.to_string()),
+    };
+    steps.end(peer);
     // Small requests are not to wait for others.
     let _ = stream.set_nodelay(true);
     Ok(stream)

@@ -61,6 +61,13 @@ impl Streak {
         self.verdict != before
     }
 
+    /// What it failed of late is no longer to its discredit: the verdict is out again.
+    pub fn doubt(&mut self) {
+        if self.verdict == Verdict::Unhealthy {
+            (self.verdict, self.failures) = (Verdict::Unknown, 0);
+        }
+    }
+
     /// Failures in a row that make it unhealthy.
     fn allowed(&self, spec: &ProbeSpec) -> u32 {
         match &spec.startup {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::plan::one_line;
 use crate::desired::Service;
-use crate::observed::{Checked, Container, Health, HealthWord, ProbeState, State};
+use crate::observed::{Checked, Container, Health, HealthWord, ProbeState, Standing, State};
 use crate::probe::threshold::Verdict;
 use crate::resource::Amount;
 
@@ -134,20 +134,61 @@ pub fn of_service(min_healthy: Amount, members: &[Judged]) -> Judged {
     of(HealthWord::Unknown, first(HealthWord::Unknown))
 }
 
-/// The service at the root of why `name` cannot work: of the services it depends on, directly or not, one that is down and
-/// itself depends on none that is.
-pub fn root_of_trouble<'s>(
-    name: &str,
+/// Why a service cannot work: another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Root<'s> {
+    /// The service that is down, or may be.
+    pub service: &'s str,
+    /// Whether it is known to be down, and not only suspected.
+    pub certain: bool,
+}
+
+/// For each service that cannot work because of another: the one at the root of it. Of the services it depends on, directly
+/// or not, that is one that is down and itself depends on none that is. One that is only suspected is a root for
+/// those alone that are down themselves: they may be so because of it.
+pub fn roots(
+    services: &BTreeMap<String, Service>,
+    standing: impl Fn(&str) -> Standing,
+) -> BTreeMap<&str, Root<'_>> {
+    let mut known = BTreeMap::new();
+    for name in services.keys() {
+        root(name, services, &standing, &mut known);
+    }
+    let counts = |name: &str, root: Root<'_>| root.certain || standing(name) == Standing::Down;
+    known
+        .into_iter()
+        .filter_map(|(name, root)| Some((name, root.filter(|root| counts(name, *root))?)))
+        .collect()
+}
+
+/// Each is looked at once, however many depend on it. No circles are in force.
+fn root<'s>(
+    name: &'s str,
     services: &'s BTreeMap<String, Service>,
-    word: impl Fn(&str) -> HealthWord + Copy,
-) -> Option<&'s str> {
-    let service = services.get(name)?;
-    // No circles are in force.
-    service.depends_on.iter().find_map(|needed| {
-        let (known, _) = services.get_key_value(needed)?;
-        let below = root_of_trouble(known, services, word);
-        below.or_else(|| word(known).is_down().then_some(known.as_str()))
-    })
+    standing: &impl Fn(&str) -> Standing,
+    known: &mut BTreeMap<&'s str, Option<Root<'s>>>,
+) -> Option<Root<'s>> {
+    if let Some(root) = known.get(name) {
+        return *root;
+    }
+    let mut found: Option<Root<'s>> = None;
+    for needed in services.get(name).into_iter().flat_map(|service| &service.depends_on) {
+        let Some((needed, _)) = services.get_key_value(needed) else { continue };
+        let below = root(needed, services, standing, known);
+        let candidate = match (below, standing(needed)) {
+            (Some(below), _) if below.certain => Some(below),
+            (_, Standing::Down) => Some(Root { service: needed, certain: true }),
+            (Some(below), _) => Some(below),
+            (None, Standing::Doubtful) => Some(Root { service: needed, certain: false }),
+            (None, Standing::Fine) => None,
+        };
+        if candidate.is_some_and(|candidate| candidate.certain && !found.is_some_and(|found| found.certain)) {
+            found = candidate;
+        }
+        found = found.or(candidate);
+    }
+    known.insert(name, found);
+    found
 }
 
 #[cfg(test)]
@@ -160,7 +201,7 @@ mod tests {
 
     fn state(verdict: Verdict, checked: Checked) -> ProbeState {
         let last = LastCheck { at: Nanos(1), millis: 1.0, checked };
-        ProbeState { streak: Streak { verdict, ..Streak::default() }, last: Some(last) }
+        ProbeState { streak: Streak { verdict, ..Streak::default() }, last: Some(last), asks: None }
     }
 
     fn judged(word: HealthWord) -> Judged {
@@ -216,17 +257,58 @@ mod tests {
             ("queue".to_owned(), service(&["db"])),
             ("shop".to_owned(), service(&["queue"])),
         ]);
-        let with = |down: &'static [&'static str]| {
-            move |name: &str| if down.contains(&name) { HealthWord::Unhealthy } else { HealthWord::Healthy }
+        let shop = |down: &[&str], doubtful: &[&str]| {
+            let standing = |name: &str| match (down.contains(&name), doubtful.contains(&name)) {
+                (true, _) => Standing::Down,
+                (false, true) => Standing::Doubtful,
+                (false, false) => Standing::Fine,
+            };
+            roots(&services, standing).get("shop").map(|root| (root.service.to_owned(), root.certain))
         };
-        for (down, root) in [
-            (&[][..], None),
-            (&["shop"], None),
-            (&["queue"], Some("queue")),
-            (&["db"], Some("db")),
-            (&["queue", "db"], Some("db")),
+        for (down, doubtful, root) in [
+            (&[][..], &[][..], None),
+            (&["shop"], &[], None),
+            (&["queue"], &[], Some(("queue", true))),
+            (&["db"], &[], Some(("db", true))),
+            (&["queue", "db"], &[], Some(("db", true))),
+            // Nobody is to blame a dependency for what has not happened.
+            (&[], &["db"], None),
+            (&["shop"], &["db"], Some(("db", false))),
+            (&["shop"], &["queue"], Some(("queue", false))),
+            // One that is down is no suspicion, whatever is below it.
+            (&["shop", "queue"], &["db"], Some(("queue", true))),
+            (&["cart"], &["db", "queue"], None),
         ] {
-            assert_eq!(root_of_trouble("shop", &services, with(down)), root, "{down:?}");
+            let root = root.map(|(name, certain)| (name.to_owned(), certain));
+            assert_eq!(shop(down, doubtful), root, "down: {down:?}, doubtful: {doubtful:?}");
         }
+    }
+
+    /// A ladder of twenty rungs, each of which depends on both halves of the next: a million paths.
+    #[test]
+    fn many_paths_to_a_root_are_walked_once() {
+        let mut services = BTreeMap::new();
+        for rung in 0..20 {
+            for side in ["a", "b"] {
+                let depends_on = vec![format!("a{}", rung + 1), format!("b{}", rung + 1)];
+                services.insert(
+                    format!("{side}{rung}"),
+                    Service {
+                        spec: MonitoredServiceSpec::default(),
+                        probes: BTreeMap::new(),
+                        suspended: false,
+                        depends_on,
+                    },
+                );
+            }
+        }
+        let asked = std::cell::Cell::new(0);
+        let found = roots(&services, |name| {
+            asked.set(asked.get() + 1);
+            if name == "b19" { Standing::Down } else { Standing::Fine }
+        });
+        assert_eq!(found.len(), 38);
+        assert!(found.values().all(|root| root.service == "b19"));
+        assert!(asked.get() < 500, "{}", asked.get());
     }
 }

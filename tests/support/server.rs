@@ -57,6 +57,11 @@ impl Server {
         self.home.path().join(name)
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has said.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.file(LOG)).unwrap_or_default()

@@ -94,7 +94,8 @@ impl Catalogue {
 /// The condition `Ready` of a service.
 fn ready(state: &ServiceState) -> Condition {
     if let Some(root) = state.waits_for.as_ref().filter(|_| state.health != HealthWord::Healthy) {
-        let message = format!("it depends on {root}, which is down; {}", state.reason);
+        let is = if state.suspects { "may be" } else { "is" };
+        let message = format!("it depends on {root}, which {is} down; {}", state.reason);
         return Condition::new("Ready", false, "DependencyDown", &message);
     }
     let (status, reason) = match state.health {
@@ -119,6 +120,7 @@ pub fn figures(state: &ServiceState, world: &World, now: Nanos) -> Map<String, V
             });
             let verdict = json!({
                 "name": name,
+                "asks": probe.asks,
                 "verdict": probe.streak.verdict,
                 "lastCheck": probe.last.as_ref().map(|last| last.at.rfc3339_millis()),
                 "responseTimeMs": probe.last.as_ref().map(|last| rounded(last.millis)),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{Check, CheckId, Prober};
 use crate::controller::shared::{Shared, locked};
@@ -30,7 +30,7 @@ impl Prober {
     }
 
     /// One check; `None` while what we see says nothing about the target.
-    pub(super) async fn ask(&self, id: &CheckId, check: &Check) -> Option<Outcome> {
+    pub(super) async fn ask(&self, id: &CheckId, check: &Check) -> Option<Trial> {
         let shared = &*self.shared;
         let protocol = probe::protocol(check.spec.handler()?);
         let cost = protocol.map_or(Cost::Nothing, |protocol| protocol.cost());
@@ -57,21 +57,26 @@ impl Prober {
             Ok(address) => address,
             Err(why) => {
                 let result = Err(Failure::Fault(why));
-                return Some(Outcome { result, took: Duration::ZERO, steps: Vec::new() });
+                let outcome = Outcome { result, took: Duration::ZERO, steps: Vec::new() };
+                return Some(Trial { place: None, outcome });
             }
         };
         let subject =
             Subject { place: address.as_ref(), container: container.as_deref(), engine: engine.as_ref() };
-        let asking = probe::check(&check.spec, &subject);
-        tokio::pin!(asking);
-        let outcome = tokio::select! {
-            outcome = &mut asking => outcome,
-            () = tokio::time::sleep(LONG) => {
-                drop(place);
-                asking.await
-            }
-        };
-        Some(outcome).filter(|_| shared.own_fault().is_none())
+        let outcome = with_place(place, probe::check(&check.spec, &subject)).await;
+        Some(Trial { place: address, outcome }).filter(|_| shared.own_fault().is_none())
+    }
+}
+
+/// A check that gives its place away when it takes long.
+async fn with_place(place: OwnedSemaphorePermit, check: impl Future<Output = Outcome>) -> Outcome {
+    tokio::pin!(check);
+    tokio::select! {
+        outcome = &mut check => outcome,
+        () = tokio::time::sleep(LONG) => {
+            drop(place);
+            check.await
+        }
     }
 }
 

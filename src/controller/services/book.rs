@@ -110,7 +110,9 @@ impl Book {
         });
         let states = found.into_iter().flat_map(|target| &target.probes);
         states
-            .map(|(probe, streak)| (probe.clone(), ProbeState { streak: streak.clone(), last: None }))
+            .map(|(probe, streak)| {
+                (probe.clone(), ProbeState { streak: streak.clone(), ..ProbeState::default() })
+            })
             .collect()
     }
 
