@@ -13,6 +13,8 @@ use super::table::{Cell, Table, Tone};
 use super::text::{age_of, plain, scalar};
 use super::{Exit, get};
 use crate::observed::Nanos;
+use crate::resource::KindId;
+use crate::resource::annotation::{SUSPEND, SUSPENDED};
 
 /// Flags of `status`.
 #[derive(Args, Debug)]
@@ -40,12 +42,13 @@ pub(super) async fn status(args: &StatusArgs, face: &mut Face<'_>) -> anyhow::Re
     let client = args.server.client()?;
     let health = client.get_plain(&["health", "detailed"]).await?;
     let containers = client.items("containers", &[]).await?;
-    let wrong = wrong(&health, &containers);
+    let services = client.items(KindId::MonitoredService.plural(), &[]).await?;
+    let wrong = wrong(&health, &containers, &services);
     match args.output {
         Format::Json => face.json(&serde_json::to_value(Document { health: &health, wrong: &wrong })?)?,
         Format::Text => {
             writeln!(face.out, "Portreeve {} at {}", text(&health, "/version"), client.server())?;
-            show(&health, &containers, &wrong, face)?;
+            show(&health, &containers, &services, &wrong, face)?;
         }
     }
     Ok(if wrong.is_empty() { Exit::Fine } else { Exit::Problems })
@@ -64,7 +67,7 @@ fn map<'v>(value: &'v Value, pointer: &str) -> impl Iterator<Item = (&'v String,
 }
 
 /// Everything that somebody should look at, a line each.
-fn wrong(health: &Value, containers: &[Value]) -> Vec<String> {
+fn wrong(health: &Value, containers: &[Value], services: &[Value]) -> Vec<String> {
     let mut wrong = Vec::new();
     for (name, engine) in map(health, "/engines") {
         if engine["connected"] != Value::Bool(true) {
@@ -118,6 +121,7 @@ fn wrong(health: &Value, containers: &[Value]) -> Vec<String> {
             .map(|problem| format!("manifest {problem}")),
     );
     wrong.extend(manifests::wrong(&health["manifests"]));
+    wrong.extend(services.iter().filter_map(unwell));
     for container in containers.iter().filter(|item| item["quarantined"] == Value::Bool(true)) {
         let name = get::columns::name(container);
         wrong.push(format!("container {name} is in quarantine; `portreeve release {name}` lets it out"));
@@ -143,7 +147,36 @@ fn wrong(health: &Value, containers: &[Value]) -> Vec<String> {
     wrong
 }
 
-fn show(health: &Value, containers: &[Value], wrong: &[String], face: &mut Face<'_>) -> std::io::Result<()> {
+/// What is wrong with a service; nothing for one that only waits for another, which has a line of its own.
+fn unwell(service: &Value) -> Option<String> {
+    let status = service.get("status")?;
+    let word =
+        status["health"].as_str().filter(|word| matches!(*word, "unhealthy" | "not_found" | "error"))?;
+    if status.get("waitsFor").is_some() || is_suspended(service) {
+        return None;
+    }
+    let name = plain(service.pointer("/metadata/name")?.as_str()?);
+    let is = match word {
+        "error" => "cannot be checked",
+        "not_found" => "has no container",
+        _ => "is unhealthy",
+    };
+    let why = scalar(status, "/reason").map(|why| format!(": {why}")).unwrap_or_default();
+    Some(format!("service {name} {is}{}", if word == "not_found" { String::new() } else { why }))
+}
+
+fn is_suspended(service: &Value) -> bool {
+    let annotations = service.pointer("/metadata/annotations");
+    annotations.and_then(|all| all.get(SUSPEND)).is_some_and(|value| value == SUSPENDED)
+}
+
+fn show(
+    health: &Value,
+    containers: &[Value],
+    services: &[Value],
+    wrong: &[String],
+    face: &mut Face<'_>,
+) -> std::io::Result<()> {
     let now = face.now();
     writeln!(face.out)?;
     if wrong.is_empty() {
@@ -167,6 +200,19 @@ fn show(health: &Value, containers: &[Value], wrong: &[String], face: &mut Face<
         of(&|item| item["health"] == "unhealthy" && item["status"] == "running"),
         of(&|item| item["quarantined"] == Value::Bool(true)),
     )?;
+    if !services.is_empty() {
+        let of = |words: &[&str]| {
+            services.iter().filter(|item| words.iter().any(|word| item["status"]["health"] == *word)).count()
+        };
+        writeln!(
+            face.out,
+            "services    {}: {} healthy, {} unhealthy, {} without a verdict",
+            services.len(),
+            of(&["healthy"]),
+            of(&["unhealthy", "not_found"]),
+            of(&["unknown", "error"]),
+        )?;
+    }
     let (waiting, events) = (number(health, "/queue/containers"), number(health, "/queue/events"));
     writeln!(face.out, "queue       {waiting} containers with {events} events to be decided on")?;
     writeln!(face.out, "store       {}", text(health, "/store/status"))?;
@@ -239,7 +285,8 @@ mod tests {
         show(
             &health(),
             std::slice::from_ref(&web),
-            &wrong(&health(), std::slice::from_ref(&web)),
+            &[],
+            &wrong(&health(), std::slice::from_ref(&web), &[]),
             &mut streams.face(),
         )
         .expect("output");
@@ -257,6 +304,33 @@ manifests   3 objects, 0 problems
 deliveries  nobody is to be told of anything
 ";
         assert_eq!(streams.both(), expected);
+    }
+
+    #[test]
+    fn a_service_that_is_down_is_wrong_and_one_that_only_waits_for_it_is_not() {
+        let service = |name: &str, status: Value| json!({"metadata": {"name": name}, "status": status});
+        let mut quiet = service("quiet", json!({"health": "unhealthy"}));
+        quiet["metadata"]["annotations"] = json!({"portreeve/suspend": "true"});
+        let services = [
+            service("db", json!({"health": "unhealthy", "reason": "query: no answer"})),
+            service("shop", json!({"health": "unhealthy", "reason": "page: 500", "waitsFor": "db"})),
+            service("mail", json!({"health": "not_found", "reason": "no container is there"})),
+            service("cert", json!({"health": "error", "reason": "no secret"})),
+            service("new", json!({"health": "unknown"})),
+            service("web", json!({"health": "healthy"})),
+            quiet,
+        ];
+        let expected = [
+            "service db is unhealthy: query: no answer",
+            "service mail has no container",
+            "service cert cannot be checked: no secret",
+        ];
+        let found = wrong(&health(), &[], &services);
+        assert_eq!(found, expected);
+        let mut streams = Streams::default();
+        show(&health(), &[], &services, &found, &mut streams.face()).expect("output");
+        let line = "\nservices    7: 1 healthy, 4 unhealthy, 2 without a verdict\n";
+        assert!(streams.both().contains(line), "{}", streams.both());
     }
 
     #[test]
@@ -283,6 +357,6 @@ deliveries  nobody is to be told of anything
             "container web is in quarantine; `portreeve release web` lets it out",
             "container db is unhealthy, no policy heals it",
         ];
-        assert_eq!(wrong(&health, &containers), expected);
+        assert_eq!(wrong(&health, &containers, &[]), expected);
     }
 }

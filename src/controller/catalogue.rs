@@ -14,9 +14,12 @@
 //! had written it: below the directory's, and so in force once no file declares the object any more, whether Portreeve
 //! ran when it vanished or not. From then on it is the API's to change and to delete.
 //!
+//! # Objects that a file takes over
+//! An object that the API wrote and a directory declares is the directory's from then on: what the API wrote is let go, with
+//! an event, or it would come back when the file goes and is meant to take the object with it. `Settings` alone are both's.
+//!
 //! # Caveats
-//! An object of the API below one of a directory is kept and out of force until the file is gone. The time of
-//! transition of a condition does not survive a restart.
+//! The time of transition of a condition does not survive a restart.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};

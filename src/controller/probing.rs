@@ -5,24 +5,26 @@
 //! to another and goes on, for then it only waits.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use metrics::{counter, histogram};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 mod asking;
+mod downtime;
+mod rhythm;
 mod told;
 
 pub use asking::{Trial, Tried};
+use downtime::TICK;
+use rhythm::{GRID, go_on};
 pub(super) use told::Told;
 
 use super::commit::Tickets;
-use super::services::Waiting;
+use super::services::{BRIEF, Waiting};
 use super::shared::{Shared, locked};
 use crate::desired::Service;
 use crate::observed::{Checked, Container, ContainerKey, LastCheck, Nanos, ProbeTarget, State, TargetState};
@@ -37,8 +39,6 @@ const EMPTY: Duration = Duration::from_secs(3);
 const FLUSH: Duration = Duration::from_secs(300);
 /// First checks of many probes are so far apart.
 const APART: Duration = Duration::from_millis(2);
-/// Checks begin at multiples of this: hundreds a second then wake the processor a few dozen times.
-const GRID: Duration = Duration::from_millis(20);
 
 /// One probe of one target.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,10 +88,18 @@ impl Prober {
             }
         });
         let mut flush = tokio::time::interval(FLUSH);
+        let (begin, mut tick) = (tokio::time::Instant::now(), tokio::time::interval(TICK));
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut counted = 0;
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
                 _ = flush.tick() => prober.flush(),
+                _ = tick.tick() => {
+                    let now = begin.elapsed().as_secs();
+                    prober.count_down(counted..now);
+                    counted = now;
+                }
                 (all, containers) = shared.probing.next() => {
                     if all {
                         prober.everything();
@@ -289,6 +297,9 @@ impl Prober {
         let (changes, waiting) = self.shared.judge(name, service, EMPTY);
         if let Some(changes) = changes {
             self.store(changes);
+            if self.shared.book.with(name, |state| state.health.is_down() && !state.told_down) {
+                self.judge_after(BRIEF, name);
+            }
         }
         // No circles are in force.
         for Waiting { service, freed } in waiting {
@@ -298,12 +309,17 @@ impl Prober {
             self.judge(&service);
         }
         if empty() && !was_empty {
-            let (prober, name) = (self.clone(), name.to_owned());
-            tokio::spawn(async move {
-                tokio::time::sleep(EMPTY).await;
-                prober.judge(&name);
-            });
+            self.judge_after(EMPTY, name);
         }
+    }
+
+    fn judge_after(self: &Arc<Self>, wait: Duration, name: &str) {
+        let (prober, name) = (self.clone(), name.to_owned());
+        tokio::spawn(async move {
+            // A little more, for clocks that do not agree.
+            tokio::time::sleep(wait + GRID).await;
+            prober.judge(&name);
+        });
     }
 
     /// Takes in how a check went.
@@ -353,48 +369,6 @@ impl Prober {
             self.judge(&id.service);
         }
     }
-}
-
-/// The life of one check.
-async fn go_on(prober: Arc<Prober>, id: CheckId, check: Arc<Check>, spread: Duration) {
-    let mut hasher = DefaultHasher::new();
-    id.hash(&mut hasher);
-    let mut dice = hasher.finish() | 1;
-    let period = Duration::from_secs(u64::from(check.spec.period_seconds));
-    let delay = match &id.target {
-        ProbeTarget::Outside => Duration::ZERO,
-        ProbeTarget::Container(key) => {
-            let up = check.started.map_or(0, |started| prober.shared.engine_now(&key.engine).since(started));
-            let up = Duration::from_nanos(u64::try_from(up).unwrap_or(0));
-            Duration::from_secs(u64::from(check.spec.initial_delay_seconds)).saturating_sub(up)
-        }
-    };
-    on_grid(Instant::now() + delay + spread.min(period)).await;
-    loop {
-        let began = Instant::now();
-        if let Some(trial) = prober.ask(&id, &check).await {
-            prober.take_in(&id, &check, trial);
-        }
-        let streak = prober.shared.book.read(|services| {
-            let target = services.get(&*id.service)?.targets.get(&id.target)?;
-            target.probes.get(&*id.probe).map(|probe| probe.streak.clone())
-        });
-        let period = streak.unwrap_or_default().period(&check.spec);
-        // A twentieth more or less, so that what began together does not stay together.
-        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let period = period.mul_f64(0.95 + (dice >> 33) as u32 as f64 / f64::from(u32::MAX >> 1) * 0.1);
-        on_grid(began + period).await;
-    }
-}
-
-/// Sleeps until `due`, and a moment more if others are up by then.
-async fn on_grid(due: Instant) {
-    static FIRST: OnceLock<Instant> = OnceLock::new();
-    let first = *FIRST.get_or_init(Instant::now);
-    let beyond = due.saturating_duration_since(first).as_nanos() % GRID.as_nanos();
-    let beyond = Duration::from_nanos(u64::try_from(beyond).unwrap_or(0));
-    let wait = if beyond.is_zero() { beyond } else { GRID.saturating_sub(beyond) };
-    tokio::time::sleep_until(due + wait).await;
 }
 
 /// Commits what must not be lost, however long the store fails.

@@ -2,9 +2,11 @@
 //!
 //! # Guarantees
 //! - `ServiceDown` is told once until `ServiceRecovered`, also across restarts: whoever was told the one is told the other.
+//! - What lasts no longer than a restart is not told.
 //! - A verdict belongs to a run of a container; a new run begins without one.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tracing::{info, warn};
@@ -22,6 +24,9 @@ use crate::observed::{
 };
 use crate::reconcile::health::{self, Judged};
 use crate::store::{ChangeSet, NewEvent, Severity};
+
+/// What is over sooner is not told: somebody restarted it.
+pub(super) const BRIEF: Duration = Duration::from_secs(3);
 
 impl Shared {
     /// What is known of every declared service.
@@ -102,11 +107,11 @@ impl Shared {
         &self,
         name: &str,
         service: &Service,
-        empty: std::time::Duration,
+        empty: Duration,
     ) -> (Option<ChangeSet>, Vec<Waiting>) {
         let now = crate::clock::now();
         let desired = self.desired.load();
-        let (changed, before, after, stands) = self.with_world(|world| {
+        let (changed, before, (after, since), stands) = self.with_world(|world| {
             self.book.with(name, |state| {
                 let before = state.health;
                 let changed = judge_targets(state, service, world, now);
@@ -129,7 +134,7 @@ impl Shared {
                 (state.health, state.reason) = (judged.word, judged.reason);
                 let stands = state.stands();
                 let stands = std::mem::replace(&mut state.standing, stands) != stands;
-                (changed, before, state.health, stands)
+                (changed, before, (state.health, state.since), stands)
             })
         });
         // Before anything is told: an event says whether another service is behind it.
@@ -138,10 +143,12 @@ impl Shared {
         for key in changed {
             self.queue.add(&key, Work::default());
         }
+        // What may be another's fault is told when that is known.
+        let brief = now.since(since) < i64::try_from(BRIEF.as_nanos()).unwrap_or(i64::MAX);
+        let hold = after.is_down() && (suspects || brief);
         // What came while it was suspended is told once it goes on.
         let untold = match after {
-            // What may be another's fault is told when that is known.
-            HealthWord::Unhealthy | HealthWord::NotFound => !told && !suspects,
+            HealthWord::Unhealthy | HealthWord::NotFound => !told && !hold,
             HealthWord::Healthy => told,
             HealthWord::Unknown | HealthWord::Error => false,
         };
@@ -149,7 +156,7 @@ impl Shared {
             return (None, waiting);
         }
         self.book.tell();
-        (Some(self.tell_of(name, service, after, now)), waiting)
+        (Some(self.tell_of(name, service, (after, hold), now)), waiting)
     }
 
     /// Finds out which services wait for another that is down; gives those of which that changed.
@@ -198,10 +205,15 @@ impl Shared {
     }
 
     /// The event of a change, if it is one to tell, and the service's document.
-    fn tell_of(&self, name: &str, service: &Service, health: HealthWord, now: Nanos) -> ChangeSet {
+    fn tell_of(
+        &self,
+        name: &str,
+        service: &Service,
+        (health, hold): (HealthWord, bool),
+        now: Nanos,
+    ) -> ChangeSet {
         let (event, severity) = self.book.with(name, |state| match (health, state.told_down) {
-            _ if service.suspended => (None, Severity::Info),
-            (HealthWord::Unhealthy | HealthWord::NotFound, false) if state.suspects => (None, Severity::Info),
+            _ if service.suspended || hold => (None, Severity::Info),
             (HealthWord::Unhealthy | HealthWord::NotFound, false) => {
                 state.told_down = true;
                 match &state.waits_for {

@@ -27,6 +27,8 @@ const GATHER: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often everything is read without an event.
 const RESCAN: Duration = Duration::from_secs(60);
+/// How often a directory that is not there is looked for: nothing tells when it comes.
+const MISSING: Duration = Duration::from_secs(1);
 
 /// What the directories say, as far as it has been read.
 #[derive(Debug)]
@@ -92,6 +94,7 @@ async fn watch_at(
                 () = stop.cancelled() => break,
                 _ = hints.recv() => {}
                 () = sleep(pace.rescan) => {}
+                () = back(state.as_ref().map(|(_, eyes)| eyes.missing.clone()).unwrap_or_default()) => {}
             }
             let Some((mut directories, mut eyes)) = state.take() else { break };
             settle(&mut hints, &directories, pace.patience).await;
@@ -122,6 +125,16 @@ async fn watch_at(
     (Watched { sets, states, hint }, work)
 }
 
+/// Waits until one of these is there.
+async fn back(missing: Vec<PathBuf>) {
+    if missing.is_empty() {
+        return std::future::pending().await;
+    }
+    while !missing.iter().any(|path| path.exists()) {
+        sleep(MISSING).await;
+    }
+}
+
 /// Waits until nothing has changed for a moment, so that what is changed together is read together.
 async fn settle(hints: &mut mpsc::Receiver<()>, directories: &Directories, patience: Duration) {
     let begin = Instant::now();
@@ -143,15 +156,18 @@ struct Eyes {
     watcher: Option<RecommendedWatcher>,
     /// What is watched, as it was when that began; a directory that was replaced has to be watched anew.
     watched: BTreeMap<PathBuf, (u64, u64)>,
+    /// The roots that were not there when that was looked at last.
+    missing: Vec<PathBuf>,
 }
 
 impl Eyes {
     fn new(roots: Vec<PathBuf>, hint: Hint) -> Self {
-        Self { roots, hint, watcher: None, watched: BTreeMap::new() }
+        Self { roots, hint, watcher: None, watched: BTreeMap::new(), missing: Vec::new() }
     }
 
     /// Watches whatever is not watched yet. What cannot be watched is left to the rescan.
     fn open(&mut self) {
+        self.missing = self.roots.iter().filter(|root| identity(root).is_none()).cloned().collect();
         if self.watcher.is_none() {
             let hint = self.hint.clone();
             let tell = move |event: notify::Result<Event>| {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::scene::Scene;
+use super::scene::{Scene, started_at};
 use crate::support::wait;
 
 const FAST: &str = "periodSeconds: 1, failureThreshold: 2, timeoutSeconds: 2";
@@ -30,6 +30,12 @@ async fn wait_health(scene: &Scene, name: &str, health: &str) -> Value {
         if status["health"] == health { Ok(status) } else { Err((status, scene.portreeve.log())) }
     })
     .await
+}
+
+/// How often an event was told of a service.
+async fn told(scene: &Scene, kind: &str, name: &str) -> usize {
+    let events = scene.portreeve.get(&format!("/api/events?type={kind}")).await.unwrap().json();
+    events.as_array().unwrap().iter().filter(|event| event["container_name"] == name).count()
 }
 
 /// `portreeve test probe`: its exit code and what it printed.
@@ -76,24 +82,33 @@ async fn a_service_is_as_its_probes_say_and_its_story_is_told_once() {
     let unhealthy = wait_health(&scene, "web", "unhealthy").await;
     let reason = unhealthy["reason"].as_str().unwrap();
     assert!(reason.contains("page: expected status 200-399, got 404"), "{reason}");
+    wait::until("the outage is told", wait::SOON, || async {
+        let count = told(&scene, "ServiceDown", "web").await;
+        wait::is(count == 1, count)
+    })
+    .await;
     // A restart of Portreeve tells nothing again.
     scene.portreeve.restart().await;
     wait_health(&scene, "web", "unhealthy").await;
     web.exec(&["sh", "-c", "echo fine > /www/health"]).await;
     wait_health(&scene, "web", "healthy").await;
-    let told = |kind: &'static str| {
-        let scene = &scene;
-        async move {
-            let events = scene.portreeve.get(&format!("/api/events?type={kind}")).await.unwrap().json();
-            events.as_array().unwrap().iter().filter(|event| event["container_name"] == "web").count()
-        }
-    };
     wait::until("the recovery is told", wait::SOON, || async {
-        let count = told("ServiceRecovered").await;
+        let count = told(&scene, "ServiceRecovered", "web").await;
         wait::is(count == 1, count)
     })
     .await;
-    assert_eq!(told("ServiceDown").await, 1);
+    assert_eq!(told(&scene, "ServiceDown", "web").await, 1);
+
+    // A restart is no outage: nothing is told of it.
+    let before = started_at(&web).await;
+    web.restart().await;
+    wait::until("the new run is healthy", wait::SOON, || async {
+        let status = status(&scene, "web").await;
+        let anew = started_at(&web).await != before;
+        if anew && status["health"] == "healthy" { Ok(()) } else { Err(status) }
+    })
+    .await;
+    assert_eq!(told(&scene, "ServiceDown", "web").await, 1);
 
     web.stop().await;
     let stopped = wait_health(&scene, "web", "unhealthy").await;

@@ -33,6 +33,12 @@ pub(super) fn effects(
     containers.sort_by(|a, b| (&a.name, &a.key).cmp(&(&b.name, &b.key)));
     let mut effects = Vec::new();
     for container in &containers {
+        let engine = &*container.key.engine;
+        if before.hosts.contains_key(engine) && !after.hosts.contains_key(engine) {
+            let what = format!("no longer watched: no DockerHost named {engine} would be declared");
+            effects.push(Effect { container: container.name.clone(), what });
+            continue;
+        }
         let all = healed(&before, &after, container)
             .into_iter()
             .chain(registered(&before, &after, container))
@@ -180,6 +186,16 @@ mod tests {
     fn told(before: &[(ObjectKey, Value)], after: &[(ObjectKey, Value)], container: Value) -> Vec<String> {
         let map = |objects: &[(ObjectKey, Value)]| objects.iter().cloned().collect();
         effects(&map(before), &map(after), &[container]).into_iter().map(|effect| effect.what).collect()
+    }
+
+    #[test]
+    fn whoever_declares_another_engine_is_told_that_the_one_not_declared_is_left_alone() {
+        let far = || object("DockerHost", "far", json!({"endpoint": "tcp://far:2375"}));
+        let local = object("DockerHost", "local", json!({}));
+        let container = || web(json!({"autoheal": "true"}), "running");
+        let gone = "no longer watched: no DockerHost named local would be declared";
+        assert_eq!(told(&[], &[far()], container()), [gone]);
+        assert_eq!(told(&[], &[far(), local], container()), Vec::<String>::new());
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Copies of objects that are to outlive the files that declare them.
+//! What becomes of the API's objects that files declare, too: they are let go, but for copies of those that are to outlive
+//! their files.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,18 +12,29 @@ use crate::manifest::LoadedSet;
 use crate::observed::Nanos;
 use crate::resource::annotation::{PRUNE, PRUNE_DISABLED};
 use crate::resource::condition::Condition;
-use crate::resource::{Object, ObjectKey, Origin};
+use crate::resource::{KindId, Object, ObjectKey, Origin};
 use crate::store::{NewEvent, Severity};
 
 /// Whether an object that no file declares any more has been pruned.
 const PRUNED: &str = "Pruned";
 
 impl Catalogue {
-    /// Keeps copies of the objects that are to outlive their files, as `set` declares them now. To be called before it
-    /// is decided what is in force.
+    /// Keeps copies of the objects that are to outlive their files, as `set` declares them now, and lets go of what the API
+    /// wrote of objects that are the files' from now on. To be called before it is decided what is in force.
     pub fn hold(&self, set: &LoadedSet) {
         let mut inner = self.change();
         let inner = &mut *inner;
+        for loaded in &set.objects {
+            let key = loaded.object.key();
+            // Of `Settings` the API's fields stay in force beside the file's.
+            let adopted = inner.declared.get(&key).is_some_and(|known| known.copied.is_none())
+                && key.kind != KindId::Settings;
+            if adopted {
+                inner.declared.remove(&key);
+                inner.events.push(adoption(&key, &loaded.place.file));
+                inner.unsaved.insert(key);
+            }
+        }
         let objects = || set.objects.iter().map(|loaded| &loaded.object);
         for object in objects().filter(|object| object.metadata.is_kept()) {
             let (key, copy) = (object.key(), copy(object));
@@ -68,6 +80,21 @@ pub(super) fn file(document: &Value) -> Option<String> {
     match document.pointer("/metadata/origin")?.as_str()?.parse() {
         Ok(Origin::Directory(file)) => Some(file),
         Ok(Origin::BuiltIn | Origin::Label | Origin::Environment | Origin::Api) | Err(_) => None,
+    }
+}
+
+/// What the API wrote of an object is no more: otherwise it would come back when its file goes.
+fn adoption(key: &ObjectKey, file: &str) -> NewEvent {
+    let message = format!("{file} declares {key} now; what was applied before is let go");
+    tracing::info!(target: "portreeve::manifests", "{message}");
+    NewEvent {
+        at: crate::clock::now(),
+        event_type: "Adopted".to_owned(),
+        reason: "DeclaredInFile".to_owned(),
+        status: "adopted".to_owned(),
+        message,
+        severity: Severity::Info,
+        ..NewEvent::default()
     }
 }
 

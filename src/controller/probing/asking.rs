@@ -140,6 +140,15 @@ impl Shared {
     pub async fn try_probe(&self, spec: &ProbeSpec, whom: &Tried) -> Trial {
         let (address, container, engine) = match whom {
             Tried::Outside(target) => (Some(Ok(outside(target, spec))), None, None),
+            Tried::Container(container) if !container.state.is_up() => {
+                let why =
+                    format!("{} is {} (exit code {})", container.name, container.state, container.exit_code);
+                let result = Err(Failure::Unhealthy(why));
+                return Trial {
+                    place: None,
+                    outcome: Outcome { result, took: Duration::ZERO, steps: Vec::new() },
+                };
+            }
             Tried::Container(container) => {
                 let engine = self.attachment(&container.key.engine).map(|attachment| attachment.client);
                 (self.address(container, spec), Some(container), engine)

@@ -10,6 +10,10 @@ use crate::resource::autoheal_policy::{AutohealPolicySpec, ExitedTrigger};
 /// A `die` may be on its way when an inspect already shows the end: so long nobody says that the cause is unknown.
 const EVENT_LAG: Duration = Duration::from_secs(5);
 
+/// The engine's restart policy waits a minute at most from one start to the next: what it has not brought back by then it
+/// takes for stopped by hand.
+const RESTARTS_WITHIN: Duration = Duration::from_secs(120);
+
 /// What the container needs.
 pub(super) enum Need {
     /// Nothing is wrong with it.
@@ -164,7 +168,7 @@ fn down(situation: &Situation<'_>, spec: &AutohealPolicySpec, memory: &HealMemor
             Need::Wait(Wait::new(Reason::Starting, "it has been started since; looking again").quietly())
         }
         StopCause::Unseen => Need::Wait(unseen(container, now, wanted)),
-        StopCause::Crash { exit_code, oom } => crashed(container, spec, memory, exit_code, oom),
+        StopCause::Crash { exit_code, oom } => crashed(now, container, spec, memory, exit_code, oom),
     }
 }
 
@@ -231,6 +235,7 @@ fn unseen(container: &Container, now: Nanos, wanted: bool) -> Wait {
 }
 
 fn crashed(
+    now: Nanos,
     container: &Container,
     spec: &AutohealPolicySpec,
     memory: &HealMemory,
@@ -253,8 +258,19 @@ fn crashed(
         return Need::Wait(Wait::new(Reason::TriggerOff, message).quietly());
     }
     if engine_brings_back(container, exit_code) {
-        let message = "it ended by itself; Docker's own restart policy brings it back";
-        return Need::Wait(Wait::new(Reason::RestartPolicyActs, message));
+        let until = container.finished.map(|finished| finished.plus(RESTARTS_WITHIN));
+        return Need::Wait(match until {
+            // Bounded also when the clock stepped back.
+            Some(until) if until <= now || until > now.plus(RESTARTS_WITHIN) => Wait::new(
+                Reason::StoppedByHand,
+                "Docker's own restart policy leaves it down, as it does after a stop by hand",
+            ),
+            until => {
+                let message = "it ended by itself; Docker's own restart policy brings it back";
+                let wait = Wait::new(Reason::RestartPolicyActs, message);
+                until.into_iter().fold(wait, Wait::until)
+            }
+        });
     }
     Need::Heal(Cause::Exited { exit_code, out_of_memory: oom })
 }
