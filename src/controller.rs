@@ -42,6 +42,7 @@ pub use catalogue::{Catalogue, Change, Match, Outcome, Refused, Request, Written
 pub use commit::StoreHealth;
 pub use probing::{Trial, Tried};
 pub use shared::Shared;
+pub use usage::Load;
 
 /// Between two prunings of the store.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
@@ -103,6 +104,7 @@ impl Controller {
             own_fault: Mutex::default(),
             book: services::Book::new(&loaded.services),
             probing: probing::Told::default(),
+            loads: usage::Loads::default(),
             measuring: Semaphore::new(usage::AT_ONCE),
         });
         let stop = CancellationToken::new();

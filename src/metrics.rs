@@ -10,10 +10,11 @@ use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gau
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 use crate::clock;
-use crate::controller::Shared;
+use crate::controller::{Load, Shared};
 use crate::desired::Desired;
 use crate::observed::{
-    Container, ContainerKey, Health, HealthWord, Nanos, ProbeTarget, ServiceState, Window, World,
+    CHECK_TIMES, Checks, Container, ContainerKey, Health, HealthWord, Nanos, ProbeTarget, ServiceState,
+    State, Window, World,
 };
 use crate::store::QueueDepth;
 
@@ -112,6 +113,10 @@ pub async fn render(handle: &PrometheusHandle, shared: &Shared) -> String {
     let services = shared.services();
     world_gauges(&mut page, &world, &services);
     service_gauges(&mut page, &services, now);
+    check_series(&mut page, &services);
+    let running = world.containers.values().filter(|container| container.state == State::Running);
+    let running = running.take(MOST_CONTAINERS).map(|container| container.key.clone()).collect();
+    load_gauges(&mut page, &world, &shared.loads(running).await);
     text
 }
 
@@ -208,13 +213,83 @@ fn world_gauges(page: &mut Page<'_>, world: &World, services: &BTreeMap<String, 
     page.gauge("service_health_status", "1 for a healthy service", by_name);
 }
 
-/// A page in the text format of Prometheus, to which gauges are added.
+/// What checks came to, under document R2's names: counters and a histogram that end with their service.
+fn check_series(page: &mut Page<'_>, services: &BTreeMap<String, ServiceState>) {
+    let checks: Vec<_> = services
+        .iter()
+        .filter(|(_, state)| state.checks != Checks::default())
+        .map(|(name, state)| (format!("service=\"{}\"", escaped(name)), &state.checks))
+        .collect();
+    #[expect(clippy::cast_precision_loss, reason = "Prometheus knows only floating point numbers")]
+    let each = |count: &dyn Fn(&Checks) -> u64| -> Vec<(String, f64)> {
+        checks.iter().map(|(label, checks)| (label.clone(), count(checks) as f64)).collect()
+    };
+    let (passed, failed) = (each(&|checks| checks.passed), each(&|checks| checks.failed));
+    page.family("health_check_success_total", "counter", "Checks of a service that passed", passed);
+    page.family("health_check_failure_total", "counter", "Checks of a service that failed", failed);
+    page.histogram("health_check_duration_seconds", "How long checks of a service took", &checks);
+}
+
+/// What containers use. Of two engines' containers that share a name the series tells of the one that uses more.
+fn load_gauges(page: &mut Page<'_>, world: &World, loads: &BTreeMap<ContainerKey, Load>) {
+    let mut by_name: [BTreeMap<String, f64>; 3] = Default::default();
+    for (key, load) in loads {
+        let Some(container) = world.containers.get(key) else { continue };
+        let label = format!("container=\"{}\"", escaped(&container.name));
+        let (used, most) = (bytes(load.usage.memory), bytes(load.usage.memory_limit));
+        let values = [load.cpu_percent, Some(used / MIB), (most > 0.0).then(|| used / most * 100.0)];
+        for (series, value) in by_name.iter_mut().zip(values) {
+            if let Some(value) = value {
+                series.entry(label.clone()).and_modify(|known| *known = known.max(value)).or_insert(value);
+            }
+        }
+    }
+    let [cpu, memory, share] = by_name;
+    page.gauge("container_cpu_usage_percent", "CPU used since the last scrape, in percent of a core", cpu);
+    page.gauge("container_memory_usage_mb", "Memory in use, in MiB, as `docker stats` counts it", memory);
+    page.gauge("container_memory_percent", "Memory in use, in percent of what the container may use", share);
+}
+
+/// Bytes in a MiB.
+const MIB: f64 = 1024.0 * 1024.0;
+
+#[expect(clippy::cast_precision_loss, reason = "Prometheus knows only floating point numbers")]
+fn bytes(count: u64) -> f64 {
+    count as f64
+}
+
+/// A page in the text format of Prometheus, to which series are added that end with what they tell of.
 struct Page<'a>(&'a mut String);
 
 impl Page<'_> {
+    fn histogram(&mut self, name: &str, help: &str, series: &[(String, &Checks)]) {
+        let mut lines = format!("# HELP {name} {help}\n# TYPE {name} histogram\n");
+        for (labels, checks) in series {
+            let total = checks.passed + checks.failed;
+            for (bound, count) in CHECK_TIMES.iter().zip(checks.within) {
+                let _ = writeln!(lines, "{name}_bucket{{{labels},le=\"{bound}\"}} {count}");
+            }
+            let _ = writeln!(lines, "{name}_bucket{{{labels},le=\"+Inf\"}} {total}");
+            let _ = writeln!(lines, "{name}_sum{{{labels}}} {}", checks.seconds);
+            let _ = writeln!(lines, "{name}_count{{{labels}}} {total}");
+        }
+        self.0.push_str(&lines);
+        self.0.push('\n');
+    }
+
     fn gauge<L: AsRef<str>>(&mut self, name: &str, help: &str, series: impl IntoIterator<Item = (L, f64)>) {
+        self.family(name, "gauge", help, series);
+    }
+
+    fn family<L: AsRef<str>>(
+        &mut self,
+        name: &str,
+        kind: &str,
+        help: &str,
+        series: impl IntoIterator<Item = (L, f64)>,
+    ) {
         // Writing to a string does not fail.
-        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} gauge");
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
         for (labels, value) in series {
             let labels = labels.as_ref();
             let _ = match labels {
@@ -254,6 +329,32 @@ mod tests {
     #[test]
     fn label_values_are_escaped() {
         assert_eq!(escaped("a\"b\\c\nd"), r#"a\"b\\c\nd"#);
+    }
+
+    #[test]
+    fn checks_are_counted_as_document_r2_names_them() {
+        let mut web = ServiceState::default();
+        [(true, 0.004), (true, 0.03), (false, 7.0)]
+            .into_iter()
+            .for_each(|(ok, took)| web.checks.count(ok, took));
+        let services = BTreeMap::from([("web".to_owned(), web), ("new".to_owned(), ServiceState::default())]);
+        let mut text = String::new();
+        check_series(&mut Page(&mut text), &services);
+        for line in [
+            "# TYPE health_check_success_total counter",
+            "health_check_success_total{service=\"web\"} 2",
+            "health_check_failure_total{service=\"web\"} 1",
+            "# TYPE health_check_duration_seconds histogram",
+            "health_check_duration_seconds_bucket{service=\"web\",le=\"0.005\"} 1",
+            "health_check_duration_seconds_bucket{service=\"web\",le=\"0.05\"} 2",
+            "health_check_duration_seconds_bucket{service=\"web\",le=\"5\"} 2",
+            "health_check_duration_seconds_bucket{service=\"web\",le=\"+Inf\"} 3",
+            "health_check_duration_seconds_sum{service=\"web\"} 7.034",
+            "health_check_duration_seconds_count{service=\"web\"} 3",
+        ] {
+            assert!(text.lines().any(|known| known == line), "no `{line}` in:\n{text}");
+        }
+        assert!(!text.contains("new"), "{text}");
     }
 
     #[test]

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::event::{Anchor, Cursor, EngineEvent, EventKind};
 pub use self::health::{
-    Checked, HealthWord, LastCheck, ProbeState, ProbeTarget, Rates, ServiceState, Standing, TargetState,
-    Window,
+    CHECK_TIMES, Checked, Checks, HealthWord, LastCheck, ProbeState, ProbeTarget, Rates, ServiceState,
+    Standing, TargetState, Window,
 };
 pub use self::usage::Usage;
 use crate::resource::{Duration, Subject};

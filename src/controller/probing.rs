@@ -350,6 +350,7 @@ impl Prober {
             if let Some(passed) = passed {
                 probe.streak.take_in(&check.spec, passed);
                 state.rates.count(now, passed);
+                state.checks.count(passed, outcome.took.as_secs_f64());
             }
             if passed == Some(true) {
                 // Smoothed, so that one number says how it usually is.

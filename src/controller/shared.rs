@@ -11,6 +11,7 @@ use super::probing::Told;
 use super::queue::{Queue, Work};
 use super::services::Book;
 use super::timers::Timers;
+use super::usage::Loads;
 use crate::desired::Desired;
 use crate::docker::Client;
 use crate::docker::informer::Seen;
@@ -82,6 +83,7 @@ pub struct Shared {
     pub(super) own_fault: Mutex<Option<(String, tokio::time::Instant)>>,
     pub(super) book: Book,
     pub(super) probing: Told,
+    pub(super) loads: Loads,
     /// Turns to measure what a container uses.
     pub(super) measuring: Semaphore,
 }

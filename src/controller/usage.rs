@@ -1,12 +1,13 @@
-//! What containers use, measured when somebody asks and never else.
+//! What containers use, measured when somebody asks (`portreeve top`, a scrape of the metrics) and never else.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use tracing::debug;
 
-use super::shared::Shared;
+use super::shared::{Shared, locked};
 use crate::observed::{ContainerKey, Usage};
 
 /// Measurements on their way at once, whoever asks: more would keep the engine from its work.
@@ -14,13 +15,51 @@ pub(super) const AT_ONCE: usize = 16;
 /// How long all of them may take together. What is not measured by then is left out.
 const ALL: Duration = Duration::from_secs(20);
 
+/// How long a scrape may be kept waiting. What is not measured by then is told as it was measured last, and comes first the
+/// next time.
+const SCRAPE: Duration = Duration::from_millis(150);
+
+/// A measurement and what the one before it adds.
+#[derive(Clone, Copy, Debug)]
+pub struct Load {
+    /// What was measured last.
+    pub usage: Usage,
+    /// CPU time per time since the measurement before, in percent of one core.
+    pub cpu_percent: Option<f64>,
+}
+
+/// What the last scrape measured.
+pub(super) type Loads = Mutex<BTreeMap<ContainerKey, Load>>;
+
 impl Shared {
+    /// What these containers use, for a scrape.
+    pub async fn loads(&self, containers: Vec<ContainerKey>) -> BTreeMap<ContainerKey, Load> {
+        let mut known = locked(&self.loads).clone();
+        known.retain(|key, _| containers.contains(key));
+        let mut due = containers;
+        due.sort_by_key(|key| known.get(key).map(|load| load.usage.at));
+        for (key, usage) in self.usage_within(due, SCRAPE).await {
+            let cpu_percent = known.get(&key).and_then(|before| cpu_percent(before.usage, usage));
+            known.insert(key, Load { usage, cpu_percent });
+        }
+        locked(&self.loads).clone_from(&known);
+        known
+    }
+
     /// What each of these containers uses. Those that do not run or cannot be measured are left out.
     pub async fn usage(&self, containers: Vec<ContainerKey>) -> BTreeMap<ContainerKey, Usage> {
+        self.usage_within(containers, ALL).await
+    }
+
+    async fn usage_within(
+        &self,
+        containers: Vec<ContainerKey>,
+        limit: Duration,
+    ) -> BTreeMap<ContainerKey, Usage> {
         let measured = stream::iter(containers)
             .map(|key| async move { self.measure(&key).await.map(|usage| (key, usage)) })
             .buffer_unordered(AT_ONCE)
-            .take_until(tokio::time::sleep(ALL));
+            .take_until(tokio::time::sleep(limit));
         measured.filter_map(std::future::ready).collect().await
     }
 
@@ -32,5 +71,32 @@ impl Shared {
             debug!(target: "portreeve::engine", container = %key, "it cannot be measured: {error}");
             None
         })
+    }
+}
+
+/// `None` if no time has passed or another run has begun, whose count starts anew.
+fn cpu_percent(before: Usage, after: Usage) -> Option<f64> {
+    let nanos = u64::try_from(after.at.since(before.at)).ok().filter(|nanos| *nanos > 0)?;
+    let used = after.cpu.checked_sub(before.cpu)?;
+    Some(Duration::from_nanos(used).as_secs_f64() / Duration::from_nanos(nanos).as_secs_f64() * 100.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observed::Nanos;
+
+    #[test]
+    fn cpu_is_what_was_used_between_two_measurements() {
+        let at = |seconds: i64, millis: u64| Usage {
+            at: Nanos(seconds * 1_000_000_000),
+            cpu: millis * 1_000_000,
+            memory: 1,
+            memory_limit: 2,
+        };
+        assert_eq!(cpu_percent(at(10, 500), at(12, 1500)), Some(50.0));
+        assert_eq!(cpu_percent(at(10, 500), at(10, 500)), None, "no time has passed");
+        assert_eq!(cpu_percent(at(10, 500), at(12, 20)), None, "another run");
+        assert_eq!(cpu_percent(at(12, 500), at(10, 600)), None, "the clock stepped back");
     }
 }

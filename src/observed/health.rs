@@ -98,6 +98,8 @@ pub struct ServiceState {
     pub targets: BTreeMap<ProbeTarget, TargetState>,
     /// How often it passed.
     pub rates: Rates,
+    /// What its checks came to since Portreeve started.
+    pub checks: Checks,
     /// The verdict on the whole.
     pub health: HealthWord,
     /// Why, for people.
@@ -118,6 +120,33 @@ pub struct ServiceState {
     pub last_check: Option<Nanos>,
     /// How long the last checks that passed took, smoothed, in milliseconds.
     pub response_millis: Option<f64>,
+}
+
+/// Upper bounds of the times by which checks are counted, in seconds.
+pub const CHECK_TIMES: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
+
+/// What checks came to, for counters.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Checks {
+    /// How many passed.
+    pub passed: u64,
+    /// How many failed; one that could not be carried out is neither.
+    pub failed: u64,
+    /// How long all of these took together, in seconds.
+    pub seconds: f64,
+    /// How many took no longer than each of [`CHECK_TIMES`].
+    pub within: [u64; CHECK_TIMES.len()],
+}
+
+impl Checks {
+    /// Counts one that took so many seconds.
+    pub fn count(&mut self, passed: bool, seconds: f64) {
+        *if passed { &mut self.passed } else { &mut self.failed } += 1;
+        self.seconds += seconds;
+        for (count, _) in self.within.iter_mut().zip(CHECK_TIMES).filter(|(_, bound)| seconds <= *bound) {
+            *count += 1;
+        }
+    }
 }
 
 /// What a service is to those that depend on it.

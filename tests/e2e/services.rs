@@ -69,12 +69,27 @@ async fn a_service_is_as_its_probes_say_and_its_story_is_told_once() {
     let healthy = wait_health(&scene, "web", "healthy").await;
     assert_eq!(healthy["containers"][0]["probes"].as_array().unwrap().len(), 3, "{healthy}");
     assert_eq!(healthy["successRate"], 100.0);
+    let probes = healthy["containers"][0]["probes"].as_array().unwrap();
+    let page = probes.iter().find(|probe| probe["name"] == "page").unwrap();
+    assert!(page["asks"].as_str().unwrap().contains(":80, its address in the network"), "{healthy}");
 
     let (code, said) = test_probe(&scene, "svc/web");
     assert_eq!(code, Some(0), "{said}");
     for line in ["page asks ", "its address in the network", "connect", "exit code 0", "passed"] {
         assert!(said.contains(line), "no `{line}` in:\n{said}");
     }
+
+    wait::until("a second scrape tells what is used", wait::SOON, || async {
+        let page = scene.portreeve.get("/metrics").await.unwrap().body;
+        let series = [
+            format!("container_cpu_usage_percent{{container=\"{pattern}\"}} "),
+            format!("container_memory_usage_mb{{container=\"{pattern}\"}} "),
+            "health_check_success_total{service=\"web\"} ".to_owned(),
+            "health_check_duration_seconds_count{service=\"web\"} ".to_owned(),
+        ];
+        wait::is(series.iter().all(|name| page.lines().any(|line| line.starts_with(name))), page)
+    })
+    .await;
 
     web.exec(&["rm", "/www/health"]).await;
     let (code, said) = test_probe(&scene, "svc/web");
