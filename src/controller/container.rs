@@ -154,13 +154,13 @@ impl Reconciler {
         let container = container.filter(|_| record.ledger.removed.is_none());
         let mut outcome = Outcome::default();
         self.bill(&mut record, &entered, &mut outcome);
-        self.register(&mut record, container.as_deref(), &mut outcome);
         telling::lifecycle(&record, &entered, &self.host(&key.engine), &mut outcome);
         if let Some(container) = &container {
             self.monitor(&mut record, container, &mut outcome);
         }
         let heal =
             self.heal(&mut record, container.as_deref(), attachment.as_ref(), work, &mut outcome).await;
+        self.register(&mut record, container.as_deref(), heal.drains(), &mut outcome);
         if record != *before || shared.record(key).is_none() {
             record.last_known = record.last_known.max(shared.engine_now(&key.engine));
             outcome.changes.records.push(Arc::new(record.clone()));
@@ -318,7 +318,13 @@ impl Reconciler {
         record.followers = followers;
     }
 
-    fn register(&self, record: &mut Record, container: Option<&Container>, outcome: &mut Outcome) {
+    fn register(
+        &self,
+        record: &mut Record,
+        container: Option<&Container>,
+        drains: bool,
+        outcome: &mut Outcome,
+    ) {
         let desired = self.shared.desired.load();
         let host = self.host(&record.key.engine);
         if host.is_empty() {
@@ -338,8 +344,8 @@ impl Reconciler {
                 Member { health: *health, discovery }
             })
             .collect();
-        for registry in discovery::update(container, &members, &host, &desired.registries, &mut record.wanted)
-        {
+        let seen = discovery::Seen { container, drains, services: &members, host: &host };
+        for registry in discovery::update(&seen, &desired.registries, &mut record.wanted) {
             if let Some(wanted) = record.wanted.get(&registry) {
                 outcome.rings.push(super::targets::discovery_bell(&registry));
                 outcome.changes.cells.push((registry, record.key.clone(), wanted.clone()));

@@ -58,18 +58,27 @@ pub struct Member<'a> {
     pub discovery: Option<&'a ServiceDiscovery>,
 }
 
-/// Sets `wanted` to what every registry should hold and returns the names of those for which it changed.
-///
-/// `container` is the last inspect, `None` once it is removed; `services`: what the services it belongs to say of it, which
-/// then decides over Docker's own health check. A registry that never heard of a container is not
-/// told that it is down; `host` is the engine's name for its host.
+/// What is known of a container, for registries.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// The last inspect; `None` once it is removed.
+    pub container: Option<&'a Container>,
+    /// Whether it is about to be healed, and its callers are to go elsewhere.
+    pub drains: bool,
+    /// What the services it belongs to say of it, which then decides over Docker's own health check.
+    pub services: &'a [Member<'a>],
+    /// The engine's name for its host.
+    pub host: &'a str,
+}
+
+/// Sets `wanted` to what every registry should hold and returns the names of those for which it changed. A registry that
+/// never heard of a container is not told that it is down.
 pub fn update(
-    container: Option<&Container>,
-    services: &[Member<'_>],
-    host: &str,
+    seen: &Seen<'_>,
     registries: &BTreeMap<String, DiscoveryRegistrySpec>,
     wanted: &mut BTreeMap<String, Wanted>,
 ) -> Vec<String> {
+    let Seen { container, drains, services, host } = *seen;
     let mut changed = Vec::new();
     for (name, spec) in registries {
         let known = wanted.get(name);
@@ -78,14 +87,14 @@ pub fn update(
         });
         let now = match (container, by_service) {
             (Some(container), Some((member, discovery))) => {
-                if container.state.is_up() && member.health == HealthWord::Healthy {
+                if container.state.is_up() && !drains && member.health == HealthWord::Healthy {
                     Wanted::Up(body(container, host, spec, discovery.port.or(spec.port)))
                 } else {
                     Wanted::Down
                 }
             }
             (Some(container), None) if spec.selector.matches(&container.subject()) => {
-                if registered(container, services, spec) {
+                if !drains && registered(container, services, spec) {
                     Wanted::Up(body(container, host, spec, spec.port))
                 } else {
                     Wanted::Down
@@ -185,6 +194,29 @@ mod tests {
             "state": state, "created": Nanos(1),
         }))
         .expect("a container")
+    }
+
+    fn update(
+        container: Option<&Container>,
+        services: &[Member<'_>],
+        host: &str,
+        registries: &BTreeMap<String, DiscoveryRegistrySpec>,
+        wanted: &mut BTreeMap<String, Wanted>,
+    ) -> Vec<String> {
+        super::update(&Seen { container, drains: false, services, host }, registries, wanted)
+    }
+
+    #[test]
+    fn who_drains_is_down_until_its_new_run() {
+        let (all, web) = (registries(serde_json::json!({})), container(State::Running));
+        let mut wanted = BTreeMap::new();
+        let mut seen = Seen { container: Some(&web), drains: true, services: &[], host: "box" };
+        assert!(super::update(&seen, &all, &mut wanted).is_empty(), "nobody was told of it");
+        for (drains, expected) in [(false, "UP"), (true, "DOWN"), (false, "UP")] {
+            seen.drains = drains;
+            assert_eq!(super::update(&seen, &all, &mut wanted), ["reg"]);
+            assert_eq!(wanted["reg"].as_str(), expected);
+        }
     }
 
     fn registries(spec: serde_json::Value) -> BTreeMap<String, DiscoveryRegistrySpec> {

@@ -93,6 +93,8 @@ pub struct Situation<'a> {
     pub marks: &'a StopMarks,
     /// Whether the engine answers and events flow.
     pub engine_connected: bool,
+    /// Whether a registry knows the container.
+    pub registered: bool,
     /// What is wrong with Portreeve itself, if anything is.
     pub own_fault: Option<&'a str>,
     /// Whether it is Portreeve's own container.
@@ -130,6 +132,16 @@ pub struct Healing {
 
 /// Decides what to do about one container, `crowd` being what it has in common with the others of its policy on its engine.
 pub fn decide(situation: &Situation<'_>, crowd: &mut Crowd) -> Healing {
+    let mut healing = weigh(situation, crowd);
+    let drains = healing.blocked.iter().any(|blocked| blocked.reason == Reason::Draining);
+    if !drains && healing.memory.intent.is_none() {
+        // It was for an attempt that is not made, or that has brought a new run about.
+        healing.memory.draining = None;
+    }
+    healing
+}
+
+fn weigh(situation: &Situation<'_>, crowd: &mut Crowd) -> Healing {
     let mut healing = Healing { memory: situation.memory.clone(), ..Healing::default() };
     let container = situation.container;
     let says = |health: Option<Health>| health == Some(Health::Unhealthy);

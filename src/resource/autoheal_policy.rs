@@ -33,6 +33,9 @@ pub struct AutohealPolicySpec {
     pub stop_timeout: Option<Duration>,
     /// How long after a container's start nothing is done.
     pub start_grace: Duration,
+    /// How long a running container that a DiscoveryRegistry knows is marked as down there before it is touched, so that
+    /// callers go elsewhere; it is registered again with its new run. 0: not at all.
+    pub drain: Duration,
     /// How long to wait between attempts.
     pub backoff: Backoff,
     /// How many restarts are spent before the container is quarantined.
@@ -180,6 +183,7 @@ impl Default for AutohealPolicySpec {
             min_unhealthy: Duration::ZERO,
             stop_timeout: None,
             start_grace: Duration::ZERO,
+            drain: Duration::ZERO,
             backoff: Backoff::default(),
             budget: Budget::default(),
             breaker: Breaker::default(),

@@ -370,3 +370,27 @@ async fn on_failure_heals_failures_only_and_leaves_to_docker_and_to_people_what_
     }
     scene.receiver.state().assert_clean();
 }
+
+#[tokio::test]
+async fn a_registered_container_drains_before_it_is_restarted_and_comes_back_with_its_new_run() {
+    let mut scene = Scene::shared().await;
+    scene.declare_services("labels", &scene.of_the_lab());
+    scene.declare_policy(&format!("{QUICK}  drain: 6s\n"));
+    let web = healed(&scene, "web").shell("rm -f /tmp/sick; exec /bin/idle").switched_health(CHECK, 2);
+    let web = web.start().await;
+    scene.portreeve.start().await;
+    scene.registered(&[&web]).await;
+    let first = started_at(&web).await;
+    web.sicken().await;
+    scene.registered(&[]).await;
+    assert_eq!(started_at(&web).await, first, "it is out of the registry while it still runs");
+    assert_eq!(scene.names(web.id()), ["started"]);
+    // The wait outlives the process.
+    scene.portreeve.kill9().await;
+    scene.portreeve.start().await;
+    restarted(&web, &first).await;
+    scene.registered(&[&web]).await;
+    let reasons = scene.events(&web, &["Skipped", "Restarting"]).await;
+    let reasons: Vec<&str> = reasons.iter().filter_map(|event| event["reason"].as_str()).collect();
+    assert_eq!(reasons, ["Draining", "Restarting"]);
+}

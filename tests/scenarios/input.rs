@@ -69,6 +69,8 @@ pub(super) struct Observed {
     #[serde(default)]
     pub(super) disconnected: bool,
     #[serde(default)]
+    pub(super) registered: bool,
+    #[serde(default)]
     pub(super) own_fault: Option<String>,
     #[serde(default)]
     pub(super) own: bool,
@@ -244,6 +246,8 @@ pub(super) struct Memory {
     #[serde(default)]
     attempts: Vec<At>,
     quarantined: Option<At>,
+    /// Since when it is out of the registries for an attempt.
+    draining: Option<At>,
     intent: Option<OpenIntent>,
     /// When the new run of the last attempt was seen, if it has not been healthy since.
     verifying: Option<At>,
@@ -303,6 +307,7 @@ impl Memory {
             }),
             healed: None,
             parent: None,
+            draining: self.draining.map(|at| at.0),
             stop_seen: None,
             told: self.told,
         }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::desired::{Desired, PolicyChoice, Sources};
 use crate::observed::{Container, ContainerKey};
-use crate::reconcile::discovery::{self, Wanted};
+use crate::reconcile::discovery::{self, Seen, Wanted};
 use crate::resource::{KindId, Object, ObjectKey};
 
 /// One way in which one container is treated differently.
@@ -95,13 +95,14 @@ fn healed(before: &Desired, after: &Desired, container: &Container) -> Option<St
 
 fn registered(before: &Desired, after: &Desired, container: &Container) -> Vec<String> {
     // Hosts are the same before and after, so any will do.
+    let seen = Seen { container: Some(container), drains: false, services: &[], host: "host" };
     let held = |desired: &Desired| {
         let mut wanted = BTreeMap::new();
-        discovery::update(Some(container), &[], "host", &desired.registries, &mut wanted);
+        discovery::update(&seen, &desired.registries, &mut wanted);
         wanted
     };
     let (was, mut is) = (held(before), held(before));
-    let changed = discovery::update(Some(container), &[], "host", &after.registries, &mut is);
+    let changed = discovery::update(&seen, &after.registries, &mut is);
     let mut effects: Vec<String> = changed
         .iter()
         .filter_map(|registry| match (was.get(registry), is.get(registry)?) {

@@ -14,6 +14,7 @@ use crate::controller::shared::{Attachment, Slot, locked};
 use crate::desired::PolicyChoice;
 use crate::observed::{Container, EventKind, Health, Nanos};
 use crate::reconcile::cause::{Fact, Seen, StopHabits};
+use crate::reconcile::discovery::Wanted;
 use crate::reconcile::heal::{
     ActionOutcome, Around, Crowd, HealMemory, Healing, Outside, PolicyView, Situation, conclude, decide,
 };
@@ -32,6 +33,11 @@ pub(super) struct Pending {
 }
 
 impl Pending {
+    /// Whether the container is to be out of the registries for an attempt.
+    pub(super) fn drains(&self) -> bool {
+        self.memory.as_ref().is_some_and(|(.., memory)| memory.draining.is_some())
+    }
+
     pub(super) fn store(mut self, reconciler: &Reconciler, engine: &Arc<str>) {
         if let Some((_lock, slot, memory)) = self.memory.take() {
             slot.memory.store(Arc::new(memory));
@@ -126,6 +132,7 @@ impl Reconciler {
             memory: &memory,
             marks: &record.marks,
             engine_connected: connected && attachment.is_some(),
+            registered: record.wanted.values().any(|wanted| *wanted != Wanted::Absent),
             own_fault: own_fault.as_deref(),
             is_own,
             observe: desired.settings.observe,

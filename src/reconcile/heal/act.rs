@@ -42,7 +42,8 @@ pub(super) fn attempt(
         .map_or_else(|| verb(healing, situation, spec, &cause), Err)
         .and_then(|verb| in_time(healing, situation, spec, &cause).map_or(Ok(verb), Err))
         .and_then(|verb| crowd.in_turn(id, spec, now).map_or(Ok(verb), Err))
-        .and_then(|verb| hands_off(situation, verb, &cause).map_or(Ok(verb), Err));
+        .and_then(|verb| hands_off(situation, verb, &cause).map_or(Ok(verb), Err))
+        .and_then(|verb| drained(healing, situation, crowd, spec, verb, &cause).map_or(Ok(verb), Err));
     match refused {
         Err(wait) => healing.wait(wait),
         Ok(verb) => {
@@ -210,6 +211,33 @@ fn hands_off(situation: &Situation<'_>, verb: Verb, cause: &Cause) -> Option<Wai
         return Some(Wait::new(Reason::ReadOnly, format!("{would}; the engine is declared read-only")));
     }
     situation.observe.then(|| Wait::new(Reason::Observing, format!("{would}; only observing")))
+}
+
+/// Callers are given time to go elsewhere before a running container is taken from them. The place among the others is its
+/// own meanwhile, so that no more drain than are healed at once.
+fn drained(
+    healing: &mut Healing,
+    situation: &Situation<'_>,
+    crowd: &mut Crowd,
+    spec: &AutohealPolicySpec,
+    verb: Verb,
+    cause: &Cause,
+) -> Option<Wait> {
+    let Situation { container, now, registered, .. } = *situation;
+    if spec.drain.is_zero() || !registered || !container.state.is_up() {
+        return None;
+    }
+    let since = *healing.memory.draining.get_or_insert(now);
+    let until = since.plus(spec.drain);
+    if until <= now {
+        return None;
+    }
+    if let Some(place) = healing.memory.place(spec, now) {
+        crowd.reserve(&container.key.id, place);
+    }
+    let message =
+        format!("{cause}; out of the registries for {} before it is to {}", spec.drain, verb.as_str());
+    Some(Wait::new(Reason::Draining, message).until(until))
 }
 
 /// The attempt, and until when the engine may be at it: counted as spent and remembered as an intent, in the same memory that is stored before the call.

@@ -162,7 +162,9 @@ impl Crowd {
                 format!("the engine was given {restarts} attempts within {per}; the next in {left}");
             return Some(Wait::new(Reason::Paced, message).until(until));
         }
-        let (taken, room) = (self.kept.places.len(), self.room(&spec.pace));
+        // One that drains has its place already.
+        let taken = self.kept.places.keys().filter(|holder| ***holder != *id).count();
+        let room = self.room(&spec.pace);
         if taken < room {
             return None;
         }
@@ -177,6 +179,11 @@ impl Crowd {
             Some(until) => wait.until(*until),
             None => wait,
         })
+    }
+
+    /// A container holds a place until then at the latest, for the attempt that is prepared.
+    pub(super) fn reserve(&mut self, id: &Arc<str>, until: Nanos) {
+        self.kept.places.insert(id.clone(), until);
     }
 
     /// An attempt is made, and holds a place until then at the latest.

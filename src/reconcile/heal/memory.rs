@@ -16,6 +16,9 @@ use super::{Answer, Intent};
 /// How far the caller's idea of the engine's clock may be off: what an engine tells of it comes in whole seconds.
 pub(super) const CLOCK_ERROR: Duration = Duration::from_secs(1);
 
+/// How long after a drain the attempt may take to begin.
+const HESITATION: Duration = Duration::from_secs(10);
+
 /// Everything a decision needs to know of the past. Survives restarts of Portreeve and the container's recreation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -56,6 +59,9 @@ pub struct HealMemory {
     /// Logical identity of whose network it shares.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
+    /// Since when it is kept out of the registries for an attempt, until its new run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub draining: Option<Nanos>,
     /// The last kill or stop of a running container (event time), and when a decision first saw it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_seen: Option<(Nanos, Nanos)>,
@@ -157,6 +163,9 @@ impl HealMemory {
         if let Some(intent) = &self.intent {
             return intent.in_progress(now).then(|| intent.deadline());
         }
+        if let Some(since) = self.draining {
+            return Some(since.plus(spec.drain).plus(HESITATION)).filter(|until| *until > now);
+        }
         let verifying = self.verifying.as_ref().filter(|verifying| !verifying.failed)?;
         Some(verifying.since.plus(spec.verify.within)).filter(|until| *until > now)
     }
@@ -185,12 +194,13 @@ impl HealMemory {
             verifying,
             healed: _,
             parent: _,
+            draining,
             stop_seen,
             told: _,
         } = self;
         let clamp = |at: &mut Nanos| *at = (*at).min(now);
         run.iter_mut().for_each(|run| clamp(&mut run.seen));
-        [unhealthy_since, healthy_since, last_action].into_iter().flatten().for_each(clamp);
+        [unhealthy_since, healthy_since, last_action, draining].into_iter().flatten().for_each(clamp);
         spent.iter_mut().for_each(clamp);
         quarantined.iter_mut().for_each(|quarantine| clamp(&mut quarantine.since));
         verifying.iter_mut().for_each(|verifying| clamp(&mut verifying.since));

@@ -38,6 +38,7 @@ struct Simulation {
     is_own: bool,
     observe: bool,
     selected: bool,
+    registered: bool,
     around: Around,
     /// True time the connection is back at; none: connected.
     disconnected_until: Option<i64>,
@@ -81,6 +82,7 @@ impl Simulation {
             },
             verify: Verify { within: seconds(&mut dice, 5, 300) },
             min_unhealthy: if dice.percent(30) { seconds(&mut dice, 1, 60) } else { Duration::ZERO },
+            drain: if dice.percent(30) { seconds(&mut dice, 1, 60) } else { Duration::ZERO },
             start_grace: if dice.percent(30) { seconds(&mut dice, 1, 120) } else { Duration::ZERO },
             backoff: Backoff {
                 initial: seconds(&mut dice, 1, 30),
@@ -110,6 +112,7 @@ impl Simulation {
             is_own: seed % 40 == 39,
             observe: seed % 40 == 38,
             selected: seed % 40 != 37,
+            registered: dice.percent(50),
             around: Around::default(),
             disconnected_until: None,
             away: false,
@@ -232,6 +235,7 @@ impl Simulation {
             memory,
             marks,
             engine_connected: self.connected(),
+            registered: self.registered,
             own_fault: None,
             is_own: self.is_own,
             observe: self.observe,
@@ -370,6 +374,7 @@ fn whatever_happens_nothing_is_done_early_over_budget_or_against_a_persons_will(
         "SkippedReplaced",
         "SkippedDependencyDown",
         "SkippedSilenced",
+        "SkippedDraining",
         "SkippedOwnContainer",
         "SkippedObserving",
     ] {

@@ -20,6 +20,8 @@ pub enum Reason {
     Quarantined,
     /// Many containers are sick at once: none is healed.
     BreakerOpen,
+    /// It is marked as down in the registries, and its callers are given time to go elsewhere.
+    Draining,
     /// Others are being healed, or the engine was given as many attempts as its pace allows.
     Paced,
     /// A silence covers it.
@@ -89,6 +91,7 @@ impl Reason {
             Self::EscalationExhausted => "EscalationExhausted",
             Self::Quarantined => "Quarantined",
             Self::BreakerOpen => "BreakerOpen",
+            Self::Draining => "Draining",
             Self::Paced => "Paced",
             Self::Silenced => "Silenced",
             Self::DependencyDown => "DependencyDown",
@@ -135,6 +138,7 @@ impl Reason {
             | Self::BackingOff
             | Self::Silenced
             | Self::DependencyDown
+            | Self::Draining
             | Self::Paced
             | Self::StoppedByHand
             | Self::StoppedByPolicy

@@ -15,7 +15,8 @@ impl Simulation {
         let ours = self.selected && !self.is_own && !self.observe && !self.hushed();
         let free = self.connected() && call.is_none() && ours;
         let spec = &self.spec;
-        let waits = [spec.backoff.max, spec.start_grace, spec.min_unhealthy, Duration::from_secs(60)];
+        let waits =
+            [spec.backoff.max, spec.start_grace, spec.min_unhealthy, spec.drain, Duration::from_secs(60)];
         let longest: i64 = waits.iter().map(|wait| wait.as_nanos()).sum();
         let patient = time - self.quiet_since <= longest || self.portreeve.memory.quarantined.is_some();
         self.hold(!sick || !free || patient, "a sick container is never healed");
@@ -56,6 +57,13 @@ impl Simulation {
                 let silent = container.health == Some(Health::Starting)
                     && self.acted.last().is_some_and(|acted| time - acted >= within);
                 self.hold(up && (sick || silent), "acted on a container that is not unhealthy and running");
+                let drained = self
+                    .portreeve
+                    .memory
+                    .draining
+                    .is_some_and(|since| self.now().since(since) >= self.spec.drain.as_nanos());
+                let drains = self.registered && !self.spec.drain.is_zero();
+                self.hold(drained || !drains, "taken from its callers before they had time to go elsewhere");
                 let grace = self.spec.start_grace.as_nanos();
                 self.hold(time - self.world.started_at + SECOND / 2 >= grace, "acted within the start grace");
             }
