@@ -88,7 +88,7 @@ async fn a_login_that_the_server_refuses(stack: &Stack) {
     let change = format!("mosquitto_passwd -b /srv/mosquitto/passwords portreeve {WRONG}");
     assert_eq!(stack.container("mosquitto").exec(&["sh", "-c", &change]).await.0, 0);
     stack.signal("mosquitto", "HUP", "mosquitto").await;
-    stack.falls("mosquitto", "login: expected a login, got ", "").await;
+    stack.falls("mosquitto", "the broker refused it: not authorised", "").await;
     stack.heals("mosquitto", &before).await;
 }
 
@@ -101,9 +101,9 @@ async fn stopped_by_hand(stack: &Stack) {
     zookeeper.stop().await;
     stack.falls("zookeeper", "zookeeper is exited (exit code 0)", "").await;
     for (name, _) in &dependants {
-        stack.waits_for(name, "zookeeper").await;
+        let status = stack.waits_for(name, "zookeeper").await;
         // What answers by itself is healthy all the same.
-        assert_eq!(stack.status(name).await["health"], "healthy", "{name}");
+        assert_eq!(status["health"], "healthy", "{name}: {status:#}");
     }
     let why = wait::until("the stop is respected", wait::SOON, || async {
         let blocked = stack.container_row("zookeeper").await["blocked"].clone();
@@ -143,7 +143,11 @@ async fn down_for_what_it_depends_on(stack: &Stack) {
         if blocked[0]["reason"] == "DependencyDown" { Ok(blocked) } else { Err(blocked) }
     })
     .await;
-    assert!(blocked[0]["message"].as_str().unwrap().contains("the service kafka"), "{blocked:#}");
+    assert!(blocked[0]["message"].as_str().unwrap().contains("kafka, which it needs"), "{blocked:#}");
+    let status = stack.waits_for("data-processor", "kafka").await;
+    let conditions = status["conditions"].as_array().unwrap();
+    let ready = conditions.iter().find(|condition| condition["type"] == "Ready").unwrap();
+    assert_eq!(ready["reason"], "DependencyDown", "{status:#}");
     assert_eq!(started_at(processor).await, before);
     kafka.start().await;
     stack.is("kafka", "healthy").await;
