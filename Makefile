@@ -28,6 +28,7 @@ test: ## All tests, on a real engine (started if none answers). One of them: mak
 	@tests/engine/up
 	@tests/engine/sshd
 	@tests/servers/up
+	@tests/engine/rootfs >/dev/null
 	@tests/openapi/up >/dev/null
 ifneq ($(NEXTEST),)
 	@cargo nextest run --cargo-quiet --profile $(PROFILE) --no-tests=warn $(T)

@@ -150,8 +150,12 @@ async fn down_for_what_it_depends_on(stack: &Stack) {
     assert_eq!(ready["reason"], "DependencyDown", "{status:#}");
     assert_eq!(started_at(processor).await, before);
     kafka.start().await;
-    stack.is("kafka", "healthy").await;
     stack.heals("data-processor", &before).await;
+    // Not as soon as kafka ran, but once it answered.
+    let at = |event: Value| event["timestamp"].as_str().unwrap().to_owned();
+    let recovered = at(stack.last_told("ServiceRecovered", "kafka").await);
+    let restarting = at(stack.last_told("Restarting", "data-processor").await);
+    assert!(recovered <= restarting, "{restarting} is before {recovered}");
 }
 
 /// One says that it is unwell, one hangs, one crashes.
