@@ -23,11 +23,17 @@ demo: ## Watch it work: containers registered, billed and healed on this machine
 	@tests/engine/up
 	@bash examples/quickstart/demo.sh
 
+.PHONY: iot-stack
+iot-stack: ## Watch it with real servers: mosquitto, kafka, postgres and six more, broken and healed
+	@tests/engine/up
+	@bash examples/iot-stack/demo.sh
+
 .PHONY: test
 test: ## All tests, on a real engine (started if none answers). One of them: make test T=name
 	@tests/engine/up
 	@tests/engine/sshd
 	@tests/servers/up
+	@tests/engine/rootfs >/dev/null
 	@tests/openapi/up >/dev/null
 ifneq ($(NEXTEST),)
 	@cargo nextest run --cargo-quiet --profile $(PROFILE) --no-tests=warn $(T)

@@ -8,6 +8,7 @@ mod downtime;
 mod engine_outage;
 mod harness;
 mod healing;
+mod iot_stack;
 mod kill_loop;
 mod lifecycle;
 mod own_engine;

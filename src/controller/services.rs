@@ -86,6 +86,38 @@ impl Shared {
         })
     }
 
+    /// Whether the service's containers are there and its probes have not found out yet how they are.
+    pub(super) fn is_unproven(&self, name: &str, desired: &Desired) -> bool {
+        let asks = |service: &Service| !service.suspended && !service.probes.is_empty();
+        desired.services.get(name).is_some_and(asks)
+            && self.book.read(|services| {
+                let unknown =
+                    |state: &ServiceState| state.health == HealthWord::Unknown && !state.targets.is_empty();
+                services.get(name).is_some_and(unknown)
+            })
+    }
+
+    /// Has the containers of all services decided again that need `name`.
+    fn wake_needing(&self, name: &str, desired: &Desired) {
+        let needs = |other: &str| {
+            let service = desired.services.get(other);
+            service.is_some_and(|service| service.depends_on.iter().any(|needed| needed == name))
+        };
+        let keys: Vec<ContainerKey> = self.book.read(|services| {
+            let needing = services.iter().filter(|(other, _)| needs(other));
+            let targets = needing.flat_map(|(_, state)| state.targets.keys());
+            targets
+                .filter_map(|target| match target {
+                    ProbeTarget::Container(key) => Some(key.clone()),
+                    ProbeTarget::Outside => None,
+                })
+                .collect()
+        });
+        for key in keys {
+            self.queue.add(&key, Work::default());
+        }
+    }
+
     /// What each service of a container says of it.
     pub(super) fn verdicts(&self, key: &ContainerKey) -> Vec<(String, HealthWord)> {
         let target = ProbeTarget::Container(key.clone());
@@ -146,6 +178,9 @@ impl Shared {
         // What may be another's fault is told when that is known.
         let brief = now.since(since) < i64::try_from(BRIEF.as_nanos()).unwrap_or(i64::MAX);
         let hold = after.is_down() && (suspects || brief);
+        if before != after {
+            self.wake_needing(name, &desired);
+        }
         // What came while it was suspended is told once it goes on.
         let untold = match after {
             HealthWord::Unhealthy | HealthWord::NotFound => !told && !hold,

@@ -168,7 +168,8 @@ pub struct Cascade {
     /// Containers that share its network namespace (`network_mode: container:…`), after every restart of it, as theirs
     /// is of no use any more; made anew when it was made anew.
     pub network_mode: bool,
-    /// Services of the same Compose project that depend on it, after Portreeve restarted it and it is healthy.
+    /// Services of the same Compose project that depend on it, and those that do by `dependsOn` of a MonitoredService,
+    /// after Portreeve restarted it and it is healthy.
     pub compose: bool,
 }
 

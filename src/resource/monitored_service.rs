@@ -34,7 +34,7 @@ pub struct MonitoredServiceSpec {
     /// How many of its containers must be healthy for the service to be: a count, or a share such as `"50%"`.
     pub min_healthy: Amount,
     /// Names of MonitoredServices that it cannot work without: while one of them is down, this one is not healed and
-    /// not alerted for.
+    /// not alerted for; nor is it healed before the probes of all of them have passed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<String>,
     /// Whether and how its containers are healed; left out: as the policies say that select them.

@@ -1,5 +1,7 @@
 //! Services: probes of containers on a real engine, and what follows from them.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::scene::{Scene, started_at};
@@ -198,4 +200,32 @@ async fn what_fails_its_probes_is_healed_unless_what_it_depends_on_is_down() {
     let why = events.as_array().unwrap().iter().find(|event| event["event_type"] == "Restarting");
     let why = why.unwrap()["message"].as_str().unwrap();
     assert!(why.contains("service web") && why.contains("got 404"), "{why}");
+}
+
+#[tokio::test]
+async fn what_depends_on_a_healed_service_follows_once_its_probes_pass_and_not_before() {
+    let mut scene = Scene::shared().await;
+    // Its page is not there again when it was restarted.
+    let once = "mkdir -p /www; test -e /was || echo fine > /www/health; touch /was; httpd -p 80 -h /www; exec /bin/idle";
+    let db = scene.lab.container("db").label("autoheal", "true").shell(once).start().await;
+    let web = scene.lab.container("web").label("autoheal", "true").shell(SERVE).start().await;
+    let page =
+        |more: &str| format!("  probes:\n    - {{name: page, httpGet: {{path: /health}}, {FAST}{more}}}\n");
+    service(&scene, "db", db.name(), &page(", startup: {periodSeconds: 1, failureThreshold: 600}"));
+    service(&scene, "web", web.name(), &format!("{}  dependsOn: [db]\n", page("")));
+    scene.portreeve.start().await;
+    wait_health(&scene, "web", "healthy").await;
+    wait_health(&scene, "db", "healthy").await;
+
+    db.exec(&["rm", "/www/health"]).await;
+    scene.billed(db.id(), &["started", "stopped", "started"]).await;
+    wait_health(&scene, "db", "unknown").await;
+    wait::throughout("web is left alone", Duration::from_secs(2), || async {
+        let names = scene.names(web.id());
+        wait::is(names == ["started"], names)
+    })
+    .await;
+    db.exec(&["sh", "-c", "echo fine > /www/health"]).await;
+    wait_health(&scene, "db", "healthy").await;
+    scene.billed(web.id(), &["started", "stopped", "started"]).await;
 }

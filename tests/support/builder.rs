@@ -39,6 +39,12 @@ impl Builder {
         self
     }
 
+    /// Another image than the test image; its PID 1 must end when it is told to, or each stop takes its whole time.
+    pub fn image(mut self, reference: &str) -> Self {
+        self.body.image = Some(reference.to_owned());
+        self
+    }
+
     pub fn cmd(mut self, cmd: &[&str]) -> Self {
         self.body.cmd = Some(cmd.iter().copied().map(str::to_owned).collect());
         self

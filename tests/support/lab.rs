@@ -54,6 +54,12 @@ impl Lab {
         Builder::new(self.docker.clone(), format!("{name}-{}", self.run), &self.run)
     }
 
+    /// A container to be made whose name is `name` and nothing else: on an engine of the test's own only.
+    pub fn named(&self, name: &str) -> Builder {
+        assert!(self.alive.is_none(), "on the shared engine two tests would want the same name");
+        Builder::new(self.docker.clone(), name.to_owned(), &self.run)
+    }
+
     /// The ids of this run's containers, whatever their state.
     pub async fn ids(&self) -> Vec<String> {
         labelled(&self.docker, &format!("{LABEL}={}", self.run)).await

@@ -29,7 +29,18 @@ impl Reconciler {
             let containers: Vec<_> = containers.into_iter().map(with_memory).collect();
             around.depend(container, &name, condition, &containers);
         }
+        if around.down.is_none() {
+            around.down = self.unproven(container, &desired);
+        }
         around
+    }
+
+    /// A service that `container` needs and that runs, as Docker knows, but was not found healthy by its probes yet.
+    fn unproven(&self, container: &Container, desired: &Desired) -> Option<String> {
+        let services =
+            desired.services.values().filter(|service| selects(service.spec.selector.as_ref(), container));
+        let mut needed = services.flat_map(|service| &service.depends_on);
+        needed.find(|name| self.shared.is_unproven(name, desired)).cloned()
     }
 
     /// Has everybody decided again who has `other` around them.

@@ -70,6 +70,7 @@ pub struct KafkaProbe {
     pub port: Option<u16>,
     /// Topic that must exist, each of its partitions with a leader.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^[A-Za-z0-9._-]{1,249}$"))]
     pub topic: Option<String>,
 }
 
