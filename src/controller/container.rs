@@ -17,7 +17,7 @@ use crate::docker::DockerError;
 use crate::observed::{Container, ContainerKey, EventKind, Nanos};
 use crate::reconcile::billing::{Account, bills};
 use crate::reconcile::discovery::{self, Member};
-use crate::reconcile::lifecycle::{Advance, Answer, Fact, advance};
+use crate::reconcile::lifecycle::{Advance, Answer, advance};
 use crate::reconcile::plan::Action;
 use crate::reconcile::record::Record;
 use crate::store::{ChangeSet, StoreError};
@@ -143,7 +143,7 @@ impl Reconciler {
         };
         let first_contact = self.first_contact(&key.engine);
         let heard = self.heard(key, work, container.as_deref());
-        let entered = advance(&mut record.ledger, &facts(work), answer, first_contact, heard);
+        let entered = advance(&mut record.ledger, &work.facts(), answer, first_contact, heard);
         if let Some(attachment) = attachment.as_ref().filter(|_| entered.ahead) {
             // Should the start event never come, the next list has it looked at again.
             attachment.seen.forget(&key.id);
@@ -328,7 +328,7 @@ impl Reconciler {
         let desired = self.shared.desired.load();
         let host = self.host(&record.key.engine);
         if host.is_empty() {
-            return; // As above.
+            return;
         }
         let removed = record.ledger.removed.is_some();
         if container.is_none() && !removed && desired.hosts.contains_key(&*record.key.engine) {
@@ -376,26 +376,4 @@ enum Inspected {
     Shown(Arc<Container>),
     Gone,
     NotAsked,
-}
-
-fn facts(work: &Work) -> Vec<Fact> {
-    let of_event = |kind: &EventKind, at: Nanos| match kind {
-        EventKind::Create => Some(Fact::Created(at)),
-        EventKind::Start => Some(Fact::Started(at)),
-        EventKind::Die { exit_code } => Some(Fact::Died(at, *exit_code)),
-        EventKind::Destroy => Some(Fact::Destroyed(at)),
-        EventKind::Kill { .. }
-        | EventKind::Stop
-        | EventKind::Restart
-        | EventKind::Pause
-        | EventKind::Unpause
-        | EventKind::Oom
-        | EventKind::Rename
-        | EventKind::Update
-        | EventKind::Health(_) => None,
-    };
-    let mut facts: Vec<Fact> =
-        work.events.iter().filter_map(|arrival| of_event(&arrival.event.kind, arrival.event.at)).collect();
-    facts.extend(work.absent.map(|(listed, last_known)| Fact::Absent { listed, last_known }));
-    facts
 }

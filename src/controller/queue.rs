@@ -9,6 +9,7 @@ use super::progress::Ticket;
 use super::shared::locked;
 use crate::observed::{ContainerKey, EngineEvent, EventKind, Nanos};
 use crate::reconcile::heal::ActionOutcome;
+use crate::reconcile::lifecycle::Fact;
 
 /// Events waiting in all inboxes together; beyond this they are dropped and the stream is read again.
 const ROOM: usize = 20_000;
@@ -53,6 +54,32 @@ pub(super) struct Work {
 }
 
 impl Work {
+    /// What it says of the container's life.
+    pub(super) fn facts(&self) -> Vec<Fact> {
+        let of_event = |kind: &EventKind, at: Nanos| match kind {
+            EventKind::Create => Some(Fact::Created(at)),
+            EventKind::Start => Some(Fact::Started(at)),
+            EventKind::Die { exit_code } => Some(Fact::Died(at, *exit_code)),
+            EventKind::Destroy => Some(Fact::Destroyed(at)),
+            EventKind::Kill { .. }
+            | EventKind::Stop
+            | EventKind::Restart
+            | EventKind::Pause
+            | EventKind::Unpause
+            | EventKind::Oom
+            | EventKind::Rename
+            | EventKind::Update
+            | EventKind::Health(_) => None,
+        };
+        let mut facts: Vec<Fact> = self
+            .events
+            .iter()
+            .filter_map(|arrival| of_event(&arrival.event.kind, arrival.event.at))
+            .collect();
+        facts.extend(self.absent.map(|(listed, last_known)| Fact::Absent { listed, last_known }));
+        facts
+    }
+
     fn tells_of_a_stop(&self) -> bool {
         self.events.iter().any(|arrival| {
             matches!(arrival.event.kind, EventKind::Kill { .. } | EventKind::Stop | EventKind::Destroy)

@@ -162,6 +162,9 @@ impl Shared {
                 };
                 if judged.word != state.health {
                     state.since = now;
+                    if judged.word.is_down() && !state.health.is_down() {
+                        state.fell.clone_from(&judged.reason);
+                    }
                 }
                 (state.health, state.reason) = (judged.word, judged.reason);
                 let stands = state.stands();
@@ -251,17 +254,18 @@ impl Shared {
             _ if service.suspended || hold => (None, Severity::Info),
             (HealthWord::Unhealthy | HealthWord::NotFound, false) => {
                 state.told_down = true;
+                let why = if state.fell.is_empty() { &state.reason } else { &state.fell };
                 match &state.waits_for {
                     // Whoever is told of the root need not be told of all that hangs on it.
                     Some(root) => (
                         Some((
                             "ServiceDown",
                             "DependencyDown",
-                            format!("{}; it depends on {root}, which is down", state.reason),
+                            format!("{why}; it depends on {root}, which is down"),
                         )),
                         Severity::Info,
                     ),
-                    None => (Some(("ServiceDown", "Unhealthy", state.reason.clone())), Severity::Error),
+                    None => (Some(("ServiceDown", "Unhealthy", why.clone())), Severity::Error),
                 }
             }
             (HealthWord::Healthy, true) => {

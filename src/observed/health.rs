@@ -104,6 +104,8 @@ pub struct ServiceState {
     pub health: HealthWord,
     /// Why, for people.
     pub reason: String,
+    /// Why it went down, in the words of that moment: those of later ones may be about what is done about it.
+    pub fell: String,
     /// A dependency that is down, without which this cannot work.
     pub waits_for: Option<String>,
     /// Whether what it waits for is only suspected: it failed its last check, and its own verdict is still out.

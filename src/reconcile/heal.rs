@@ -134,9 +134,17 @@ pub struct Healing {
 pub fn decide(situation: &Situation<'_>, crowd: &mut Crowd) -> Healing {
     let mut healing = weigh(situation, crowd);
     let drains = healing.blocked.iter().any(|blocked| blocked.reason == Reason::Draining);
-    if !drains && healing.memory.intent.is_none() {
+    if !drains && healing.memory.intent.is_none() && healing.memory.draining.take().is_some() {
         // It was for an attempt that is not made, or that has brought a new run about.
-        healing.memory.draining = None;
+        if let PolicyView::Selected { spec, .. } = situation.policy {
+            let id = &situation.container.key.id;
+            match healing.memory.place(spec, situation.now) {
+                Some(until) => crowd.reserve(id, until),
+                None => crowd.vacate(id),
+            }
+            healing.next.extend(crowd.next(spec, situation.now));
+            healing.next.retain(|next| next != id);
+        }
     }
     healing
 }

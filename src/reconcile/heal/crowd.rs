@@ -186,6 +186,11 @@ impl Crowd {
         self.kept.places.insert(id.clone(), until);
     }
 
+    /// The attempt that was prepared is not made.
+    pub(super) fn vacate(&mut self, id: &str) {
+        self.kept.places.remove(id);
+    }
+
     /// An attempt is made, and holds a place until then at the latest.
     pub(super) fn give(&mut self, id: &Arc<str>, until: Nanos, pace: &Pace, now: Nanos) {
         self.kept.given.retain(|given| given.plus(pace.per) > now);

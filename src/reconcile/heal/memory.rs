@@ -163,11 +163,10 @@ impl HealMemory {
         if let Some(intent) = &self.intent {
             return intent.in_progress(now).then(|| intent.deadline());
         }
-        if let Some(since) = self.draining {
-            return Some(since.plus(spec.drain).plus(HESITATION)).filter(|until| *until > now);
-        }
-        let verifying = self.verifying.as_ref().filter(|verifying| !verifying.failed)?;
-        Some(verifying.since.plus(spec.verify.within)).filter(|until| *until > now)
+        let verifying = self.verifying.as_ref().filter(|verifying| !verifying.failed);
+        let proof = verifying.map(|verifying| verifying.since.plus(spec.verify.within));
+        let drain = self.draining.map(|since| since.plus(spec.drain).plus(HESITATION));
+        proof.filter(|until| *until > now).or(drain.filter(|until| *until > now))
     }
 
     /// Forgets waits and spent budget. `last_action` stays: with no streak it delays nothing.

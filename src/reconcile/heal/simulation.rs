@@ -273,6 +273,10 @@ impl Simulation {
         );
         self.hold(again.memory == memory && crowd == self.portreeve.crowd, "deciding again changes nothing");
         self.hold(healing.requeue_at.is_none_or(|at| at > self.now()), "no busy loop");
+        if memory.draining.is_some() && self.portreeve.memory.draining.is_none() {
+            // Something is done: its callers are sent elsewhere.
+            self.quiet_since = self.world.time;
+        }
         self.portreeve.memory = memory;
         self.portreeve.requeue = healing.requeue_at;
         for note in &healing.notes {
