@@ -27,6 +27,7 @@ mod mysql;
 mod nats;
 pub mod place;
 mod postgres;
+pub mod reach;
 mod redis;
 pub mod steps;
 mod tcp;
@@ -45,6 +46,9 @@ pub enum Failure {
     /// The target is not as it should be: what was expected and what came.
     #[error("{0}")]
     Unhealthy(String),
+    /// Nothing came from the target, not even a refusal. It is as unhealthy as can be, unless nobody else answers either.
+    #[error("{0}")]
+    Unanswered(String),
     /// The probe could not be carried out (a secret that is missing, an engine that is away, no route): this says nothing about
     /// the target and does not count.
     #[error("{0}")]
@@ -159,19 +163,19 @@ pub async fn check(spec: &ProbeSpec, subject: &Subject<'_>) -> Outcome {
         let (began, mut steps) = (Instant::now(), Steps::default());
         let ended = tokio::time::timeout(limit, protocol.attempt(subject, &mut steps)).await;
         let result = ended.unwrap_or_else(|_| {
-            Err(Failure::Unhealthy(format!(
-                "nothing within {} s, at the step `{}`",
-                limit.as_secs(),
-                steps.doing()
-            )))
+            let why = format!("nothing within {} s, at the step `{}`", limit.as_secs(), steps.doing());
+            // Whoever takes a connection was reached.
+            let reached = steps.done().iter().any(|step| step.name == "connect");
+            Err(if reached { Failure::Unhealthy(why) } else { Failure::Unanswered(why) })
         });
         let result = result.map_err(|failure| match failure {
             Failure::Unhealthy(text) => Failure::Unhealthy(steps.without_secrets(text)),
+            Failure::Unanswered(text) => Failure::Unanswered(steps.without_secrets(text)),
             Failure::Fault(text) => Failure::Fault(steps.without_secrets(text)),
             Failure::NotYet(text) => Failure::NotYet(text),
         });
         // A fault is not cured by trying again at once.
-        if left == 0 || !matches!(result, Err(Failure::Unhealthy(_))) {
+        if left == 0 || !matches!(result, Err(Failure::Unhealthy(_) | Failure::Unanswered(_))) {
             return Outcome { result, took: began.elapsed(), steps: steps.done().to_vec() };
         }
     }

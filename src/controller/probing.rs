@@ -14,6 +14,7 @@ use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 mod asking;
+mod cut_off;
 mod downtime;
 mod rhythm;
 mod told;
@@ -28,6 +29,7 @@ use super::services::{BRIEF, Waiting};
 use super::shared::{Shared, locked};
 use crate::desired::Service;
 use crate::observed::{Checked, Container, ContainerKey, LastCheck, Nanos, ProbeTarget, State, TargetState};
+use crate::probe::reach::Reach;
 use crate::probe::{Cost, Failure};
 use crate::resource::monitored_service::Target;
 use crate::resource::probe::ProbeSpec;
@@ -67,6 +69,7 @@ pub(super) struct Prober {
     running: Mutex<BTreeMap<CheckId, Running>>,
     places: Mutex<(usize, HashMap<Cost, Arc<Semaphore>>)>,
     unsaved: Mutex<BTreeSet<String>>,
+    reach: Mutex<Reach>,
     changes: mpsc::UnboundedSender<ChangeSet>,
 }
 
@@ -79,6 +82,7 @@ impl Prober {
             running: Mutex::default(),
             places: Mutex::default(),
             unsaved: Mutex::default(),
+            reach: Mutex::default(),
             changes,
         });
         let writer = shared.clone();
@@ -327,9 +331,19 @@ impl Prober {
         let Trial { place, outcome } = trial;
         let now = crate::clock::now();
         let millis = outcome.took.as_secs_f64() * 1e3;
+        // What of the check was asked beyond this machine, if anything was.
+        let outside =
+            place.as_ref().filter(|_| id.target == ProbeTarget::Outside).map(|place| place.host.clone());
+        if matches!(outcome.result, Ok(()) | Err(Failure::Unhealthy(_))) {
+            self.is_cut_off(&outside, true, now);
+        }
         let (word, checked) = match outcome.result {
             Ok(()) => ("passed", Checked::Passed),
-            Err(Failure::Unhealthy(why)) => ("failed", Checked::Failed(why)),
+            Err(Failure::Unanswered(why)) if self.is_cut_off(&outside, false, now) => {
+                let text = format!("{why}; nobody outside answers any more: our own network fails, it seems");
+                ("fault", Checked::Faulty(text))
+            }
+            Err(Failure::Unhealthy(why) | Failure::Unanswered(why)) => ("failed", Checked::Failed(why)),
             Err(Failure::Fault(why)) => ("fault", Checked::Faulty(why)),
             Err(Failure::NotYet(_)) => return,
         };

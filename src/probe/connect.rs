@@ -77,6 +77,7 @@ pub(super) fn refused(error: &io::Error, text: String) -> Failure {
         ErrorKind::NetworkUnreachable | ErrorKind::NetworkDown | ErrorKind::AddrNotAvailable => {
             Failure::Fault(text)
         }
+        ErrorKind::TimedOut | ErrorKind::HostUnreachable => Failure::Unanswered(text),
         // EMFILE, ENFILE
         _ if matches!(error.raw_os_error(), Some(23 | 24)) => Failure::Fault(text),
         _ => Failure::Unhealthy(text),

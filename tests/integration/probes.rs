@@ -13,6 +13,7 @@ mod listeners;
 mod mqtt;
 mod mysql;
 mod nats;
+mod network;
 mod postgres;
 mod redis;
 mod strangers;
@@ -59,7 +60,7 @@ pub fn step<'a>(outcome: &'a Outcome, name: &str) -> &'a str {
 /// Why the target is unhealthy.
 pub fn unhealthy(outcome: &Outcome) -> &str {
     match &outcome.result {
-        Err(Failure::Unhealthy(text)) => text,
+        Err(Failure::Unhealthy(text) | Failure::Unanswered(text)) => text,
         other => panic!("not unhealthy: {other:?}, {:?}", outcome.steps),
     }
 }

@@ -5,8 +5,16 @@ use std::collections::BTreeSet;
 use super::source::File;
 
 /// Modules that decide: no async, clock, I/O or logging, and nobody who has them.
-const PURE: [&str; 7] =
-    ["resource", "observed", "desired", "reconcile", "probe::threshold", "probe::place", "outbox::retry"];
+const PURE: [&str; 8] = [
+    "resource",
+    "observed",
+    "desired",
+    "reconcile",
+    "probe::threshold",
+    "probe::place",
+    "probe::reach",
+    "outbox::retry",
+];
 
 /// What a pure module does not name.
 const IMPURE: &[&str] = &[

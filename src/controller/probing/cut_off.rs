@@ -1,0 +1,47 @@
+//! Our own network's end, by what is heard from outside, and telling of it once.
+
+use tracing::warn;
+
+use super::Prober;
+use crate::controller::shared::locked;
+use crate::observed::Nanos;
+use crate::probe::reach::is_beyond;
+use crate::store::{ChangeSet, NewEvent, Severity};
+
+impl Prober {
+    /// Takes in whether a host outside answered; gives whether it is our own network that fails.
+    pub(super) fn is_cut_off(&self, host: &Option<String>, answered: bool, now: Nanos) -> bool {
+        let Some(host) = host.as_deref().filter(|host| is_beyond(host)) else { return false };
+        let (was, lost) = {
+            let mut reach = locked(&self.reach);
+            let was = reach.is_lost();
+            reach.take_in(host, answered, now);
+            (was, reach.is_lost())
+        };
+        if was != lost {
+            self.store(told_of_network(lost, now));
+        }
+        lost
+    }
+}
+
+/// The event of our own network's end, or of its return.
+fn told_of_network(lost: bool, now: Nanos) -> ChangeSet {
+    let (event_type, severity, message) = if lost {
+        let message = "nobody outside answers any more: checks of what does not answer count for nothing until somebody does";
+        ("NetworkLost", Severity::Error, message)
+    } else {
+        ("NetworkBack", Severity::Info, "somebody outside answers again: checks count")
+    };
+    warn!(target: "portreeve::services", "{event_type}: {message}");
+    let event = NewEvent {
+        at: now,
+        event_type: event_type.to_owned(),
+        reason: event_type.to_owned(),
+        status: if lost { "lost" } else { "back" }.to_owned(),
+        message: message.to_owned(),
+        severity,
+        ..NewEvent::default()
+    };
+    ChangeSet { events: vec![event], at: now, ..ChangeSet::default() }
+}
