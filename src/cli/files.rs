@@ -59,6 +59,19 @@ pub(super) fn load(paths: &[PathBuf], input: &mut dyn Read) -> anyhow::Result<Lo
     Ok(set)
 }
 
+/// What is said of paths that declare nothing at all: most likely they are the wrong ones.
+pub(super) fn nothing(paths: &[PathBuf]) -> String {
+    let names = paths
+        .iter()
+        .map(|path| if is_input(path) { "standard input".into() } else { path.display().to_string() });
+    format!("no objects passed: none is declared in {}", names.collect::<Vec<_>>().join(", "))
+}
+
+/// Whether `set` declares nothing at all, and nothing is wrong with it that would tell why.
+pub(super) fn is_nothing(set: &LoadedSet) -> bool {
+    set.objects.is_empty() && set.problems.is_empty()
+}
+
 fn is_input(path: &Path) -> bool {
     path.as_os_str() == "-"
 }

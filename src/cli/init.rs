@@ -19,7 +19,7 @@ pub(super) struct InitArgs {
     directory: PathBuf,
 
     #[command(flatten)]
-    server: ServerArgs,
+    pub(super) server: ServerArgs,
 }
 
 pub(super) async fn init(args: &InitArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
@@ -35,6 +35,8 @@ pub(super) async fn init(args: &InitArgs, face: &mut Face<'_>) -> anyhow::Result
         }
         Err(error) => return Err(error.into()),
     };
+    let mut containers = containers;
+    containers.sort_by_cached_key(super::get::columns::name);
     let files = starter::files(&containers);
     for (name, _) in &files {
         let path = directory.join(name);

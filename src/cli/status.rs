@@ -2,17 +2,22 @@
 
 mod manifests;
 
+use std::time::Duration;
+
 use clap::Args;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::client::ServerArgs;
+use super::client::{Client, ClientError, ServerArgs};
 use super::face::{Face, Format};
 use super::table::{Cell, Table, Tone};
-use super::text::{age_of, plain, scalar};
-use super::{Exit, get};
+use super::text::{age_of, count, plain, scalar};
+use super::{Exit, fail, get};
 use crate::observed::Nanos;
+
+/// Between two screens.
+const REFRESH: Duration = Duration::from_secs(2);
 
 /// Flags of `status`.
 #[derive(Args, Debug)]
@@ -21,8 +26,12 @@ pub(super) struct StatusArgs {
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: Format,
 
+    /// Look again every two seconds, until Ctrl-C
+    #[arg(short, long)]
+    watch: bool,
+
     #[command(flatten)]
-    server: ServerArgs,
+    pub(super) server: ServerArgs,
 }
 
 /// What `-o json` prints.
@@ -37,13 +46,40 @@ pub(super) struct Document<'a> {
 }
 
 pub(super) async fn status(args: &StatusArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
-    let client = args.server.client()?;
+    let StatusArgs { output, watch, server } = args;
+    let client = server.client()?;
+    // What cannot be asked at all is no screen to watch; later it may come back.
+    let first = look(&client, *output, *watch, face).await?;
+    if !watch {
+        return Ok(first);
+    }
+    loop {
+        face.out.flush()?;
+        tokio::time::sleep(REFRESH).await;
+        match look(&client, *output, true, face).await {
+            Err(error) if error.downcast_ref().is_some_and(ClientError::is_passing) => {
+                face.clear()?;
+                fail(face.err, &error.to_string())?;
+            }
+            other => drop(other?),
+        }
+    }
+}
+
+/// Asks once and shows it; while somebody watches a screen, on an empty one.
+async fn look(client: &Client, output: Format, watch: bool, face: &mut Face<'_>) -> anyhow::Result<Exit> {
     let health = client.get_plain(&["health", "detailed"]).await?;
     let containers = client.items("containers", &[]).await?;
     let wrong = wrong(&health, &containers);
-    match args.output {
+    match output {
+        Format::Json if watch => {
+            writeln!(face.out, "{}", serde_json::to_value(Document { health: &health, wrong: &wrong })?)?;
+        }
         Format::Json => face.json(&serde_json::to_value(Document { health: &health, wrong: &wrong })?)?,
         Format::Text => {
+            if watch {
+                face.clear()?;
+            }
             writeln!(face.out, "Portreeve {} at {}", text(&health, "/version"), client.server())?;
             show(&health, &containers, &wrong, face)?;
         }
@@ -167,8 +203,9 @@ fn show(health: &Value, containers: &[Value], wrong: &[String], face: &mut Face<
         of(&|item| item["health"] == "unhealthy" && item["status"] == "running"),
         of(&|item| item["quarantined"] == Value::Bool(true)),
     )?;
-    let (waiting, events) = (number(health, "/queue/containers"), number(health, "/queue/events"));
-    writeln!(face.out, "queue       {waiting} containers with {events} events to be decided on")?;
+    let queued = |pointer: &str, what: &str| count(number(health, pointer), what);
+    let (waiting, events) = (queued("/queue/containers", "container"), queued("/queue/events", "event"));
+    writeln!(face.out, "queue       {waiting} with {events} to be decided on")?;
     writeln!(face.out, "store       {}", text(health, "/store/status"))?;
     manifests::show(&health["manifests"], face)?;
     let mut table = deliveries(health, now);
