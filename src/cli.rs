@@ -58,8 +58,8 @@ struct Cli {
 const EXIT_CODES: &str = "\
 Exit codes:
   0  all is well
-  1  it did not work; `validate` found problems, `diff` differences, `status` something wrong; `wait` waited in vain;
-     what `-f` names declares nothing
+  1  it did not work; `validate` found problems, `diff` differences, `status` something wrong;
+     `wait` waited in vain; nothing is declared where `-f` says
   2  the command line, an environment variable or a path is wrong
 
 PORTREEVE_SERVER and PORTREEVE_TOKEN say which Portreeve is asked, as --server and --token do.";

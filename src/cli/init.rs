@@ -35,8 +35,6 @@ pub(super) async fn init(args: &InitArgs, face: &mut Face<'_>) -> anyhow::Result
         }
         Err(error) => return Err(error.into()),
     };
-    let mut containers = containers;
-    containers.sort_by_cached_key(super::get::columns::name);
     let files = starter::files(&containers);
     for (name, _) in &files {
         let path = directory.join(name);

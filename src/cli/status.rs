@@ -263,7 +263,7 @@ mod tests {
         json!({
             "status": "healthy", "version": "0.1.0",
             "engines": {"local": {"connected": true, "host": "box", "version": "20.10.24", "containers": 2}},
-            "store": {"status": "ok", "error": null}, "queue": {"containers": 0, "events": 0},
+            "store": {"status": "ok", "error": null}, "queue": {"containers": 1, "events": 2},
             "deliveries": {"billing": {}, "discovery": {}},
             "manifests": {"objects": 3, "problems": []},
         })
@@ -288,7 +288,7 @@ engines
   local  yes        -      box   20.10.24  2
 
 containers  1: 1 running, 1 with a policy, 0 unhealthy, 0 in quarantine
-queue       0 containers with 0 events to be decided on
+queue       1 container with 2 events to be decided on
 store       ok
 manifests   3 objects, 0 problems
 deliveries  nobody is to be told of anything

@@ -332,7 +332,7 @@ fn failures(item: &Value) -> String {
 
 fn next(item: &Value, now: Nanos) -> String {
     let at = item.pointer("/nextAttempt").and_then(Value::as_str).and_then(instant);
-    at.map_or_else(String::new, |at| relative(at, now))
+    at.map_or_else(String::new, |at| if at > now { relative(at, now) } else { "now".to_owned() })
 }
 
 fn budget(item: &Value) -> String {
