@@ -217,7 +217,12 @@ async fn go_on(
     // Without one to begin after, what is recorded from now on.
     let mut newest = match found.iter().filter_map(number).max() {
         Some(number) => number,
-        None => read(client, &[("limit", "1")], None).await?.iter().filter_map(number).max().unwrap_or(0),
+        None => patiently(client, &[("limit", "1")], None, face)
+            .await?
+            .iter()
+            .filter_map(number)
+            .max()
+            .unwrap_or(0),
     };
     loop {
         for event in &found {
@@ -225,15 +230,25 @@ async fn go_on(
         }
         face.out.flush()?;
         tokio::time::sleep(LOOK).await;
-        found = loop {
-            match read(client, &later, subject).await {
-                Ok(found) => break found,
-                // What is recorded meanwhile has higher numbers all the same.
-                Err(error) => until_back(client, error, face).await?,
-            }
-        };
+        // What is recorded while nobody answers has higher numbers all the same.
+        found = patiently(client, &later, subject, face).await?;
         found.retain(|event| number(event).is_some_and(|number| number > newest));
         newest = found.iter().filter_map(number).max().unwrap_or(newest);
+    }
+}
+
+/// The same, however long that takes.
+async fn patiently(
+    client: &Client,
+    query: &[(&str, &str)],
+    subject: Option<&Subject>,
+    face: &mut Face<'_>,
+) -> anyhow::Result<Vec<Value>> {
+    loop {
+        match read(client, query, subject).await {
+            Ok(found) => return Ok(found),
+            Err(error) => until_back(client, error, face).await?,
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::resource::{API_VERSION, KindId, ObjectKey};
 /// A set of manifests, to be applied or compared.
 #[derive(Args, Clone, Debug)]
 pub(super) struct SetArgs {
-    /// Files and directories, seen as one configuration; `-` is standard input
+    /// Files and directories, seen as one configuration; `-` is standard input. Where nothing is declared is an error
     #[arg(short = 'f', long = "filename", value_name = "PATH", required = true, num_args = 1..)]
     pub(super) paths: Vec<PathBuf>,
 

@@ -16,7 +16,7 @@ use crate::resource::{KindId, ObjectKey};
 /// Flags of `validate`.
 #[derive(Args, Debug)]
 pub(super) struct ValidateArgs {
-    /// Files and directories, seen as one configuration; `-` is standard input
+    /// Files and directories, seen as one configuration; `-` is standard input. Where nothing is declared is an error
     #[arg(short = 'f', long = "filename", value_name = "PATH", required = true, num_args = 1..)]
     paths: Vec<PathBuf>,
 

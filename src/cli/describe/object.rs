@@ -24,9 +24,10 @@ pub(super) fn show(kind: KindId, item: &Value, beside: &Beside, face: &mut Face<
     writeln!(face.out, "\nSpec:")?;
     indented(item.get("spec").unwrap_or(&Value::Null), face)?;
     conditions(item, now, face)?;
-    match item.get("status").filter(|status| status.get("health").is_some()) {
-        Some(status) if kind == KindId::MonitoredService => service::show(status, now, face)?,
-        _ => figures(item, face)?,
+    if kind == KindId::MonitoredService && item.pointer("/status/health").is_some() {
+        service::show(item, &beside.containers, now, face)?;
+    } else {
+        figures(item, face)?;
     }
     meant(kind, item, beside, face)?;
     Ok(())

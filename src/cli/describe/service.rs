@@ -11,7 +11,8 @@ use crate::cli::table::{Cell, Table};
 use crate::cli::text::{age_of, scalar};
 use crate::observed::Nanos;
 
-pub(super) fn show(status: &Value, now: Nanos, face: &mut Face<'_>) -> io::Result<()> {
+pub(super) fn show(item: &Value, containers: &[Value], now: Nanos, face: &mut Face<'_>) -> io::Result<()> {
+    let status = &item["status"];
     writeln!(face.out)?;
     let text = |pointer: &str| scalar(status, pointer).unwrap_or_default();
     field(face.out, "Health", &service_health(&text("/health")).painted())?;
@@ -28,7 +29,7 @@ pub(super) fn show(status: &Value, now: Nanos, face: &mut Face<'_>) -> io::Resul
         Some(format!("{rate}% in {window}"))
     });
     field(face.out, "Passed", &rates.collect::<Vec<_>>().join(", "))?;
-    let mut table = probes(status, now);
+    let mut table = probes(item, containers, now);
     if table.is_empty() {
         return Ok(());
     }
@@ -37,44 +38,54 @@ pub(super) fn show(status: &Value, now: Nanos, face: &mut Face<'_>) -> io::Resul
 }
 
 /// A row for each probe of each container, or of what is outside Docker; one that has no probes says how it is.
-fn probes(status: &Value, now: Nanos) -> Table {
+fn probes(item: &Value, containers: &[Value], now: Nanos) -> Table {
     let mut table = Table::new(["OF", "PROBE", "VERDICT", "CHECKED", "TOOK", "ASKS", "FAILURE"]).whole();
-    let list = |value: &Value, field: &str| value.get(field).and_then(Value::as_array).cloned();
-    for field in ["containers", "target"] {
-        for member in list(status, field).unwrap_or_default() {
-            let whom = scalar(&member, "/name").or_else(|| scalar(&member, "/id"));
-            let whom = whom.unwrap_or_else(|| "target".to_owned());
-            let probes = list(&member, "probes").filter(|probes| !probes.is_empty());
-            let Some(probes) = probes else {
-                let verdict = verdict(&scalar(&member, "/health").unwrap_or_default());
-                let reason = scalar(&member, "/reason").unwrap_or_default();
-                let nothing = || Cell::from("");
-                table.row(vec![
-                    whom.into(),
-                    nothing(),
-                    verdict,
-                    nothing(),
-                    nothing(),
-                    nothing(),
-                    reason.into(),
-                ]);
-                continue;
-            };
-            for probe in &probes {
-                let text = |pointer: &str| scalar(probe, pointer).unwrap_or_default();
-                table.row(vec![
-                    whom.as_str().into(),
-                    text("/name").into(),
-                    verdict(&text("/verdict")),
-                    age_of(probe, "/lastCheck", now).into(),
-                    took(probe).into(),
-                    text("/asks").into(),
-                    text("/failure").into(),
-                ]);
-            }
+    let none = || Cell::from("");
+    // What Docker checks is no check of Portreeve's.
+    let docker = list(item, "/spec/probes").iter().filter(|probe| probe.get("dockerHealth").is_some());
+    let docker: Vec<String> = docker.filter_map(|probe| scalar(probe, "/name")).collect();
+    for member in ["/status/containers", "/status/target"].into_iter().flat_map(|field| list(item, field)) {
+        let text = |pointer: &str| scalar(member, pointer).unwrap_or_default();
+        let whom = [text("/name"), text("/id")].into_iter().find(|name| !name.is_empty());
+        let whom = whom.unwrap_or_else(|| "target".to_owned());
+        for name in &docker {
+            let known = containers.iter().find(|container| container["name"] == whom.as_str());
+            let health = known.and_then(|container| scalar(container, "/health"));
+            let failure =
+                if health.as_deref() == Some("unhealthy") { text("/reason") } else { String::new() };
+            let (health, asks) = (verdict(&health.unwrap_or_default()), "Docker's health check");
+            table.row(vec![
+                whom.as_str().into(),
+                name.into(),
+                health,
+                none(),
+                none(),
+                asks.into(),
+                failure.into(),
+            ]);
+        }
+        for probe in list(member, "/probes") {
+            let text = |pointer: &str| scalar(probe, pointer).unwrap_or_default();
+            table.row(vec![
+                whom.as_str().into(),
+                text("/name").into(),
+                verdict(&text("/verdict")),
+                age_of(probe, "/lastCheck", now).into(),
+                took(probe).into(),
+                text("/asks").into(),
+                text("/failure").into(),
+            ]);
+        }
+        if docker.is_empty() && list(member, "/probes").is_empty() {
+            let (health, reason) = (verdict(&text("/health")), text("/reason"));
+            table.row(vec![whom.into(), none(), health, none(), none(), none(), reason.into()]);
         }
     }
     table
+}
+
+fn list<'v>(value: &'v Value, pointer: &str) -> &'v [Value] {
+    value.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 fn verdict(word: &str) -> Cell {
@@ -103,11 +114,11 @@ mod tests {
                     {"name": "page", "verdict": "healthy", "lastCheck": "1970-01-01T00:00:57Z", "responseTimeMs": 2.0, "asks": "10.0.0.2:80: its address"},
                     {"name": "port", "verdict": "unhealthy", "failure": "connection refused"},
                 ]},
-                {"id": "local/c2", "health": "unknown", "reason": "it starts", "probes": []},
             ],
         });
+        let item = json!({"spec": {"probes": [{"name": "page"}, {"name": "port"}]}, "status": status});
         let mut streams = Streams::default();
-        show(&status, Nanos(60_000_000_000), &mut streams.face()).expect("output");
+        show(&item, &[], Nanos(60_000_000_000), &mut streams.face()).expect("output");
         let expected = "
 Health:       unhealthy
 Reason:       1 of 2 is healthy
@@ -117,11 +128,35 @@ Takes:        3.2ms
 Passed:       98.5% in 1h, 99.0% in 24h
 
 Probes:
-  OF        PROBE  VERDICT    CHECKED  TOOK   ASKS                      FAILURE
-  web-1     page   healthy    3s       2.0ms  10.0.0.2:80: its address  -
-  web-1     port   unhealthy  -        -      -                         connection refused
-  local/c2  -      unknown    -        -      -                         it starts
+  OF     PROBE  VERDICT    CHECKED  TOOK   ASKS                      FAILURE
+  web-1  page   healthy    3s       2.0ms  10.0.0.2:80: its address  -
+  web-1  port   unhealthy  -        -      -                         connection refused
 ";
         assert_eq!(streams.both(), expected);
+    }
+
+    #[test]
+    fn what_docker_checks_is_a_row_too_and_so_is_a_container_that_nobody_asks() {
+        let mut item = json!({
+            "spec": {"probes": [{"name": "own", "dockerHealth": {}}]},
+            "status": {"containers": [{"name": "web-1", "health": "unhealthy", "reason": "it fails", "probes": []}]},
+        });
+        let containers = [json!({"name": "web-1", "health": "unhealthy"})];
+        let shown = |item: &Value| {
+            let mut streams = Streams::default();
+            probes(item, &containers, Nanos(0)).print(streams.face().out, 0, None).expect("output");
+            streams.both()
+        };
+        let expected = "\
+OF     PROBE  VERDICT    CHECKED  TOOK  ASKS                   FAILURE
+web-1  own    unhealthy  -        -     Docker's health check  it fails
+";
+        assert_eq!(shown(&item), expected);
+        item["spec"] = json!({});
+        let expected = "\
+OF     PROBE  VERDICT    CHECKED  TOOK  ASKS  FAILURE
+web-1  -      unhealthy  -        -     -     it fails
+";
+        assert_eq!(shown(&item), expected);
     }
 }

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use super::transcript::Shell;
 use super::{serving, without_engine};
-use crate::support::wait;
 
 /// A command that goes on, and its lines as they come.
 pub struct Going {
@@ -103,19 +102,21 @@ async fn what_goes_on_outlives_its_server_and_tells_nothing_twice() {
     shell.run("portreeve apply -f a.yaml");
     shell.file("gone.yaml", &billing("/a").replace("name: billing", "name: gone"));
     shell.run("portreeve apply -f gone.yaml");
-    let mut watch = Going::new(shell.spawn("portreeve get bill -w -o json"));
-    // Each is connected once it shows something, and a command that failed would be no child any more.
+    let going = |line: &str| Going::new(shell.spawn(&format!("{line} 2>&1")));
+    let mut watch = going("portreeve get bill -w -o json");
+    let mut looking = going("portreeve get deliveries -w");
+    let mut events = going("portreeve events -w --for nobody");
+    let mut top = going("portreeve top -w -o json");
+    // Each was answered once it shows something.
     watch.line("ADDED");
     watch.line("ADDED");
-    let mut looking = Going::new(shell.spawn("portreeve get deliveries -w"));
-    let mut events = Going::new(shell.spawn("portreeve events -w"));
-    wait::until("all were asked", wait::SOON, || async {
-        let asked = portreeve.get("/apis/portreeve/v1/events").await.map_err(|e| e.to_string())?;
-        if asked.status == 200 { Ok(()) } else { Err(format!("{asked:?}")) }
-    })
-    .await;
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    looking.line("NAME");
+    events.line("no container named `nobody`");
+    top.line("containers");
     portreeve.terminate().await;
+    for going in [&mut watch, &mut looking, &mut events, &mut top] {
+        going.line("; waiting for it");
+    }
     let mut portreeve = serving(portreeve).await;
     shell.run("portreeve delete bill gone");
     let (before, gone) = watch.until("DELETED");
@@ -123,13 +124,9 @@ async fn what_goes_on_outlives_its_server_and_tells_nothing_twice() {
     shell.run("portreeve apply -f b.yaml");
     let (before, _) = watch.until("\"/b\"");
     assert!(before.iter().all(|line| !line.contains("ADDED")), "{before:#?}");
-    for going in [&mut watch, &mut looking, &mut events] {
+    for going in [&mut looking, &mut events, &mut top] {
+        going.line("Portreeve answers again");
         assert_eq!(going.child.try_wait().expect("a child"), None, "it ended");
-        let _ = going.child.kill();
-        let mut said = String::new();
-        std::io::Read::read_to_string(&mut going.child.stderr.take().expect("piped"), &mut said)
-            .expect("text");
-        assert!(said.contains("does not answer: ") && said.contains("; waiting for it"), "{said}");
     }
     portreeve.terminate().await;
     // What was never there is not waited for.
