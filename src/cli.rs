@@ -12,9 +12,11 @@ mod explain;
 mod face;
 mod files;
 mod get;
+mod guess;
 mod init;
 mod noun;
 mod output;
+mod patience;
 mod problems;
 mod release;
 mod run;
@@ -45,6 +47,10 @@ use crate::manifest::nearest;
 #[derive(Debug, Parser)]
 #[command(name = "portreeve", version, after_help = EXIT_CODES)]
 struct Cli {
+    /// The same before the verb as after it, for verbs that ask a server.
+    #[command(flatten)]
+    server: client::ServerArgs,
+
     #[command(subcommand)]
     verb: Verb,
 }
@@ -52,7 +58,8 @@ struct Cli {
 const EXIT_CODES: &str = "\
 Exit codes:
   0  all is well
-  1  it did not work; `validate` found problems, `diff` differences, `status` something wrong; `wait` waited in vain
+  1  it did not work; `validate` found problems, `diff` differences, `status` something wrong;
+     `wait` waited in vain; nothing is declared where `-f` says
   2  the command line, an environment variable or a path is wrong
 
 PORTREEVE_SERVER and PORTREEVE_TOKEN say which Portreeve is asked, as --server and --token do.";
@@ -105,6 +112,36 @@ enum Verb {
     Version(version::VersionArgs),
 }
 
+impl Verb {
+    /// Which server it asks, if it asks one.
+    const fn server(&mut self) -> Option<&mut client::ServerArgs> {
+        match self {
+            Self::Apply(args) => Some(&mut args.server),
+            Self::Get(args) => Some(&mut args.server),
+            Self::Describe(args) => Some(&mut args.server),
+            Self::Edit(args) => Some(&mut args.server),
+            Self::Delete(args) => Some(&mut args.server),
+            Self::Diff(args) => Some(&mut args.server),
+            Self::Events(args) => Some(&mut args.server),
+            Self::Status(args) => Some(&mut args.server),
+            Self::Top(args) => Some(&mut args.server),
+            Self::Wait(args) => Some(&mut args.server),
+            Self::Test(args) => Some(args.server()),
+            Self::Release(args) => Some(&mut args.server),
+            Self::Replay(args) => Some(&mut args.server),
+            Self::Init(args) => Some(&mut args.server),
+            Self::Run(_)
+            | Self::Validate(_)
+            | Self::Explain(_)
+            | Self::Schema(_)
+            | Self::Completion(_)
+            | Self::Man(_)
+            | Self::Token(_)
+            | Self::Version(_) => None,
+        }
+    }
+}
+
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Exit {
@@ -134,7 +171,7 @@ struct UsageError(String);
 /// Does what the process's arguments ask for.
 pub fn main() -> ExitCode {
     // clap prints its own errors, in colour on a terminal only, and exits with 2 on those of usage.
-    let Cli { verb } = parse(std::env::args_os()).unwrap_or_else(|error| error.exit());
+    let verb = parse(std::env::args_os()).unwrap_or_else(|error| error.exit());
     // These strip colours where they are not wanted: no terminal, NO_COLOR, TERM=dumb.
     let (mut out, mut err) = (anstream::stdout(), anstream::stderr());
     let done = {
@@ -165,21 +202,33 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// What the arguments ask for. Of a mistyped verb clap finds fewer than we do of kinds and fields.
-fn parse(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Cli, clap::Error> {
-    Cli::try_parse_from(args).map_err(|mut error| {
-        let suggested = error.get(ContextKind::SuggestedSubcommand).is_some();
-        if let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidSubcommand)
-            && !suggested
-        {
-            let command = Cli::command();
-            let near = nearest(typed, command.get_subcommands().map(clap::Command::get_name));
-            if let Some(near) = near.map(str::to_owned) {
-                error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![near]));
-            }
+/// What the arguments ask for.
+fn parse(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Verb, clap::Error> {
+    let Cli { server, mut verb } = Cli::try_parse_from(args).map_err(nearer)?;
+    match verb.server() {
+        Some(after) => after.or(server),
+        None if server.is_given() => {
+            let why = "--server and --token are for verbs that ask a running Portreeve; this one asks none";
+            return Err(Cli::command().error(clap::error::ErrorKind::ArgumentConflict, why));
         }
-        error
-    })
+        None => {}
+    }
+    Ok(verb)
+}
+
+/// Of a mistyped verb clap finds fewer than we do of kinds and fields.
+fn nearer(mut error: clap::Error) -> clap::Error {
+    let suggested = error.get(ContextKind::SuggestedSubcommand).is_some();
+    if let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidSubcommand)
+        && !suggested
+    {
+        let command = Cli::command();
+        let near = nearest(typed, command.get_subcommands().map(clap::Command::get_name));
+        if let Some(near) = near.map(str::to_owned) {
+            error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![near]));
+        }
+    }
+    error
 }
 
 fn act(verb: Verb, face: &mut Face<'_>) -> anyhow::Result<Exit> {
@@ -277,11 +326,27 @@ mod tests {
             "--log-format",
             "json",
         ]);
-        let Ok(Cli { verb: Verb::Run(args) }) = cli else { panic!("not run: {cli:?}") };
+        let Ok(Cli { verb: Verb::Run(args), .. }) = cli else { panic!("not run: {cli:?}") };
         assert_eq!(args.config_dirs, ["a", "b:c"].map(std::path::PathBuf::from));
         assert!(args.observe && !args.open_metrics);
         assert_eq!(args.log_format, Some(crate::config::LogFormat::Json));
         assert!(Cli::try_parse_from(["portreeve", "run", "--log-format", "xml"]).is_err());
+    }
+
+    #[test]
+    fn a_server_is_named_before_the_verb_or_after_it_and_the_later_word_counts() {
+        let asked = |line: &str| {
+            let mut verb = parse(line.split(' ')).expect(line);
+            let server = verb.server().expect(line);
+            server.client().expect(line).server()
+        };
+        assert_eq!(asked("portreeve --server http://a:1 --token t get heal"), "http://a:1");
+        assert_eq!(asked("portreeve --server http://a:1 test probe p"), "http://a:1");
+        assert_eq!(asked("portreeve --server http://a:1 status --server http://b:2"), "http://b:2");
+        let error =
+            parse(["portreeve", "--server", "http://a:1", "validate", "-f", "x"]).expect_err("offline");
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("this one asks none"), "{error}");
     }
 
     #[test]

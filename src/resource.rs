@@ -32,6 +32,7 @@ mod secret;
 mod selector;
 pub mod settings;
 pub mod silence;
+mod words;
 pub mod workload;
 
 pub use amount::{Amount, AmountError};
@@ -47,3 +48,4 @@ pub use quantity::{Cpu, Memory, QuantityError};
 pub use secret::{Auth, BasicAuth, Login, SecretRef, Signing};
 pub(crate) use secret::{LITERAL, SECRET_REF};
 pub use selector::{ComposeSelector, Selector, Subject};
+pub use words::count;

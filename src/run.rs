@@ -191,10 +191,15 @@ pub fn desired(
     told
 }
 
+/// What a problem leaves as it was.
+const UNTOUCHED: &str = "; what was last good there, if anything, stays in force";
+
 /// Says what is wrong or odd, once.
 fn tell_problems(told: &mut HashSet<Problem>, problems: &[Problem], warnings: &[Problem]) {
     for problem in problems.iter().filter(|problem| !told.contains(problem)) {
-        error!(target: "portreeve::manifests", "{problem}; what was last good stays in force");
+        // Some say themselves what stays in force.
+        let more = if problem.message.ends_with("in force") { "" } else { UNTOUCHED };
+        error!(target: "portreeve::manifests", "{problem}{more}");
     }
     for warning in warnings.iter().filter(|warning| !told.contains(warning)) {
         warn!(target: "portreeve::manifests", "{warning}");

@@ -193,3 +193,22 @@ fn every_kind_with_a_teaching_folder_is_in_it() {
         assert!(kinds.iter().any(|known| known == kind), "{kind}");
     }
 }
+
+#[test]
+fn the_compose_file_makes_its_image_from_what_is_in_this_repository() {
+    let text = std::fs::read_to_string(root().join("manifests/compose/compose.yaml")).expect("a file");
+    let lines = || text.lines().map(str::trim);
+    // An image of another place would have to be there already.
+    assert!(!lines().any(|line| line.starts_with("image:")), "{text}");
+    let copied: Vec<&str> = lines()
+        .filter_map(|line| line.strip_prefix("COPY ").filter(|rest| !rest.starts_with("--from")))
+        .flat_map(|rest| rest.rsplit_once(' ').map_or(rest, |(from, _)| from).split(' '))
+        .collect();
+    for path in &copied {
+        assert!(root().join(path).exists(), "{path}");
+    }
+    // Without the files of every target Cargo reads no manifest.
+    for needed in ["Cargo.toml", "Cargo.lock", "src", "tests", "benches", "examples"] {
+        assert!(copied.contains(&needed), "{needed}");
+    }
+}

@@ -13,7 +13,7 @@ use super::status::Failure;
 use super::{Api, objects, release};
 use crate::desired::PolicyChoice;
 use crate::observed::{Container, ContainerKey, Nanos, Port, Usage};
-use crate::reconcile::plan::Blocked;
+use crate::reconcile::plan::{Blocked, Reason};
 use crate::resource::settings::SettingsSpec;
 
 /// Parameters of the list below `/apis`.
@@ -41,10 +41,29 @@ pub(crate) struct Row {
     last_action: Option<String>,
     quarantined: bool,
     /// Why nothing is done about it, where something would be.
-    blocked: Vec<Blocked>,
+    blocked: Vec<Withheld>,
     /// What it uses, where that was asked for and could be measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<Measured>,
+}
+
+/// A decision not to act, as it is shown: every time is text.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Blocked")]
+struct Withheld {
+    /// Why not, for machines.
+    reason: Reason,
+    /// Why not, for people, as of the decision.
+    message: String,
+    /// When the reason passes by itself, if it does: RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<String>,
+}
+
+impl From<Blocked> for Withheld {
+    fn from(Blocked { reason, message, until }: Blocked) -> Self {
+        Self { reason, message, until: until.map(Nanos::rfc3339_millis) }
+    }
 }
 
 /// What a container had used when it was measured. Two measurements tell its CPU load.
@@ -159,7 +178,7 @@ fn row(api: &Api, container: &Container) -> Row {
         restart_count: memory.restart_count,
         last_action: memory.last_action.map(Nanos::rfc3339_millis),
         quarantined: memory.quarantined.is_some(),
-        blocked: api.shared.blocked(&container.key),
+        blocked: api.shared.blocked(&container.key).into_iter().map(Withheld::from).collect(),
         usage: None,
     }
 }
@@ -195,4 +214,20 @@ pub(super) async fn config(State(api): State<Api>) -> Json<Config> {
         settings: desired.settings.clone(),
         observe: desired.settings.observe,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_done_ends_at_a_time_that_is_told_as_every_other() {
+        let until = Some(Nanos(1_795_360_641_276_870_040));
+        let blocked = Blocked { reason: Reason::BackingOff, message: "waits".to_owned(), until };
+        let shown = serde_json::to_value(Withheld::from(blocked)).expect("JSON");
+        assert_eq!(shown["until"], "2026-11-22T15:17:21.276Z");
+        let blocked = Blocked { reason: Reason::Dead, message: "dead".to_owned(), until: None };
+        let shown = serde_json::to_value(Withheld::from(blocked)).expect("JSON");
+        assert_eq!(shown.get("until"), None);
+    }
 }

@@ -30,7 +30,7 @@ pub(super) struct ApplyArgs {
     dry_run: bool,
 
     #[command(flatten)]
-    server: ServerArgs,
+    pub(super) server: ServerArgs,
 }
 
 /// What a write came to.
@@ -59,9 +59,9 @@ pub(super) async fn apply(args: &ApplyArgs, face: &mut Face<'_>) -> anyhow::Resu
         writeln!(face.err, "nothing was applied")?;
         return Ok(Exit::Problems);
     }
-    if loaded.objects.is_empty() && prune {
-        let why = "no object is declared there; an empty set prunes nothing, delete what is left by name";
-        return Err(anyhow::anyhow!(why));
+    if files::is_nothing(&loaded) {
+        let hint = if prune { "; an empty set prunes nothing, delete what is left by name" } else { "" };
+        return Err(anyhow::anyhow!("{}{hint}", files::nothing(&set.paths)));
     }
     let client = server.client()?;
     let kinds: Vec<KindId> = KindId::ALL

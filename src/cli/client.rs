@@ -39,6 +39,16 @@ pub(super) struct ServerArgs {
 }
 
 impl ServerArgs {
+    /// What is not given here is as `others` say.
+    pub(super) fn or(&mut self, others: Self) {
+        self.server = self.server.take().or(others.server);
+        self.token = self.token.take().or(others.token);
+    }
+
+    pub(super) const fn is_given(&self) -> bool {
+        self.server.is_some() || self.token.is_some()
+    }
+
     /// The client for what flags and environment say; an empty one says nothing.
     pub(super) fn client(&self) -> anyhow::Result<Client> {
         let or = |flag: &Option<String>, name: &str| {
@@ -144,6 +154,12 @@ impl Client {
     /// A document anywhere else.
     pub(super) async fn get_plain(&self, path: &[&str]) -> Result<Value, ClientError> {
         Ok(self.answer(self.request(Method::GET, self.below(&[], path), &[])).await?.body)
+    }
+
+    /// Whether `path` is answered with success, whatever is said.
+    pub(super) async fn says_yes(&self, path: &str) -> bool {
+        let answer = self.request(Method::GET, self.below(&[], &[path]), &[]).timeout(ANSWER).send().await;
+        answer.is_ok_and(|answer| answer.status().is_success())
     }
 
     /// Every item of a list, page by page, in the list's own frame.
@@ -294,6 +310,11 @@ impl Client {
         }
     }
 
+    /// A stream ended that goes on as long as its server does.
+    pub(super) fn ended(&self) -> ClientError {
+        ClientError::Unreachable { server: self.server(), why: "it ended the stream".to_owned() }
+    }
+
     fn stranger(&self, why: &str) -> ClientError {
         ClientError::Stranger { server: self.server(), why: why.to_owned() }
     }
@@ -319,6 +340,22 @@ impl ClientError {
     /// Whether what was asked for does not exist.
     pub(super) const fn is_not_found(&self) -> bool {
         matches!(self, Self::Refused(Refused { code: 404, .. }))
+    }
+
+    /// Whether it may pass by itself: nobody answered, or somebody who cannot just now.
+    pub(super) const fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Stranger { .. } => true,
+            Self::Refused(Refused { code, .. }) => *code >= 500,
+        }
+    }
+
+    /// What went wrong, without what to do about it.
+    pub(super) fn why(&self) -> String {
+        match self {
+            Self::Unreachable { why, .. } | Self::Stranger { why, .. } => why.clone(),
+            Self::Refused(refused) => refused.one_line(),
+        }
     }
 }
 

@@ -9,8 +9,9 @@ use super::client::{Client, ClientError, ServerArgs};
 use super::face::Face;
 use super::noun::{Noun, Target, targets};
 use super::table::Tone;
+use super::text::count;
 use super::{Exit, UsageError, fail, files, problems};
-use crate::resource::ObjectKey;
+use crate::resource::{KindId, ObjectKey};
 
 /// Flags of `delete`.
 #[derive(Args, Debug)]
@@ -32,7 +33,7 @@ pub(super) struct DeleteArgs {
     dry_run: bool,
 
     #[command(flatten)]
-    server: ServerArgs,
+    pub(super) server: ServerArgs,
 }
 
 pub(super) async fn delete(args: &DeleteArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
@@ -45,14 +46,26 @@ pub(super) async fn delete(args: &DeleteArgs, face: &mut Face<'_>) -> anyhow::Re
             writeln!(face.err, "nothing was deleted")?;
             return Ok(Exit::Problems);
         }
+        if files::is_nothing(&set) {
+            return Err(anyhow::anyhow!("{}", files::nothing(paths)));
+        }
         // What names others goes first.
         set.objects.iter().rev().map(|loaded| loaded.object.key()).collect()
     };
     let client = server.client()?;
     let mut exit = Exit::Fine;
     for key in keys {
+        let waiting = waiting(&client, &key).await;
         match one(&client, &key, *dry_run).await {
-            Ok(()) => say(&key, ("deleted", Tone::Odd), *dry_run, face)?,
+            Ok(()) => {
+                say(&key, ("deleted", Tone::Odd), *dry_run, face)?;
+                if let Some(held) = held(&key, waiting) {
+                    face.note(&held)?;
+                }
+                if !dry_run && let Some(left) = left(&client, &key).await {
+                    face.note(&left)?;
+                }
+            }
             Err(error) if error.is_not_found() && *ignore_not_found => {}
             Err(error @ ClientError::Refused(_)) => {
                 fail(face.err, &error.to_string())?;
@@ -66,6 +79,36 @@ pub(super) async fn delete(args: &DeleteArgs, face: &mut Face<'_>) -> anyhow::Re
 
 async fn one(client: &Client, key: &ObjectKey, dry_run: bool) -> Result<(), ClientError> {
     client.delete(&[key.kind.plural(), &key.name], dry_run).await.map(drop)
+}
+
+/// How many bills wait for a BillingService; none also where that cannot be told.
+async fn waiting(client: &Client, key: &ObjectKey) -> u64 {
+    if key.kind != KindId::BillingService {
+        return 0;
+    }
+    let health = client.get_plain(&["health", "detailed"]).await.unwrap_or_default();
+    let target = &health["deliveries"]["billing"][&key.name];
+    ["pending", "parked"].iter().filter_map(|field| target[field].as_u64()).sum()
+}
+
+/// What becomes of bills whose service goes.
+fn held(key: &ObjectKey, waiting: u64) -> Option<String> {
+    let name = &key.name;
+    let (wait, are) = if waiting == 1 { ("waits", "it is") } else { ("wait", "they are") };
+    (waiting > 0).then(|| {
+        let bills = count(waiting, "bill");
+        format!("{bills} {wait} for {name}; {are} held, and sent once a BillingService of this name is declared again")
+    })
+}
+
+/// What is in force under this name all the same, if something is.
+async fn left(client: &Client, key: &ObjectKey) -> Option<String> {
+    let object = client.get(&[key.kind.plural(), &key.name], &[]).await.ok()?;
+    match object.pointer("/metadata/origin")?.as_str()? {
+        "built-in" => Some(format!("the built-in {key} is in force again")),
+        "environment" => Some(format!("{key} is in force again as the server's environment says")),
+        _ => None,
+    }
 }
 
 /// The objects that words name, all of which can be deleted.
@@ -85,6 +128,14 @@ fn named(words: &[String]) -> Result<Vec<ObjectKey>, UsageError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bills_that_wait_are_told_of_when_their_service_goes() {
+        let key = ObjectKey { kind: KindId::BillingService, name: "b".to_owned() };
+        assert_eq!(held(&key, 0), None);
+        assert!(held(&key, 1).is_some_and(|said| said.starts_with("1 bill waits for b; it is held, ")));
+        assert!(held(&key, 2).is_some_and(|said| said.starts_with("2 bills wait for b; they are held, ")));
+    }
 
     #[test]
     fn only_objects_named_one_by_one_are_deleted() {

@@ -2,6 +2,7 @@
 
 mod container;
 mod object;
+mod service;
 
 pub(super) use self::object::selects;
 
@@ -14,7 +15,8 @@ use super::client::{Client, ClientError, ServerArgs};
 use super::events::speaks_of;
 use super::face::Face;
 use super::get::columns::Columns;
-use super::noun::{Noun, Target, targets};
+use super::guess::targets_or_hint;
+use super::noun::{Noun, Target};
 use super::table::{Cell, Table, Tone};
 use super::text::{instant, relative, scalar};
 use super::{Exit, UsageError, fail};
@@ -31,12 +33,12 @@ pub(super) struct DescribeArgs {
     words: Vec<String>,
 
     #[command(flatten)]
-    server: ServerArgs,
+    pub(super) server: ServerArgs,
 }
 
 pub(super) async fn describe(args: &DescribeArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
-    let targets = targets(&args.words)?;
     let client = args.server.client()?;
+    let targets = targets_or_hint(&client, "describe", &args.words).await?;
     let (mut exit, mut first) = (Exit::Fine, true);
     for Target { noun, name } in targets {
         if noun == Noun::Events {
@@ -170,11 +172,38 @@ fn deliveries(beside: &Beside, face: &mut Face<'_>) -> io::Result<()> {
     )?;
     let (now, columns) = (face.now(), Columns::of(Noun::Deliveries, false));
     let mut table = columns.table().whole();
-    let open = beside.deliveries.iter().filter(|item| item["state"].as_str() != Some("delivered"));
-    for item in open.take(EVENTS) {
-        table.row(columns.row(item, now));
+    // They come newest first, and the oldest is the one that is tried.
+    let open = beside.deliveries.iter().rev().filter(|item| item["state"].as_str() != Some("delivered"));
+    let alike = alike(open);
+    for (first, _) in alike.iter().take(EVENTS) {
+        table.row(columns.row(first, now));
     }
-    if table.is_empty() { Ok(()) } else { table.print(face.out, 2, face.width) }
+    if table.is_empty() {
+        return Ok(());
+    }
+    table.print(face.out, 2, face.width)?;
+    for (first, more) in alike.iter().take(EVENTS).filter(|(_, more)| *more > 0) {
+        let text = |pointer: &str| scalar(first, pointer).unwrap_or_default();
+        let (target, state) = (text("/target"), text("/state"));
+        let line = format!("and {more} more after {} for {target}, {state}", text("/metadata/name"));
+        writeln!(face.out, "  {}", Tone::Dim.paint(&line))?;
+    }
+    Ok(())
+}
+
+/// The first of those that differ only in what happened and when, and how many there are like it.
+fn alike<'v>(deliveries: impl Iterator<Item = &'v Value>) -> Vec<(&'v Value, usize)> {
+    let likeness = |item: &Value| {
+        ["/target", "/kind", "/containerId", "/state", "/lastError"].map(|pointer| scalar(item, pointer))
+    };
+    let mut found: Vec<(&Value, usize)> = Vec::new();
+    for item in deliveries {
+        match found.iter_mut().find(|(first, _)| likeness(first) == likeness(item)) {
+            Some((_, more)) => *more += 1,
+            None => found.push((item, 0)),
+        }
+    }
+    found
 }
 
 /// Containers with what matters of them here.
@@ -191,4 +220,36 @@ fn containers<'v>(of: impl Iterator<Item = &'v Value>) -> Table {
 /// A yes that is good, a no that is not interesting.
 fn told(yes: bool, word: &str) -> Cell {
     if yes { Cell::new(word, Tone::Good) } else { Cell::new("no", Tone::Dim) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::cli::tests::Streams;
+
+    #[test]
+    fn deliveries_that_wait_for_the_same_are_one_line_and_their_number() {
+        let bill = |seq: u32, target: &str| {
+            json!({
+                "metadata": {"name": format!("bill-{seq}")}, "target": target, "state": "pending",
+                "attempts": 3, "event": "started", "lastError": "refused", "containerId": "c1",
+            })
+        };
+        let bills = (0..40).map(|seq| bill(40 - seq, "billing"));
+        let deliveries = std::iter::once(bill(41, "other")).chain(bills).collect();
+        let beside = Beside { deliveries, ..Beside::default() };
+        let mut streams = Streams::default();
+        super::deliveries(&beside, &mut streams.face()).expect("output");
+        let expected = "
+Deliveries:
+  0 delivered lately, 41 waiting, 0 parked
+  NAME     TARGET   EVENT    CONTAINER  STATE    FAILED  NEXT  AGE  ERROR
+  bill-1   billing  started  c1         pending  3       -     -    refused
+  bill-41  other    started  c1         pending  3       -     -    refused
+  and 39 more after bill-1 for billing, pending
+";
+        assert_eq!(streams.both(), expected);
+    }
 }

@@ -33,7 +33,7 @@ pub(super) struct DiffArgs {
     output: Format,
 
     #[command(flatten)]
-    server: ServerArgs,
+    pub(super) server: ServerArgs,
 }
 
 /// What `-o json` prints.
@@ -82,6 +82,9 @@ pub(super) async fn diff(args: &DiffArgs, face: &mut Face<'_>) -> anyhow::Result
     if problems::tell(&loaded, face)? {
         return Ok(Exit::Problems);
     }
+    if files::is_nothing(&loaded) {
+        return Err(anyhow::anyhow!("{}", files::nothing(&set.paths)));
+    }
     let client = server.client()?;
     let current = files::current(&client, KindId::ALL.iter().copied()).await?;
     let plan = apply::plan(&loaded.objects, &current, name.as_deref(), set.prune);
@@ -115,7 +118,10 @@ pub(super) async fn diff(args: &DiffArgs, face: &mut Face<'_>) -> anyhow::Result
     match output {
         // "no difference" would be wrong of what could not be compared.
         Format::Text if differences.is_empty() && !refused.is_empty() => {}
-        Format::Text => text(&differences, &effects, face)?,
+        Format::Text => {
+            adopted(&current, &after, face)?;
+            text(&differences, &effects, face)?;
+        }
         Format::Json => {
             let document = Document { objects: differences, containers: effects };
             face.json(&serde_json::to_value(document)?)?;
@@ -156,6 +162,24 @@ fn differences(
     keys.into_iter().filter_map(difference).collect()
 }
 
+/// Says what reads as before and is declared from then on: nothing is done otherwise.
+fn adopted(
+    before: &BTreeMap<ObjectKey, Value>,
+    after: &BTreeMap<ObjectKey, Value>,
+    face: &mut Face<'_>,
+) -> std::io::Result<()> {
+    for (key, old) in before {
+        if let Some(new) = after.get(key)
+            && let Some(origin) = fields::origin(old, new)
+            && fields::changes(old, new).is_empty()
+        {
+            let from = if origin == "built-in" { "it was built in" } else { "it came from elsewhere" };
+            writeln!(face.out, "{} {key}: {from}, and is declared from then on", Tone::Dim.paint("same"))?;
+        }
+    }
+    Ok(())
+}
+
 fn text(differences: &[Difference], effects: &[Effect], face: &mut Face<'_>) -> std::io::Result<()> {
     if differences.is_empty() {
         return writeln!(face.out, "no difference");
@@ -190,6 +214,27 @@ mod tests {
 
     use super::*;
     use crate::cli::tests::Streams;
+
+    #[test]
+    fn what_reads_as_it_did_is_no_difference_only_because_it_is_declared() {
+        let key = ObjectKey { kind: KindId::AutohealPolicy, name: "default".to_owned() };
+        let of = |origin: &str, budget: u32| {
+            let object = json!({"metadata": {"origin": origin}, "spec": {"budget": budget}});
+            BTreeMap::from([(key.clone(), object)])
+        };
+        let shown = |after: &BTreeMap<ObjectKey, Value>| {
+            let mut streams = Streams::default();
+            let differences = differences(&of("built-in", 5), after, &BTreeMap::new());
+            adopted(&of("built-in", 5), after, &mut streams.face()).expect("output");
+            text(&differences, &[], &mut streams.face()).expect("output");
+            streams.both()
+        };
+        let said =
+            "same AutohealPolicy/default: it was built in, and is declared from then on\nno difference\n";
+        assert_eq!(shown(&of("api", 5)), said);
+        assert!(shown(&of("api", 3)).starts_with("change AutohealPolicy/default\n  - spec.budget: 5\n"));
+        assert_eq!(shown(&of("built-in", 5)), "no difference\n");
+    }
 
     #[test]
     fn a_difference_is_shown_field_by_field_and_then_by_container() {

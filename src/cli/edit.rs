@@ -38,7 +38,7 @@ pub(super) struct EditArgs {
     words: Vec<String>,
 
     #[command(flatten)]
-    server: ServerArgs,
+    pub(super) server: ServerArgs,
 }
 
 pub(super) async fn edit(args: &EditArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {

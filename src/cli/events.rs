@@ -5,13 +5,16 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::Value;
 
-use super::client::{Client, ServerArgs};
+use super::client::{Client, ClientError, ServerArgs};
 use super::face::Face;
 use super::get::columns::{Columns, name, reason, severity};
+use super::guess::named;
 use super::noun::{Noun, target};
+use super::patience::until_back;
 use super::table::Tone;
-use super::text::scalar;
+use super::text::{plain, scalar};
 use super::{Exit, UsageError};
+use crate::resource::KindId;
 
 /// How often is looked for more.
 const LOOK: Duration = Duration::from_millis(500);
@@ -22,7 +25,7 @@ const MOST: &str = "500";
 #[derive(Args, Debug)]
 pub(super) struct EventsArgs {
     /// Go on showing events as they happen, until Ctrl-C
-    #[arg(short, long)]
+    #[arg(short, long, visible_short_alias = 'w', visible_alias = "watch")]
     follow: bool,
 
     /// Only those of one container or object, such as `container/web` or `BillingService/billing`
@@ -46,7 +49,7 @@ pub(super) struct EventsArgs {
     output: Format,
 
     #[command(flatten)]
-    server: ServerArgs,
+    pub(super) server: ServerArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -66,7 +69,7 @@ pub(super) async fn events(args: &EventsArgs, face: &mut Face<'_>) -> anyhow::Re
         let time =
             text.parse::<jiff::Timestamp>().is_ok() || text.parse::<crate::resource::Duration>().is_ok();
         if !time {
-            let text = super::text::plain(text);
+            let text = plain(text);
             return Err(UsageError(format!(
                 "--since {text}: neither a time such as 2025-08-19T07:17:22Z nor a duration such as 15m"
             ))
@@ -82,6 +85,16 @@ pub(super) async fn events(args: &EventsArgs, face: &mut Face<'_>) -> anyhow::Re
         query.push(("container", name));
     }
     let found = read(&client, &query, subject.as_ref()).await?;
+    if found.is_empty()
+        && let Some(subject) = &subject
+        && let Some(unknown) = subject.unknown(&client).await?
+    {
+        if !follow {
+            return Err(anyhow::anyhow!("{unknown}"));
+        }
+        // It may come yet.
+        face.note(&unknown)?;
+    }
     if *follow {
         return go_on(&client, found, &query, subject.as_ref(), *output, face).await;
     }
@@ -107,7 +120,7 @@ enum Subject {
     /// The server knows which those are.
     Container(String),
     /// Of objects, those that speak of their name.
-    Named(String),
+    Named(KindId, String),
 }
 
 impl Subject {
@@ -119,17 +132,46 @@ impl Subject {
         let name = target.name.unwrap_or_default();
         match target.noun {
             Noun::Containers => Ok(Self::Container(name)),
-            Noun::Kind(_) => Ok(Self::Named(name)),
+            Noun::Kind(kind) => Ok(Self::Named(kind, name)),
             noun @ (Noun::Events | Noun::Deliveries) => {
                 Err(UsageError(format!("{} have no events", noun.plural())))
             }
         }
     }
 
+    /// What is said of something that does not exist, and of which nothing was ever recorded.
+    async fn unknown(&self, client: &Client) -> Result<Option<String>, ClientError> {
+        let (plural, name) = match self {
+            Self::Container(name) => (Noun::Containers.plural(), name),
+            Self::Named(kind, name) => (kind.plural(), name),
+        };
+        let error = match client.get(&[plural, name], &[]).await {
+            Err(error) if error.is_not_found() => error,
+            // Several containers are meant.
+            Ok(_) | Err(ClientError::Refused(_)) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if let Self::Container(name) = self {
+            let before = client.items("events", &[("container", name), ("limit", "1")]).await?;
+            if !before.is_empty() {
+                return Ok(None);
+            }
+            if let Some(Noun::Kind(kind)) = named(client, name).await {
+                let name = plain(name);
+                return Ok(Some(format!(
+                    "no container named `{name}` is known; did you mean `--for {kind}/{name}`?"
+                )));
+            }
+        }
+        Ok(Some(error.to_string()))
+    }
+
     fn fits(&self, event: &Value) -> bool {
         match self {
             Self::Container(_) => true,
-            Self::Named(name) => scalar(event, "/message").is_some_and(|message| speaks_of(&message, name)),
+            Self::Named(_, name) => {
+                scalar(event, "/message").is_some_and(|message| speaks_of(&message, name))
+            }
         }
     }
 }
@@ -149,7 +191,7 @@ async fn read(
     client: &Client,
     query: &[(&str, &str)],
     subject: Option<&Subject>,
-) -> anyhow::Result<Vec<Value>> {
+) -> Result<Vec<Value>, ClientError> {
     let mut items = client.items("events", query).await?;
     items.retain(|event| subject.is_none_or(|subject| subject.fits(event)));
     items.reverse();
@@ -175,7 +217,12 @@ async fn go_on(
     // Without one to begin after, what is recorded from now on.
     let mut newest = match found.iter().filter_map(number).max() {
         Some(number) => number,
-        None => read(client, &[("limit", "1")], None).await?.iter().filter_map(number).max().unwrap_or(0),
+        None => patiently(client, &[("limit", "1")], None, face)
+            .await?
+            .iter()
+            .filter_map(number)
+            .max()
+            .unwrap_or(0),
     };
     loop {
         for event in &found {
@@ -183,9 +230,25 @@ async fn go_on(
         }
         face.out.flush()?;
         tokio::time::sleep(LOOK).await;
-        found = read(client, &later, subject).await?;
+        // What is recorded while nobody answers has higher numbers all the same.
+        found = patiently(client, &later, subject, face).await?;
         found.retain(|event| number(event).is_some_and(|number| number > newest));
         newest = found.iter().filter_map(number).max().unwrap_or(newest);
+    }
+}
+
+/// The same, however long that takes.
+async fn patiently(
+    client: &Client,
+    query: &[(&str, &str)],
+    subject: Option<&Subject>,
+    face: &mut Face<'_>,
+) -> anyhow::Result<Vec<Value>> {
+    loop {
+        match read(client, query, subject).await {
+            Ok(found) => return Ok(found),
+            Err(error) => until_back(client, error, face).await?,
+        }
     }
 }
 
@@ -218,7 +281,10 @@ mod tests {
     fn a_container_is_meant_unless_a_kind_is_named() {
         assert_eq!(Subject::parse("web").expect("one"), Subject::Container("web".to_owned()));
         assert_eq!(Subject::parse("c/web").expect("one"), Subject::Container("web".to_owned()));
-        assert_eq!(Subject::parse("bill/b").expect("one"), Subject::Named("b".to_owned()));
+        assert_eq!(
+            Subject::parse("bill/b").expect("one"),
+            Subject::Named(KindId::BillingService, "b".to_owned())
+        );
         assert!(Subject::parse("events/1").is_err() && Subject::parse("cantainer/x").is_err());
     }
 

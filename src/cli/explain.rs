@@ -6,8 +6,8 @@ use super::face::Face;
 use super::noun::{Noun, noun};
 use super::table::Table;
 use super::{Exit, UsageError};
-use crate::resource::KindId;
-use crate::resource::explain::explain as meaning;
+use crate::resource::explain::{UnknownField, explain as meaning, fields};
+use crate::resource::{API_VERSION, KindId};
 
 /// Flags of `explain`.
 #[derive(Args, Debug)]
@@ -15,7 +15,14 @@ pub(super) struct ExplainArgs {
     /// A kind and perhaps the way to one of its fields, such as `autohealpolicy.spec.backoff`; left out: all kinds
     #[arg(value_name = "KIND[.FIELD]")]
     what: Option<String>,
+
+    /// All fields with their types, also those of fields, without what they mean
+    #[arg(long, requires = "what")]
+    recursive: bool,
 }
+
+/// No kind's fields are nested as deep.
+const DEEPEST: usize = 16;
 
 pub(super) fn explain(args: &ExplainArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
     let Some(what) = &args.what else {
@@ -39,8 +46,22 @@ pub(super) fn explain(args: &ExplainArgs, face: &mut Face<'_>) -> anyhow::Result
         }
     };
     let path: Vec<&str> = steps.collect();
-    let text = meaning(kind, &path).map_err(|unknown| UsageError(unknown.to_string()))?;
+    let unknown = |unknown: UnknownField| UsageError(unknown.to_string());
+    if args.recursive {
+        let fields = fields(kind, &path, DEEPEST).map_err(unknown)?;
+        writeln!(face.out, "KIND:     {kind}\nVERSION:  {API_VERSION}\n\nFIELDS:\n{}", fields.trim_end())?;
+        return Ok(Exit::Fine);
+    }
+    let text = meaning(kind, &path).map_err(unknown)?;
     writeln!(face.out, "{}", text.trim_end())?;
+    if path.is_empty() {
+        let (spec, word) = (fields(kind, &["spec"], 1).map_err(unknown)?, kind.as_str().to_lowercase());
+        writeln!(face.out, "\nFIELDS OF spec:\n{}", spec.trim_end())?;
+        writeln!(
+            face.out,
+            "\n`portreeve explain {word}.spec` says what they mean, `portreeve explain --recursive {word}` shows all there are."
+        )?;
+    }
     Ok(Exit::Fine)
 }
 
@@ -49,10 +70,32 @@ mod tests {
     use super::*;
     use crate::cli::tests::Streams;
 
-    fn explained(what: Option<&str>) -> anyhow::Result<String> {
+    fn told(what: Option<&str>, recursive: bool) -> anyhow::Result<String> {
         let mut streams = Streams::default();
-        explain(&ExplainArgs { what: what.map(str::to_owned) }, &mut streams.face())?;
+        explain(&ExplainArgs { what: what.map(str::to_owned), recursive }, &mut streams.face())?;
         Ok(streams.both())
+    }
+
+    fn explained(what: Option<&str>) -> anyhow::Result<String> {
+        told(what, false)
+    }
+
+    #[test]
+    fn all_fields_are_shown_with_their_types_and_a_kind_alone_shows_those_of_its_spec() {
+        let all = told(Some("heal"), true).expect("text");
+        let part = "    backoff\t<Backoff>\n      initial\t<string>\n";
+        assert!(
+            all.contains(part) && all.contains("  metadata\t<Metadata> -required-\n    annotations\t"),
+            "{all}"
+        );
+        let below = told(Some("heal.spec.budget"), true).expect("text");
+        assert!(below.ends_with("FIELDS:\n  per\t<string>\n  restarts\t<integer>\n"), "{below}");
+        for kind in KindId::ALL {
+            assert!(told(Some(kind.plural()), true).expect("text").lines().count() > 8, "{kind}");
+        }
+        let alone = explained(Some("heal")).expect("text");
+        assert!(alone.contains("FIELDS OF spec:\n  action\t<string>\n"), "{alone}");
+        assert!(alone.contains("explain autohealpolicy.spec`"), "{alone}");
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::resource::{API_VERSION, KindId, ObjectKey};
 /// A set of manifests, to be applied or compared.
 #[derive(Args, Clone, Debug)]
 pub(super) struct SetArgs {
-    /// Files and directories, seen as one configuration; `-` is standard input
+    /// Files and directories, seen as one configuration; `-` is standard input. Where nothing is declared is an error
     #[arg(short = 'f', long = "filename", value_name = "PATH", required = true, num_args = 1..)]
     pub(super) paths: Vec<PathBuf>,
 
@@ -57,6 +57,19 @@ pub(super) fn load(paths: &[PathBuf], input: &mut dyn Read) -> anyhow::Result<Lo
         add_input(input, &mut set)?;
     }
     Ok(set)
+}
+
+/// What is said of paths that declare nothing at all: most likely they are the wrong ones.
+pub(super) fn nothing(paths: &[PathBuf]) -> String {
+    let names = paths
+        .iter()
+        .map(|path| if is_input(path) { "standard input".into() } else { path.display().to_string() });
+    format!("no objects passed: none is declared in {}", names.collect::<Vec<_>>().join(", "))
+}
+
+/// Whether `set` declares nothing at all, and nothing is wrong with it that would tell why.
+pub(super) fn is_nothing(set: &LoadedSet) -> bool {
+    set.objects.is_empty() && set.problems.is_empty()
 }
 
 fn is_input(path: &Path) -> bool {

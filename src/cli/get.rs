@@ -12,7 +12,8 @@ use self::follow::Watch;
 use super::Exit;
 use super::client::{Client, ClientError, ServerArgs};
 use super::face::Face;
-use super::noun::{Noun, Target, targets};
+use super::guess::targets_or_hint;
+use super::noun::{Noun, Target};
 use super::{UsageError, fail};
 use crate::resource::KindId;
 
@@ -36,7 +37,7 @@ pub(super) struct GetArgs {
     watch: bool,
 
     #[command(flatten)]
-    server: ServerArgs,
+    pub(super) server: ServerArgs,
 }
 
 /// How things are shown.
@@ -58,7 +59,7 @@ pub(super) async fn get(args: &GetArgs, face: &mut Face<'_>) -> anyhow::Result<E
     let GetArgs { words, selector, output, watch, server } = args;
     let targets = match words.as_slice() {
         [word] if word.eq_ignore_ascii_case("all") => everything(),
-        words => targets(words)?,
+        words => targets_or_hint(&server.client()?, "get", words).await?,
     };
     let query: Vec<(&str, &str)> = selector.iter().map(|text| ("labelSelector", text.as_str())).collect();
     if selector.is_some() {
@@ -134,8 +135,20 @@ async fn one(client: &Client, target: &Target, query: &[(&str, &str)]) -> Result
     let plural = target.noun.plural();
     match &target.name {
         Some(name) => client.get(&[plural, name], &[]).await.map(Whole::Object),
-        None => client.list(plural, query).await.map(Whole::List),
+        None => client.list(plural, query).await.map(|list| Whole::List(arranged(target.noun, list))),
     }
+}
+
+/// A list in the order in which people read: containers by their names, events as they happened.
+fn arranged(noun: Noun, mut list: Value) -> Value {
+    if let Some(items) = list.get_mut("items").and_then(Value::as_array_mut) {
+        match noun {
+            Noun::Containers => items.sort_by_cached_key(columns::name),
+            Noun::Events => items.reverse(),
+            Noun::Kind(_) | Noun::Deliveries => {}
+        }
+    }
+    list
 }
 
 fn show(found: &Found, output: Output, alone: bool, face: &mut Face<'_>) -> anyhow::Result<()> {
@@ -229,6 +242,13 @@ mod tests {
         let one: Value = serde_json::from_str(&shown(&found(), Output::Json, true)).expect("JSON");
         assert_eq!(one["metadata"]["name"], "b");
         assert!(shown(&found(), Output::Yaml, true).starts_with("apiVersion: portreeve/v1\nkind: Billing"));
+    }
+
+    #[test]
+    fn containers_are_in_the_order_of_names_and_events_as_they_happened() {
+        let list = |names: [&str; 3]| json!({"items": names.map(|name| json!({"metadata": {"name": name}}))});
+        assert_eq!(arranged(Noun::Containers, list(["web", "api", "db"])), list(["api", "db", "web"]));
+        assert_eq!(arranged(Noun::Events, list(["3", "2", "1"])), list(["1", "2", "3"]));
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub(super) struct InitArgs {
     directory: PathBuf,
 
     #[command(flatten)]
-    server: ServerArgs,
+    pub(super) server: ServerArgs,
 }
 
 pub(super) async fn init(args: &InitArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {

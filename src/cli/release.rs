@@ -21,7 +21,7 @@ pub(super) struct ReleaseArgs {
     all: bool,
 
     #[command(flatten)]
-    server: ServerArgs,
+    pub(super) server: ServerArgs,
 }
 
 pub(super) async fn release(args: &ReleaseArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
@@ -77,7 +77,7 @@ pub(super) struct ReplayArgs {
     all: bool,
 
     #[command(flatten)]
-    server: ServerArgs,
+    pub(super) server: ServerArgs,
 }
 
 pub(super) async fn replay(args: &ReplayArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {

@@ -2,19 +2,24 @@
 
 mod manifests;
 
+use std::time::Duration;
+
 use clap::Args;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::client::ServerArgs;
+use super::client::{Client, ClientError, ServerArgs};
 use super::face::{Face, Format};
 use super::table::{Cell, Table, Tone};
-use super::text::{age_of, plain, scalar};
-use super::{Exit, get};
+use super::text::{age_of, count, plain, scalar};
+use super::{Exit, fail, get};
 use crate::observed::Nanos;
 use crate::resource::KindId;
 use crate::resource::annotation::{SUSPEND, SUSPENDED};
+
+/// Between two screens.
+const REFRESH: Duration = Duration::from_secs(2);
 
 /// Flags of `status`.
 #[derive(Args, Debug)]
@@ -23,8 +28,12 @@ pub(super) struct StatusArgs {
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: Format,
 
+    /// Look again every two seconds, until Ctrl-C
+    #[arg(short, long)]
+    watch: bool,
+
     #[command(flatten)]
-    server: ServerArgs,
+    pub(super) server: ServerArgs,
 }
 
 /// What `-o json` prints.
@@ -39,14 +48,41 @@ pub(super) struct Document<'a> {
 }
 
 pub(super) async fn status(args: &StatusArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
-    let client = args.server.client()?;
+    let StatusArgs { output, watch, server } = args;
+    let client = server.client()?;
+    // What cannot be asked at all is no screen to watch; later it may come back.
+    let first = look(&client, *output, *watch, face).await?;
+    if !watch {
+        return Ok(first);
+    }
+    loop {
+        face.out.flush()?;
+        tokio::time::sleep(REFRESH).await;
+        match look(&client, *output, true, face).await {
+            Err(error) if error.downcast_ref().is_some_and(ClientError::is_passing) => {
+                face.clear()?;
+                fail(face.err, &error.to_string())?;
+            }
+            other => drop(other?),
+        }
+    }
+}
+
+/// Asks once and shows it; while somebody watches a screen, on an empty one.
+async fn look(client: &Client, output: Format, watch: bool, face: &mut Face<'_>) -> anyhow::Result<Exit> {
     let health = client.get_plain(&["health", "detailed"]).await?;
     let containers = client.items("containers", &[]).await?;
     let services = client.items(KindId::MonitoredService.plural(), &[]).await?;
     let wrong = wrong(&health, &containers, &services);
-    match args.output {
+    match output {
+        Format::Json if watch => {
+            writeln!(face.out, "{}", serde_json::to_value(Document { health: &health, wrong: &wrong })?)?;
+        }
         Format::Json => face.json(&serde_json::to_value(Document { health: &health, wrong: &wrong })?)?,
         Format::Text => {
+            if watch {
+                face.clear()?;
+            }
             writeln!(face.out, "Portreeve {} at {}", text(&health, "/version"), client.server())?;
             show(&health, &containers, &services, &wrong, face)?;
         }
@@ -213,8 +249,9 @@ fn show(
             of(&["unknown", "error"]),
         )?;
     }
-    let (waiting, events) = (number(health, "/queue/containers"), number(health, "/queue/events"));
-    writeln!(face.out, "queue       {waiting} containers with {events} events to be decided on")?;
+    let queued = |pointer: &str, what: &str| count(number(health, pointer), what);
+    let (waiting, events) = (queued("/queue/containers", "container"), queued("/queue/events", "event"));
+    writeln!(face.out, "queue       {waiting} with {events} to be decided on")?;
     writeln!(face.out, "store       {}", text(health, "/store/status"))?;
     manifests::show(&health["manifests"], face)?;
     let mut table = deliveries(health, now);
@@ -272,7 +309,7 @@ mod tests {
         json!({
             "status": "healthy", "version": "0.1.0",
             "engines": {"local": {"connected": true, "host": "box", "version": "20.10.24", "containers": 2}},
-            "store": {"status": "ok", "error": null}, "queue": {"containers": 0, "events": 0},
+            "store": {"status": "ok", "error": null}, "queue": {"containers": 1, "events": 2},
             "deliveries": {"billing": {}, "discovery": {}},
             "manifests": {"objects": 3, "problems": []},
         })
@@ -298,7 +335,7 @@ engines
   local  yes        -      box   20.10.24  2
 
 containers  1: 1 running, 1 with a policy, 0 unhealthy, 0 in quarantine
-queue       0 containers with 0 events to be decided on
+queue       1 container with 2 events to be decided on
 store       ok
 manifests   3 objects, 0 problems
 deliveries  nobody is to be told of anything

@@ -9,8 +9,14 @@ use super::text::plain;
 
 /// Between two columns.
 const GAP: usize = 2;
-/// No column is cut to less.
+/// No column is cut to less while another is wider.
 const LEAST: usize = 12;
+/// What is left of a column that gives way to those that matter more.
+const STUB: usize = 5;
+/// Columns of words that say what is wrong: they give way last.
+const TELLING: [&str; 7] = ["NOT DONE", "REASON", "STATE", "STATUS", "HEALTH", "VERDICT", "CONNECTED"];
+/// What is longer is no word any more.
+const WORD: usize = 24;
 
 /// How something is meant, which decides its colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,7 +63,13 @@ pub(super) struct Cell {
 impl Cell {
     pub(super) fn new(text: impl AsRef<str>, tone: Tone) -> Self {
         let text = plain(text.as_ref());
-        Self { text: if text.is_empty() { "-".to_owned() } else { text }, tone }
+        // Nothing is neither good nor bad.
+        if text.is_empty() { Self { text: "-".to_owned(), tone: Tone::Plain } } else { Self { text, tone } }
+    }
+
+    /// Its text in its colour.
+    pub(super) fn painted(&self) -> String {
+        self.tone.paint(&self.text)
     }
 }
 
@@ -114,7 +126,7 @@ impl Table {
     ) -> io::Result<()> {
         let header: Vec<Cell> = self.header.iter().map(Cell::from).collect();
         self.widths = widths(std::iter::once(&header).chain(&self.rows));
-        let mut fitted = fitted(&self.widths, width.map(|width| width.saturating_sub(indent)));
+        let mut fitted = self.fitted(width.map(|width| width.saturating_sub(indent)));
         // What is broken needs no cutting.
         let last = fitted.last_mut().filter(|_| self.whole).map(|last| std::mem::replace(last, usize::MAX));
         for row in std::iter::once(&header).chain(&self.rows) {
@@ -144,7 +156,43 @@ impl Table {
         for (known, cell) in self.widths.iter_mut().zip(row) {
             *known = (*known).max(cell.text.width());
         }
-        line(out, row, &fitted(&self.widths, width), 0)
+        line(out, row, &self.fitted(width), 0)
+    }
+
+    /// Widths that fit into `most` together: what tells what is wrong is kept as long as anything else can give way, and
+    /// what stands to the right gives way first. Where stubs are too much the columns are left out: their width is 0.
+    fn fitted(&self, most: Option<usize>) -> Vec<usize> {
+        let Some(most) = most else { return self.widths.clone() };
+        let mut whole = self.widths.clone();
+        let last = whole.len().saturating_sub(usize::from(self.whole));
+        loop {
+            let widths = self.cut_to(most, &whole);
+            let mut cut =
+                (1..last).rev().filter(|place| !self.tells(*place) && widths[*place] < whole[*place]);
+            match cut.next() {
+                Some(place) if needed(&widths) > most => whole[place] = 0,
+                _ => return widths,
+            }
+        }
+    }
+
+    fn cut_to(&self, most: usize, whole: &[usize]) -> Vec<usize> {
+        let mut widths = whole.to_vec();
+        let tells = |place: usize| self.tells(place);
+        narrow(&mut widths, |place| !tells(place), most);
+        let last = widths.len().saturating_sub(usize::from(self.whole));
+        for place in (1..last).rev().filter(|place| !tells(*place)) {
+            let excess = needed(&widths).saturating_sub(most);
+            let width = &mut widths[place];
+            *width = width.saturating_sub(excess).max(STUB.min(*width));
+        }
+        narrow(&mut widths, tells, most);
+        widths
+    }
+
+    fn tells(&self, place: usize) -> bool {
+        let (name, width) = (self.header.get(place), self.widths.get(place));
+        name.is_some_and(|name| TELLING.contains(&name.as_str())) && width.is_some_and(|width| *width <= WORD)
     }
 }
 
@@ -159,32 +207,33 @@ fn widths<'a>(rows: impl Iterator<Item = &'a Vec<Cell>>) -> Vec<usize> {
     widths
 }
 
-/// Widths that fit into `most` together, the widest column cut first, none below [`LEAST`].
-fn fitted(widths: &[usize], most: Option<usize>) -> Vec<usize> {
-    let mut widths = widths.to_vec();
-    let Some(most) = most else { return widths };
-    let room = most.saturating_sub(GAP * widths.len().saturating_sub(1));
-    while widths.iter().sum::<usize>() > room {
-        // Of two that are as wide the later one: names come first.
-        let Some(widest) = widths.iter_mut().rev().max_by_key(|width| **width) else { break };
-        if *widest <= LEAST {
-            break;
+/// How wide columns of these widths are together.
+fn needed(widths: &[usize]) -> usize {
+    let shown = widths.iter().filter(|width| **width > 0).count();
+    widths.iter().sum::<usize>() + GAP * shown.saturating_sub(1)
+}
+
+/// Cuts the widest of these columns, none below [`LEAST`], until all columns fit into `most`. Of two that are as wide
+/// the later one is cut: names come first.
+fn narrow(widths: &mut [usize], of: impl Fn(usize) -> bool, most: usize) {
+    while needed(widths) > most {
+        let widest = widths.iter_mut().enumerate().filter(|(place, _)| of(*place)).map(|(_, width)| width);
+        match widest.rev().max_by_key(|width| **width) {
+            Some(widest) if *widest > LEAST => *widest -= 1,
+            _ => break,
         }
-        *widest -= 1;
     }
-    widths
 }
 
 fn line(out: &mut dyn Write, row: &[Cell], widths: &[usize], indent: usize) -> io::Result<()> {
     write!(out, "{:indent$}", "")?;
-    for (place, (cell, width)) in row.iter().zip(widths).enumerate() {
+    let mut fill = 0;
+    for (cell, width) in row.iter().zip(widths).filter(|(_, width)| **width > 0) {
+        // Nothing follows the last column, so that lines have no blanks at their end.
+        write!(out, "{:fill$}", "")?;
         let text = cut(&cell.text, *width);
         write!(out, "{}", cell.tone.paint(&text))?;
-        // Nothing follows the last column, so that lines have no blanks at their end.
-        if place + 1 < row.len() {
-            let fill = width.saturating_sub(text.width()) + GAP;
-            write!(out, "{:fill$}", "")?;
-        }
+        fill = width.saturating_sub(text.width()).saturating_add(GAP);
     }
     writeln!(out)
 }
@@ -261,7 +310,30 @@ web      -                5s
         assert!(text.lines().all(|line| line.width() <= 29), "{text}");
         assert_eq!(text, expected);
         // Narrower than can be: it is cut as far as makes sense.
-        assert!(printed(&mut table(), Some(1)).contains("a message t…"));
+        assert_eq!(printed(&mut table(), Some(1)).lines().next(), Some("NAME     AGE"));
+    }
+
+    #[test]
+    fn on_a_narrow_terminal_the_reason_stays_and_what_stands_to_the_right_gives_way() {
+        let mut table = Table::new(["NAME", "STATE", "POLICY", "NOT DONE", "AGE", "ID", "IMAGE"]);
+        let row = ["shop-web-1", "exited", "default", "StoppedByHand", "12m", "0123456789ab", "nginx:alpine"];
+        table.row(row.map(Cell::from).into());
+        let text = printed(&mut table, Some(66));
+        assert!(
+            text.contains("shop-web-1  exited  default  StoppedByHand  12m  012345678…  ngin…\n"),
+            "{text}"
+        );
+        for width in [60, 56, 48, 40] {
+            let text = printed(&mut table, Some(width));
+            assert!(text.lines().all(|line| line.width() <= width), "{text}");
+            assert!(text.contains("shop-web-1") && text.contains("StoppedByHand"), "{text}");
+        }
+        assert!(printed(&mut table, Some(48)).contains("shop-web-1  exited  default  StoppedByHand  12m\n"));
+    }
+
+    #[test]
+    fn what_is_not_there_has_no_colour() {
+        assert_eq!(Cell::new("", Tone::Odd), Cell::from("-"));
     }
 
     #[test]

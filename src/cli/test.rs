@@ -11,7 +11,7 @@ use super::client::{Client, ServerArgs};
 use super::describe::selects;
 use super::face::{Face, Format};
 use super::table::{Cell, Table, Tone};
-use super::text::scalar;
+use super::text::{plain, scalar};
 use super::{Exit, UsageError, fail, files, problems};
 use crate::resource::{KindId, Selector, Spec};
 
@@ -20,6 +20,14 @@ use crate::resource::{KindId, Selector, Spec};
 pub(super) struct TestArgs {
     #[command(subcommand)]
     what: What,
+}
+
+impl TestArgs {
+    /// Which server is asked.
+    pub(super) const fn server(&mut self) -> &mut ServerArgs {
+        let What::Probe(args) = &mut self.what;
+        &mut args.server
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -31,7 +39,7 @@ enum What {
 #[derive(Args, Debug)]
 struct ProbeArgs {
     /// A Probe or a MonitoredService of the server, as NAME, probe/NAME or svc/NAME
-    #[arg(required_unless_present = "file", conflicts_with = "file", value_name = "NAME")]
+    #[arg(conflicts_with = "file", value_name = "NAME")]
     name: Option<String>,
 
     /// A manifest with Probes or MonitoredServices, applied or not; `-` is standard input
@@ -68,15 +76,33 @@ struct Test {
     whom: Value,
 }
 
+/// Everything that is asked for.
+struct Asked {
+    tests: Vec<Test>,
+    /// Why some of it cannot be.
+    unknown: Vec<String>,
+}
+
 pub(super) async fn test(args: &TestArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
     let What::Probe(args) = &args.what;
+    if args.name.is_none() && args.file.is_none() {
+        let why = "name a Probe or a MonitoredService, such as svc/web, or a manifest with -f FILE";
+        return Err(UsageError(why.to_owned()).into());
+    }
     let client = args.server.client()?;
-    let Some(tests) = tests(args, &client, face).await? else { return Ok(Exit::Problems) };
+    let Some(Asked { tests, unknown }) = tests(args, &client, face).await? else { return Ok(Exit::Problems) };
+    for why in &unknown {
+        fail(face.err, why)?;
+    }
+    if tests.is_empty() && !unknown.is_empty() {
+        return Ok(Exit::Problems);
+    }
     if tests.is_empty() {
         fail(face.err, "there is nothing to ask: the service has no container; name one with --container")?;
         return Ok(Exit::Problems);
     }
-    let (mut exit, mut answers) = (Exit::Fine, Vec::new());
+    let exit = if unknown.is_empty() { Exit::Fine } else { Exit::Problems };
+    let (mut exit, mut answers) = (exit, Vec::new());
     for (n, test) in tests.iter().enumerate() {
         let mut body = test.whom.clone();
         body["probe"] = test.probe.clone();
@@ -99,8 +125,8 @@ pub(super) async fn test(args: &TestArgs, face: &mut Face<'_>) -> anyhow::Result
 }
 
 /// Everything that is asked for; `None` where that cannot be read.
-async fn tests(args: &ProbeArgs, client: &Client, face: &mut Face<'_>) -> anyhow::Result<Option<Vec<Test>>> {
-    let mut tests = Vec::new();
+async fn tests(args: &ProbeArgs, client: &Client, face: &mut Face<'_>) -> anyhow::Result<Option<Asked>> {
+    let (mut tests, mut unknown) = (Vec::new(), Vec::new());
     let mut probes: Vec<(String, Value)> = Vec::new();
     let mut services = Vec::new();
     if let Some(path) = &args.file {
@@ -156,7 +182,7 @@ async fn tests(args: &ProbeArgs, client: &Client, face: &mut Face<'_>) -> anyhow
     }
     for service in &services {
         let whom = whom(service, args.container.as_deref(), client).await?;
-        for (name, probe) in of_service(service, &probes, client).await? {
+        for (name, probe) in of_service(service, &probes, client, &mut unknown).await? {
             tests.extend(whom.iter().map(|whom| Test {
                 name: name.clone(),
                 probe: probe.clone(),
@@ -164,18 +190,20 @@ async fn tests(args: &ProbeArgs, client: &Client, face: &mut Face<'_>) -> anyhow
             }));
         }
     }
-    Ok(Some(tests))
+    Ok(Some(Asked { tests, unknown }))
 }
 
 fn refers(service: &Value, probe: &str) -> bool {
     service["probes"].as_array().into_iter().flatten().any(|one| one["probeRef"] == probe)
 }
 
-/// The probes of a service with their specs, also those that stand elsewhere.
+/// The probes of a service with their specs, also those that stand elsewhere. One that is nowhere is no reason not to
+/// try the others.
 async fn of_service(
     service: &Value,
     known: &[(String, Value)],
     client: &Client,
+    unknown: &mut Vec<String>,
 ) -> anyhow::Result<Vec<(String, Value)>> {
     let mut probes = Vec::new();
     for probe in service["probes"].as_array().into_iter().flatten() {
@@ -183,7 +211,14 @@ async fn of_service(
             let here = known.iter().find(|(other, _)| other == name).map(|(_, spec)| spec.clone());
             let spec = match here {
                 Some(spec) => spec,
-                None => client.get(&[KindId::Probe.plural(), name], &[]).await?["spec"].clone(),
+                None => match client.get(&[KindId::Probe.plural(), name], &[]).await {
+                    Ok(probe) => probe["spec"].clone(),
+                    Err(error) if error.is_not_found() => {
+                        unknown.push(format!("probeRef {}: {error}", plain(name)));
+                        continue;
+                    }
+                    Err(error) => return Err(error.into()),
+                },
             };
             probes.push((name.to_owned(), spec));
         } else if let Some(mut spec) = probe.as_object().cloned() {

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::observed::Nanos;
+pub(super) use crate::resource::count;
 
 /// `text` on one line, without anything that a terminal would obey: names and labels come from strangers.
 pub(super) fn plain(text: &str) -> String {
@@ -12,11 +13,6 @@ pub(super) fn plain(text: &str) -> String {
 /// Characters that change the direction of text or cannot be seen.
 const fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-}
-
-/// `1 object`, `2 objects`.
-pub(super) fn count(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 /// The instant that an RFC 3339 text names.

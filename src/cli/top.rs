@@ -16,6 +16,7 @@ pub(super) use self::services::ServiceFigures;
 use super::client::{Client, ClientError, ServerArgs};
 use super::face::{Face, Format};
 use super::noun::{Noun, Target, targets};
+use super::patience::{until_back, until_ready};
 use super::table::{Cell, Table, Tone};
 use super::text::{bytes, count};
 use super::{Exit, UsageError};
@@ -51,7 +52,7 @@ pub(super) struct TopArgs {
     watch: bool,
 
     #[command(flatten)]
-    server: ServerArgs,
+    pub(super) server: ServerArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -89,7 +90,14 @@ pub(super) async fn top(args: &TopArgs, face: &mut Face<'_>) -> anyhow::Result<E
     face.progress("measuring");
     tokio::time::sleep(MEASURE).await;
     loop {
-        let after = asking.look(Some(&before)).await?;
+        let after = match asking.look(Some(&before)).await {
+            Err(error) if *watch => {
+                until_back(&asking.client, error, face).await?;
+                until_ready(&asking.client).await;
+                continue;
+            }
+            after => after?,
+        };
         face.progress("");
         asking.show(&before, &after, *output, *watch, face)?;
         if !watch {

@@ -16,7 +16,7 @@ use crate::resource::{KindId, ObjectKey};
 /// Flags of `validate`.
 #[derive(Args, Debug)]
 pub(super) struct ValidateArgs {
-    /// Files and directories, seen as one configuration; `-` is standard input
+    /// Files and directories, seen as one configuration; `-` is standard input. Where nothing is declared is an error
     #[arg(short = 'f', long = "filename", value_name = "PATH", required = true, num_args = 1..)]
     paths: Vec<PathBuf>,
 
@@ -46,8 +46,17 @@ pub(super) fn validate(
         }
         Err(error) => return Err(error),
     };
-    let Desired { problems, warnings, .. } =
+    let Desired { mut problems, warnings, .. } =
         Desired::of(Sources { directory: Some(&set), ..Sources::default() });
+    if files::is_nothing(&set) {
+        let why = files::nothing(&args.paths);
+        if args.output == Output::Text {
+            fail(err, &why)?;
+            return Ok(Exit::Problems);
+        }
+        let first = args.paths.first().map_or_else(String::new, |path| path.display().to_string());
+        problems.push(Problem::whole(&first, &why));
+    }
     let exit = if problems.is_empty() { Exit::Fine } else { Exit::Problems };
     match args.output {
         Output::Text => text(&set, &problems, &warnings, out)?,
@@ -202,6 +211,21 @@ error: spec: unknown field `resinc`; did you mean `resync`?
         let expected =
             "::error file=<stdin>,line=4,col=8::spec: unknown field `resinc`; did you mean `resync`?\n";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn nothing_at_all_is_a_problem_for_a_wrong_path_must_not_pass() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().to_str().expect("text");
+        let (exit, text) = validated(&[path, "-"], "# nothing\n", Output::Text);
+        assert_eq!(exit, Exit::Problems);
+        let expected = format!("error: no objects passed: none is declared in {path}, standard input\n");
+        assert_eq!(text, expected);
+        let (exit, text) = validated(&[path], "", Output::Json);
+        let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!((exit, &value["valid"]), (Exit::Problems, &false.into()));
+        let (_, text) = validated(&["-"], "", Output::Github);
+        assert!(text.starts_with("::error file=-::no objects passed"), "{text}");
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub(super) struct WaitArgs {
     timeout: crate::resource::Duration,
 
     #[command(flatten)]
-    server: ServerArgs,
+    pub(super) server: ServerArgs,
 }
 
 /// What is waited for.

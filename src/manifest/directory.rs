@@ -92,13 +92,15 @@ impl Directories {
         for (place, root) in self.roots.iter().enumerate() {
             let listing = scan::scan(root);
             self.states.begin(place, root, listing.revision.clone());
-            let Listing { files, mut unread, unknown, problems: found, .. } = listing;
-            problems.extend(found);
+            let Listing { files, unread: gone, unknown, .. } = listing;
             let remembered: Vec<PathBuf> =
                 self.files.keys().filter(|path| path.starts_with(root)).cloned().collect();
-            for (path, error) in unknown {
-                if remembered.iter().any(|known| known.starts_with(&path)) {
-                    problems.push(scan::unreadable(&path, &error));
+            let mut unread = Vec::new();
+            let gone = gone.into_iter().map(|gone| (gone, true));
+            for ((path, error), is_directory) in gone.chain(unknown.into_iter().map(|path| (path, false))) {
+                let known = remembered.iter().any(|known| known.starts_with(&path));
+                if known || is_directory {
+                    problems.push(scan::unreadable(&path, &error, known));
                     unread.push(path);
                 }
             }

@@ -9,7 +9,7 @@ const WIDEST: usize = 400;
 const SECRETS: [&str; 7] = ["password", "passwd", "secret", "token", "bearer", "apikey", "api_key"];
 
 /// The excerpt of `line` (counted from 1) of `text` that marks the word at `column`. With `secret`, the word and
-/// all after it is masked.
+/// all after it is masked, but for brackets that close what was open.
 pub(super) fn excerpt(text: &str, line: usize, column: usize, secret: bool) -> Excerpt {
     let whole = lines(text).nth(line.saturating_sub(1)).unwrap_or_default();
     // A far column would need a window and wrong columns with it: the message alone has to do then.
@@ -21,7 +21,8 @@ pub(super) fn excerpt(text: &str, line: usize, column: usize, secret: bool) -> E
     let end = word_end(&shown, start);
     mask_known(&mut shown);
     if secret {
-        mask(&mut shown, start, WIDEST);
+        let end = secret_end(&shown, start);
+        mask(&mut shown, start, end);
     }
     let bytes = |chars: &[char]| chars.iter().map(|c| c.len_utf8()).sum();
     Excerpt { start: bytes(&shown[..start]), end: bytes(&shown[..end]), text: shown.iter().collect() }
@@ -57,6 +58,22 @@ fn mask(line: &mut [char], from: usize, to: usize) {
     }
 }
 
+/// Where what may be a secret ends: with the line, but for the brackets that close what was opened before it.
+fn secret_end(line: &[char], from: usize) -> usize {
+    let count = |bracket: char| line.iter().take(from).filter(|c| **c == bracket).count();
+    let mut open = (count('{') + count('[')).saturating_sub(count('}') + count(']'));
+    let mut end = line.len();
+    while let Some(last) = end.checked_sub(1).filter(|last| *last > from) {
+        match line[last] {
+            '}' | ']' if open > 0 => open -= 1,
+            c if c.is_whitespace() => {}
+            _ => break,
+        }
+        end = last;
+    }
+    end
+}
+
 /// Masks passwords in URLs and the values of keys that sound like secrets.
 fn mask_known(line: &mut [char]) {
     for place in 0..line.len() {
@@ -75,7 +92,7 @@ fn mask_known(line: &mut [char]) {
             let from = place + 1 + blank;
             // A reference ({env: NAME}) is no secret.
             if line.get(from).is_some_and(|c| !matches!(c, '{' | '[' | '/')) {
-                mask(line, from, line.len());
+                mask(line, from, secret_end(line, from));
             }
         }
     }
@@ -126,6 +143,15 @@ mod tests {
         let kept = "auth: {bearer: {env: TOKEN}}  # http://host:80/a@b";
         assert_eq!(excerpt(kept, 1, 1, false).text, kept);
         assert_eq!(excerpt("auth: hunter2 again", 1, 7, true).text, "auth: ******* *****");
+        for (line, column, shown) in [
+            ("spec: {auth: {bearer: hunter2}}", 1, "spec: {auth: {bearer: *******}}"),
+            ("spec: {auth: {bearer: hunter2} }", 23, "spec: {auth: {bearer: *******} }"),
+            // A bracket that nothing opened may belong to the secret.
+            ("  bearer: hunter2}}", 1, "  bearer: *********"),
+            ("{token: a}b}", 9, "{token: ***}"),
+        ] {
+            assert_eq!(excerpt(line, 1, column, column > 1).text, shown);
+        }
     }
 
     #[test]

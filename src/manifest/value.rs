@@ -10,6 +10,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visit
 use serde_json::{Map, Number, Value};
 
 use super::fault::At;
+use super::split::lines;
 
 /// How deep values may be nested.
 const DEEPEST: usize = 64;
@@ -33,8 +34,19 @@ pub(super) fn read(text: &str) -> Result<Value, Unreadable> {
         let at = error
             .location()
             .map_or(At { line: 1, column: 1 }, |place| At { line: place.line(), column: place.column() });
-        Unreadable { at, message: bounds.said.take().unwrap_or_else(|| error.to_string()) }
+        let message = bounds.said.take().unwrap_or_else(|| {
+            let said = error.to_string();
+            if is_tab(text, at, &said) { "a tab; YAML indents with spaces".to_owned() } else { said }
+        });
+        Unreadable { at, message }
     })
+}
+
+/// Whether the parser stumbled over a tab before anything else of a line: it does not say so.
+fn is_tab(text: &str, At { line, column }: At, said: &str) -> bool {
+    let before = lines(text).nth(line.saturating_sub(1)).unwrap_or_default().chars().take(column);
+    let mut before = before.skip_while(|c| *c == ' ');
+    said.contains("tab character") || said.contains("cannot start any token") && before.next() == Some('\t')
 }
 
 /// The value of a JSON text, within the same bounds.

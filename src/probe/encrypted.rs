@@ -1,6 +1,7 @@
 //! TLS for protocols that change over to it in the middle. Any certificate will do, as in `httpGet`: what is asked is
 //! whether the server works; `tls` asks about certificates.
 
+use std::io;
 use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -21,12 +22,22 @@ pub(super) async fn encrypt<S: Duplex>(
     steps: &mut Steps,
 ) -> Result<TlsStream<S>, Failure> {
     steps.begin("TLS");
-    let stream = TlsConnector::from(config()?)
-        .connect(server_name(host)?, stream)
-        .await
-        .map_err(|error| Failure::Unhealthy(format!("no TLS handshake: {}", plain(&error))))?;
+    let stream =
+        TlsConnector::from(config()?).connect(server_name(host)?, stream).await.map_err(|error| {
+            let why =
+                if is_no_tls(&error) { "the server does not speak TLS there".into() } else { plain(&error) };
+            Failure::Unhealthy(format!("no TLS handshake: {why}"))
+        })?;
     steps.end(version(stream.get_ref().1.protocol_version()));
     Ok(stream)
+}
+
+/// Whether a handshake failed because the other side answered in another protocol.
+pub(super) fn is_no_tls(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| {
+        matches!(inner.downcast_ref(), Some(rustls::Error::InvalidMessage(_)))
+            || inner.downcast_ref::<io::Error>().is_some_and(is_no_tls)
+    })
 }
 
 /// The name that a server is asked for.

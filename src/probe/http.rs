@@ -11,6 +11,7 @@ use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
 use super::connect::plain;
+use super::encrypted::is_no_tls;
 use super::steps::shown;
 use super::{Failure, Place, Protocol, Steps, Subject, secret};
 use crate::outbox::address::Guarded;
@@ -171,6 +172,9 @@ fn unanswered(url: &reqwest::Url, error: &reqwest::Error) -> Failure {
         system = innermost.downcast_ref::<std::io::Error>().or(system);
     }
     match system {
+        Some(error) if is_no_tls(error) => {
+            Failure::Unhealthy(format!("no answer from {url}: the server does not speak TLS there"))
+        }
         Some(error) => super::connect::refused(error, format!("no answer from {url}: {}", plain(error))),
         None => Failure::Unhealthy(format!("no answer from {url}: {innermost}")),
     }

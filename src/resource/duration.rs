@@ -48,6 +48,17 @@ impl Duration {
         i64::try_from(self.0.as_nanos()).unwrap_or(i64::MAX)
     }
 
+    /// The same for people: whole seconds, where there is a second at all. Nobody reads the milliseconds of a minute.
+    #[must_use]
+    pub const fn rounded(self) -> Self {
+        let Self(exact) = self;
+        if exact.as_secs() == 0 {
+            return self;
+        }
+        let more = if exact.subsec_millis() < 500 { 0 } else { 1 };
+        Self::from_secs(exact.as_secs().saturating_add(more))
+    }
+
     /// Whether this is no time at all.
     pub const fn is_zero(self) -> bool {
         self.0.is_zero()
@@ -171,6 +182,15 @@ mod tests {
             assert_eq!(duration, Duration::from_millis(milliseconds), "{text}");
             assert_eq!(duration.to_string(), canonical);
             assert_eq!(canonical.parse(), Ok(duration));
+        }
+    }
+
+    #[test]
+    fn people_are_told_whole_seconds_where_there_is_one() {
+        for (milliseconds, told) in
+            [(0, "0s"), (999, "999ms"), (3_455, "3s"), (11_678, "12s"), (62_062, "1m2s"), (59_500, "1m")]
+        {
+            assert_eq!(Duration::from_millis(milliseconds).rounded().to_string(), told);
         }
     }
 

@@ -1,5 +1,7 @@
 //! What a kind and its fields mean, as text such as `kubectl explain` writes, from the generated schemas.
 
+mod tree;
+
 use std::fmt::Write;
 
 use serde_json::{Map, Value};
@@ -26,14 +28,17 @@ pub struct UnknownField {
 pub fn explain(kind: KindId, path: &[&str]) -> Result<String, UnknownField> {
     let document = schema::schema(kind);
     let schemas = Schemas { root: &document };
-    let mut node = Node { field: None, schema: &document };
-    let mut within = kind.as_str().to_owned();
-    for step in path {
-        node =
-            schemas.field(node.schema, step).ok_or_else(|| unknown(schemas, &within, node.schema, step))?;
-        within = format!("{within}.{step}");
-    }
-    Ok(schemas.text(kind, &node))
+    Ok(schemas.text(kind, &schemas.at(kind, path)?))
+}
+
+/// The fields below the one at `path` with their types, one a line, those of a field below it; `depth` levels of them.
+///
+/// # Errors
+/// As [`explain`].
+pub fn fields(kind: KindId, path: &[&str], depth: usize) -> Result<String, UnknownField> {
+    let document = schema::schema(kind);
+    let schemas = Schemas { root: &document };
+    Ok(schemas.tree(schemas.at(kind, path)?.schema, depth))
 }
 
 fn unknown(schemas: Schemas<'_>, within: &str, schema: &Value, field: &str) -> UnknownField {
@@ -70,6 +75,17 @@ struct Schemas<'s> {
 }
 
 impl<'s> Schemas<'s> {
+    /// The field at `path`.
+    fn at(self, kind: KindId, path: &[&str]) -> Result<Node<'s>, UnknownField> {
+        let mut node = Node { field: None, schema: self.root };
+        let mut within = kind.as_str().to_owned();
+        for step in path {
+            node = self.field(node.schema, step).ok_or_else(|| unknown(self, &within, node.schema, step))?;
+            within = format!("{within}.{step}");
+        }
+        Ok(node)
+    }
+
     /// What stands behind references and `null`.
     fn resolved(self, schema: &'s Value) -> &'s Value {
         if let Some(name) = definition(schema) {
@@ -126,6 +142,9 @@ impl<'s> Schemas<'s> {
             }
             _ => vec!["any"],
         };
+        // Of numbers only 0 stands without a unit.
+        let only_zero = resolved.get("maximum").is_some_and(|most| most == 0);
+        let types: Vec<&str> = types.into_iter().filter(|name| !(only_zero && *name == "integer")).collect();
         match (types.as_slice(), named) {
             (["object"], Some(name)) => name.to_owned(),
             (["object"], None) => "Object".to_owned(),

@@ -14,8 +14,8 @@ use super::check::Check;
 /// The longest name and label value, in bytes.
 const LONGEST: usize = 253;
 
-/// Name, labels and what Portreeve writes about an object. In a file only the first three count; the others are
-/// accepted, so that a document read from the API can be written back, and ignored.
+/// Name, labels and what Portreeve writes about an object. In a file only `name`, `labels` and `annotations` count; the
+/// others are accepted, so that a document read from the API can be written back, and ignored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Metadata {

@@ -19,10 +19,10 @@ pub struct SilenceSpec {
     /// Which containers, and services of them.
     pub selector: Selector,
     /// When it begins; left out: at once.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "time")]
     pub starts_at: Option<Timestamp>,
     /// When it ends.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "time")]
     pub ends_at: Option<Timestamp>,
     /// When it begins again and again, and how long it lasts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -97,6 +97,16 @@ pub struct TimeOfDay {
 #[error("{text:?} is not a time of day from \"00:00\" to \"23:59\"")]
 pub struct TimeOfDayError {
     text: String,
+}
+
+/// A time, in other words than those of its parser where it is none.
+fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    let unlike = |_| {
+        let text: String = text.chars().take(64).collect();
+        serde::de::Error::custom(format!("{text:?} is not a time such as 2026-11-22T15:00:00Z"))
+    };
+    text.parse().map(Some).map_err(unlike)
 }
 
 const WEEK: Duration = Duration::from_secs(7 * 86_400);

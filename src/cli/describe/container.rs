@@ -9,8 +9,9 @@ use super::{Beside, deliveries, field, fields, time, told};
 use crate::cli::face::Face;
 use crate::cli::get::columns::ports;
 use crate::cli::table::{Table, Tone};
-use crate::cli::text::{instant, relative, scalar};
+use crate::cli::text::{instant, scalar};
 use crate::observed::Nanos;
+use crate::resource::Duration;
 
 pub(super) fn show(item: &Value, beside: &Beside, face: &mut Face<'_>) -> io::Result<()> {
     let now = face.now();
@@ -47,29 +48,33 @@ fn healing(item: &Value, now: Nanos, face: &mut Face<'_>) -> io::Result<()> {
     let blocked = item.pointer("/blocked").and_then(Value::as_array).into_iter().flatten();
     for blocked in blocked {
         let text = |pointer: &str| scalar(blocked, pointer).unwrap_or_default();
-        let until = until(blocked, now).map_or_else(String::new, |until| format!(" ({until})"));
-        writeln!(
-            face.out,
-            "  not done     {}: {}{until}",
-            Tone::Odd.paint(&text("/reason")),
-            text("/message")
-        )?;
+        let (reason, why) = (text("/reason"), as_of(now, &text("/message"), until(blocked)));
+        writeln!(face.out, "  not done     {}: {why}", Tone::Odd.paint(&reason))?;
     }
     Ok(())
 }
 
-/// When a reason passes by itself, as the server tells times: text, or nanoseconds.
-fn until(blocked: &Value, now: Nanos) -> Option<String> {
-    let at = match blocked.get("until")? {
-        Value::String(text) => instant(text)?,
-        Value::Number(number) => Nanos(number.as_i64()?),
-        _ => return None,
-    };
-    Some(if at > now {
-        format!("decided again {}", relative(at, now))
-    } else {
-        "decided again now".to_owned()
-    })
+/// When a reason passes by itself.
+fn until(blocked: &Value) -> Option<Nanos> {
+    blocked.get("until")?.as_str().and_then(instant)
+}
+
+/// What was said when it was decided, with its time as it is now: a wait is shorter by then.
+fn as_of(now: Nanos, said: &str, until: Option<Nanos>) -> String {
+    let is_time = |word: &str| word.parse::<Duration>().is_ok();
+    let stale = said.strip_prefix("quarantined for ").and_then(|rest| rest.split_once(": "));
+    if let Some((_, why)) = stale.filter(|(time, _)| is_time(time)) {
+        return why.to_owned();
+    }
+    let Some(until) = until else { return said.to_owned() };
+    let left = Duration::from_millis(u64::try_from(until.since(now)).unwrap_or(0) / 1_000_000).rounded();
+    let passed = left.get().as_secs() == 0;
+    match said.rsplit_once(' ').filter(|(_, time)| is_time(time)) {
+        Some((before, _)) if passed => format!("{} now", before.strip_suffix(" in").unwrap_or(before)),
+        Some((before, _)) => format!("{before} {left}"),
+        None if passed => format!("{said} (decided again now)"),
+        None => format!("{said} (decided again in {left})"),
+    }
 }
 
 /// Who is told of it.
@@ -98,12 +103,31 @@ mod tests {
     use crate::cli::tests::Streams;
 
     #[test]
+    fn a_wait_is_told_as_long_as_it_is_when_somebody_looks() {
+        let now = Nanos(1_000_000_000_000);
+        let until = |milliseconds: i64| Some(Nanos(now.0 + milliseconds * 1_000_000));
+        for (said, until, told) in [
+            ("sick; attempt 3 is due in 11s678ms", until(5_100), "sick; attempt 3 is due in 5s"),
+            ("sick; attempt 3 is due in 12s", until(-1), "sick; attempt 3 is due now"),
+            (
+                "the silence s covers it for another 5m",
+                until(62_062),
+                "the silence s covers it for another 1m2s",
+            ),
+            ("it is being stopped", until(2_000), "it is being stopped (decided again in 2s)"),
+            ("it is dead", None, "it is dead"),
+        ] {
+            assert_eq!(as_of(now, said, until), told);
+        }
+    }
+
+    #[test]
     fn what_is_not_done_is_told_with_its_reason_and_the_way_out() {
         let item = json!({
             "metadata": {"name": "web"}, "name": "web", "id": "c1", "engine": "local", "image": "nginx",
             "status": "running", "health": "unhealthy", "policy": "default", "restart_count": 5, "quarantined": true,
-            "blocked": [{"reason": "Quarantined", "message": "the budget is spent", "until": null},
-                        {"reason": "BackingOff", "message": "waits", "until": 0}],
+            "blocked": [{"reason": "Quarantined", "message": "quarantined for 3s455ms: the budget is spent", "until": null},
+                        {"reason": "BackingOff", "message": "waits", "until": "2025-08-19T07:17:22.193Z"}],
             "labels": {"autoheal": "true"}, "ports": [],
         });
         let beside = Beside {

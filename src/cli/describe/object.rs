@@ -4,7 +4,7 @@ use std::io;
 
 use serde_json::Value;
 
-use super::{Beside, containers, deliveries, field, fields, time};
+use super::{Beside, containers, deliveries, field, fields, service, time};
 use crate::cli::face::Face;
 use crate::cli::table::{Cell, Table, Tone};
 use crate::cli::text::scalar;
@@ -24,7 +24,11 @@ pub(super) fn show(kind: KindId, item: &Value, beside: &Beside, face: &mut Face<
     writeln!(face.out, "\nSpec:")?;
     indented(item.get("spec").unwrap_or(&Value::Null), face)?;
     conditions(item, now, face)?;
-    figures(item, face)?;
+    if kind == KindId::MonitoredService && item.pointer("/status/health").is_some() {
+        service::show(item, &beside.containers, now, face)?;
+    } else {
+        figures(item, face)?;
+    }
     meant(kind, item, beside, face)?;
     Ok(())
 }
@@ -168,8 +172,8 @@ Containers:
 
 Deliveries:
   0 delivered lately, 0 waiting, 1 parked
-  NAME    TARGET   EVENT  CONTAINER  STATE   TRIES  NEXT  AGE  ERROR
-  bill-1  billing  -      -          parked  -      -     -    -
+  NAME    TARGET   EVENT  CONTAINER  STATE   FAILED  NEXT  AGE  ERROR
+  bill-1  billing  -      -          parked  -       -     -    -
 ";
         assert_eq!(streams.both(), expected);
     }

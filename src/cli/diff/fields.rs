@@ -18,7 +18,7 @@ pub(super) struct Change {
     pub(super) after: Option<String>,
 }
 
-/// What differs between two objects in spec, labels, annotations and origin: what was built in is declared from then on.
+/// What differs between two objects in spec, labels and annotations.
 pub(super) fn changes(before: &Value, after: &Value) -> Vec<Change> {
     let (before, after) = (leaves(before), leaves(after));
     let mut fields: Vec<&FieldPath> = before.keys().chain(after.keys()).collect();
@@ -35,11 +35,17 @@ pub(super) fn changes(before: &Value, after: &Value) -> Vec<Change> {
         .collect()
 }
 
+/// Where the object came from, if from then on it is declared.
+pub(super) fn origin<'v>(before: &'v Value, after: &Value) -> Option<&'v str> {
+    let of = |object: &Value| object.pointer("/metadata/origin").cloned();
+    before.pointer("/metadata/origin")?.as_str().filter(|_| of(before) != of(after))
+}
+
 /// Every scalar, and every list without lists or maps in it, by its place.
 fn leaves(object: &Value) -> BTreeMap<FieldPath, String> {
     let mut leaves = BTreeMap::new();
     let root = FieldPath::root();
-    for part in ["origin", "labels", "annotations"] {
+    for part in ["labels", "annotations"] {
         if let Some(value) = object.pointer(&format!("/metadata/{part}")) {
             walk(&root.key("metadata").key(part), value, &mut leaves);
         }

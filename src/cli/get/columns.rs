@@ -111,7 +111,7 @@ fn own(noun: Noun) -> (Fields, Fields) {
                 ("EVENT", |item, _| at(item, "/event")),
                 ("CONTAINER", |item, _| container(item).into()),
                 ("STATE", |item, _| delivery_state(item)),
-                ("TRIES", |item, _| at(item, "/attempts")),
+                ("FAILED", |item, _| failures(item).into()),
                 ("NEXT", |item, now| next(item, now).into()),
                 ("AGE", |item, now| age_of(item, "/created", now).into()),
                 ("ERROR", |item, _| at(item, "/lastError")),
@@ -176,7 +176,7 @@ fn of_kind(kind: KindId) -> (Fields, Fields) {
                 ("HOW", |item, _| how(item).into()),
                 ("PERIOD", |item, _| seconds(item, "/spec/periodSeconds").into()),
             ],
-            &[("FAILURES", |item, _| at(item, "/spec/failureThreshold"))],
+            &[("FAILURE THRESHOLD", |item, _| at(item, "/spec/failureThreshold"))],
         ),
         KindId::NotificationSink => (
             &[("HOW", |item, _| how(item).into()), ("EVENTS", |item, _| at(item, "/spec/events"))],
@@ -325,9 +325,14 @@ fn delivery_state(item: &Value) -> Cell {
     Cell::new(text, tone)
 }
 
+/// How often in a row it was tried in vain; how often what is delivered was is forgotten.
+fn failures(item: &Value) -> String {
+    if item["state"] == "delivered" { String::new() } else { text(item, "/attempts") }
+}
+
 fn next(item: &Value, now: Nanos) -> String {
     let at = item.pointer("/nextAttempt").and_then(Value::as_str).and_then(instant);
-    at.map_or_else(String::new, |at| relative(at, now))
+    at.map_or_else(String::new, |at| if at > now { relative(at, now) } else { "now".to_owned() })
 }
 
 fn budget(item: &Value) -> String {

@@ -1,6 +1,6 @@
 //! `get -w`: what is there, and every change after it, one line each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -8,10 +8,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::columns::{self, Columns};
-use super::{Output, items};
-use crate::cli::client::Client;
+use super::{Output, arranged, items};
+use crate::cli::client::{Client, ClientError, Lines};
 use crate::cli::face::Face;
 use crate::cli::noun::{Noun, Target};
+use crate::cli::patience::{until_back, until_ready};
 use crate::cli::table::{Cell, Table, Tone};
 use crate::cli::{Exit, UsageError};
 
@@ -44,19 +45,62 @@ impl Watch<'_> {
         }
     }
 
-    /// Kinds send their changes.
+    /// Kinds send their changes, and after an interruption all there is once more.
     async fn stream(&self, means: impl Fn(&Value) -> bool, face: &mut Face<'_>) -> anyhow::Result<Exit> {
-        let mut lines = self.client.watch(self.target.noun.plural(), self.query).await?;
         let mut shown = Shown::new(self.target.noun, self.output);
-        while let Some(line) = lines.next().await? {
+        let mut known: BTreeMap<String, Value> = BTreeMap::new();
+        let mut lines = self.watch().await?;
+        // What has been told since the stream began; all of it at the first bookmark.
+        let mut told: Option<BTreeSet<String>> = Some(BTreeSet::new());
+        loop {
+            let line = match lines.next().await {
+                Ok(Some(line)) => line,
+                other => {
+                    let mut error = other.err().unwrap_or_else(|| self.client.ended());
+                    lines = loop {
+                        until_back(self.client, error, face).await?;
+                        match self.watch().await {
+                            Ok(lines) => break lines,
+                            Err(again) => error = again,
+                        }
+                    };
+                    told = Some(BTreeSet::new());
+                    continue;
+                }
+            };
             let (Some(word), Some(object)) = (line["type"].as_str(), line.get("object")) else { continue };
-            if word == "BOOKMARK" {
-                shown.begin(face)?;
-            } else if means(object) {
-                shown.change(&line, object, word == "DELETED", face)?;
+            let name = columns::name(object);
+            match word {
+                "BOOKMARK" => {
+                    let told = told.take();
+                    let gone = |name: &String| told.as_ref().is_some_and(|told| !told.contains(name));
+                    let gone: Vec<String> = known.keys().filter(|name| gone(name)).cloned().collect();
+                    for object in gone.iter().filter_map(|name| known.remove(name)) {
+                        shown.change(&change(Word::Deleted, &object)?, &object, true, face)?;
+                    }
+                    shown.begin(face)?;
+                }
+                _ if !means(object) => {}
+                "DELETED" => {
+                    known.remove(&name);
+                    shown.change(&line, object, true, face)?;
+                }
+                _ => {
+                    if let Some(told) = &mut told {
+                        told.insert(name.clone());
+                    }
+                    match known.insert(name, object.clone()) {
+                        Some(before) if before == *object => {}
+                        Some(_) => shown.change(&change(Word::Modified, object)?, object, false, face)?,
+                        None => shown.change(&line, object, false, face)?,
+                    }
+                }
             }
         }
-        Err(anyhow::anyhow!("{} ended the stream: it stops or restarts", self.client.server()))
+    }
+
+    async fn watch(&self) -> Result<Lines, ClientError> {
+        self.client.watch(self.target.noun.plural(), self.query).await
     }
 
     /// Others are looked at again and again.
@@ -64,7 +108,14 @@ impl Watch<'_> {
         let mut shown = Shown::new(self.target.noun, self.output);
         let mut known: BTreeMap<String, Value> = BTreeMap::new();
         loop {
-            let list = self.client.list(self.target.noun.plural(), self.query).await?;
+            let list = match self.client.list(self.target.noun.plural(), self.query).await {
+                Err(error) if shown.begun => {
+                    until_back(self.client, error, face).await?;
+                    until_ready(self.client).await;
+                    continue;
+                }
+                list => arranged(self.target.noun, list?),
+            };
             let mut now: BTreeMap<String, Value> = BTreeMap::new();
             for item in items(&list).iter().filter(|item| means(item)) {
                 // Two engines may have a container of one name.
@@ -184,10 +235,10 @@ mod tests {
         shown.change(&json!({}), &item("parked"), false, &mut face).expect("output");
         shown.change(&json!({}), &item("parked"), true, &mut face).expect("output");
         let expected = "\
-NAME    TARGET  EVENT    CONTAINER  STATE    TRIES  NEXT  AGE  ERROR
-bill-1  b       started  -          pending  -      -     -    -
-bill-1  b       started  -          parked   -      -     -    -
-bill-1  b       started  -          parked   -      -     -    deleted
+NAME    TARGET  EVENT    CONTAINER  STATE    FAILED  NEXT  AGE  ERROR
+bill-1  b       started  -          pending  -       -     -    -
+bill-1  b       started  -          parked   -       -     -    -
+bill-1  b       started  -          parked   -       -     -    deleted
 ";
         assert_eq!(streams.both(), expected);
     }

@@ -67,14 +67,16 @@ pub(super) fn files(containers: &[Value]) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// What is there to be healed, as comments.
+/// What is there to be healed, as comments in the order of names.
 fn seen(containers: &[Value]) -> String {
     let mut text = String::new();
     if containers.is_empty() {
         return text;
     }
     text.push_str("# Seen when this was written:\n");
-    for container in containers.iter().take(MOST) {
+    let mut sorted: Vec<&Value> = containers.iter().collect();
+    sorted.sort_by_cached_key(|container| scalar(container, "/name"));
+    for container in sorted.into_iter().take(MOST) {
         let field = |pointer: &str| scalar(container, pointer).unwrap_or_default();
         let health = match field("/health") {
             health if health.is_empty() => {
@@ -251,6 +253,10 @@ mod tests {
             seen(&containers())
                 .contains("shop-web-1 (nginx): running, health check says healthy, label autoheal=true")
         );
+        let seen = seen(&containers());
+        let places =
+            ["#   db (", "#   job (", "#   shop-web-1 (", "#   shop-web-2 ("].map(|name| seen.find(name));
+        assert!(places.is_sorted() && places.iter().all(Option::is_some), "{seen}");
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub(super) fn show(manifests: &Value, face: &mut Face<'_>) -> io::Result<()> {
     writeln!(
         face.out,
         "manifests   {}, {}",
-        count(usize::try_from(number(manifests, "/objects")).unwrap_or(0), "object"),
+        count(number(manifests, "/objects"), "object"),
         count(problems, "problem")
     )?;
     let mut table = directories(list(manifests, "/directories"), now);

@@ -28,10 +28,9 @@ const VOLUME: &str = "..data";
 pub(super) struct Listing {
     pub(super) files: BTreeMap<PathBuf, Found>,
     /// Directories that cannot be listed: nothing is known of what lies below them.
-    pub(super) unread: Vec<PathBuf>,
+    pub(super) unread: Vec<(PathBuf, io::Error)>,
     /// Names that may be directories' or not; they matter if files were known below them.
     pub(super) unknown: Vec<(PathBuf, io::Error)>,
-    pub(super) problems: Vec<Problem>,
     /// The commit that all this is of.
     pub(super) revision: Option<Revision>,
     ground: Ground,
@@ -79,7 +78,7 @@ fn once(root: &Path) -> Listing {
     match fs::metadata(root) {
         Ok(kind) if kind.is_dir() => scan.directory(root, 0),
         Ok(_) => scan.file(root.to_owned()),
-        Err(error) => scan.unread(root, &error),
+        Err(error) => scan.unread(root, error),
     }
     scan.listing
 }
@@ -92,9 +91,8 @@ struct Scan {
 }
 
 impl Scan {
-    fn unread(&mut self, path: &Path, error: &io::Error) {
-        self.listing.problems.push(unreadable(path, error));
-        self.listing.unread.push(path.to_owned());
+    fn unread(&mut self, path: &Path, error: io::Error) {
+        self.listing.unread.push((path.to_owned(), error));
     }
 
     fn directory(&mut self, path: &Path, depth: usize) {
@@ -112,11 +110,11 @@ impl Scan {
         let entries = match entries {
             Ok(None) => return,
             Ok(Some(entries)) => entries.collect::<io::Result<Vec<_>>>(),
-            Err(error) => return self.unread(path, &error),
+            Err(error) => return self.unread(path, error),
         };
         let mut paths: Vec<PathBuf> = match entries {
             Ok(entries) => entries.into_iter().map(|entry| entry.path()).collect(),
-            Err(error) => return self.unread(path, &error),
+            Err(error) => return self.unread(path, error),
         };
         paths.sort();
         for path in paths {
@@ -151,13 +149,13 @@ impl Scan {
     }
 }
 
-/// What is said of a directory that cannot be listed.
-pub(super) fn unreadable(path: &Path, error: &io::Error) -> Problem {
+/// What is said of a directory that cannot be listed, `known` if files were known below it.
+pub(super) fn unreadable(path: &Path, error: &io::Error, known: bool) -> Problem {
     let what = match error.kind() {
         io::ErrorKind::NotFound => "there is no such file or directory".to_owned(),
         _ => format!("cannot be read: {error}"),
     };
-    let message = format!("{what}; what it declared before stays in force");
+    let message = if known { format!("{what}; what it declared before stays in force") } else { what };
     Problem::whole(&path.display().to_string(), &message)
 }
 

@@ -99,6 +99,9 @@ fn a_directory_that_is_gone_or_unreadable_takes_nothing_out_of_force() {
     assert_eq!(names(&set), ["a?"]);
     let expected = "sub: there is no such file or directory; what it declared before stays in force";
     assert_eq!(dir.problems(&set), [expected]);
+    // Where nothing was declared before, nothing stays in force.
+    let set = Directories::new(vec![root.clone()]).load();
+    assert_eq!(dir.problems(&set), ["sub: there is no such file or directory"]);
     // An empty directory is another thing: there every file has been deleted.
     fs::create_dir(&root).expect("a directory");
     let set = directories.load();

@@ -123,7 +123,7 @@ fn a_secret_written_out_is_refused_and_never_shown() {
 error: spec.signing.secret: a secret is never written in a manifest: use {env: NAME} or {file: path}
  --> shop.yaml:7:21
   |
-7 |   signing: {secret: ********
+7 |   signing: {secret: *******}
   |                     ^^^^^^^";
     assert_eq!(text, expected);
 }
@@ -164,6 +164,13 @@ fn what_breaks_the_rules_of_a_kind_is_named_by_path() {
     assert_eq!(
         messages("apiVersion: portreeve/v1\nkind: Settings\nmetadata: {name: other}\nspec: {}\n"),
         ["f:3:18: metadata.name: there is one Settings object, named `portreeve`"]
+    );
+    assert_eq!(
+        messages(
+            "apiVersion: portreeve/v1\nkind: Silence\nmetadata: {name: a}\n\
+             spec: {selector: {all: true}, endsAt: tomorrow}\n"
+        ),
+        ["f:4:39: spec.endsAt: \"tomorrow\" is not a time such as 2026-11-22T15:00:00Z"]
     );
     assert_eq!(
         messages("kind: DockerHost\nmetadata: {name: 'a b', labels: {x: [1]}}\n"),
@@ -210,6 +217,12 @@ fn yaml_that_says_something_unclear_is_refused() {
         ("[a]: a\n", "f:1:1: a key must be text: put it in quotes"),
         ("a: &x {b: 1}\nc: {<<: *x}\n", "f:2:5: merge keys (`<<`) are not followed: write the fields out"),
         ("a: *x\n", "f:1:4: unknown anchor"),
+        ("a:\n\tb: 1\n", "f:2:1: a tab; YAML indents with spaces"),
+        ("a:\n  b:\n  \tc: 1\n", "f:3:3: a tab; YAML indents with spaces"),
+        (
+            "a:\n  b: @c\n",
+            "f:2:6: found character that cannot start any token, while scanning for the next token",
+        ),
         ("a: .inf\n", "f:1:4: the number is not finite"),
         ("a: 99999999999999999999\n", "f:1:4: the number is too large"),
         ("just text\n", "f:1:1: a document is a mapping of apiVersion, kind, metadata, spec, status"),

@@ -8,8 +8,8 @@ use super::{Crowd, Healing, Intent, Quarantine, Situation, Wait, step};
 use crate::observed::Nanos;
 use crate::reconcile::cause::StopHabits;
 use crate::reconcile::plan::{Action, Cause, NoteKind, Reason, Severity, Verb, earlier};
-use crate::resource::Duration;
 use crate::resource::autoheal_policy::{AutohealPolicySpec, Budget, HealAction};
+use crate::resource::{Duration, count};
 
 /// By whose orders: a policy's name, and its spec.
 #[derive(Clone, Copy)]
@@ -176,7 +176,7 @@ fn in_time(
     let due = memory.last_action.map_or(now, |last| last.plus(wait)).max(now);
     if is_spent(&memory.spent, &spec.budget, due) {
         let Budget { restarts, per } = spec.budget;
-        let why = format!("{restarts} attempts within {per} did not help: {cause}");
+        let why = format!("{} within {per} did not help: {cause}", count(restarts, "attempt"));
         return Some(quarantine(healing, situation, spec, Reason::BudgetExhausted, why));
     }
     if due <= now {

@@ -44,9 +44,9 @@ pub(super) fn spend(spent: &mut Vec<Nanos>, budget: &Budget, now: Nanos) {
     spent.drain(..excess);
 }
 
-/// The time from `since` to `now`, zero if the clock disagrees.
+/// The time from `since` to `now` for a message, zero if the clock disagrees.
 pub(super) fn elapsed(since: Nanos, now: Nanos) -> Duration {
-    Duration::from_millis(u64::try_from(now.since(since)).unwrap_or(0) / 1_000_000)
+    Duration::from_millis(u64::try_from(now.since(since)).unwrap_or(0) / 1_000_000).rounded()
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use super::backoff::elapsed;
 use crate::observed::Nanos;
 use crate::reconcile::plan::{Reason, earlier};
 use crate::resource::autoheal_policy::{AutohealPolicySpec, Pace};
+use crate::resource::count;
 
 pub(super) use breaker::Turn;
 use breaker::{Breaker, CALM};
@@ -158,8 +159,10 @@ impl Crowd {
             self.wait(id);
             let Pace { restarts, per } = spec.pace;
             let left = elapsed(now, until);
-            let message =
-                format!("the engine was given {restarts} attempts within {per}; the next in {left}");
+            let message = format!(
+                "the engine was given {} within {per}; the next in {left}",
+                count(restarts, "attempt")
+            );
             return Some(Wait::new(Reason::Paced, message).until(until));
         }
         // One that drains has its place already.
@@ -172,7 +175,8 @@ impl Crowd {
         let message = if room == 1 && self.kept.breaker.resumes() {
             "healing resumes with one container at a time".to_owned()
         } else {
-            format!("{taken} other attempts are under way or unproven")
+            let are = if taken == 1 { "is" } else { "are" };
+            format!("{} {are} under way or unproven", count(taken, "other attempt"))
         };
         let wait = Wait::new(Reason::Paced, message).quietly();
         Some(match self.kept.places.values().min() {

@@ -2,7 +2,7 @@
 
 use super::streams::Going;
 use super::transcript::Shell;
-use super::without_engine;
+use super::{serving, without_engine};
 use crate::support::engine::Engine;
 use crate::support::lab::Lab;
 use crate::support::portreeve::Portreeve;
@@ -74,6 +74,20 @@ async fn what_is_waited_for_is_shown_on_one_line_that_is_erased() {
     }
     let piped = shell.run_raw(wait);
     assert!(piped.starts_with("error: AutohealPolicy/default"), "{piped:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn status_is_drawn_again_and_again_also_while_its_server_is_away() {
+    let mut portreeve = without_engine().await;
+    let shell = Shell::new(&portreeve.url(""));
+    let screen = Going::new(shell.spawn(&terminal((100, 40), "portreeve status -w")));
+    screen.line(CLEAR);
+    let (lines, _) = screen.until(CLEAR);
+    assert!(lines.iter().any(|line| plain(line).starts_with("wrong (1)")), "{lines:#?}");
+    portreeve.terminate().await;
+    screen.line("cannot reach Portreeve");
+    let _portreeve = serving(portreeve).await;
+    screen.line("manifests");
 }
 
 #[tokio::test(flavor = "multi_thread")]

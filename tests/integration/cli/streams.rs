@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use super::transcript::Shell;
-use super::without_engine;
+use super::{serving, without_engine};
 
 /// A command that goes on, and its lines as they come.
 pub struct Going {
@@ -94,18 +94,41 @@ async fn waiting_ends_when_it_is_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_watch_ends_with_its_server_and_says_so() {
+async fn what_goes_on_outlives_its_server_and_tells_nothing_twice() {
     let mut portreeve = without_engine().await;
     let shell = Shell::new(&portreeve.url(""));
-    let mut watch = Going::new(shell.spawn("portreeve get bill -w -o name"));
-    // It is connected once it shows something.
     shell.file("a.yaml", &billing("/a"));
+    shell.file("b.yaml", &billing("/b"));
     shell.run("portreeve apply -f a.yaml");
-    watch.line("BillingService/billing");
+    shell.file("gone.yaml", &billing("/a").replace("name: billing", "name: gone"));
+    shell.run("portreeve apply -f gone.yaml");
+    let going = |line: &str| Going::new(shell.spawn(&format!("{line} 2>&1")));
+    let mut watch = going("portreeve get bill -w -o json");
+    let mut looking = going("portreeve get deliveries -w");
+    let mut events = going("portreeve events -w --for nobody");
+    let mut top = going("portreeve top -w -o json");
+    // Each was answered once it shows something.
+    watch.line("ADDED");
+    watch.line("ADDED");
+    looking.line("NAME");
+    events.line("no container named `nobody`");
+    top.line("containers");
     portreeve.terminate().await;
-    let status = watch.child.wait().expect("it ended");
-    assert_eq!(status.code(), Some(1));
-    let mut said = String::new();
-    std::io::Read::read_to_string(&mut watch.child.stderr.take().expect("piped"), &mut said).expect("text");
-    assert!(said.contains("ended the stream") || said.contains("cannot reach"), "{said}");
+    for going in [&mut watch, &mut looking, &mut events, &mut top] {
+        going.line("; waiting for it");
+    }
+    let mut portreeve = serving(portreeve).await;
+    shell.run("portreeve delete bill gone");
+    let (before, gone) = watch.until("DELETED");
+    assert!(before.iter().all(|line| !line.contains("ADDED")) && gone.contains("gone"), "{before:#?}");
+    shell.run("portreeve apply -f b.yaml");
+    let (before, _) = watch.until("\"/b\"");
+    assert!(before.iter().all(|line| !line.contains("ADDED")), "{before:#?}");
+    for going in [&mut looking, &mut events, &mut top] {
+        going.line("Portreeve answers again");
+        assert_eq!(going.child.try_wait().expect("a child"), None, "it ended");
+    }
+    portreeve.terminate().await;
+    // What was never there is not waited for.
+    assert!(shell.run("portreeve get bill -w").ends_with("[1]\n"));
 }

@@ -125,6 +125,12 @@ async fn what_does_not_speak_http_is_unhealthy_with_the_reason() {
         let text = unhealthy(&outcome);
         assert!(text.starts_with("no answer from http://127.0.0.1:") && text.len() < 200, "{text}");
     }
+    let clear = Manner::SaysAndCloses(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+    let clear = Listener::start(clear).await;
+    let outcome = ask(json!({"httpGet": {"scheme": "https"}}), clear.port()).await;
+    let said =
+        format!("no answer from https://127.0.0.1:{}/: the server does not speak TLS there", clear.port());
+    assert_eq!(unhealthy(&outcome), said);
     let slow =
         Manner::Answers(Duration::from_millis(50), b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n", b".");
     let slow = Listener::start(slow).await;

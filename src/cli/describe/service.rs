@@ -1,0 +1,162 @@
+//! How a service is: the verdict, how often it passed, and what each probe says of each container.
+
+use std::io;
+
+use serde_json::Value;
+
+use super::{field, time};
+use crate::cli::face::Face;
+use crate::cli::get::columns::service_health;
+use crate::cli::table::{Cell, Table};
+use crate::cli::text::{age_of, scalar};
+use crate::observed::Nanos;
+
+pub(super) fn show(item: &Value, containers: &[Value], now: Nanos, face: &mut Face<'_>) -> io::Result<()> {
+    let status = &item["status"];
+    writeln!(face.out)?;
+    let text = |pointer: &str| scalar(status, pointer).unwrap_or_default();
+    field(face.out, "Health", &service_health(&text("/health")).painted())?;
+    for (name, pointer) in [("Reason", "/reason"), ("Waits for", "/waitsFor")] {
+        if let Some(text) = scalar(status, pointer) {
+            field(face.out, name, &text)?;
+        }
+    }
+    field(face.out, "Since", &time(status, "/since", now))?;
+    field(face.out, "Last check", &time(status, "/lastCheck", now))?;
+    field(face.out, "Takes", &took(status))?;
+    let rates = ["1h", "24h", "7d"].into_iter().filter_map(|window| {
+        let rate = scalar(status, &format!("/successRates/{window}"))?;
+        Some(format!("{rate}% in {window}"))
+    });
+    field(face.out, "Passed", &rates.collect::<Vec<_>>().join(", "))?;
+    let mut table = probes(item, containers, now);
+    if table.is_empty() {
+        return Ok(());
+    }
+    writeln!(face.out, "\nProbes:")?;
+    table.print(face.out, 2, face.width)
+}
+
+/// A row for each probe of each container, or of what is outside Docker; one that has no probes says how it is.
+fn probes(item: &Value, containers: &[Value], now: Nanos) -> Table {
+    let mut table = Table::new(["OF", "PROBE", "VERDICT", "CHECKED", "TOOK", "ASKS", "FAILURE"]).whole();
+    let none = || Cell::from("");
+    // What Docker checks is no check of Portreeve's.
+    let docker = list(item, "/spec/probes").iter().filter(|probe| probe.get("dockerHealth").is_some());
+    let docker: Vec<String> = docker.filter_map(|probe| scalar(probe, "/name")).collect();
+    for member in ["/status/containers", "/status/target"].into_iter().flat_map(|field| list(item, field)) {
+        let text = |pointer: &str| scalar(member, pointer).unwrap_or_default();
+        let whom = [text("/name"), text("/id")].into_iter().find(|name| !name.is_empty());
+        let whom = whom.unwrap_or_else(|| "target".to_owned());
+        for name in &docker {
+            let known = containers.iter().find(|container| container["name"] == whom.as_str());
+            let health = known.and_then(|container| scalar(container, "/health"));
+            let failure =
+                if health.as_deref() == Some("unhealthy") { text("/reason") } else { String::new() };
+            let (health, asks) = (verdict(&health.unwrap_or_default()), "Docker's health check");
+            table.row(vec![
+                whom.as_str().into(),
+                name.into(),
+                health,
+                none(),
+                none(),
+                asks.into(),
+                failure.into(),
+            ]);
+        }
+        for probe in list(member, "/probes") {
+            let text = |pointer: &str| scalar(probe, pointer).unwrap_or_default();
+            table.row(vec![
+                whom.as_str().into(),
+                text("/name").into(),
+                verdict(&text("/verdict")),
+                age_of(probe, "/lastCheck", now).into(),
+                took(probe).into(),
+                text("/asks").into(),
+                text("/failure").into(),
+            ]);
+        }
+        if docker.is_empty() && list(member, "/probes").is_empty() {
+            let (health, reason) = (verdict(&text("/health")), text("/reason"));
+            table.row(vec![whom.into(), none(), health, none(), none(), none(), reason.into()]);
+        }
+    }
+    table
+}
+
+fn list<'v>(value: &'v Value, pointer: &str) -> &'v [Value] {
+    value.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+fn verdict(word: &str) -> Cell {
+    service_health(&word.to_lowercase())
+}
+
+fn took(item: &Value) -> String {
+    item["responseTimeMs"].as_f64().map_or_else(String::new, |millis| format!("{millis:.1}ms"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::cli::tests::Streams;
+
+    #[test]
+    fn each_probe_of_each_container_is_a_row() {
+        let status = json!({
+            "health": "unhealthy", "since": "1970-01-01T00:00:00Z", "reason": "1 of 2 is healthy",
+            "lastCheck": "1970-01-01T00:00:57Z", "responseTimeMs": 3.25,
+            "successRates": {"1h": 98.5, "24h": 99.0},
+            "containers": [
+                {"name": "web-1", "id": "local/c1", "health": "healthy", "probes": [
+                    {"name": "page", "verdict": "healthy", "lastCheck": "1970-01-01T00:00:57Z", "responseTimeMs": 2.0, "asks": "10.0.0.2:80: its address"},
+                    {"name": "port", "verdict": "unhealthy", "failure": "connection refused"},
+                ]},
+            ],
+        });
+        let item = json!({"spec": {"probes": [{"name": "page"}, {"name": "port"}]}, "status": status});
+        let mut streams = Streams::default();
+        show(&item, &[], Nanos(60_000_000_000), &mut streams.face()).expect("output");
+        let expected = "
+Health:       unhealthy
+Reason:       1 of 2 is healthy
+Since:        1970-01-01T00:00:00Z (60s ago)
+Last check:   1970-01-01T00:00:57Z (3s ago)
+Takes:        3.2ms
+Passed:       98.5% in 1h, 99.0% in 24h
+
+Probes:
+  OF     PROBE  VERDICT    CHECKED  TOOK   ASKS                      FAILURE
+  web-1  page   healthy    3s       2.0ms  10.0.0.2:80: its address  -
+  web-1  port   unhealthy  -        -      -                         connection refused
+";
+        assert_eq!(streams.both(), expected);
+    }
+
+    #[test]
+    fn what_docker_checks_is_a_row_too_and_so_is_a_container_that_nobody_asks() {
+        let mut item = json!({
+            "spec": {"probes": [{"name": "own", "dockerHealth": {}}]},
+            "status": {"containers": [{"name": "web-1", "health": "unhealthy", "reason": "it fails", "probes": []}]},
+        });
+        let containers = [json!({"name": "web-1", "health": "unhealthy"})];
+        let shown = |item: &Value| {
+            let mut streams = Streams::default();
+            probes(item, &containers, Nanos(0)).print(streams.face().out, 0, None).expect("output");
+            streams.both()
+        };
+        let expected = "\
+OF     PROBE  VERDICT    CHECKED  TOOK  ASKS                   FAILURE
+web-1  own    unhealthy  -        -     Docker's health check  it fails
+";
+        assert_eq!(shown(&item), expected);
+        item["spec"] = json!({});
+        let expected = "\
+OF     PROBE  VERDICT    CHECKED  TOOK  ASKS  FAILURE
+web-1  -      unhealthy  -        -     -     it fails
+";
+        assert_eq!(shown(&item), expected);
+    }
+}
