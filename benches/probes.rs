@@ -112,9 +112,8 @@ async fn main() -> ExitCode {
 }
 
 async fn compare(common: &Common, kind: Kind, port: u16, seconds: u64, table: &mut Table) {
-    let services: String = (0..COMPARED).map(|n| kind.service(n, port, 1)).collect();
     let ours = {
-        let portreeve = watching(&common.program, &services, COMPARED).await;
+        let portreeve = watching(&common.program, COMPARED, |n| kind.service(n, port, 1)).await;
         measure(&portreeve, seconds).await
     };
     let theirs = exporter(kind, port, seconds).await;
@@ -132,8 +131,7 @@ async fn grow(common: &Common, port: u16, seconds: u64, table: &mut Table) {
     let mut costs = Vec::new();
     for size in SIZES {
         let kind = |n: usize| if n.is_multiple_of(2) { Kind::Http } else { Kind::Tcp };
-        let services: String = (0..size).map(|n| kind(n).service(n, port, PERIOD)).collect();
-        let portreeve = watching(&common.program, &services, size).await;
+        let portreeve = watching(&common.program, size, |n| kind(n).service(n, port, PERIOD)).await;
         let cost = measure(&portreeve, seconds.max(2 * PERIOD)).await;
         let share = cost.cpu / cost.seconds * 100.0;
         table.figure(
@@ -171,11 +169,15 @@ impl Cost {
 }
 
 /// Portreeve with these services, once all of them are healthy and its start is over.
-async fn watching(path: &str, services: &str, count: usize) -> Portreeve {
+async fn watching(path: &str, count: usize, service: impl Fn(usize) -> String) -> Portreeve {
     // What it asks is outside Docker: no engine is needed, and none may disturb.
     let mut portreeve =
         Portreeve::new(path).docker_host("unix:///nonexistent/docker.sock").env("RUST_LOG", "info");
-    portreeve.manifest("services.yaml", services);
+    // A file holds a thousand documents at most.
+    for first in (0..count).step_by(500) {
+        let services: String = (first..count.min(first + 500)).map(&service).collect();
+        portreeve.manifest(&format!("{first}.yaml"), &services);
+    }
     portreeve.serve().await;
     wait::until("all are healthy", LIMIT, || async {
         let page = portreeve.get("/metrics").await.unwrap().body;
