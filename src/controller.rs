@@ -17,7 +17,7 @@ use self::probing::Prober;
 use self::progress::Progress;
 use self::queue::Work;
 use self::targets::Targets;
-use crate::desired::Desired;
+use crate::desired::{Desired, difference};
 use crate::observed::{Nanos, World};
 use crate::outbox::HttpClient;
 use crate::reconcile::heal::Crowd;
@@ -205,7 +205,11 @@ async fn supervise(
                     stop.cancelled().await;
                     break;
                 }
-                info!(target: "portreeve::manifests", "what is declared has changed");
+                match difference(&shared.desired.load(), &desired.borrow()).as_str() {
+                    // Problems and conditions alone are told elsewhere.
+                    "" => {}
+                    what => info!(target: "portreeve::manifests", "what is declared has changed: {what}"),
+                }
             }
         }
     }

@@ -5,6 +5,7 @@
 
 mod condition;
 mod cycle;
+mod difference;
 mod layer;
 mod policy;
 mod rank;
@@ -19,6 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use condition::Grounds;
 pub use condition::NOT_IMPLEMENTED;
 use cycle::Cycles;
+pub use difference::difference;
 pub use layer::Layers;
 pub use policy::{PolicyChoice, builtin_policy};
 use reference::Names;

@@ -60,9 +60,14 @@ pub fn install(config: &LogConfig) -> Result<(), TelemetryError> {
 }
 
 /// Below INFO `bollard` prints whole answers of the engine, and with them the environments of containers: whatever the
-/// filter says, such lines are not written.
+/// filter says, such lines are not written. Nor are `notify`'s warnings: that a directory that is gone cannot be
+/// unwatched is news to nobody.
 fn is_discreet(line: &Metadata<'_>) -> bool {
-    line.target().split("::").next() != Some("bollard") || *line.level() <= Level::INFO
+    match line.target().split("::").next() {
+        Some("bollard") => *line.level() <= Level::INFO,
+        Some("notify") => *line.level() <= Level::ERROR,
+        _ => true,
+    }
 }
 
 fn layer(format: LogFormat, writer: BoxMakeWriter, colours: bool) -> Box<dyn Layer<Registry> + Send + Sync> {

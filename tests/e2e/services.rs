@@ -229,3 +229,48 @@ async fn what_depends_on_a_healed_service_follows_once_its_probes_pass_and_not_b
     wait_health(&scene, "db", "healthy").await;
     scene.billed(web.id(), &["started", "stopped", "started"]).await;
 }
+
+#[tokio::test]
+async fn a_service_that_fails_before_what_it_depends_on_is_told_as_its_consequence() {
+    let mut scene = Scene::shared().await;
+    let db = scene.lab.container("db").shell(SERVE).start().await;
+    let web = scene.lab.container("web").shell(SERVE).start().await;
+    let page = |threshold: u32| {
+        let timings = format!("periodSeconds: 1, failureThreshold: {threshold}, timeoutSeconds: 2");
+        format!("  probes:\n    - {{name: page, httpGet: {{path: /health}}, {timings}}}\n")
+    };
+    // The verdict on the database takes so long that the other one's is told first, if nobody waits.
+    service(&scene, "db", db.name(), &page(10));
+    service(&scene, "web", web.name(), &format!("{}  dependsOn: [db]\n", page(2)));
+    scene.portreeve.start().await;
+    wait_health(&scene, "web", "healthy").await;
+    wait_health(&scene, "db", "healthy").await;
+    db.exec(&["rm", "/www/health"]).await;
+    web.exec(&["rm", "/www/health"]).await;
+    let suspected = wait::until("web is down and suspects db", wait::SOON, || async {
+        let status = status(&scene, "web").await;
+        let found = status["health"] == "unhealthy" && status["waitsFor"] == "db";
+        if found { Ok(status) } else { Err((status, scene.portreeve.log())) }
+    })
+    .await;
+    let ready = suspected["conditions"].as_array().unwrap().iter().find(|one| one["type"] == "Ready");
+    assert_eq!(ready.unwrap()["reason"], "DependencyDown", "{suspected}");
+    wait_health(&scene, "db", "unhealthy").await;
+    let events = wait::until("both are told", wait::SOON, || async {
+        let events = scene.portreeve.get("/api/events?type=ServiceDown").await.unwrap().json();
+        let events = events.as_array().unwrap().clone();
+        wait::is(events.len() == 2, events.clone()).map(|()| events)
+    })
+    .await;
+    let reason = |name: &str| {
+        let event = events.iter().find(|event| event["container_name"] == name).unwrap();
+        (event["reason"].as_str().unwrap(), event["severity"].as_str().unwrap())
+    };
+    assert_eq!(reason("db"), ("Unhealthy", "error"));
+    assert_eq!(reason("web"), ("DependencyDown", "info"));
+
+    // What failed meanwhile says nothing about it now: it is asked anew, and told as its own trouble only if it is.
+    db.exec(&["sh", "-c", "echo fine > /www/health"]).await;
+    web.exec(&["sh", "-c", "echo fine > /www/health"]).await;
+    wait_health(&scene, "web", "healthy").await;
+}
