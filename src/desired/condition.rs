@@ -86,7 +86,7 @@ pub(super) fn of_one(
     });
     let accepted = Condition::new(ACCEPTED, true, "Valid", &odd(&findings).collect::<Vec<_>>().join("; "));
     let resolved = match &missing {
-        Some(message) => Some(Condition::new(RESOLVED, false, "NotFound", message)),
+        Some(message) => Some(Condition::new(RESOLVED, false, "ReferenceNotFound", message)),
         None if findings.references.is_empty() => None,
         None => Some(Condition::new(RESOLVED, true, "Resolved", "")),
     };
@@ -112,7 +112,7 @@ fn resolved(findings: &Findings, names: &Names<'_>) -> Option<Condition> {
     }
     let missing = findings.references.iter().find(|reference| !names.know(reference));
     Some(match missing {
-        Some(reference) => Condition::new(RESOLVED, false, "NotFound", &names.message(reference)),
+        Some(reference) => Condition::new(RESOLVED, false, "ReferenceNotFound", &names.message(reference)),
         None => Condition::new(RESOLVED, true, "Resolved", ""),
     })
 }

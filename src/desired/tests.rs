@@ -114,7 +114,7 @@ error: spec.selector.hosts[0]: there is no DockerHost named `locla`; did you mea
     let conditions = &desired.objects[1].status.conditions;
     assert_eq!(
         conditions.iter().map(|c| (&*c.kind, &*c.reason)).collect::<Vec<_>>(),
-        [("Accepted", "Valid"), ("ReferencesResolved", "NotFound")]
+        [("Accepted", "Valid"), ("ReferencesResolved", "ReferenceNotFound")]
     );
 }
 

@@ -406,7 +406,10 @@ mod tests {
         assert_eq!(of(&[accepted, ("Suspended", "True", "Annotation")]), "Suspended");
         assert_eq!(of(&[accepted, ("Ready", "True", "Yes")]), "Ready");
         assert_eq!(of(&[accepted, ("Ready", "Unknown", "NotImplemented")]), "NotImplemented");
-        assert_eq!(of(&[accepted, ("ReferencesResolved", "False", "NotFound")]), "NotFound");
+        assert_eq!(
+            of(&[accepted, ("ReferencesResolved", "False", "ReferenceNotFound")]),
+            "ReferenceNotFound"
+        );
         assert_eq!(of(&[]), "-");
     }
 

@@ -101,7 +101,7 @@ fn ready(state: &ServiceState) -> Condition {
     let (status, reason) = match state.health {
         HealthWord::Healthy => (ConditionStatus::True, "Healthy"),
         HealthWord::Unhealthy => (ConditionStatus::False, "Unhealthy"),
-        HealthWord::NotFound => (ConditionStatus::False, "NotFound"),
+        HealthWord::NotFound => (ConditionStatus::False, "NoContainer"),
         HealthWord::Error => (ConditionStatus::Unknown, "ProbeFault"),
         HealthWord::Unknown => (ConditionStatus::Unknown, "NoVerdictYet"),
     };
