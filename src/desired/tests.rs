@@ -192,7 +192,7 @@ fn references_of_every_kind_are_resolved_and_near_names_offered() {
     );
     let web = &desired.services["web"];
     assert_eq!((web.probes.len(), web.depends_on.len()), (1, 0));
-    assert_eq!(conditions(&desired, "MonitoredService/web")[1], "ReferencesResolved=False/NotFound");
+    assert_eq!(conditions(&desired, "MonitoredService/web")[1], "ReferencesResolved=False/ReferenceNotFound");
 }
 
 #[test]
