@@ -134,7 +134,9 @@ pub struct Healing {
 pub fn decide(situation: &Situation<'_>, crowd: &mut Crowd) -> Healing {
     let mut healing = weigh(situation, crowd);
     let drains = healing.blocked.iter().any(|blocked| blocked.reason == Reason::Draining);
-    if !drains && healing.memory.intent.is_none() && healing.memory.draining.take().is_some() {
+    // While the engine is away nobody knows whether the attempt is still wanted.
+    let over = situation.engine_connected && !drains && healing.memory.intent.is_none();
+    if over && healing.memory.draining.take().is_some() {
         // It was for an attempt that is not made, or that has brought a new run about.
         if let PolicyView::Selected { spec, .. } = situation.policy {
             let id = &situation.container.key.id;
