@@ -125,8 +125,8 @@ impl Subject<'_> {
 }
 
 /// The way of asking that `handler` declares.
-pub(crate) fn protocol(handler: Handler<'_>) -> Option<&dyn Protocol> {
-    Some(match handler {
+pub(crate) fn protocol(handler: Handler<'_>) -> &dyn Protocol {
+    match handler {
         Handler::Http(http) => http,
         Handler::Tcp(tcp) => tcp,
         Handler::Exec(exec) => exec,
@@ -143,7 +143,7 @@ pub(crate) fn protocol(handler: Handler<'_>) -> Option<&dyn Protocol> {
         Handler::Nats(nats) => nats,
         Handler::Icmp(icmp) => icmp,
         Handler::Udp(udp) => udp,
-    })
+    }
 }
 
 /// Carries out one check: attempts follow each other at once until one ends well or there have been `attempts` of them.
@@ -152,10 +152,7 @@ pub async fn check(spec: &ProbeSpec, subject: &Subject<'_>) -> Outcome {
         let result = Err(Failure::Fault("the probe says no way of asking".to_owned()));
         return Outcome { result, took: Duration::ZERO, steps: Vec::new() };
     };
-    let Some(protocol) = protocol(handler) else {
-        let result = Err(Failure::Fault(format!("this version has no {} probe", handler.field())));
-        return Outcome { result, took: Duration::ZERO, steps: Vec::new() };
-    };
+    let protocol = protocol(handler);
     let limit = Duration::from_secs(u64::from(spec.timeout_seconds));
     let mut left = spec.attempts.max(1);
     loop {

@@ -32,8 +32,7 @@ impl Prober {
     /// One check; `None` while what we see says nothing about the target.
     pub(super) async fn ask(&self, id: &CheckId, check: &Check) -> Option<Trial> {
         let shared = &*self.shared;
-        let protocol = probe::protocol(check.spec.handler()?);
-        let cost = protocol.map_or(Cost::Nothing, |protocol| protocol.cost());
+        let cost = probe::protocol(check.spec.handler()?).cost();
         let place = self.place(cost).acquire_owned().await.ok()?;
         if shared.own_fault().is_some() {
             return None;
@@ -84,8 +83,9 @@ async fn with_place(place: OwnedSemaphorePermit, check: impl Future<Output = Out
 fn outside(target: &Target, spec: &ProbeSpec) -> Place {
     let handler = spec.handler();
     let own = handler.and_then(|handler| handler.port());
-    let usual = || handler.and_then(probe::protocol).and_then(|protocol| protocol.port());
-    let host = handler.and_then(probe::protocol).and_then(|protocol| protocol.host()).unwrap_or(&target.host);
+    let protocol = handler.map(probe::protocol);
+    let usual = || protocol.and_then(|protocol| protocol.port());
+    let host = protocol.and_then(|protocol| protocol.host()).unwrap_or(&target.host);
     Place::declared(host, own.or(target.port).or_else(usual).unwrap_or(0))
 }
 
@@ -93,7 +93,10 @@ impl Shared {
     /// Where `spec` asks a container, or why it cannot; `None` for a probe that needs no address.
     pub(super) fn address(&self, container: &Container, spec: &ProbeSpec) -> Option<Result<Place, String>> {
         let handler = spec.handler()?;
-        let protocol = probe::protocol(handler).filter(|_| !handler.needs_container())?;
+        if handler.needs_container() {
+            return None;
+        }
+        let protocol = probe::protocol(handler);
         let port = protocol.port().unwrap_or(0);
         if let Some(host) = protocol.host() {
             return Some(Ok(Place::declared(host, port)));

@@ -3,8 +3,12 @@
 use super::backoff::elapsed;
 use super::{Answer, HealMemory, Healing, Intent, Run, Situation, Verifying};
 use crate::observed::{Container, Health, Nanos, State};
-use crate::reconcile::plan::{NoteKind, Reason, Severity, Verb};
+use crate::reconcile::plan::{NoteKind, Reason, Severity, Verb, earlier};
+use crate::resource::Duration;
 use crate::resource::autoheal_policy::AutohealPolicySpec;
+
+/// How long a container without a health check must run to be called recovered: one in a crash loop runs, too.
+const PROOF: Duration = Duration::from_secs(10);
 
 /// What counts for recovery. A run paused, starting or between two runs is neither.
 enum Verdict {
@@ -62,7 +66,12 @@ pub(super) fn take_in(healing: &mut Healing, situation: &Situation<'_>, spec: &A
             memory.unhealthy_since = None;
             memory.verifying = None;
             memory.healthy_since.get_or_insert(now);
-            healthy(healing, container, spec, now);
+            match proof(situation, spec) {
+                Some(until) if healing.memory.ailing => {
+                    healing.requeue_at = earlier(healing.requeue_at, Some(until));
+                }
+                _ => healthy(healing, container, spec, now),
+            }
         }
         Verdict::Unhealthy => {
             memory.healthy_since = None;
@@ -80,6 +89,18 @@ pub(super) fn take_in(healing: &mut Healing, situation: &Situation<'_>, spec: &A
             memory.unhealthy_since = None;
         }
     }
+}
+
+/// When a run of which nobody says whether it is healthy will have lasted long enough to call it recovered; `None`: it has,
+/// or somebody says.
+fn proof(situation: &Situation<'_>, spec: &AutohealPolicySpec) -> Option<Nanos> {
+    let Situation { container, now, .. } = *situation;
+    if container.health.is_some() || situation.heeded(spec).is_some() {
+        return None;
+    }
+    let until = container.started?.plus(PROOF);
+    // Bounded also when the clock stepped back.
+    Some(until).filter(|until| *until > now && *until <= now.plus(PROOF))
 }
 
 /// A container made anew from another image starts afresh: the image may be the cure.
