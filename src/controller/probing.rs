@@ -146,7 +146,9 @@ impl Prober {
             self.store(ChangeSet { services, at: crate::clock::now(), ..ChangeSet::default() });
         }
         self.end(|id| !desired.services.contains_key(&*id.service));
-        // First the dependencies: what is told of a service says whether one of them is behind it.
+        // First the dependencies, as far as they are remembered: what is done and told about a service says whether one of
+        // them is behind it.
+        desired.services.keys().for_each(|name| self.shared.book.begin_with(name));
         self.shared.judge_dependencies();
         let keys: Vec<ContainerKey> =
             self.shared.with_world(|world| world.containers.keys().cloned().collect());
@@ -332,14 +334,16 @@ impl Prober {
         let now = crate::clock::now();
         let millis = outcome.took.as_secs_f64() * 1e3;
         // What of the check was asked beyond this machine, if anything was.
-        let outside =
-            place.as_ref().filter(|_| id.target == ProbeTarget::Outside).map(|place| place.host.clone());
-        if matches!(outcome.result, Ok(()) | Err(Failure::Unhealthy(_))) {
-            self.is_cut_off(&outside, true, now);
-        }
+        let outside = place.as_ref().filter(|_| id.target == ProbeTarget::Outside);
+        let outside = outside.map(|place| place.host.as_str());
+        let cut_off = match &outcome.result {
+            Ok(()) | Err(Failure::Unhealthy(_)) => self.hear(outside, true, now),
+            Err(Failure::Unanswered(_)) => self.hear(outside, false, now),
+            Err(Failure::Fault(_) | Failure::NotYet(_)) => false,
+        };
         let (word, checked) = match outcome.result {
             Ok(()) => ("passed", Checked::Passed),
-            Err(Failure::Unanswered(why)) if self.is_cut_off(&outside, false, now) => {
+            Err(Failure::Unanswered(why)) if cut_off => {
                 let text = format!("{why}; nobody outside answers any more: our own network fails, it seems");
                 ("fault", Checked::Faulty(text))
             }

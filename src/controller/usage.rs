@@ -1,6 +1,6 @@
 //! What containers use, measured when somebody asks (`portreeve top`, a scrape of the metrics) and never else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -35,8 +35,9 @@ impl Shared {
     /// What these containers use, for a scrape.
     pub async fn loads(&self, containers: Vec<ContainerKey>) -> BTreeMap<ContainerKey, Load> {
         let mut known = locked(&self.loads).clone();
-        known.retain(|key, _| containers.contains(key));
         let mut due = containers;
+        let running: BTreeSet<&ContainerKey> = due.iter().collect();
+        known.retain(|key, _| running.contains(key));
         due.sort_by_key(|key| known.get(key).map(|load| load.usage.at));
         for (key, usage) in self.usage_within(due, SCRAPE).await {
             let cpu_percent = known.get(&key).and_then(|before| cpu_percent(before.usage, usage));

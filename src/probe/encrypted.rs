@@ -61,13 +61,27 @@ fn config() -> Result<Arc<ClientConfig>, Failure> {
         return Ok(config.clone());
     }
     let provider = Arc::new(ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider.clone())
+    let config = judged_by(Arc::new(Any(provider.clone())), provider)?;
+    Ok(CONFIG.get_or_init(|| config).clone())
+}
+
+/// A client whose server's certificate is judged by `judge`.
+pub(super) fn judged_by(
+    judge: Arc<dyn ServerCertVerifier>,
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<ClientConfig>, Failure> {
+    let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| Failure::Fault(format!("TLS cannot be used: {error}")))?
+        .map_err(|error| unusable(&error))?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Any(provider)))
+        .with_custom_certificate_verifier(judge)
         .with_no_client_auth();
-    Ok(CONFIG.get_or_init(|| Arc::new(config)).clone())
+    Ok(Arc::new(config))
+}
+
+/// A fault of our own set-up.
+pub(super) fn unusable(why: &dyn std::fmt::Display) -> Failure {
+    Failure::Fault(format!("TLS cannot be used: {why}"))
 }
 
 /// Takes any certificate whose key the server really has.

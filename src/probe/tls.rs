@@ -15,7 +15,7 @@ use tokio_rustls::TlsConnector;
 use x509_parser::parse_x509_certificate;
 
 use super::connect::{plain, tcp};
-use super::encrypted::{server_name, version};
+use super::encrypted::{judged_by, server_name, unusable, version};
 use super::steps::{count, shown};
 use super::{Failure, Protocol, Steps, Subject};
 use crate::observed::Nanos;
@@ -120,24 +120,18 @@ async fn config() -> Result<Arc<ClientConfig>, Failure> {
     if let Some(config) = CONFIG.get() {
         return Ok(config.clone());
     }
-    let fault = |text: String| Failure::Fault(format!("TLS cannot be used: {text}"));
     let found = tokio::task::spawn_blocking(rustls_native_certs::load_native_certs).await;
     let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(found.map_err(|error| fault(error.to_string()))?.certs);
+    roots.add_parsable_certificates(found.map_err(|error| unusable(&error))?.certs);
     if roots.is_empty() {
-        return Err(fault("this system has no certificate authorities; install ca-certificates".to_owned()));
+        return Err(unusable(&"this system has no certificate authorities; install ca-certificates"));
     }
     let provider = Arc::new(ring::default_provider());
     let judge = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
         .build()
-        .map_err(|error| fault(error.to_string()))?;
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| fault(error.to_string()))?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Lenient(judge)))
-        .with_no_client_auth();
-    Ok(CONFIG.get_or_init(|| Arc::new(config)).clone())
+        .map_err(|error| unusable(&error))?;
+    let config = judged_by(Arc::new(Lenient(judge)), provider)?;
+    Ok(CONFIG.get_or_init(|| config).clone())
 }
 
 /// Judges as browsers do, but for the names of hosts that have none.

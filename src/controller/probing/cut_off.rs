@@ -9,9 +9,9 @@ use crate::probe::reach::is_beyond;
 use crate::store::{ChangeSet, NewEvent, Severity};
 
 impl Prober {
-    /// Takes in whether a host outside answered; gives whether it is our own network that fails.
-    pub(super) fn is_cut_off(&self, host: &Option<String>, answered: bool, now: Nanos) -> bool {
-        let Some(host) = host.as_deref().filter(|host| is_beyond(host)) else { return false };
+    /// Takes in whether a host outside answered, and tells when that turns; gives whether it is our own network that fails.
+    pub(super) fn hear(&self, host: Option<&str>, answered: bool, now: Nanos) -> bool {
+        let Some(host) = host.filter(|host| is_beyond(host)) else { return false };
         let (was, lost) = {
             let mut reach = locked(&self.reach);
             let was = reach.is_lost();

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tracing::warn;
 
 use crate::desired::Service;
-use crate::observed::{ContainerKey, HealthWord, Nanos, ProbeState, ProbeTarget, ServiceState};
+use crate::observed::{ContainerKey, HealthWord, Nanos, ProbeState, ProbeTarget, ServiceState, Standing};
 use crate::probe::Streak;
 
 /// All services. Faces read it, the prober writes.
@@ -77,6 +77,11 @@ impl Book {
         change(state)
     }
 
+    /// Sees that there is a state of a service: what is remembered, if nothing else is known.
+    pub(in crate::controller) fn begin_with(&self, name: &str) {
+        self.with(name, |_| ());
+    }
+
     fn begin(&self, name: &str) -> ServiceState {
         let remembered = self.remembered.read().unwrap_or_else(PoisonError::into_inner);
         let Some(known) = remembered.get(name) else {
@@ -86,6 +91,7 @@ impl Book {
             health: known.health,
             since: known.since,
             told_down: known.told_down,
+            standing: if known.health.is_down() { Standing::Down } else { Standing::Fine },
             rates: known.rates.clone(),
             ..ServiceState::default()
         }
@@ -167,5 +173,20 @@ impl Book {
 
     pub(in crate::controller) fn tell(&self) {
         self.changed.send_modify(|count| *count += 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_that_was_down_is_so_for_those_that_depend_on_it_before_it_is_asked_again() {
+        let stored = |health: &str| format!(r#"{{"health": "{health}", "since": 1, "toldDown": true}}"#);
+        let documents = [("db", stored("unhealthy")), ("web", stored("healthy"))];
+        let book = Book::new(&documents.map(|(name, document)| (name.to_owned(), document)).into());
+        ["db", "web", "new"].into_iter().for_each(|name| book.begin_with(name));
+        let standing = |name: &str| book.read(|services| services[name].standing);
+        assert_eq!(["db", "web", "new"].map(standing), [Standing::Down, Standing::Fine, Standing::Fine]);
     }
 }
