@@ -7,6 +7,7 @@ mod fixtures;
 mod gitops;
 mod openapi;
 mod outbox;
+mod overtaken;
 mod probes;
 mod store_down;
 mod store_suite;

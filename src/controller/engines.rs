@@ -141,8 +141,7 @@ impl Witness for Watcher {
         match journal.get_mut(&self.name) {
             Some(progress) => progress.restart(),
             None => {
-                let cursor = Cursor { first_contact: info.time, at: info.time, anchor: None };
-                journal.insert(self.name.clone(), Progress::new(cursor, false));
+                journal.insert(self.name.clone(), Progress::new(Cursor::new(info.time), false));
             }
         }
         drop(journal);
@@ -205,11 +204,6 @@ impl Witness for Watcher {
     }
 
     fn event(&self, event: EngineEvent, replayed: bool) {
-        counter!("portreeve_events_total", "engine" => self.name.to_string(), "type" => event.kind.as_str())
-            .increment(1);
-        if event.kind == EventKind::Start {
-            debug!(target: "portreeve::engine", "Container start event detected: {} ({})", event.name, event.key.short_id());
-        }
         // Once one was dropped, a later one must not overtake it: all come again when the stream is read anew.
         if self.dropping.load(Ordering::Relaxed) {
             return;
@@ -220,8 +214,14 @@ impl Witness for Watcher {
         let ticket = {
             let mut journal = locked(&self.journal);
             let Some(progress) = journal.get_mut(&self.name) else { return };
-            progress.begin(&event)
+            let Some(ticket) = progress.begin(&event) else { return };
+            ticket
         };
+        counter!("portreeve_events_total", "engine" => self.name.to_string(), "type" => event.kind.as_str())
+            .increment(1);
+        if event.kind == EventKind::Start {
+            debug!(target: "portreeve::engine", "Container start event detected: {} ({})", event.name, event.key.short_id());
+        }
         let key = event.key.clone();
         let work = Work { events: vec![Arrival { event, ticket, replayed }], ..Work::default() };
         if !self.shared.queue.add(&key, work) {

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Client, DockerError, EngineInfo, Listed};
-use crate::observed::{ContainerKey, Cursor, EngineEvent, Nanos};
+use crate::observed::{ContainerKey, Cursor, EngineEvent, Nanos, OVERLAP};
 use crate::resource::docker_host::DockerHostSpec;
 
 mod seen;
@@ -131,7 +131,7 @@ impl<W: Witness> Informer<W> {
             engine_time: info.time,
             asked: Instant::now(),
             last: Arc::new(watch::Sender::new(None)),
-            since: cursor.as_ref().map_or(info.time, |cursor| cursor.at),
+            since: cursor.as_ref().map_or(info.time, Cursor::since),
         };
         let error = session.run(cursor, waits).await;
         *engine_time = Some(session.now());
@@ -229,10 +229,11 @@ impl<W: Witness> Session<'_, W> {
         Reader { task }
     }
 
-    /// Replaces the stream; the new one begins where the old one was, and repeats its last event.
+    /// Replaces the stream; the new one begins a little before where the old one was.
     fn renew(&self) -> Reader {
         let last = *self.last.borrow();
-        self.subscribe(last.unwrap_or(self.since))
+        let overlap = |last: Nanos| Nanos(last.0.saturating_sub(OVERLAP.as_nanos()));
+        self.subscribe(last.map_or(self.since, |last| overlap(last).max(self.since)))
     }
 
     /// Waits until everything that happened before the contact has been read, and says if something was lost.
@@ -242,7 +243,7 @@ impl<W: Witness> Session<'_, W> {
         if !ring.complete && cursor.at < self.engine_time {
             self.informer.witness.gap(cursor.at, self.engine_time);
         }
-        if let Some((until, _)) = ring.last.filter(|(at, _)| *at >= self.since) {
+        if let Some(until) = ring.last.filter(|at| *at >= self.since) {
             let mut last = self.last.subscribe();
             let read = last.wait_for(|last| last.is_some_and(|last| last >= until));
             if tokio::time::timeout(REPLAY, read).await.is_err() {

@@ -5,15 +5,15 @@ use futures_util::StreamExt;
 use std::collections::HashMap;
 
 use super::{Client, DockerError, connect, convert};
-use crate::observed::{Anchor, Cursor, EngineEvent, Nanos};
+use crate::observed::{Cursor, EngineEvent, Nanos};
 
 /// What the engine's ring of 256 events holds of the time since a cursor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Ring {
     /// Whether everything since the cursor is in it.
     pub complete: bool,
-    /// The last event of a container in it: when a live stream has delivered this one, its replay is over.
-    pub last: Option<(Nanos, Anchor)>,
+    /// The last event of a container in it: when a live stream has come so far, its replay is over.
+    pub last: Option<Nanos>,
 }
 
 /// The events worth hearing of. Health checks emit `exec_*` events all the time: those stay in the engine.
@@ -58,18 +58,20 @@ impl Client {
     /// Reads all the ring holds up to `until`.
     pub(super) async fn ring(&self, cursor: &Cursor, until: Nanos) -> Result<Ring, DockerError> {
         let options = EventsOptionsBuilder::default().since("1.0").until(&seconds(until)).build();
-        let name = self.name.clone();
+        let (name, since) = (self.name.clone(), cursor.since());
         let read = async {
             let mut ring = Ring { complete: false, last: None };
             let mut events = std::pin::pin!(self.docker.events(Some(options)));
             while let Some(message) = events.next().await {
                 let message = message?;
-                // The ring is one stretch of time: an event from before the cursor proves that all since is there.
-                let oldest_enough = message.time_nano.is_some_and(|at| at < cursor.at.0);
-                ring.complete |= oldest_enough;
+                // The ring is one stretch of the stream: an event that was dealt with, or is older than what a
+                // replay brings, proves that all since is there.
+                ring.complete |= message.time_nano.is_some_and(|at| Nanos(at) < since);
                 if let Some(event) = convert::event(&name, message) {
-                    ring.complete |= event.at == cursor.at && cursor.anchor.as_ref() == Some(&event.anchor());
-                    ring.last = Some((event.at, event.anchor()));
+                    let (at, anchor) = (event.at, event.anchor());
+                    ring.complete |= at == cursor.at && cursor.anchor.as_ref() == Some(&anchor);
+                    ring.complete |= cursor.recent.contains(&(at, anchor));
+                    ring.last = Some(at);
                 }
             }
             Ok(ring)

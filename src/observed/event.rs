@@ -1,10 +1,12 @@
 //! What an engine says happened. Events are hints: they tell when to look, and when something was.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::{ContainerKey, Health, Nanos};
+use crate::resource::Duration;
 
 /// One event of a container, from the engine's stream or its replay.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,28 +85,72 @@ impl EventKind {
 }
 
 /// How far an engine's stream has been dealt with: everything up to and including this event is committed.
+///
+/// Containers are dealt with side by side, and the engine itself does not publish in the order of its times: two
+/// events a moment apart may change places, since each is stamped before it is put in the stream (moby,
+/// `daemon/events`). So a replay begins [`OVERLAP`] before the newest event, and what was dealt with is named.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
     /// Engine time of the first contact ever: what ended before it is recorded, not reported.
     pub first_contact: Nanos,
-    /// Engine time to replay from, inclusive.
+    /// Engine time of the newest event.
     pub at: Nanos,
     /// The event at `at`; `None` until there has been one. Finding it in a replay proves that none was lost.
     pub anchor: Option<Anchor>,
+    /// What was dealt with and a replay brings again.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub recent: BTreeSet<(Nanos, Anchor)>,
+}
+
+/// How much older than the newest event one may be that is read after it.
+pub const OVERLAP: Duration = Duration::from_secs(2);
+/// As many events as the engine remembers: no replay brings more.
+const RECENT: usize = 256;
+
+impl Cursor {
+    /// Before the first event.
+    pub const fn new(first_contact: Nanos) -> Self {
+        Self { first_contact, at: first_contact, anchor: None, recent: BTreeSet::new() }
+    }
+
+    /// Engine time to replay from, inclusive.
+    pub fn since(&self) -> Nanos {
+        let overlap = Nanos(self.at.0.saturating_sub(OVERLAP.as_nanos()));
+        match self.recent.first() {
+            // Written before recent events were named, or nothing happened yet.
+            None => self.at,
+            // There was more than is named.
+            Some((oldest, _)) if self.recent.len() >= RECENT => *oldest,
+            Some(_) => overlap.max(self.first_contact).min(self.at),
+        }
+    }
+
+    /// One more event was dealt with.
+    pub fn enter(&mut self, at: Nanos, anchor: Anchor) {
+        // Time never runs back, even if the engine's clock does.
+        if at >= self.at {
+            (self.at, self.anchor) = (at, Some(anchor.clone()));
+        }
+        self.recent.insert((at, anchor));
+        let since = Nanos(self.at.0.saturating_sub(OVERLAP.as_nanos()));
+        while self.recent.len() > RECENT || self.recent.first().is_some_and(|(oldest, _)| *oldest < since) {
+            self.recent.pop_first();
+        }
+    }
 }
 
 /// What identifies an event in a replay.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Anchor {
-    /// Container id.
+    /// The first 12 digits of the container's id: there are many in a cursor.
     pub container: String,
     /// The event's word.
-    pub action: String,
+    pub action: Cow<'static, str>,
 }
 
 impl EngineEvent {
     /// This event as an anchor.
     pub fn anchor(&self) -> Anchor {
-        Anchor { container: self.key.id.to_string(), action: self.kind.as_str().to_owned() }
+        Anchor { container: self.key.short_id().to_owned(), action: self.kind.as_str().into() }
     }
 }

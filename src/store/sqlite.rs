@@ -242,10 +242,7 @@ mod tests {
         };
         let change = |name: &str| ChangeSet {
             healing: vec![(name.to_owned(), Some("{}".to_owned()))],
-            cursors: BTreeMap::from([(
-                "local".into(),
-                crate::observed::Cursor { first_contact: Nanos(1), at: Nanos(2), anchor: None },
-            )]),
+            cursors: BTreeMap::from([("local".into(), crate::observed::Cursor::new(Nanos(1)))]),
             ..ChangeSet::default()
         };
         rename("cursors", "away").await;

@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 pub struct FakeEngine {
     shared: Arc<Shared>,
     path: PathBuf,
-    streams: mpsc::UnboundedReceiver<UnixStream>,
+    streams: mpsc::UnboundedReceiver<Feed>,
     accepting: JoinHandle<()>,
     _dir: TempDir,
 }
@@ -60,7 +60,7 @@ impl FakeEngine {
 
     /// The next subscription to the events.
     pub async fn subscribed(&mut self) -> Feed {
-        Feed { stream: self.streams.recv().await.expect("the engine serves"), bytes: 0 }
+        self.streams.recv().await.expect("the engine serves")
     }
 
     /// From now on inspects and lists show this; `None`: it does not exist.
@@ -83,6 +83,8 @@ impl Drop for FakeEngine {
 pub struct Feed {
     stream: UnixStream,
     bytes: usize,
+    /// The time in nanoseconds from which on events are asked for.
+    pub since: i64,
 }
 
 impl Feed {
@@ -125,7 +127,7 @@ impl Feed {
 }
 
 /// One connection: requests without bodies, one after the other, until it becomes an event stream.
-async fn serve(shared: Arc<Shared>, mut stream: UnixStream, streams: mpsc::UnboundedSender<UnixStream>) {
+async fn serve(shared: Arc<Shared>, mut stream: UnixStream, streams: mpsc::UnboundedSender<Feed>) {
     let mut head = Vec::new();
     loop {
         while !head.ends_with(b"\r\n\r\n") {
@@ -152,7 +154,7 @@ async fn serve(shared: Arc<Shared>, mut stream: UnixStream, streams: mpsc::Unbou
                 return;
             }
             if more.is_empty() {
-                let _ = streams.send(stream);
+                let _ = streams.send(Feed { stream, bytes: 0, since: since(query) });
                 return;
             }
             continue;
@@ -220,6 +222,12 @@ impl Container {
             "NetworkSettings": {"Ports": {}, "Networks": {}},
         })
     }
+}
+
+/// `since=1755587842.193900000`
+fn since(query: &str) -> i64 {
+    let given = query.split('&').find_map(|parameter| parameter.strip_prefix("since="));
+    given.unwrap_or("0.0").replace('.', "").parse().expect("seconds with nine digits")
 }
 
 fn time(at: i64) -> String {

@@ -24,7 +24,7 @@ pub async fn a_change_set_that_fails_half_way_leaves_nothing(bench: &mut impl Be
         events: vec![event(1, "start", "good")],
         healing: vec![("web".to_owned(), Some("{}".to_owned()))],
         services: vec![("shop".to_owned(), Some("{}".to_owned()))],
-        cursors: [("local".into(), Cursor { first_contact: Nanos(1), at: Nanos(2), anchor: None })].into(),
+        cursors: [("local".into(), Cursor { at: Nanos(2), ..Cursor::new(Nanos(1)) })].into(),
         settled: vec![Settlement::BillDelivered { seq }],
         objects: Vec::new(),
         at: Nanos(7),

@@ -77,8 +77,13 @@ pub async fn a_removed_container_is_not_loaded_but_found(bench: &mut impl Bench)
 }
 
 pub async fn cursors_and_memories_are_replaced(bench: &mut impl Bench) {
-    let anchor = Anchor { container: "c1".to_owned(), action: "start".to_owned() };
-    let cursor = |at| Cursor { first_contact: Nanos(1), at: Nanos(at), anchor: Some(anchor.clone()) };
+    let anchor = Anchor { container: "c1".into(), action: "start".into() };
+    let cursor = |at| Cursor {
+        first_contact: Nanos(1),
+        at: Nanos(at),
+        anchor: Some(anchor.clone()),
+        recent: [(Nanos(at), anchor.clone())].into(),
+    };
     for (at, memory) in [(5, "{\"a\":1}"), (6, "{\"a\":2}")] {
         let healing = vec![("local/web".to_owned(), Some(memory.to_owned()))];
         let services = vec![("shop".to_owned(), Some(memory.to_owned()))];
