@@ -49,6 +49,9 @@ pub enum Failure {
     /// Nothing came from the target, not even a refusal. It is as unhealthy as can be, unless nobody else answers either.
     #[error("{0}")]
     Unanswered(String),
+    /// The target answers, and refuses the login that the probe brings. It is not as it should be, and no restart mends that.
+    #[error("{0}")]
+    Denied(String),
     /// The probe could not be carried out (a secret that is missing, an engine that is away, no route): this says nothing about
     /// the target and does not count.
     #[error("{0}")]
@@ -168,10 +171,11 @@ pub async fn check(spec: &ProbeSpec, subject: &Subject<'_>) -> Outcome {
         let result = result.map_err(|failure| match failure {
             Failure::Unhealthy(text) => Failure::Unhealthy(steps.without_secrets(text)),
             Failure::Unanswered(text) => Failure::Unanswered(steps.without_secrets(text)),
+            Failure::Denied(text) => Failure::Denied(steps.without_secrets(text)),
             Failure::Fault(text) => Failure::Fault(steps.without_secrets(text)),
             Failure::NotYet(text) => Failure::NotYet(text),
         });
-        // A fault is not cured by trying again at once.
+        // Neither a fault nor a refused login is cured by trying again at once.
         if left == 0 || !matches!(result, Err(Failure::Unhealthy(_) | Failure::Unanswered(_))) {
             return Outcome { result, took: began.elapsed(), steps: steps.done().to_vec() };
         }

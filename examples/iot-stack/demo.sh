@@ -125,7 +125,7 @@ you "docker start zookeeper"
 docker start zookeeper >/dev/null
 show up zookeeper
 
-title "4. A wrong password: what the server says is the reason"
+title "4. A wrong password: what the server says is the reason, and no restart would mend it"
 you "echo wrong >/run/secrets/postgres"
 echo wrong >"$work/postgres"
 show down postgres

@@ -99,7 +99,9 @@ pub(super) async fn probe(
     let millis = |took: std::time::Duration| (took.as_secs_f64() * 1e6).round() / 1e3;
     let (verdict, reason) = match outcome.result {
         Ok(()) => ("passed", None),
-        Err(probe::Failure::Unhealthy(why) | probe::Failure::Unanswered(why)) => ("failed", Some(why)),
+        Err(
+            probe::Failure::Unhealthy(why) | probe::Failure::Unanswered(why) | probe::Failure::Denied(why),
+        ) => ("failed", Some(why)),
         Err(probe::Failure::Fault(why)) => ("fault", Some(why)),
         Err(probe::Failure::NotYet(why)) => ("notYet", Some(why)),
     };

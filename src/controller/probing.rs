@@ -337,7 +337,7 @@ impl Prober {
         let outside = place.as_ref().filter(|_| id.target == ProbeTarget::Outside);
         let outside = outside.map(|place| place.host.as_str());
         let cut_off = match &outcome.result {
-            Ok(()) | Err(Failure::Unhealthy(_)) => self.hear(outside, true, now),
+            Ok(()) | Err(Failure::Unhealthy(_) | Failure::Denied(_)) => self.hear(outside, true, now),
             Err(Failure::Unanswered(_)) => self.hear(outside, false, now),
             Err(Failure::Fault(_) | Failure::NotYet(_)) => false,
         };
@@ -348,6 +348,7 @@ impl Prober {
                 ("fault", Checked::Faulty(text))
             }
             Err(Failure::Unhealthy(why) | Failure::Unanswered(why)) => ("failed", Checked::Failed(why)),
+            Err(Failure::Denied(why)) => ("failed", Checked::Denied(why)),
             Err(Failure::Fault(why)) => ("fault", Checked::Faulty(why)),
             Err(Failure::NotYet(_)) => return,
         };
@@ -362,7 +363,7 @@ impl Prober {
             let before = (probe.streak.verdict, said(probe.last.as_ref()));
             let passed = match checked {
                 Checked::Passed => Some(true),
-                Checked::Failed(_) => Some(false),
+                Checked::Failed(_) | Checked::Denied(_) => Some(false),
                 Checked::Faulty(_) => None,
             };
             if let Some(passed) = passed {

@@ -19,8 +19,7 @@ use super::queue::Work;
 use super::shared::Shared;
 use crate::desired::{Desired, Service};
 use crate::observed::{
-    Container, ContainerKey, Health, HealthWord, Nanos, ProbeState, ProbeTarget, ServiceState, TargetState,
-    World,
+    Container, ContainerKey, Health, HealthWord, Nanos, ProbeState, ProbeTarget, ServiceState, World,
 };
 use crate::reconcile::health::{self, Judged};
 use crate::store::{ChangeSet, NewEvent, Severity};
@@ -66,13 +65,15 @@ impl Shared {
                     service: name.clone(),
                     health,
                     reason: known.reason.clone(),
+                    denied: known.denied,
                     since: known.since,
                 })
             });
             of_it.min_by_key(|probed| match probed.health {
-                Health::Unhealthy => 0,
-                Health::Starting => 1,
-                Health::Healthy => 2,
+                Health::Unhealthy if !probed.denied => 0,
+                Health::Unhealthy => 1,
+                Health::Starting => 2,
+                Health::Healthy => 3,
             })
         })
     }
@@ -156,7 +157,7 @@ impl Shared {
                 let long =
                     |since: Nanos| now.since(since) >= i64::try_from(empty.as_nanos()).unwrap_or(i64::MAX);
                 let judged = if state.targets.is_empty() && !state.empty_since.is_some_and(long) {
-                    Judged { word: HealthWord::Unknown, reason: "no container was seen yet".to_owned() }
+                    Judged::new(HealthWord::Unknown, "no container was seen yet")
                 } else {
                     judge_service(state, service)
                 };
@@ -316,6 +317,8 @@ pub(super) struct Probed {
     pub(super) health: Health,
     /// Why.
     pub(super) reason: String,
+    /// Whether all that is wrong is that logins are refused.
+    pub(super) denied: bool,
     /// Since when, by our clock.
     pub(super) since: Nanos,
 }
@@ -337,24 +340,22 @@ fn judge_targets(
                 None => continue,
             },
         };
-        let Judged { word, reason } = judged;
+        let Judged { word, reason, denied } = judged;
         if word != known.health {
             known.since = now;
-            if let ProbeTarget::Container(key) = target {
-                changed.push(key.clone());
-            }
         }
-        let TargetState { health, reason: because, .. } = known;
-        (*health, *because) = (word, reason);
+        if let ProbeTarget::Container(key) = target
+            && (word, denied) != (known.health, known.denied)
+        {
+            changed.push(key.clone());
+        }
+        (known.health, known.reason, known.denied) = (word, reason, denied);
     }
     changed
 }
 
 fn judge_service(state: &ServiceState, service: &Service) -> Judged {
-    let members: Vec<Judged> = state
-        .targets
-        .values()
-        .map(|target| Judged { word: target.health, reason: target.reason.clone() })
-        .collect();
+    let members: Vec<Judged> =
+        state.targets.values().map(|target| Judged::new(target.health, target.reason.clone())).collect();
     health::of_service(service.spec.min_healthy, &members)
 }

@@ -53,6 +53,8 @@ pub enum Checked {
     Passed,
     /// Not as expected: what was, and what came.
     Failed(String),
+    /// Not as expected, either: the login was refused.
+    Denied(String),
     /// It could not be carried out, which says nothing about its target.
     Faulty(String),
 }
@@ -168,7 +170,10 @@ impl ServiceState {
     pub fn stands(&self) -> Standing {
         let doubtful = |probe: &ProbeState| {
             probe.streak.verdict != Verdict::Unhealthy
-                && probe.last.as_ref().is_some_and(|last| matches!(last.checked, Checked::Failed(_)))
+                && probe
+                    .last
+                    .as_ref()
+                    .is_some_and(|last| matches!(last.checked, Checked::Failed(_) | Checked::Denied(_)))
         };
         if self.health.is_down() {
             Standing::Down
@@ -191,6 +196,8 @@ pub struct TargetState {
     pub health: HealthWord,
     /// Why, for people.
     pub reason: String,
+    /// Whether all that is wrong is that logins are refused: the target itself answers.
+    pub denied: bool,
     /// When the verdict changed last.
     pub since: Nanos,
 }

@@ -18,6 +18,8 @@ const TUNE_OK: u16 = 31;
 const OPEN: u16 = 40;
 const OPEN_OK: u16 = 41;
 const CLOSE: u16 = 50;
+/// The reply code of a refused login.
+const ACCESS_REFUSED: u16 = 403;
 const CLOSE_OK: u16 = 51;
 /// How a frame with a method begins, and how any frame ends.
 const METHOD: u8 = 1;
@@ -114,7 +116,8 @@ async fn expect(wire: &mut Wire, wanted: u16, what: &str) -> Result<Vec<u8>, Fai
                 let length = fields.u8().unwrap_or_default();
                 let text = fields.take(length.into()).unwrap_or_default();
                 let text = shown(&String::from_utf8_lossy(text));
-                Err(Failure::Unhealthy(format!("expected {what}, got {text} ({code})")))
+                let text = format!("expected {what}, got {text} ({code})");
+                Err(if code == ACCESS_REFUSED { Failure::Denied(text) } else { Failure::Unhealthy(text) })
             }
             (Some(10), Some(SECURE)) => {
                 Err(Failure::Fault("the broker asks for more than a name and a password".to_owned()))

@@ -43,9 +43,13 @@ impl Protocol for MqttProbe {
             (CONNACK, [_, 0]) => steps.end("accepted"),
             (CONNACK, [_, code]) => {
                 let why = refusal(*code);
-                return Err(Failure::Unhealthy(format!(
-                    "expected a connection, the broker refused it: {why} (return code {code})"
-                )));
+                let text =
+                    format!("expected a connection, the broker refused it: {why} (return code {code})");
+                return Err(if matches!(code, 4 | 5) {
+                    Failure::Denied(text)
+                } else {
+                    Failure::Unhealthy(text)
+                });
             }
             _ => return Err(wire.unexpected("a CONNACK", &[&[kind], &body[..]].concat())),
         }
@@ -69,7 +73,7 @@ async fn subscribed(wire: &mut Wire, topic: &str) -> Result<(), Failure> {
             (SUBACK, body) => {
                 return match body[..] {
                     [_, _, 0..=2] => Ok(()),
-                    _ => Err(Failure::Unhealthy(format!(
+                    _ => Err(Failure::Denied(format!(
                         "expected a subscription to {topic}, the broker refused it"
                     ))),
                 };

@@ -221,6 +221,9 @@ fn text(bytes: &[u8]) -> String {
     shown(&String::from_utf8_lossy(bytes))
 }
 
+/// The login, a database or a table is not allowed to this user, or not with this password.
+const DENIED: [u16; 5] = [1044, 1045, 1142, 1143, 1698];
+
 /// The server's own words: a code, perhaps a state, a text.
 fn refused(what: &str, packet: &[u8]) -> Failure {
     let mut fields = Fields(packet);
@@ -230,7 +233,8 @@ fn refused(what: &str, packet: &[u8]) -> Failure {
         [b'#', state @ ..] => state.get(5..).unwrap_or_default(),
         words => words,
     };
-    Failure::Unhealthy(format!("expected {what}, got {} (error {code})", text(words)))
+    let text = format!("expected {what}, got {} (error {code})", text(words));
+    if DENIED.contains(&code) { Failure::Denied(text) } else { Failure::Unhealthy(text) }
 }
 
 #[cfg(test)]

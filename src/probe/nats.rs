@@ -58,7 +58,9 @@ impl Protocol for NatsProbe {
                 "PING" | "INFO" | "+OK" => {}
                 "-ERR" => {
                     let said = shown(line.trim_start_matches("-ERR "));
-                    return Err(Failure::Unhealthy(format!("expected PONG, got the error {said}")));
+                    let text = format!("expected PONG, got the error {said}");
+                    let denied = line.to_ascii_lowercase().contains("authorization violation");
+                    return Err(if denied { Failure::Denied(text) } else { Failure::Unhealthy(text) });
                 }
                 _ => return Err(wire.unexpected("PONG", line.as_bytes())),
             }

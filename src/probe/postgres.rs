@@ -61,7 +61,7 @@ impl Protocol for PostgresProbe {
 /// Up to the point where the server waits for queries.
 async fn login(wire: &mut Wire, user: &str, password: Option<&SecretString>) -> Result<(), Failure> {
     let password = || {
-        let none = || Failure::Unhealthy(format!("expected a login without a password, {user} needs one"));
+        let none = || Failure::Denied(format!("expected a login without a password, {user} needs one"));
         password.map(|password| password.expose_secret().as_bytes()).ok_or_else(none)
     };
     let mut scram = None;
@@ -156,7 +156,10 @@ fn refused(what: &str, body: &backend::ErrorResponseBody) -> Failure {
         let found = body.fields().find(|field| Ok(field.type_() == wanted)).ok().flatten();
         found.map(|field| shown(&String::from_utf8_lossy(field.value_bytes()))).unwrap_or_default()
     };
-    Failure::Unhealthy(format!("expected {what}, got {} (SQLSTATE {})", field(b'M'), field(b'C')))
+    let (message, state) = (field(b'M'), field(b'C'));
+    let text = format!("expected {what}, got {message} (SQLSTATE {state})");
+    // Class 28, invalid authorization, and the lack of a privilege.
+    if state.starts_with("28") || state == "42501" { Failure::Denied(text) } else { Failure::Unhealthy(text) }
 }
 
 fn ssl_request(out: &mut BytesMut) -> io::Result<()> {

@@ -34,6 +34,17 @@ impl Protocol for RedisProbe {
     }
 }
 
+/// Redis' errors begin with a word that tells them apart.
+fn refused(expected: &str, error: &str) -> Failure {
+    let text = format!("expected {expected}, got {}", shown(error));
+    match error.split(' ').next() {
+        Some("NOAUTH" | "WRONGPASS" | "NOPERM") => Failure::Denied(text),
+        // Before version 6.
+        _ if error.starts_with("ERR invalid password") => Failure::Denied(text),
+        _ => Failure::Unhealthy(text),
+    }
+}
+
 /// Sends a command to which the answer is one line.
 async fn ask<'a>(
     wire: &mut Wire,
@@ -45,7 +56,7 @@ async fn ask<'a>(
     let line = wire.line(LONGEST, expected).await?;
     match line.split_at_checked(1) {
         Some(("+", answer)) if answer == expected => Ok(()),
-        Some(("-", error)) => Err(Failure::Unhealthy(format!("expected {expected}, got {}", shown(error)))),
+        Some(("-", error)) => Err(refused(expected, error)),
         _ => Err(wire.unexpected(expected, line.as_bytes())),
     }
 }

@@ -15,11 +15,14 @@ pub struct Judged {
     pub word: HealthWord,
     /// Why; empty when all is well.
     pub reason: String,
+    /// Whether all that is wrong is that logins are refused.
+    pub denied: bool,
 }
 
 impl Judged {
-    fn new(word: HealthWord, reason: impl Into<String>) -> Self {
-        Self { word, reason: reason.into() }
+    /// A verdict that has nothing to do with a login.
+    pub fn new(word: HealthWord, reason: impl Into<String>) -> Self {
+        Self { word, reason: reason.into(), denied: false }
     }
 
     /// Nothing is wrong.
@@ -61,14 +64,15 @@ pub fn of_container(container: &Container, docker: bool, probes: &[(&str, Option
 
 /// How a target outside Docker is.
 pub fn of_probes(probes: &[(&str, Option<&ProbeState>)]) -> Judged {
-    // The worst decides, and of equals the first by name.
+    // The worst decides, and of equals the first by name. What only refuses a login is not so bad as what does not work.
     let judged = probes.iter().map(|(name, state)| of_probe(name, *state));
     judged
         .min_by_key(|judged| match judged.word {
-            HealthWord::Unhealthy | HealthWord::NotFound => 0,
-            HealthWord::Error => 1,
-            HealthWord::Unknown => 2,
-            HealthWord::Healthy => 3,
+            HealthWord::Unhealthy | HealthWord::NotFound if !judged.denied => 0,
+            HealthWord::Unhealthy | HealthWord::NotFound => 1,
+            HealthWord::Error => 2,
+            HealthWord::Unknown => 3,
+            HealthWord::Healthy => 4,
         })
         .unwrap_or_else(Judged::healthy)
 }
@@ -82,12 +86,15 @@ fn of_probe(name: &str, state: Option<&ProbeState>) -> Judged {
         (Verdict::Unhealthy, Some(Checked::Failed(why))) => {
             Judged::new(HealthWord::Unhealthy, format!("{name}: {why}"))
         }
+        (Verdict::Unhealthy, Some(Checked::Denied(why))) => {
+            Judged { denied: true, ..Judged::new(HealthWord::Unhealthy, format!("{name}: {why}")) }
+        }
         (Verdict::Unhealthy, _) => Judged::new(
             HealthWord::Unhealthy,
             format!("{name} failed {} times in a row", state.streak.failures),
         ),
         (_, Some(Checked::Faulty(why))) => Judged::new(HealthWord::Error, format!("{name}: {why}")),
-        (Verdict::Unknown, Some(Checked::Failed(why))) => {
+        (Verdict::Unknown, Some(Checked::Failed(why) | Checked::Denied(why))) => {
             Judged::new(HealthWord::Unknown, format!("{name}: no verdict yet; {why}"))
         }
         (Verdict::Unknown, _) => Judged::new(HealthWord::Unknown, format!("{name}: no verdict yet")),
@@ -213,6 +220,7 @@ mod tests {
         let good = state(Verdict::Healthy, Checked::Passed);
         let bad = state(Verdict::Unhealthy, Checked::Failed("connection refused".to_owned()));
         let odd = state(Verdict::Healthy, Checked::Faulty("no secret".to_owned()));
+        let shut = state(Verdict::Unhealthy, Checked::Denied("no such user".to_owned()));
         let late = state(Verdict::Unknown, Checked::Failed("slow".to_owned()));
         for (probes, word, reason) in [
             (vec![("a", Some(&good))], HealthWord::Healthy, ""),
@@ -220,9 +228,12 @@ mod tests {
             (vec![("a", Some(&late)), ("b", Some(&good))], HealthWord::Unknown, "a: no verdict yet; slow"),
             (vec![("a", Some(&odd)), ("b", None)], HealthWord::Error, "a: no secret"),
             (vec![("a", Some(&odd)), ("b", Some(&bad))], HealthWord::Unhealthy, "b: connection refused"),
+            (vec![("a", Some(&shut)), ("b", Some(&bad))], HealthWord::Unhealthy, "b: connection refused"),
         ] {
             assert_eq!(of_probes(&probes), Judged::new(word, reason));
         }
+        let refused = Judged { denied: true, ..Judged::new(HealthWord::Unhealthy, "a: no such user") };
+        assert_eq!(of_probes(&[("a", Some(&shut)), ("b", Some(&odd))]), refused);
     }
 
     #[test]

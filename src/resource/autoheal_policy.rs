@@ -56,7 +56,7 @@ pub struct AutohealPolicySpec {
 pub struct Triggers {
     /// Docker's own health check says `unhealthy`.
     pub unhealthy: bool,
-    /// A probe of a MonitoredService fails.
+    /// A probe of a MonitoredService fails, and not only because its login is refused: no restart mends that.
     pub probes: bool,
     /// The container ended by itself and Docker's restart policy leaves it down. A stop by hand is respected.
     pub exited: ExitedTrigger,

@@ -65,6 +65,14 @@ pub fn unhealthy(outcome: &Outcome) -> &str {
     }
 }
 
+/// Why the login was refused by a server that answers.
+pub fn denied(outcome: &Outcome) -> &str {
+    match &outcome.result {
+        Err(Failure::Denied(text)) => text,
+        other => panic!("no refused login: {other:?}, {:?}", outcome.steps),
+    }
+}
+
 /// Why the probe could not be carried out.
 pub fn fault(outcome: &Outcome) -> &str {
     match &outcome.result {

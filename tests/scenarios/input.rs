@@ -102,6 +102,8 @@ struct Said {
     since: At,
     by: String,
     why: String,
+    #[serde(default)]
+    denied: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -153,8 +155,8 @@ impl Observed {
 
     /// The verdict from elsewhere.
     pub(super) fn outside(&self) -> Option<Outside<'_>> {
-        let Said { health, since, by, why } = self.outside.as_ref()?;
-        Some(Outside { health: *health, since: since.0, by, why })
+        let Said { health, since, by, why, denied } = self.outside.as_ref()?;
+        Some(Outside { health: *health, since: since.0, by, why, denied: *denied })
     }
 
     /// The container `web` on the engine `local`.

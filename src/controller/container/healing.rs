@@ -120,6 +120,7 @@ impl Reconciler {
             since: Nanos(probed.since.0.saturating_add(ahead)),
             by: &by,
             why: &probed.reason,
+            denied: probed.denied,
         });
         if let Some(root) = shared.waits_for(&container.key).filter(|_| around.down.is_none()) {
             around.down = Some(format!("the service {root}"));

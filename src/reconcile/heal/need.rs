@@ -108,7 +108,14 @@ fn up(
         let message = format!("it must be unhealthy for {} first", spec.min_unhealthy);
         blocked(Reason::NotUnhealthyLongEnough, &message, since.plus(spec.min_unhealthy))
     };
-    stop.or_else(grace).or_else(patience).unwrap_or(Need::Heal(sick))
+    let refused = || {
+        // Docker's own health check would have been the cause before it.
+        let denied =
+            matches!(sick, Cause::Reported { .. }) && situation.outside.is_some_and(|outside| outside.denied);
+        let message = "it answers and refuses the login of a probe: a restart would not mend that";
+        denied.then(|| Need::Wait(Wait::new(Reason::LoginRefused, message)))
+    };
+    stop.or_else(grace).or_else(refused).or_else(patience).unwrap_or(Need::Heal(sick))
 }
 
 /// When the health check of a run that an attempt brought about must have spoken. Nothing bounds how long any other run may

@@ -16,6 +16,8 @@ pub struct Outside<'a> {
     pub by: &'a str,
     /// Why, for people; one line is made of it.
     pub why: &'a str,
+    /// Whether all that is wrong is that logins are refused.
+    pub denied: bool,
 }
 
 impl<'a> Situation<'a> {

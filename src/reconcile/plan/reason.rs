@@ -28,6 +28,8 @@ pub enum Reason {
     Silenced,
     /// What it depends on is down: healing it would not help.
     DependencyDown,
+    /// It answers and refuses the login of a probe: healing it would not help.
+    LoginRefused,
     /// Someone stopped or killed it, and did not start it since.
     StoppedByHand,
     /// Our policy's `stop` stopped it.
@@ -95,6 +97,7 @@ impl Reason {
             Self::Paced => "Paced",
             Self::Silenced => "Silenced",
             Self::DependencyDown => "DependencyDown",
+            Self::LoginRefused => "LoginRefused",
             Self::StoppedByHand => "StoppedByHand",
             Self::StoppedByPolicy => "StoppedByPolicy",
             Self::EngineShutdown => "EngineShutdown",
@@ -129,6 +132,7 @@ impl Reason {
         match self {
             Self::BreakerOpen | Self::BudgetExhausted | Self::EscalationExhausted => Severity::Critical,
             Self::StopCauseUnknown
+            | Self::LoginRefused
             | Self::Dead
             | Self::EngineUnreachable
             | Self::OwnFault

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::listeners::{Listener, Manner};
-use super::{ask, fault, passed, secret, step, unhealthy};
+use super::{ask, denied, fault, passed, secret, step, unhealthy};
 use crate::support::server::{Port, Server, install, program};
 
 /// Where Erlang's nodes find each other; a node insists on one.
@@ -76,8 +76,8 @@ async fn a_broker_that_takes_the_login_is_healthy() {
     assert_eq!(passed(&ask(login("guest", secret(&home, "guest")), server.port).await), steps);
     let outcome = ask(login("guest", secret(&home, "wr0ng")), server.port).await;
     let text = "expected an accepted login, got ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN.";
-    assert!(unhealthy(&outcome).starts_with(text), "{outcome:?}");
-    assert!(unhealthy(&outcome).ends_with("(403)"), "{outcome:?}");
+    assert!(denied(&outcome).starts_with(text), "{outcome:?}");
+    assert!(denied(&outcome).ends_with("(403)"), "{outcome:?}");
     // Connections that end as they should leave no complaint behind.
     assert!(!server.log().contains("client unexpectedly closed"), "{}", server.log());
     server.freeze().await;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::listeners::{Listener, Manner};
-use super::{ask, fault, passed, secret, step, unhealthy};
+use super::{ask, denied, fault, passed, secret, step, unhealthy};
 use crate::support::server::{Server, program};
 
 async fn mosquitto() -> Server {
@@ -52,7 +52,7 @@ async fn a_broker_that_takes_the_login_and_the_subscription_is_healthy() {
         login("stranger", secret(&home, "s3cret")),
         json!({"mqtt": {}}),
     ] {
-        assert_eq!(unhealthy(&ask(wrong, server.port).await), refused);
+        assert_eq!(denied(&ask(wrong, server.port).await), refused);
     }
     let missing = ask(login("probe", json!({"env": "PORTREEVE_TEST_NOT_SET"})), server.port).await;
     assert!(fault(&missing).contains("PORTREEVE_TEST_NOT_SET is not set"), "{missing:?}");
@@ -68,7 +68,7 @@ async fn a_refused_subscription_is_told_and_messages_before_its_answer_are_let_g
     let probe = || json!({"mqtt": {"topic": "orders"}});
     let refusing = Listener::start(Manner::Says(b"\x20\x02\0\0\x90\x03\0\x01\x80")).await;
     let outcome = ask(probe(), refusing.port()).await;
-    assert_eq!(unhealthy(&outcome), "expected a subscription to orders, the broker refused it");
+    assert_eq!(denied(&outcome), "expected a subscription to orders, the broker refused it");
     let retained = Listener::start(Manner::Says(b"\x20\x02\0\0\x31\x09\0\x06ordersX\x90\x03\0\x01\0")).await;
     assert_eq!(step(&ask(probe(), retained.port()).await, "query"), "subscribed to orders");
     for (answer, text) in [

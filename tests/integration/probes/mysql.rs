@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::certificates::Authority;
-use super::{ask, fault, passed, secret, step, unhealthy};
+use super::{ask, denied, fault, passed, secret, step, unhealthy};
 use crate::support::server::{Server, program};
 use crate::support::wait;
 
@@ -115,7 +115,8 @@ async fn a_server_that_takes_the_login_and_answers_the_query_is_healthy() {
         ),
     ] {
         let outcome = ask(probe, server.port).await;
-        assert!(unhealthy(&outcome).starts_with(text), "{outcome:?}");
+        let said = if text.contains("denied") { denied(&outcome) } else { unhealthy(&outcome) };
+        assert!(said.starts_with(text), "{outcome:?}");
     }
     let mut slow = with("query", "SELECT SLEEP(600)");
     slow["timeoutSeconds"] = 1.into();
@@ -189,7 +190,7 @@ async fn the_way_to_log_in_is_the_servers_choice() {
     let home = TempDir::new().unwrap();
     passed(&ask(login("probe", secret(&home, "s3cret")), modern(true).await).await);
     let wrong = ask(login("probe", secret(&home, "wr0ng")), modern(true).await).await;
-    assert_eq!(unhealthy(&wrong), "expected a login, got Access denied (error 1045)");
+    assert_eq!(denied(&wrong), "expected a login, got Access denied (error 1045)");
     let stranger = ask(login("probe", secret(&home, "s3cret")), modern(false).await).await;
     assert!(fault(&stranger).contains("sent over TLS only"), "{stranger:?}");
 }

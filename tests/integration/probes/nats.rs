@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::certificates::Authority;
 use super::listeners::{Listener, Manner};
-use super::{ask, passed, secret, step, unhealthy};
+use super::{ask, denied, passed, secret, step, unhealthy};
 use crate::support::server::{Server, program};
 
 async fn nats(config: &str) -> Server {
@@ -44,11 +44,11 @@ async fn a_server_that_takes_the_login_and_answers_ping_is_healthy() {
     let users = nats("authorization { users = [{ user: probe, password: s3cret }] }\n").await;
     passed(&ask(login(Some("probe"), secret(&home, "s3cret")), users.port).await);
     for wrong in [json!({"nats": {}}), login(Some("probe"), secret(&home, "wr0ng"))] {
-        assert_eq!(unhealthy(&ask(wrong, users.port).await), refused);
+        assert_eq!(denied(&ask(wrong, users.port).await), refused);
     }
     let token = nats("authorization { token: t0ken }\n").await;
     passed(&ask(login(None, secret(&home, "t0ken")), token.port).await);
-    assert_eq!(unhealthy(&ask(login(None, secret(&home, "wr0ng")), token.port).await), refused);
+    assert_eq!(denied(&ask(login(None, secret(&home, "wr0ng")), token.port).await), refused);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{ask, passed, secret, unhealthy};
+use super::{ask, denied, passed, secret, unhealthy};
 use crate::support::server::{Server, program};
 
 async fn redis(config: &str) -> Server {
@@ -48,6 +48,6 @@ async fn a_server_that_answers_ping_is_healthy_and_its_errors_are_told() {
         ),
     ] {
         let outcome = ask(wrong, closed.port).await;
-        assert!(unhealthy(&outcome).starts_with(text), "{outcome:?}");
+        assert!(denied(&outcome).starts_with(text), "{outcome:?}");
     }
 }
