@@ -11,7 +11,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::event::{Anchor, Cursor, EngineEvent, EventKind, OVERLAP};
+pub use self::event::{Anchor, Cursor, EngineEvent, EventKind};
 pub use self::health::{
     CHECK_TIMES, Checked, Checks, HealthWord, LastCheck, ProbeState, ProbeTarget, Rates, ServiceState,
     Standing, TargetState, Window,

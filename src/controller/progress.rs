@@ -69,13 +69,15 @@ impl Progress {
     /// The cursor to commit together with the work on `tickets`, if it moves or was not stored yet.
     pub(super) fn with(&self, tickets: &BTreeSet<Ticket>) -> Option<Cursor> {
         let done = |ticket: &Ticket| self.finished.contains(ticket) || tickets.contains(ticket);
+        let moves = self.open.front().is_some_and(|(ticket, ..)| done(ticket));
+        if !moves && !self.dirty {
+            return None;
+        }
         let mut cursor = self.committed.clone();
-        let mut moved = false;
         for (_, at, anchor) in self.open.iter().take_while(|(ticket, ..)| done(ticket)) {
             cursor.enter(*at, anchor.clone());
-            moved = true;
         }
-        (moved || self.dirty).then_some(cursor)
+        Some(cursor)
     }
 
     /// The work on `tickets` is finished; `stored` says whether [`Self::with`]'s cursor was committed with it.

@@ -341,13 +341,12 @@ fn judge_targets(
             },
         };
         let Judged { word, reason, denied } = judged;
-        if word != known.health {
+        // A login that was refused is no part of the time that something else is wrong.
+        if (word, denied) != (known.health, known.denied) {
             known.since = now;
-        }
-        if let ProbeTarget::Container(key) = target
-            && (word, denied) != (known.health, known.denied)
-        {
-            changed.push(key.clone());
+            if let ProbeTarget::Container(key) = target {
+                changed.push(key.clone());
+            }
         }
         (known.health, known.reason, known.denied) = (word, reason, denied);
     }

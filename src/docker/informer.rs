@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Client, DockerError, EngineInfo, Listed};
-use crate::observed::{ContainerKey, Cursor, EngineEvent, Nanos, OVERLAP};
+use crate::observed::{ContainerKey, Cursor, EngineEvent, Nanos};
 use crate::resource::docker_host::DockerHostSpec;
 
 mod seen;
@@ -76,8 +76,8 @@ pub struct Informer<W> {
     pub resync: watch::Receiver<Duration>,
 }
 
-/// The last event read, to continue from and to know when a replay is over.
-type Last = watch::Sender<Option<Nanos>>;
+/// How far events were read, to continue from and to know when a replay is over.
+type Read = watch::Sender<Cursor>;
 
 struct Session<'a, W> {
     informer: &'a Informer<W>,
@@ -85,7 +85,7 @@ struct Session<'a, W> {
     /// The engine's clock at `asked`, so that its time can be told without asking.
     engine_time: Nanos,
     asked: Instant,
-    last: Arc<Last>,
+    read: Arc<Read>,
     since: Nanos,
 }
 
@@ -125,13 +125,14 @@ impl<W: Witness> Informer<W> {
         };
         self.witness.attached(client.clone(), &info);
         let cursor = self.witness.cursor();
+        let since = cursor.as_ref().map_or(info.time, Cursor::since);
         let mut session = Session {
             informer: self,
             client,
             engine_time: info.time,
             asked: Instant::now(),
-            last: Arc::new(watch::Sender::new(None)),
-            since: cursor.as_ref().map_or(info.time, Cursor::since),
+            read: Arc::new(watch::Sender::new(Cursor::new(since))),
+            since,
         };
         let error = session.run(cursor, waits).await;
         *engine_time = Some(session.now());
@@ -210,15 +211,15 @@ impl<W: Witness> Session<'_, W> {
 
     fn subscribe(&self, since: Nanos) -> Reader {
         let mut events = self.client.events(since);
-        let (witness, last, contact) = (self.informer.witness.clone(), self.last.clone(), self.engine_time);
+        let (witness, read, contact) = (self.informer.witness.clone(), self.read.clone(), self.engine_time);
         let endpoint = self.informer.spec.endpoint.clone();
         let task = tokio::spawn(async move {
             while let Some(event) = events.next().await {
                 match event {
                     Ok(Some(event)) => {
-                        let at = event.at;
+                        let (at, anchor) = (event.at, event.anchor());
                         witness.event(event, at < contact);
-                        last.send_modify(|last| *last = (*last).max(Some(at)));
+                        read.send_modify(|read| read.enter(at, anchor));
                     }
                     Ok(None) => {}
                     Err(error) => return error,
@@ -231,9 +232,8 @@ impl<W: Witness> Session<'_, W> {
 
     /// Replaces the stream; the new one begins a little before where the old one was.
     fn renew(&self) -> Reader {
-        let last = *self.last.borrow();
-        let overlap = |last: Nanos| Nanos(last.0.saturating_sub(OVERLAP.as_nanos()));
-        self.subscribe(last.map_or(self.since, |last| overlap(last).max(self.since)))
+        let since = self.read.borrow().since();
+        self.subscribe(since)
     }
 
     /// Waits until everything that happened before the contact has been read, and says if something was lost.
@@ -243,9 +243,10 @@ impl<W: Witness> Session<'_, W> {
         if !ring.complete && cursor.at < self.engine_time {
             self.informer.witness.gap(cursor.at, self.engine_time);
         }
-        if let Some(until) = ring.last.filter(|at| *at >= self.since) {
-            let mut last = self.last.subscribe();
-            let read = last.wait_for(|last| last.is_some_and(|last| last >= until));
+        if let Some(last) = ring.last.filter(|(at, _)| *at >= self.since) {
+            let mut read = self.read.subscribe();
+            let beyond = |read: &Cursor| read.recent.first().is_some_and(|(oldest, _)| *oldest > last.0);
+            let read = read.wait_for(|read| read.recent.contains(&last) || beyond(read));
             if tokio::time::timeout(REPLAY, read).await.is_err() {
                 return Err(self.unreachable("the event stream does not flow"));
             }

@@ -5,15 +5,15 @@ use futures_util::StreamExt;
 use std::collections::HashMap;
 
 use super::{Client, DockerError, connect, convert};
-use crate::observed::{Cursor, EngineEvent, Nanos};
+use crate::observed::{Anchor, Cursor, EngineEvent, Nanos};
 
 /// What the engine's ring of 256 events holds of the time since a cursor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Ring {
     /// Whether everything since the cursor is in it.
     pub complete: bool,
-    /// The last event of a container in it: when a live stream has come so far, its replay is over.
-    pub last: Option<Nanos>,
+    /// The last event of a container in it: when a live stream has delivered this one, its replay is over.
+    pub last: Option<(Nanos, Anchor)>,
 }
 
 /// The events worth hearing of. Health checks emit `exec_*` events all the time: those stay in the engine.
@@ -68,10 +68,10 @@ impl Client {
                 // replay brings, proves that all since is there.
                 ring.complete |= message.time_nano.is_some_and(|at| Nanos(at) < since);
                 if let Some(event) = convert::event(&name, message) {
-                    let (at, anchor) = (event.at, event.anchor());
-                    ring.complete |= at == cursor.at && cursor.anchor.as_ref() == Some(&anchor);
-                    ring.complete |= cursor.recent.contains(&(at, anchor));
-                    ring.last = Some(at);
+                    let event = (event.at, event.anchor());
+                    ring.complete |= event.0 == cursor.at && cursor.anchor.as_ref() == Some(&event.1);
+                    ring.complete |= cursor.recent.contains(&event);
+                    ring.last = Some(event);
                 }
             }
             Ok(ring)

@@ -103,7 +103,7 @@ pub struct Cursor {
 }
 
 /// How much older than the newest event one may be that is read after it.
-pub const OVERLAP: Duration = Duration::from_secs(2);
+const OVERLAP: Duration = Duration::from_secs(2);
 /// As many events as the engine remembers: no replay brings more.
 const RECENT: usize = 256;
 

@@ -53,8 +53,6 @@ pub enum Checked {
     Passed,
     /// Not as expected: what was, and what came.
     Failed(String),
-    /// Not as expected, either: the login was refused.
-    Denied(String),
     /// It could not be carried out, which says nothing about its target.
     Faulty(String),
 }
@@ -170,12 +168,13 @@ impl ServiceState {
     pub fn stands(&self) -> Standing {
         let doubtful = |probe: &ProbeState| {
             probe.streak.verdict != Verdict::Unhealthy
-                && probe
-                    .last
-                    .as_ref()
-                    .is_some_and(|last| matches!(last.checked, Checked::Failed(_) | Checked::Denied(_)))
+                && probe.last.as_ref().is_some_and(|last| matches!(last.checked, Checked::Failed(_)))
         };
-        if self.health.is_down() {
+        let down = || self.targets.values().filter(|target| target.health.is_down());
+        if self.health.is_down() && down().count() > 0 && down().all(|target| target.denied) {
+            // It refuses our login; nobody knows that of theirs.
+            Standing::Fine
+        } else if self.health.is_down() {
             Standing::Down
         } else if self.targets.values().flat_map(|target| target.probes.values()).any(doubtful) {
             Standing::Doubtful
@@ -311,6 +310,18 @@ mod tests {
         assert_eq!(rates.percent(Window::Day, at(86_400 * 2)), None);
         assert_eq!(rates.percent(Window::Week, at(86_400 * 2)), Some(60.0));
         assert_eq!(rates.percent(Window::Week, at(86_400 * 9)), None);
+    }
+
+    #[test]
+    fn who_only_refuses_our_login_keeps_nobody_else_down() {
+        let target = |denied| TargetState { health: HealthWord::Unhealthy, denied, ..TargetState::default() };
+        let key = |id: &str| ProbeTarget::Container(ContainerKey::new("local", id));
+        let mut state = ServiceState { health: HealthWord::Unhealthy, ..ServiceState::default() };
+        assert_eq!(state.stands(), Standing::Down, "it has no containers");
+        state.targets.insert(key("a"), target(true));
+        assert_eq!(state.stands(), Standing::Fine);
+        state.targets.insert(key("b"), target(false));
+        assert_eq!(state.stands(), Standing::Down);
     }
 
     #[test]

@@ -20,6 +20,8 @@ const OPEN_OK: u16 = 41;
 const CLOSE: u16 = 50;
 /// The reply code of a refused login.
 const ACCESS_REFUSED: u16 = 403;
+/// That of a connection that is against the broker's rules.
+const NOT_ALLOWED: u16 = 530;
 const CLOSE_OK: u16 = 51;
 /// How a frame with a method begins, and how any frame ends.
 const METHOD: u8 = 1;
@@ -117,7 +119,13 @@ async fn expect(wire: &mut Wire, wanted: u16, what: &str) -> Result<Vec<u8>, Fai
                 let text = fields.take(length.into()).unwrap_or_default();
                 let text = shown(&String::from_utf8_lossy(text));
                 let text = format!("expected {what}, got {text} ({code})");
-                Err(if code == ACCESS_REFUSED { Failure::Denied(text) } else { Failure::Unhealthy(text) })
+                // RabbitMQ's way to say that a user may not use the virtual host.
+                let elsewhere = code == NOT_ALLOWED && text.contains("refused for user");
+                Err(if code == ACCESS_REFUSED || elsewhere {
+                    Failure::Denied(text)
+                } else {
+                    Failure::Unhealthy(text)
+                })
             }
             (Some(10), Some(SECURE)) => {
                 Err(Failure::Fault("the broker asks for more than a name and a password".to_owned()))

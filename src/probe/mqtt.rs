@@ -73,9 +73,11 @@ async fn subscribed(wire: &mut Wire, topic: &str) -> Result<(), Failure> {
             (SUBACK, body) => {
                 return match body[..] {
                     [_, _, 0..=2] => Ok(()),
-                    _ => Err(Failure::Denied(format!(
+                    // MQTT 3.1.1 has one code for all reasons; the usual one is that this user may not.
+                    [_, _, 0x80] => Err(Failure::Denied(format!(
                         "expected a subscription to {topic}, the broker refused it"
                     ))),
+                    _ => Err(wire.unexpected("a SUBACK", &[&[SUBACK], &body[..]].concat())),
                 };
             }
             // PUBLISH

@@ -221,8 +221,9 @@ fn text(bytes: &[u8]) -> String {
     shown(&String::from_utf8_lossy(bytes))
 }
 
-/// The login, a database or a table is not allowed to this user, or not with this password.
-const DENIED: [u16; 5] = [1044, 1045, 1142, 1143, 1698];
+/// The login, a database or what the query needs is not allowed to this user, from this host, or not with this password; or
+/// the account is locked (3118, 3955; MariaDB: 4151) or its password has run out (1820, 1862).
+const DENIED: [u16; 13] = [1044, 1045, 1130, 1142, 1143, 1227, 1370, 1698, 1820, 1862, 3118, 3955, 4151];
 
 /// The server's own words: a code, perhaps a state, a text.
 fn refused(what: &str, packet: &[u8]) -> Failure {

@@ -38,9 +38,15 @@ impl Protocol for RedisProbe {
 fn refused(expected: &str, error: &str) -> Failure {
     let text = format!("expected {expected}, got {}", shown(error));
     match error.split(' ').next() {
-        Some("NOAUTH" | "WRONGPASS" | "NOPERM") => Failure::Denied(text),
-        // Before version 6.
-        _ if error.starts_with("ERR invalid password") => Failure::Denied(text),
+        // The last: of protected mode.
+        Some("NOAUTH" | "WRONGPASS" | "NOPERM" | "DENIED") => Failure::Denied(text),
+        // A wrong password before version 6; one that nobody asked for.
+        _ if ["ERR invalid password", "ERR AUTH", "ERR Client sent AUTH"]
+            .iter()
+            .any(|begin| error.starts_with(begin)) =>
+        {
+            Failure::Denied(text)
+        }
         _ => Failure::Unhealthy(text),
     }
 }

@@ -40,6 +40,13 @@ pub struct Streak {
     pub failures: u32,
     /// Whether it ever passed: then `startup` is over.
     pub started: bool,
+    /// Whether what counts against it is that it refuses a login: it answers, and has not failed otherwise as often in a
+    /// row as makes it unhealthy.
+    #[serde(default)]
+    pub refuses: bool,
+    /// Failures in a row that were no refused logins.
+    #[serde(default)]
+    pub other: u32,
 }
 
 impl Streak {
@@ -52,19 +59,35 @@ impl Streak {
             if self.passes >= spec.success_threshold {
                 self.verdict = Verdict::Healthy;
             }
+            // A pass or two of too few leave the verdict, and what it rests on.
+            if self.verdict != Verdict::Unhealthy {
+                (self.refuses, self.other) = (false, 0);
+            }
         } else {
             (self.passes, self.failures) = (0, self.failures.saturating_add(1));
+            self.other = self.other.saturating_add(1);
             if self.failures >= self.allowed(spec) {
                 self.verdict = Verdict::Unhealthy;
             }
+            if self.other >= self.allowed(spec) {
+                self.refuses = false;
+            }
         }
         self.verdict != before
+    }
+
+    /// Takes in a check whose login was refused: it failed, and its target answers. Whether the verdict changed.
+    pub fn take_in_refusal(&mut self, spec: &ProbeSpec) -> bool {
+        let changed = self.take_in(spec, false);
+        (self.refuses, self.other) = (true, 0);
+        changed
     }
 
     /// What it failed of late is no longer to its discredit: the verdict is out again.
     pub fn doubt(&mut self) {
         if self.verdict == Verdict::Unhealthy {
             (self.verdict, self.failures) = (Verdict::Unknown, 0);
+            (self.refuses, self.other) = (false, 0);
         }
     }
 
@@ -112,9 +135,31 @@ mod tests {
     fn after(spec: &ProbeSpec, outcomes: &str) -> Streak {
         let mut streak = Streak::default();
         for outcome in outcomes.chars() {
-            streak.take_in(spec, outcome == '+');
+            match outcome {
+                'x' => streak.take_in_refusal(spec),
+                outcome => streak.take_in(spec, outcome == '+'),
+            };
         }
         streak
+    }
+
+    #[test]
+    fn who_refuses_a_login_does_so_until_it_passes_or_fails_otherwise_as_often_as_is_allowed() {
+        for (outcomes, refuses) in [
+            ("---", false),
+            ("x", true),
+            ("xxx", true),
+            ("xxx--", true),
+            ("xxx---", false),
+            ("---x", true),
+            ("x--", true),
+            ("xxx+", true),
+            ("xxx+-", true),
+            ("xxx++", false),
+            ("---+", false),
+        ] {
+            assert_eq!(after(&spec(2, 3), outcomes).refuses, refuses, "{outcomes}");
+        }
     }
 
     #[test]

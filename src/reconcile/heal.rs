@@ -233,12 +233,10 @@ fn join(
     let Situation { container, now, .. } = *situation;
     let place = healing.memory.place(spec, now);
     let Some(turn) = crowd.enter(&container.key.id, standing, place, spec, now) else { return };
+    // Whoever waits for its turn waits for another reason now, and until another time.
+    healing.next.extend(crowd.waiting());
     let (kind, severity) = match turn {
-        Turn::Opened(..) => {
-            // Whoever waits for its turn waits for another reason now.
-            healing.next.extend(crowd.waiting());
-            (NoteKind::BreakerOpen, Severity::Critical)
-        }
+        Turn::Opened(..) => (NoteKind::BreakerOpen, Severity::Critical),
         Turn::Closed(..) => (NoteKind::BreakerClosed, Severity::Info),
     };
     let (reason, message) = turn.told(policy, &container.key.engine);

@@ -82,24 +82,22 @@ fn of_probe(name: &str, state: Option<&ProbeState>) -> Judged {
         return Judged::new(HealthWord::Unknown, format!("{name} was not checked yet"));
     };
     let last = state.last.as_ref().map(|last| &last.checked);
-    match (state.streak.verdict, last) {
+    let judged = match (state.streak.verdict, last) {
         (Verdict::Unhealthy, Some(Checked::Failed(why))) => {
             Judged::new(HealthWord::Unhealthy, format!("{name}: {why}"))
-        }
-        (Verdict::Unhealthy, Some(Checked::Denied(why))) => {
-            Judged { denied: true, ..Judged::new(HealthWord::Unhealthy, format!("{name}: {why}")) }
         }
         (Verdict::Unhealthy, _) => Judged::new(
             HealthWord::Unhealthy,
             format!("{name} failed {} times in a row", state.streak.failures),
         ),
         (_, Some(Checked::Faulty(why))) => Judged::new(HealthWord::Error, format!("{name}: {why}")),
-        (Verdict::Unknown, Some(Checked::Failed(why) | Checked::Denied(why))) => {
+        (Verdict::Unknown, Some(Checked::Failed(why))) => {
             Judged::new(HealthWord::Unknown, format!("{name}: no verdict yet; {why}"))
         }
         (Verdict::Unknown, _) => Judged::new(HealthWord::Unknown, format!("{name}: no verdict yet")),
         (Verdict::Healthy, _) => Judged::healthy(),
-    }
+    };
+    Judged { denied: judged.word == HealthWord::Unhealthy && state.streak.refuses, ..judged }
 }
 
 fn prefixed(name: &str, reason: String) -> String {
@@ -220,7 +218,8 @@ mod tests {
         let good = state(Verdict::Healthy, Checked::Passed);
         let bad = state(Verdict::Unhealthy, Checked::Failed("connection refused".to_owned()));
         let odd = state(Verdict::Healthy, Checked::Faulty("no secret".to_owned()));
-        let shut = state(Verdict::Unhealthy, Checked::Denied("no such user".to_owned()));
+        let mut shut = state(Verdict::Unhealthy, Checked::Failed("no such user".to_owned()));
+        shut.streak.refuses = true;
         let late = state(Verdict::Unknown, Checked::Failed("slow".to_owned()));
         for (probes, word, reason) in [
             (vec![("a", Some(&good))], HealthWord::Healthy, ""),

@@ -116,7 +116,7 @@ pub fn figures(state: &ServiceState, world: &World, now: Nanos) -> Map<String, V
         let probes = known.probes.iter().map(|(name, probe)| {
             let failure = probe.last.as_ref().and_then(|last| match &last.checked {
                 Checked::Passed => None,
-                Checked::Failed(why) | Checked::Denied(why) | Checked::Faulty(why) => Some(why.clone()),
+                Checked::Failed(why) | Checked::Faulty(why) => Some(why.clone()),
             });
             let verdict = json!({
                 "name": name,

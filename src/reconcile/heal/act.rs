@@ -47,8 +47,8 @@ pub(super) fn attempt(
     match refused {
         Err(wait) => healing.wait(wait),
         Ok(verb) => {
-            let until = commit(healing, situation, orders, verb, cause);
-            crowd.give(id, until, &spec.pace, now);
+            commit(healing, situation, orders, verb, cause);
+            crowd.give(id, healing.memory.place(spec, now).unwrap_or(now), &spec.pace, now);
         }
     }
 }
@@ -240,14 +240,8 @@ fn drained(
     Some(Wait::new(Reason::Draining, message).until(until))
 }
 
-/// The attempt, and until when the engine may be at it: counted as spent and remembered as an intent, in the same memory that is stored before the call.
-fn commit(
-    healing: &mut Healing,
-    situation: &Situation<'_>,
-    orders: Orders<'_>,
-    verb: Verb,
-    cause: Cause,
-) -> Nanos {
+/// The attempt: counted as spent and remembered as an intent, in the same memory that is stored before the call.
+fn commit(healing: &mut Healing, situation: &Situation<'_>, orders: Orders<'_>, verb: Verb, cause: Cause) {
     let Orders { policy, spec } = orders;
     let Situation { container, now, .. } = *situation;
     let memory = &mut healing.memory;
@@ -297,9 +291,7 @@ fn commit(
         policy: policy.to_owned(),
         cause,
     });
-    let until = intent.deadline();
-    healing.requeue_at = earlier(healing.requeue_at, Some(until));
+    healing.requeue_at = earlier(healing.requeue_at, Some(intent.deadline()));
     healing.memory.intent = Some(intent);
     healing.note(kind, None, Severity::Warning, message);
-    until
 }

@@ -37,7 +37,7 @@ pub struct Crowd {
     members: BTreeMap<Arc<str>, Member>,
     /// When the first of them was seen. For a while after that there may be more than are known.
     begun: Option<Nanos>,
-    /// Whether the breaker would open, were it known that these are all.
+    /// Whether the breaker would open or close, were it known that these are all.
     suspected: bool,
 }
 
@@ -131,7 +131,7 @@ impl Crowd {
         let sick = self.members.values().filter(|member| member.sick).count();
         let mut breaker = self.kept.breaker;
         let turn = breaker.turn(sick, self.members.len(), failed, spec, now);
-        self.suspected = matches!(turn, Some(Turn::Opened(..))) && begun.plus(CALM) > now;
+        self.suspected = turn.is_some() && begun.plus(CALM) > now;
         if self.suspected {
             return None;
         }

@@ -158,10 +158,11 @@ impl HealMemory {
         self.healthy_since = None;
     }
 
-    /// Until when, at the latest, an attempt is under way or unproven.
+    /// Until when, at the latest, an attempt is under way or unproven. The time to prove it counts from the beginning, for
+    /// Portreeve may be away while the one turns into the other.
     pub(super) fn place(&self, spec: &AutohealPolicySpec, now: Nanos) -> Option<Nanos> {
         if let Some(intent) = &self.intent {
-            return intent.in_progress(now).then(|| intent.deadline());
+            return intent.in_progress(now).then(|| intent.deadline().plus(spec.verify.within));
         }
         let verifying = self.verifying.as_ref().filter(|verifying| !verifying.failed);
         let proof = verifying.map(|verifying| verifying.since.plus(spec.verify.within));

@@ -98,7 +98,12 @@ fn up(
         }
         (Some(Health::Healthy) | None, None) => {
             let cause = situation.around.cascade(container, &spec.cascade);
-            return cause.map_or(Need::Nothing, |cause| stop.unwrap_or(Need::Heal(cause)));
+            let refused = || {
+                let message = "it answers and refuses the login of a probe: a restart would not mend that";
+                let wait = || Need::Wait(Wait::new(Reason::LoginRefused, message));
+                situation.refuses(spec).then(wait).unwrap_or(Need::Nothing)
+            };
+            return cause.map_or_else(refused, |cause| stop.unwrap_or(Need::Heal(cause)));
         }
     };
     let grace =
@@ -108,14 +113,7 @@ fn up(
         let message = format!("it must be unhealthy for {} first", spec.min_unhealthy);
         blocked(Reason::NotUnhealthyLongEnough, &message, since.plus(spec.min_unhealthy))
     };
-    let refused = || {
-        // Docker's own health check would have been the cause before it.
-        let denied =
-            matches!(sick, Cause::Reported { .. }) && situation.outside.is_some_and(|outside| outside.denied);
-        let message = "it answers and refuses the login of a probe: a restart would not mend that";
-        denied.then(|| Need::Wait(Wait::new(Reason::LoginRefused, message)))
-    };
-    stop.or_else(grace).or_else(refused).or_else(patience).unwrap_or(Need::Heal(sick))
+    stop.or_else(grace).or_else(patience).unwrap_or(Need::Heal(sick))
 }
 
 /// When the health check of a run that an attempt brought about must have spoken. Nothing bounds how long any other run may

@@ -21,9 +21,16 @@ pub struct Outside<'a> {
 }
 
 impl<'a> Situation<'a> {
-    /// The verdict from elsewhere, if the policy listens to it.
+    /// The verdict from elsewhere, if the policy listens to it. Who only refuses a login works, as far as healing goes.
     pub(super) fn heeded(&self, spec: &AutohealPolicySpec) -> Option<Outside<'a>> {
-        self.outside.filter(|_| spec.triggers.probes)
+        let outside = self.outside.filter(|_| spec.triggers.probes)?;
+        let health = if outside.denied { Health::Healthy } else { outside.health };
+        Some(Outside { health, ..outside })
+    }
+
+    /// Whether a login is refused that somebody whom the policy listens to has tried.
+    pub(super) fn refuses(&self, spec: &AutohealPolicySpec) -> bool {
+        spec.triggers.probes && self.outside.is_some_and(|outside| outside.denied)
     }
 
     /// The worst that anybody says; `None`: nobody is there to say anything.

@@ -3,6 +3,7 @@
 
 mod disturb;
 mod listen;
+mod many;
 mod oracle;
 mod world;
 

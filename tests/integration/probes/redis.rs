@@ -30,7 +30,7 @@ async fn a_server_that_answers_ping_is_healthy_and_its_errors_are_told() {
     assert_eq!(passed(&ask(json!({"redis": {}}), open.port).await), ["resolve", "connect", "query"]);
     let needless = ask(login(None, secret(&home, "s3cret")), open.port).await;
     let text = "expected OK, got ERR AUTH <password> called without any password configured";
-    assert!(unhealthy(&needless).starts_with(text), "{needless:?}");
+    assert!(denied(&needless).starts_with(text), "{needless:?}");
     open.freeze().await;
     let hanging = ask(json!({"redis": {}, "timeoutSeconds": 1}), open.port).await;
     assert_eq!(unhealthy(&hanging), "nothing within 1 s, at the step `query`");

@@ -7,8 +7,8 @@ use crate::reconcile::plan::Reason;
 use crate::resource::Duration;
 use crate::resource::autoheal_policy::{AutohealPolicySpec, HealAction};
 
-/// How long it must have been calm before an open breaker gives way, and how long after a start of Portreeve a closed one
-/// stays so: long enough for everybody to have been looked at.
+/// How long it must have been calm before an open breaker gives way, and how long after a start of Portreeve none opens or
+/// closes: long enough for everybody to have been looked at.
 pub(super) const CALM: Duration = Duration::from_secs(10);
 
 /// Whether healing goes on.

@@ -166,6 +166,19 @@ fn a_restart_of_portreeve_neither_closes_the_breaker_nor_gives_attempts_anew() {
 }
 
 #[test]
+fn whoever_is_looked_at_first_after_a_restart_does_not_end_one_by_one() {
+    let mut scene = Scene::of(4, AutohealPolicySpec::default());
+    for number in 0..4 {
+        scene.ask(number, 0);
+    }
+    assert_eq!(scene.ask(1, 300), None);
+    scene.crowd = Crowd::of(scene.crowd.kept.clone());
+    scene.enter(0, Standing::Well, None, 302);
+    assert_eq!([scene.ask(2, 303), scene.ask(3, 303)], [Some(Reason::Paced); 2]);
+    assert_eq!(scene.turns, ["opened"]);
+}
+
+#[test]
 fn a_clock_that_stepped_back_holds_nothing_back_for_longer_than_before() {
     let mut scene = Scene::of(4, AutohealPolicySpec::default());
     for number in 0..4 {
