@@ -1,13 +1,13 @@
-//! `portreeve wait KIND NAME --for=...`: until something is so, or the time is over.
+//! `portreeve wait KIND NAME... --for=...`: until something is so, or the time is over.
 
 use std::time::Duration;
 
 use clap::Args;
 use serde_json::Value;
 
-use super::client::{ClientError, ServerArgs};
+use super::client::{Client, ClientError, ServerArgs};
 use super::face::Face;
-use super::noun::{Noun, one};
+use super::noun::{Noun, Target, targets};
 use super::text::{plain, scalar};
 use super::{Exit, UsageError, fail};
 use crate::manifest::nearest;
@@ -18,8 +18,8 @@ const LOOK: Duration = Duration::from_millis(250);
 /// Flags of `wait`.
 #[derive(Args, Debug)]
 pub(super) struct WaitArgs {
-    /// KIND NAME or KIND/NAME
-    #[arg(required = true, num_args = 1..=2, value_name = "KIND")]
+    /// KIND NAME... or KIND/NAME...; all of them are waited for
+    #[arg(required = true, value_name = "KIND")]
     words: Vec<String>,
 
     /// `delete`; `condition=TYPE[=False]` of an object; `state=running`, `health=healthy`, `released` of a container;
@@ -50,30 +50,67 @@ enum Goal {
 
 pub(super) async fn wait(args: &WaitArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
     let WaitArgs { words, what, timeout, server } = args;
-    let (noun, name) = one(words)?;
-    let goal = Goal::parse(what, noun)?;
+    let mut awaited =
+        targets(words)?.into_iter().map(|target| Awaited::of(target, what)).collect::<Result<Vec<_>, _>>()?;
     let client = server.client()?;
     let begin = tokio::time::Instant::now();
     loop {
-        let missing = match client.get(&[noun.plural(), &name], &[]).await {
-            Ok(item) => goal.missing(&item),
-            Err(error) if error.is_not_found() => (goal != Goal::Delete).then(|| error.to_string()),
-            // It may be about to start.
-            Err(error @ ClientError::Unreachable { .. }) => Some(error.to_string()),
-            Err(error) => return Err(error.into()),
-        };
-        let Some(missing) = missing else {
-            face.progress("");
-            writeln!(face.out, "{noun}/{} {}", plain(&name), goal.met())?;
-            return Ok(Exit::Fine);
-        };
+        for one in &mut awaited {
+            one.look(&client).await?;
+            if one.missing.is_none() {
+                face.progress("");
+                writeln!(face.out, "{} {}", one.place(), one.goal.met())?;
+            }
+        }
+        awaited.retain(|one| one.missing.is_some());
+        let Some(first) = awaited.first() else { return Ok(Exit::Fine) };
         if begin.elapsed() >= timeout.get() {
             face.progress("");
-            fail(face.err, &format!("{noun}/{}: not within {timeout}: {missing}", plain(&name)))?;
+            for one in &awaited {
+                fail(face.err, &format!("{}: not within {timeout}: {}", one.place(), one.why()))?;
+            }
             return Ok(Exit::Problems);
         }
-        face.progress(&format!("waiting for {noun}/{}: {missing}", plain(&name)));
+        face.progress(&format!("waiting for {}: {}", first.place(), first.why()));
         tokio::time::sleep(LOOK.min(timeout.get().saturating_sub(begin.elapsed()))).await;
+    }
+}
+
+/// One of those that are waited for.
+struct Awaited {
+    noun: Noun,
+    name: String,
+    goal: Goal,
+    /// What is not so yet; none: it is.
+    missing: Option<String>,
+}
+
+impl Awaited {
+    fn of(target: Target, what: &str) -> Result<Self, UsageError> {
+        let Target { noun, name: Some(name) } = target else {
+            return Err(UsageError("name the objects, as KIND NAME... or KIND/NAME...".to_owned()));
+        };
+        Ok(Self { noun, name, goal: Goal::parse(what, noun)?, missing: None })
+    }
+
+    async fn look(&mut self, client: &Client) -> Result<(), ClientError> {
+        self.missing = match client.get(&[self.noun.plural(), &self.name], &[]).await {
+            Ok(item) => self.goal.missing(&item),
+            Err(error) if error.is_not_found() => (self.goal != Goal::Delete).then(|| error.to_string()),
+            // It may be about to start.
+            Err(error @ ClientError::Unreachable { .. }) => Some(error.to_string()),
+            Err(error) => return Err(error),
+        };
+        Ok(())
+    }
+
+    /// As in `monitoredservice/web`.
+    fn place(&self) -> String {
+        format!("{}/{}", self.noun, plain(&self.name))
+    }
+
+    fn why(&self) -> &str {
+        self.missing.as_deref().unwrap_or_default()
     }
 }
 

@@ -88,7 +88,7 @@ impl EventKind {
 ///
 /// Containers are dealt with side by side, and the engine itself does not publish in the order of its times: two
 /// events a moment apart may change places, since each is stamped before it is put in the stream (moby,
-/// `daemon/events`). So a replay begins [`OVERLAP`] before the newest event, and what was dealt with is named.
+/// `daemon/events`). So a replay begins two seconds before the newest event, and what was dealt with is named.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
     /// Engine time of the first contact ever: what ended before it is recorded, not reported.
