@@ -128,6 +128,29 @@ impl Watcher {
             self.shared.queue.add(&key, work());
         }
     }
+
+    /// Events up to `to` may have been missed.
+    fn lost(&self, to: Nanos, message: String) {
+        warn!(target: "portreeve::engine", engine = %self.name, "{message}");
+        self.everywhere(|| Work { breaks: vec![(0, Break::Gap(to))], ..Work::default() });
+        let event = NewEvent {
+            at: to,
+            engine: self.name.to_string(),
+            event_type: "gap".to_owned(),
+            reason: "EventsLost".to_owned(),
+            status: "unknown".to_owned(),
+            message,
+            severity: Severity::Warning,
+            ..NewEvent::default()
+        };
+        let (shared, changes) =
+            (self.shared.clone(), ChangeSet { events: vec![event], ..ChangeSet::default() });
+        tokio::spawn(async move {
+            while shared.committer.commit_with(changes.clone(), Tickets::new()).await.is_err() {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        });
+    }
 }
 
 impl Witness for Watcher {
@@ -138,13 +161,23 @@ impl Witness for Watcher {
     fn attached(&self, client: Client, info: &EngineInfo) {
         self.dropping.store(false, Ordering::Relaxed);
         let mut journal = locked(&self.journal);
+        let mut back = false;
         match journal.get_mut(&self.name) {
-            Some(progress) => progress.restart(),
+            Some(progress) => {
+                progress.restart();
+                back = progress.contact(info.time);
+            }
             None => {
                 journal.insert(self.name.clone(), Progress::new(Cursor::new(info.time), false));
             }
         }
         drop(journal);
+        if back {
+            self.lost(
+                info.time,
+                "the engine's clock went back: containers may have come and gone unseen".to_owned(),
+            );
+        }
         // Whoever finds the engine attached finds its name.
         self.change_engine(|engine| {
             engine.host.clone_from(&info.host);
@@ -252,25 +285,7 @@ impl Witness for Watcher {
     }
 
     fn gap(&self, from: Nanos, to: Nanos) {
-        warn!(target: "portreeve::engine", engine = %self.name, "containers may have come and gone unseen between {from} and {to}");
-        self.everywhere(|| Work { breaks: vec![(0, Break::Gap(to))], ..Work::default() });
-        let event = NewEvent {
-            at: to,
-            engine: self.name.to_string(),
-            event_type: "gap".to_owned(),
-            reason: "EventsLost".to_owned(),
-            status: "unknown".to_owned(),
-            message: format!("containers may have come and gone unseen between {from} and {to}"),
-            severity: Severity::Warning,
-            ..NewEvent::default()
-        };
-        let (shared, changes) =
-            (self.shared.clone(), ChangeSet { events: vec![event], ..ChangeSet::default() });
-        tokio::spawn(async move {
-            while shared.committer.commit_with(changes.clone(), Tickets::new()).await.is_err() {
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-        });
+        self.lost(to, format!("containers may have come and gone unseen between {from} and {to}"));
     }
 
     async fn dropped(&self) {

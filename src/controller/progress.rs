@@ -66,6 +66,13 @@ impl Progress {
         self.newest = Nanos(0);
     }
 
+    /// The engine's clock shows this at a new contact. Whether it went back: then nobody knows what happened since.
+    pub(super) fn contact(&mut self, now: Nanos) -> bool {
+        let back = self.committed.follow(now);
+        self.dirty |= back;
+        back
+    }
+
     /// The cursor to commit together with the work on `tickets`, if it moves or was not stored yet.
     pub(super) fn with(&self, tickets: &BTreeSet<Ticket>) -> Option<Cursor> {
         let done = |ticket: &Ticket| self.finished.contains(ticket) || tickets.contains(ticket);
@@ -169,6 +176,23 @@ mod tests {
         assert_eq!(progress.begin(&event(5_000_000_000)), None);
         assert!(progress.begin(&event(4_999_000_000)).is_some());
         assert_eq!(progress.begin(&event(4_999_000_000)), None, "it is in hand");
+    }
+
+    #[test]
+    fn a_clock_that_went_back_is_followed() {
+        let mut progress = progress();
+        for at in [100, 101, 40, 41] {
+            let ticket = progress.begin(&event(at * 1_000_000_000)).expect("new");
+            progress.finish(&set(&[ticket]), true);
+        }
+        assert_eq!(progress.cursor().since(), Nanos(39_000_000_000));
+        assert!(!progress.contact(Nanos(40_000_000_000)));
+        assert!(progress.contact(Nanos(20_000_000_000)));
+        assert_eq!(
+            (progress.cursor().since(), progress.cursor().anchor.as_ref()),
+            (Nanos(20_000_000_000), None)
+        );
+        assert!(progress.with(&BTreeSet::new()).is_some(), "it is to be stored");
     }
 
     #[test]

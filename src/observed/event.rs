@@ -125,9 +125,19 @@ impl Cursor {
         }
     }
 
+    /// Begins anew at the engine's present time, if its clock went back; whether it did.
+    pub fn follow(&mut self, now: Nanos) -> bool {
+        let back = now.plus(OVERLAP) < self.at;
+        if back {
+            *self = Self { first_contact: self.first_contact.min(now), ..Self::new(now) };
+        }
+        back
+    }
+
     /// One more event was dealt with.
     pub fn enter(&mut self, at: Nanos, anchor: Anchor) {
-        // Time never runs back, even if the engine's clock does.
+        // No replay brings what is so much older: the engine's clock went back.
+        self.follow(at);
         if at >= self.at {
             (self.at, self.anchor) = (at, Some(anchor.clone()));
         }

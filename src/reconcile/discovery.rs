@@ -93,7 +93,7 @@ pub fn update(
                     Wanted::Down
                 }
             }
-            (Some(container), None) if spec.selector.matches(&container.subject()) => {
+            (Some(container), None) if spec.selects(&container.subject()) => {
                 if !drains && registered(container, services, spec) {
                     Wanted::Up(body(container, host, spec, spec.port))
                 } else {
@@ -312,6 +312,20 @@ mod tests {
         let others = registries(serde_json::json!({"selector": {"names": ["db"]}}));
         assert_eq!(update(Some(&web), &[], "box", &others, &mut wanted), ["reg"]);
         assert_eq!(wanted["reg"], Wanted::Absent);
+    }
+
+    #[test]
+    fn who_asks_not_to_be_registered_is_not_unless_a_service_says_so() {
+        let (mut wanted, mut web) = (BTreeMap::new(), container(State::Running));
+        let all = registries(serde_json::json!({}));
+        assert_eq!(update(Some(&web), &[], "box", &all, &mut wanted), ["reg"]);
+        web.labels.insert("SERVICE_IGNORE".to_owned(), "true".to_owned());
+        assert_eq!(update(Some(&web), &[], "box", &all, &mut wanted), ["reg"]);
+        assert_eq!(wanted["reg"], Wanted::Absent);
+        let discovery = ServiceDiscovery { registry_ref: "reg".to_owned(), port: None };
+        let service = Member { health: HealthWord::Healthy, discovery: Some(&discovery) };
+        assert_eq!(update(Some(&web), &[service], "box", &all, &mut wanted), ["reg"]);
+        assert!(matches!(wanted["reg"], Wanted::Up(_)));
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! `DiscoveryRegistry`: a service that is told which containers run, and where.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::check::Check;
-use super::{Auth, Duration, Kind, Selector};
+use super::{Auth, Duration, Kind, Selector, Subject};
 
 /// Keeps a Discovery Service equal to what runs: `POST`, `PUT` and `DELETE` on `/registry/endpoints` (document R1).
 ///
@@ -15,7 +17,8 @@ pub struct DiscoveryRegistrySpec {
     /// Base URL of the service, `http://` or `https://`; `/registry/endpoints` is appended.
     #[schemars(regex(pattern = "^https?://."))]
     pub url: String,
-    /// Which containers are registered; left out: all.
+    /// Which containers are registered; left out: all. One with the label `SERVICE_IGNORE` (registrator's; any value) is
+    /// not, unless a MonitoredService says so.
     #[serde(default = "Selector::everything")]
     pub selector: Selector,
     /// When a container is registered.
@@ -49,6 +52,21 @@ pub enum RegisterWhen {
     Running,
     /// Only while its health check says `healthy`; one without a health check counts as healthy.
     Healthy,
+}
+
+/// registrator's label by which a container asks not to be registered.
+const IGNORE: &str = "SERVICE_IGNORE";
+
+/// Whether a container with these labels asks not to be registered.
+pub fn ignores(labels: &BTreeMap<String, String>) -> bool {
+    labels.get(IGNORE).is_some_and(|value| !value.is_empty())
+}
+
+impl DiscoveryRegistrySpec {
+    /// Whether a container is registered by the selector.
+    pub fn selects(&self, subject: &Subject<'_>) -> bool {
+        self.selector.matches(subject) && !ignores(subject.labels)
+    }
 }
 
 pub(super) fn five_seconds() -> Duration {

@@ -24,6 +24,8 @@ pub struct FakeEngine {
 #[derive(Default)]
 struct Shared {
     containers: Mutex<BTreeMap<String, Container>>,
+    /// What it remembers of its events.
+    ring: Mutex<Vec<String>>,
 }
 
 /// What an inspect shows; times in nanoseconds, 0 for never.
@@ -63,6 +65,11 @@ impl FakeEngine {
         self.streams.recv().await.expect("the engine serves")
     }
 
+    /// From now on its memory of events holds this one, too, behind those it holds; streams are fed by their feeds.
+    pub fn remember(&self, id: &str, name: &str, action: &str, at: i64) {
+        self.shared.ring.lock().unwrap().push(format!("{}\n", event(id, name, action, at)));
+    }
+
     /// From now on inspects and lists show this; `None`: it does not exist.
     pub fn show(&self, id: &str, container: Option<Container>) {
         let mut containers = self.shared.containers.lock().unwrap();
@@ -90,16 +97,7 @@ pub struct Feed {
 impl Feed {
     /// Writes an event; returns when the socket has taken it.
     pub async fn event(&mut self, id: &str, name: &str, action: &str, at: i64) {
-        let mut attributes = json!({"name": name, "image": "fake:1"});
-        if action == "die" {
-            attributes["exitCode"] = "0".into();
-        }
-        self.write(&json!({
-            "Type": "container", "Action": action, "status": action, "id": id, "from": "fake:1",
-            "Actor": {"ID": id, "Attributes": attributes},
-            "scope": "local", "time": at / 1_000_000_000, "timeNano": at,
-        }))
-        .await;
+        self.write(&event(id, name, action, at)).await;
     }
 
     /// Writes more than a socket buffers of what a reader skips: when this returns, all before it has been read.
@@ -121,9 +119,25 @@ impl Feed {
     async fn write(&mut self, event: &Value) {
         let text = format!("{event}\n");
         self.bytes += text.len();
-        let chunk = format!("{:x}\r\n{text}\r\n", text.len());
-        self.stream.write_all(chunk.as_bytes()).await.expect("the subscriber stays");
+        self.stream.write_all(chunk(&text).as_bytes()).await.expect("the subscriber stays");
     }
+}
+
+/// A part of a chunked body.
+fn chunk(text: &str) -> String {
+    format!("{:x}\r\n{text}\r\n", text.len())
+}
+
+fn event(id: &str, name: &str, action: &str, at: i64) -> Value {
+    let mut attributes = json!({"name": name, "image": "fake:1"});
+    if action == "die" {
+        attributes["exitCode"] = "0".into();
+    }
+    json!({
+        "Type": "container", "Action": action, "status": action, "id": id, "from": "fake:1",
+        "Actor": {"ID": id, "Attributes": attributes},
+        "scope": "local", "time": at / 1_000_000_000, "timeNano": at,
+    })
 }
 
 /// One connection: requests without bodies, one after the other, until it becomes an event stream.
@@ -146,7 +160,12 @@ async fn serve(shared: Arc<Shared>, mut stream: UnixStream, streams: mpsc::Unbou
             _ => path.to_owned(),
         };
         if path == "/events" {
-            let more = if query.contains("until=") { "0\r\n\r\n" } else { "" };
+            let more = if query.contains("until=") {
+                let ring: String = shared.ring.lock().unwrap().iter().map(|event| chunk(event)).collect();
+                ring + "0\r\n\r\n"
+            } else {
+                String::new()
+            };
             let head = format!(
                 "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n{more}"
             );

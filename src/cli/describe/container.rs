@@ -1,7 +1,9 @@
 //! A container: how it is, who heals it and who is told of it; what is not done, why, and until when.
 
+use std::collections::BTreeMap;
 use std::io;
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::object::selects;
@@ -12,6 +14,7 @@ use crate::cli::table::{Table, Tone};
 use crate::cli::text::{instant, scalar};
 use crate::observed::Nanos;
 use crate::resource::Duration;
+use crate::resource::discovery_registry::ignores;
 
 pub(super) fn show(item: &Value, beside: &Beside, face: &mut Face<'_>) -> io::Result<()> {
     let now = face.now();
@@ -85,7 +88,15 @@ fn informed(item: &Value, beside: &Beside, face: &mut Face<'_>) -> io::Result<()
             let selector = service.pointer("/spec/selector").cloned().unwrap_or_default();
             let selector = serde_json::from_value(selector).unwrap_or_default();
             let name = scalar(service, "/metadata/name").unwrap_or_default();
-            table.row(vec![kind.into(), name.into(), told(selects(&selector, item), "yes")]);
+            let labels =
+                item.get("labels").and_then(|labels| BTreeMap::deserialize(labels).ok()).unwrap_or_default();
+            let selected = selects(&selector, item);
+            let word = if selected && kind == "DiscoveryRegistry" && ignores(&labels) {
+                "no (its label SERVICE_IGNORE)".into()
+            } else {
+                told(selected, "yes")
+            };
+            table.row(vec![kind.into(), name.into(), word]);
         }
     }
     if table.is_empty() {

@@ -151,10 +151,11 @@ fn suspended(before: &Desired, after: &Desired, container: &Container) -> Vec<St
         (Some(_), Some(_)) | (None, None) => {}
     }
     let subject = container.subject();
-    let billing = after.billing.iter().map(|(name, spec)| (KindId::BillingService, name, &spec.selector));
-    let registries =
-        after.registries.iter().map(|(name, spec)| (KindId::DiscoveryRegistry, name, &spec.selector));
-    for (kind, name, _) in billing.chain(registries).filter(|(.., selector)| selector.matches(&subject)) {
+    let billing = after.billing.iter().filter(|(_, spec)| spec.selector.matches(&subject));
+    let billing = billing.map(|(name, _)| (KindId::BillingService, name));
+    let registries = after.registries.iter().filter(|(_, spec)| spec.selects(&subject));
+    let registries = registries.map(|(name, _)| (KindId::DiscoveryRegistry, name));
+    for (kind, name) in billing.chain(registries) {
         match (before.is_suspended(kind, name), after.is_suspended(kind, name)) {
             (false, true) => effects.push(format!("what {name} is to be told waits: it is suspended")),
             (true, false) => effects.push(format!("{name} is told what waits: it is no longer suspended")),
