@@ -71,7 +71,7 @@ fn filter(query: &Query, now: Nanos) -> Result<EventFilter, Misfit> {
 
 /// An RFC 3339 time, or a duration before now. A time beyond what is counted here (1677 to 2262) is its end.
 fn time(name: &str, text: &str, now: Nanos) -> Result<Nanos, Misfit> {
-    if let Ok(ago) = text.parse::<Duration>() {
+    if let Ok(ago) = Duration::of_any_length(text) {
         return Ok(Nanos(now.0.saturating_sub(ago.as_nanos())));
     }
     let Ok(at) = text.parse::<jiff::Timestamp>() else {
@@ -139,5 +139,8 @@ mod tests {
         let filter = filter_of("since=0001-01-01T00:00:00Z&until=9999-01-01T00:00:00Z", Nanos(0));
         let filter = filter.expect("a filter");
         assert_eq!((filter.since, filter.until), (Some(Nanos(i64::MIN)), Some(Nanos(i64::MAX))));
+        let filter = filter_of("since=99999999999999999999d&until=89427h5s", Nanos(0)).expect("a filter");
+        assert_eq!(filter.since, Some(Nanos(-i64::MAX)));
+        assert!(filter.until.is_some_and(|until| until > Nanos(-i64::MAX)));
     }
 }

@@ -65,10 +65,12 @@ impl Duration {
     }
 }
 
-impl FromStr for Duration {
-    type Err = DurationError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+impl Duration {
+    /// The length that `text` names, however long: one beyond what can be counted is the longest that can.
+    ///
+    /// # Errors
+    /// Where `text` is not a duration.
+    pub fn of_any_length(text: &str) -> Result<Self, DurationError> {
         let error = || DurationError { text: text.chars().take(64).collect() };
         if text == "0" {
             return Ok(Self::ZERO);
@@ -80,18 +82,29 @@ impl FromStr for Duration {
         while !rest.is_empty() {
             let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
             let letters = rest[digits..].bytes().take_while(u8::is_ascii_alphabetic).count();
-            let number: u64 = rest[..digits].parse().map_err(|_| error())?;
+            // Nothing but digits: what is wrong can only be that there are too many.
+            let number: u64 =
+                if digits == 0 { return Err(error()) } else { rest[..digits].parse().unwrap_or(u64::MAX) };
             let unit = &rest[digits..digits + letters];
             let place = UNITS.iter().position(|(name, _)| *name == unit).ok_or_else(error)?;
             if last != usize::MAX && place <= last {
                 return Err(error());
             }
             last = place;
-            let part = number.checked_mul(UNITS[place].1).ok_or_else(error)?;
-            total = total.checked_add(part).filter(|sum| *sum <= LONGEST_MS).ok_or_else(error)?;
+            total = total.saturating_add(number.saturating_mul(UNITS[place].1));
             rest = &rest[digits + letters..];
         }
         Ok(Self::from_millis(total))
+    }
+}
+
+impl FromStr for Duration {
+    type Err = DurationError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let longest = Self::from_millis(LONGEST_MS);
+        let error = || DurationError { text: text.chars().take(64).collect() };
+        Self::of_any_length(text).and_then(|read| if read <= longest { Ok(read) } else { Err(error()) })
     }
 }
 

@@ -41,7 +41,7 @@ def before_call(context, case, kwargs):
         if watched[route] > WATCHES:
             query["watch"] = "false"
         seconds = str(query.get("timeoutSeconds", 1))
-        if re.fullmatch("[0-9]{1,5}", seconds) and 1 <= int(seconds) <= 86_400:
+        if re.fullmatch("[+]?[0-9]+", seconds, re.ASCII) and 1 <= int(seconds) <= 86_400:
             query["timeoutSeconds"] = 1
 
 
