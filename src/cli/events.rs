@@ -67,7 +67,7 @@ pub(super) async fn events(args: &EventsArgs, face: &mut Face<'_>) -> anyhow::Re
     let subject = subject.as_deref().map(Subject::parse).transpose()?;
     if let Some(text) = since {
         let time =
-            text.parse::<jiff::Timestamp>().is_ok() || text.parse::<crate::resource::Duration>().is_ok();
+            text.parse::<jiff::Timestamp>().is_ok() || crate::resource::Duration::of_any_length(text).is_ok();
         if !time {
             let text = plain(text);
             return Err(UsageError(format!(
