@@ -172,6 +172,9 @@ impl Client {
             }
             query.extend(token.as_deref().map(|token| ("continue", token)));
             let mut page = self.get(&[plural], &query).await?;
+            if !page.get("items").is_some_and(Value::is_array) {
+                return Err(self.stranger("a list without items"));
+            }
             let next = page.pointer("/metadata/continue").and_then(Value::as_str).map(str::to_owned);
             match &mut whole {
                 None => whole = Some(page),

@@ -12,7 +12,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::client::{Client, ClientError, ServerArgs};
-use super::events::speaks_of;
+use super::events::concerns;
 use super::face::Face;
 use super::get::columns::Columns;
 use super::guess::targets_or_hint;
@@ -91,7 +91,7 @@ impl Beside {
                 events: client.items("events", &[("container", &id), ("limit", "15")]).await?,
                 ..Self::default()
             },
-            Noun::Kind(_) => {
+            Noun::Kind(kind) => {
                 let target = matches!(noun.kind(), "BillingService" | "DiscoveryRegistry");
                 let mut deliveries = Vec::new();
                 if target {
@@ -99,7 +99,7 @@ impl Beside {
                     deliveries.retain(|delivery| delivery["kind"].as_str() == Some(noun.kind()));
                 }
                 let mut events = client.items("events", &[("limit", "1000")]).await?;
-                events.retain(|event| scalar(event, "/message").is_some_and(|text| speaks_of(&text, &name)));
+                events.retain(|event| concerns(event, kind, &name));
                 Self {
                     containers: client.items("containers", &[]).await?,
                     deliveries,

@@ -101,7 +101,7 @@ struct GaveUp {
 impl Editing {
     /// Shows `text` and what becomes of it, until it is taken or given up.
     async fn go(&self, mut text: String, face: &mut Face<'_>) -> Result<Exit, GaveUp> {
-        let mut typed = false;
+        let (mut typed, mut refused) = (false, String::new());
         loop {
             let left = match self.look(&text).await {
                 Ok(left) => left,
@@ -132,6 +132,10 @@ impl Editing {
                     },
                 },
             };
+            // A script that writes the same again and again would be asked for ever.
+            if wrong == std::mem::replace(&mut refused, wrong.clone()) {
+                return Err(gave_up(anyhow::anyhow!("edit cancelled, the same is still wrong\n{wrong}")));
+            }
             text = draft::again(&wrong, &left);
         }
     }

@@ -169,15 +169,30 @@ impl Subject {
     fn fits(&self, event: &Value) -> bool {
         match self {
             Self::Container(_) => true,
-            Self::Named(_, name) => {
-                scalar(event, "/message").is_some_and(|message| speaks_of(&message, name))
-            }
+            Self::Named(kind, name) => concerns(event, *kind, name),
         }
     }
 }
 
+/// Whether an event is about an object. What is about a container is about that alone; a service's own events carry its name,
+/// and the others tell in words what they are about.
+pub(super) fn concerns(event: &Value, kind: KindId, name: &str) -> bool {
+    let text = |field: &str| event[field].as_str().unwrap_or_default();
+    let named = text("container_name");
+    match (text("container_id"), named) {
+        ("", "") => {
+            let message = text("message");
+            // Services may be called as ordinary words are.
+            let services = kind != KindId::MonitoredService || message.contains(kind.as_str());
+            services && speaks_of(message, name)
+        }
+        ("", named) => kind == KindId::MonitoredService && named == name,
+        _ => false,
+    }
+}
+
 /// Whether `name` stands in `message` as a word of its own.
-pub(super) fn speaks_of(message: &str, name: &str) -> bool {
+fn speaks_of(message: &str, name: &str) -> bool {
     let part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
     message.match_indices(name).any(|(place, _)| {
         let before = message[..place].chars().next_back();
@@ -290,6 +305,16 @@ mod tests {
 
     #[test]
     fn an_object_is_spoken_of_by_its_whole_name() {
+        use crate::resource::KindId::{AutohealPolicy, MonitoredService};
+        let event = |id: &str, named: &str, message: &str| serde_json::json!({"container_id": id, "container_name": named, "message": message});
+        let down = event("", "attempt", "connection refused");
+        assert!(concerns(&down, MonitoredService, "attempt") && !concerns(&down, AutohealPolicy, "attempt"));
+        let restarting = event("c1", "web", "restarting web, attempt 1");
+        assert!(!concerns(&restarting, MonitoredService, "attempt"));
+        let pull = event("", "", "cannot read from the remote repository");
+        assert!(!concerns(&pull, MonitoredService, "remote"));
+        assert!(concerns(&event("", "", "MonitoredService/web was adopted"), MonitoredService, "web"));
+        assert!(concerns(&event("", "", "2 of 4 containers of the policy all"), AutohealPolicy, "all"));
         assert!(speaks_of("posted to 'billing' at last", "billing"));
         assert!(speaks_of("billing: HTTP 500", "billing"));
         assert!(!speaks_of("billing-2 is away", "billing"));

@@ -159,9 +159,16 @@ pub(super) async fn current(
 pub(super) fn owner(key: &ObjectKey, current: Option<&Value>) -> Option<String> {
     let origin = current?.pointer("/metadata/origin")?.as_str()?;
     match origin.split_once(':') {
-        Some(("directory", file)) => {
-            Some(format!("{key} is declared in {} of the server; change it there", plain(file)))
-        }
+        Some(("directory", file)) => Some(match file.split_once("/git/current/") {
+            // The work tree of `--git-url`: what is changed there is overwritten.
+            Some((_, file)) => {
+                format!(
+                    "{key} is declared in {} of the repository that the server pulls; change it there",
+                    plain(file)
+                )
+            }
+            None => format!("{key} is declared in {} of the server; change it there", plain(file)),
+        }),
         None if origin == "environment" && key.kind != KindId::Settings => Some(format!(
             "{key} is made from the server's environment variables; change them, or declare it in a file there"
         )),

@@ -166,6 +166,8 @@ fn wrong(health: &Value, containers: &[Value], services: &[Value]) -> Vec<String
         item["health"] == "unhealthy"
             && item["status"] == "running"
             && item["quarantined"] != Value::Bool(true)
+            // Somebody wants it so.
+            && item.pointer("/blocked/0/reason").is_none_or(|reason| reason != "Excluded")
     });
     wrong.extend(sick.map(|container| {
         let why = scalar(container, "/blocked/0/reason").map_or_else(
@@ -176,10 +178,27 @@ fn wrong(health: &Value, containers: &[Value], services: &[Value]) -> Vec<String
                     "no policy heals it".to_owned()
                 }
             },
-            |reason| format!("not restarted: {reason}"),
+            |reason| format!("not restarted now: {reason}"),
         );
         format!("container {} is unhealthy, {why}", get::columns::name(container))
     }));
+    // Those that are down and would be up, but for something that is the matter.
+    let down = containers.iter().filter_map(|item| {
+        let reason = item.pointer("/blocked/0/reason").and_then(Value::as_str)?;
+        let wanted = matches!(
+            reason,
+            "BackingOff"
+                | "BreakerOpen"
+                | "Paced"
+                | "DependencyDown"
+                | "Dead"
+                | "StopCauseUnknown"
+                | "ActionUnavailable"
+        );
+        let is = item["status"].as_str().filter(|is| wanted && matches!(*is, "exited" | "dead"))?;
+        Some(format!("container {} is {is}, not started now: {reason}", get::columns::name(item)))
+    });
+    wrong.extend(down);
     wrong
 }
 
@@ -382,7 +401,14 @@ deliveries  nobody is to be told of anything
         health["manifests"]["problems"] =
             json!(["a.yaml:1:2: bad", {"file": "b.yaml", "line": 3, "column": 4, "message": "worse"}]);
         let container = |name: &str, quarantined: bool, monitored: bool| json!({"metadata": {"name": name}, "status": "running", "health": "unhealthy", "quarantined": quarantined, "monitored": monitored});
-        let containers = [container("web", true, true), container("db", false, false)];
+        let mut opted_out = container("old", false, false);
+        opted_out["blocked"] = json!([{"reason": "Excluded"}]);
+        let mut down = container("job", false, true);
+        (down["status"], down["blocked"]) = ("exited".into(), json!([{"reason": "BreakerOpen"}]));
+        let mut by_hand = down.clone();
+        by_hand["blocked"] = json!([{"reason": "StoppedByHand"}]);
+        let containers =
+            [container("web", true, true), container("db", false, false), opted_out, down, by_hand];
         let expected = [
             "engine edge: refused",
             "store: the disk is full",
@@ -393,6 +419,7 @@ deliveries  nobody is to be told of anything
             "manifest b.yaml:3:4: worse",
             "container web is in quarantine; `portreeve release web` lets it out",
             "container db is unhealthy, no policy heals it",
+            "container job is exited, not started now: BreakerOpen",
         ];
         assert_eq!(wrong(&health, &containers, &[]), expected);
     }

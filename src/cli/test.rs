@@ -72,6 +72,8 @@ pub(super) struct Document {
 struct Test {
     name: String,
     probe: Value,
+    /// What it is of, as in `MonitoredService/web`.
+    of: String,
     /// Fields of the request beside the probe.
     whom: Value,
 }
@@ -114,7 +116,7 @@ pub(super) async fn test(args: &TestArgs, face: &mut Face<'_>) -> anyhow::Result
             if n > 0 {
                 writeln!(face.out)?;
             }
-            show(&test.name, &answer, face)?;
+            show(test, &answer, face)?;
         }
         answers.push(Document { probe: test.name.clone(), result: answer });
     }
@@ -138,7 +140,7 @@ async fn tests(args: &ProbeArgs, client: &Client, face: &mut Face<'_>) -> anyhow
             let (name, spec) = (&loaded.object.metadata.name, serde_json::to_value(&loaded.object.spec)?);
             match loaded.object.spec {
                 Spec::Probe(_) => probes.push((name.clone(), spec)),
-                Spec::MonitoredService(_) => services.push(spec),
+                Spec::MonitoredService(_) => services.push((name.clone(), spec)),
                 _ => {}
             }
         }
@@ -155,12 +157,13 @@ async fn tests(args: &ProbeArgs, client: &Client, face: &mut Face<'_>) -> anyhow
         match kind {
             Some(kind @ (KindId::Probe | KindId::MonitoredService)) => {
                 let spec = get(kind).await?["spec"].clone();
-                if kind == KindId::Probe { probes.push((name.to_owned(), spec)) } else { services.push(spec) }
+                let list = if kind == KindId::Probe { &mut probes } else { &mut services };
+                list.push((name.to_owned(), spec));
             }
             None if !word.contains('/') => match get(KindId::Probe).await {
                 Ok(probe) => probes.push((name.to_owned(), probe["spec"].clone())),
                 Err(error) if error.is_not_found() => {
-                    services.push(get(KindId::MonitoredService).await?["spec"].clone())
+                    services.push((name.to_owned(), get(KindId::MonitoredService).await?["spec"].clone()));
                 }
                 Err(error) => return Err(error.into()),
             },
@@ -169,7 +172,7 @@ async fn tests(args: &ProbeArgs, client: &Client, face: &mut Face<'_>) -> anyhow
     }
     for (name, probe) in &probes {
         let Some(container) = &args.container else {
-            let services = services.iter().any(|service: &Value| refers(service, name));
+            let services = services.iter().any(|(_, service): &(String, Value)| refers(service, name));
             if services {
                 continue;
             }
@@ -178,14 +181,16 @@ async fn tests(args: &ProbeArgs, client: &Client, face: &mut Face<'_>) -> anyhow
             ))
             .into());
         };
-        tests.push(Test { name: name.clone(), probe: probe.clone(), whom: json!({"container": container}) });
+        let (of, whom) = (format!("{}/{name}", KindId::Probe), json!({"container": container}));
+        tests.push(Test { name: name.clone(), probe: probe.clone(), of, whom });
     }
-    for service in &services {
+    for (called, service) in &services {
         let whom = whom(service, args.container.as_deref(), client).await?;
         for (name, probe) in of_service(service, &probes, client, &mut unknown).await? {
             tests.extend(whom.iter().map(|whom| Test {
                 name: name.clone(),
                 probe: probe.clone(),
+                of: format!("{}/{called}", KindId::MonitoredService),
                 whom: whom.clone(),
             }));
         }
@@ -243,10 +248,10 @@ async fn whom(service: &Value, container: Option<&str>, client: &Client) -> anyh
     Ok(mine.filter_map(|container| scalar(container, "/id")).map(|id| json!({"container": id})).collect())
 }
 
-fn show(name: &str, answer: &Value, face: &mut Face<'_>) -> anyhow::Result<()> {
+fn show(test: &Test, answer: &Value, face: &mut Face<'_>) -> anyhow::Result<()> {
     let text = |pointer: &str| scalar(answer, pointer);
     let whom = text("/container").or_else(|| text("/address")).unwrap_or_default();
-    writeln!(face.out, "{name} asks {whom}")?;
+    writeln!(face.out, "{}: {} asks {whom}", test.of, test.name)?;
     if let (Some(address), Some(why)) = (text("/address"), text("/why")) {
         writeln!(face.out, "  at {address}: {why}")?;
     }

@@ -22,8 +22,8 @@ pub(super) struct WaitArgs {
     #[arg(required = true, value_name = "KIND")]
     words: Vec<String>,
 
-    /// `delete`; `condition=TYPE[=False]` of an object; `state=running`, `health=healthy`, `released` of a container;
-    /// `state=delivered` of a delivery
+    /// `delete`; `condition=TYPE[=False]` of an object; `health=healthy` of a service; `state=running`, `health=healthy`,
+    /// `released` of a container; `state=delivered` of a delivery
     #[arg(long = "for", value_name = "WHAT", required = true)]
     what: String,
 
@@ -177,8 +177,11 @@ impl Goal {
                 let Some(condition) = found else {
                     let names: Vec<_> =
                         all.iter().filter_map(|condition| condition["type"].as_str()).collect();
-                    let hint = nearest(kind, names.iter().copied());
-                    let hint = hint.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+                    let hint = match nearest(kind, names.iter().copied()) {
+                        Some(near) => format!("; did you mean `{near}`?"),
+                        None if names.is_empty() => String::new(),
+                        None => format!(", but {}", names.join(", ")),
+                    };
                     return Some(format!("it has no condition {}{hint}", plain(kind)));
                 };
                 let text = |field: &str| scalar(condition, field).unwrap_or_default();

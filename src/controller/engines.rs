@@ -92,10 +92,13 @@ impl Engines {
     fn forget(&self, name: &str, comes_back: bool) {
         self.shared.engines.write().unwrap_or_else(PoisonError::into_inner).remove(name);
         if !comes_back {
-            self.shared.change_world(|world| {
+            let left = self.shared.change_world(|world| {
                 world.engines.remove(name);
+                let before = world.containers.len();
                 world.containers.retain(|key, _| &*key.engine != name);
+                before - world.containers.len()
             });
+            warn!(target: "portreeve::engine", engine = %name, "no longer declared: {left} containers are watched no more");
         }
     }
 }
@@ -204,6 +207,7 @@ impl Witness for Watcher {
         self.change_engine(|engine| {
             (engine.connected, engine.error, engine.since) = (true, None, Some(now));
         });
+        self.shared.book.tell();
         info!(target: "portreeve::engine", engine = %self.name, "connected");
         info!(target: "portreeve::engine", engine = %self.name, "Event listener started for auto-monitoring containers with autoheal=true label");
         self.everywhere(Work::default);
@@ -226,6 +230,7 @@ impl Witness for Watcher {
             (was, said)
         });
         if was_connected || !said {
+            self.shared.book.tell();
             error!(target: "portreeve::engine", engine = %self.name, "degraded: {error}; trying again at least every 10 s");
         } else {
             debug!(target: "portreeve::engine", engine = %self.name, "still away: {error}");

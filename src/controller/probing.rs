@@ -155,6 +155,11 @@ impl Prober {
         for key in &keys {
             self.container(key);
         }
+        // Of containers on an engine that is not declared any more nobody hears again.
+        for key in self.shared.book.containers().filter(|key| !desired.hosts.contains_key(&*key.engine)) {
+            self.end(|id| id.target == ProbeTarget::Container(key.clone()));
+            self.shared.book.forget(&key);
+        }
         for (name, service) in &desired.services {
             let outside = ProbeTarget::Outside;
             match &service.spec.target {

@@ -266,7 +266,10 @@ impl Shared {
                         )),
                         Severity::Info,
                     ),
-                    None => (Some(("ServiceDown", "Unhealthy", why.clone())), Severity::Error),
+                    None => {
+                        let reason = if state.refuses() { "LoginRefused" } else { "Unhealthy" };
+                        (Some(("ServiceDown", reason, why.clone())), Severity::Error)
+                    }
                 }
             }
             (HealthWord::Healthy, true) => {

@@ -57,7 +57,7 @@ impl Desired {
         if let Some(value) = opted_out {
             return PolicyChoice::Excluded {
                 name: found.map_or(DEFAULT_POLICY, |(name, _)| name).to_owned(),
-                why: format!("its label {LABEL}={} opts out", shown(value)),
+                why: format!("the label {LABEL}={} opts it out", shown(value)),
             };
         }
         let by_service = self.by_service(&subject);

@@ -33,15 +33,16 @@ pub(super) async fn docker(spec: &DockerHostSpec) -> Result<Docker, DockerError>
     if endpoint.starts_with("tcp://") || endpoint.starts_with("http://") || endpoint.starts_with("https://") {
         return match &spec.tls {
             None => Docker::connect_with_http(endpoint, HEAD_SECONDS, version).map_err(unusable),
-            Some(tls) => Docker::connect_with_ssl(
-                endpoint,
-                Path::new(&tls.key),
-                Path::new(&tls.cert),
-                Path::new(&tls.ca),
-                HEAD_SECONDS,
-                version,
-            )
-            .map_err(unusable),
+            Some(tls) => {
+                // The client would go on without what it cannot read, and the engine's refusal would be told.
+                for (field, path) in [("ca", &tls.ca), ("cert", &tls.cert), ("key", &tls.key)] {
+                    std::fs::File::open(path).map_err(|error| {
+                        DockerError::Unusable(format!("tls.{field}: cannot read {path}: {error}"))
+                    })?;
+                }
+                let (key, cert, ca) = (Path::new(&tls.key), Path::new(&tls.cert), Path::new(&tls.ca));
+                Docker::connect_with_ssl(endpoint, key, cert, ca, HEAD_SECONDS, version).map_err(unusable)
+            }
         };
     }
     if let Some(target) = Target::parse(endpoint) {

@@ -164,14 +164,19 @@ pub enum Standing {
 }
 
 impl ServiceState {
+    /// Whether it is down and all that is wrong is that logins are refused.
+    pub fn refuses(&self) -> bool {
+        let mut down = self.targets.values().filter(|target| target.health.is_down()).peekable();
+        self.health.is_down() && down.peek().is_some() && down.all(|target| target.denied)
+    }
+
     /// What it is to those that depend on it.
     pub fn stands(&self) -> Standing {
         let doubtful = |probe: &ProbeState| {
             probe.streak.verdict != Verdict::Unhealthy
                 && probe.last.as_ref().is_some_and(|last| matches!(last.checked, Checked::Failed(_)))
         };
-        let down = || self.targets.values().filter(|target| target.health.is_down());
-        if self.health.is_down() && down().count() > 0 && down().all(|target| target.denied) {
+        if self.refuses() {
             // It refuses our login; nobody knows that of theirs.
             Standing::Fine
         } else if self.health.is_down() {

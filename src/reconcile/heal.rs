@@ -69,7 +69,7 @@ pub enum PolicyView<'a> {
     },
     /// It is opted out.
     Excluded {
-        /// What opts it out, for people: `label autoheal=False`, `policy default`.
+        /// What opts it out, for people: `the policy default excludes it`.
         by: &'a str,
     },
     /// No policy selects it: it is never touched and nothing is said.
@@ -161,7 +161,7 @@ fn weigh(situation: &Situation<'_>, crowd: &mut Crowd) -> Healing {
         PolicyView::NotSelected => return healing,
         PolicyView::Excluded { by } => {
             healing
-                .wait(Wait { tell: looks_sick, ..Wait::new(Reason::Excluded, format!("opted out by {by}")) });
+                .wait(Wait { tell: looks_sick, ..Wait::new(Reason::Excluded, format!("left alone: {by}")) });
             return healing;
         }
         PolicyView::Selected { name, spec } => (name, spec),

@@ -33,7 +33,7 @@ async fn every_server_of_the_iot_stack_is_judged_told_and_healed_as_it_was_broke
         ("f2-simulator", "Unhealthy"),
         ("kafka", "Unhealthy"),
         ("kafka", "Unhealthy"),
-        ("mosquitto", "Unhealthy"),
+        ("mosquitto", "LoginRefused"),
         ("mosquitto", "Unhealthy"),
         ("mqtt-kafka-connector", "Unhealthy"),
         ("timescaledb", "Unhealthy"),

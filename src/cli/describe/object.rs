@@ -1,7 +1,9 @@
 //! A declared object: what it says, how it stands, what it means for which containers.
 
+use std::collections::BTreeMap;
 use std::io;
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Beside, containers, deliveries, field, fields, service, time};
@@ -9,6 +11,7 @@ use crate::cli::face::Face;
 use crate::cli::table::{Cell, Table, Tone};
 use crate::cli::text::scalar;
 use crate::observed::Nanos;
+use crate::resource::discovery_registry::ignores;
 use crate::resource::{KindId, Selector, Subject};
 
 pub(super) fn show(kind: KindId, item: &Value, beside: &Beside, face: &mut Face<'_>) -> anyhow::Result<()> {
@@ -95,7 +98,12 @@ fn meant(kind: KindId, item: &Value, beside: &Beside, face: &mut Face<'_>) -> io
             } else if host {
                 container["engine"].as_str() == Some(name)
             } else {
-                selector.as_ref().is_some_and(|selector| selects(selector, container))
+                let asks_not_to = || {
+                    let labels =
+                        container.get("labels").and_then(|labels| BTreeMap::deserialize(labels).ok());
+                    kind == KindId::DiscoveryRegistry && ignores(&labels.unwrap_or_default())
+                };
+                selector.as_ref().is_some_and(|selector| selects(selector, container)) && !asks_not_to()
             }
         });
         let mut table = containers(mine);

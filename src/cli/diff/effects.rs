@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::desired::{Desired, PolicyChoice, Sources};
 use crate::observed::{Container, ContainerKey};
 use crate::reconcile::discovery::{self, Seen, Wanted};
-use crate::resource::{KindId, Object, ObjectKey};
+use crate::resource::{KindId, Object, ObjectKey, Origin};
 
 /// One way in which one container is treated differently.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -49,10 +49,17 @@ pub(super) fn effects(
     effects
 }
 
-/// What is in force, given the server's objects. One of a later version is left out.
+/// What is in force, given the server's objects. One of a later version is left out, and what is built in is there only
+/// as long as nothing else is declared.
 fn desired(objects: &BTreeMap<ObjectKey, Value>) -> Desired {
-    let objects: Vec<Object> =
-        objects.values().filter_map(|object| serde_json::from_value(object.clone()).ok()).collect();
+    let built_in = Origin::BuiltIn.to_string();
+    let declared =
+        |object: &&Value| object.pointer("/metadata/origin").is_none_or(|origin| *origin != built_in);
+    let objects: Vec<Object> = objects
+        .values()
+        .filter(declared)
+        .filter_map(|object| serde_json::from_value(object.clone()).ok())
+        .collect();
     Desired::of(Sources { api: &objects, ..Sources::default() })
 }
 
@@ -197,7 +204,11 @@ mod tests {
         let container = || web(json!({"autoheal": "true"}), "running");
         let gone = "no longer watched: no DockerHost named local would be declared";
         assert_eq!(told(&[], &[far()], container()), [gone]);
-        assert_eq!(told(&[], &[far(), local], container()), Vec::<String>::new());
+        assert_eq!(told(&[], &[far(), local.clone()], container()), Vec::<String>::new());
+        // As a server tells of it.
+        let mut built_in = local;
+        built_in.1["metadata"]["origin"] = "built-in".into();
+        assert_eq!(told(&[built_in.clone()], &[built_in, far()], container()), [gone]);
     }
 
     #[test]

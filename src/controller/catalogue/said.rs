@@ -1,4 +1,4 @@
-//! What is seen of objects while they are in force: services' health, in their status.
+//! What is seen of objects while they are in force: services' health and engines' connections, in their status.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::follow::conditions;
 use super::{Catalogue, Inner};
 use crate::clock;
 use crate::controller::Shared;
-use crate::observed::{Checked, HealthWord, Nanos, ProbeTarget, ServiceState, Window, World};
+use crate::observed::{Checked, Engine, HealthWord, Nanos, ProbeTarget, ServiceState, Window, World};
 use crate::resource::condition::{Condition, ConditionStatus};
 use crate::resource::{KindId, Object, ObjectKey};
 
@@ -33,7 +33,7 @@ impl Inner {
 }
 
 impl Catalogue {
-    /// Shows services' health in their status until `stop`.
+    /// Shows services' health, and whether engines answer, in their status until `stop`.
     pub async fn follow_health(self: Arc<Self>, shared: Arc<Shared>, stop: CancellationToken) {
         let mut changes = shared.service_changes();
         let mut writes = self.writes();
@@ -44,6 +44,10 @@ impl Catalogue {
                 for (name, state) in shared.services() {
                     let key = ObjectKey { kind: KindId::MonitoredService, name };
                     self.say(&key, vec![ready(&state)], || figures(&state, &world, clock::now()));
+                }
+                for (name, engine) in &world.engines {
+                    let key = ObjectKey { kind: KindId::DockerHost, name: name.to_string() };
+                    self.say(&key, vec![answers(engine)], Map::new);
                 }
                 tokio::time::sleep(began.elapsed() * REST).await;
                 // A write may have brought a service back whose health was never anything else.
@@ -91,6 +95,16 @@ impl Catalogue {
     }
 }
 
+/// The condition `Ready` of an engine.
+fn answers(engine: &Engine) -> Condition {
+    let (status, reason, message) = match (&engine.error, engine.connected) {
+        (_, true) => (ConditionStatus::True, "Connected", format!("Docker {}", engine.version)),
+        (Some(error), false) => (ConditionStatus::False, "Unreachable", error.clone()),
+        (None, false) => (ConditionStatus::Unknown, "Connecting", String::new()),
+    };
+    Condition::new("Ready", status, reason, &message)
+}
+
 /// The condition `Ready` of a service.
 fn ready(state: &ServiceState) -> Condition {
     if let Some(root) = state.waits_for.as_ref().filter(|_| state.health != HealthWord::Healthy) {
@@ -100,6 +114,7 @@ fn ready(state: &ServiceState) -> Condition {
     }
     let (status, reason) = match state.health {
         HealthWord::Healthy => (ConditionStatus::True, "Healthy"),
+        HealthWord::Unhealthy if state.refuses() => (ConditionStatus::False, "LoginRefused"),
         HealthWord::Unhealthy => (ConditionStatus::False, "Unhealthy"),
         HealthWord::NotFound => (ConditionStatus::False, "NoContainer"),
         HealthWord::Error => (ConditionStatus::Unknown, "ProbeFault"),

@@ -1,6 +1,6 @@
 //! The book of services' health: in memory for faces and decisions, a document each in the store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
@@ -120,6 +120,18 @@ impl Book {
                 (probe.clone(), ProbeState { streak: streak.clone(), ..ProbeState::default() })
             })
             .collect()
+    }
+
+    /// The containers of all services.
+    pub(in crate::controller) fn containers(&self) -> impl Iterator<Item = ContainerKey> {
+        let of = |target: &ProbeTarget| match target {
+            ProbeTarget::Container(key) => Some(key.clone()),
+            ProbeTarget::Outside => None,
+        };
+        let all: BTreeSet<ContainerKey> = self.read(|services| {
+            services.values().flat_map(|state| state.targets.keys().filter_map(of)).collect()
+        });
+        all.into_iter()
     }
 
     /// Forgets services that are not among `names`; gives those forgotten.

@@ -87,6 +87,10 @@ pub(super) fn take_in(healing: &mut Healing, situation: &Situation<'_>, spec: &A
         Verdict::Neither => {
             memory.healthy_since = None;
             memory.unhealthy_since = None;
+            // It answers: whatever was wrong with it before is over, and what is wrong now is nothing to be healed.
+            if situation.refuses(spec) && container.state == State::Running {
+                (memory.ailing, memory.verifying) = (false, None);
+            }
         }
     }
 }

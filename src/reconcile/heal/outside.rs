@@ -21,10 +21,11 @@ pub struct Outside<'a> {
 }
 
 impl<'a> Situation<'a> {
-    /// The verdict from elsewhere, if the policy listens to it. Who only refuses a login works, as far as healing goes.
+    /// The verdict from elsewhere, if the policy listens to it. Who only refuses a login is neither sick, as far as healing
+    /// goes, nor proved to be well.
     pub(super) fn heeded(&self, spec: &AutohealPolicySpec) -> Option<Outside<'a>> {
         let outside = self.outside.filter(|_| spec.triggers.probes)?;
-        let health = if outside.denied { Health::Healthy } else { outside.health };
+        let health = if outside.denied { Health::Starting } else { outside.health };
         Some(Outside { health, ..outside })
     }
 

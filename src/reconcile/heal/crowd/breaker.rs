@@ -50,12 +50,13 @@ impl Breaker {
         now: Nanos,
     ) -> Option<Turn> {
         let rules = &spec.breaker;
-        let share = |ratio: f64| sick > 0 && fraction(sick, targets) >= ratio;
-        let many = share(rules.unhealthy_ratio);
+        // Fewer than the rules ask for have no breaker, neither one that opens nor one that stays open.
         let enough = targets >= usize::try_from(rules.min_targets).unwrap_or(usize::MAX);
+        let share = |ratio: f64| enough && sick > 0 && fraction(sick, targets) >= ratio;
+        let many = share(rules.unhealthy_ratio);
         let before = *self;
         *self = match before {
-            Self::Closed if many && enough && acts(spec) => Self::Open { since: now, calm: None },
+            Self::Closed if many && acts(spec) => Self::Open { since: now, calm: None },
             Self::Closed => Self::Closed,
             Self::Open { since, calm: _ } if many => {
                 let tried = rules.resume_one_by_one && since.plus(rest(spec)) <= now;

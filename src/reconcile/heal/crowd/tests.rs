@@ -132,6 +132,24 @@ fn after_a_rest_one_is_tried_and_the_others_follow_only_if_it_is_healed() {
 }
 
 #[test]
+fn a_breaker_stays_open_no_longer_than_there_are_enough_for_one() {
+    for one_by_one in [true, false] {
+        let breaker = Rules { resume_one_by_one: one_by_one, ..Rules::default() };
+        let mut scene = Scene::of(4, AutohealPolicySpec { breaker, ..AutohealPolicySpec::default() });
+        for number in 0..4 {
+            scene.ask(number, 0);
+        }
+        assert!(scene.crowd.is_open());
+        // Somebody corrects the policy.
+        scene.spec.breaker.min_targets = 100;
+        assert_eq!(scene.ask(1, 1), Some(Reason::BreakerOpen), "until it has been calm for a while");
+        scene.ask(1, 11);
+        scene.enter(0, Standing::Well, None, 12);
+        assert_eq!((scene.turns.as_slice(), scene.crowd.is_open()), (["opened", "closed"].as_slice(), false));
+    }
+}
+
+#[test]
 fn without_one_by_one_nothing_is_tried_before_it_is_calm() {
     let breaker = Rules { resume_one_by_one: false, ..Rules::default() };
     let mut scene = Scene::of(4, AutohealPolicySpec { breaker, ..AutohealPolicySpec::default() });
