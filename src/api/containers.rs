@@ -13,6 +13,7 @@ use super::status::Failure;
 use super::{Api, objects, release};
 use crate::desired::PolicyChoice;
 use crate::observed::{Container, ContainerKey, Nanos, Port, Usage};
+use crate::reconcile::discovery::Wanted;
 use crate::reconcile::plan::{Blocked, Reason};
 use crate::resource::settings::SettingsSpec;
 
@@ -42,9 +43,28 @@ pub(crate) struct Row {
     quarantined: bool,
     /// Why nothing is done about it, where something would be.
     blocked: Vec<Withheld>,
+    /// What the DiscoveryRegistries that heard of it are to hold, by their names.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    registries: BTreeMap<String, Registration>,
     /// What it uses, where that was asked for and could be measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<Measured>,
+}
+
+/// What a registry is to hold of a container. Until it took it, a delivery waits.
+#[derive(Serialize, JsonSchema)]
+struct Registration {
+    /// `UP`, `DOWN` or `ABSENT`.
+    state: &'static str,
+    /// Host and port under which it is registered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
+}
+
+impl From<&Wanted> for Registration {
+    fn from(wanted: &Wanted) -> Self {
+        Self { state: wanted.as_str(), address: wanted.address() }
+    }
 }
 
 /// A decision not to act, as it is shown: every time is text.
@@ -179,8 +199,15 @@ fn row(api: &Api, container: &Container) -> Row {
         last_action: memory.last_action.map(Nanos::rfc3339_millis),
         quarantined: memory.quarantined.is_some(),
         blocked: api.shared.blocked(&container.key).into_iter().map(Withheld::from).collect(),
+        registries: registries(api, &container.key),
         usage: None,
     }
+}
+
+fn registries(api: &Api, key: &ContainerKey) -> BTreeMap<String, Registration> {
+    let record = api.shared.record(key);
+    let wanted = record.iter().flat_map(|record| &record.wanted);
+    wanted.map(|(name, wanted)| (name.clone(), wanted.into())).collect()
 }
 
 /// What is selected, and the settings in force.

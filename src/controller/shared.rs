@@ -118,7 +118,8 @@ impl Shared {
         Nanos(crate::clock::now().0.saturating_add(ahead))
     }
 
-    pub(super) fn record(&self, key: &ContainerKey) -> Option<Arc<Record>> {
+    /// What is remembered of a container that exists.
+    pub fn record(&self, key: &ContainerKey) -> Option<Arc<Record>> {
         locked(&self.records).get(key).cloned()
     }
 

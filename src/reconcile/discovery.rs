@@ -29,6 +29,14 @@ impl Wanted {
             Self::Absent => "ABSENT",
         }
     }
+
+    /// Host and port under which it is registered, for people.
+    pub fn address(&self) -> Option<String> {
+        let Self::Up(body) = self else { return None };
+        let body: serde_json::Value = serde_json::from_str(body).ok()?;
+        let host = body["host"].as_str()?;
+        Some(body["port"].as_u64().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
+    }
 }
 
 /// Document R1's body, in its field order.
@@ -325,7 +333,7 @@ mod tests {
         let discovery = ServiceDiscovery { registry_ref: "reg".to_owned(), port: None };
         let service = Member { health: HealthWord::Healthy, discovery: Some(&discovery) };
         assert_eq!(update(Some(&web), &[service], "box", &all, &mut wanted), ["reg"]);
-        assert!(matches!(wanted["reg"], Wanted::Up(_)));
+        assert_eq!(wanted["reg"].address().as_deref(), Some("box"));
     }
 
     #[test]

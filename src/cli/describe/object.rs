@@ -1,9 +1,7 @@
 //! A declared object: what it says, how it stands, what it means for which containers.
 
-use std::collections::BTreeMap;
 use std::io;
 
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Beside, containers, deliveries, field, fields, service, time};
@@ -11,7 +9,6 @@ use crate::cli::face::Face;
 use crate::cli::table::{Cell, Table, Tone};
 use crate::cli::text::scalar;
 use crate::observed::Nanos;
-use crate::resource::discovery_registry::ignores;
 use crate::resource::{KindId, Selector, Subject};
 
 pub(super) fn show(kind: KindId, item: &Value, beside: &Beside, face: &mut Face<'_>) -> anyhow::Result<()> {
@@ -98,15 +95,14 @@ fn meant(kind: KindId, item: &Value, beside: &Beside, face: &mut Face<'_>) -> io
             } else if host {
                 container["engine"].as_str() == Some(name)
             } else {
-                let asks_not_to = || {
-                    let labels =
-                        container.get("labels").and_then(|labels| BTreeMap::deserialize(labels).ok());
-                    kind == KindId::DiscoveryRegistry && ignores(&labels.unwrap_or_default())
-                };
-                selector.as_ref().is_some_and(|selector| selects(selector, container)) && !asks_not_to()
+                selector.as_ref().is_some_and(|selector| selects(selector, container))
             }
         });
-        let mut table = containers(mine);
+        let mut table = if kind == KindId::DiscoveryRegistry {
+            registered(name, beside.containers.iter())
+        } else {
+            containers(mine)
+        };
         writeln!(face.out, "\nContainers:")?;
         if table.is_empty() {
             writeln!(face.out, "  none")?;
@@ -118,6 +114,30 @@ fn meant(kind: KindId, item: &Value, beside: &Beside, face: &mut Face<'_>) -> io
         deliveries(beside, face)?;
     }
     Ok(())
+}
+
+/// Who is registered there, or was, and where.
+fn registered<'v>(name: &str, containers: impl Iterator<Item = &'v Value>) -> Table {
+    let mut table = Table::new(["NAME", "STATE", "REGISTERED", "ADDRESS"]);
+    for container in containers {
+        let Some(registration) = container.pointer("/registries").and_then(|all| all.get(name)) else {
+            continue;
+        };
+        let text = |value: &Value, pointer: &str| scalar(value, pointer).unwrap_or_default();
+        let state = text(registration, "/state");
+        let tone = match state.as_str() {
+            "UP" => Tone::Good,
+            "DOWN" => Tone::Odd,
+            _ => Tone::Dim,
+        };
+        table.row(vec![
+            crate::cli::get::columns::name(container).into(),
+            text(container, "/status").into(),
+            Cell::new(state, tone),
+            text(registration, "/address").into(),
+        ]);
+    }
+    table
 }
 
 /// Whether `selector` means this container.
@@ -184,5 +204,23 @@ Deliveries:
   bill-1  billing  -      -          parked  -       -     -    -
 ";
         assert_eq!(streams.both(), expected);
+    }
+
+    #[test]
+    fn a_registry_shows_who_is_registered_there_and_where() {
+        let container = |name: &str, registries: Value| json!({"metadata": {"name": name}, "name": name, "status": "running", "registries": registries});
+        let of = [
+            container("web", json!({"reg": {"state": "UP", "address": "box:8080"}})),
+            container("old", json!({"reg": {"state": "DOWN"}, "other": {"state": "UP"}})),
+            container("unheard", json!({"other": {"state": "UP"}})),
+        ];
+        let mut streams = Streams::default();
+        registered("reg", of.iter()).print(streams.face().out, 2, None).expect("output");
+        let lines = [
+            "NAME  STATE    REGISTERED  ADDRESS",
+            "web   running  UP          box:8080",
+            "old   running  DOWN        -",
+        ];
+        assert_eq!(streams.both().lines().map(str::trim_start).collect::<Vec<_>>(), lines);
     }
 }
