@@ -132,11 +132,16 @@ impl Scene {
         collections
     }
 
-    /// Every declared object, without its status.
+    /// Every declared object, without its status and the version, which rises with the status.
     pub async fn objects(&self) -> Vec<(Value, Value)> {
         let items = self.collections().await.into_values().flatten();
         let declared = items.filter(|item| item["kind"].is_string() && item["spec"].is_object());
-        declared.map(|item| (item["metadata"].clone(), item["spec"].clone())).collect()
+        let metadata = |item: &Value| {
+            let mut metadata = item["metadata"].clone();
+            metadata.as_object_mut().expect("an object").remove("resourceVersion");
+            metadata
+        };
+        declared.map(|item| (metadata(&item), item["spec"].clone())).collect()
     }
 
     /// What `tests/openapi/hooks.py` is told of it.
