@@ -72,6 +72,9 @@ pub(super) fn check_version(found: &str, asked: Option<&str>) -> Result<(), Dock
 pub(super) fn error(endpoint: &str, error: Error) -> DockerError {
     match error {
         Error::DockerResponseServerError { status_code, message } => {
+            // An engine says why in words; a page or a document is another server's, and nobody's to be shown.
+            let strange = message.trim_start().starts_with(['<', '{', '[']);
+            let message = if strange { "no engine answers like that".to_owned() } else { message };
             DockerError::Refused { status: status_code, message }
         }
         other => {
@@ -97,6 +100,16 @@ fn root_cause(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_another_server_answers_is_not_repeated() {
+        let answered = |message: &str| {
+            let message = message.to_owned();
+            error("tcp://x:80", Error::DockerResponseServerError { status_code: 404, message }).to_string()
+        };
+        assert!(!answered("<html>secret</html>").contains("secret"));
+        assert!(answered("No such container: web").contains("No such container: web"));
+    }
 
     #[test]
     fn engines_before_20_10_or_before_what_is_asked_for_are_refused() {
