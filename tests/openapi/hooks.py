@@ -36,13 +36,18 @@ def before_call(context, case, kwargs):
         # Nobody answers here, and it would be waited for.
         case.body["probe"]["timeoutSeconds"] = 1
     query = case.query or {}
-    if query.get("watch") in (True, "true", "1", ""):
+    if sent(query.get("watch")) in (True, "True", "true", "1", ""):
         watched[route] += 1
         if watched[route] > WATCHES:
             query["watch"] = "false"
-        seconds = str(query.get("timeoutSeconds", 1))
+        seconds = str(sent(query.get("timeoutSeconds", 1)))
         if re.fullmatch("[+]?[0-9]+", seconds, re.ASCII) and 1 <= int(seconds) <= 86_400:
             query["timeoutSeconds"] = 1
+
+
+def sent(value):
+    """A list of one is sent as that one."""
+    return value[0] if isinstance(value, (list, tuple)) and len(value) == 1 else value
 
 
 def collection(case):
