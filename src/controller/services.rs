@@ -65,7 +65,8 @@ impl Shared {
                     service: name.clone(),
                     health,
                     reason: known.reason.clone(),
-                    denied: known.denied,
+                    // Not what is known of another run.
+                    denied: known.denied && health == Health::Unhealthy,
                     since: known.since,
                 })
             });

@@ -88,7 +88,8 @@ pub(super) fn take_in(healing: &mut Healing, situation: &Situation<'_>, spec: &A
             memory.healthy_since = None;
             memory.unhealthy_since = None;
             // It answers: whatever was wrong with it before is over, and what is wrong now is nothing to be healed.
-            if situation.refuses(spec) && container.state == State::Running {
+            let spoke = container.state == State::Running && container.health != Some(Health::Starting);
+            if spoke && situation.refuses(spec) {
                 (memory.ailing, memory.verifying) = (false, None);
             }
         }
