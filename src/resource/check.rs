@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::path::{FieldPath, Segment};
+use super::secret::policy::{Named, Source};
 use super::{Duration, KindId};
 
 /// One thing wrong with an object.
@@ -45,6 +46,8 @@ pub struct Findings {
     pub references: Vec<Reference>,
     /// What is odd.
     pub warnings: Vec<Warning>,
+    /// Which variables and files it names; not every object may name every one.
+    pub named: Vec<Named>,
 }
 
 /// Collects what is found while walking an object; knows where it is.
@@ -120,6 +123,20 @@ impl Check {
     pub fn refer(&mut self, kind: KindId, name: &str) {
         let reference = Reference { path: self.path.clone(), kind, name: name.to_owned() };
         self.findings.references.push(reference);
+    }
+
+    /// Notes that the value looked at names something outside the document.
+    pub fn names(&mut self, source: Source) {
+        self.findings.named.push(Named { path: self.path.clone(), source });
+    }
+
+    /// The value of `key` must be the path of a file.
+    pub fn file(&mut self, key: &str, path: &str) {
+        self.filled(key, path);
+        if path.contains('\0') {
+            self.field(key, |check| check.refuse("is not the path of a file"));
+        }
+        self.field(key, |check| check.names(Source::File(path.to_owned())));
     }
 
     /// The value of `key` must be longer than no time.

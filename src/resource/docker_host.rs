@@ -79,9 +79,9 @@ impl Kind for DockerHostSpec {
         }
         if let Some(tls) = &self.tls {
             check.field("tls", |check| {
-                check.filled("ca", &tls.ca);
-                check.filled("cert", &tls.cert);
-                check.filled("key", &tls.key);
+                check.file("ca", &tls.ca);
+                check.file("cert", &tls.cert);
+                check.file("key", &tls.key);
                 if !self.endpoint.starts_with("tcp://") {
                     check.refuse("only a tcp:// endpoint speaks TLS");
                 }

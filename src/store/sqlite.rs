@@ -122,6 +122,7 @@ fn migrator() -> Migrator {
         migration(1, "ledger", include_str!("migrations/1_ledger.sql")),
         migration(2, "objects", include_str!("migrations/2_objects.sql")),
         migration(3, "health", include_str!("migrations/3_health.sql")),
+        migration(4, "callers", include_str!("migrations/4_callers.sql")),
     ])
 }
 

@@ -58,18 +58,19 @@ async fn metrics_are_open_only_if_so_set_and_the_token_may_come_from_a_file() {
 }
 
 #[tokio::test]
-async fn without_a_token_nothing_but_loopback_is_listened_on_and_only_by_its_names() {
-    let engine = crate::support::engine::Engine::shared().await;
-    let new = || Portreeve::new(env!("CARGO_BIN_EXE_portreeve")).docker_host(engine.endpoint());
-    let mut open = new();
-    open.listen("0.0.0.0:0");
-    open.spawn();
-    assert!(!open.exited(wait::SOON).await.success());
-    let line = open.wait_line("no token is set").await;
-    assert!(line.contains("0.0.0.0:0") && line.contains("--token-file"), "{line}");
-
+async fn without_a_token_it_is_read_by_its_names_and_changed_by_its_socket() {
     let mut scene = Scene::shared().await;
     scene.portreeve.start().await;
+    let object = r#"{"apiVersion":"portreeve/v1","kind":"Probe","metadata":{"name":"p"},"spec":{"icmp":{}}}"#;
+    let path = "/apis/portreeve/v1/probes/p";
+    let refused = request(Method::PUT, &scene.portreeve.url(path), &[], object).await.unwrap();
+    assert_eq!(refused.status, 403, "{refused:?}");
+    let socket = scene.portreeve.socket().display().to_string();
+    assert!(refused.body.contains(&socket), "{refused:?}");
+    assert_eq!(scene.portreeve.edit(Method::PUT, path, object).await.unwrap().status, 201);
+    let events = ask(&scene.portreeve, "/api/events?type=ObjectCreated", &[]).await.json();
+    let user = rustix::process::geteuid().as_raw();
+    assert!(events[0]["caller"].as_str().unwrap().ends_with(&format!("uid {user})")), "{events}");
     let rebound = ask(&scene.portreeve, "/api/config", &[("Host", "evil.example")]).await;
     assert_eq!(rebound.status, 403, "{rebound:?}");
     let foreign = ask(&scene.portreeve, "/api/config", &[("Origin", "https://evil.example")]).await;
