@@ -4,6 +4,7 @@ mod deliveries;
 mod documents;
 mod lists;
 mod refusals;
+mod serving;
 mod tokens;
 mod watches;
 mod wire;

@@ -51,6 +51,11 @@ pub async fn request_over(
     .await
 }
 
+/// A plain request on a connection that is there.
+pub async fn request_on(stream: TcpStream, method: Method, url: &str) -> Result<Response, String> {
+    within(url, exchange_on(stream, method, url, &[], "")).await
+}
+
 async fn within(
     url: &str,
     exchange: impl Future<Output = Result<Response, String>>,
