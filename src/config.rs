@@ -7,6 +7,7 @@ mod args;
 pub mod environment;
 mod git;
 mod resolve;
+pub mod state_dir;
 pub mod tokens;
 
 use std::net::SocketAddr;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use super::{
     Cell, ChangeSet, Delivery, DeliveryFilter, EventFilter, EventRow, Lane, Loaded, QueueDepth, Store,
     StoreError, StoredObject, file_system,
 };
+use crate::config::state_dir;
 use crate::observed::{ContainerKey, Nanos};
 use crate::reconcile::record::Record;
 
@@ -56,6 +58,7 @@ impl Sqlite {
             )));
         }
         let lock = lock(path)?;
+        close(path)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -85,11 +88,25 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .max_lifetime(None)
 }
 
+/// Makes the ledger a file for us alone, wherever it lies: what SQLite puts beside it is as open as it is. Files that an
+/// earlier version left open are closed.
+fn close(path: &Path) -> Result<(), StoreError> {
+    let made = File::options().create(true).truncate(false).write(true).mode(0o600).open(path);
+    made.map_err(|error| StoreError::Unfit(format!("cannot open the ledger {}: {error}", path.display())))?;
+    for end in ["", "-wal", "-shm"] {
+        let mut file = path.as_os_str().to_owned();
+        file.push(end);
+        state_dir::close(Path::new(&file));
+    }
+    state_dir::close(&path.with_extension("lock"));
+    Ok(())
+}
+
 fn lock(path: &Path) -> Result<File, StoreError> {
     let path = path.with_extension("lock");
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(|error| {
-        StoreError::Unfit(format!("cannot open the lock file {}: {error}", path.display()))
-    })?;
+    let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(
+        |error| StoreError::Unfit(format!("cannot open the lock file {}: {error}", path.display())),
+    )?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::Unfit(format!(
@@ -221,6 +238,21 @@ mod tests {
         assert!(recent_enough("3.100.0"));
         assert!(!recent_enough("3.51.2"));
         assert!(!recent_enough("3.9.9"));
+    }
+
+    #[tokio::test]
+    async fn all_its_files_are_for_their_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("portreeve.db");
+        std::fs::write(&path, "").expect("a file");
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).expect("a mode");
+        let _store = Sqlite::open(&path).await.expect("a store");
+        for end in ["db", "db-wal", "db-shm", "lock"] {
+            let file = std::fs::metadata(path.with_extension(end)).expect(end);
+            assert_eq!(file.permissions().mode() & 0o777, 0o600, "{end}");
+        }
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 //! The binary's path is the caller's to give: `env!("CARGO_BIN_EXE_portreeve")` exists in tests and benches only.
 
 use std::net::TcpListener;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -38,7 +39,8 @@ impl Portreeve {
         let free = free_port();
         let home = TempDir::with_prefix("portreeve-").expect("a temporary directory");
         std::fs::create_dir(home.path().join("config")).expect("a config directory");
-        std::fs::create_dir(home.path().join("state")).expect("a state directory");
+        let state = std::fs::DirBuilder::new().mode(0o700).create(home.path().join("state"));
+        state.expect("a state directory");
         let mut new = Self {
             binary: PathBuf::from(binary),
             address: free,
