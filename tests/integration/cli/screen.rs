@@ -21,7 +21,7 @@ fn terminal((columns, lines): (u32, u32), line: &str) -> String {
 }
 
 /// What that terminal is sent.
-fn on_a_terminal(shell: &Shell, size: (u32, u32), line: &str) -> String {
+pub fn on_a_terminal(shell: &Shell, size: (u32, u32), line: &str) -> String {
     shell.run_raw(&terminal(size, line))
 }
 
