@@ -88,7 +88,7 @@ soak: ## The long runs: hundreds of kills, thousands of events (an hour, perhaps
 ifneq ($(NEXTEST),)
 	@cargo nextest run --cargo-quiet --profile soak --run-ignored only --no-tests=warn soak
 else
-	@cargo test --quiet --test all -- --ignored --nocapture --test-threads 1 soak
+	@cargo test --quiet --lib --test all -- --ignored --nocapture --test-threads 1 soak
 endif
 
 .PHONY: engine-down

@@ -19,3 +19,5 @@ mod services;
 mod silent_stream;
 mod ssh;
 mod suspending;
+mod unit;
+mod volume;

@@ -47,9 +47,9 @@ pub enum StateDirError {
     /// Another user owns it.
     #[error(
         "the state directory {} belongs to uid {owner}, who could read and replace what is kept there, and this process \
-         runs as uid {own}: run it as that user, hand the directory over with `chown -R {own} {}`, or name another \
-         one with --state-dir",
-        path.display(), word(path)
+         runs as uid {own}: run it as that user (`sudo -u '#{owner}' … --state-dir {}`), hand the directory over with \
+         `chown -R {own} {}`, or name another one with --state-dir",
+        path.display(), word(path), word(path)
     )]
     Foreign {
         /// The directory.

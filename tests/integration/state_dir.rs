@@ -204,7 +204,8 @@ fn a_directory_of_somebody_else_is_refused_by_every_call() {
         let place = state.display();
         let expected = format!(
             "error: the state directory {place} belongs to uid 65534, who could read and replace what is kept there, \
-             and this process runs as uid 0: run it as that user, hand the directory over with `chown -R 0 {place}`, or \
+             and this process runs as uid 0: run it as that user (`sudo -u '#65534' … --state-dir {place}`), hand the directory over with \
+             `chown -R 0 {place}`, or \
              name another one with --state-dir\n"
         );
         assert_eq!((code, text), (Some(2), expected), "{call:?}");
