@@ -42,7 +42,7 @@ else
 endif
 
 .PHONY: check
-check: fmt lint docs test ## All that CI runs: format, lints, documentation, schema drift, tests
+check: fmt lint supply docs test ## All that CI runs: format, lints, supply, documentation, schema drift, tests
 
 .PHONY: fmt
 fmt: ## Is everything formatted?
@@ -55,6 +55,14 @@ lint: ## Lints, warnings are errors
 	@cargo clippy --quiet --all-targets -- -D warnings
 	@if command -v shellcheck >/dev/null; then \
 	    shellcheck -x .ci/run tests/engine/* tests/servers/* tests/openapi/up $(wildcard examples/*/*.sh); fi
+
+.PHONY: supply
+supply: ## Licences, banned crates and sources of all that the program is built from
+	@echo "check: licences, bans, sources"
+	@if command -v cargo-deny >/dev/null; then \
+	    cargo-deny --config .deny.toml --locked check licenses bans sources; \
+	else \
+	    echo "check: cargo-deny is not installed: the tests integration::supply hold what crates declare, not their licence files"; fi
 
 .PHONY: docs
 docs: ## Does the documentation build, all its links alive?
@@ -80,7 +88,7 @@ soak: ## The long runs: hundreds of kills, thousands of events (an hour, perhaps
 ifneq ($(NEXTEST),)
 	@cargo nextest run --cargo-quiet --profile soak --run-ignored only --no-tests=warn soak
 else
-	@cargo test --quiet --test all -- --ignored --nocapture --test-threads 1 soak
+	@cargo test --quiet --lib --test all -- --ignored --nocapture --test-threads 1 soak
 endif
 
 .PHONY: engine-down

@@ -35,7 +35,7 @@ struct Args {
     /// How long to look, after everything has settled
     #[arg(long, default_value_t = 120)]
     seconds: u64,
-    /// How many containers run; every fifth has a health check, every tenth is labelled autoheal=true
+    /// How many containers run; every fifth has a health check, every tenth is to be healed
     #[arg(long, default_value_t = 100)]
     containers: usize,
 }
@@ -49,12 +49,10 @@ async fn main() -> ExitCode {
     let lab = Lab::new(&engine).await;
     let running: Vec<Container> = stream::iter(0..containers)
         .map(|n| {
-            let mut builder = lab.container(&format!("idle{n}"));
+            let name = format!("idle{n}");
+            let mut builder = if n % 10 == 0 { lab.healed(&name) } else { lab.container(&name) };
             if n % 5 == 0 {
                 builder = builder.switched_health(Duration::from_secs(30), 3);
-            }
-            if n % 10 == 0 {
-                builder = builder.label("autoheal", "true");
             }
             builder.start()
         })
@@ -62,8 +60,10 @@ async fn main() -> ExitCode {
         .collect()
         .await;
 
-    let mut portreeve =
-        Portreeve::new(&common.program).docker_host(&proxy.endpoint()).env("RUST_LOG", "info");
+    let mut portreeve = Portreeve::new(&common.program)
+        .docker_host(&proxy.endpoint())
+        .env("RUST_LOG", "info")
+        .healing_only(&lab);
     let (discovery, billing) = (receiver.discovery.url(), receiver.billing.url());
     let services = format!(
         "apiVersion: portreeve/v1\nkind: DiscoveryRegistry\nmetadata: {{name: discovery}}\nspec: {{url: {discovery}}}\n---\n\

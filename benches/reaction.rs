@@ -35,7 +35,7 @@ const PORTREEVE: &str = "portreeve";
 /// No waits and no end: every flip is to be healed at once.
 const POLICY: &str = "apiVersion: portreeve/v1
 kind: AutohealPolicy
-metadata: {name: bench}
+metadata: {name: default}
 spec:
   selector: {labels: {bench.healer: portreeve}}
   backoff: {initial: 0s, multiplier: 1, jitter: 0}

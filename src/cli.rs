@@ -42,6 +42,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use self::face::Face;
 use crate::config::RunArgs;
 use crate::manifest::nearest;
+use crate::terminal::{Screen, line, lines};
 
 /// The operator pattern for plain Docker: declare in YAML what is registered, billed and healed
 #[derive(Debug, Parser)]
@@ -170,10 +171,18 @@ struct UsageError(String);
 
 /// Does what the process's arguments ask for.
 pub fn main() -> ExitCode {
-    // clap prints its own errors, in colour on a terminal only, and exits with 2 on those of usage.
-    let verb = parse(std::env::args_os()).unwrap_or_else(|error| error.exit());
     // These strip colours where they are not wanted: no terminal, NO_COLOR, TERM=dumb.
-    let (mut out, mut err) = (anstream::stdout(), anstream::stderr());
+    let (mut out, mut err) = (Screen::new(anstream::stdout()), Screen::new(anstream::stderr()));
+    let typed: Vec<OsString> = std::env::args_os().collect();
+    let verb = match parse(&typed) {
+        Ok(verb) => verb,
+        Err(error) => {
+            // clap repeats what was typed, or put there by a script, between colours of its own.
+            let shown = typed.iter().map(|word| line(&word.to_string_lossy()));
+            let error = parse(shown).err().unwrap_or(error);
+            return usage(&error, &mut out, &mut err);
+        }
+    };
     let done = {
         let mut input = std::io::stdin();
         let (width, height) = face::terminal();
@@ -200,6 +209,15 @@ pub fn main() -> ExitCode {
             if error.is::<UsageError>() { Exit::Usage.into() } else { ExitCode::FAILURE }
         }
     }
+}
+
+/// Prints what clap has to say: help where it was asked for, else an error of usage, which repeats what was typed.
+fn usage(error: &clap::Error, out: &mut dyn Write, err: &mut dyn Write) -> ExitCode {
+    let text = error.render().ansi().to_string();
+    // Nothing is left to tell a failure of this to.
+    let _ = if error.use_stderr() { err.write_all(text.as_bytes()) } else { out.write_all(text.as_bytes()) };
+    let _ = out.flush();
+    u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 /// What the arguments ask for.
@@ -270,7 +288,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 /// Says what went wrong, in the words of the compiler-like problems of `validate`.
 fn fail(err: &mut dyn Write, message: &str) -> std::io::Result<()> {
     let red = anstyle::AnsiColor::Red.on_default().bold();
-    writeln!(err, "{red}error{red:#}: {message}")
+    writeln!(err, "{red}error{red:#}: {}", lines(message))
 }
 
 #[cfg(test)]
@@ -278,11 +296,17 @@ mod tests {
     use super::*;
 
     /// Streams of a test, no terminal.
-    #[derive(Default)]
     pub(super) struct Streams {
-        out: Vec<u8>,
-        err: Vec<u8>,
+        out: Screen<Vec<u8>>,
+        err: Screen<Vec<u8>>,
         input: std::io::Empty,
+    }
+
+    impl Default for Streams {
+        fn default() -> Self {
+            let screen = || Screen::new(Vec::new());
+            Self { out: screen(), err: screen(), input: std::io::empty() }
+        }
     }
 
     impl Streams {
@@ -300,7 +324,7 @@ mod tests {
 
         /// Standard output and then standard error, without colours.
         pub(super) fn both(&self) -> String {
-            let text = [self.out.as_slice(), self.err.as_slice()].concat();
+            let text = [self.out.inner().as_slice(), self.err.inner().as_slice()].concat();
             anstream::adapter::strip_str(&String::from_utf8(text).expect("text")).to_string()
         }
     }
@@ -309,6 +333,19 @@ mod tests {
     fn the_command_line_is_consistent_and_help_names_the_exit_codes() {
         Cli::command().debug_assert();
         assert!(Cli::command().render_long_help().to_string().contains("`validate` found problems"));
+    }
+
+    #[test]
+    fn a_screen_lets_pass_all_that_draws_problems_and_usage() {
+        let problem = crate::manifest::Problem::whole("a.yaml", "it is bad").coloured();
+        let usage = Cli::command().render_help().ansi().to_string();
+        let slip = parse(["portreeve", "gte"]).expect_err("no verb").render().ansi().to_string();
+        for text in [problem, usage, slip] {
+            let mut screen = Screen::new(Vec::new());
+            screen.write_all(text.as_bytes()).expect("a stream");
+            assert!(text.contains('\u{1b}'), "{text:?}");
+            assert_eq!(String::from_utf8_lossy(screen.inner()), text);
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod environment;
 mod git;
 mod limits;
 mod resolve;
+pub mod state_dir;
 pub mod tokens;
 
 use std::net::SocketAddr;

@@ -73,3 +73,5 @@ pub mod metrics;
 pub mod run;
 
 pub mod telemetry;
+
+pub mod terminal;

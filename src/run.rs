@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::api::{Access, Api, Listeners, Socket};
+use crate::config::state_dir::Claimed;
 use crate::config::{RunConfig, SocketPlace, Storage};
 use crate::controller::{Catalogue, Controller};
 use crate::desired::{Desired, Layers, Problem, Sources};
@@ -21,6 +22,7 @@ use crate::manifest::directory::Directories;
 use crate::manifest::git::{GitError, Puller};
 use crate::manifest::watch::Watched;
 use crate::outbox::Commit;
+use crate::resource::count;
 use crate::store::{Sqlite, Store, StoreError};
 use crate::telemetry::TelemetryError;
 
@@ -58,7 +60,7 @@ const LAST_MOMENT: Duration = Duration::from_secs(9);
 ///
 /// # Errors
 /// Nothing was started if one is returned before the log line `ready`.
-pub async fn run(config: RunConfig) -> Result<(), RunError> {
+pub async fn run(config: RunConfig, claimed: Claimed) -> Result<(), RunError> {
     let RunConfig {
         mut config_dirs,
         git,
@@ -82,6 +84,10 @@ pub async fn run(config: RunConfig) -> Result<(), RunError> {
     let metrics = crate::metrics::install();
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     info!(version = env!("CARGO_PKG_VERSION"), state = %state_dir.display(), observe, "Portreeve starts");
+    raise_descriptors();
+    if claimed.closed > 0 {
+        info!("{} in the state directory closed to other users", count(claimed.closed, "file"));
+    }
     for note in &environment.notes {
         warn!("{note}");
     }
@@ -172,6 +178,15 @@ pub async fn run(config: RunConfig) -> Result<(), RunError> {
     }
     info!("stopped");
     Ok(())
+}
+
+/// As many descriptors as the system lets this process have: each connection, probe and engine needs one, and a shell's usual
+/// bound of 1024 is for programs that use `select`.
+fn raise_descriptors() {
+    let resource = rustix::process::Resource::Nofile;
+    let limit = rustix::process::getrlimit(resource);
+    // Where that is not permitted the bound stays as it is.
+    let _ = rustix::process::setrlimit(resource, rustix::process::Rlimit { current: limit.maximum, ..limit });
 }
 
 /// The Unix socket, if there can be one. Without it changes need a token.

@@ -20,3 +20,5 @@ mod silent_stream;
 mod ssh;
 mod suspending;
 mod theft;
+mod unit;
+mod volume;

@@ -207,6 +207,10 @@ fn the_compose_file_makes_its_image_from_what_is_in_this_repository() {
     for path in &copied {
         assert!(root().join(path).exists(), "{path}");
     }
+    // What a volume is made like; see tests/e2e/volume.rs.
+    let made = "RUN install --directory --mode=0700 /var/lib/portreeve";
+    let last = text.rfind("FROM ").expect("an image");
+    assert!(text[last..].contains(made) && text.contains("- state:/var/lib/portreeve"), "{text}");
     // Without the files of every target Cargo reads no manifest.
     for needed in ["Cargo.toml", "Cargo.lock", "src", "tests", "benches", "examples"] {
         assert!(copied.contains(&needed), "{needed}");

@@ -38,6 +38,8 @@ pub mod image;
 pub mod lab;
 #[path = "support/leftovers.rs"]
 pub mod leftovers;
+#[path = "support/machine.rs"]
+pub mod machine;
 #[path = "support/own.rs"]
 pub mod own;
 #[path = "support/portreeve.rs"]

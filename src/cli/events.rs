@@ -103,7 +103,7 @@ pub(super) async fn events(args: &EventsArgs, face: &mut Face<'_>) -> anyhow::Re
         return Ok(Exit::Fine);
     }
     match output {
-        Format::Json => found.iter().try_for_each(|event| writeln!(face.out, "{event}"))?,
+        Format::Json => found.iter().try_for_each(|event| face.json_line(event))?,
         Format::Table | Format::Wide => {
             let columns = Columns::of(Noun::Events, *output == Format::Wide);
             let (mut table, now) = (columns.table(), face.now());
@@ -275,7 +275,7 @@ fn number(event: &Value) -> Option<u64> {
 fn one(event: &Value, output: Format, face: &mut Face<'_>) -> std::io::Result<()> {
     let text = |pointer: &str| scalar(event, pointer).unwrap_or_default();
     match output {
-        Format::Json => writeln!(face.out, "{event}"),
+        Format::Json => face.json_line(event),
         Format::Table | Format::Wide => {
             let (kind, reason) = (text("/event_type"), reason(event));
             let kind = if reason.is_empty() { kind } else { format!("{kind} {reason}") };

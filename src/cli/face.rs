@@ -7,8 +7,9 @@ use serde_json::Value;
 use terminal_size::{Height, Width};
 
 use super::table::cut;
-use crate::clock;
+use super::text::plain;
 use crate::observed::Nanos;
+use crate::{clock, terminal};
 
 /// How what a verb has to say is written, where there are no more ways than these two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -19,7 +20,7 @@ pub(super) enum Format {
     Json,
 }
 
-/// Where a verb reads and writes.
+/// Where a verb reads and writes; the streams are [`terminal::Screen`]s.
 pub(super) struct Face<'a> {
     /// What was asked for, and nothing else.
     pub(super) out: &'a mut dyn Write,
@@ -46,13 +47,13 @@ impl Face<'_> {
     /// A remark beside what was asked for.
     pub(super) fn note(&mut self, text: &str) -> io::Result<()> {
         let yellow = anstyle::AnsiColor::Yellow.on_default().bold();
-        writeln!(self.err, "{yellow}note{yellow:#}: {text}")
+        writeln!(self.err, "{yellow}note{yellow:#}: {}", terminal::lines(text))
     }
 
     /// Something that somebody should look at, although what was asked for is done.
     pub(super) fn warn(&mut self, text: &str) -> io::Result<()> {
         let yellow = anstyle::AnsiColor::Yellow.on_default().bold();
-        writeln!(self.err, "{yellow}warning{yellow:#}: {text}")
+        writeln!(self.err, "{yellow}warning{yellow:#}: {}", terminal::lines(text))
     }
 
     /// What is being waited for, on one line that the next call writes over; said to people only.
@@ -75,7 +76,12 @@ impl Face<'_> {
 
     /// A document as indented JSON.
     pub(super) fn json(&mut self, value: &Value) -> io::Result<()> {
-        writeln!(self.out, "{value:#}")
+        writeln!(self.out, "{}", terminal::json(&format!("{value:#}")))
+    }
+
+    /// A document as one line of JSON.
+    pub(super) fn json_line(&mut self, value: &Value) -> io::Result<()> {
+        writeln!(self.out, "{}", terminal::json(&value.to_string()))
     }
 
     /// A document as YAML.
@@ -107,7 +113,7 @@ fn is_dumb() -> bool {
 fn progress(text: &str) {
     let width = terminal_size::terminal_size_of(io::stderr()).map_or(80, |(Width(width), _)| width.into());
     // A line that is broken cannot be written over.
-    let text = cut(text, width);
+    let text = cut(&plain(text), width);
     // Carriage return, erase the line; past what strips colours, which would take this for one.
     let _ = write!(io::stderr(), "\r\u{1b}[K{text}");
 }

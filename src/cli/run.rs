@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::{Exit, fail};
-use crate::config::{Process, RunArgs, RunConfig};
+use crate::config::{Process, RunArgs, RunConfig, state_dir};
 
 pub(super) fn run(args: RunArgs, err: &mut dyn Write) -> anyhow::Result<Exit> {
     let config = match RunConfig::resolve(args, &Process::current()) {
@@ -16,7 +16,14 @@ pub(super) fn run(args: RunArgs, err: &mut dyn Write) -> anyhow::Result<Exit> {
             return Ok(Exit::Usage);
         }
     };
+    let claimed = match state_dir::claim(&config.state_dir) {
+        Ok(claimed) => claimed,
+        Err(error) => {
+            fail(err, &error.to_string())?;
+            return Ok(Exit::Usage);
+        }
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(crate::run::run(config))?;
+    runtime.block_on(crate::run::run(config, claimed))?;
     Ok(Exit::Fine)
 }

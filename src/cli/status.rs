@@ -77,7 +77,7 @@ async fn look(client: &Client, output: Format, watch: bool, face: &mut Face<'_>)
     let wrong = wrong(&health, &containers, &services);
     match output {
         Format::Json if watch => {
-            writeln!(face.out, "{}", serde_json::to_value(Document { health: &health, wrong: &wrong })?)?;
+            face.json_line(&serde_json::to_value(Document { health: &health, wrong: &wrong })?)?;
         }
         Format::Json => face.json(&serde_json::to_value(Document { health: &health, wrong: &wrong })?)?,
         Format::Text => {

@@ -1,19 +1,10 @@
-//! Words and figures as they are shown: ages, counts, and text from strangers that must not play with the terminal.
+//! Words and figures as they are shown: ages, counts, and text from strangers on one line.
 
 use serde_json::Value;
 
 use crate::observed::Nanos;
 pub(super) use crate::resource::count;
-
-/// `text` on one line, without anything that a terminal would obey: names and labels come from strangers.
-pub(super) fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() || is_invisible(c) { ' ' } else { c }).collect()
-}
-
-/// Characters that change the direction of text or cannot be seen.
-const fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-}
+pub(super) use crate::terminal::line as plain;
 
 /// The instant that an RFC 3339 text names.
 pub(super) fn instant(text: &str) -> Option<Nanos> {
@@ -129,11 +120,6 @@ mod tests {
         ] {
             assert_eq!(bytes(number), expected);
         }
-    }
-
-    #[test]
-    fn nothing_from_strangers_reaches_the_terminal_as_a_command() {
-        assert_eq!(plain("a\u{1b}[2Jb\nc\u{202e}d"), "a [2Jb c d");
     }
 
     #[test]

@@ -52,8 +52,20 @@ pub(super) fn token(args: &TokenArgs, out: &mut dyn Write, err: &mut dyn Write) 
             return Ok(Exit::Usage);
         }
     };
-    let path = tokens::path(&directory);
-    match run(verb, &path, out, err) {
+    let usable = match verb {
+        TokenVerb::Create { .. } => state_dir::claim(&directory).map(|_| true),
+        TokenVerb::List | TokenVerb::Delete { .. } => state_dir::check(&directory),
+    };
+    let done = match usable {
+        Err(error) => {
+            fail(err, &error.to_string())?;
+            return Ok(Exit::Usage);
+        }
+        // Where there is no directory there are no tokens, and deleting one makes none.
+        Ok(false) if let TokenVerb::Delete { name } = verb => Err(TokenError::Unknown(name.clone()).into()),
+        Ok(_) => run(verb, &tokens::path(&directory), out, err),
+    };
+    match done {
         Ok(()) => Ok(Exit::Fine),
         Err(error) => match error.downcast_ref::<TokenError>() {
             Some(TokenError::Taken(_) | TokenError::Name(_) | TokenError::Unknown(_)) => {
@@ -107,18 +119,19 @@ mod tests {
 
     #[test]
     fn a_token_is_printed_once_alone_on_standard_output() {
-        let directory = tempfile::tempdir().expect("a directory");
+        let home = tempfile::tempdir().expect("a directory");
+        let directory = home.path().join("state");
         let create = || TokenVerb::Create { role: Role::View, name: Some("board".to_owned()) };
-        let (exit, out, err) = said(directory.path(), create());
+        let (exit, out, err) = said(&directory, create());
         assert_eq!(exit, Exit::Fine);
         assert!(out.starts_with("portreeve_") && out.trim().len() == 74, "{out}");
         assert_eq!(err, "token \"board\" with the role view; it is shown this once:\n");
-        let (exit, _, err) = said(directory.path(), create());
+        let (exit, _, err) = said(&directory, create());
         assert_eq!(exit, Exit::Usage);
         assert!(err.contains("there is a token named \"board\" already"), "{err}");
-        let (_, out, _) = said(directory.path(), TokenVerb::List);
+        let (_, out, _) = said(&directory, TokenVerb::List);
         assert!(out.starts_with("NAME   ROLE  CREATED\nboard  view  2"), "{out}");
-        assert_eq!(said(directory.path(), TokenVerb::Delete { name: "board".to_owned() }).0, Exit::Fine);
-        assert_eq!(said(directory.path(), TokenVerb::Delete { name: "board".to_owned() }).0, Exit::Usage);
+        assert_eq!(said(&directory, TokenVerb::Delete { name: "board".to_owned() }).0, Exit::Fine);
+        assert_eq!(said(&directory, TokenVerb::Delete { name: "board".to_owned() }).0, Exit::Usage);
     }
 }

@@ -208,7 +208,7 @@ impl Asking<'_> {
             (serde_json::to_value(Containers { containers })?, table, "container")
         };
         match output {
-            Format::Json if watch => writeln!(face.out, "{value}")?,
+            Format::Json if watch => face.json_line(&value)?,
             Format::Json => face.json(&value)?,
             Format::Text => text(table, &summary, what, watch, face)?,
         }

@@ -135,7 +135,8 @@ fn json(
         problems: problems.into_iter().map(found).collect(),
         warnings: warnings.into_iter().map(found).collect(),
     };
-    writeln!(out, "{:#}", serde_json::to_value(document)?)?;
+    let text = format!("{:#}", serde_json::to_value(document)?);
+    writeln!(out, "{}", crate::terminal::json(&text))?;
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use super::problem::Excerpt;
 use super::split::lines;
+use crate::terminal::is_hidden;
 
 /// The longest part of a line that is shown, in characters.
 const WIDEST: usize = 400;
@@ -16,7 +17,9 @@ pub(super) fn excerpt(text: &str, line: usize, column: usize, secret: bool) -> E
     if column > WIDEST {
         return Excerpt::default();
     }
-    let mut shown: Vec<char> = whole.chars().take(WIDEST).collect();
+    // One character for one, so that columns stay right: what is there is told by the message.
+    let shown = |c: char| if is_hidden(c) && c != '\t' { char::REPLACEMENT_CHARACTER } else { c };
+    let mut shown: Vec<char> = whole.chars().take(WIDEST).map(shown).collect();
     let start = column.saturating_sub(1).min(shown.len());
     let end = word_end(&shown, start);
     mask_known(&mut shown);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use super::{
     Cell, ChangeSet, Delivery, DeliveryFilter, EventFilter, EventRow, Lane, Loaded, QueueDepth, Store,
     StoreError, StoredObject, file_system,
 };
+use crate::config::state_dir;
 use crate::observed::{ContainerKey, Nanos};
 use crate::reconcile::record::Record;
 
@@ -38,6 +40,10 @@ pub struct Sqlite {
     _lock: File,
 }
 
+/// How often the lock is tried, and how long between two tries.
+const LOCK_TRIES: u32 = 40;
+const LOCK_AGAIN: Duration = Duration::from_millis(50);
+
 impl Sqlite {
     /// Opens or creates the database at `path` and brings its schema up to date.
     ///
@@ -55,7 +61,8 @@ impl Sqlite {
                 directory.display()
             )));
         }
-        let lock = lock(path)?;
+        let lock = lock(path).await?;
+        close(path)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -85,21 +92,41 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .max_lifetime(None)
 }
 
-fn lock(path: &Path) -> Result<File, StoreError> {
+/// Makes the ledger a file for us alone, wherever it lies: what SQLite puts beside it is as open as it is. Files that an
+/// earlier version left open are closed.
+fn close(path: &Path) -> Result<(), StoreError> {
+    let made = File::options().create(true).truncate(false).write(true).mode(0o600).open(path);
+    made.map_err(|error| StoreError::Unfit(format!("cannot open the ledger {}: {error}", path.display())))?;
+    for end in ["", "-wal", "-shm"] {
+        let mut file = path.as_os_str().to_owned();
+        file.push(end);
+        state_dir::close(Path::new(&file));
+    }
+    state_dir::close(&path.with_extension("lock"));
+    Ok(())
+}
+
+/// The lock of the state directory. One that was killed may seem to hold it a moment longer: a child that it was just starting
+/// does, until it has become the program that it is to be.
+async fn lock(path: &Path) -> Result<File, StoreError> {
     let path = path.with_extension("lock");
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(|error| {
-        StoreError::Unfit(format!("cannot open the lock file {}: {error}", path.display()))
-    })?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::Unfit(format!(
-            "another Portreeve uses this state directory (it holds {}); stop it or give this one its own --state-dir",
-            path.display()
-        ))),
-        Err(std::fs::TryLockError::Error(error)) => {
-            Err(StoreError::Unfit(format!("cannot lock {}: {error}", path.display())))
+    let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(
+        |error| StoreError::Unfit(format!("cannot open the lock file {}: {error}", path.display())),
+    )?;
+    for again in (0..LOCK_TRIES).rev() {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(std::fs::TryLockError::WouldBlock) if again > 0 => tokio::time::sleep(LOCK_AGAIN).await,
+            Err(std::fs::TryLockError::WouldBlock) => break,
+            Err(std::fs::TryLockError::Error(error)) => {
+                return Err(StoreError::Unfit(format!("cannot lock {}: {error}", path.display())));
+            }
         }
     }
+    Err(StoreError::Unfit(format!(
+        "another Portreeve uses this state directory (it holds {}); stop it or give this one its own --state-dir",
+        path.display()
+    )))
 }
 
 fn recent_enough(version: &str) -> bool {
@@ -222,6 +249,36 @@ mod tests {
         assert!(recent_enough("3.100.0"));
         assert!(!recent_enough("3.51.2"));
         assert!(!recent_enough("3.9.9"));
+    }
+
+    #[tokio::test]
+    async fn all_its_files_are_for_their_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("portreeve.db");
+        std::fs::write(&path, "").expect("a file");
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).expect("a mode");
+        let _store = Sqlite::open(&path).await.expect("a store");
+        for end in ["db", "db-wal", "db-shm", "lock"] {
+            let file = std::fs::metadata(path.with_extension(end)).expect(end);
+            assert_eq!(file.permissions().mode() & 0o777, 0o600, "{end}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_lock_that_is_let_go_in_a_moment_is_waited_for() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("portreeve.db");
+        let held = File::create(path.with_extension("lock")).expect("a file");
+        held.lock().expect("a lock");
+        let opening = Sqlite::open(&path);
+        let letting_go = async {
+            tokio::time::sleep(LOCK_AGAIN).await;
+            drop(held);
+        };
+        let (opened, ()) = tokio::join!(opening, letting_go);
+        opened.expect("a store");
     }
 
     #[tokio::test]

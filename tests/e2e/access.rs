@@ -110,6 +110,7 @@ async fn a_second_process_on_the_same_state_is_refused() {
     let state = scene.portreeve.state_dir().display().to_string();
     let mut second = Portreeve::new(env!("CARGO_BIN_EXE_portreeve"))
         .docker_host(scene.engine.endpoint())
+        .arg("--observe")
         .env("PORTREEVE_STATE_DIR", &state);
     second.without("--state-dir");
     second.spawn();
@@ -121,6 +122,7 @@ async fn a_second_process_on_the_same_state_is_refused() {
 #[tokio::test]
 async fn a_password_in_a_variable_is_refused_without_being_repeated() {
     let mut portreeve = Portreeve::new(env!("CARGO_BIN_EXE_portreeve"))
+        .docker_host("unix:///nowhere/docker.sock")
         .env("DISCOVERY_SERVICE_URL", "http://user:url-pass-5e5e@127.0.0.1:9");
     portreeve.spawn();
     assert!(!portreeve.exited(wait::SOON).await.success());

@@ -13,7 +13,7 @@ use crate::support::wait;
 const CHECK: Duration = Duration::from_millis(200);
 
 fn healed(scene: &Scene, name: &str) -> Builder {
-    scene.lab.container(name).label("autoheal", "true")
+    scene.lab.healed(name)
 }
 
 fn sharing(builder: Builder, parent: &Container) -> Builder {
@@ -38,7 +38,7 @@ async fn who_shares_a_network_is_restarted_after_whose_it_is_and_made_anew_when_
     let plain = sharing(scene.lab.container("plain"), &vpn).start().await;
     assert_eq!(network(&web).await, network(&vpn).await);
     let (before, untouched) = (started_at(&web).await, started_at(&plain).await);
-    scene.told(&web, "auto_monitor", 1).await;
+    scene.told(&web, "start", 1).await;
 
     vpn.sicken().await;
     scene.told(&vpn, "Restarted", 1).await;

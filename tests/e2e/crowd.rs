@@ -53,7 +53,7 @@ async fn of_a_hundred_unhealthy_at_once_three_at_most_are_restarted_and_one_even
     let containers: Vec<Container> = stream::iter(0..TARGETS)
         .map(|number| {
             let check = "test -e /needed/ok";
-            let one = scene.lab.container(&format!("web-{number}")).label("autoheal", "true");
+            let one = scene.lab.healed(&format!("web-{number}"));
             let one = one.healthcheck(check, Duration::from_secs(8), 1);
             one.with(|_, host| host.mounts = Some(vec![mount.clone()])).start()
         })

@@ -42,7 +42,7 @@ async fn an_engine_that_is_stopped_and_started_is_followed_without_a_false_word(
     let mut scene = Scene::own().await;
     scene.declare_policy("  triggers: {exited: always}\n");
     scene.portreeve.start().await;
-    let plain = scene.lab.container("plain").label("autoheal", "true").start().await;
+    let plain = scene.lab.healed("plain").start().await;
     let always = scene.lab.container("always").restart_policy(RestartPolicyNameEnum::ALWAYS).start().await;
     let idle = scene.lab.container("idle").create().await;
     scene.registered(&[&plain, &always]).await;

@@ -171,3 +171,11 @@ async fn a_process_is_started_killed_and_restarted_and_its_lines_are_kept() {
     assert_eq!(program.terminate().await.code(), Some(7));
     program.wait_line("bye").await;
 }
+
+#[tokio::test]
+#[should_panic(expected = "another healing tool on this engine would restart it")]
+async fn on_the_shared_engine_nothing_carries_the_label_that_others_heal_by() {
+    let engine = Engine::shared().await;
+    let lab = Lab::new(&engine).await;
+    lab.container("web").label("autoheal", "true").create().await;
+}

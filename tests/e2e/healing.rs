@@ -17,7 +17,7 @@ const CHECK: Duration = Duration::from_millis(200);
 const QUICK: &str = "  backoff: {initial: 500ms, max: 500ms, jitter: 0}\n";
 
 fn healed(scene: &Scene, name: &str) -> Builder {
-    scene.lab.container(name).label("autoheal", "true")
+    scene.lab.healed(name)
 }
 
 async fn sick(scene: &Scene, name: &str) -> Container {
@@ -39,10 +39,12 @@ async fn stays_untouched(container: &Container, since: &str) {
 async fn a_labelled_container_is_monitored_at_once_and_restarted_when_it_turns_unhealthy() {
     let mut scene = Scene::own().await;
     std::fs::remove_file(scene.portreeve.config_dir().join("policy.yaml")).unwrap();
-    let early = healed(&scene, "early").start().await;
+    // What the built-in policy knows, on an engine of its own.
+    let labelled = |name: &str| scene.lab.container(name).label("autoheal", "true");
+    let early = labelled("early").start().await;
     scene.portreeve.start().await;
     let record = EngineRecord::start(&scene.engine, &scene.lab).await;
-    let web = healed(&scene, "web").switched_health(CHECK, 2).start().await;
+    let web = labelled("web").switched_health(CHECK, 2).start().await;
     let excluded = scene.lab.container("excluded").label("autoheal", "False").switched_health(CHECK, 2);
     let excluded = excluded.start().await;
     let near = scene.lab.container("near").label("autoheal", "True").start().await;
@@ -99,7 +101,7 @@ async fn a_labelled_container_is_monitored_at_once_and_restarted_when_it_turns_u
     web.restart().await;
     scene.told(&web, "start", 3).await;
     scene.portreeve.restart().await;
-    let marker = healed(&scene, "marker").start().await;
+    let marker = labelled("marker").start().await;
     scene.told(&marker, "auto_monitor", 1).await;
     assert_eq!(scene.events(&web, &["auto_monitor"]).await.len(), 1);
     assert_eq!([started_at(&excluded).await, started_at(&plain).await], bystanders);

@@ -111,8 +111,7 @@ async fn what_is_made_anew_is_the_same_in_all_but_its_id_and_healed_by_it() {
         target: Some(target.to_owned()),
         ..Mount::default()
     };
-    let web =
-        scene.lab.container("web").label("autoheal", "true").label("tier", "front").env("COLOUR", "blue");
+    let web = scene.lab.healed("web").label("tier", "front").env("COLOUR", "blue");
     let web = web.switched_health(CHECK, 2).publish(8080).memory(64 << 20).cpus(0.5).stop_timeout(3);
     let web = web.with(|body, host| {
         body.volumes = Some(vec!["/data".to_owned()]);
@@ -195,7 +194,7 @@ async fn a_recreation_that_fails_leaves_the_old_container_running_under_its_name
         target: Some("/needed".to_owned()),
         ..Mount::default()
     };
-    let web = scene.lab.container("web").label("autoheal", "true").switched_health(CHECK, 2);
+    let web = scene.lab.healed("web").switched_health(CHECK, 2);
     let web = web.with(|_, host| host.mounts = Some(vec![mount])).start().await;
     web.wait_health(Health::HEALTHY).await;
     let before = started_at(&web).await;

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::container::Container;
 use crate::support::engine::Engine;
-use crate::support::lab::{LABEL, Lab};
+use crate::support::lab::{HEALED, LABEL, Lab};
 use crate::support::portreeve::Portreeve;
 use crate::support::receiver::{Options, Receiver};
 use crate::support::wait;
@@ -76,13 +76,13 @@ impl Scene {
         self.portreeve.manifest("billing.yaml", &resource("BillingService", "b", &billing, retry));
     }
 
-    /// The policy `default` for the lab's containers that carry `autoheal=true`, with `more` lines of its spec.
+    /// The policy `default` for what [`Lab::healed`] makes, with `more` lines of its spec.
     pub fn declare_policy(&self, more: &str) {
         self.portreeve.manifest(
             "policy.yaml",
             &format!(
                 "apiVersion: portreeve/v1\nkind: AutohealPolicy\nmetadata: {{name: default}}\n\
-                 spec:\n  selector: {{labels: {{autoheal: \"true\", {LABEL}: \"{}\"}}}}\n{more}",
+                 spec:\n  selector: {{labels: {{{HEALED}: \"{}\"}}}}\n{more}",
                 self.lab.run()
             ),
         );

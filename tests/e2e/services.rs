@@ -168,7 +168,7 @@ async fn a_container_is_registered_while_its_service_calls_it_healthy() {
 async fn what_fails_its_probes_is_healed_unless_what_it_depends_on_is_down() {
     let mut scene = Scene::shared().await;
     let db = scene.lab.container("db").shell(SERVE).start().await;
-    let web = scene.lab.container("web").label("autoheal", "true").shell(SERVE).start().await;
+    let web = scene.lab.healed("web").shell(SERVE).start().await;
     let page = format!("  probes:\n    - {{name: page, httpGet: {{path: /health}}, {FAST}}}\n");
     service(&scene, "db", db.name(), &page);
     service(&scene, "web", web.name(), &format!("{page}  dependsOn: [db]\n"));
@@ -207,8 +207,8 @@ async fn what_depends_on_a_healed_service_follows_once_its_probes_pass_and_not_b
     let mut scene = Scene::shared().await;
     // Its page is not there again when it was restarted.
     let once = "mkdir -p /www; test -e /was || echo fine > /www/health; touch /was; httpd -p 80 -h /www; exec /bin/idle";
-    let db = scene.lab.container("db").label("autoheal", "true").shell(once).start().await;
-    let web = scene.lab.container("web").label("autoheal", "true").shell(SERVE).start().await;
+    let db = scene.lab.healed("db").shell(once).start().await;
+    let web = scene.lab.healed("web").shell(SERVE).start().await;
     let page =
         |more: &str| format!("  probes:\n    - {{name: page, httpGet: {{path: /health}}, {FAST}{more}}}\n");
     service(&scene, "db", db.name(), &page(", startup: {periodSeconds: 1, failureThreshold: 600}"));

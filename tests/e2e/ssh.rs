@@ -23,8 +23,7 @@ async fn an_engine_behind_ssh_is_watched_and_acted_on_like_any_other() {
 
     let container = scene
         .lab
-        .container("far")
-        .label("autoheal", "true")
+        .healed("far")
         .shell("rm -f /tmp/sick; exec /bin/idle")
         .switched_health(std::time::Duration::from_millis(200), 1)
         .start()

@@ -24,7 +24,7 @@ async fn a_suspended_policy_heals_nobody_until_it_goes_on() {
     let mut scene = Scene::own().await;
     suspend(&scene, "policy.yaml", true);
     scene.portreeve.start().await;
-    let web = scene.lab.container("web").label("autoheal", "true").switched_health(CHECK, 2).start().await;
+    let web = scene.lab.healed("web").switched_health(CHECK, 2).start().await;
     let before = started_at(&web).await;
     web.sicken().await;
     let skipped = scene.told(&web, "Skipped", 1).await;
@@ -58,7 +58,7 @@ async fn on_the_word_of_a_suspended_service_nothing_is_healed() {
     );
     scene.portreeve.manifest("service.yaml", &service);
     scene.portreeve.start().await;
-    let web = scene.lab.container("web").label("autoheal", "true").start().await;
+    let web = scene.lab.healed("web").start().await;
     let before = started_at(&web).await;
     let skipped = scene.told(&web, "Skipped", 1).await;
     assert_eq!(skipped[0]["reason"], "NotUnhealthyLongEnough");

@@ -3,6 +3,7 @@
 mod containers;
 mod documents;
 mod editing;
+mod hostile;
 mod objects;
 mod screen;
 mod streams;

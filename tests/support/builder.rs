@@ -20,10 +20,12 @@ pub struct Builder {
     name: String,
     body: ContainerCreateBody,
     host: HostConfig,
+    /// Whether others use the same engine.
+    shared: bool,
 }
 
 impl Builder {
-    pub(super) fn new(docker: Docker, name: String, run: &str) -> Self {
+    pub(super) fn new(docker: Docker, name: String, run: &str, shared: bool) -> Self {
         let labels = HashMap::from([(LABEL.to_owned(), run.to_owned())]);
         let body = ContainerCreateBody {
             image: Some(IMAGE.to_owned()),
@@ -31,7 +33,7 @@ impl Builder {
             stop_timeout: Some(2),
             ..Default::default()
         };
-        Self { docker, name, body, host: HostConfig::default() }
+        Self { docker, name, body, host: HostConfig::default(), shared }
     }
 
     pub fn label(mut self, key: &str, value: &str) -> Self {
@@ -122,7 +124,13 @@ impl Builder {
 
     /// Creates it without starting it.
     pub async fn create(self) -> Container {
-        let Self { docker, name, mut body, host } = self;
+        let Self { docker, name, mut body, host, shared } = self;
+        let label = body.labels.iter().flatten().any(|(key, value)| key == "autoheal" && value == "true");
+        assert!(
+            !(shared && label),
+            "{name} carries autoheal=true on the shared engine, and another healing tool on this engine would restart it: \
+             take `Lab::healed`, or an engine of the test's own"
+        );
         body.host_config = Some(host);
         let options = CreateContainerOptionsBuilder::default().name(&name).build();
         let made = docker

@@ -25,10 +25,7 @@ impl Engine {
     /// The engine at `DOCKER_HOST` or the default socket, started by `tests/engine/up` if none answers. Others
     /// use it at the same time: only touch what a [`super::lab::Lab`] made.
     pub async fn shared() -> Self {
-        let endpoint = std::env::var("DOCKER_HOST")
-            .ok()
-            .filter(|host| !host.is_empty())
-            .unwrap_or_else(|| DEFAULT_ENDPOINT.to_owned());
+        let endpoint = shared_endpoint();
         let answers = match client(&endpoint) {
             Ok(docker) => docker.ping().await.is_ok(),
             Err(_) => false,
@@ -115,6 +112,12 @@ impl Engine {
         let _lock = tokio::task::spawn_blocking(|| lock("image.lock")).await.expect("locking");
         image::ensure(&self.docker).await;
     }
+}
+
+/// Where the shared engine is reached.
+pub(super) fn shared_endpoint() -> String {
+    let given = std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty());
+    given.unwrap_or_else(|| DEFAULT_ENDPOINT.to_owned())
 }
 
 /// bollard wants the socket to exist; the calls then connect by its path each time anew.

@@ -22,13 +22,23 @@ const APPLETS: &[&str] = &[
 
 /// Builds the image in the engine unless it is there.
 pub async fn ensure(docker: &Docker) {
-    if docker.inspect_image(IMAGE).await.is_ok() {
+    build(docker, TAG, &[]).await;
+}
+
+/// Builds one that has these directories too, with their modes, unless it is there; gives its reference.
+pub async fn ensure_with(docker: &Docker, tag: &str, directories: &[(&str, u32)]) -> String {
+    build(docker, tag, directories).await;
+    format!("{NAME}:{tag}")
+}
+
+async fn build(docker: &Docker, tag: &str, directories: &[(&str, u32)]) {
+    if docker.inspect_image(&format!("{NAME}:{tag}")).await.is_ok() {
         return;
     }
     let options = CreateImageOptionsBuilder::default()
         .from_src("-")
         .repo(NAME)
-        .tag(TAG)
+        .tag(tag)
         .changes(vec![
             format!("CMD [\"{IDLE}\"]"),
             "ENV PATH=/bin".to_owned(),
@@ -36,7 +46,7 @@ pub async fn ensure(docker: &Docker) {
             "LABEL portreeve.test.image=1".to_owned(),
         ])
         .build();
-    let body = bollard::body_full(root_file_system().into());
+    let body = bollard::body_full(root_file_system(directories).into());
     docker
         .create_image(Some(options), Some(body), None)
         .try_collect::<Vec<_>>()
@@ -44,7 +54,7 @@ pub async fn ensure(docker: &Docker) {
         .expect("building the test image");
 }
 
-fn root_file_system() -> Vec<u8> {
+fn root_file_system(directories: &[(&str, u32)]) -> Vec<u8> {
     let path = std::env::var("PORTREEVE_BUSYBOX").unwrap_or_else(|_| "/bin/busybox".to_owned());
     let busybox = std::fs::read(&path).unwrap_or_else(|e| {
         panic!("{path}: {e}; the test image needs a static busybox: run tests/engine/up")
@@ -54,6 +64,9 @@ fn root_file_system() -> Vec<u8> {
         tar.directory(directory, 0o755);
     }
     tar.directory("tmp/", 0o1777);
+    for (directory, mode) in directories {
+        tar.directory(directory, *mode);
+    }
     tar.file("bin/busybox", 0o755, &busybox);
     for applet in APPLETS {
         tar.symlink(&format!("bin/{applet}"), "busybox");

@@ -15,6 +15,9 @@ use super::engine::{Engine, lock, meeting_place};
 
 /// The label every container of every test carries; its value is the run.
 pub const LABEL: &str = "portreeve.test";
+/// The label by which a test's policy selects what it heals; its value is the run. Not `autoheal=true`: whatever carries
+/// that one is healed by every tool of its kind on the engine, the machine's owner's among them.
+pub const HEALED: &str = "portreeve.test.healed";
 
 pub struct Lab {
     docker: Docker,
@@ -51,13 +54,23 @@ impl Lab {
 
     /// A container to be made; its name is `name` and the run's id.
     pub fn container(&self, name: &str) -> Builder {
-        Builder::new(self.docker.clone(), format!("{name}-{}", self.run), &self.run)
+        Builder::new(self.docker.clone(), format!("{name}-{}", self.run), &self.run, self.is_shared())
+    }
+
+    /// One that the policies of a test are to select: see [`HEALED`].
+    pub fn healed(&self, name: &str) -> Builder {
+        self.container(name).label(HEALED, &self.run)
     }
 
     /// A container to be made whose name is `name` and nothing else: on an engine of the test's own only.
     pub fn named(&self, name: &str) -> Builder {
-        assert!(self.alive.is_none(), "on the shared engine two tests would want the same name");
-        Builder::new(self.docker.clone(), name.to_owned(), &self.run)
+        assert!(!self.is_shared(), "on the shared engine two tests would want the same name");
+        Builder::new(self.docker.clone(), name.to_owned(), &self.run, false)
+    }
+
+    /// Whether others use the same engine.
+    fn is_shared(&self) -> bool {
+        self.alive.is_some()
     }
 
     /// The ids of this run's containers, whatever their state.

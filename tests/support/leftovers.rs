@@ -52,7 +52,8 @@ fn pids() -> impl Iterator<Item = i32> {
     fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|e| e.file_name().to_str()?.parse().ok())
 }
 
-fn children() -> BTreeMap<i32, Vec<i32>> {
+/// The children of each process.
+pub fn children() -> BTreeMap<i32, Vec<i32>> {
     let mut children = BTreeMap::<i32, Vec<i32>>::new();
     for pid in pids() {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();

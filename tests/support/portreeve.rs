@@ -16,7 +16,8 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 
 use super::http::{self, Response};
-use super::wait;
+use super::lab::{HEALED, Lab};
+use super::{engine, wait};
 
 pub struct Portreeve {
     binary: PathBuf,
@@ -40,7 +41,8 @@ impl Portreeve {
         let free = free_port();
         let home = TempDir::with_prefix("portreeve-").expect("a temporary directory");
         std::fs::create_dir(home.path().join("config")).expect("a config directory");
-        std::fs::DirBuilder::new().mode(0o700).create(home.path().join("state")).expect("a state directory");
+        let state = std::fs::DirBuilder::new().mode(0o700).create(home.path().join("state"));
+        state.expect("a state directory");
         let mut new = Self {
             binary: PathBuf::from(binary),
             address: free,
@@ -87,6 +89,17 @@ impl Portreeve {
         self.arg("--docker-host").arg(endpoint)
     }
 
+    /// It heals what this lab says is to be healed, in place of what the built-in policy knows, and nobody else's.
+    #[must_use]
+    pub fn healing_only(self, lab: &Lab) -> Self {
+        let selector = format!("{{labels: {{{HEALED}: \"{}\"}}}}", lab.run());
+        let policy = format!(
+            "apiVersion: portreeve/v1\nkind: AutohealPolicy\nmetadata: {{name: default}}\nspec: {{selector: {selector}}}\n"
+        );
+        self.manifest("policy.yaml", &policy);
+        self
+    }
+
     /// Writes a file into the config directory, atomically, now or while it runs.
     pub fn manifest(&self, name: &str, text: &str) {
         let draft = self.home.path().join(name);
@@ -115,9 +128,28 @@ impl Portreeve {
         format!("http://{}{path}", self.address)
     }
 
+    /// Whether it would heal what carries `autoheal=true`, whoever it belongs to, on the engine that others use too.
+    fn meddles(&self) -> bool {
+        let args = &self.args;
+        let given = args.windows(2).find(|pair| pair[0] == "--docker-host").map(|pair| pair[1].clone());
+        let elsewhere = self.env.iter().any(|(name, _)| name == "DOCKER_HOST" || name == "DOCKER_SOCK");
+        let engine = given.map_or(!elsewhere, |endpoint| endpoint == engine::shared_endpoint());
+        let declared = || {
+            let files = std::fs::read_dir(self.config_dir()).into_iter().flatten().flatten();
+            let texts = files.filter_map(|file| std::fs::read_to_string(file.path()).ok());
+            texts.into_iter().any(|text| text.contains("kind: AutohealPolicy\nmetadata: {name: default"))
+        };
+        engine && !args.iter().any(|arg| arg == "--observe") && !declared()
+    }
+
     /// Starts the process; says nothing about whether it is ready.
     pub fn spawn(&mut self) {
         assert!(self.child.is_none(), "it runs already");
+        assert!(
+            !self.meddles(),
+            "it would heal strangers' containers on the shared engine: `healing_only` its lab's, or let it \
+             observe"
+        );
         let mut command = Command::new(&self.binary);
         // Nothing of the developer's environment may decide a test.
         command.args(&self.args).env_clear().env("HOME", self.home.path()).env("RUST_BACKTRACE", "1");

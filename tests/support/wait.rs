@@ -5,7 +5,7 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 /// Long enough for anything that should happen at once, on a machine that is busy with other tests.
-pub const SOON: Duration = Duration::from_secs(15);
+pub const SOON: Duration = Duration::from_secs(45);
 
 /// Looks again and again until `look` answers `Ok`, and gives that value; panics after `within` with what was
 /// seen last. `Err` is "not yet", with what is there instead.

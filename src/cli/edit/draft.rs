@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::cli::files::document;
+use crate::cli::text::plain;
 use crate::manifest::parse;
 use crate::resource::ObjectKey;
 
@@ -79,7 +80,7 @@ fn header(wrong: &str) -> String {
     let mut header =
         String::from("# This was not taken. Mend it, save it and leave; delete all of it to give up.\n#\n");
     for line in wrong.lines() {
-        header.push_str(format!("# {line}").trim_end());
+        header.push_str(format!("# {}", plain(line)).trim_end());
         header.push('\n');
     }
     header.push_str("#\n");

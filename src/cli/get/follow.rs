@@ -205,7 +205,7 @@ impl Shown {
                 }
             }
             // One document a line, with what happened to it.
-            Output::Json => writeln!(face.out, "{line}")?,
+            Output::Json => face.json_line(line)?,
             Output::Yaml => {
                 writeln!(face.out, "---")?;
                 face.yaml(object)?;

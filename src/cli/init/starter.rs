@@ -6,6 +6,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use crate::cli::text::{plain, scalar};
+use crate::terminal::quoted;
 
 /// At most so many services are written down.
 const MOST: usize = 50;
@@ -181,11 +182,6 @@ fn probes(members: &[&Value]) -> String {
         ),
         None => "  # no health check and no port: healthy as long as it runs\n".to_owned(),
     }
-}
-
-/// JSON's quotes are YAML's.
-fn quoted(text: &str) -> String {
-    Value::from(text).to_string()
 }
 
 /// `text` as the name of an object.

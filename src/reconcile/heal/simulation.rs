@@ -14,9 +14,28 @@ use crate::resource::Duration;
 use crate::resource::autoheal_policy::{Backoff, Budget, ExitedTrigger, HealAction, Triggers, Verify};
 use world::{Asked, Dice, SECOND, World};
 
-/// `SIMULATION_SEEDS=20000 cargo test --lib simulation` runs more. A failure names its seed, and `SIMULATION_SEED=n` replays it.
-const SEEDS: u64 = 1000;
+/// A few seconds' worth. `make soak` runs [`SOAK`]; a failure names its seed, and `SIMULATION_SEED=n` replays it.
+const SEEDS: u64 = 500;
+const SOAK: u64 = 20_000;
 const DAYS: i64 = 30;
+
+/// What every seed below `seeds` comes to, or the one that is asked for alone. All processors work on it.
+fn of_each_seed<T: Send>(seeds: u64, run: impl Fn(u64) -> T + Sync) -> Option<Vec<T>> {
+    if let Ok(seed) = std::env::var("SIMULATION_SEED") {
+        run(seed.parse().unwrap_or_else(|error| panic!("SIMULATION_SEED={seed}: {error}")));
+        return None;
+    }
+    let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get());
+    let share = |first: u64| (first..seeds).step_by(threads).map(&run).collect::<Vec<T>>();
+    Some(std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads as u64).map(|first| scope.spawn(move || share(first))).collect();
+        let joined = threads.into_iter().flat_map(|thread| match thread.join() {
+            Ok(share) => share,
+            Err(_) => panic!("a seed failed; its story is above"),
+        });
+        joined.collect()
+    }))
+}
 
 /// Portreeve and its store, around the decision.
 struct Portreeve {
@@ -327,30 +346,25 @@ impl Simulation {
 
 #[test]
 fn whatever_happens_nothing_is_done_early_over_budget_or_against_a_persons_will() {
-    const THREADS: u64 = 4;
-    let given = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    if let Some(seed) = given("SIMULATION_SEED") {
-        return Simulation::new(seed).run();
-    }
-    let seeds = given("SIMULATION_SEEDS").unwrap_or(SEEDS);
-    let run = |first: u64| {
-        let (mut actions, mut heard) = (0, BTreeSet::new());
-        for seed in (first..seeds).step_by(THREADS as usize) {
-            let mut simulation = Simulation::new(seed);
-            simulation.run();
-            actions += simulation.acted.len();
-            heard.append(&mut simulation.heard);
-        }
-        (actions, heard)
+    whatever_happens(SEEDS);
+}
+
+#[test]
+#[ignore = "takes minutes: make soak"]
+fn soak_whatever_happens() {
+    whatever_happens(SOAK);
+}
+
+fn whatever_happens(seeds: u64) {
+    let run = |seed| {
+        let mut simulation = Simulation::new(seed);
+        simulation.run();
+        (simulation.acted.len(), simulation.heard)
     };
-    let (actions, heard) = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..THREADS).map(|first| scope.spawn(move || run(first))).collect();
-        threads.into_iter().fold((0, BTreeSet::new()), |(actions, mut heard), thread| {
-            let Ok((more, mut also)) = thread.join() else { panic!("a seed failed; its story is above") };
-            heard.append(&mut also);
-            (actions + more, heard)
-        })
-    });
+    let Some(all) = of_each_seed(seeds, run) else { return };
+    let (actions, heard): (Vec<usize>, Vec<BTreeSet<String>>) = all.into_iter().unzip();
+    let (actions, heard) =
+        (actions.iter().sum::<usize>(), heard.into_iter().flatten().collect::<BTreeSet<_>>());
     // A simulation in which little happens proves little.
     assert!(actions > 5 * seeds as usize, "{actions} actions");
     for kind in [

@@ -130,7 +130,7 @@ async fn what_computes_most_comes_first_in_top() {
     let lab = Lab::new(&engine).await;
     let busy = lab.container("busy").cpus(0.3).shell("while :; do :; done").start().await;
     lab.container("a-idle").start().await;
-    let mut portreeve = Portreeve::new(BINARY).docker_host(engine.endpoint());
+    let mut portreeve = Portreeve::new(BINARY).docker_host(engine.endpoint()).healing_only(&lab);
     portreeve.start().await;
     let shell = Shell::of(&portreeve);
     let top = format!("portreeve top -o json -l {LABEL}={}", lab.run());

@@ -47,7 +47,7 @@ async fn every_json_output_is_valid_by_its_schema() {
     let lab = Lab::new(&engine).await;
     let web = lab.container("web").publish(8080).switched_health(Duration::from_millis(200), 2).start().await;
     web.wait_health(Health::HEALTHY).await;
-    let portreeve = Portreeve::new(BINARY).docker_host(engine.endpoint());
+    let portreeve = Portreeve::new(BINARY).docker_host(engine.endpoint()).healing_only(&lab);
     let portreeve = serving(portreeve).await;
     portreeve.wait_ready().await;
     let shell = Shell::of(&portreeve);

@@ -21,7 +21,7 @@ fn terminal((columns, lines): (u32, u32), line: &str) -> String {
 }
 
 /// What that terminal is sent.
-fn on_a_terminal(shell: &Shell, size: (u32, u32), line: &str) -> String {
+pub fn on_a_terminal(shell: &Shell, size: (u32, u32), line: &str) -> String {
     shell.run_raw(&terminal(size, line))
 }
 
@@ -97,7 +97,7 @@ async fn top_is_drawn_again_and_again_on_a_terminal_and_cut_to_its_lines() {
     for name in ["a", "b", "c", "d"] {
         lab.container(name).start().await;
     }
-    let mut portreeve = Portreeve::new(super::BINARY).docker_host(engine.endpoint());
+    let mut portreeve = Portreeve::new(super::BINARY).docker_host(engine.endpoint()).healing_only(&lab);
     portreeve.start().await;
     let shell = Shell::of(&portreeve);
     let top = format!("portreeve top --sort name -w -l portreeve.test={}", lab.run());

@@ -20,7 +20,8 @@ impl Disk {
     /// `None`, with the reason printed, where mounting is not allowed.
     #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
     fn mount(at: &Path) -> Option<Self> {
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=3m", "tmpfs"]).arg(at).output();
+        let mount =
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=3m,mode=0700", "tmpfs"]).arg(at).output();
         match mount {
             Ok(output) if output.status.success() => Some(Self(at.to_owned())),
             Ok(output) => {
@@ -89,9 +90,10 @@ async fn overfill(lab: &Lab, portreeve: &Portreeve, disk: &Disk) -> Vec<Containe
 async fn on_a_full_disk_the_faces_stay_up_nothing_unrecorded_is_sent_and_all_recovers() {
     let engine = Engine::shared().await;
     let receiver = Receiver::start(Options::default()).await.unwrap();
-    let mut portreeve = Portreeve::new(env!("CARGO_BIN_EXE_portreeve")).docker_host(engine.endpoint());
-    let Some(disk) = Disk::mount(&portreeve.state_dir()) else { return };
     let lab = Lab::new(&engine).await;
+    let portreeve = Portreeve::new(env!("CARGO_BIN_EXE_portreeve")).docker_host(engine.endpoint());
+    let mut portreeve = portreeve.healing_only(&lab);
+    let Some(disk) = Disk::mount(&portreeve.state_dir()) else { return };
     portreeve.manifest(
         "billing.yaml",
         &format!(

@@ -5,15 +5,17 @@ mod oracle;
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::stored;
 use super::world::{Dice, SECOND, World};
+use super::{of_each_seed, stored};
 use crate::observed::{Container, ContainerKey, Health, Nanos};
 use crate::reconcile::heal::*;
 use crate::reconcile::plan::NoteKind;
 use crate::resource::Duration;
 use crate::resource::autoheal_policy::{AutohealPolicySpec, Backoff, Breaker, Budget, Pace, Verify};
 
-const SEEDS: u64 = 200;
+/// A few seconds' worth, and that of `make soak`.
+const SEEDS: u64 = 50;
+const SOAK: u64 = 4_000;
 const DAYS: i64 = 3;
 
 struct One {
@@ -345,18 +347,25 @@ impl Many {
 
 #[test]
 fn however_many_are_sick_at_once_few_are_healed_at_a_time_and_nobody_is_forgotten() {
-    let given = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    if let Some(seed) = given("SIMULATION_SEED") {
-        return Many::new(seed).run();
-    }
-    let seeds = given("SIMULATION_SEEDS").unwrap_or(SEEDS);
-    let (mut actions, mut heard) = (0, BTreeSet::new());
-    for seed in 0..seeds {
+    however_many_are_sick(SEEDS);
+}
+
+#[test]
+#[ignore = "takes minutes: make soak"]
+fn soak_however_many_are_sick() {
+    however_many_are_sick(SOAK);
+}
+
+fn however_many_are_sick(seeds: u64) {
+    let run = |seed| {
         let mut many = Many::new(seed);
         many.run();
-        actions += many.acted.len();
-        heard.append(&mut many.heard);
-    }
+        (many.acted.len(), many.heard)
+    };
+    let Some(all) = of_each_seed(seeds, run) else { return };
+    let (actions, heard): (Vec<usize>, Vec<BTreeSet<&str>>) = all.into_iter().unzip();
+    let actions: usize = actions.iter().sum();
     assert!(actions > 20 * seeds as usize, "{actions} actions");
+    let heard: BTreeSet<&str> = heard.into_iter().flatten().collect();
     assert_eq!(heard, BTreeSet::from(["BreakerClosed", "BreakerOpen"]));
 }
