@@ -177,10 +177,12 @@ impl Server {
                 0 => first,
                 _ => activity.last() + self.limits.idle.get(),
             };
-            if due <= Instant::now() {
+            let now = Instant::now();
+            if due <= now {
                 return;
             }
-            tokio::time::sleep_until(due).await;
+            // A request that begins meanwhile makes it another time.
+            tokio::time::sleep_until(due.min(now + self.limits.idle.get())).await;
         }
     }
 
