@@ -107,6 +107,7 @@ impl Controller {
             bells: Mutex::default(),
             own_fault: Mutex::default(),
             book: services::Book::new(&loaded.services),
+            interfaces: probing::Interfaces::default(),
             probing: probing::Told::default(),
             loads: usage::Loads::default(),
             measuring: Semaphore::new(usage::AT_ONCE),

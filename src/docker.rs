@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use bollard::Docker;
 use bollard::query_parameters::{InspectContainerOptions, ListContainersOptionsBuilder};
+use tokio::time::Instant;
 
 use crate::guard::Guard;
-use crate::observed::{Container, ContainerKey, Nanos};
+use crate::observed::{Container, ContainerKey, Interface, Nanos, Surroundings};
 use crate::resource::docker_host::DockerHostSpec;
 
 mod actions;
@@ -24,11 +25,14 @@ mod recreate;
 mod ring;
 mod ssh;
 mod stats;
+mod surroundings;
 mod tcp;
 mod uptime;
 
+use connect::naming;
 pub use fingerprint::Fingerprint;
 pub use own::own_containers;
+pub use surroundings::interfaces;
 
 /// What can go wrong between Portreeve and an engine.
 #[derive(Debug, thiserror::Error)]
@@ -89,12 +93,16 @@ pub struct EngineInfo {
     pub host: String,
     /// Its version.
     pub version: String,
-    /// Its clock.
+    /// Its clock now.
     pub time: Nanos,
     /// Its clock minus ours, in nanoseconds; 0 when the two cannot be told apart.
     pub clock_ahead: i64,
     /// How many containers it has.
     pub containers: u64,
+    /// Where it is as seen from here.
+    pub surroundings: Surroundings,
+    /// The interfaces in this process's network namespace.
+    pub interfaces: Arc<[Interface]>,
 }
 
 /// One row of a full list.
@@ -122,17 +130,17 @@ impl Client {
             endpoint: spec.endpoint.as_str().into(),
             running: Arc::default(),
         };
-        let version = client.call(client.docker.version()).await?;
+        let version = client.call(client.docker.version()).await.map_err(naming("GET /version"))?;
         connect::check_version(&version.api_version.unwrap_or_default(), spec.api_version.as_deref())?;
         let info = client.info().await?;
         Ok((client, info))
     }
 
-    /// The engine's name for its host, its version and its clock.
-    pub async fn info(&self) -> Result<EngineInfo, DockerError> {
+    /// The engine's name for its host, its version and its clock; and where it is.
+    async fn info(&self) -> Result<EngineInfo, DockerError> {
         let asked = crate::clock::now();
-        let info = self.call(self.docker.info()).await?;
-        let answered = crate::clock::now();
+        let info = self.call(self.docker.info()).await.map_err(naming("GET /info"))?;
+        let (answered, since) = (crate::clock::now(), Instant::now());
         let time = info.system_time.as_deref().and_then(convert::time);
         let time = time.ok_or(DockerError::Incomplete("SystemTime"))?;
         let clock_ahead = match time {
@@ -140,12 +148,16 @@ impl Client {
             time if time > answered => time.since(answered),
             _ => 0,
         };
+        let (surroundings, interfaces) = (self.surroundings(&info).await, interfaces().await);
+        let looking = i64::try_from(since.elapsed().as_nanos()).unwrap_or(0);
         Ok(EngineInfo {
             host: info.name.unwrap_or_default(),
             version: info.server_version.unwrap_or_default(),
-            time,
+            time: Nanos(time.0.saturating_add(looking)),
             clock_ahead,
             containers: info.containers.unwrap_or(0).unsigned_abs(),
+            surroundings,
+            interfaces,
         })
     }
 
@@ -158,14 +170,15 @@ impl Client {
                 Ok(Some((convert::container(&self.name, answer)?, fingerprint)))
             }
             Err(DockerError::Refused { status: 404, .. }) => Ok(None),
-            Err(error) => Err(error),
+            Err(error) => Err(naming("GET /containers/{id}/json")(error)),
         }
     }
 
     /// Lists all containers, running or not.
     pub async fn list(&self) -> Result<Vec<Listed>, DockerError> {
         let options = ListContainersOptionsBuilder::default().all(true).build();
-        let rows = self.call(self.docker.list_containers(Some(options))).await?;
+        let rows = self.call(self.docker.list_containers(Some(options))).await;
+        let rows = rows.map_err(naming("GET /containers/json"))?;
         Ok(rows.iter().filter_map(|row| convert::listed(&self.name, row)).collect())
     }
 

@@ -2,6 +2,7 @@
 
 mod event;
 mod health;
+mod network;
 mod usage;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +16,9 @@ pub use self::event::{Anchor, Cursor, EngineEvent, EventKind};
 pub use self::health::{
     CHECK_TIMES, Checked, Checks, HealthWord, LastCheck, ProbeState, ProbeTarget, Rates, ServiceState,
     Standing, TargetState, Window,
+};
+pub use self::network::{
+    Interface, Listener, Network, NetworkEndpoint, Route, Surroundings, bridge_of, note_route,
 };
 pub use self::usage::Usage;
 use crate::resource::{Duration, Subject};
@@ -195,7 +199,7 @@ pub enum RestartPolicy {
 }
 
 /// One container as an inspect showed it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Container {
     /// Engine and id.
     pub key: ContainerKey,
@@ -255,9 +259,9 @@ pub struct Container {
     /// `HostConfig.NetworkMode`.
     #[serde(default)]
     pub network_mode: String,
-    /// Networks it is attached to, by name, with its address there (empty when it has none).
+    /// Networks it is attached to, by name.
     #[serde(default)]
-    pub networks: BTreeMap<String, String>,
+    pub networks: BTreeMap<String, NetworkEndpoint>,
     /// Signal that stops it, as its configuration names it; `None`: SIGTERM.
     #[serde(default)]
     pub stop_signal: Option<String>,
@@ -330,6 +334,9 @@ pub struct Engine {
     pub since: Option<Nanos>,
     /// Engine time of the last full list.
     pub last_list: Option<Nanos>,
+    /// Where it is as seen from here.
+    #[serde(skip)]
+    pub surroundings: Surroundings,
 }
 
 /// Everything last seen. Cheap to share: readers take a snapshot.
@@ -341,4 +348,6 @@ pub struct World {
     pub containers: BTreeMap<ContainerKey, Arc<Container>>,
     /// Portreeve's own containers: never acted on.
     pub own: BTreeSet<Arc<str>>,
+    /// The interfaces in this process's network namespace.
+    pub interfaces: Arc<[Interface]>,
 }

@@ -37,7 +37,7 @@ mod tls;
 mod udp;
 mod wire;
 
-pub use place::{Place, Stand};
+pub use place::{Basis, NetworkPosition, Place};
 pub use steps::{Step, Steps};
 pub use threshold::{Streak, Verdict};
 

@@ -3,14 +3,17 @@
 mod access;
 mod autoheal;
 mod cascade;
+mod compose;
 mod crowd;
 mod downtime;
 mod engine_outage;
 mod harness;
 mod healing;
+mod inside;
 mod iot_stack;
 mod kill_loop;
 mod lifecycle;
+mod network_position;
 mod own_engine;
 mod receiver;
 mod recreate;

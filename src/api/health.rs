@@ -151,12 +151,12 @@ pub(super) async fn detailed(State(api): State<Api>) -> Response {
 }
 
 fn engine_health(name: &str, engine: &Engine, world: &World) -> EngineHealth {
-    let Engine { connected, error, host, version, since, last_list } = engine.clone();
+    let Engine { connected, error, host, version, since, last_list, surroundings: _ } = engine;
     EngineHealth {
-        connected,
-        error,
-        host,
-        version,
+        connected: *connected,
+        error: error.clone(),
+        host: host.clone(),
+        version: version.clone(),
         since: since.map(Nanos::rfc3339_millis),
         last_list: last_list.map(Nanos::rfc3339_millis),
         containers: world.containers.keys().filter(|key| &*key.engine == name).count(),

@@ -27,6 +27,7 @@ mod around;
 mod crowd;
 mod healing;
 mod monitoring;
+mod networks;
 mod telling;
 
 /// Containers of one engine that are worked on side by side.
@@ -109,6 +110,9 @@ impl Reconciler {
         let shared = &*self.shared;
         let attachment = shared.attachment(&key.engine);
         let inspected = self.look(key, work, attachment.as_ref()).await?;
+        if let (Inspected::Shown(container), Some(attachment)) = (&inspected, &attachment) {
+            self.learn_networks(container, attachment).await;
+        }
         let mut changed = match &inspected {
             Inspected::Shown(container) => {
                 let now = container.clone();

@@ -17,7 +17,7 @@ use super::queue::{Arrival, Break, Work};
 use super::shared::{Attachment, Shared, locked};
 use crate::docker::informer::{Informer, Seen, Witness};
 use crate::docker::{Client, DockerError, EngineInfo};
-use crate::observed::{ContainerKey, Cursor, Engine, EngineEvent, EventKind, Nanos};
+use crate::observed::{ContainerKey, Cursor, Engine, EngineEvent, EventKind, Nanos, Surroundings};
 use crate::resource::docker_host::DockerHostSpec;
 use crate::store::{ChangeSet, NewEvent, Severity};
 
@@ -42,7 +42,9 @@ impl Engines {
         let gone: Vec<String> = self
             .running
             .iter()
-            .filter(|(name, running)| hosts.get(*name) != Some(&running.spec))
+            .filter(|(name, running)| {
+                hosts.get(*name).map(connection).as_ref() != Some(&connection(&running.spec))
+            })
             .map(|(name, _)| name.clone())
             .collect();
         for name in gone {
@@ -81,6 +83,7 @@ impl Engines {
                 version: String::new(),
                 since: None,
                 last_list: None,
+                surroundings: Surroundings::default(),
             });
         });
         let (guard, resync) = (self.shared.guard.clone(), self.resync.clone());
@@ -102,6 +105,11 @@ impl Engines {
             warn!(target: "portreeve::engine", engine = %name, "no longer declared: {left} containers are watched no more");
         }
     }
+}
+
+/// What of a DockerHost its connection depends on.
+fn connection(spec: &DockerHostSpec) -> DockerHostSpec {
+    DockerHostSpec { address: None, labels: BTreeMap::new(), ..spec.clone() }
 }
 
 /// What one informer reports to.
@@ -186,7 +194,9 @@ impl Witness for Watcher {
         self.change_engine(|engine| {
             engine.host.clone_from(&info.host);
             engine.version.clone_from(&info.version);
+            engine.surroundings.clone_from(&info.surroundings);
         });
+        self.shared.change_world(|world| world.interfaces = info.interfaces.clone());
         let attachment = Attachment {
             client,
             seen: self.seen.clone(),

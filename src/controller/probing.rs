@@ -15,12 +15,14 @@ use tokio_util::sync::CancellationToken;
 mod asking;
 mod cut_off;
 mod downtime;
+mod interfaces;
 mod result;
 mod rhythm;
 mod told;
 
 pub use asking::{Trial, Tried};
 use downtime::TICK;
+pub(super) use interfaces::Interfaces;
 use rhythm::{GRID, go_on};
 pub(super) use told::Told;
 

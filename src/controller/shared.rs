@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Mutex as AsyncMutex, Notify, Semaphore};
 
 use super::commit::Committer;
-use super::probing::Told;
+use super::probing::{Interfaces, Told};
 use super::queue::{Queue, Release, Work};
 use super::services::Book;
 use super::timers::Timers;
@@ -85,6 +85,7 @@ pub struct Shared {
     pub(super) bells: Mutex<HashMap<String, Bell>>,
     pub(super) own_fault: Mutex<Option<(String, tokio::time::Instant)>>,
     pub(super) book: Book,
+    pub(super) interfaces: Interfaces,
     pub(super) probing: Told,
     pub(super) loads: Loads,
     /// Turns to measure what a container uses.

@@ -7,6 +7,7 @@ use bollard::query_parameters::{
     StopContainerOptionsBuilder,
 };
 
+use super::connect::naming;
 use super::{CALL, Client, DockerError};
 
 impl Client {
@@ -16,18 +17,21 @@ impl Client {
     /// whose caller is gone.
     pub async fn restart(&self, id: &str, timeout: Duration) -> Result<(), DockerError> {
         let options = RestartContainerOptionsBuilder::default().t(whole_seconds(timeout)).build();
-        self.call_within(timeout + CALL * 2, self.docker.restart_container(id, Some(options))).await
+        let call = self.call_within(timeout + CALL * 2, self.docker.restart_container(id, Some(options)));
+        call.await.map_err(naming("POST /containers/{id}/restart"))
     }
 
     /// Starts a container; one that already runs is left alone.
     pub async fn start(&self, id: &str) -> Result<(), DockerError> {
-        self.call_within(CALL * 2, self.docker.start_container(id, None::<StartContainerOptions>)).await
+        let call = self.call_within(CALL * 2, self.docker.start_container(id, None::<StartContainerOptions>));
+        call.await.map_err(naming("POST /containers/{id}/start"))
     }
 
     /// Stops a container, giving it `timeout`.
     pub async fn stop(&self, id: &str, timeout: Duration) -> Result<(), DockerError> {
         let options = StopContainerOptionsBuilder::default().t(whole_seconds(timeout)).build();
-        self.call_within(timeout + CALL * 2, self.docker.stop_container(id, Some(options))).await
+        let call = self.call_within(timeout + CALL * 2, self.docker.stop_container(id, Some(options)));
+        call.await.map_err(naming("POST /containers/{id}/stop"))
     }
 
     /// Removes a stopped container.

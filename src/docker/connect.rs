@@ -91,6 +91,20 @@ pub(super) fn error(endpoint: &str, error: Error) -> DockerError {
     }
 }
 
+/// Names the call that was forbidden, and who most likely forbade it: proxies before an engine's socket let a few calls
+/// through and answer others with a page of their own.
+pub(super) fn naming(call: &'static str) -> impl Fn(DockerError) -> DockerError {
+    move |error| match error {
+        DockerError::Refused { status: 403, message } => {
+            let message = format!(
+                "{call} is forbidden, {message}; a proxy before the engine's socket has to allow VERSION, INFO, EVENTS, CONTAINERS and NETWORKS, and POST for what is to be done"
+            );
+            DockerError::Refused { status: 403, message }
+        }
+        other => other,
+    }
+}
+
 /// The innermost cause: "connection refused" says more than "client error (Connect)".
 fn root_cause(error: &dyn std::error::Error) -> String {
     let mut innermost = error;
@@ -112,6 +126,39 @@ mod tests {
         };
         assert!(!answered("<html>secret</html>").contains("secret"));
         assert!(answered("No such container: web").contains("No such container: web"));
+    }
+
+    /// Documented by the proxies: what is not allowed is a 403 with an HTML page.
+    #[tokio::test]
+    async fn a_call_that_a_proxy_forbids_is_named() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let endpoint = format!("tcp://{}", listener.local_addr().expect("an address"));
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut request = [0; 4096];
+                let read = stream.read(&mut request).await.unwrap_or(0);
+                let (status, body) = if request[..read].starts_with(b"GET /version") {
+                    ("200 OK", r#"{"ApiVersion": "1.41"}"#)
+                } else {
+                    ("403 Forbidden", "<html><body><h1>403 Forbidden</h1></body></html>")
+                };
+                let answer = format!(
+                    "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                    body.len()
+                );
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        });
+        let spec = DockerHostSpec { endpoint, ..DockerHostSpec::default() };
+        let connected = super::super::Client::connect(&"local".into(), &spec, &Guard::default()).await;
+        let refused = connected.expect_err("no /info");
+        let text = refused.to_string();
+        for part in ["GET /info is forbidden", "allow VERSION, INFO", "HTTP 403"] {
+            assert!(text.contains(part), "no `{part}`: {text}");
+        }
+        assert!(!text.contains("<html"), "{text}");
     }
 
     #[test]

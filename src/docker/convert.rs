@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bollard::models::{
-    ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary, EventMessage, EventMessageTypeEnum,
-    HealthConfig, HealthStatusEnum, HostConfig, RestartPolicyNameEnum,
+    ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary, EndpointSettings, EventMessage,
+    EventMessageTypeEnum, HealthConfig, HealthStatusEnum, HostConfig, RestartPolicyNameEnum,
 };
 
 use super::{DockerError, Fingerprint, Listed, uptime};
 use crate::observed::{
-    Container, ContainerKey, EngineEvent, EventKind, Health, Nanos, Port, RestartPolicy, State,
+    Container, ContainerKey, EngineEvent, EventKind, Health, Nanos, NetworkEndpoint, Port, RestartPolicy,
+    State,
 };
 use crate::resource::Duration;
 
@@ -66,7 +67,7 @@ pub(super) fn container(
             .networks
             .unwrap_or_default()
             .into_iter()
-            .map(|(name, endpoint)| (name, endpoint.ip_address.unwrap_or_default()))
+            .map(|(name, settings)| (name, endpoint(&settings)))
             .collect(),
         stop_signal: config.stop_signal.filter(|signal| !signal.is_empty()),
         stop_timeout: config.stop_timeout,
@@ -98,6 +99,15 @@ const fn verdict(status: HealthStatusEnum) -> Option<Health> {
 fn start_period(check: &HealthConfig) -> Duration {
     let nanos = u64::try_from(check.start_period.unwrap_or(0)).unwrap_or(0);
     Duration::from_millis(nanos / 1_000_000)
+}
+
+fn endpoint(settings: &EndpointSettings) -> NetworkEndpoint {
+    let address = |text: &Option<String>| text.as_ref().and_then(|text| text.parse().ok());
+    NetworkEndpoint {
+        network: settings.network_id.clone().unwrap_or_default(),
+        address: address(&settings.ip_address).or_else(|| address(&settings.global_ipv6_address)),
+        gateway: address(&settings.gateway).or_else(|| address(&settings.ipv6_gateway)),
+    }
 }
 
 fn restart_policy(host: &HostConfig) -> RestartPolicy {
@@ -261,6 +271,27 @@ mod tests {
         }))
         .expect("an event");
         assert_eq!(event(&"local".into(), message), None);
+    }
+
+    #[test]
+    fn an_address_in_a_network_is_of_version_4_where_there_is_one() {
+        let answer = serde_json::json!({
+            "Id": "c1",
+            "State": {"Status": "running"},
+            "NetworkSettings": {"Networks": {
+                "shop": {"NetworkID": "n1", "IPAddress": "172.18.0.2", "Gateway": "172.18.0.1", "GlobalIPv6Address": ""},
+                "six": {"NetworkID": "n2", "IPAddress": "", "Gateway": "", "GlobalIPv6Address": "fd00::2", "IPv6Gateway": "fd00::1"},
+            }},
+        });
+        let container = container(&"local".into(), serde_json::from_value(answer).expect("an inspect"));
+        let container = container.expect("a container");
+        let endpoint = |network: &str, address: &str, gateway: &str| NetworkEndpoint {
+            network: network.to_owned(),
+            address: address.parse().ok(),
+            gateway: gateway.parse().ok(),
+        };
+        assert_eq!(container.networks["shop"], endpoint("n1", "172.18.0.2", "172.18.0.1"));
+        assert_eq!(container.networks["six"], endpoint("n2", "fd00::2", "fd00::1"));
     }
 
     #[test]

@@ -14,18 +14,20 @@ pub fn own_containers() -> BTreeSet<Arc<str>> {
     own
 }
 
-/// The ids in `text` that name this container: the last part of a cgroup path (`docker-<id>.scope`, `docker/<id>`)
-/// or the source of the files the engine mounts into each container (`…/containers/<id>/hostname`).
+/// The ids in `text` that name this container: the last part of a cgroup path (`docker-<id>.scope`, `docker/<id>`; Podman:
+/// `libpod-<id>.scope`) or the source of the files the engine mounts into each container (`…/containers/<id>/hostname`;
+/// Podman: `…/overlay-containers/<id>/userdata/hostname`).
 fn ids(text: &str) -> impl Iterator<Item = Arc<str>> {
     text.lines().filter_map(|line| {
         // The last one: the engine's own directory may lie below another of that name.
-        let candidate = match line.rfind("/containers/") {
+        let candidate = match line.rfind("containers/") {
             Some(at) if line.contains("/hostname") || line.contains("/resolv.conf") => {
-                line[at + "/containers/".len()..].split('/').next()?
+                line[at + "containers/".len()..].split('/').next()?
             }
             _ => {
                 let last = line.split(' ').next()?.rsplit('/').next()?;
-                last.strip_prefix("docker-").unwrap_or(last).trim_end_matches(".scope")
+                let bare = ["docker-", "libpod-"].iter().find_map(|engine| last.strip_prefix(engine));
+                bare.unwrap_or(last).trim_end_matches(".scope")
             }
         };
         let is_id = candidate.len() == 64 && candidate.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -43,6 +45,10 @@ mod tests {
         for text in [
             format!("12:memory:/docker/{id}\n"),
             format!("0::/system.slice/docker-{id}.scope\n"),
+            format!("0::/machine.slice/libpod-{id}.scope\n"),
+            format!(
+                "700 600 0:50 /containers/storage/overlay-containers/{id}/userdata/hostname /etc/hostname rw - tmpfs t rw\n"
+            ),
             format!(
                 "700 600 8:1 /var/lib/docker/containers/{id}/hostname /etc/hostname rw - ext4 /dev/sda rw\n"
             ),

@@ -51,7 +51,7 @@ impl Client {
         let (docker, name, endpoint) = (self.docker.clone(), self.name.clone(), self.endpoint.clone());
         Box::pin(async_stream(docker, options).map(move |message| match message {
             Ok(message) => Ok(convert::event(&name, message)),
-            Err(error) => Err(connect::error(&endpoint, error)),
+            Err(error) => Err(connect::naming("GET /events")(connect::error(&endpoint, error))),
         }))
     }
 
@@ -76,7 +76,7 @@ impl Client {
             }
             Ok(ring)
         };
-        self.call(read).await
+        self.call(read).await.map_err(connect::naming("GET /events"))
     }
 }
 

@@ -1,11 +1,11 @@
 //! What probes found out. Plain data.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ContainerKey, Nanos};
+use super::{ContainerKey, Nanos, Route};
 use crate::probe::threshold::{Streak, Verdict};
 
 /// How a service, or one of its containers, is.
@@ -120,6 +120,8 @@ pub struct ServiceState {
     pub empty_since: Option<Nanos>,
     /// When the last check ended.
     pub last_check: Option<Nanos>,
+    /// Ways to its containers that were only assumed to lead there, and did: a check has passed there.
+    pub reached: BTreeSet<Route>,
     /// How long the last checks that passed took, smoothed, in milliseconds.
     pub response_millis: Option<f64>,
 }

@@ -1,11 +1,30 @@
 //! Where to connect to reach a container's port. Pure.
 //!
-//! The container's own address where Portreeve shares a network with it, else the port published for it, else the host that
-//! the probe itself names. Docker's bridges are a network that every process on the engine's host shares.
+//! In this order: its address on a bridge that this process is on, be it as the host or as another container there; its
+//! address in another network that it shares with Portreeve's own container; the port published for it, by what its
+//! binding means from where Portreeve is; its address in some other network.
+//!
+//! # Guarantees
+//! - A place is [certain](Basis) only if it was declared, or if it is an address on a bridge of which this process has the
+//!   interface or is a member. Every other place is assumed.
+//! - A failure at an assumed place says nothing about the container until a check has passed there
+//!   ([`Place::doubt`]): no container is healed because an assumption was wrong.
+//! - Addresses in an engine's networks are never asked from outside its network namespace: in this one they may be a
+//!   stranger's.
+
+mod owner;
+mod position;
 
 use std::fmt;
+use std::net::IpAddr;
 
-use crate::observed::{Container, World};
+use crate::observed::{
+    Container, Interface, Network, NetworkEndpoint, Port, Route, Surroundings, World, bridge_of,
+};
+use crate::resource::docker_host::DockerHostSpec;
+
+use owner::network_owner;
+pub use position::NetworkPosition;
 
 /// An address and why it is this one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,18 +35,26 @@ pub struct Place {
     pub port: u16,
     /// Why it is asked here, for people.
     pub why: String,
+    /// Why what answers here is what is meant.
+    pub basis: Basis,
 }
 
-/// From where Portreeve looks at an engine.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Stand<'a> {
-    /// On the engine's own host, outside containers.
-    Host,
-    /// In a container of the engine.
-    Inside(&'a Container),
-    /// Elsewhere; the host name or address of the engine.
-    Away(&'a str),
+/// Why what answers at a place is what is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// Somebody said so.
+    Declared,
+    /// It is the container's address on a bridge that this process is on.
+    Bridge,
+    /// Nothing: it is likely.
+    Assumed {
+        /// What makes it certain, for people: `share a network with it, or …`.
+        remedy: String,
+    },
 }
+
+/// Docker's name for the host; Linux engines know it in containers with `--add-host=host.docker.internal:host-gateway`.
+const DOCKER_HOST_NAME: &str = "host.docker.internal";
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -42,164 +69,299 @@ impl fmt::Display for Place {
 impl Place {
     /// A host that was declared.
     pub fn declared(host: &str, port: u16) -> Self {
-        Self { host: host.to_owned(), port, why: "the host that is declared".to_owned() }
+        let why = "the host that is declared".to_owned();
+        Self { host: host.to_owned(), port, why, basis: Basis::Declared }
     }
 
-    /// Where `port` (with `protocol`: `tcp` or `udp`) of `container` is reached from `stand`.
+    /// Where `port` (with `protocol`: `tcp` or `udp`) of `container` is reached; `spec` is the DockerHost of its engine.
     ///
     /// # Errors
-    /// Why it cannot be reached, for people.
+    /// Why it cannot be reached, and what helps, for people.
     pub fn of(
         container: &Container,
         world: &World,
-        stand: Stand<'_>,
+        spec: &DockerHostSpec,
         port: u16,
         protocol: &str,
     ) -> Result<Self, String> {
         let container = network_owner(container, world)?;
-        let here = |host: &str, why: String| Ok(Self { host: host.to_owned(), port, why });
+        let engine = &*container.key.engine;
+        let position = NetworkPosition::of(engine, &spec.endpoint, world);
+        let surroundings = world.engines.get(engine).map(|engine| &engine.surroundings);
+        let view = View { container, world, spec, position, surroundings };
         if container.network_mode == "host" {
-            return match stand {
-                Stand::Host => here("127.0.0.1", "it uses the network of this host".to_owned()),
-                Stand::Away(engine) => here(engine, "it uses the network of its engine's host".to_owned()),
-                Stand::Inside(own) if own.network_mode == "host" => {
-                    here("127.0.0.1", "it uses the network of the host, as Portreeve does".to_owned())
-                }
-                Stand::Inside(_) => {
-                    Err("it uses the network of the host, which Portreeve does not: name a host in the probe"
-                        .to_owned())
-                }
-            };
+            return view.on_the_host(port);
         }
-        let mut addresses = container.networks.iter().filter(|(_, address)| !address.is_empty());
-        let shared = match stand {
-            Stand::Host => addresses.next(),
-            Stand::Inside(own) if own.network_mode == "host" => addresses.next(),
-            Stand::Inside(own) => addresses.find(|(name, _)| own.networks.contains_key(*name)),
-            Stand::Away(_) => None,
+        let assumed = match view.in_a_shared_network(port) {
+            Some(place) if place.basis == Basis::Bridge => return Ok(place),
+            assumed => assumed,
         };
-        if let Some((name, address)) = shared {
-            return here(address, format!("its address in the network {name}, which Portreeve reaches"));
-        }
-        let published = container
-            .ports
-            .iter()
-            .filter(|known| known.container == port && known.protocol == protocol)
-            .find_map(|known| known.host.map(|host| (host, known.host_ip.as_deref())));
-        let unreachable =
-            || format!("it publishes no port {port}/{protocol} and shares no network with Portreeve");
-        let (published, ip) = published.ok_or_else(unreachable)?;
-        let any = ip.is_none_or(|ip| matches!(ip, "" | "0.0.0.0" | "::"));
-        let host = match (stand, ip) {
-            (Stand::Host, _) if any => "127.0.0.1",
-            (Stand::Away(engine), _) if any => engine,
-            // Docker's name for the host; Linux engines know it where `--add-host=host.docker.internal:host-gateway` is given.
-            (Stand::Inside(_), _) if any => "host.docker.internal",
-            (_, ip) => ip.unwrap_or_default(),
-        };
-        Ok(Self {
-            host: host.to_owned(),
-            port: published,
-            why: format!("its port {port} is published there as {published}"),
+        let published = assumed.map_or_else(|| view.published(port, protocol), Ok);
+        published.or_else(|why| view.in_any_network(port).ok_or(why))
+    }
+
+    /// The way on which `probe` comes to `container` here, if it is only assumed.
+    pub fn route(&self, probe: &str, container: &Container, port: u16, protocol: &str) -> Option<Route> {
+        matches!(self.basis, Basis::Assumed { .. }).then(|| Route {
+            probe: probe.to_owned(),
+            container: container.logical_id(),
+            host: self.host.clone(),
+            port,
+            protocol: protocol.to_owned(),
         })
+    }
+
+    /// Why a failure here says nothing about what is asked, if it does not. `reached`: whether a check of this probe that came
+    /// this way has ever passed.
+    pub fn doubt(&self, failure: &str, reached: bool) -> Option<String> {
+        match &self.basis {
+            Basis::Assumed { remedy } if !reached => {
+                Some(format!("{failure}; {self} is assumed and was never seen well ({}): {remedy}", self.why))
+            }
+            Basis::Assumed { .. } | Basis::Declared | Basis::Bridge => None,
+        }
     }
 }
 
-/// The container whose network `container` uses: another one, with `--network container:…`.
-fn network_owner<'a>(container: &'a Container, world: &'a World) -> Result<&'a Container, String> {
-    let mut owner = container;
-    // A container can join one that has joined another; nobody builds long chains, and a circle has no end.
-    for _ in 0..8 {
-        let Some(parent) = owner.network_mode.strip_prefix("container:") else { return Ok(owner) };
-        let found = world.containers.values().find(|other| {
-            other.key.engine == owner.key.engine && (&*other.key.id == parent || other.name == parent)
-        });
-        let gone = || format!("it uses the network of the container {parent}, which is not there");
-        owner = found.ok_or_else(gone)?;
+/// A container as it is seen from where this process is.
+struct View<'a> {
+    container: &'a Container,
+    world: &'a World,
+    spec: &'a DockerHostSpec,
+    position: NetworkPosition,
+    surroundings: Option<&'a Surroundings>,
+}
+
+impl View<'_> {
+    fn assumed(&self, host: impl Into<String>, port: u16, why: impl Into<String>) -> Place {
+        let remedy = self.remedy();
+        Place { host: host.into(), port, why: why.into(), basis: Basis::Assumed { remedy } }
     }
-    Err("it uses the network of a container, which uses that of another, and so on".to_owned())
+
+    fn remedy(&self) -> String {
+        let engine = &self.container.key.engine;
+        let address =
+            format!("set spec.address of DockerHost/{engine} to where its published ports are reached");
+        match &self.position {
+            NetworkPosition::Host { .. } => "name a host in the probe".to_owned(),
+            NetworkPosition::Container(_) => format!(
+                "share a network with it, or run Portreeve with extra_hosts: [\"{DOCKER_HOST_NAME}:host-gateway\"], or {address}, or name a host in the probe"
+            ),
+            NetworkPosition::Elsewhere { .. } => format!("{address}, or name a host in the probe"),
+        }
+    }
+
+    /// A container that uses the network of its engine's host.
+    fn on_the_host(&self, port: u16) -> Result<Place, String> {
+        let address = self.spec.address.as_deref();
+        match (&self.position, address) {
+            (_, Some(address)) => {
+                let why = "it uses the network of its engine's host, whose address is declared".to_owned();
+                Ok(Place { why, ..Place::declared(address, port) })
+            }
+            (NetworkPosition::Host { .. }, None) => {
+                Ok(self.assumed("127.0.0.1", port, "it uses the network of this host"))
+            }
+            (NetworkPosition::Elsewhere { bridges: true, published: Ok(host) }, None) => {
+                Ok(self.assumed(host, port, "it uses the network of its engine's host"))
+            }
+            _ => Err(format!(
+                "it uses the network of its engine's host, which Portreeve does not: {}",
+                self.remedy()
+            )),
+        }
+    }
+
+    /// Its address in a network that this process is on: on a bridge if there is one.
+    fn in_a_shared_network(&self, port: u16) -> Option<Place> {
+        let mut likely = None;
+        for (name, endpoint) in &self.container.networks {
+            let Some(address) = endpoint.address else { continue };
+            let Some(membership) = self.membership(name, endpoint, address) else { continue };
+            let why = format!("its address in the network {name}, which Portreeve reaches");
+            if membership == Membership::Sure {
+                return Some(Place { host: address.to_string(), port, why, basis: Basis::Bridge });
+            }
+            likely.get_or_insert_with(|| self.assumed(address.to_string(), port, why));
+        }
+        likely
+    }
+
+    fn membership(&self, name: &str, endpoint: &NetworkEndpoint, address: IpAddr) -> Option<Membership> {
+        let network = self.surroundings.and_then(|surroundings| surroundings.networks.get(&endpoint.network));
+        let sure = |sure: bool| Some(if sure { Membership::Sure } else { Membership::Likely });
+        match &self.position {
+            NetworkPosition::Container(own) => {
+                // One that waits for its first start has no ids yet.
+                let same = |own: &NetworkEndpoint| own.network == endpoint.network || own.network.is_empty();
+                own.networks.get(name).filter(|own| same(own))?;
+                sure(network.is_some_and(|network| network.is_bridge() && !network.isolated))
+            }
+            NetworkPosition::Host { .. } if self.has_bridge_of_its_own(endpoint, address) => sure(true),
+            NetworkPosition::Host { known } => {
+                let bridge = network.is_some_and(Network::is_bridge);
+                if !bridge && network.is_some_and(Network::is_told) {
+                    return None;
+                }
+                let named = network.and_then(|network| network.interface.as_deref());
+                self.interfaces_to(address).find(|interface| {
+                    // Podman does not say how its bridges are called.
+                    named.map_or(endpoint.gateway == Some(interface.address), |name| name == interface.name)
+                })?;
+                sure(*known && bridge)
+            }
+            NetworkPosition::Elsewhere { bridges: true, .. } => {
+                self.has_bridge_of_its_own(endpoint, address).then_some(Membership::Sure)
+            }
+            NetworkPosition::Elsewhere { bridges: false, .. } => None,
+        }
+    }
+
+    /// Whether this process has an interface that is the bridge of that very network and no other's.
+    fn has_bridge_of_its_own(&self, endpoint: &NetworkEndpoint, address: IpAddr) -> bool {
+        let Some(name) = bridge_of(&endpoint.network) else { return false };
+        self.interfaces_to(address).any(|interface| interface.name == name)
+    }
+
+    fn interfaces_to(&self, address: IpAddr) -> impl Iterator<Item = &Interface> {
+        self.world.interfaces.iter().filter(move |interface| interface.reaches(address))
+    }
+
+    /// The port published for it.
+    fn published(&self, port: u16, protocol: &str) -> Result<Place, String> {
+        let wanted = |known: &&Port| known.container == port && known.protocol == protocol;
+        let published = self.container.ports.iter().filter(wanted);
+        let mut bindings: Vec<(Binding, u16)> =
+            published.filter_map(|known| Some((Binding::of(known), known.host?))).collect();
+        // What is bound to every address is the easiest to reach.
+        bindings.sort_unstable();
+        let mut refused = None;
+        for (binding, number) in bindings {
+            match self.bound(&binding) {
+                Ok((host, basis)) => {
+                    let why = format!("its port {port} is published there as {number}");
+                    return Ok(Place { host, port: number, why, basis });
+                }
+                Err(why) => {
+                    let told = || format!("its port {port} is published on {binding}, {why}");
+                    refused.get_or_insert_with(told);
+                }
+            }
+        }
+        Err(refused.unwrap_or_else(|| {
+            format!(
+                "it publishes no port {port}/{protocol} and shares no network with Portreeve: publish it, share a network, or name a host in the probe"
+            )
+        }))
+    }
+
+    /// The host at which a port bound so is reached.
+    fn bound(&self, binding: &Binding) -> Result<(String, Basis), String> {
+        let assumed = |host: &str| Ok((host.to_owned(), Basis::Assumed { remedy: self.remedy() }));
+        let local = |from: &str| {
+            format!(
+                "which is not reached from {from}: publish it on another address, share a network with it, or name a host in the probe"
+            )
+        };
+        match (binding, &self.spec.address) {
+            (Binding::Any { .. }, Some(address)) => return Ok((address.clone(), Basis::Declared)),
+            (Binding::Loopback(_), Some(address)) if position::is_loopback(address) => {
+                return Ok((address.clone(), Basis::Declared));
+            }
+            (Binding::Address(bound), Some(address)) if bound == address => {
+                return Ok((address.clone(), Basis::Declared));
+            }
+            (Binding::Address(_), Some(address)) => return assumed(address),
+            (Binding::Loopback(_), Some(address)) => return Err(local(address)),
+            (_, None) => {}
+        }
+        match (&self.position, binding) {
+            (NetworkPosition::Host { .. }, Binding::Any { six: false }) => assumed("127.0.0.1"),
+            (NetworkPosition::Host { .. }, Binding::Any { six: true }) => assumed("::1"),
+            (NetworkPosition::Host { .. }, Binding::Loopback(bound)) => assumed(bound),
+            (NetworkPosition::Container(_), Binding::Any { .. }) => assumed(DOCKER_HOST_NAME),
+            (NetworkPosition::Container(_), Binding::Loopback(_)) => Err(local("Portreeve's container")),
+            (NetworkPosition::Elsewhere { published: Err(why), .. }, _) => {
+                Err(format!("but {why}, and nothing says where its published ports are: {}", self.remedy()))
+            }
+            (NetworkPosition::Elsewhere { published: Ok(host), .. }, Binding::Any { .. }) => assumed(host),
+            (NetworkPosition::Elsewhere { published: Ok(host), .. }, Binding::Loopback(bound)) => {
+                if position::is_loopback(host) {
+                    assumed(bound)
+                } else {
+                    Err(local("another machine"))
+                }
+            }
+            (
+                NetworkPosition::Host { .. }
+                | NetworkPosition::Container(_)
+                | NetworkPosition::Elsewhere { published: Ok(_), .. },
+                Binding::Address(bound),
+            ) => assumed(bound),
+        }
+    }
+
+    /// Its address in a network that this process is most likely not on: a macvlan network, say, which hides its containers
+    /// from their host alone.
+    fn in_any_network(&self, port: u16) -> Option<Place> {
+        if !matches!(self.position, NetworkPosition::Host { known: true }) {
+            return None;
+        }
+        let addressed = |(name, endpoint): (&String, &NetworkEndpoint)| {
+            // Behind a bridge of Docker's that is not this network's there is somebody else.
+            let strange = |interface: &Interface| interface.is_of_docker();
+            let address = endpoint.address.filter(|address| !self.interfaces_to(*address).any(strange))?;
+            let networks = self.surroundings.map(|surroundings| &surroundings.networks);
+            let network = networks.and_then(|networks| networks.get(&endpoint.network));
+            let driver = network.map_or("", |network| &network.driver);
+            let of = if driver.is_empty() { String::new() } else { format!(" ({driver})") };
+            let why = format!("its address in the network {name}{of}, of which this host has no bridge");
+            Some(self.assumed(address.to_string(), port, why))
+        };
+        self.container.networks.iter().find_map(addressed)
+    }
+}
+
+/// Whether this process is on a network of a container.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Membership {
+    Sure,
+    Likely,
+}
+
+/// What a published port is bound to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Binding {
+    /// Every address of the host, of IPv6 alone or not.
+    Any { six: bool },
+    /// An address of the host.
+    Address(String),
+    /// Only the host itself gets there.
+    Loopback(String),
+}
+
+impl Binding {
+    fn of(port: &Port) -> Self {
+        match port.host_ip.as_deref().unwrap_or_default() {
+            "" | "0.0.0.0" => Self::Any { six: false },
+            "::" => Self::Any { six: true },
+            address if position::is_loopback(address) => Self::Loopback(address.to_owned()),
+            address => Self::Address(address.to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Binding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any { .. } => f.write_str("every address of its host"),
+            Self::Address(address) => write!(f, "the address {address}"),
+            Self::Loopback(address) => write!(f, "{address} of its host"),
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use serde_json::json;
-
-    use super::*;
-    use crate::observed::ContainerKey;
-
-    fn container(id: &str, mode: &str, networks: &[(&str, &str)], published: Option<u16>) -> Container {
-        let ports = published
-            .map(|host| json!({"container": 80, "protocol": "tcp", "host": host, "host_ip": "0.0.0.0"}));
-        let networks: serde_json::Map<String, serde_json::Value> =
-            networks.iter().map(|(name, address)| ((*name).to_owned(), json!(address))).collect();
-        serde_json::from_value(json!({
-            "key": ContainerKey::new("local", id), "name": format!("name-{id}"), "image": "i", "state": "running", "created": 1,
-            "network_mode": mode, "networks": networks, "ports": ports.into_iter().collect::<Vec<_>>(),
-        }))
-        .expect("a container")
-    }
-
-    fn world(containers: &[&Container]) -> World {
-        let containers = containers.iter().map(|&one| (one.key.clone(), Arc::new(one.clone()))).collect();
-        World { containers, ..World::default() }
-    }
-
-    fn place(container: &Container, world: &World, stand: Stand<'_>) -> Result<String, String> {
-        Place::of(container, world, stand, 80, "tcp").map(|place| place.to_string())
-    }
-
-    #[test]
-    fn a_shared_network_comes_before_a_published_port_and_nothing_before_an_error() {
-        let own = container("own", "shop", &[("shop", "172.20.0.2")], None);
-        let shared = container("a", "shop", &[("back", "172.21.0.3"), ("shop", "172.20.0.3")], Some(8080));
-        let published = container("b", "back", &[("back", "172.21.0.4")], Some(8080));
-        let hidden = container("c", "back", &[("back", "172.21.0.5")], None);
-        let world = world(&[&own, &shared, &published, &hidden]);
-        for (container, stand, expected) in [
-            (&shared, Stand::Host, Ok("172.21.0.3:80")),
-            (&shared, Stand::Inside(&own), Ok("172.20.0.3:80")),
-            (&shared, Stand::Away("engine.example"), Ok("engine.example:8080")),
-            (&published, Stand::Inside(&own), Ok("host.docker.internal:8080")),
-            (&hidden, Stand::Host, Ok("172.21.0.5:80")),
-            (
-                &hidden,
-                Stand::Inside(&own),
-                Err("it publishes no port 80/tcp and shares no network with Portreeve"),
-            ),
-            (
-                &hidden,
-                Stand::Away("e"),
-                Err("it publishes no port 80/tcp and shares no network with Portreeve"),
-            ),
-        ] {
-            let found = place(container, &world, stand);
-            assert_eq!(found.as_deref().map_err(String::as_str), expected, "{} {stand:?}", container.name);
-        }
-    }
-
-    #[test]
-    fn who_uses_the_network_of_another_or_of_the_host_is_asked_there() {
-        let parent = container("p", "bridge", &[("bridge", "172.17.0.2")], None);
-        let child = container("c", "container:p", &[], None);
-        let by_name = container("n", "container:name-c", &[], None);
-        let orphan = container("o", "container:gone", &[], None);
-        let (one, two) = (container("x", "container:y", &[], None), container("y", "container:x", &[], None));
-        let host = container("h", "host", &[("host", "")], None);
-        let world = world(&[&parent, &child, &by_name, &orphan, &one, &two, &host]);
-        assert_eq!(place(&child, &world, Stand::Host).as_deref(), Ok("172.17.0.2:80"));
-        assert_eq!(place(&by_name, &world, Stand::Host).as_deref(), Ok("172.17.0.2:80"));
-        assert!(place(&orphan, &world, Stand::Host).is_err_and(|why| why.contains("is not there")));
-        assert!(place(&one, &world, Stand::Host).is_err_and(|why| why.contains("and so on")));
-        assert_eq!(place(&host, &world, Stand::Host).as_deref(), Ok("127.0.0.1:80"));
-        assert_eq!(place(&host, &world, Stand::Away("e")).as_deref(), Ok("e:80"));
-        assert!(place(&host, &world, Stand::Inside(&parent)).is_err());
-    }
-
-    #[test]
-    fn an_address_of_ip_version_6_is_bracketed_and_one_without_a_port_is_bare() {
-        assert_eq!(Place::declared("fd00::1", 80).to_string(), "[fd00::1]:80");
-        assert_eq!(Place::declared("fd00::1", 0).to_string(), "fd00::1");
-    }
-}
+mod fixtures;
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Kind;
 use super::check::Check;
+use super::probe::http::is_host_name;
 
 /// One Docker engine, API 1.41 (Docker 20.10) or later. With none declared there is one, named `local`, from
 /// `DOCKER_HOST` or the default socket.
@@ -19,6 +20,14 @@ pub struct DockerHostSpec {
     #[serde(default = "default_endpoint")]
     #[schemars(regex(pattern = "^(unix|tcp|ssh)://."))]
     pub endpoint: String,
+    /// The host name or address at which the ports that its containers publish are reached from where Portreeve runs, such as
+    /// `10.0.0.7` or `host.docker.internal`. Left out, it is found out where it can be: on the engine's own host, and by the
+    /// host of a `tcp://` or `ssh://` endpoint. It is needed where Portreeve and the engine are in different network
+    /// namespaces or virtual machines, behind a tunnel, and where only `ssh` knows the endpoint's host. Containers on a bridge
+    /// that Portreeve is on are asked at their own address all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub address: Option<String>,
     /// With `true`, no call that changes the engine is ever made.
     #[serde(default)]
     pub read_only: bool,
@@ -51,6 +60,7 @@ impl Default for DockerHostSpec {
     fn default() -> Self {
         Self {
             endpoint: default_endpoint(),
+            address: None,
             read_only: false,
             tls: None,
             api_version: None,
@@ -72,6 +82,10 @@ impl Kind for DockerHostSpec {
     fn validate(&self, check: &mut Check) {
         if let Some(fault) = endpoint_fault(&self.endpoint) {
             check.field("endpoint", |check| check.refuse_url(&self.endpoint, fault.to_string()));
+        }
+        if self.address.as_ref().is_some_and(|address| !is_host_name(address)) {
+            let why = "is not a host name or an address alone; the ports are those that containers publish";
+            check.field("address", |check| check.refuse(why));
         }
         if let Some(tls) = &self.tls {
             check.field("tls", |check| {
@@ -181,6 +195,22 @@ mod tests {
             ("", Some(EndpointFault::Scheme)),
         ] {
             assert_eq!(endpoint_fault(endpoint), expected, "{endpoint}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_a_host_alone() {
+        let refused = |address: &str| {
+            let spec = DockerHostSpec { address: Some(address.to_owned()), ..DockerHostSpec::default() };
+            let mut check = Check::new();
+            spec.validate(&mut check);
+            check.finish().violations.iter().map(|found| found.path.to_string()).collect::<Vec<_>>()
+        };
+        for good in ["10.0.0.7", "fd00::7", "engine.example", "host.docker.internal"] {
+            assert_eq!(refused(good), Vec::<String>::new(), "{good}");
+        }
+        for bad in ["", "http://10.0.0.7", "10.0.0.7:80", "[fd00::7]", "a b", "engine/x"] {
+            assert_eq!(refused(bad), ["address"], "{bad}");
         }
     }
 

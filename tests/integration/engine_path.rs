@@ -106,6 +106,7 @@ async fn calls_carry_no_version_in_their_path() {
         [
             "GET /version",
             "GET /info",
+            "GET /networks",
             "GET /containers/json",
             "GET /containers/c1/json",
             "POST /containers/c1/restart",

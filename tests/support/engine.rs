@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bollard::Docker;
 
-use super::own::Own;
+use super::own::{Own, Traits};
 use super::{image, wait};
 
 /// How long an engine may take to come up on a busy machine.
@@ -42,7 +42,24 @@ impl Engine {
     /// An engine of the caller's own, with its own bridge, data and containerd. Takes about a second; needs
     /// root. Everything of it is gone after the drop.
     pub async fn own() -> Self {
-        let mut own = tokio::task::spawn_blocking(Own::create).await.expect("preparing an engine");
+        Self::own_with(Traits::default()).await
+    }
+
+    /// One whose containers go on while it is away.
+    pub async fn live_restoring() -> Self {
+        Self::own_with(Traits { live_restore: true, ..Traits::default() }).await
+    }
+
+    /// One in a network namespace of its own, whose bridge has the name and the addresses of `twin`'s: what is reached
+    /// at them from here belongs to the twin.
+    pub async fn apart(twin: &Self) -> Self {
+        let bridge = twin.own.as_ref().expect("an engine of the test's own").bridge().clone();
+        Self::own_with(Traits { apart_with: Some(bridge), ..Traits::default() }).await
+    }
+
+    async fn own_with(traits: Traits) -> Self {
+        let create = move || Own::create(traits);
+        let mut own = tokio::task::spawn_blocking(create).await.expect("preparing an engine");
         own.spawn();
         let endpoint = format!("unix://{}", own.socket().display());
         // The client is refused as long as there is no socket, so the engine comes first.
@@ -58,6 +75,16 @@ impl Engine {
 
     pub fn is_own(&self) -> bool {
         self.own.is_some()
+    }
+
+    /// Where an engine in another network namespace is reached.
+    pub fn address(&self) -> &str {
+        self.own.as_ref().and_then(Own::address).expect("an engine in another network namespace")
+    }
+
+    /// An interface of this machine that nobody uses; it goes with the engine.
+    pub fn idle_interface(&self) -> String {
+        self.own.as_ref().expect("an engine of the test's own").idle_interface()
     }
 
     /// A client; cheap to clone, reconnects by path for each call.

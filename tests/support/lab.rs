@@ -7,7 +7,11 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use bollard::Docker;
-use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
+use bollard::models::{NetworkCreateRequest, VolumeCreateRequest};
+use bollard::query_parameters::{
+    ListContainersOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder,
+    RemoveContainerOptionsBuilder, RemoveVolumeOptionsBuilder,
+};
 use futures_util::{StreamExt, stream};
 
 use super::builder::Builder;
@@ -73,6 +77,27 @@ impl Lab {
         self.alive.is_some()
     }
 
+    /// Makes a network called `name` and the run's id, of which `change` may say more; gives that name.
+    pub async fn network(&self, name: &str, change: impl FnOnce(&mut NetworkCreateRequest)) -> String {
+        let name = format!("{name}-{}", self.run);
+        let labels = HashMap::from([(LABEL.to_owned(), self.run.clone())]);
+        let mut wanted =
+            NetworkCreateRequest { name: name.clone(), labels: Some(labels), ..Default::default() };
+        change(&mut wanted);
+        self.docker.create_network(wanted).await.unwrap_or_else(|e| panic!("network {name}: {e}"));
+        name
+    }
+
+    /// Makes a volume called `name` and the run's id; gives that name.
+    pub async fn volume(&self, name: &str) -> String {
+        let name = format!("{name}-{}", self.run);
+        let labels = HashMap::from([(LABEL.to_owned(), self.run.clone())]);
+        let wanted =
+            VolumeCreateRequest { name: Some(name.clone()), labels: Some(labels), ..Default::default() };
+        self.docker.create_volume(wanted).await.unwrap_or_else(|e| panic!("volume {name}: {e}"));
+        name
+    }
+
     /// The ids of this run's containers, whatever their state.
     pub async fn ids(&self) -> Vec<String> {
         labelled(&self.docker, &format!("{LABEL}={}", self.run)).await
@@ -129,6 +154,7 @@ async fn clear(docker: &Docker, run: &str) -> bool {
     for _ in 0..3 {
         let ids = labelled(docker, &label).await;
         if ids.is_empty() {
+            clear_the_rest(docker, &label).await;
             return docker.ping().await.is_ok();
         }
         // A few at a time: a hundred one by one take half a minute.
@@ -140,6 +166,21 @@ async fn clear(docker: &Docker, run: &str) -> bool {
             .await;
     }
     false
+}
+
+/// Networks and volumes, which nobody uses any more.
+async fn clear_the_rest(docker: &Docker, label: &str) {
+    let filters = HashMap::from([("label", vec![label])]);
+    let networks = ListNetworksOptionsBuilder::default().filters(&filters).build();
+    for network in docker.list_networks(Some(networks)).await.unwrap_or_default() {
+        let _ = docker.remove_network(&network.id.unwrap_or_default()).await;
+    }
+    let volumes = ListVolumesOptionsBuilder::default().filters(&filters).build();
+    let volumes = docker.list_volumes(Some(volumes)).await.ok().and_then(|answer| answer.volumes);
+    for volume in volumes.unwrap_or_default() {
+        let force = RemoveVolumeOptionsBuilder::default().force(true).build();
+        let _ = docker.remove_volume(&volume.name, Some(force)).await;
+    }
 }
 
 async fn labelled(docker: &Docker, label: &str) -> Vec<String> {

@@ -31,9 +31,26 @@ pub fn remove(id: &str, dir: &Path) {
         remove_cgroup(&hierarchy.path().join(id));
     }
     remove_cgroup(&Path::new("/sys/fs/cgroup").join(id));
-    let _ =
-        Command::new("ip").args(["link", "delete", id]).stdin(Stdio::null()).stderr(Stdio::null()).status();
+    for interface in [id, &cable(id), &idle_interface(id)] {
+        ip(&["link", "delete", interface]);
+    }
+    ip(&["netns", "delete", id]);
     let _ = fs::remove_dir_all(dir);
+}
+
+/// The end of the cable to the network namespace of the engine `id`.
+pub fn cable(id: &str) -> String {
+    format!("{id}c")
+}
+
+/// An interface of the engine `id` that nobody uses.
+pub fn idle_interface(id: &str) -> String {
+    format!("{id}i")
+}
+
+/// What is not there cannot be removed, and need not be.
+fn ip(args: &[&str]) {
+    let _ = Command::new("ip").args(args).stdin(Stdio::null()).stderr(Stdio::null()).status();
 }
 
 /// The processes that name `text` in their command line, but for this one.

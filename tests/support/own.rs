@@ -19,9 +19,31 @@ use super::wait;
 /// On a real file system: overlays on tmpfs work, but images would fill memory.
 const HOME: &str = "/var/lib/portreeve-own";
 
+/// What sets an engine apart from others.
+#[derive(Clone, Debug, Default)]
+pub struct Traits {
+    /// Its containers go on while it is away.
+    pub live_restore: bool,
+    /// It lives in a network namespace of its own, where it has this bridge.
+    pub apart_with: Option<Bridge>,
+}
+
+/// The bridge of an engine.
+#[derive(Clone, Debug)]
+pub struct Bridge {
+    /// The interface's name, at most 15 bytes.
+    pub name: String,
+    /// Its address, the first of a /24.
+    pub address: String,
+}
+
 pub struct Own {
     id: String,
     dir: PathBuf,
+    traits: Traits,
+    bridge: Bridge,
+    /// Its address as seen from here, if it lives in another network namespace.
+    address: Option<String>,
     /// Locked as long as this process lives: what tells a directory in use from a stale one.
     _alive: File,
     child: Option<Child>,
@@ -29,7 +51,7 @@ pub struct Own {
 
 impl Own {
     /// Prepares directory and bridge; nothing runs yet. Removes what dead test processes left.
-    pub fn create() -> Self {
+    pub fn create(traits: Traits) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         assert!(rustix::process::geteuid().is_root(), "an engine of one's own needs root");
 
@@ -43,8 +65,30 @@ impl Own {
         alive.lock().expect("locking");
         // The machine's own daemon.json may hold what contradicts the flags below.
         fs::write(dir.join("daemon.json"), "{}").expect("daemon.json");
-        add_bridge(&id);
-        Self { id, dir, _alive: alive, child: None }
+        let (bridge, address) = match &traits.apart_with {
+            Some(bridge) => (bridge.clone(), Some(add_namespace(&id, bridge))),
+            None => (add_bridge(&id), None),
+        };
+        Self { id, dir, traits, bridge, address, _alive: alive, child: None }
+    }
+
+    pub fn bridge(&self) -> &Bridge {
+        &self.bridge
+    }
+
+    /// Where it is reached from this machine's own network namespace, if it lives in another.
+    pub fn address(&self) -> Option<&str> {
+        self.address.as_deref()
+    }
+
+    /// An interface that nobody uses, for networks that want a parent: one end of a pair of which nobody has the other.
+    /// Kernels without the driver `dummy` have this.
+    pub fn idle_interface(&self) -> String {
+        let (name, end) = (leftovers::idle_interface(&self.id), format!("{}j", self.id));
+        ip(&["link", "add", &name, "type", "veth", "peer", "name", &end]);
+        ip(&["link", "set", &name, "up"]);
+        ip(&["link", "set", &end, "up"]);
+        name
     }
 
     pub fn socket(&self) -> PathBuf {
@@ -57,13 +101,25 @@ impl Own {
         let log =
             File::options().create(true).append(true).open(self.dir.join("log")).expect("the engine's log");
         let at = |name: &str| self.dir.join(name).display().to_string();
-        let child = Command::new("dockerd")
+        let mut command = match self.address {
+            None => Command::new("dockerd"),
+            Some(_) => {
+                // It becomes the engine: its pid is the engine's.
+                let mut command = Command::new("nsenter");
+                command.arg(format!("--net=/run/netns/{}", self.id)).arg("dockerd");
+                command
+            }
+        };
+        if self.traits.live_restore {
+            command.arg("--live-restore");
+        }
+        let child = command
             .arg(format!("--host=unix://{}", at("d.sock")))
             .arg(format!("--config-file={}", at("daemon.json")))
             .arg(format!("--data-root={}", at("data")))
             .arg(format!("--exec-root={}", at("x")))
             .arg(format!("--pidfile={}", at("pid")))
-            .arg(format!("--bridge={}", self.id))
+            .arg(format!("--bridge={}", self.bridge.name))
             .arg(format!("--storage-driver={}", storage(&self.dir)))
             .arg(format!("--containerd-namespace={}", self.id))
             .arg(format!("--containerd-plugins-namespace={}-plugins", self.id))
@@ -153,15 +209,41 @@ fn storage(dir: &Path) -> String {
 }
 
 /// A bridge named `name` on the first free network of 10.213.x.0/24.
-fn add_bridge(name: &str) {
-    let taken = ip(&["-o", "-4", "address"]);
-    let network = (1..255)
-        .map(|third| format!("10.213.{third}.1"))
-        .find(|address| !taken.contains(&format!("{address}/")))
-        .expect("a free network for the bridge");
+fn add_bridge(name: &str) -> Bridge {
+    let address = free_network("10.213");
     ip(&["link", "add", name, "type", "bridge"]);
-    ip(&["address", "add", &format!("{network}/24"), "dev", name]);
+    ip(&["address", "add", &format!("{address}/24"), "dev", name]);
     ip(&["link", "set", name, "up"]);
+    Bridge { name: name.to_owned(), address }
+}
+
+/// A network namespace named `name` with this bridge, which may be a namesake of one here; gives its address on the
+/// cable to it.
+fn add_namespace(name: &str, bridge: &Bridge) -> String {
+    let here = free_network("10.214");
+    let there = format!("{}.2", here.strip_suffix(".1").expect("the first of its network"));
+    let (near, far) = (leftovers::cable(name), format!("{name}f"));
+    ip(&["netns", "add", name]);
+    ip(&["link", "add", &near, "type", "veth", "peer", "name", &far, "netns", name]);
+    ip(&["address", "add", &format!("{here}/24"), "dev", &near]);
+    ip(&["link", "set", &near, "up"]);
+    let inside = |args: &[&str]| ip(&[&["-n", name], args].concat());
+    inside(&["link", "set", "lo", "up"]);
+    inside(&["address", "add", &format!("{there}/24"), "dev", &far]);
+    inside(&["link", "set", &far, "up"]);
+    inside(&["link", "add", &bridge.name, "type", "bridge"]);
+    inside(&["address", "add", &format!("{}/24", bridge.address), "dev", &bridge.name]);
+    inside(&["link", "set", &bridge.name, "up"]);
+    there
+}
+
+/// The first address of the first free network of `prefix`.x.0/24.
+fn free_network(prefix: &str) -> String {
+    let taken = ip(&["-o", "-4", "address"]);
+    (1..255)
+        .map(|third| format!("{prefix}.{third}.1"))
+        .find(|address| !taken.contains(&format!("{address}/")))
+        .expect("a free network")
 }
 
 fn ip(args: &[&str]) -> String {

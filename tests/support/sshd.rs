@@ -14,6 +14,8 @@ pub struct Sshd {
     home: TempDir,
     user: String,
     port: u16,
+    /// A name for it that nobody else knows, as clients are configured.
+    alias: String,
     child: Option<Child>,
 }
 
@@ -24,7 +26,8 @@ impl Sshd {
         let home = TempDir::with_prefix("portreeve-ssh-").expect("a temporary directory");
         let free =
             TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
-        let sshd = Self { user: run("id", &["-un"]).trim().to_owned(), port: free.port(), home, child: None };
+        let user = run("id", &["-un"]).trim().to_owned();
+        let sshd = Self { user, port: free.port(), home, alias: String::new(), child: None };
         for key in ["host", "user", "stranger"] {
             run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", &sshd.file(key)]);
         }
@@ -53,8 +56,9 @@ impl Sshd {
     /// Whose key clients show from now on: `user`, who may come in, or a `stranger`.
     pub fn identity(&self, key: &str) {
         let config = format!(
-            "UserKnownHostsFile {}\nGlobalKnownHostsFile none\nStrictHostKeyChecking yes\nIdentitiesOnly yes\n\
+            "{}UserKnownHostsFile {}\nGlobalKnownHostsFile none\nStrictHostKeyChecking yes\nIdentitiesOnly yes\n\
              IdentityAgent none\nIdentityFile {}\n",
+            self.alias,
             self.file("known_hosts"),
             self.file(key),
         );
@@ -69,6 +73,16 @@ impl Sshd {
     /// Where a DockerHost finds the engine with this socket.
     pub fn endpoint(&self, socket: &Path) -> String {
         format!("ssh://{}@127.0.0.1:{}{}", self.user, self.port, socket.display())
+    }
+
+    /// The same by a name that only clients of this server know.
+    pub fn alias(&mut self, name: &str, socket: &Path) -> String {
+        self.alias = format!(
+            "Host {name}\n  HostName 127.0.0.1\n  Port {}\n  User {}\n  HostKeyAlias [127.0.0.1]:{}\nHost *\n",
+            self.port, self.user, self.port
+        );
+        self.identity("user");
+        format!("ssh://{name}{}", socket.display())
     }
 
     /// Listens, until it is dropped.

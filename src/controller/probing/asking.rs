@@ -8,8 +8,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{Check, CheckId, Prober};
 use crate::controller::shared::{Shared, locked};
-use crate::observed::{Container, ProbeTarget};
-use crate::probe::{self, Cost, Failure, Outcome, Place, Stand, Subject};
+use crate::docker::Client;
+use crate::observed::{Container, ProbeTarget, Route, note_route};
+use crate::probe::{self, Basis, Cost, Failure, Outcome, Place, Subject};
 use crate::resource::monitored_service::Target;
 use crate::resource::probe::ProbeSpec;
 
@@ -33,14 +34,17 @@ impl Prober {
     pub(super) async fn ask(&self, id: &CheckId, check: &Check) -> Option<Trial> {
         let shared = &*self.shared;
         let cost = probe::protocol(check.spec.handler()?).cost();
-        let place = self.place(cost).acquire_owned().await.ok()?;
+        let turn = self.place(cost).acquire_owned().await.ok()?;
         if shared.own_fault().is_some() {
             return None;
         }
-        let (address, container, engine) = match &id.target {
+        let trial = match &id.target {
             ProbeTarget::Outside => {
-                let target = check.outside.as_ref()?;
-                (Some(Ok(outside(target, &check.spec))), None, None)
+                let place = outside(check.outside.as_ref()?, &check.spec);
+                let subject =
+                    Subject { place: Some(&place), guard: shared.guard.clone(), ..Subject::default() };
+                let outcome = with_place(turn, probe::check(&check.spec, &subject)).await;
+                Trial { place: Some(place), outcome }
             }
             ProbeTarget::Container(key) => {
                 let connected = shared.with_world(|world| {
@@ -48,31 +52,50 @@ impl Prober {
                 });
                 let attachment = shared.attachment(&key.engine).filter(|_| connected)?;
                 let container = shared.with_world(|world| world.containers.get(key).cloned())?;
-                let address = shared.address(&container, &check.spec);
-                (address, Some(container), Some(attachment.client))
+                let reached = |route: &Route| {
+                    shared.book.read(|services| {
+                        services.get(&*id.service).is_some_and(|service| service.reached.contains(route))
+                    })
+                };
+                let asked = (&*id.probe, &check.spec);
+                let asked = shared.ask(asked, &container, Some(attachment.client), &reached);
+                let Asked { trial, route, doubted } = with_place(turn, asked).await;
+                let proved = route.filter(|route| proves(&trial.outcome) && !reached(route));
+                if proved.is_some() || doubted {
+                    shared.book.with(&id.service, |state| {
+                        if let Some(route) = proved {
+                            note_route(&mut state.reached, route);
+                        }
+                        let target = state.targets.get_mut(&id.target).filter(|_| doubted);
+                        if let Some(probe) = target.and_then(|target| target.probes.get_mut(&*id.probe)) {
+                            // What led to its verdict may have been asked of another.
+                            probe.streak.doubt();
+                        }
+                    });
+                }
+                trial
             }
         };
-        let address = match address.transpose() {
-            Ok(address) => address,
-            Err(why) => {
-                let result = Err(Failure::Fault(why));
-                let outcome = Outcome { result, took: Duration::ZERO, steps: Vec::new() };
-                return Some(Trial { place: None, outcome });
-            }
-        };
-        let subject = Subject {
-            place: address.as_ref(),
-            container: container.as_deref(),
-            engine: engine.as_ref(),
-            guard: shared.guard.clone(),
-        };
-        let outcome = with_place(place, probe::check(&check.spec, &subject)).await;
-        Some(Trial { place: address, outcome }).filter(|_| shared.own_fault().is_none())
+        Some(trial).filter(|_| shared.own_fault().is_none())
     }
 }
 
+/// A check of a container.
+struct Asked {
+    trial: Trial,
+    /// The way it went, if that was only assumed to lead there.
+    route: Option<Route>,
+    /// Whether nobody knows that it was the container which was asked.
+    doubted: bool,
+}
+
+/// Whether what answered was what is meant: it is well, or it refuses our login in the very protocol.
+const fn proves(outcome: &Outcome) -> bool {
+    matches!(outcome.result, Ok(()) | Err(Failure::Denied(_)))
+}
+
 /// A check that gives its place away when it takes long.
-async fn with_place(place: OwnedSemaphorePermit, check: impl Future<Output = Outcome>) -> Outcome {
+async fn with_place<T>(place: OwnedSemaphorePermit, check: impl Future<Output = T>) -> T {
     tokio::pin!(check);
     tokio::select! {
         outcome = &mut check => outcome,
@@ -95,7 +118,7 @@ fn outside(target: &Target, spec: &ProbeSpec) -> Place {
 
 impl Shared {
     /// Where `spec` asks a container, or why it cannot; `None` for a probe that needs no address.
-    pub(super) fn address(&self, container: &Container, spec: &ProbeSpec) -> Option<Result<Place, String>> {
+    fn address(&self, container: &Container, spec: &ProbeSpec) -> Option<Result<Place, String>> {
         let handler = spec.handler()?;
         if handler.needs_container() {
             return None;
@@ -106,21 +129,94 @@ impl Shared {
             return Some(Ok(Place::declared(host, port)));
         }
         let desired = self.desired.load();
-        let endpoint = desired.hosts.get(&*container.key.engine).map(|host| host.endpoint.as_str());
-        let away =
-            endpoint.and_then(|endpoint| url::Url::parse(endpoint).ok()).filter(|url| url.scheme() != "unix");
-        let away = away.and_then(|url| url.host_str().map(|host| host.trim_matches(['[', ']']).to_owned()));
-        Some(self.with_world(|world| {
-            let own = world.containers.values().find(|other| world.own.contains(&other.key.id));
-            let stand = match (&away, own) {
-                (Some(host), _) if !matches!(host.as_str(), "localhost" | "127.0.0.1" | "::1") => {
-                    Stand::Away(host)
-                }
-                (_, Some(own)) if own.key.engine == container.key.engine => Stand::Inside(own),
-                _ => Stand::Host,
+        // One that is not declared any more is about to be forgotten.
+        let host = desired.hosts.get(&*container.key.engine)?;
+        Some(self.with_world(|world| Place::of(container, world, host, port, protocol.transport())))
+    }
+
+    /// Checks a container with a probe, by its name; `reached` says of a way whether a check has ever passed there.
+    async fn ask(
+        &self,
+        (name, spec): (&str, &ProbeSpec),
+        container: &Arc<Container>,
+        engine: Option<Client>,
+        reached: impl Fn(&Route) -> bool,
+    ) -> Asked {
+        let fault = |why: String, place: Option<Place>| {
+            let outcome =
+                Outcome { result: Err(Failure::Fault(why)), took: Duration::ZERO, steps: Vec::new() };
+            Asked { trial: Trial { place, outcome }, route: None, doubted: true }
+        };
+        let place = match self.address(container, spec).transpose() {
+            Ok(place) => place,
+            Err(why) => return fault(why, None),
+        };
+        if let Some(place) = &place
+            && let Some(why) = unresolved(place).await
+        {
+            return fault(why, Some(place.clone()));
+        }
+        let subject = Subject {
+            place: place.as_ref(),
+            container: Some(&**container),
+            engine: engine.as_ref(),
+            guard: self.guard.clone(),
+        };
+        let mut outcome = probe::check(spec, &subject).await;
+        let protocol = spec.handler().map(probe::protocol);
+        let route = place.as_ref().zip(protocol).and_then(|(place, protocol)| {
+            place.route(name, container, protocol.port().unwrap_or(0), protocol.transport())
+        });
+        let mut doubted = false;
+        if let (Some(place), Err(Failure::Unhealthy(why) | Failure::Unanswered(why))) =
+            (&place, &outcome.result)
+        {
+            let doubt = match place.doubt(why, route.as_ref().is_some_and(reached)) {
+                None => self.moved(container, spec, place, why).await,
+                doubt => doubt,
             };
-            Place::of(container, world, stand, port, protocol.transport())
-        }))
+            if let Some(doubt) = doubt {
+                doubted = true;
+                outcome.result = Err(Failure::Fault(doubt));
+            }
+        }
+        Asked { trial: Trial { place, outcome }, route, doubted }
+    }
+
+    /// Why a failure at `place` says nothing although that was certain: a bridge may be gone, or somebody else's by now.
+    async fn moved(
+        &self,
+        container: &Container,
+        spec: &ProbeSpec,
+        place: &Place,
+        why: &str,
+    ) -> Option<String> {
+        if place.basis != Basis::Bridge {
+            return None;
+        }
+        self.read_interfaces().await;
+        let now = self.with_world(|world| world.containers.get(&container.key).cloned())?;
+        match self.address(&now, spec)? {
+            Ok(now) if now == *place => None,
+            Ok(now) => Some(format!("{why}; it is asked at {now} by now")),
+            Err(gone) => Some(format!("{why}; {place} leads there no more: {gone}")),
+        }
+    }
+}
+
+/// Why a host that is only assumed cannot be asked: nobody here knows its name, which is nothing to blame a container for.
+async fn unresolved(place: &Place) -> Option<String> {
+    let Basis::Assumed { remedy } = &place.basis else { return None };
+    if place.host.parse::<std::net::IpAddr>().is_ok() {
+        return None;
+    }
+    let found = tokio::net::lookup_host((place.host.as_str(), place.port)).await;
+    match found.map(|mut all| all.next().is_some()) {
+        Ok(true) => None,
+        Ok(false) => Some(format!("{} has no address here ({}): {remedy}", place.host, place.why)),
+        Err(error) => {
+            Some(format!("{} cannot be resolved here ({}): {remedy}; {error}", place.host, place.why))
+        }
     }
 }
 
@@ -145,36 +241,30 @@ pub struct Trial {
 impl Shared {
     /// One check outside the schedule: it is shown, and counts for nothing.
     pub async fn try_probe(&self, spec: &ProbeSpec, whom: &Tried) -> Trial {
-        let (address, container, engine) = match whom {
-            Tried::Outside(target) => (Some(Ok(outside(target, spec))), None, None),
+        match whom {
+            Tried::Outside(target) => {
+                let place = outside(target, spec);
+                let subject =
+                    Subject { place: Some(&place), guard: self.guard.clone(), ..Subject::default() };
+                let outcome = probe::check(spec, &subject).await;
+                Trial { place: Some(place), outcome }
+            }
             Tried::Container(container) if !container.state.is_up() => {
                 let why =
                     format!("{} is {} (exit code {})", container.name, container.state, container.exit_code);
                 let result = Err(Failure::Unhealthy(why));
-                return Trial {
-                    place: None,
-                    outcome: Outcome { result, took: Duration::ZERO, steps: Vec::new() },
-                };
+                Trial { place: None, outcome: Outcome { result, took: Duration::ZERO, steps: Vec::new() } }
             }
             Tried::Container(container) => {
                 let engine = self.attachment(&container.key.engine).map(|attachment| attachment.client);
-                (self.address(container, spec), Some(container), engine)
-            }
-        };
-        match address.transpose() {
-            Ok(place) => {
-                let subject = Subject {
-                    place: place.as_ref(),
-                    container: container.map(AsRef::as_ref),
-                    engine: engine.as_ref(),
-                    guard: self.guard.clone(),
+                // Whatever probe it was that came there.
+                let reached = |route: &Route| {
+                    let same =
+                        |other: &Route| *route == Route { probe: route.probe.clone(), ..other.clone() };
+                    self.book
+                        .read(|services| services.values().any(|service| service.reached.iter().any(same)))
                 };
-                let outcome = probe::check(spec, &subject).await;
-                Trial { place, outcome }
-            }
-            Err(why) => {
-                let result = Err(Failure::Fault(why));
-                Trial { place: None, outcome: Outcome { result, took: Duration::ZERO, steps: Vec::new() } }
+                self.ask(("", spec), container, engine, reached).await.trial
             }
         }
     }

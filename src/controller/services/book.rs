@@ -8,7 +8,9 @@ use tokio::sync::watch;
 use tracing::warn;
 
 use crate::desired::Service;
-use crate::observed::{ContainerKey, HealthWord, Nanos, ProbeState, ProbeTarget, ServiceState, Standing};
+use crate::observed::{
+    ContainerKey, HealthWord, Nanos, ProbeState, ProbeTarget, Route, ServiceState, Standing,
+};
 use crate::probe::Streak;
 
 /// All services. Faces read it, the prober writes.
@@ -29,6 +31,8 @@ struct Remembered {
     told_down: bool,
     rates: crate::observed::Rates,
     targets: Vec<RememberedTarget>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    reached: BTreeSet<Route>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -93,6 +97,7 @@ impl Book {
             told_down: known.told_down,
             standing: if known.health.is_down() { Standing::Down } else { Standing::Fine },
             rates: known.rates.clone(),
+            reached: known.reached.clone(),
             ..ServiceState::default()
         }
     }
@@ -178,6 +183,7 @@ impl Book {
                 told_down: state.told_down,
                 rates: state.rates.clone(),
                 targets: targets.collect(),
+                reached: state.reached.clone(),
             })
         })?;
         serde_json::to_string(&remembered).ok()
@@ -191,6 +197,23 @@ impl Book {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_way_that_led_there_is_known_to_the_next_process() {
+        let book = Book::new(&BTreeMap::new());
+        let route = Route {
+            probe: "page".to_owned(),
+            container: "local/name/web".to_owned(),
+            host: "host.docker.internal".to_owned(),
+            port: 80,
+            protocol: "tcp".to_owned(),
+        };
+        book.with("web", |state| crate::observed::note_route(&mut state.reached, route.clone()));
+        let document = book.document("web").expect("a document");
+        let next = Book::new(&[("web".to_owned(), document)].into());
+        next.begin_with("web");
+        assert!(next.read(|services| services["web"].reached.contains(&route)));
+    }
 
     #[test]
     fn a_service_that_was_down_is_so_for_those_that_depend_on_it_before_it_is_asked_again() {

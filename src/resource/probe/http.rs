@@ -251,10 +251,14 @@ impl HttpExpect {
 
 /// The value of `key` must be a host name or an address, and nothing around it.
 pub(in crate::resource) fn host_name(key: &str, host: &str, check: &mut Check) {
-    let address = host.parse::<std::net::IpAddr>().is_ok();
-    if !address && (host.contains(':') || url::Host::parse(host).is_err()) {
+    if !is_host_name(host) {
         check.field(key, |check| check.refuse("is not a host name or an address; a port has its own field"));
     }
+}
+
+/// Whether `host` is a host name or an address, and nothing more.
+pub(in crate::resource) fn is_host_name(host: &str) -> bool {
+    host.parse::<std::net::IpAddr>().is_ok() || !host.contains(':') && url::Host::parse(host).is_ok()
 }
 
 #[cfg(test)]
