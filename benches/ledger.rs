@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use portreeve::controller::Controller;
 use portreeve::desired::Desired;
+use portreeve::guard::Guard;
 use portreeve::resource::Selector;
 use portreeve::resource::billing_service::{BillingEvent, BillingServiceSpec, Retry};
 use portreeve::resource::docker_host::DockerHostSpec;
@@ -102,7 +103,7 @@ async fn replay(containers: usize, slowed: Duration) -> Replay {
     let receiver = Receiver::start(Options::default()).await.unwrap();
     let mut engine = FakeEngine::start();
     let (_desired, desired) = watch::channel(Arc::new(desired(&engine, &receiver)));
-    let controller = Controller::start(store.clone(), desired).await.unwrap();
+    let controller = Controller::start(store.clone(), desired, Guard::default()).await.unwrap();
     let mut feed = engine.subscribed().await;
 
     let base = i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap();

@@ -1,6 +1,5 @@
 //! The HTTP face: reads the store and the observed state, writes what is desired, and never touches an engine.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,18 +10,20 @@ use axum::middleware;
 use axum::response::{IntoResponse, Json, Response};
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
-use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
-use tower_http::timeout::TimeoutLayer;
+use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutLayer};
 
+use crate::config::HttpLimits;
 use crate::controller::{Catalogue, Shared};
 use crate::manifest::directory::DirectoryState;
 use crate::manifest::git::Pulled;
 
 mod access;
+mod audit;
+mod caller;
 mod containers;
 mod deliveries;
 mod docs;
@@ -39,13 +40,16 @@ mod page;
 mod query;
 mod release;
 mod route;
+mod serve;
 mod status;
 mod trial;
 mod watching;
 
 pub use access::Access;
+pub use caller::Peer;
 pub(crate) use health::Detailed;
 pub(crate) use noun::Noun;
+pub use serve::{Listeners, Socket, SocketError};
 pub(crate) use trial::ProbeTested;
 
 /// A container as these routes show it.
@@ -61,8 +65,6 @@ pub(crate) type AnyList = page::List<serde_json::Map<String, serde_json::Value>>
 const LARGEST_BODY: usize = 1 << 20;
 /// How long one answer may take.
 const ANSWER: Duration = Duration::from_secs(30);
-/// How long answers in hand may take once everything stops.
-const LAST_ANSWERS: Duration = Duration::from_secs(3);
 
 /// What handlers read, and the way by which they write.
 #[derive(Clone, Debug)]
@@ -74,6 +76,9 @@ pub struct Api {
     /// How the configuration directories stand, and the pulling of one of them.
     directories: Option<watch::Receiver<Vec<DirectoryState>>>,
     pulled: Option<watch::Receiver<Pulled>>,
+    limits: HttpLimits,
+    /// Places for watches.
+    watches: Arc<Semaphore>,
     /// Ends answers that would go on for ever.
     stop: CancellationToken,
 }
@@ -93,8 +98,17 @@ impl Api {
             access: Arc::new(access),
             directories: None,
             pulled: None,
+            limits: HttpLimits::default(),
+            watches: Arc::new(Semaphore::new(HttpLimits::default().watches)),
             stop: CancellationToken::new(),
         }
+    }
+
+    /// Lets clients take no more than this.
+    #[must_use]
+    pub fn limited(mut self, limits: HttpLimits) -> Self {
+        (self.limits, self.watches) = (limits, Arc::new(Semaphore::new(limits.watches)));
+        self
     }
 
     /// Shows how the configuration directories stand, and the pulling of the one that is pulled.
@@ -129,6 +143,7 @@ impl Api {
             .fallback(async || StatusCode::NOT_FOUND)
             .layer(middleware::from_fn_with_state(self.clone(), access::guard))
             .layer(RequestBodyLimitLayer::new(LARGEST_BODY))
+            .layer(RequestBodyTimeoutLayer::new(self.limits.body.get()))
             .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER))
             .layer(CatchPanicLayer::new())
             .with_state::<()>(self);
@@ -136,22 +151,10 @@ impl Api {
         Router::new().fallback_service(routes).layer(middleware::from_fn(dress::dress))
     }
 
-    /// Serves on `listener` until `stop`, and then finishes what is in hand for a moment.
-    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> std::io::Result<()> {
-        let stopped = stop.clone();
-        let serving = axum::serve(
-            listener,
-            self.until(stop.clone()).router().into_make_service_with_connect_info::<SocketAddr>(),
-        )
-        .with_graceful_shutdown(async move { stopped.cancelled().await });
-        let deadline = async {
-            stop.cancelled().await;
-            tokio::time::sleep(LAST_ANSWERS).await;
-        };
-        tokio::select! {
-            served = serving => served,
-            () = deadline => Ok(()),
-        }
+    /// Serves on `listeners` until `stop`, and then finishes what is in hand for a moment.
+    pub async fn serve(self, listeners: Listeners, stop: CancellationToken) {
+        let limits = self.limits;
+        serve::serve(self.until(stop.clone()).router(), listeners, limits, stop).await;
     }
 }
 

@@ -3,9 +3,11 @@
 //! Flags are read in two steps. [`RunArgs`] is what was written, as text; [`RunConfig`] is what it means, and nothing
 //! in it can be wrong any more. What can change while Portreeve runs is not here but in `Settings`.
 
+mod anonymous;
 mod args;
 pub mod environment;
 mod git;
+mod limits;
 mod resolve;
 pub mod state_dir;
 pub mod tokens;
@@ -15,10 +17,14 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 
+use crate::guard::Guard;
+
+pub use anonymous::{Anonymous, Rule, RuleError};
 pub use args::{LogFormat, RunArgs};
 pub use environment::Environment;
 pub use git::GitFault;
-pub use resolve::{ConfigError, Process, state_dir};
+pub use limits::{HttpLimits, LimitArgs, LimitError};
+pub use resolve::{ConfigError, Process, SOCKETS, state_dir};
 
 /// What `portreeve run` works with.
 #[derive(Debug)]
@@ -29,10 +35,20 @@ pub struct RunConfig {
     pub git: Option<crate::manifest::git::Source>,
     /// Directory of everything that must survive a restart.
     pub state_dir: PathBuf,
-    /// Address of the HTTP server; beyond loopback only with a token.
+    /// Address of the HTTP server.
     pub listen: SocketAddr,
-    /// The token that calls must carry; `None`: none, and `listen` is a loopback address.
+    /// The Unix socket.
+    pub socket: SocketPlace,
+    /// A token that permits everything; others are in the state directory.
     pub token: Option<SecretString>,
+    /// What whoever brings no token may do.
+    pub anonymous: Anonymous,
+    /// Names by which the server may be asked without a token, beside addresses and names without a dot.
+    pub allow_host: Vec<String>,
+    /// What users' words may reach.
+    pub guard: Guard,
+    /// What clients may take.
+    pub limits: HttpLimits,
     /// Whether `/metrics` answers without a token.
     pub open_metrics: bool,
     /// Decide and say, never act: belongs into [`crate::desired::Sources::observe`].
@@ -43,6 +59,28 @@ pub struct RunConfig {
     pub log: LogConfig,
     /// Objects made from environment variables, and notes about variables to log at start.
     pub environment: Environment,
+}
+
+/// Where the Unix socket is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SocketPlace {
+    /// There is none.
+    None,
+    /// Here.
+    At(PathBuf),
+    /// Named by the port of the server, in this directory.
+    In(PathBuf),
+}
+
+impl SocketPlace {
+    /// The socket of a server that listens on `port`.
+    pub fn path(&self, port: u16) -> Option<PathBuf> {
+        match self {
+            Self::None => None,
+            Self::At(path) => Some(path.clone()),
+            Self::In(directory) => Some(directory.join(format!("{port}.sock"))),
+        }
+    }
 }
 
 /// Where the ledger is.

@@ -18,6 +18,7 @@ use self::progress::Progress;
 use self::queue::Work;
 use self::targets::Targets;
 use crate::desired::{Desired, difference};
+use crate::guard::Guard;
 use crate::observed::{Nanos, World};
 use crate::outbox::HttpClient;
 use crate::reconcile::heal::Crowd;
@@ -38,7 +39,7 @@ mod tests;
 mod timers;
 mod usage;
 
-pub use catalogue::{Catalogue, Change, Match, Outcome, Refused, Request, Written, figures};
+pub use catalogue::{Catalogue, Change, Match, Outcome, Refused, Request, Wish, Written, figures};
 pub use commit::StoreHealth;
 pub use probing::{Trial, Tried};
 pub use shared::Shared;
@@ -64,13 +65,15 @@ pub struct Controller {
 }
 
 impl Controller {
-    /// Loads what is remembered and begins to watch, decide, act and deliver, as `desired` says from now on.
+    /// Loads what is remembered and begins to watch, decide, act and deliver, as `desired` says from now on, and to reach
+    /// what `guard` lets be reached.
     ///
     /// # Errors
     /// The store cannot be read.
     pub async fn start(
         store: Arc<dyn Store>,
         desired: watch::Receiver<Arc<Desired>>,
+        guard: Guard,
     ) -> Result<Self, StoreError> {
         let loaded = store.load().await?;
         let journal: Journal = Arc::new(Mutex::new(
@@ -87,6 +90,7 @@ impl Controller {
             desired: ArcSwap::new(desired.borrow().clone()),
             store,
             committer,
+            guard,
             world: RwLock::new(World { own: crate::docker::own_containers(), ..World::default() }),
             queue: queue::Queue::default(),
             timers: timers::Timers::default(),
@@ -182,7 +186,7 @@ async fn supervise(
     };
     let mut targets = Targets {
         shared: shared.clone(),
-        http: HttpClient::default(),
+        http: HttpClient::new(shared.guard.clone()),
         stop: stop.child_token(),
         running: BTreeMap::new(),
     };

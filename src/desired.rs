@@ -8,6 +8,7 @@ mod cycle;
 mod difference;
 mod layer;
 mod policy;
+mod private;
 mod rank;
 mod reference;
 mod service;
@@ -23,6 +24,7 @@ use cycle::Cycles;
 pub use difference::difference;
 pub use layer::Layers;
 pub use policy::{PolicyChoice, builtin_policy};
+use private::Private;
 use reference::Names;
 pub use service::Service;
 
@@ -36,6 +38,7 @@ use crate::resource::docker_host::DockerHostSpec;
 use crate::resource::monitored_service::MonitoredServiceSpec;
 use crate::resource::notification_sink::NotificationSinkSpec;
 use crate::resource::probe::ProbeSpec;
+use crate::resource::secret::policy::{SecretPolicy, Trust};
 use crate::resource::settings::SettingsSpec;
 use crate::resource::silence::SilenceSpec;
 use crate::resource::workload::WorkloadSpec;
@@ -57,6 +60,8 @@ pub struct Sources<'a> {
     pub environment: &'a [Object],
     /// The flag `--observe`: whatever `Settings` says, nothing is acted on.
     pub observe: bool,
+    /// Which secrets everybody's objects may use; left out: that is not judged.
+    pub secrets: Option<&'a SecretPolicy>,
 }
 
 /// What is in force.
@@ -109,11 +114,14 @@ impl Desired {
         let findings: Vec<_> = objects.iter().map(Object::validate).collect();
         let cycles = Cycles::of(&objects);
         let unused = unused::unused(&objects, &findings);
+        let private = sources.secrets.map(|secrets| Private::of(objects.iter().zip(&findings), secrets));
+        let private = private.unwrap_or_default();
         let (mut problems, mut warnings) = (Vec::new(), Vec::new());
         if let Some(set) = sources.directory {
             problems.clone_from(&set.problems);
             problems.extend(reference::dangling(set, &Names::of(&objects)));
             problems.extend(reference::circular(set, &cycles));
+            problems.extend(private.problems(set));
             for loaded in &set.objects {
                 warnings.extend(loaded.warnings.iter().cloned());
                 warnings.extend(unused.get(&loaded.object.key()).map(|why| loaded.place.warning(why)));
@@ -122,15 +130,20 @@ impl Desired {
         for found in [&mut problems, &mut warnings] {
             found.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
         }
-        let grounds =
-            Grounds { findings: &findings, cycles: &cycles, unused: &unused, directory: sources.directory };
+        let grounds = Grounds {
+            findings: &findings,
+            cycles: &cycles,
+            unused: &unused,
+            private: &private,
+            directory: sources.directory,
+        };
         condition::judge(&mut objects, &grounds);
-        let mut desired = Self::typed(&objects, &cycles);
+        let mut desired = Self::typed(&objects, &cycles, &private);
         (desired.objects, desired.problems, desired.warnings) = (objects, problems, warnings);
         desired
     }
 
-    fn typed(objects: &[Object], cycles: &Cycles) -> Self {
+    fn typed(objects: &[Object], cycles: &Cycles, private: &Private) -> Self {
         let mut desired = Self {
             settings: SettingsSpec::default(),
             hosts: BTreeMap::new(),
@@ -148,7 +161,7 @@ impl Desired {
             problems: Vec::new(),
             warnings: Vec::new(),
         };
-        let mut services: BTreeMap<&str, &MonitoredServiceSpec> = BTreeMap::new();
+        let mut services: BTreeMap<&str, (&MonitoredServiceSpec, Trust)> = BTreeMap::new();
         for object in objects {
             let name = object.metadata.name.clone();
             let suspended = object.metadata.is_suspended();
@@ -160,7 +173,9 @@ impl Desired {
                 Spec::BillingService(spec) => drop(desired.billing.insert(name, (**spec).clone())),
                 Spec::DiscoveryRegistry(spec) => drop(desired.registries.insert(name, (**spec).clone())),
                 Spec::DockerHost(spec) => drop(desired.hosts.insert(name, (**spec).clone())),
-                Spec::MonitoredService(spec) => drop(services.insert(&object.metadata.name, spec)),
+                Spec::MonitoredService(spec) => {
+                    services.insert(&object.metadata.name, (spec, object.trust));
+                }
                 Spec::NotificationSink(spec) => drop(desired.sinks.insert(name, (**spec).clone())),
                 Spec::Probe(spec) => drop(desired.probes.insert(name, (**spec).clone())),
                 Spec::Settings(spec) => desired.settings = (**spec).clone(),
@@ -169,8 +184,9 @@ impl Desired {
             }
         }
         let known = |name: &str| services.contains_key(name);
-        let resolved = |(name, spec): (&&str, &&MonitoredServiceSpec)| {
-            let mut service = Service::new(name, spec, &desired.probes, known, cycles);
+        let resolved = |(name, (spec, trust)): (&&str, &(&MonitoredServiceSpec, Trust))| {
+            let probe = |name: &str| desired.probes.get(name).filter(|_| !private.keeps(name, *trust));
+            let mut service = Service::new(name, spec, probe, known, cycles);
             service.suspended = desired.is_suspended(KindId::MonitoredService, name);
             ((*name).to_owned(), service)
         };

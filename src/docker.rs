@@ -8,6 +8,7 @@ use std::time::Duration;
 use bollard::Docker;
 use bollard::query_parameters::{InspectContainerOptions, ListContainersOptionsBuilder};
 
+use crate::guard::Guard;
 use crate::observed::{Container, ContainerKey, Nanos};
 use crate::resource::docker_host::DockerHostSpec;
 
@@ -23,6 +24,7 @@ mod recreate;
 mod ring;
 mod ssh;
 mod stats;
+mod tcp;
 mod uptime;
 
 pub use fingerprint::Fingerprint;
@@ -108,8 +110,12 @@ pub struct Listed {
 
 impl Client {
     /// Connects to `spec`'s endpoint and checks that the engine is recent enough.
-    pub async fn connect(name: &Arc<str>, spec: &DockerHostSpec) -> Result<(Self, EngineInfo), DockerError> {
-        let docker = connect::docker(spec).await?;
+    pub async fn connect(
+        name: &Arc<str>,
+        spec: &DockerHostSpec,
+        guard: &Guard,
+    ) -> Result<(Self, EngineInfo), DockerError> {
+        let docker = connect::docker(spec, guard).await?;
         let client = Self {
             docker,
             name: name.clone(),

@@ -29,6 +29,7 @@ pub use write::{WriteError, write, yaml};
 use crate::resource::Object;
 use crate::resource::check::Reference;
 pub use crate::resource::nearest;
+use crate::resource::secret::policy::Named;
 
 /// An object and where it was read.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +42,8 @@ pub struct Loaded {
     pub references: Vec<(Reference, Place)>,
     /// What is odd about it.
     pub warnings: Vec<Problem>,
+    /// The variables and files it names, and where.
+    pub named: Vec<(Named, Place)>,
     /// Whether its file has become unreadable since, and this is what it said last.
     pub held: bool,
 }

@@ -11,14 +11,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::Notify;
 
+use crate::guard::SecretError;
 use crate::observed::{ContainerKey, Nanos};
 use crate::resource::{SecretRef, Signing};
 use crate::store::{ChangeSet, Settlement, Store, StoreError};
 
-pub(crate) mod address;
 pub mod billing;
 mod call;
-pub(crate) mod credentials;
+mod credentials;
 pub mod discovery;
 mod dispatch;
 pub mod retry;
@@ -41,8 +41,8 @@ pub enum DeliveryError {
         retry_after: Option<Duration>,
     },
     /// The secret a call needs is not there now. Tried again: it may be mounted later.
-    #[error("the secret {0}")]
-    Secret(String),
+    #[error("no secret: {0}")]
+    Secret(#[from] SecretError),
     /// The resource's URL cannot be used.
     #[error("the URL {0}")]
     Url(String),

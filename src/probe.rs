@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use tokio::time::Instant;
 
 use crate::docker::Client;
+use crate::guard::Guard;
 use crate::observed::Container;
 use crate::resource::probe::{Handler, ProbeSpec};
 use crate::resource::{Login, SecretRef};
@@ -62,7 +63,7 @@ pub enum Failure {
 }
 
 /// What is asked.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Subject<'a> {
     /// Where it is reached.
     pub place: Option<&'a Place>,
@@ -70,6 +71,8 @@ pub struct Subject<'a> {
     pub container: Option<&'a Container>,
     /// Its engine, while that is connected.
     pub engine: Option<&'a Client>,
+    /// What may be reached and read.
+    pub guard: Guard,
 }
 
 /// A way of asking.
@@ -160,7 +163,7 @@ pub async fn check(spec: &ProbeSpec, subject: &Subject<'_>) -> Outcome {
     let mut left = spec.attempts.max(1);
     loop {
         left -= 1;
-        let (began, mut steps) = (Instant::now(), Steps::default());
+        let (began, mut steps) = (Instant::now(), Steps::within(subject.guard.clone()));
         let ended = tokio::time::timeout(limit, protocol.attempt(subject, &mut steps)).await;
         let result = ended.unwrap_or_else(|_| {
             let why = format!("nothing within {} s, at the step `{}`", limit.as_secs(), steps.doing());
@@ -184,9 +187,8 @@ pub async fn check(spec: &ProbeSpec, subject: &Subject<'_>) -> Outcome {
 
 /// A secret, read anew each time; a server that repeats it is not quoted with it.
 pub(crate) async fn secret(reference: &SecretRef, steps: &mut Steps) -> Result<SecretString, Failure> {
-    let secret = crate::outbox::credentials::read(reference)
-        .await
-        .map_err(|error| Failure::Fault(error.to_string()))?;
+    let read = steps.guard().clone().secret(reference).await;
+    let secret = read.map_err(|error| Failure::Fault(format!("no secret: {error}")))?;
     steps.conceal(&secret);
     Ok(secret)
 }

@@ -28,7 +28,7 @@ pub mod pattern;
 pub mod probe;
 mod quantity;
 pub mod schema;
-mod secret;
+pub mod secret;
 mod selector;
 pub mod settings;
 pub mod silence;

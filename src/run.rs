@@ -12,9 +12,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::api::{Access, Api};
+use crate::api::{Access, Api, Listeners, Socket};
 use crate::config::state_dir::Claimed;
-use crate::config::{RunConfig, Storage};
+use crate::config::{RunConfig, SocketPlace, Storage};
 use crate::controller::{Catalogue, Controller};
 use crate::desired::{Desired, Layers, Problem, Sources};
 use crate::manifest::LoadedSet;
@@ -66,7 +66,12 @@ pub async fn run(config: RunConfig, claimed: Claimed) -> Result<(), RunError> {
         git,
         state_dir,
         listen,
+        socket,
         token,
+        anonymous,
+        allow_host,
+        guard,
+        limits,
         open_metrics,
         observe,
         storage,
@@ -79,6 +84,7 @@ pub async fn run(config: RunConfig, claimed: Claimed) -> Result<(), RunError> {
     let metrics = crate::metrics::install();
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     info!(version = env!("CARGO_PKG_VERSION"), state = %state_dir.display(), observe, "Portreeve starts");
+    raise_descriptors();
     if claimed.closed > 0 {
         info!("{} in the state directory closed to other users", count(claimed.closed, "file"));
     }
@@ -99,7 +105,7 @@ pub async fn run(config: RunConfig, claimed: Claimed) -> Result<(), RunError> {
     let mut puller = None;
     if let Some(source) = git {
         let begun = tokio::select! {
-            begun = pulling::begin(source, &state_dir) => begun?,
+            begun = pulling::begin(source, &state_dir, guard.clone()) => begun?,
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
         };
@@ -107,30 +113,54 @@ pub async fn run(config: RunConfig, claimed: Claimed) -> Result<(), RunError> {
         puller = Some(begun);
     }
     let pulled = puller.as_ref().map(Puller::pulled);
-    let directories = Directories::new(config_dirs).keeping(state_dir.join("manifests"));
+    let strangers = puller.as_ref().map(Puller::directory);
+    let directories = Directories::new(config_dirs)
+        .guarded(guard.secrets().clone(), strangers)
+        .keeping(state_dir.join("manifests"));
     let (watched, watching) = crate::manifest::watch::watch(directories, stop.clone()).await;
     let Watched { sets, states, hint } = watched;
     tokio::spawn(watching);
     if let Some(puller) = puller {
         tokio::spawn(puller.run(hint, stop.clone()));
     }
-    let layers = Layers { environment: environment.objects.into(), observe };
+    let secrets = guard.secrets().clone();
+    let layers = Layers { environment: environment.objects.into(), observe, secrets };
     let catalogue = Catalogue::load(&*store, layers.clone()).await?;
     let desired = desired(sets, catalogue.clone(), layers);
-    let controller = Controller::start(store, desired).await?;
+    let controller = Controller::start(store, desired, guard).await?;
     let commit: Arc<dyn Commit> = Arc::new(controller.shared.committer.clone());
     tokio::spawn(catalogue.clone().keep(commit.clone(), stop.clone()));
     tokio::spawn(catalogue.clone().follow_health(controller.shared.clone(), stop.clone()));
     if let Some(pulled) = pulled.clone() {
         tokio::spawn(pulling::record(pulled, commit, stop.clone()));
     }
-    let access = Access::new(token, open_metrics)
-        .with_tokens(crate::config::tokens::path(&state_dir))
-        .closed(!listen.ip().is_loopback());
-    let api = Api::new(controller.shared.clone(), catalogue, metrics, access).showing(states, pulled);
     let address = listener.local_addr()?;
-    let serving = tokio::spawn(api.serve(listener, stop.clone()));
-    info!("ready: listening on http://{address}");
+    let socket = bind(&socket, address.port());
+    for warning in anonymous.warnings() {
+        warn!(target: "portreeve::api", "{warning}");
+    }
+    let tokens = crate::config::tokens::path(&state_dir);
+    if token.is_some()
+        && let Err(error) = crate::config::tokens::close(&tokens)
+    {
+        warn!(target: "portreeve::api", "{error}; after a start without the token this machine may read without one");
+    }
+    let lonely = !listen.ip().is_loopback() && token.is_none() && !tokens.exists() && anonymous.is_local();
+    if lonely {
+        warn!(target: "portreeve::api", "{address} can be reached from other machines, and nobody there is let in: make a token (`portreeve token create`), or name a network by --anonymous");
+    }
+    let access = Access::new(token, anonymous)
+        .open_metrics(open_metrics)
+        .with_tokens(tokens)
+        .for_hosts(allow_host)
+        .with_socket(socket.as_ref().map(|socket| socket.path().to_owned()));
+    let open = access.open().join(", ");
+    let api = Api::new(controller.shared.clone(), catalogue, metrics, access).showing(states, pulled);
+    let by_socket =
+        socket.as_ref().map_or_else(String::new, |socket| format!(" and {}", socket.path().display()));
+    let serving = tokio::spawn(api.limited(limits).serve(Listeners { tcp: listener, socket }, stop.clone()));
+    let open = if open.is_empty() { "nothing" } else { &open };
+    info!("ready: listening on http://{address}{by_socket}; open without a token: {open}");
 
     let signal = tokio::select! {
         _ = terminate.recv() => "SIGTERM",
@@ -140,14 +170,35 @@ pub async fn run(config: RunConfig, claimed: Claimed) -> Result<(), RunError> {
     stop.cancel();
     let finish = async {
         controller.finish().await;
-        serving.await.unwrap_or(Ok(()))
+        // It ends by itself or with the process.
+        let _ = serving.await;
     };
-    match tokio::time::timeout(LAST_MOMENT, finish).await {
-        Ok(served) => served?,
-        Err(_) => warn!("not everything was finished in time; it is stored and goes on with the next start"),
+    if tokio::time::timeout(LAST_MOMENT, finish).await.is_err() {
+        warn!("not everything was finished in time; it is stored and goes on with the next start");
     }
     info!("stopped");
     Ok(())
+}
+
+/// As many descriptors as the system lets this process have: each connection, probe and engine needs one, and a shell's usual
+/// bound of 1024 is for programs that use `select`.
+fn raise_descriptors() {
+    let resource = rustix::process::Resource::Nofile;
+    let limit = rustix::process::getrlimit(resource);
+    // Where that is not permitted the bound stays as it is.
+    let _ = rustix::process::setrlimit(resource, rustix::process::Rlimit { current: limit.maximum, ..limit });
+}
+
+/// The Unix socket, if there can be one. Without it changes need a token.
+fn bind(place: &SocketPlace, port: u16) -> Option<Socket> {
+    let path = place.path(port)?;
+    match Socket::bind(&path) {
+        Ok(socket) => Some(socket),
+        Err(error) => {
+            warn!(target: "portreeve::api", "no Unix socket: {error}; changes need a token");
+            None
+        }
+    }
 }
 
 /// How much of the time may go into deciding what is in force while the API is written to without a pause: of two
@@ -165,8 +216,14 @@ pub fn desired(
     let mut of = move |set: &LoadedSet| {
         catalogue.hold(set);
         let (count, api) = catalogue.declared();
-        let Layers { environment, observe } = &layers;
-        let sources = Sources { directory: Some(set), api: &api, environment, observe: *observe };
+        let Layers { environment, observe, secrets } = &layers;
+        let sources = Sources {
+            directory: Some(set),
+            api: &api,
+            environment,
+            observe: *observe,
+            secrets: Some(secrets),
+        };
         let desired = Arc::new(Desired::of(sources));
         catalogue.bring_to(&desired, count);
         tell_problems(&mut told_problems, &desired.problems, &desired.warnings);

@@ -145,6 +145,8 @@ pub struct NewEvent {
     pub severity: Severity,
     /// Restarts by Portreeve so far.
     pub restart_count: u32,
+    /// Who asked for it, such as `token ci`; empty where nobody did.
+    pub caller: String,
 }
 
 /// A stored event.

@@ -19,5 +19,6 @@ mod services;
 mod silent_stream;
 mod ssh;
 mod suspending;
+mod theft;
 mod unit;
 mod volume;

@@ -79,7 +79,7 @@ spec: {selector: {labels: {portreeve.test: "$run"}}}
 YAML
 http=$(free_port 8000)
 export PORTREEVE_SERVER="http://127.0.0.1:$http"
-MQTT_PASSWORD=$password TIMESCALE_PASSWORD=$password "$target/portreeve" run --config-dir "$work/manifests" \
+PORTREEVE_SECRET_MQTT=$password PORTREEVE_SECRET_TIMESCALE=$password "$target/portreeve" run --config-dir "$work/manifests" \
     --state-dir "$work/state" --listen "127.0.0.1:$http" 2>"$work/portreeve.log" &
 portreeve=$!
 for _ in $(seq 300); do

@@ -1,7 +1,14 @@
-//! Who may ask: tokens compared in constant time, and no requests that a browser was tricked into.
+//! Who may ask for what: tokens compared in constant time, users of the Unix socket, rules for everybody else, and no
+//! requests that a browser was tricked into.
+//!
+//! # Guarantees
+//! - Without a token, over TCP, nothing is permitted but what [`Anonymous`] says; nothing at all to what a proxy passes on,
+//!   whose origin nobody knows.
+//! - Deleting a token opens nothing: once there was one, whoever brings none may do only what `--anonymous` says.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
@@ -11,9 +18,11 @@ use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
 use super::Api;
+use super::caller::{Caller, Peer, Who};
 use super::dress::refusal;
 use super::kept::Kept;
-use crate::config::tokens::{Role, Tokens, digest};
+use crate::config::Anonymous;
+use crate::config::tokens::{Role, digest};
 
 /// What is asked of a request.
 #[derive(Debug, Default)]
@@ -21,25 +30,28 @@ pub struct Access {
     /// SHA-256 of the token given at start; it permits everything.
     token: Option<[u8; 32]>,
     open_metrics: bool,
-    /// Whether nothing is open to strangers, tokens or not: the address can be reached from elsewhere.
-    closed: bool,
+    anonymous: Anonymous,
+    /// Names that may be asked for without a token, beside those that no page elsewhere can point here.
+    hosts: Vec<String>,
     kept: Option<Kept>,
-}
-
-/// What a request's token permits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Permit {
-    /// There are no tokens: everybody may do everything.
-    Everything,
-    Only(Role),
-    Nothing,
+    /// Whether there was ever a token, as far as this process knows.
+    closed: AtomicBool,
+    /// The Unix socket, to be named to those who are refused.
+    socket: Option<PathBuf>,
 }
 
 impl Access {
-    /// Access by `token`, and to everybody without one.
-    pub fn new(token: Option<SecretString>, open_metrics: bool) -> Self {
+    /// Access by `token`, and without one by `anonymous`.
+    pub fn new(token: Option<SecretString>, anonymous: Anonymous) -> Self {
         let token = token.map(|token| digest(token.expose_secret()));
-        Self { token, open_metrics, ..Self::default() }
+        Self { closed: AtomicBool::new(token.is_some()), token, anonymous, ..Self::default() }
+    }
+
+    /// Answers `/metrics` to everybody.
+    #[must_use]
+    pub const fn open_metrics(mut self, open: bool) -> Self {
+        self.open_metrics = open;
+        self
     }
 
     /// Access by the tokens of this file too, which is read again when it changes.
@@ -49,11 +61,33 @@ impl Access {
         self
     }
 
-    /// With `closed`, nothing is answered without a token even if there are none.
+    /// Lets these names be asked for without a token.
     #[must_use]
-    pub const fn closed(mut self, closed: bool) -> Self {
-        self.closed = closed;
+    pub fn for_hosts(mut self, hosts: Vec<String>) -> Self {
+        self.hosts = hosts;
         self
+    }
+
+    /// Names the Unix socket to those who are refused.
+    #[must_use]
+    pub fn with_socket(mut self, path: Option<PathBuf>) -> Self {
+        self.socket = path;
+        self
+    }
+
+    /// What is open without a token, for people.
+    pub fn open(&self) -> Vec<String> {
+        self.anonymous.in_force(self.is_closed())
+    }
+
+    /// What is dangerous about that.
+    pub fn warnings(&self) -> Vec<String> {
+        self.anonymous.warnings()
+    }
+
+    /// The Unix socket, if there is one.
+    pub fn socket(&self) -> Option<&std::path::Path> {
+        self.socket.as_deref()
     }
 
     /// Whether `path` answers anybody.
@@ -61,46 +95,62 @@ impl Access {
         path == "/livez" || path == "/readyz" || (path == "/metrics" && self.open_metrics)
     }
 
-    /// What the token of `Authorization: Bearer` or `X-API-Key` permits. Hashes are compared, all of them, each in the
-    /// same time, so that the time tells neither a token nor its length.
-    fn permit(&self, headers: &HeaderMap) -> Permit {
-        let kept = self.kept.as_ref().map(Kept::tokens);
-        let asked = self.asks(kept.as_deref());
-        if !asked {
-            return Permit::Everything;
+    /// Whether there is or was a token; a file of tokens that cannot be read opens nothing.
+    fn is_closed(&self) -> bool {
+        let kept = self.kept.as_ref().is_some_and(Kept::closes);
+        if kept {
+            self.closed.store(true, Ordering::Relaxed);
         }
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        let bearer = text("authorization").and_then(|value| {
-            let (scheme, token) = value.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
-        });
-        let given = digest(bearer.or_else(|| text("x-api-key")).unwrap_or_default());
+        kept || self.closed.load(Ordering::Relaxed)
+    }
+
+    /// Who asks, and what that permits. A token that is brought counts alone, and one that is not known permits nothing.
+    fn caller(&self, peer: Option<Peer>, headers: &HeaderMap) -> Caller {
+        if let Some(given) = given(headers) {
+            let anonymous = Who::Anonymous(address(peer));
+            let (who, role) = self.known(given).unwrap_or((anonymous, None));
+            return Caller { who, role };
+        }
+        match peer {
+            Some(Peer::Unix { uid }) => Caller { who: Who::user(uid), role: Some(Role::Edit) },
+            Some(Peer::Tcp(peer)) => {
+                let address = peer.ip().to_canonical();
+                let role = match is_passed_on(headers) {
+                    true => None,
+                    false => self.anonymous.role(address, self.is_closed()),
+                };
+                Caller { who: Who::Anonymous(Some(address)), role }
+            }
+            None => Caller { who: Who::Anonymous(None), role: None },
+        }
+    }
+
+    /// Whose token this is. Hashes are compared, all of them, each in the same time, so that the time tells neither a
+    /// token nor its length.
+    fn known(&self, given: &str) -> Option<(Who, Option<Role>)> {
+        let given = digest(given);
         let own = self.token.is_some_and(|token| token.ct_eq(&given).into());
-        let role = kept.as_deref().and_then(Option::as_ref).and_then(|tokens| tokens.role(&given));
-        match role.max(own.then_some(Role::Edit)) {
-            Some(role) => Permit::Only(role),
-            None => Permit::Nothing,
+        let kept = self.kept.as_ref().map(Kept::tokens);
+        let found = kept.as_deref().and_then(Option::as_ref).and_then(|tokens| tokens.find(&given));
+        match found {
+            _ if own => Some((Who::StartToken, Some(Role::Edit))),
+            Some(token) => Some((Who::Token(token.name.as_str().into()), Some(token.role))),
+            None => None,
         }
     }
 
-    /// Whether a token is asked for; a file of tokens that cannot be read opens nothing.
-    fn asks(&self, kept: Option<&Option<Tokens>>) -> bool {
-        let any = match kept {
-            None => false,
-            Some(None) => true,
-            Some(Some(tokens)) => !tokens.tokens.is_empty(),
-        };
-        self.closed || self.token.is_some() || any
-    }
-
-    /// Without a token nothing but a name of this machine may be asked for: a page elsewhere can make its own name
-    /// point here (DNS rebinding), but cannot make the browser say another name.
-    fn host_is_fit(permit: Permit, hosts: &[&str]) -> bool {
-        let is_here = |host: &&str| {
+    /// A page elsewhere can make its own name point here (DNS rebinding), but cannot make the browser say another name. So
+    /// whoever brings no token asks for an address, for a name without a dot, which nobody can register, or for one that
+    /// was allowed.
+    fn host_is_fit(&self, hosts: &[&str]) -> bool {
+        let is_fit = |host: &&str| {
             let name = without_port(host);
-            name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
+            name.parse::<IpAddr>().is_ok()
+                || (!name.is_empty()
+                    && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)))
+                || self.hosts.iter().any(|allowed| name.eq_ignore_ascii_case(allowed))
         };
-        permit != Permit::Everything || hosts.iter().all(is_here)
+        hosts.iter().all(is_fit)
     }
 
     /// A browser says where a request comes from; only this server's own page may ask.
@@ -109,6 +159,32 @@ impl Access {
         let from = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
         from.is_some_and(|(_, from)| hosts.contains(&from))
     }
+}
+
+/// The token of `Authorization: Bearer` or `X-API-Key`. What is brought in another way is a token that nobody knows.
+fn given(headers: &HeaderMap) -> Option<&str> {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let authorization = text("authorization");
+    let parts = authorization.and_then(|value| value.split_once(' '));
+    let bearer =
+        parts.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
+    bearer.or_else(|| text("x-api-key")).or(authorization.map(|_| ""))
+}
+
+fn address(peer: Option<Peer>) -> Option<IpAddr> {
+    match peer {
+        Some(Peer::Tcp(peer)) => Some(peer.ip().to_canonical()),
+        Some(Peer::Unix { .. }) | None => None,
+    }
+}
+
+/// Whether a proxy says that it passes the request on: then the peer's address is the proxy's and not the caller's.
+fn is_passed_on(headers: &HeaderMap) -> bool {
+    let passes = |name: &HeaderName| {
+        let name = name.as_str();
+        matches!(name, "forwarded" | "via" | "x-real-ip") || name.starts_with("x-forwarded-")
+    };
+    headers.keys().any(passes)
 }
 
 /// Every name that the request asks for: in its line, as proxies and HTTP/2 write it, and in its header. What is no
@@ -140,36 +216,52 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-/// Lets a request through, or says why not.
-pub(super) async fn guard(State(api): State<Api>, request: Request, next: Next) -> Response {
+/// Lets a request through, with its [`Caller`], or says why not.
+pub(super) async fn guard(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     let (access, headers, path) = (&api.access, request.headers(), request.uri().path());
-    let permit = access.permit(headers);
     let refuse = |code, reason: &str| refusal(path, code, reason);
     if let Some(name) = repeated(headers) {
         return refuse(StatusCode::BAD_REQUEST, &format!("the header {name} is sent more than once"));
     }
+    let peer = request.extensions().get::<Peer>().copied();
+    let caller = access.caller(peer, headers);
     let hosts = hosts(request.uri(), headers);
-    if !access.is_open(path) {
-        match permit {
-            Permit::Everything | Permit::Only(Role::Edit) => {}
-            Permit::Only(Role::View) if matches!(*request.method(), Method::GET | Method::HEAD) => {}
-            Permit::Only(Role::View) => {
-                return refuse(
-                    StatusCode::FORBIDDEN,
-                    "this token may only read: changes need one of the role edit",
-                );
-            }
-            Permit::Nothing => return unauthorised(path),
-        }
-    }
-    if !Access::host_is_fit(permit, &hosts) {
-        let reason =
-            "this name is not known here: ask for localhost or an address, or start Portreeve with a token";
+    let by_token = matches!(caller.who, Who::Token(_) | Who::StartToken);
+    // No browser asks over the Unix socket, whose clients name whatever host they like.
+    let over_socket = matches!(peer, Some(Peer::Unix { .. }));
+    if !by_token && !over_socket && !access.host_is_fit(&hosts) {
+        let reason = "this name is not known here: ask for an address, for a name without a dot or for one that --allow-host \
+                      names, or bring a token";
         return refuse(StatusCode::FORBIDDEN, reason);
     }
     if !Access::origin_is_fit(headers, &hosts) {
         return refuse(StatusCode::FORBIDDEN, "requests from pages of other origins are refused");
     }
+    if !access.is_open(path) {
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        match caller.role {
+            Some(Role::Edit) => {}
+            Some(Role::View) if reads => {}
+            Some(Role::View) if by_token => {
+                let reason = "this token may only read: changes need one of the role edit";
+                return refuse(StatusCode::FORBIDDEN, reason);
+            }
+            Some(Role::View) => {
+                let socket = access.socket().map_or_else(String::new, |socket| {
+                    format!(
+                        " Portreeve's socket ({}), as `portreeve` does where the user may, or",
+                        socket.display()
+                    )
+                });
+                let reason = format!(
+                    "without a token this can only be read: ask by{socket} with a token of the role edit"
+                );
+                return refuse(StatusCode::FORBIDDEN, &reason);
+            }
+            None => return unauthorised(path),
+        }
+    }
+    request.extensions_mut().insert(caller);
     next.run(request).await
 }
 
@@ -195,45 +287,88 @@ mod tests {
             .collect()
     }
 
+    fn tcp(address: &str) -> Option<Peer> {
+        Some(Peer::Tcp(address.parse().expect(address)))
+    }
+
     #[test]
-    fn a_token_is_taken_from_either_header_and_nothing_else_will_do() {
-        let access = Access::new(Some("s3cret".to_owned().into()), false);
+    fn a_token_is_taken_from_either_header_and_one_that_is_not_known_permits_nothing() {
+        let access = Access::new(Some("s3cret".to_owned().into()), Anonymous::default());
+        let rules = vec!["edit".parse().expect("a rule")];
+        let open = Access::new(Some("s3cret".to_owned().into()), Anonymous::new(rules));
         for (given, expected) in [
             (headers(&[("authorization", "Bearer s3cret")]), true),
             (headers(&[("authorization", "bearer s3cret")]), true),
             (headers(&[("x-api-key", "s3cret")]), true),
+            (headers(&[("authorization", "Basic dTpw"), ("x-api-key", "s3cret")]), true),
             (headers(&[("authorization", "Basic s3cret")]), false),
+            (headers(&[("authorization", "s3cret")]), false),
             (headers(&[("x-api-key", "s3cre")]), false),
             (headers(&[("x-api-key", "")]), false),
-            (headers(&[]), false),
         ] {
-            let expected = if expected { Permit::Only(Role::Edit) } else { Permit::Nothing };
-            assert_eq!(access.permit(&given), expected, "{given:?}");
+            let expected = expected.then_some(Role::Edit);
+            for peer in [tcp("127.0.0.1:1"), tcp("10.0.0.1:1"), Some(Peer::Unix { uid: 0 }), None] {
+                assert_eq!(access.caller(peer, &given).role, expected, "{given:?} {peer:?}");
+                assert_eq!(open.caller(peer, &given).role, expected, "{given:?} {peer:?}");
+            }
         }
-        assert_eq!(Access::new(None, false).permit(&headers(&[])), Permit::Everything);
-        assert_eq!(Access::new(None, false).closed(true).permit(&headers(&[])), Permit::Nothing);
+        assert_eq!(access.caller(tcp("127.0.0.1:1"), &headers(&[])).role, None);
+    }
+
+    #[test]
+    fn without_a_token_the_socket_edits_this_machine_reads_and_nobody_else_does_anything() {
+        let access = Access::default();
+        let role = |peer, pairs: &[_]| access.caller(peer, &headers(pairs)).role;
+        let unix = Some(Peer::Unix { uid: 65_534 });
+        assert_eq!(role(unix, &[]), Some(Role::Edit));
+        assert_eq!(role(tcp("127.0.0.1:1"), &[]), Some(Role::View));
+        assert_eq!(role(tcp("[::ffff:127.0.0.1]:1"), &[]), Some(Role::View));
+        assert_eq!(role(tcp("[::1]:1"), &[]), Some(Role::View));
+        assert_eq!(role(tcp("10.0.0.1:1"), &[]), None);
+        assert_eq!(role(None, &[]), None);
+    }
+
+    #[test]
+    fn what_a_proxy_passes_on_comes_from_nobody_knows_where() {
+        let rules = ["edit", "edit@10.0.0.0/8"].map(|rule| rule.parse().expect(rule)).to_vec();
+        let access = Access::new(None, Anonymous::new(rules));
+        for peer in [tcp("127.0.0.1:1"), tcp("10.0.0.1:1")] {
+            assert_eq!(access.caller(peer, &headers(&[])).role, Some(Role::Edit));
+            for name in
+                ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"]
+            {
+                assert_eq!(access.caller(peer, &headers(&[(name, "x")])).role, None, "{name}");
+            }
+        }
     }
 
     #[test]
     fn only_the_probes_are_open_and_metrics_if_so_set() {
-        let closed = Access::new(None, false);
+        let closed = Access::default();
         assert!(closed.is_open("/livez") && closed.is_open("/readyz"));
         assert!(!closed.is_open("/metrics") && !closed.is_open("/api/events"));
-        assert!(Access::new(None, true).is_open("/metrics"));
+        assert!(Access::default().open_metrics(true).is_open("/metrics"));
     }
 
     #[test]
-    fn without_a_token_only_names_of_this_machine_are_answered() {
-        let fit_for = |permit, host| Access::host_is_fit(permit, &[host]);
-        assert!(fit_for(Permit::Only(Role::View), "portreeve.example"));
+    fn without_a_token_only_names_that_no_page_elsewhere_can_point_here_are_answered() {
+        let access = Access::default().for_hosts(vec!["portreeve.example".to_owned()]);
         for (host, fit) in [
             ("localhost:8000", true),
             ("127.0.0.1:8000", true),
             ("[::1]:8000", true),
+            ("portreeve:8000", true),
+            ("my_stack-portreeve-1", true),
+            ("portreeve.example", true),
+            ("Portreeve.Example:8000", true),
+            ("x.portreeve.example", false),
             ("evil.example:8000", false),
+            ("evil.", false),
+            ("", false),
+            ("a b", false),
             ("127.0.0.1.evil.example", false),
         ] {
-            assert_eq!(fit_for(Permit::Everything, host), fit, "{host}");
+            assert_eq!(access.host_is_fit(&[host]), fit, "{host}");
         }
     }
 
@@ -241,7 +376,7 @@ mod tests {
     fn every_name_that_is_asked_for_is_judged() {
         let fit = |uri: &'static str, host| {
             let headers = headers(&[("host", host)]);
-            Access::host_is_fit(Permit::Everything, &hosts(&Uri::from_static(uri), &headers))
+            Access::default().host_is_fit(&hosts(&Uri::from_static(uri), &headers))
         };
         assert!(fit("/livez", "localhost"));
         assert!(fit("http://localhost/livez", "localhost"));

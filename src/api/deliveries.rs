@@ -7,6 +7,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tracing::info;
 
+use super::audit::{self, Deed};
+use super::caller::Caller;
 use super::page::{Item, ItemMeta, List};
 use super::query::{Misfit, Query};
 use super::status::{self, Failure, Status};
@@ -145,7 +147,11 @@ async fn find(api: &Api, wanted: &str) -> Result<store::Delivery, Failure> {
 }
 
 /// Frees the parked lane that a bill belongs to.
-pub(super) async fn replay(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<Status>, Failure> {
+pub(super) async fn replay(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    caller: Caller,
+) -> Result<Json<Status>, Failure> {
     let row = find(&api, &id).await?;
     let refuse = |why: String| Err(Failure::conflict(format!("{id} {why}")).about("Delivery", &*id));
     let next = row.next_attempt.map_or_else(|| "soon".to_owned(), |at| format!("at {}", at.rfc3339_millis()));
@@ -158,13 +164,19 @@ pub(super) async fn replay(State(api): State<Api>, Path(id): Path<String>) -> Re
             info!(target: "portreeve::outbox", queue = row.target, container = %row.key, "a parked lane is freed");
             api.shared.wake_billing(&row.target);
             let message = format!("the lane of {} to {} is free again", row.key.short_id(), row.target);
+            let deed = Deed { kind: "Replayed", status: "freed", what: message.clone(), container: None };
+            audit::record(&api, &caller, deed).await;
             Ok(Json(status::counted(message, "Delivery", &id, freed)))
         }
     }
 }
 
 /// Frees every parked lane of a BillingService.
-pub(super) async fn replay_target(State(api): State<Api>, query: Query) -> Result<Json<Status>, Failure> {
+pub(super) async fn replay_target(
+    State(api): State<Api>,
+    query: Query,
+    caller: Caller,
+) -> Result<Json<Status>, Failure> {
     query.only(REPLAY)?;
     let target =
         query.get("target").ok_or_else(|| Misfit::new("say which BillingService is meant: ?target=NAME"))?;
@@ -190,5 +202,9 @@ pub(super) async fn replay_target(State(api): State<Api>, query: Query) -> Resul
         1 => format!("1 lane to {target} is free again"),
         freed => format!("{freed} lanes to {target} are free again"),
     };
+    if freed > 0 {
+        let deed = Deed { kind: "Replayed", status: "freed", what: message.clone(), container: None };
+        audit::record(&api, &caller, deed).await;
+    }
     Ok(Json(status::counted(message, "BillingService", target, freed)))
 }

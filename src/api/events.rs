@@ -35,6 +35,8 @@ pub(crate) struct Event {
     engine: String,
     image: String,
     host: String,
+    /// Who asked for it: `token ci`, `user alice (uid 1000)`, `anonymous at 127.0.0.1`; empty where nobody did.
+    caller: String,
 }
 
 pub(super) async fn list(State(api): State<Api>, query: Query) -> Result<Json<Vec<Event>>, Refusal> {
@@ -99,6 +101,7 @@ impl From<EventRow> for Event {
             engine: event.engine,
             image: event.image,
             host: event.host,
+            caller: event.caller,
         }
     }
 }

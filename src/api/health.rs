@@ -43,8 +43,21 @@ pub(crate) struct Detailed {
     queue: Queue,
     deliveries: Deliveries,
     manifests: Manifests,
+    access: AccessHealth,
     #[serde(skip_serializing_if = "Option::is_none")]
     own_fault: Option<String>,
+}
+
+/// Who is let in.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct AccessHealth {
+    /// What whoever brings no token may do over TCP, as `--anonymous` writes it: `view@loopback`, `edit@10.0.0.0/8`.
+    anonymous: Vec<String>,
+    /// What is dangerous about that.
+    warnings: Vec<String>,
+    /// The Unix socket, whose callers may change everything.
+    socket: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -127,6 +140,11 @@ pub(super) async fn detailed(State(api): State<Api>) -> Response {
             }),
         },
         manifests: Manifests::of(&api, &desired),
+        access: AccessHealth {
+            anonymous: api.access.open(),
+            warnings: api.access.warnings(),
+            socket: api.access.socket().map(|path| path.display().to_string()),
+        },
         own_fault: shared.own_fault(),
     };
     Json(body).into_response()

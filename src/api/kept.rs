@@ -3,7 +3,7 @@
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tracing::{error, info};
 
@@ -24,10 +24,19 @@ impl Kept {
         Self { path, last: Mutex::new(None) }
     }
 
+    /// Whether there is a file, of whatever content: then there is or was a token.
+    pub(super) fn closes(&self) -> bool {
+        self.tokens().is_none() || self.last().as_ref().is_some_and(|(version, _)| version.is_some())
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<(Version, Arc<Option<Tokens>>)>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The tokens as they are now; `None` if the file cannot be read: then nobody can be let in by it.
     pub(super) fn tokens(&self) -> Arc<Option<Tokens>> {
         let version = std::fs::metadata(&self.path).ok().map(|entry| version(&entry));
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last();
         if let Some((known, tokens)) = &*last
             && *known == version
             // What could not be read may be readable now without another change of the file.

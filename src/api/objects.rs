@@ -8,13 +8,14 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 
+use super::caller::Caller;
 use super::label_selector::LabelSelector;
 use super::noun::Noun;
 use super::page::{List, Page};
 use super::query::{Misfit, Query};
 use super::status::{self, Failure};
 use super::{Api, containers, deliveries, events, watching};
-use crate::controller::{Match, Outcome, Refused, Request, Written, figures};
+use crate::controller::{Match, Outcome, Refused, Request, Wish, Written, figures};
 use crate::manifest::{json, nearest};
 use crate::observed::World;
 use crate::resource::{KindId, Object, ObjectKey, Origin};
@@ -48,7 +49,7 @@ pub(super) async fn list(
     let timeout = query.number("timeoutSeconds", 1..=LONGEST_WATCH)?;
     if query.flag("watch")? {
         let timeout = timeout.map(|seconds| Duration::from_secs(u64::from(seconds)));
-        return Ok(watching::watch(api.catalogue, kind, selector, timeout, api.stop));
+        return watching::watch(&api, kind, selector, timeout);
     }
     let (revision, mut objects) = api.catalogue.list(kind);
     objects.retain(|object| selector.matches(&object.metadata.labels));
@@ -177,11 +178,12 @@ pub(super) async fn put(
     State(api): State<Api>,
     Path((plural, name)): Path<(String, String)>,
     query: Query,
+    caller: Caller,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Failure> {
     let document = document(&headers, &body, &[])?;
-    write(&api, &plural, name, &query, &headers, Request::Put(document)).await
+    write(&api, &plural, name, &query, &caller, &headers, Request::Put(document)).await
 }
 
 /// Changes an object by a JSON merge patch (RFC 7386).
@@ -189,11 +191,12 @@ pub(super) async fn patch(
     State(api): State<Api>,
     Path((plural, name)): Path<(String, String)>,
     query: Query,
+    caller: Caller,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Failure> {
     let patch = document(&headers, &body, &["application/merge-patch+json"])?;
-    write(&api, &plural, name, &query, &headers, Request::Patch(patch)).await
+    write(&api, &plural, name, &query, &caller, &headers, Request::Patch(patch)).await
 }
 
 /// Removes an object.
@@ -201,9 +204,10 @@ pub(super) async fn delete(
     State(api): State<Api>,
     Path((plural, name)): Path<(String, String)>,
     query: Query,
+    caller: Caller,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    write(&api, &plural, name, &query, &headers, Request::Delete).await
+    write(&api, &plural, name, &query, &caller, &headers, Request::Delete).await
 }
 
 async fn write(
@@ -211,6 +215,7 @@ async fn write(
     plural: &str,
     name: String,
     query: &Query,
+    caller: &Caller,
     headers: &HeaderMap,
     request: Request,
 ) -> Result<Response, Failure> {
@@ -221,8 +226,9 @@ async fn write(
     let dry_run = query.dry_run()?;
     let key = ObjectKey { kind, name };
     let commit = Arc::new(api.shared.committer.clone());
-    let wanted = conditions(headers)?;
-    let written = api.catalogue.write(commit, key.clone(), request, wanted, dry_run).await;
+    let (conditions, caller) = (conditions(headers)?, caller.who.to_string());
+    let wish = Wish { key: key.clone(), request, conditions, dry_run, caller };
+    let written = api.catalogue.write(commit, wish).await;
     let Written { object, outcome, warning } =
         written.map_err(|refused| Failure::refused(&key, &refused, &hint(api, &key, &refused)))?;
     let code = match outcome {

@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Json;
 
 use super::Api;
+use super::caller::Caller;
 use super::status::{self, Failure, Status};
 use crate::manifest::nearest;
 use crate::observed::Container;
@@ -18,6 +19,7 @@ const SHORTEST: usize = 6;
 pub(super) async fn release(
     State(api): State<Api>,
     Path(name): Path<String>,
+    caller: Caller,
 ) -> Result<Json<Status>, Failure> {
     let container = find(&api, &name)?;
     let logical_id = container.logical_id();
@@ -27,7 +29,7 @@ pub(super) async fn release(
     if !quarantined().await {
         return Err(about(Failure::conflict(format!("{} is not in quarantine", container.name))));
     }
-    if !api.shared.release(&container.key).await || quarantined().await {
+    if !api.shared.release(&container.key, &caller.who.to_string()).await || quarantined().await {
         return Err(about(Failure::new(
             StatusCode::SERVICE_UNAVAILABLE,
             format!("{} is released as soon as that can be stored; see /health/detailed", container.name),

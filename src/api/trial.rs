@@ -8,6 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::audit::{self, Deed};
+use super::caller::Caller;
 use super::status::Failure;
 use super::{Api, objects, release};
 use crate::controller::{Refused, Trial, Tried};
@@ -68,6 +70,7 @@ struct Step {
 
 pub(super) async fn probe(
     State(api): State<Api>,
+    caller: Caller,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Json<ProbeTested>, Failure> {
@@ -81,6 +84,7 @@ pub(super) async fn probe(
     });
     let key = ObjectKey { kind: KindId::Probe, name: "test".to_owned() };
     let draft = draft(document, Origin::Api)
+        .and_then(|draft| draft.restricted(api.shared.guard.secrets()))
         .map_err(|faults| Failure::refused(&key, &Refused::Invalid(faults), ""))?;
     let Spec::Probe(mut spec) = draft.object.spec else {
         return Err(Failure::bad_request("the body is not a test of a probe"));
@@ -95,6 +99,19 @@ pub(super) async fn probe(
             return Err(Failure::new(StatusCode::UNPROCESSABLE_ENTITY, message));
         }
     };
+    // A probe can run a command, or reach what only this machine can.
+    let how = spec.handler().map_or("", |handler| handler.field());
+    let (at, asked) = match &whom {
+        Tried::Container(container) => (container.name.clone(), Some(container.clone())),
+        Tried::Outside(target) => (target.host.clone(), None),
+    };
+    let what = format!("a probe was tried: {how} at {at}");
+    audit::record(
+        &api,
+        &caller,
+        Deed { kind: "ProbeTried", status: "tried", what, container: asked.as_deref() },
+    )
+    .await;
     let Trial { place, outcome } = api.shared.try_probe(&spec, &whom).await;
     let millis = |took: std::time::Duration| (took.as_secs_f64() * 1e6).round() / 1e3;
     let (verdict, reason) = match outcome.result {

@@ -5,14 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::Api;
 use super::label_selector::LabelSelector;
+use super::status::Failure;
 use crate::controller::{Catalogue, Change};
 use crate::resource::{API_VERSION, KindId, Object};
 
@@ -32,18 +35,24 @@ struct Watch {
     lines: VecDeque<Bytes>,
     stop: CancellationToken,
     until: Option<Instant>,
+    _place: OwnedSemaphorePermit,
 }
 
-/// The answer: it ends with `stop`, after `timeout`, or with the client.
+/// The answer: it ends with Portreeve, after `timeout`, or with the client. It holds one of the places for watches.
 pub(super) fn watch(
-    catalogue: Arc<Catalogue>,
+    api: &Api,
     kind: KindId,
     selector: LabelSelector,
     timeout: Option<Duration>,
-    stop: CancellationToken,
-) -> Response {
+) -> Result<Response, Failure> {
+    let Ok(place) = api.watches.clone().try_acquire_owned() else {
+        let message = format!("{} watches are open, which is the limit (--max-watches)", api.limits.watches);
+        return Err(Failure::new(StatusCode::TOO_MANY_REQUESTS, message));
+    };
+    let (catalogue, stop) = (api.catalogue.clone(), api.stop.clone());
     let (revision, objects, changes) = catalogue.watch(kind);
     let mut watch = Watch {
+        _place: place,
         catalogue,
         kind,
         selector,
@@ -62,7 +71,7 @@ pub(super) fn watch(
         let line = watch.next().await?;
         Some((Ok::<_, std::convert::Infallible>(line), watch))
     });
-    ([(header::CONTENT_TYPE, MEDIA)], Body::from_stream(lines)).into_response()
+    Ok(([(header::CONTENT_TYPE, MEDIA)], Body::from_stream(lines)).into_response())
 }
 
 impl Watch {

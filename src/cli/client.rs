@@ -1,19 +1,26 @@
 //! The client's side of the REST API. What goes wrong is said with what to do about it.
 
+mod error;
 mod lines;
 mod refusal;
+mod socket;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use reqwest::{Method, StatusCode, Url};
 use serde_json::Value;
 
+pub(super) use self::error::ClientError;
+use self::error::reason;
 pub(super) use self::lines::Lines;
 pub(super) use self::refusal::Refused;
+use self::socket::Local;
 use super::UsageError;
 use super::face::Waiting;
 use super::text::plain;
+use crate::config::Process;
 
 /// Where Portreeve listens unless something else is said.
 const DEFAULT_SERVER: &str = "http://127.0.0.1:8000";
@@ -28,7 +35,8 @@ const PAGE: &str = "500";
 /// Which Portreeve is asked.
 #[derive(Args, Clone, Debug, Default)]
 pub(super) struct ServerArgs {
-    /// Where Portreeve listens [env: PORTREEVE_SERVER] [default: http://127.0.0.1:8000]
+    /// Where Portreeve listens; on this machine its Unix socket is used, which needs no token, where the user may open it;
+    /// unix:///PATH names one [env: PORTREEVE_SERVER] [default: http://127.0.0.1:8000]
     #[arg(long, value_name = "URL", help_heading = "Server")]
     server: Option<String>,
 
@@ -65,35 +73,10 @@ impl ServerArgs {
 pub(super) struct Client {
     base: Url,
     token: Option<String>,
+    /// The socket that was given for an address.
+    named: Option<PathBuf>,
+    local: Local,
     http: reqwest::Client,
-}
-
-/// Why a call did not do what was asked.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ClientError {
-    /// Nobody answers, or not in time. Normal while Portreeve is down.
-    #[error(
-        "cannot reach Portreeve at {server}: {why}; is `portreeve run` running there? --server or PORTREEVE_SERVER says where it listens"
-    )]
-    Unreachable {
-        /// Its address.
-        server: String,
-        /// What went wrong.
-        why: String,
-    },
-    /// Portreeve answered, and not with yes.
-    #[error("{0}")]
-    Refused(Refused),
-    /// Somebody else answered.
-    #[error(
-        "{server} does not answer as Portreeve does ({why}); --server or PORTREEVE_SERVER says where it listens"
-    )]
-    Stranger {
-        /// Its address.
-        server: String,
-        /// What is odd.
-        why: String,
-    },
 }
 
 /// What was answered.
@@ -109,7 +92,17 @@ pub(super) struct Answer {
 
 impl Client {
     pub(super) fn new(server: &str, token: Option<String>) -> anyhow::Result<Self> {
-        let full = if server.contains("://") { server.to_owned() } else { format!("http://{server}") };
+        let named = server.strip_prefix("unix://").map(PathBuf::from);
+        if named.as_ref().is_some_and(|path| !path.is_absolute()) {
+            let why = format!("`{}` is no socket: write unix:///PATH", plain(server));
+            return Err(UsageError(why).into());
+        }
+        let full = match &named {
+            // The name is for the request alone.
+            Some(_) => "http://localhost".to_owned(),
+            None if server.contains("://") => server.to_owned(),
+            None => format!("http://{server}"),
+        };
         let base = Url::parse(&full)
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
@@ -125,12 +118,25 @@ impl Client {
             .no_proxy();
         // Without redirects a plain call never comes to need an authority, and there may be none.
         let builder = if base.scheme() == "http" { builder.tls_certs_only([]) } else { builder };
-        Ok(Self { base, token, http: builder.build()? })
+        let local = match named.clone() {
+            Some(path) => Local { socket: Some(path), locked: None },
+            None if token.is_none() => socket::find(&base, &Process::current()),
+            // Whoever brings a token means to be known by it.
+            None => Local::default(),
+        };
+        let builder = match local.socket.clone() {
+            Some(path) => builder.unix_socket(path),
+            None => builder,
+        };
+        Ok(Self { base, token, named, local, http: builder.build()? })
     }
 
     /// The server's address, for people.
     pub(super) fn server(&self) -> String {
-        self.base.as_str().trim_end_matches('/').to_owned()
+        match &self.named {
+            Some(path) => format!("unix://{}", path.display()),
+            None => self.base.as_str().trim_end_matches('/').to_owned(),
+        }
     }
 
     /// The URL of a path below `/apis/portreeve/v1`; each part is one segment, whatever is in it.
@@ -308,7 +314,15 @@ impl Client {
 
     fn refused(&self, code: StatusCode, text: &[u8]) -> ClientError {
         match refusal::read(code, text, self.token.is_some()) {
-            Some(refused) => ClientError::Refused(refused),
+            Some(mut refused) => {
+                if let (401 | 403, Some(path)) = (refused.code, &self.local.locked) {
+                    refused.causes.push(format!(
+                        "{} would do without a token, and this user may not open it: root may, and members of the group docker",
+                        path.display()
+                    ));
+                }
+                ClientError::Refused(refused)
+            }
             None => self.stranger(&format!("HTTP {code}")),
         }
     }
@@ -324,41 +338,6 @@ impl Client {
 
     fn lost(&self, error: &reqwest::Error) -> ClientError {
         ClientError::Unreachable { server: self.server(), why: reason(error) }
-    }
-}
-
-/// The innermost cause, which is the one that says something.
-fn reason(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "no answer in time".to_owned();
-    }
-    let mut innermost: &dyn std::error::Error = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
-}
-
-impl ClientError {
-    /// Whether what was asked for does not exist.
-    pub(super) const fn is_not_found(&self) -> bool {
-        matches!(self, Self::Refused(Refused { code: 404, .. }))
-    }
-
-    /// Whether it may pass by itself: nobody answered, or somebody who cannot just now.
-    pub(super) const fn is_passing(&self) -> bool {
-        match self {
-            Self::Unreachable { .. } | Self::Stranger { .. } => true,
-            Self::Refused(Refused { code, .. }) => *code >= 500,
-        }
-    }
-
-    /// What went wrong, without what to do about it.
-    pub(super) fn why(&self) -> String {
-        match self {
-            Self::Unreachable { why, .. } | Self::Stranger { why, .. } => why.clone(),
-            Self::Refused(refused) => refused.one_line(),
-        }
     }
 }
 

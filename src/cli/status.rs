@@ -1,5 +1,6 @@
 //! `portreeve status`: one screen that says how Portreeve is, and first of all what is wrong.
 
+mod access;
 mod manifests;
 
 use std::time::Duration;
@@ -272,6 +273,7 @@ fn show(
     let (waiting, events) = (queued("/queue/containers", "container"), queued("/queue/events", "event"));
     writeln!(face.out, "queue       {waiting} with {events} to be decided on")?;
     writeln!(face.out, "store       {}", text(health, "/store/status"))?;
+    access::show(&health["access"], face)?;
     manifests::show(&health["manifests"], face)?;
     let mut table = deliveries(health, now);
     if table.is_empty() {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::limits::LimitArgs;
+
 /// Flags of `run`. Each is also an environment variable; the flag wins.
 ///
 /// The variables are not read by clap, which takes an empty one (`${NAME:-}` in a compose file) for a faulty value.
@@ -45,10 +47,39 @@ pub struct RunArgs {
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
 
-    /// Address of the HTTP server; HEALTH_SERVICE_PORT sets the port alone; beyond loopback only with a token
+    /// Address of the HTTP server; HEALTH_SERVICE_PORT sets the port alone; callers from beyond loopback need a token
     /// [env: PORTREEVE_LISTEN] [default: 127.0.0.1:8000]
     #[arg(long, value_name = "ADDR:PORT")]
     pub listen: Option<String>,
+
+    /// Unix socket by which root and the group docker may do everything without a token; `none`: there is none
+    /// [env: PORTREEVE_SOCKET] [default: /run/portreeve/PORT.sock for root, else PORT.sock in $RUNTIME_DIRECTORY or the
+    /// state directory]
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<String>,
+
+    /// What whoever brings no token may do over TCP: none, view or edit, from this machine or with @CIDR from there; may
+    /// be given several times
+    /// [env: PORTREEVE_ANONYMOUS, several separated by `,`] [default: view, until there is a token]
+    #[arg(long, value_name = "ROLE[@CIDR]")]
+    pub anonymous: Vec<String>,
+
+    /// Name with a dot by which Portreeve may be asked without a token; may be given several times
+    /// [env: PORTREEVE_ALLOW_HOST, several separated by `,`]
+    #[arg(long, value_name = "NAME")]
+    pub allow_host: Vec<String>,
+
+    /// Directory whose files may be named as secrets by objects of the API, of Git and of directories that others may
+    /// write; may be given several times
+    /// [env: PORTREEVE_SECRET_DIR, several separated by `:`] [default: /run/secrets and secrets in the state directory]
+    #[arg(long = "secret-dir", value_name = "DIR")]
+    pub secret_dirs: Vec<PathBuf>,
+
+    /// Network that services, probes, engines and Git may reach although it holds link-local or metadata addresses; may be
+    /// given several times
+    /// [env: PORTREEVE_ALLOW_ADDRESS, several separated by `,`]
+    #[arg(long, value_name = "CIDR")]
+    pub allow_address: Vec<String>,
 
     /// Engine to watch when no DockerHost is declared
     /// [env: DOCKER_HOST] [default: unix:///var/run/docker.sock]
@@ -77,6 +108,10 @@ pub struct RunArgs {
     /// [env: PORTREEVE_LOG, else RUST_LOG] [default: info]
     #[arg(long, value_name = "LEVEL")]
     pub log_level: Option<String>,
+
+    /// What clients may take.
+    #[command(flatten)]
+    pub limits: LimitArgs,
 }
 
 /// How log lines are written.

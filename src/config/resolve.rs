@@ -5,10 +5,18 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use ipnet::IpNet;
 use secrecy::SecretString;
 
 use super::environment::{Environment, VariableError};
-use super::{GitFault, LogConfig, RunArgs, RunConfig, Storage, git, tokens};
+use super::{
+    Anonymous, GitFault, LimitError, LogConfig, RuleError, RunArgs, RunConfig, SocketPlace, Storage, git,
+};
+use crate::guard::Guard;
+use crate::resource::secret::is_plain;
+
+/// Where the Unix sockets of root's Portreeves are.
+pub const SOCKETS: &str = "/run/portreeve";
 
 /// What the process was given beside flags.
 #[derive(Clone, Default)]
@@ -35,7 +43,7 @@ impl Process {
         self.variables.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
 
-    pub(super) fn path(&self, name: &str) -> Option<PathBuf> {
+    pub(crate) fn path(&self, name: &str) -> Option<PathBuf> {
         self.get(name).map(PathBuf::from)
     }
 }
@@ -52,12 +60,24 @@ pub enum ConfigError {
     /// The listen address is none.
     #[error("--listen {0:?} is not an address and a port, such as 127.0.0.1:8000")]
     Listen(String),
-    /// Anyone on the network could read, and later change, what runs here.
-    #[error(
-        "--listen {0} is reachable from outside this machine, and no token is set: give --token-file FILE or \
-         PORTREEVE_TOKEN, make one with `portreeve token create`, or listen on 127.0.0.1"
-    )]
-    OpenListen(SocketAddr),
+    /// A rule of `--anonymous` is none.
+    #[error(transparent)]
+    Anonymous(#[from] RuleError),
+    /// A limit is none.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// What `--allow-host` names is no name of a host.
+    #[error("--allow-host {0:?} is not a name such as portreeve.example, without scheme and port")]
+    Host(String),
+    /// What `--allow-address` names is no network.
+    #[error("--allow-address {0:?} is not a network such as 169.254.0.0/16 or an address")]
+    Address(String),
+    /// The path of a directory of secrets depends on where Portreeve was started.
+    #[error("--secret-dir {} must be an absolute path without `..`", .0.display())]
+    SecretDir(PathBuf),
+    /// The path of the socket depends on where Portreeve was started.
+    #[error("--socket {0:?} must be an absolute path, or none")]
+    Socket(String),
     /// The token file cannot be used.
     #[error("--token-file {}: {why}", path.display())]
     TokenFile {
@@ -112,12 +132,18 @@ pub(super) fn resolve(args: RunArgs, process: &Process) -> Result<RunConfig, Con
         git_token_file,
         state_dir,
         listen,
+        socket,
+        anonymous,
+        allow_host,
+        secret_dirs,
+        allow_address,
         docker_host,
         token_file,
         open_metrics,
         observe,
         log_format,
         log_level,
+        limits,
     } = args;
     let mut variables = process.variables.clone();
     if let Some(endpoint) = docker_host {
@@ -129,11 +155,6 @@ pub(super) fn resolve(args: RunArgs, process: &Process) -> Result<RunConfig, Con
     let token = token(token_file.or_else(|| process.path("PORTREEVE_TOKEN_FILE")), process)?;
     let listen = listen.as_deref().or_else(|| process.get("PORTREEVE_LISTEN"));
     let listen = listen_address(listen, flags.port)?;
-    let kept = tokens::Tokens::read(&tokens::path(&state_dir));
-    let closed = token.is_some() || kept.is_ok_and(|kept| !kept.tokens.is_empty());
-    if !closed && !listen.ip().is_loopback() {
-        return Err(ConfigError::OpenListen(listen));
-    }
     let directive =
         log_level.as_deref().or_else(|| process.get("PORTREEVE_LOG")).or_else(|| process.get("RUST_LOG"));
     let written = git::Written {
@@ -143,10 +164,16 @@ pub(super) fn resolve(args: RunArgs, process: &Process) -> Result<RunConfig, Con
         interval: git_interval,
         token_file: git_token_file,
     };
+    let guard = guard(secret_dirs, &allow_address, &state_dir, process)?;
     Ok(RunConfig {
         config_dirs: config_directories(config_dirs, process),
         git: written.resolve(process)?,
         storage: storage(process, &state_dir)?,
+        socket: self::socket(socket.as_deref(), &state_dir, process)?,
+        anonymous: self::anonymous(&anonymous, process)?,
+        allow_host: hosts(allow_host, process)?,
+        guard,
+        limits: limits.resolve(|name| process.get(name).map(str::to_owned))?,
         state_dir,
         listen,
         token,
@@ -203,6 +230,75 @@ fn listen_address(listen: Option<&str>, port: Option<u16>) -> Result<SocketAddr,
         .or_else(open)
         .and_then(|(ip, port)| Some(SocketAddr::new(ip, port.parse().ok()?)))
         .ok_or_else(|| ConfigError::Listen(text.chars().take(128).collect()))
+}
+
+/// The Unix socket: as it was said, or where the default belongs. What is started by systemd has a directory of its own below
+/// `/run`, and `RUNTIME_DIRECTORY` names it.
+fn socket(written: Option<&str>, state_dir: &Path, process: &Process) -> Result<SocketPlace, ConfigError> {
+    match written.or_else(|| process.get("PORTREEVE_SOCKET")) {
+        Some("none") => Ok(SocketPlace::None),
+        Some(path) if path.starts_with('/') => Ok(SocketPlace::At(path.into())),
+        Some(path) => Err(ConfigError::Socket(path.chars().take(128).collect())),
+        None => {
+            let first = |paths: &str| paths.split(':').next().map(PathBuf::from);
+            let unit = process.get("RUNTIME_DIRECTORY").and_then(first).filter(|path| path.is_absolute());
+            let own = || if process.superuser { SOCKETS.into() } else { state_dir.to_owned() };
+            Ok(SocketPlace::In(unit.unwrap_or_else(own)))
+        }
+    }
+}
+
+/// What was given several times, or in one variable.
+fn several(flags: &[String], name: &str, process: &Process) -> Vec<String> {
+    if !flags.is_empty() {
+        return flags.to_vec();
+    }
+    let listed = process.get(name).unwrap_or_default();
+    listed.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+}
+
+fn anonymous(flags: &[String], process: &Process) -> Result<Anonymous, ConfigError> {
+    let rules = several(flags, "PORTREEVE_ANONYMOUS", process);
+    let rules: Result<_, _> = rules.iter().map(|rule| rule.parse()).collect();
+    Ok(Anonymous::new(rules?))
+}
+
+fn hosts(flags: Vec<String>, process: &Process) -> Result<Vec<String>, ConfigError> {
+    let hosts = several(&flags, "PORTREEVE_ALLOW_HOST", process);
+    let fit = |name: &String| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        !name.starts_with('.') && name.len() <= 253 && name.bytes().all(plain)
+    };
+    match hosts.iter().find(|name| !fit(name)) {
+        Some(unfit) => Err(ConfigError::Host(unfit.chars().take(128).collect())),
+        None => Ok(hosts),
+    }
+}
+
+fn guard(
+    secret_dirs: Vec<PathBuf>,
+    addresses: &[String],
+    state_dir: &Path,
+    process: &Process,
+) -> Result<Guard, ConfigError> {
+    let networks = several(addresses, "PORTREEVE_ALLOW_ADDRESS", process);
+    let network = |text: &String| {
+        let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+        network.map_err(|_| ConfigError::Address(text.chars().take(64).collect()))
+    };
+    let networks: Result<Vec<IpNet>, _> = networks.iter().map(network).collect();
+    let mut directories = secret_dirs;
+    if directories.is_empty() {
+        let listed = process.get("PORTREEVE_SECRET_DIR").unwrap_or_default();
+        directories = listed.split(':').filter(|path| !path.is_empty()).map(PathBuf::from).collect();
+    }
+    if let Some(unfit) = directories.iter().find(|path| !is_plain(path)) {
+        return Err(ConfigError::SecretDir(unfit.clone()));
+    }
+    if directories.is_empty() {
+        directories = vec![PathBuf::from("/run/secrets"), state_dir.join("secrets")];
+    }
+    Ok(Guard::new(networks?, directories))
 }
 
 fn token(file: Option<PathBuf>, process: &Process) -> Result<Option<SecretString>, ConfigError> {

@@ -120,16 +120,26 @@ impl Tokens {
         serde_json::from_slice(&text).map_err(|error| TokenError::Damaged { path: path.to_owned(), error })
     }
 
-    /// The most that a token of this digest permits. Looks at every token, so that the time tells nothing.
-    pub fn role(&self, digest: &[u8; 32]) -> Option<Role> {
-        let mut found = None;
-        for token in &self.tokens {
+    /// The token of this digest. Looks at every token, so that the time tells nothing.
+    pub fn find(&self, digest: &[u8; 32]) -> Option<&Token> {
+        let is_it = |token: &&Token| {
             let known = hex::decode(&token.sha256).unwrap_or_default();
-            if bool::from(known.ct_eq(digest)) {
-                found = found.max(Some(token.role));
-            }
-        }
-        found
+            bool::from(known.ct_eq(digest))
+        };
+        // Nobody makes one token twice; of two the one that permits more would count.
+        self.tokens.iter().filter(is_it).max_by_key(|token| token.role)
+    }
+}
+
+/// Notes that there is or was a token: from now on nothing is open without one but what `--anonymous` says. A token that
+/// Portreeve was started with leaves no other trace, and its absence must not open anything later.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn close(path: &Path) -> Result<(), TokenError> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(()),
+        Err(_) => change(path, |_| Ok(())),
     }
 }
 
@@ -221,7 +231,8 @@ mod tests {
         assert!(!text.contains(secret.expose_secret()) && text.contains(&view.sha256));
         assert_eq!(fs::metadata(&path).expect("a file").permissions().mode() & 0o777, 0o600);
         let role = |secret: &SecretString| {
-            Tokens::read(&path).expect("tokens").role(&digest(secret.expose_secret()))
+            let tokens = Tokens::read(&path).expect("tokens");
+            tokens.find(&digest(secret.expose_secret())).map(|token| token.role)
         };
         assert_eq!((role(&secret), role(&other)), (Some(Role::View), Some(Role::Edit)));
         assert_eq!(role(&"portreeve_x".into()), None);

@@ -31,7 +31,8 @@ use tracing::warn;
 
 use self::identity::Identity;
 use crate::desired::Layers;
-use crate::manifest::draft;
+use crate::manifest::{Draft, draft};
+use crate::resource::secret::policy::Trust;
 use crate::resource::{KindId, Object, ObjectKey, Origin};
 use crate::store::{NewEvent, Store, StoreError, StoredObject};
 
@@ -48,7 +49,7 @@ mod write;
 
 pub use refused::{Match, Refused};
 pub use said::figures;
-pub use write::{Outcome, Request, Written};
+pub use write::{Outcome, Request, Wish, Written};
 
 /// Writers side by side, each responsible for some of the names.
 const LANES: usize = 32;
@@ -116,7 +117,7 @@ impl Catalogue {
             let Some(kind) = KindId::of(&row.kind) else { continue };
             let key = ObjectKey { kind, name: row.name.clone() };
             if let Some(text) = &row.document {
-                match declared(text) {
+                match declared(text, &layers) {
                     Ok(declared) => drop(inner.declared.insert(key.clone(), declared)),
                     Err(why) => {
                         warn!(target: "portreeve::manifests", "{key}, written by the API before, is no longer good and not in force: {why}");
@@ -197,11 +198,20 @@ fn of_kind(inner: &Inner, kind: KindId) -> Vec<Arc<Object>> {
     found.map(|(_, object)| object.clone()).collect()
 }
 
-fn declared(text: &str) -> Result<Declared, String> {
+fn declared(text: &str, layers: &Layers) -> Result<Declared, String> {
     let document: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    let draft = draft(document, Origin::Api)
+    // A copy of what a file declared named what its file may.
+    let copied = hold::file(&document);
+    let restricted = |draft: Draft| match copied {
+        Some(_) => Ok(draft),
+        None => draft.restricted(&layers.secrets),
+    };
+    let mut draft = draft(document, Origin::Api)
+        .and_then(restricted)
         .map_err(|faults| faults.into_iter().map(|fault| fault.message).collect::<Vec<_>>().join("; "))?;
-    let copied = hold::file(&draft.document);
+    if copied.is_some() {
+        draft.object.trust = Trust::Trusted;
+    }
     Ok(Declared { object: draft.object, document: Arc::new(draft.document), copied })
 }
 

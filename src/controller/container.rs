@@ -127,7 +127,7 @@ impl Reconciler {
         let Some(before) = before else {
             // Gone before anything was known of it but a row in a list.
             self.finish(ChangeSet::default(), work).await?;
-            work.releases.iter().for_each(|asked| asked.notify_one());
+            work.releases.iter().for_each(|release| release.done.notify_one());
             return Ok(());
         };
         let mut record = (*before).clone();
@@ -171,7 +171,7 @@ impl Reconciler {
         let Outcome { changes, lines, action, requeue_at, rings } = outcome;
         self.finish(changes, work).await?;
         heal.store(self, &key.engine);
-        work.releases.iter().for_each(|asked| asked.notify_one());
+        work.releases.iter().for_each(|release| release.done.notify_one());
         self.remember(record);
         lines.iter().for_each(telling::Line::say);
         rings.iter().for_each(|target| shared.ring(target));

@@ -83,7 +83,8 @@ impl Engines {
                 last_list: None,
             });
         });
-        let informer = Informer { name, spec: spec.clone(), witness, seen, resync: self.resync.clone() };
+        let (guard, resync) = (self.shared.guard.clone(), self.resync.clone());
+        let informer = Informer { name, spec: spec.clone(), guard, witness, seen, resync };
         let stop = self.stop.child_token();
         Running { spec: spec.clone(), stop: stop.clone(), task: tokio::spawn(informer.run(stop)) }
     }

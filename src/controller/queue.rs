@@ -47,10 +47,19 @@ pub(super) struct Work {
     pub breaks: Vec<(usize, Break)>,
     /// How actions ended, by intent.
     pub concluded: Vec<(String, ActionOutcome)>,
-    /// Somebody lifts its quarantine; told when that is committed.
-    pub releases: Vec<Arc<Notify>>,
+    /// Who lifts its quarantine.
+    pub releases: Vec<Release>,
     /// Failures in a row of this work.
     pub failures: u32,
+}
+
+/// Somebody lifts a quarantine.
+#[derive(Clone, Debug)]
+pub(super) struct Release {
+    /// Who.
+    pub caller: String,
+    /// Told when that is committed.
+    pub done: Arc<Notify>,
 }
 
 impl Work {

@@ -8,13 +8,14 @@ use tokio::sync::{Mutex as AsyncMutex, Notify, Semaphore};
 
 use super::commit::Committer;
 use super::probing::Told;
-use super::queue::{Queue, Work};
+use super::queue::{Queue, Release, Work};
 use super::services::Book;
 use super::timers::Timers;
 use super::usage::Loads;
 use crate::desired::Desired;
 use crate::docker::Client;
 use crate::docker::informer::Seen;
+use crate::guard::Guard;
 use crate::observed::{Container, ContainerKey, Nanos, World};
 use crate::outbox::Bell;
 use crate::reconcile::heal::{Crowd, HealMemory};
@@ -64,6 +65,8 @@ pub struct Shared {
     pub store: Arc<dyn Store>,
     /// The way into it.
     pub committer: Committer,
+    /// What users' words may reach.
+    pub guard: Guard,
     pub(super) world: RwLock<World>,
     pub(super) queue: Queue,
     pub(super) timers: Timers,
@@ -214,10 +217,11 @@ impl Shared {
     }
 
     /// Lifts the quarantine of a container in turn with all decisions about it, and waits five seconds at most for
-    /// that to be committed; later it comes without anybody waiting. Whether it was in time.
-    pub async fn release(&self, key: &ContainerKey) -> bool {
+    /// that to be committed; later it comes without anybody waiting. Whether it was in time. `caller` is who wishes it.
+    pub async fn release(&self, key: &ContainerKey, caller: &str) -> bool {
         let done = Arc::new(Notify::new());
-        self.queue.add(key, Work { releases: vec![done.clone()], ..Work::default() });
+        let release = Release { caller: caller.to_owned(), done: done.clone() };
+        self.queue.add(key, Work { releases: vec![release], ..Work::default() });
         tokio::time::timeout(RELEASE, done.notified()).await.is_ok()
     }
 

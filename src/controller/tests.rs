@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::desired::Sources;
+use crate::guard::Guard;
 use crate::observed::{Container, ContainerKey};
 use crate::reconcile::heal::HealMemory;
 use crate::resource::docker_host::DockerHostSpec;
@@ -28,7 +29,8 @@ async fn a_quarantine_is_lifted_in_turn_and_stored() {
     let hosts = [Object::new("local", Origin::Environment, spec.expect("a host"))];
     let desired = Desired::of(Sources { environment: &hosts, ..Sources::default() });
     let (_keep, receiver) = watch::channel(Arc::new(desired));
-    let controller = Controller::start(store.clone(), receiver).await.expect("a controller");
+    let controller =
+        Controller::start(store.clone(), receiver, Guard::default()).await.expect("a controller");
     let shared = controller.shared.clone();
     let key: ContainerKey = container.key.clone();
     let logical_id = container.logical_id();
@@ -38,7 +40,7 @@ async fn a_quarantine_is_lifted_in_turn_and_stored() {
     let held = shared.healing(&logical_id).expect("a memory");
     assert!(held.quarantined.is_some());
 
-    assert!(shared.release(&key).await);
+    assert!(shared.release(&key, "token ci").await);
     let memory = shared.healing(&logical_id).expect("a memory");
     assert_eq!((&memory.quarantined, memory.streak), (&None, 0));
     let stored = store.load().await.expect("loaded").healing;

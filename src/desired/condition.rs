@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::cycle::{self, Cycles};
+use super::private::Private;
 use super::reference::{self, Names};
 use super::suspended;
 use crate::manifest::LoadedSet;
 use crate::resource::check::Findings;
 use crate::resource::condition::{Condition, ConditionStatus};
+use crate::resource::secret::policy::SecretPolicy;
 use crate::resource::{KindId, Object, ObjectKey};
 
 /// Whether what is declared is what is in force.
@@ -17,6 +19,9 @@ const ACCEPTED: &str = "Accepted";
 const READY: &str = "Ready";
 /// Whether everything named exists.
 const RESOLVED: &str = "ReferencesResolved";
+
+/// The reason where a Probe's secret may not be used.
+const NOT_PERMITTED: &str = "SecretNotPermitted";
 
 /// Kinds that are declared, checked and shown, and that nothing acts on yet.
 pub const NOT_IMPLEMENTED: &[KindId] =
@@ -28,6 +33,7 @@ pub(super) struct Grounds<'a> {
     pub(super) findings: &'a [Findings],
     pub(super) cycles: &'a Cycles,
     pub(super) unused: &'a BTreeMap<ObjectKey, &'static str>,
+    pub(super) private: &'a Private,
     pub(super) directory: Option<&'a LoadedSet>,
 }
 
@@ -45,7 +51,8 @@ pub(super) fn judge(objects: &mut [Object], grounds: &Grounds<'_>) {
             let ready = ready(key.kind);
             let accepted = accepted(&key, findings, held.contains(&key), grounds);
             let suspended = suspended::condition(object);
-            [Some(accepted), ready, resolved(findings, &names), suspended].into_iter().flatten().collect()
+            let resolved = resolved(object, findings, &names, grounds.private);
+            [Some(accepted), ready, resolved, suspended].into_iter().flatten().collect()
         })
         .collect();
     for (object, conditions) in objects.iter_mut().zip(conditions) {
@@ -73,8 +80,18 @@ fn accepted(key: &ObjectKey, findings: &Findings, held: bool, grounds: &Grounds<
 pub(super) fn of_one(
     object: &Object,
     known: &BTreeMap<ObjectKey, Arc<Object>>,
+    secrets: &SecretPolicy,
 ) -> (Vec<Condition>, Option<String>) {
     let (key, findings) = (object.key(), object.validate());
+    let probes: Vec<_> = findings
+        .references
+        .iter()
+        .filter(|reference| reference.kind == KindId::Probe)
+        .filter_map(|reference| known.get(&ObjectKey { kind: KindId::Probe, name: reference.name.clone() }))
+        .map(|probe| (probe, probe.validate()))
+        .collect();
+    let private = Private::of(probes.iter().map(|(probe, findings)| (&***probe, findings)), secrets);
+    let refused = findings.references.iter().find_map(|reference| private.refuses(object, reference));
     let missing = findings.references.iter().find(|reference| {
         let target = ObjectKey { kind: reference.kind, name: reference.name.clone() };
         target != key && !known.contains_key(&target)
@@ -87,11 +104,17 @@ pub(super) fn of_one(
     let accepted = Condition::new(ACCEPTED, true, "Valid", &odd(&findings).collect::<Vec<_>>().join("; "));
     let resolved = match &missing {
         Some(message) => Some(Condition::new(RESOLVED, false, "ReferenceNotFound", message)),
+        None if refused.is_some() => {
+            Some(Condition::new(RESOLVED, false, NOT_PERMITTED, refused.as_deref().unwrap_or_default()))
+        }
         None if findings.references.is_empty() => None,
         None => Some(Condition::new(RESOLVED, true, "Resolved", "")),
     };
     let suspended = suspended::condition(object);
-    ([Some(accepted), ready(key.kind), resolved, suspended].into_iter().flatten().collect(), missing)
+    (
+        [Some(accepted), ready(key.kind), resolved, suspended].into_iter().flatten().collect(),
+        missing.or(refused),
+    )
 }
 
 /// What is odd about an object, a sentence each.
@@ -106,13 +129,15 @@ fn ready(kind: KindId) -> Option<Condition> {
     })
 }
 
-fn resolved(findings: &Findings, names: &Names<'_>) -> Option<Condition> {
+fn resolved(object: &Object, findings: &Findings, names: &Names<'_>, private: &Private) -> Option<Condition> {
     if findings.references.is_empty() {
         return None;
     }
     let missing = findings.references.iter().find(|reference| !names.know(reference));
-    Some(match missing {
-        Some(reference) => Condition::new(RESOLVED, false, "ReferenceNotFound", &names.message(reference)),
+    let refused = || findings.references.iter().find_map(|reference| private.refuses(object, reference));
+    Some(match missing.map(|reference| names.message(reference)) {
+        Some(missing) => Condition::new(RESOLVED, false, "ReferenceNotFound", &missing),
+        None if let Some(refused) = refused() => Condition::new(RESOLVED, false, NOT_PERMITTED, &refused),
         None => Condition::new(RESOLVED, true, "Resolved", ""),
     })
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{condition, rank};
 use crate::resource::condition::Condition;
+use crate::resource::secret::policy::SecretPolicy;
 use crate::resource::{Object, ObjectKey, Spec};
 
 /// What lies below an object written by the API, and above it.
@@ -14,6 +15,8 @@ pub struct Layers {
     pub environment: Arc<[Object]>,
     /// The flag `--observe`.
     pub observe: bool,
+    /// What objects of the API may name.
+    pub secrets: SecretPolicy,
 }
 
 impl Layers {
@@ -32,9 +35,10 @@ impl Layers {
 
     /// The conditions of a valid object among those `known`, and the first reference of it that leads nowhere.
     pub fn judge(
+        &self,
         object: &Object,
         known: &BTreeMap<ObjectKey, Arc<Object>>,
     ) -> (Vec<Condition>, Option<String>) {
-        condition::of_one(object, known)
+        condition::of_one(object, known, &self.secrets)
     }
 }

@@ -21,16 +21,16 @@ pub struct Service {
 }
 
 impl Service {
-    pub(super) fn new(
+    pub(super) fn new<'p>(
         name: &str,
-        spec: &MonitoredServiceSpec,
-        probes: &BTreeMap<String, ProbeSpec>,
+        spec: &'p MonitoredServiceSpec,
+        probe_named: impl Fn(&str) -> Option<&'p ProbeSpec>,
         known: impl Fn(&str) -> bool,
         cycles: &Cycles,
     ) -> Self {
         let resolved = spec.probes.iter().filter_map(|probe| {
             let found = match probe {
-                ServiceProbe::Reference(name) => probes.get(name),
+                ServiceProbe::Reference(name) => probe_named(name),
                 ServiceProbe::Inline { spec, .. } => Some(&**spec),
             };
             found.map(|found| (probe.name().to_owned(), found.clone()))

@@ -45,7 +45,7 @@ fn a_directory_wins_over_the_api_and_the_environment_and_what_is_built_in() {
     ];
     let environment =
         environment(&[("DISCOVERY_SERVICE_URL", "http://env"), ("BILLING_SERVICE_URL", "http://env")]);
-    let all = Sources { directory: Some(&set), api: &api, environment: &environment, observe: false };
+    let all = Sources { directory: Some(&set), api: &api, environment: &environment, ..Sources::default() };
     let urls = |sources| {
         let desired = Desired::of(sources);
         desired.registries.into_iter().map(|(name, spec)| format!("{name} {}", spec.url)).collect::<Vec<_>>()

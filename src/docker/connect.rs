@@ -7,6 +7,7 @@ use bollard::{API_DEFAULT_VERSION, Docker};
 
 use super::DockerError;
 use super::ssh::Target;
+use crate::guard::Guard;
 use crate::resource::docker_host::DockerHostSpec;
 
 /// Seconds the client library waits for the head of an answer. Calls have tighter bounds of their own; actions
@@ -15,7 +16,7 @@ const HEAD_SECONDS: u64 = 24 * 3600;
 
 /// A client for `spec`'s endpoint. The socket is opened anew with each connection, by path: the file behind a
 /// mounted socket changes when the engine restarts.
-pub(super) async fn docker(spec: &DockerHostSpec) -> Result<Docker, DockerError> {
+pub(super) async fn docker(spec: &DockerHostSpec, guard: &Guard) -> Result<Docker, DockerError> {
     let endpoint = spec.endpoint.as_str();
     let unusable = |error: Error| DockerError::Unusable(error.to_string());
     let version = API_DEFAULT_VERSION;
@@ -31,14 +32,16 @@ pub(super) async fn docker(spec: &DockerHostSpec) -> Result<Docker, DockerError>
         return Docker::connect_with_unix(path, HEAD_SECONDS, version).map_err(unusable);
     }
     if endpoint.starts_with("tcp://") || endpoint.starts_with("http://") || endpoint.starts_with("https://") {
+        super::tcp::check(endpoint, guard).await?;
         return match &spec.tls {
-            None => Docker::connect_with_http(endpoint, HEAD_SECONDS, version).map_err(unusable),
+            None => super::tcp::docker(endpoint, guard, HEAD_SECONDS, version).map_err(unusable),
             Some(tls) => {
                 // The client would go on without what it cannot read, and the engine's refusal would be told.
                 for (field, path) in [("ca", &tls.ca), ("cert", &tls.cert), ("key", &tls.key)] {
-                    std::fs::File::open(path).map_err(|error| {
-                        DockerError::Unusable(format!("tls.{field}: cannot read {path}: {error}"))
-                    })?;
+                    guard
+                        .file(path)
+                        .await
+                        .map_err(|error| DockerError::Unusable(format!("tls.{field}: {error}")))?;
                 }
                 let (key, cert, ca) = (Path::new(&tls.key), Path::new(&tls.cert), Path::new(&tls.ca));
                 Docker::connect_with_ssl(endpoint, key, cert, ca, HEAD_SECONDS, version).map_err(unusable)

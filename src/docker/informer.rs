@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Client, DockerError, EngineInfo, Listed};
+use crate::guard::Guard;
 use crate::observed::{ContainerKey, Cursor, EngineEvent, Nanos};
 use crate::resource::docker_host::DockerHostSpec;
 
@@ -68,6 +69,8 @@ pub struct Informer<W> {
     pub name: Arc<str>,
     /// How to reach it.
     pub spec: DockerHostSpec,
+    /// What may be reached.
+    pub guard: Guard,
     /// Who is told.
     pub witness: Arc<W>,
     /// What was last seen of each container, shared with whoever inspects.
@@ -119,7 +122,7 @@ impl<W: Witness> Informer<W> {
         waits: &mut backoff::ExponentialBackoff,
         engine_time: &mut Option<Nanos>,
     ) -> DockerError {
-        let (client, info) = match Client::connect(&self.name, &self.spec).await {
+        let (client, info) = match Client::connect(&self.name, &self.spec, &self.guard).await {
             Ok(connected) => connected,
             Err(error) => return error,
         };

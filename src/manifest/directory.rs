@@ -9,6 +9,7 @@
 //! - What a link swaps at once, a volume's `..data` or the root itself, is read from one version only.
 
 mod keep;
+mod ownership;
 mod scan;
 mod state;
 
@@ -21,7 +22,9 @@ use std::sync::Arc;
 use super::worktree::WorkTree;
 use super::{Loaded, LoadedSet, Parsed, Problem, parse};
 use crate::resource::ObjectKey;
+use crate::resource::secret::policy::{SecretPolicy, Trust};
 use keep::Keep;
+use ownership::Ownership;
 use scan::{Found, Listing};
 pub use state::DirectoryState;
 use state::States;
@@ -32,6 +35,9 @@ pub struct Directories {
     roots: Vec<PathBuf>,
     files: BTreeMap<PathBuf, Memory>,
     keep: Option<Keep>,
+    secrets: SecretPolicy,
+    /// A directory whose files others write, whoever owns them here.
+    strangers: Option<PathBuf>,
     set: Arc<LoadedSet>,
     states: States,
 }
@@ -51,16 +57,26 @@ impl Directories {
         Self { roots, ..Self::default() }
     }
 
+    /// Lets files that others can have written name only the secrets that `secrets` puts aside for them; those in
+    /// `strangers` are others', whoever owns them here.
+    #[must_use]
+    pub fn guarded(mut self, secrets: SecretPolicy, strangers: Option<PathBuf>) -> Self {
+        (self.secrets, self.strangers) = (secrets, strangers);
+        self
+    }
+
     /// Keeps what is good in `directory`, one of Portreeve's own, and takes up what an earlier process kept there.
     #[must_use]
     pub fn keeping(mut self, directory: PathBuf) -> Self {
         let keep = Keep::new(directory);
-        for (path, content) in keep.copies() {
+        for (path, (content, trust)) in keep.copies() {
             // One of another configuration is left where it is: this start may be a slip.
             if !self.roots.iter().any(|root| path.starts_with(root)) {
                 continue;
             }
-            let Parsed { objects, problems } = parse(&path.display().to_string(), content.as_bytes());
+            let Parsed { mut objects, mut problems } = parse(&path.display().to_string(), content.as_bytes());
+            let stranger = (trust == Trust::Restricted).then(String::new);
+            problems.extend(Writers { stranger, secrets: &self.secrets }.judge(&mut objects));
             // What was good for an earlier version may not be for this one.
             if problems.is_empty() {
                 self.files.insert(path, Memory { good: objects, ..Memory::default() });
@@ -120,6 +136,7 @@ impl Directories {
             here.extend(files.into_iter().map(|(path, found)| (path, Some(found))));
             order.extend(here.into_iter().map(|(path, found)| (place, path, found)));
         }
+        let mut ownership = Ownership::new();
         let mut in_force: BTreeMap<ObjectKey, String> = BTreeMap::new();
         let mut set = LoadedSet::default();
         let mut seen = std::collections::BTreeSet::new();
@@ -131,7 +148,17 @@ impl Directories {
             let memory = self.files.entry(path.clone()).or_default();
             let listed = found.is_some();
             if let Some(found) = found {
-                memory.update(&path, found, self.keep.as_ref());
+                let strangers = self.strangers.as_ref().is_some_and(|strangers| path.starts_with(strangers));
+                let stranger = match strangers {
+                    true => Some("others write to the repository".to_owned()),
+                    false => ownership.stranger(&path),
+                };
+                memory.update(
+                    &path,
+                    found,
+                    &Writers { stranger, secrets: &self.secrets },
+                    self.keep.as_ref(),
+                );
             }
             problems.extend(memory.now.iter().cloned());
             let held = !listed || !memory.now.is_empty();
@@ -162,7 +189,7 @@ impl Directories {
 }
 
 impl Memory {
-    fn update(&mut self, path: &Path, found: Found, keep: Option<&Keep>) {
+    fn update(&mut self, path: &Path, found: Found, writers: &Writers<'_>, keep: Option<&Keep>) {
         let name = path.display().to_string();
         let content = match found {
             Ok(content) => content,
@@ -173,21 +200,51 @@ impl Memory {
             }
         };
         let mut hasher = DefaultHasher::new();
-        content.hash(&mut hasher);
+        (&content, &writers.stranger).hash(&mut hasher);
         let fingerprint = Some(hasher.finish());
         if self.fingerprint == fingerprint {
             return;
         }
         self.fingerprint = fingerprint;
-        let Parsed { objects, mut problems } = parse(&name, &content);
+        let Parsed { mut objects, mut problems } = parse(&name, &content);
         problems.extend(twice(&objects));
+        problems.extend(writers.judge(&mut objects));
         if problems.is_empty() {
             self.good = objects;
             if let Some(keep) = keep {
-                keep.save(path, &content);
+                keep.save(path, &content, writers.trust());
             }
         }
         self.now = problems;
+    }
+}
+
+/// Who can have written a file.
+struct Writers<'a> {
+    /// Who beside root and our own user, for people.
+    stranger: Option<String>,
+    secrets: &'a SecretPolicy,
+}
+
+impl Writers<'_> {
+    fn trust(&self) -> Trust {
+        if self.stranger.is_none() { Trust::Trusted } else { Trust::Restricted }
+    }
+
+    /// Trusts the objects that nobody else can have written; what others may not name is a problem.
+    fn judge(&self, objects: &mut [Loaded]) -> Vec<Problem> {
+        let Some(stranger) = &self.stranger else {
+            for loaded in objects {
+                loaded.object.trust = Trust::Trusted;
+            }
+            return Vec::new();
+        };
+        let named = objects.iter().flat_map(|loaded| &loaded.named);
+        let refused = named.filter_map(|(named, place)| {
+            let why = self.secrets.refuses(&named.source)?;
+            Some(place.problem(&format!("{}: {why} ({stranger})", named.path)))
+        });
+        refused.collect()
     }
 }
 

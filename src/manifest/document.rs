@@ -7,6 +7,7 @@ use serde_path_to_error::{Deserializer, Segment as Step, Track};
 use super::fault::{Fault, from_serde, hint, shown};
 use super::strict::Strict;
 use crate::resource::check::{Findings, Reference, Violation, Warning};
+use crate::resource::secret::policy::{Named, Trust};
 use crate::resource::{API_VERSION, FieldPath, KindId, Metadata, Object, Origin, Segment, Spec, Status};
 
 /// How many faults of one part are looked for.
@@ -19,6 +20,7 @@ pub(super) struct Declared {
     pub(super) object: Object,
     pub(super) references: Vec<Reference>,
     pub(super) warnings: Vec<Warning>,
+    pub(super) named: Vec<Named>,
 }
 
 /// The object that a document declares, what it refers to and what is odd about it.
@@ -56,10 +58,11 @@ pub(super) fn object(document: &Value, origin: Origin) -> Result<Declared, Vec<F
     let Metadata { name, labels, annotations, .. } = metadata;
     let metadata = Metadata { name, labels, annotations, origin: Some(origin), ..Metadata::default() };
     let given = fields.get("spec").and_then(Value::as_object).map(|spec| spec.keys().cloned().collect());
-    let object = Object { metadata, spec, status: Status::default(), given: given.unwrap_or_default() };
-    let Findings { violations, references, warnings } = object.validate();
+    let (status, given) = (Status::default(), given.unwrap_or_default());
+    let object = Object { metadata, spec, status, given, trust: Trust::default() };
+    let Findings { violations, references, warnings, named } = object.validate();
     if violations.is_empty() {
-        return Ok(Declared { object, references, warnings });
+        return Ok(Declared { object, references, warnings, named });
     }
     let fault = |Violation { path, message, secret }| {
         let mut fault = Fault::value(path, message);

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{document, value};
+use crate::resource::secret::policy::{Named, SecretPolicy};
 use crate::resource::{FieldPath, Object, Origin};
 
 /// An object that was read and found good.
@@ -12,6 +13,8 @@ pub struct Draft {
     pub object: Object,
     /// The document it was read from.
     pub document: Value,
+    /// Which variables and files it names.
+    pub named: Vec<Named>,
 }
 
 /// Something wrong with a document.
@@ -40,11 +43,26 @@ pub fn json(text: &[u8]) -> Result<Value, String> {
 /// Everything wrong with it, as far as one look can tell.
 pub fn draft(document: Value, origin: Origin) -> Result<Draft, Vec<FieldFault>> {
     match document::object(&document, origin) {
-        Ok(declared) => Ok(Draft { object: declared.object, document }),
+        Ok(declared) => Ok(Draft { object: declared.object, document, named: declared.named }),
         Err(faults) => Err(faults
             .into_iter()
             .map(|fault| FieldFault { field: fault.path, message: fault.message })
             .collect()),
+    }
+}
+
+impl Draft {
+    /// The same, if it names nothing that what strangers write may not name.
+    ///
+    /// # Errors
+    /// What it may not name, and what would be right.
+    pub fn restricted(self, policy: &SecretPolicy) -> Result<Self, Vec<FieldFault>> {
+        let fault = |(named, why): (&Named, String)| FieldFault {
+            field: named.path.clone(),
+            message: format!("{}: {why}", named.path),
+        };
+        let faults: Vec<FieldFault> = policy.refused(&self.named).map(fault).collect();
+        if faults.is_empty() { Ok(self) } else { Err(faults) }
     }
 }
 

@@ -113,7 +113,7 @@ fn read(file: &str, document: Document<'_>, parsed: &mut Parsed) {
     };
     let origin = Origin::Directory(file.to_owned());
     match document::object(&value, origin) {
-        Ok(Declared { object, references, warnings }) => {
+        Ok(Declared { object, references, warnings, named }) => {
             let find = |path: &FieldPath| place(find(text, &value, path, false), false);
             let own = find(&FieldPath::root().key("metadata").key("name"));
             let references = references.into_iter().enumerate().map(|(index, reference)| {
@@ -127,7 +127,12 @@ fn read(file: &str, document: Document<'_>, parsed: &mut Parsed) {
                 .map(|Warning { path, message }| (find(&path), format!("{path}: {message}")))
                 .map(|(place, message)| place.warning(&message))
                 .collect();
-            parsed.objects.push(Loaded { object, place: own, references, warnings, held: false });
+            let named = named.into_iter().enumerate().map(|(index, named)| {
+                let place = if index < MOST_PLACES { find(&named.path) } else { own.clone() };
+                (named, place)
+            });
+            let named = named.collect();
+            parsed.objects.push(Loaded { object, place: own, references, warnings, named, held: false });
         }
         Err(faults) => {
             let mut problems: Vec<Problem> = faults

@@ -14,6 +14,7 @@
 mod address;
 mod checkout;
 mod command;
+mod reach;
 
 use std::path::{Path, PathBuf};
 
@@ -31,6 +32,7 @@ use command::Login;
 
 use super::watch::Hint;
 use crate::clock;
+use crate::guard::Guard;
 use crate::observed::Nanos;
 use crate::resource::Duration;
 
@@ -92,13 +94,14 @@ pub struct Pulled {
 pub struct Puller {
     source: Source,
     checkout: Checkout,
+    guard: Guard,
     prepared: bool,
     tell: watch::Sender<Pulled>,
 }
 
 impl Puller {
-    /// A puller that keeps what it needs in `home`. Nothing is done yet.
-    pub fn new(source: Source, home: PathBuf) -> Self {
+    /// A puller that keeps what it needs in `home`, and asks where `guard` lets it. Nothing is done yet.
+    pub fn new(source: Source, home: PathBuf, guard: Guard) -> Self {
         let checkout = Checkout::new(home);
         let (tell, _) = watch::channel(Pulled {
             address: source.address.clone(),
@@ -108,7 +111,7 @@ impl Puller {
             at: None,
             trouble: None,
         });
-        Self { source, checkout, prepared: false, tell }
+        Self { source, checkout, guard, prepared: false, tell }
     }
 
     /// The directory to be read as a configuration directory; it is replaced with each commit.
@@ -198,7 +201,9 @@ impl Puller {
             self.checkout.prepare().await.map_err(|error| failed(&error))?;
             self.prepared = true;
         }
-        let commit = self.checkout.fetch(address.as_str(), reference, login.as_ref()).await;
+        let pinned = reach::pinned(address, &self.guard).await.map_err(|error| failed(&error))?;
+        let commit =
+            self.checkout.fetch(address.as_str(), reference, login.as_ref(), pinned.as_deref()).await;
         let commit = commit.map_err(|error| {
             // Somebody may have taken the repository away; it is made anew then.
             self.prepared = false;

@@ -9,8 +9,9 @@ use reqwest::{Method, Url};
 use secrecy::ExposeSecret;
 use sha2::Sha256;
 
+use super::DeliveryError;
 use super::credentials::{self, Authorisation};
-use super::{DeliveryError, address};
+use crate::guard::Guard;
 use crate::resource::{Auth, SecretRef};
 
 /// Shared clients, each built with its first call: without certificate authorities the one for HTTPS cannot be built
@@ -20,6 +21,7 @@ pub struct HttpClient(Arc<Clients>);
 
 #[derive(Debug, Default)]
 struct Clients {
+    guard: Guard,
     plain: OnceLock<reqwest::Client>,
     tls: OnceLock<reqwest::Client>,
 }
@@ -40,6 +42,11 @@ pub(super) struct Call<'a> {
 }
 
 impl HttpClient {
+    /// A client for what `guard` lets be reached, with the secrets that it lets be read.
+    pub fn new(guard: Guard) -> Self {
+        Self(Arc::new(Clients { guard, ..Clients::default() }))
+    }
+
     fn client(&self, url: &Url) -> Result<&reqwest::Client, DeliveryError> {
         let plain = url.scheme() == "http";
         let cell = if plain { &self.0.plain } else { &self.0.tls };
@@ -48,7 +55,7 @@ impl HttpClient {
         }
         let builder = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
-            .dns_resolver(Arc::new(address::Guarded))
+            .dns_resolver(self.0.guard.resolver())
             .user_agent(concat!("portreeve/", env!("CARGO_PKG_VERSION")))
             .pool_idle_timeout(Duration::from_secs(60))
             .no_proxy();
@@ -61,19 +68,20 @@ impl HttpClient {
     /// Makes a call; success is any 2xx. Nothing of the answer's body is kept.
     pub(super) async fn send(&self, call: Call<'_>) -> Result<(), DeliveryError> {
         let Call { method, url, body, headers, timeout, auth, signing } = call;
-        address::check(&url).map_err(DeliveryError::Url)?;
+        let guard = &self.0.guard;
+        guard.check(&url).map_err(|error| DeliveryError::Url(format!("is not used: {error}")))?;
         let mut request = self.client(&url)?.request(method, url).timeout(timeout);
         for (name, value) in headers {
             request = request.header(name, value);
         }
-        request = match credentials::authorisation(auth).await? {
+        request = match credentials::authorisation(guard, auth).await? {
             Authorisation::None => request,
             Authorisation::Bearer(secret) => request.bearer_auth(secret.expose_secret()),
             Authorisation::Basic(user, password) => request.basic_auth(user, Some(password.expose_secret())),
         };
         if let Some(body) = body {
             if let Some(key) = signing {
-                let key = credentials::read(key).await?;
+                let key = guard.secret(key).await?;
                 request = request.headers(signature(key.expose_secret().as_bytes(), &body));
             }
             request = request.header(CONTENT_TYPE, "application/json").body(body);

@@ -6,7 +6,6 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use tokio::net::{TcpStream, UdpSocket};
 
 use super::{Failure, Place, Steps};
-use crate::outbox::address::forbidden;
 
 /// The addresses of `place`.
 pub(super) async fn resolve(place: &Place, steps: &mut Steps) -> Result<Vec<SocketAddr>, Failure> {
@@ -20,15 +19,10 @@ pub(super) async fn resolve(place: &Place, steps: &mut Steps) -> Result<Vec<Sock
             Failure::Unhealthy(text)
         }
     })?;
-    let all: Vec<SocketAddr> = found.collect();
-    let allowed: Vec<SocketAddr> = all.iter().copied().filter(|address| !forbidden(address.ip())).collect();
+    let allowed = steps.guard().allowed(&place.host, found.collect());
+    let allowed = allowed.map_err(|error| Failure::Fault(error.to_string()))?;
     if allowed.is_empty() {
-        let why = if all.is_empty() {
-            "has no address"
-        } else {
-            "is a link-local or metadata address, which is not asked"
-        };
-        return Err(Failure::Fault(format!("{} {why}", place.host)));
+        return Err(Failure::Fault(format!("{} has no address", place.host)));
     }
     let ips: Vec<String> = allowed.iter().map(|address| address.ip().to_string()).collect();
     steps.end(ips.join(", "));

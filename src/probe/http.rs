@@ -1,7 +1,7 @@
 //! `httpGet`: a request, and an answer that is as expected. As Kubernetes' probes it follows no redirects and takes any
 //! certificate: what it asks is whether the server works; `tls` asks about certificates.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,7 +14,7 @@ use super::connect::plain;
 use super::encrypted::is_no_tls;
 use super::steps::shown;
 use super::{Failure, Place, Protocol, Steps, Subject, secret};
-use crate::outbox::address::Guarded;
+use crate::guard::Guard;
 use crate::resource::Header;
 use crate::resource::probe::http::{HttpExpect, HttpProbe, Method, Scheme};
 
@@ -152,7 +152,7 @@ fn client() -> Result<&'static reqwest::Client, Failure> {
     }
     let client = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
-        .dns_resolver(Arc::new(Guarded))
+        .dns_resolver(Guard::default().resolver())
         .user_agent(concat!("portreeve-probe/", env!("CARGO_PKG_VERSION")))
         .tls_danger_accept_invalid_certs(true)
         .pool_idle_timeout(Duration::from_secs(90))

@@ -5,6 +5,8 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
+use crate::guard::Guard;
+
 /// The longest text shown of what a server said.
 const LONGEST: usize = 200;
 
@@ -26,15 +28,26 @@ pub struct Steps {
     doing: &'static str,
     since: Instant,
     secrets: Vec<SecretString>,
+    guard: Guard,
 }
 
 impl Default for Steps {
     fn default() -> Self {
-        Self { done: Vec::new(), doing: "start", since: Instant::now(), secrets: Vec::new() }
+        Self::within(Guard::default())
     }
 }
 
 impl Steps {
+    /// No steps yet, of an attempt that reaches and reads what `guard` lets it.
+    pub fn within(guard: Guard) -> Self {
+        Self { done: Vec::new(), doing: "start", since: Instant::now(), secrets: Vec::new(), guard }
+    }
+
+    /// What the attempt may reach and read.
+    pub const fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
     /// Begins a step.
     pub fn begin(&mut self, name: &'static str) {
         (self.doing, self.since) = (name, Instant::now());

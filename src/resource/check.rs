@@ -2,7 +2,11 @@
 
 use std::ops::RangeInclusive;
 
+mod url;
+
+pub use self::url::{UrlFault, holds_secret, http_url};
 use super::path::{FieldPath, Segment};
+use super::secret::policy::{Named, Source};
 use super::{Duration, KindId};
 
 /// One thing wrong with an object.
@@ -45,6 +49,8 @@ pub struct Findings {
     pub references: Vec<Reference>,
     /// What is odd.
     pub warnings: Vec<Warning>,
+    /// Which variables and files it names; not every object may name every one.
+    pub named: Vec<Named>,
 }
 
 /// Collects what is found while walking an object; knows where it is.
@@ -122,6 +128,20 @@ impl Check {
         self.findings.references.push(reference);
     }
 
+    /// Notes that the value looked at names something outside the document.
+    pub fn names(&mut self, source: Source) {
+        self.findings.named.push(Named { path: self.path.clone(), source });
+    }
+
+    /// The value of `key` must be the path of a file.
+    pub fn file(&mut self, key: &str, path: &str) {
+        self.filled(key, path);
+        if path.contains('\0') {
+            self.field(key, |check| check.refuse("is not the path of a file"));
+        }
+        self.field(key, |check| check.names(Source::File(path.to_owned())));
+    }
+
     /// The value of `key` must be longer than no time.
     pub fn positive(&mut self, key: &str, duration: Duration) {
         if duration.is_zero() {
@@ -174,88 +194,20 @@ impl Check {
         });
     }
 
-    /// The value of `key` must be the base URL of an HTTP service, without a password in it.
+    /// The value of `key` must be the base URL of an HTTP service, without a secret in it.
     pub fn base_url(&mut self, key: &str, text: &str) {
-        match http_url(text) {
-            Ok(()) => {}
-            Err(UrlFault::Password) => {
-                self.field(key, |check| check.refuse_secret(UrlFault::Password.to_string()));
-            }
-            Err(fault) => self.field(key, |check| check.refuse(fault.to_string())),
+        if let Err(fault) = http_url(text) {
+            self.field(key, |check| check.refuse_url(text, fault.to_string()));
         }
+    }
+
+    /// Says that the URL looked at is wrong. It is not shown if there may be a secret in it.
+    pub fn refuse_url(&mut self, text: &str, message: String) {
+        if url::may_hold_secret(text) { self.refuse_secret(message) } else { self.refuse(message) }
     }
 
     /// What was found.
     pub fn finish(self) -> Findings {
         self.findings
-    }
-}
-
-/// Why a text is not the base URL of an HTTP service. The text itself is never repeated: it may hold a password.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum UrlFault {
-    /// It does not parse, or has no host.
-    #[error("is not a URL with a host, such as \"http://localhost:7000\"")]
-    Malformed,
-    /// Its scheme is not one that is spoken.
-    #[error("must start with http:// or https://")]
-    Scheme,
-    /// It holds a user's password, which would show wherever the object is shown.
-    #[error("holds a password; give it as auth: {{basic: {{username: …, password: {{env: NAME}}}}}}")]
-    Password,
-    /// Paths are appended to it, which a query or fragment does not survive.
-    #[error("must end with its path: no ?query and no #fragment")]
-    Tail,
-}
-
-/// Whether `text` is the base URL of an HTTP service.
-///
-/// # Errors
-/// The first of [`UrlFault`] that applies.
-pub fn http_url(text: &str) -> Result<(), UrlFault> {
-    let url = url::Url::parse(text).map_err(|_| {
-        // `localhost:7000` parses as a scheme, `10.0.0.1:7000` not at all: both lack the scheme.
-        if text.contains("://") { UrlFault::Malformed } else { UrlFault::Scheme }
-    })?;
-    if url.password().is_some() {
-        return Err(UrlFault::Password);
-    }
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(UrlFault::Scheme);
-    }
-    if url.host_str().is_none_or(str::is_empty) {
-        return Err(UrlFault::Malformed);
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(UrlFault::Tail);
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_http_urls_with_a_host_and_without_a_password_are_base_urls() {
-        for (text, expected) in [
-            ("http://localhost:7000", Ok(())),
-            ("https://registry.internal/base/", Ok(())),
-            ("http://[::1]:80", Ok(())),
-            ("http://user@host", Ok(())),
-            ("http://user:hunter2@host", Err(UrlFault::Password)),
-            ("ftp://user:hunter2@host", Err(UrlFault::Password)),
-            ("ftp://host", Err(UrlFault::Scheme)),
-            ("localhost:7000", Err(UrlFault::Scheme)),
-            ("10.0.0.1:7000", Err(UrlFault::Scheme)),
-            ("", Err(UrlFault::Scheme)),
-            ("http://", Err(UrlFault::Malformed)),
-            ("http://:80", Err(UrlFault::Malformed)),
-            ("http://host:99999", Err(UrlFault::Malformed)),
-            ("http://host/?a=b", Err(UrlFault::Tail)),
-            ("http://host/#x", Err(UrlFault::Tail)),
-        ] {
-            assert_eq!(http_url(text), expected, "{text}");
-        }
     }
 }

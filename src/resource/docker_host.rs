@@ -70,18 +70,14 @@ impl Kind for DockerHostSpec {
     const DOC: &'static str = "A Docker engine that Portreeve watches and acts on.";
 
     fn validate(&self, check: &mut Check) {
-        match endpoint_fault(&self.endpoint) {
-            Some(EndpointFault::Password) => {
-                check.field("endpoint", |check| check.refuse_secret(EndpointFault::Password.to_string()));
-            }
-            Some(fault) => check.field("endpoint", |check| check.refuse(fault.to_string())),
-            None => {}
+        if let Some(fault) = endpoint_fault(&self.endpoint) {
+            check.field("endpoint", |check| check.refuse_url(&self.endpoint, fault.to_string()));
         }
         if let Some(tls) = &self.tls {
             check.field("tls", |check| {
-                check.filled("ca", &tls.ca);
-                check.filled("cert", &tls.cert);
-                check.filled("key", &tls.key);
+                check.file("ca", &tls.ca);
+                check.file("cert", &tls.cert);
+                check.file("key", &tls.key);
                 if !self.endpoint.starts_with("tcp://") {
                     check.refuse("only a tcp:// endpoint speaks TLS");
                 }
@@ -114,7 +110,7 @@ pub enum EndpointFault {
     )]
     RemotePath,
     /// It holds a password, which would show wherever the object is shown.
-    #[error("must not hold a password: engines are reached by key or certificate")]
+    #[error("must not hold a password or a token: engines are reached by key or certificate")]
     Password,
 }
 
@@ -132,7 +128,8 @@ pub fn endpoint_fault(endpoint: &str) -> Option<EndpointFault> {
         Err(_) => return Some(EndpointFault::Scheme),
     };
     let hostless = url.host_str().is_none_or(str::is_empty);
-    if url.password().is_some() {
+    let user = !url.username().is_empty();
+    if url.password().is_some() || user && url.scheme() == "tcp" {
         Some(EndpointFault::Password)
     } else if url.scheme() == "ssh" {
         if hostless {
@@ -178,6 +175,7 @@ mod tests {
             ("tcp://host:99999", Some(EndpointFault::HostAndPort)),
             ("ssh://", Some(EndpointFault::Host)),
             ("ssh://root:hunter2@host", Some(EndpointFault::Password)),
+            ("tcp://token@host:2375", Some(EndpointFault::Password)),
             ("http://host:1", Some(EndpointFault::Scheme)),
             ("/var/run/docker.sock", Some(EndpointFault::Scheme)),
             ("", Some(EndpointFault::Scheme)),

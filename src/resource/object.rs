@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::check::{Check, Findings};
 use super::condition::Condition;
+use super::secret::policy::Trust;
 use super::{KindId, Metadata, Origin, Spec, annotation};
 
 /// What every document says after `apiVersion:`.
@@ -55,6 +56,8 @@ pub struct Object {
     /// The fields of the spec that were written down; the others hold defaults. This is what lets a lower-ranked
     /// origin fill in the fields of `Settings` that a higher-ranked one left out.
     pub given: BTreeSet<String>,
+    /// What it may name; known to this process alone, and never part of a document.
+    pub trust: Trust,
 }
 
 impl Object {
@@ -62,7 +65,13 @@ impl Object {
     pub fn new(name: &str, origin: Origin, spec: impl Into<Spec>) -> Self {
         let spec = spec.into();
         let given = given(&spec);
-        Self { metadata: Metadata::named(name, origin), spec, status: Status::default(), given }
+        let metadata = Metadata::named(name, origin);
+        let trust = match metadata.origin {
+            // Whoever sets variables, or builds the program, has it do anything.
+            Some(Origin::BuiltIn | Origin::Environment) => Trust::Trusted,
+            Some(Origin::Label | Origin::Api | Origin::Directory(_)) | None => Trust::Restricted,
+        };
+        Self { metadata, spec, status: Status::default(), given, trust }
     }
 
     /// What it is found by.
@@ -134,7 +143,7 @@ impl<'de> Deserialize<'de> for Object {
         }
         let given = spec.keys().cloned().collect();
         let spec = Spec::deserialize(kind, serde_json::Value::Object(spec)).map_err(D::Error::custom)?;
-        Ok(Self { metadata, spec, status, given })
+        Ok(Self { metadata, spec, status, given, trust: Trust::default() })
     }
 }
 

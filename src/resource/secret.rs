@@ -8,6 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::check::Check;
 
+pub mod policy;
+
+use policy::Source;
+pub use policy::is_plain;
+
 /// What a secret written out is answered with. It does not repeat the secret.
 pub(crate) const LITERAL: &str = "a secret is never written in a manifest: use {env: NAME} or {file: path}";
 
@@ -17,7 +22,9 @@ pub(crate) const SECRET_REF: &str = "{env: NAME} or {file: path}";
 /// Where a secret is found: an environment variable of Portreeve, or a file it can read.
 ///
 /// Exactly one of `env` and `file` is given. The value is read anew each time it is used, so a rotated secret
-/// takes effect with the next call; a trailing line break in a file is dropped.
+/// takes effect with the next call; a trailing line break in a file is dropped. A file is a regular one of at most 64 KiB.
+/// Objects written through the API, pulled by Git, or declared in a directory that others may write, may name only variables
+/// that begin with `PORTREEVE_SECRET_` and files in a `--secret-dir` (`/run/secrets`, and `secrets` in the state directory).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
@@ -86,11 +93,13 @@ impl SecretRef {
     /// Exactly one place, with a name.
     pub(super) fn validate(&self, check: &mut Check) {
         match (&self.env, &self.file) {
-            (Some(name), None) if name.is_empty() || name.contains(['=', '\0']) => {
-                check.field("env", |check| check.refuse("is not the name of an environment variable"));
-            }
-            (None, Some(path)) => check.filled("file", path),
-            (Some(_), None) => {}
+            (Some(name), None) => check.field("env", |check| {
+                if name.is_empty() || name.contains(['=', '\0']) {
+                    check.refuse("is not the name of an environment variable");
+                }
+                check.names(Source::Variable(name.clone()));
+            }),
+            (None, Some(path)) => check.file("file", path),
             (Some(_), Some(_)) => check.refuse("give one of env and file, not both"),
             (None, None) => check.refuse("give one of env and file"),
         }

@@ -10,6 +10,7 @@ use tracing::info;
 
 use super::RunError;
 use crate::clock;
+use crate::guard::Guard;
 use crate::manifest::git::{Pulled, Puller, Source, short};
 use crate::outbox::Commit;
 use crate::store::{ChangeSet, NewEvent, Severity};
@@ -26,9 +27,9 @@ const AGAIN: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// There is no `git`.
-pub(super) async fn begin(source: Source, state_dir: &Path) -> Result<Puller, RunError> {
+pub(super) async fn begin(source: Source, state_dir: &Path, guard: Guard) -> Result<Puller, RunError> {
     let address = source.address.clone();
-    let mut puller = Puller::new(source, state_dir.join("git"));
+    let mut puller = Puller::new(source, state_dir.join("git"), guard);
     puller.check().await?;
     if !puller.has_pulled() {
         info!(target: "portreeve::manifests", "waiting for the first pull of {address}, at most {} s", FIRST.as_secs());

@@ -40,6 +40,10 @@ pub struct Sqlite {
     _lock: File,
 }
 
+/// How often the lock is tried, and how long between two tries.
+const LOCK_TRIES: u32 = 40;
+const LOCK_AGAIN: Duration = Duration::from_millis(50);
+
 impl Sqlite {
     /// Opens or creates the database at `path` and brings its schema up to date.
     ///
@@ -57,7 +61,7 @@ impl Sqlite {
                 directory.display()
             )));
         }
-        let lock = lock(path)?;
+        let lock = lock(path).await?;
         close(path)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
@@ -102,21 +106,27 @@ fn close(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn lock(path: &Path) -> Result<File, StoreError> {
+/// The lock of the state directory. One that was killed may seem to hold it a moment longer: a child that it was just starting
+/// does, until it has become the program that it is to be.
+async fn lock(path: &Path) -> Result<File, StoreError> {
     let path = path.with_extension("lock");
     let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(
         |error| StoreError::Unfit(format!("cannot open the lock file {}: {error}", path.display())),
     )?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::Unfit(format!(
-            "another Portreeve uses this state directory (it holds {}); stop it or give this one its own --state-dir",
-            path.display()
-        ))),
-        Err(std::fs::TryLockError::Error(error)) => {
-            Err(StoreError::Unfit(format!("cannot lock {}: {error}", path.display())))
+    for again in (0..LOCK_TRIES).rev() {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(std::fs::TryLockError::WouldBlock) if again > 0 => tokio::time::sleep(LOCK_AGAIN).await,
+            Err(std::fs::TryLockError::WouldBlock) => break,
+            Err(std::fs::TryLockError::Error(error)) => {
+                return Err(StoreError::Unfit(format!("cannot lock {}: {error}", path.display())));
+            }
         }
     }
+    Err(StoreError::Unfit(format!(
+        "another Portreeve uses this state directory (it holds {}); stop it or give this one its own --state-dir",
+        path.display()
+    )))
 }
 
 fn recent_enough(version: &str) -> bool {
@@ -139,6 +149,7 @@ fn migrator() -> Migrator {
         migration(1, "ledger", include_str!("migrations/1_ledger.sql")),
         migration(2, "objects", include_str!("migrations/2_objects.sql")),
         migration(3, "health", include_str!("migrations/3_health.sql")),
+        migration(4, "callers", include_str!("migrations/4_callers.sql")),
     ])
 }
 
@@ -253,6 +264,21 @@ mod tests {
             let file = std::fs::metadata(path.with_extension(end)).expect(end);
             assert_eq!(file.permissions().mode() & 0o777, 0o600, "{end}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_lock_that_is_let_go_in_a_moment_is_waited_for() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("portreeve.db");
+        let held = File::create(path.with_extension("lock")).expect("a file");
+        held.lock().expect("a lock");
+        let opening = Sqlite::open(&path);
+        let letting_go = async {
+            tokio::time::sleep(LOCK_AGAIN).await;
+            drop(held);
+        };
+        let (opened, ()) = tokio::join!(opening, letting_go);
+        opened.expect("a store");
     }
 
     #[tokio::test]

@@ -58,19 +58,19 @@ async fn metrics_are_open_only_if_so_set_and_the_token_may_come_from_a_file() {
 }
 
 #[tokio::test]
-async fn without_a_token_nothing_but_loopback_is_listened_on_and_only_by_its_names() {
-    let engine = crate::support::engine::Engine::shared().await;
-    let new =
-        || Portreeve::new(env!("CARGO_BIN_EXE_portreeve")).docker_host(engine.endpoint()).arg("--observe");
-    let mut open = new();
-    open.listen("0.0.0.0:0");
-    open.spawn();
-    assert!(!open.exited(wait::SOON).await.success());
-    let line = open.wait_line("no token is set").await;
-    assert!(line.contains("0.0.0.0:0") && line.contains("--token-file"), "{line}");
-
+async fn without_a_token_it_is_read_by_its_names_and_changed_by_its_socket() {
     let mut scene = Scene::shared().await;
     scene.portreeve.start().await;
+    let object = r#"{"apiVersion":"portreeve/v1","kind":"Probe","metadata":{"name":"p"},"spec":{"icmp":{}}}"#;
+    let path = "/apis/portreeve/v1/probes/p";
+    let refused = request(Method::PUT, &scene.portreeve.url(path), &[], object).await.unwrap();
+    assert_eq!(refused.status, 403, "{refused:?}");
+    let socket = scene.portreeve.socket().display().to_string();
+    assert!(refused.body.contains(&socket), "{refused:?}");
+    assert_eq!(scene.portreeve.edit(Method::PUT, path, object).await.unwrap().status, 201);
+    let events = ask(&scene.portreeve, "/api/events?type=ObjectCreated", &[]).await.json();
+    let user = rustix::process::geteuid().as_raw();
+    assert!(events[0]["caller"].as_str().unwrap().ends_with(&format!("uid {user})")), "{events}");
     let rebound = ask(&scene.portreeve, "/api/config", &[("Host", "evil.example")]).await;
     assert_eq!(rebound.status, 403, "{rebound:?}");
     let foreign = ask(&scene.portreeve, "/api/config", &[("Origin", "https://evil.example")]).await;
@@ -126,7 +126,7 @@ async fn a_password_in_a_variable_is_refused_without_being_repeated() {
         .env("DISCOVERY_SERVICE_URL", "http://user:url-pass-5e5e@127.0.0.1:9");
     portreeve.spawn();
     assert!(!portreeve.exited(wait::SOON).await.success());
-    portreeve.wait_line("DISCOVERY_SERVICE_URL holds a password").await;
+    portreeve.wait_line("DISCOVERY_SERVICE_URL holds a user, a password or a token").await;
     assert!(!portreeve.log().contains("url-pass-5e5e"), "{}", portreeve.log());
 }
 
@@ -168,4 +168,38 @@ async fn secrets_appear_in_no_line_and_no_answer() {
         let found = said.find(secret).map(|at| &said[at.saturating_sub(200)..at + secret.len()]);
         assert_eq!(found, None);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_thousand_idle_connections_stop_neither_deliveries_nor_the_api_for_others() {
+    const MANY: usize = 2000;
+    let resource = rustix::process::Resource::Nofile;
+    let limit = rustix::process::getrlimit(resource);
+    let raised = rustix::process::Rlimit { current: limit.maximum, ..limit };
+    rustix::process::setrlimit(resource, raised).unwrap();
+    let mut scene = Scene::shared().await;
+    scene.portreeve.start().await;
+    let address: std::net::SocketAddr =
+        scene.portreeve.url("").trim_start_matches("http://").parse().unwrap();
+    let mut idle = Vec::new();
+    for _ in 0..MANY {
+        idle.push(tokio::net::TcpStream::connect(address).await.unwrap());
+    }
+    // As the same address, over the socket, and as another one.
+    assert_eq!(ask(&scene.portreeve, "/api/config", &[]).await.status, 200);
+    let web = scene.lab.container("web").start().await;
+    scene.billed(web.id(), &["started"]).await;
+    assert_eq!(scene.portreeve.edit(Method::GET, "/health/detailed", "").await.unwrap().status, 200);
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let other = socket.connect(address).await.unwrap();
+    let answer =
+        crate::support::http::request_on(other, Method::GET, &scene.portreeve.url("/livez")).await.unwrap();
+    assert_eq!(answer.status, 200);
+    web.stop().await;
+    scene.billed(web.id(), &["started", "stopped"]).await;
+    // Most of them are gone: so many at once are never held.
+    let open = std::fs::read_dir(format!("/proc/{}/fd", scene.portreeve.pid())).unwrap().count();
+    assert!(open < MANY / 2, "{open} descriptors");
+    drop(idle);
 }

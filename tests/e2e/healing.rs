@@ -9,7 +9,6 @@ use bollard::models::{
 use super::scene::{Scene, restarted, started_at};
 use crate::support::builder::Builder;
 use crate::support::container::Container;
-use crate::support::http;
 use crate::support::record::EngineRecord;
 use crate::support::wait;
 
@@ -328,7 +327,7 @@ async fn an_escalation_at_its_end_quarantines_also_over_a_kill_and_a_release_beg
     web.wait_health(Health::UNHEALTHY).await;
     stays_untouched(&web, &last).await;
     let path = format!("/apis/portreeve/v1/containers/{}/release", web.name());
-    let released = http::request(hyper::Method::POST, &scene.portreeve.url(&path), &[], "").await.unwrap();
+    let released = scene.portreeve.edit(hyper::Method::POST, &path, "").await.unwrap();
     assert_eq!(released.status, 200, "{released:?}");
     restarted(&web, &last).await;
 }

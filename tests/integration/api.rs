@@ -4,20 +4,23 @@ mod deliveries;
 mod documents;
 mod lists;
 mod refusals;
+mod serving;
 mod tokens;
 mod watches;
 mod wire;
 mod writes;
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
-use portreeve::api::{Access, Api};
+use portreeve::api::{Access, Api, Peer};
 use portreeve::controller::{Catalogue, Controller};
 use portreeve::desired::{Desired, Layers};
+use portreeve::guard::Guard;
 use portreeve::manifest::LoadedSet;
 use portreeve::resource::docker_host::DockerHostSpec;
 use portreeve::resource::{Object, Origin};
@@ -31,12 +34,15 @@ const V1: &str = "/apis/portreeve/v1";
 
 /// A server that is asked without a network.
 struct Server {
+    api: Api,
     router: Router,
     controller: Controller,
     catalogue: Arc<Catalogue>,
     directory: watch::Sender<Arc<LoadedSet>>,
     desired: watch::Receiver<Arc<Desired>>,
     stop: CancellationToken,
+    /// Who asks: root over the socket, unless a test says otherwise.
+    peer: Peer,
 }
 
 /// An answer.
@@ -63,16 +69,18 @@ impl Server {
     }
 
     async fn over(store: Arc<dyn Store>, access: Access, more: Vec<Object>) -> Self {
-        let layers = Layers { environment: environment(more).into(), observe: false };
+        let layers = Layers { environment: environment(more).into(), ..Layers::default() };
         let catalogue = Catalogue::load(&*store, layers.clone()).await.expect("objects");
         let (directory, sets) = watch::channel(Arc::new(LoadedSet::default()));
         let desired = portreeve::run::desired(sets, catalogue.clone(), layers);
         let stop = CancellationToken::new();
-        let controller = Controller::start(store, desired.clone()).await.expect("a controller");
+        let controller =
+            Controller::start(store, desired.clone(), Guard::default()).await.expect("a controller");
         tokio::spawn(catalogue.clone().keep(Arc::new(controller.shared.committer.clone()), stop.clone()));
         let metrics = portreeve::metrics::install();
         let api = Api::new(controller.shared.clone(), catalogue.clone(), metrics, access).until(stop.clone());
-        Self { router: api.router(), controller, catalogue, directory, desired, stop }
+        let (router, peer) = (api.clone().router(), Peer::Unix { uid: 0 });
+        Self { api, router, controller, catalogue, directory, desired, stop, peer }
     }
 
     /// Declares `text` as a file of the configuration directory, and waits until it is in force.
@@ -85,7 +93,8 @@ impl Server {
         self.desired.changed().await.expect("a change");
     }
 
-    async fn raw(&self, request: Request<Body>) -> axum::response::Response {
+    async fn raw(&self, mut request: Request<Body>) -> axum::response::Response {
+        request.extensions_mut().insert(self.peer);
         self.router.clone().oneshot(request).await.expect("an answer")
     }
 
@@ -125,14 +134,17 @@ impl Server {
 
     /// Stops everything, so that the store can be opened again.
     async fn finish(self) {
-        let Self { router, controller, catalogue, directory, desired, stop } = self;
+        let Self { api, router, controller, catalogue, directory, desired, stop, peer: _ } = self;
         stop.cancel();
         // Whoever could still write keeps the store open.
-        drop(router);
+        drop((api, router));
         controller.finish().await;
         drop((catalogue, directory, desired));
     }
 }
+
+/// Somebody on this machine, over TCP.
+const LOOPBACK: Peer = Peer::Tcp(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9));
 
 impl Answer {
     /// The `Status` of a refusal: code, reason and message.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use portreeve::controller::Controller;
 use portreeve::desired::Desired;
 use portreeve::docker::Client;
+use portreeve::guard::Guard;
 use portreeve::resource::docker_host::DockerHostSpec;
 use portreeve::store::Sqlite;
 use tempfile::TempDir;
@@ -92,7 +93,7 @@ async fn answer(stream: UnixStream, lines: Arc<Mutex<Vec<String>>>) {
 #[tokio::test]
 async fn calls_carry_no_version_in_their_path() {
     let engine = OldEngine::start();
-    let (client, info) = Client::connect(&"old".into(), &engine.spec()).await.unwrap();
+    let (client, info) = Client::connect(&"old".into(), &engine.spec(), &Guard::default()).await.unwrap();
     assert_eq!((info.host.as_str(), info.version.as_str()), ("h", "20.10.0"));
     assert_eq!(client.list().await.unwrap(), []);
     assert!(client.inspect("c1").await.unwrap().is_none());
@@ -121,7 +122,7 @@ async fn an_engine_of_api_1_41_is_watched_without_a_version_in_any_path() {
     let store = Arc::new(Sqlite::open(&home.path().join("portreeve.db")).await.unwrap());
     let hosts = BTreeMap::from([("old".to_owned(), engine.spec())]);
     let (_tell, desired) = watch::channel(Arc::new(Desired { hosts, ..Desired::default() }));
-    let controller = Controller::start(store, desired).await.unwrap();
+    let controller = Controller::start(store, desired, Guard::default()).await.unwrap();
     wait::until("the engine is watched", wait::SOON, || async {
         let world = controller.shared.world();
         wait::is(world.engines.values().any(|engine| engine.connected), (world, engine.lines()))

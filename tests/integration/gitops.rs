@@ -8,6 +8,7 @@ mod suspending;
 
 use std::path::Path;
 
+use portreeve::guard::Guard;
 use portreeve::manifest::git::{Address, Puller, Source};
 use portreeve::resource::Duration;
 
@@ -32,5 +33,5 @@ fn source(repository: &Repository) -> Source {
 }
 
 fn puller(source: Source, home: &Path) -> Puller {
-    Puller::new(source, home.to_owned())
+    Puller::new(source, home.to_owned(), Guard::default())
 }

@@ -1,5 +1,6 @@
 //! One plain HTTP request at a time, for looking at what a server answers.
 
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,7 +8,8 @@ use http_body_util::{BodyExt, Full};
 use hyper::header::HOST;
 use hyper::{HeaderMap, Method, Request};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 
 #[derive(Debug)]
 pub struct Response {
@@ -30,7 +32,34 @@ pub async fn request(
     headers: &[(&str, &str)],
     body: &str,
 ) -> Result<Response, String> {
-    let exchange = exchange(method, url, headers, body);
+    within(url, exchange(method, url, headers, body)).await
+}
+
+/// The same over a Unix socket.
+pub async fn request_over(
+    socket: &Path,
+    method: Method,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Result<Response, String> {
+    within(url, async {
+        let stream = UnixStream::connect(socket).await;
+        let stream = stream.map_err(|e| format!("{}: {e}", socket.display()))?;
+        exchange_on(stream, method, url, headers, body).await
+    })
+    .await
+}
+
+/// A plain request on a connection that is there.
+pub async fn request_on(stream: TcpStream, method: Method, url: &str) -> Result<Response, String> {
+    within(url, exchange_on(stream, method, url, &[], "")).await
+}
+
+async fn within(
+    url: &str,
+    exchange: impl Future<Output = Result<Response, String>>,
+) -> Result<Response, String> {
     tokio::time::timeout(Duration::from_secs(20), exchange)
         .await
         .map_err(|_| format!("{url}: no answer in 20 s"))?
@@ -46,11 +75,26 @@ async fn exchange(
     headers: &[(&str, &str)],
     body: &str,
 ) -> Result<Response, String> {
-    let failed = |e: &dyn std::fmt::Display| format!("{url}: {e}");
-    let rest = url.strip_prefix("http://").ok_or_else(|| format!("{url}: only http:// here"))?;
-    let (authority, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
+    let (authority, _) = parts(url)?;
+    let stream = TcpStream::connect(authority).await.map_err(|e| format!("{url}: {e}"))?;
+    exchange_on(stream, method, url, headers, body).await
+}
 
-    let stream = TcpStream::connect(authority).await.map_err(|e| failed(&e))?;
+/// Authority and path.
+fn parts(url: &str) -> Result<(&str, &str), String> {
+    let rest = url.strip_prefix("http://").ok_or_else(|| format!("{url}: only http:// here"))?;
+    Ok(rest.find('/').map_or((rest, "/"), |at| rest.split_at(at)))
+}
+
+async fn exchange_on(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    method: Method,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Result<Response, String> {
+    let failed = |e: &dyn std::fmt::Display| format!("{url}: {e}");
+    let (authority, path) = parts(url)?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|e| failed(&e))?;
     let driver = tokio::spawn(connection);

@@ -9,6 +9,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use hyper::Method;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
@@ -114,6 +115,11 @@ impl Portreeve {
         self.home.path().join("state")
     }
 
+    /// Its Unix socket, by which everything is permitted.
+    pub fn socket(&self) -> PathBuf {
+        self.home.path().join("api.sock")
+    }
+
     pub fn home(&self) -> &Path {
         self.home.path()
     }
@@ -147,6 +153,7 @@ impl Portreeve {
         let mut command = Command::new(&self.binary);
         // Nothing of the developer's environment may decide a test.
         command.args(&self.args).env_clear().env("HOME", self.home.path()).env("RUST_BACKTRACE", "1");
+        command.env("PORTREEVE_SOCKET", self.socket());
         command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
@@ -229,6 +236,12 @@ impl Portreeve {
 
     pub async fn get(&self, path: &str) -> Result<Response, String> {
         http::get(&self.url(path)).await
+    }
+
+    /// Asks over its socket, as who may change everything.
+    pub async fn edit(&self, method: Method, path: &str, body: &str) -> Result<Response, String> {
+        let json = if method == Method::PATCH { "application/merge-patch+json" } else { "application/json" };
+        http::request_over(&self.socket(), method, &self.url(path), &[("content-type", json)], body).await
     }
 
     /// All it printed so far, over all its starts, both streams.

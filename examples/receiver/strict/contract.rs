@@ -11,6 +11,8 @@ pub struct Request {
     /// Path and query.
     pub path: String,
     pub content_type: Option<String>,
+    /// `Authorization`, as sent.
+    pub authorization: Option<String>,
     pub key: Option<String>,
     pub body: String,
 }

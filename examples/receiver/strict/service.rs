@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
@@ -136,6 +136,7 @@ impl Inner {
             method: request.method().to_string(),
             path: request.uri().path_and_query().map(ToString::to_string).unwrap_or_default(),
             content_type: header(CONTENT_TYPE),
+            authorization: header(AUTHORIZATION),
             key: header(HeaderName::from_static("idempotency-key")),
             body: String::new(),
         };

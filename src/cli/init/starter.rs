@@ -39,7 +39,7 @@ const TOLD: &str = "\
 # metadata: {name: billing}
 # spec:
 #   url: http://localhost:8001        # events are POSTed to /events
-#   auth: {bearer: {env: BILLING_TOKEN}}   # a secret is never written down, only where it is found
+#   auth: {bearer: {env: PORTREEVE_SECRET_BILLING}}   # a secret is never written down, only where it is found
 ";
 
 const HEALING: &str = "\

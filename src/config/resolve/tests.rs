@@ -52,12 +52,57 @@ fn health_service_port_sets_the_port_and_listen_beats_it() {
 }
 
 #[test]
-fn nothing_is_reachable_from_outside_without_a_token() {
+fn whatever_is_listened_on_nothing_is_open_from_outside_but_what_is_said() {
+    let outside = "203.0.113.7".parse().expect("an address");
     for open in ["0.0.0.0:8000", ":8000", "[::]:8000", "192.168.1.4:8000"] {
-        let error = resolve(listening(open), &process(&[])).expect_err(open);
-        assert!(matches!(error, ConfigError::OpenListen(_)), "{error}");
+        let config = resolve(listening(open), &process(&[])).expect(open);
+        assert_eq!(config.anonymous.role(outside, false), None);
+        let said = [("PORTREEVE_ANONYMOUS", "view@203.0.113.0/24, none")];
+        let config = resolve(listening(open), &process(&said)).expect(open);
+        assert_eq!(config.anonymous.in_force(false), ["view@203.0.113.0/24"]);
         let config = resolve(listening(open), &process(&[("PORTREEVE_TOKEN", "s3cret")])).expect(open);
         assert_eq!(config.token.expect("a token").expose_secret(), "s3cret");
+    }
+    let args = RunArgs { anonymous: vec!["edit@10.0.0.0/8".to_owned()], ..RunArgs::default() };
+    let config = resolve(args, &process(&[("PORTREEVE_ANONYMOUS", "view@203.0.113.0/24")]));
+    assert_eq!(config.expect("flags win").anonymous.in_force(false), ["view@loopback", "edit@10.0.0.0/8"]);
+}
+
+#[test]
+fn the_socket_is_named_by_the_port_where_root_the_unit_or_the_state_directory_says() {
+    let path = |process: &Process| resolve(RunArgs::default(), process).map(|config| config.socket.path(9));
+    let root = Process { superuser: true, ..process(&[]) };
+    assert_eq!(path(&root), Ok(Some("/run/portreeve/9.sock".into())));
+    assert_eq!(path(&process(&[])), Ok(Some("/home/ada/.local/state/portreeve/9.sock".into())));
+    let unit = [("RUNTIME_DIRECTORY", "/run/reeve:/run/other")];
+    assert_eq!(path(&process(&unit)), Ok(Some("/run/reeve/9.sock".into())));
+    assert_eq!(path(&process(&[("PORTREEVE_SOCKET", "/x/y.sock")])), Ok(Some("/x/y.sock".into())));
+    assert_eq!(path(&process(&[("PORTREEVE_SOCKET", "none")])), Ok(None));
+    let relative = path(&process(&[("PORTREEVE_SOCKET", "y.sock")]));
+    assert_eq!(relative, Err(ConfigError::Socket("y.sock".to_owned())));
+}
+
+#[test]
+fn secrets_names_and_networks_are_taken_at_their_word_or_refused() {
+    let secrets = |pairs: &[_]| {
+        resolve(RunArgs::default(), &process(pairs))
+            .map(|config| config.guard.secrets().directories().to_vec())
+    };
+    let default = ["/run/secrets", "/home/ada/.local/state/portreeve/secrets"].map(PathBuf::from).to_vec();
+    assert_eq!(secrets(&[]), Ok(default));
+    assert_eq!(secrets(&[("PORTREEVE_SECRET_DIR", "/a:/b")]), Ok(vec!["/a".into(), "/b".into()]));
+    let error = |pairs: &[_]| resolve(RunArgs::default(), &process(pairs)).expect_err("no good").to_string();
+    for (name, value, says) in [
+        ("PORTREEVE_SECRET_DIR", "a", "--secret-dir a must be an absolute path"),
+        ("PORTREEVE_SECRET_DIR", "/a/../b", "--secret-dir /a/../b must be an absolute path"),
+        ("PORTREEVE_ALLOW_HOST", "http://x", "--allow-host \"http://x\" is not a name"),
+        ("PORTREEVE_ALLOW_HOST", "x:80", "--allow-host \"x:80\" is not a name"),
+        ("PORTREEVE_ALLOW_ADDRESS", "metadata", "--allow-address \"metadata\" is not a network"),
+        ("PORTREEVE_ANONYMOUS", "root", "--anonymous \"root\" is not ROLE"),
+        ("PORTREEVE_MAX_WATCHES", "0", "--max-watches must be"),
+    ] {
+        let said = error(&[(name, value)]);
+        assert!(said.starts_with(says), "{said}");
     }
 }
 

@@ -56,7 +56,9 @@ impl Rig {
 
     async fn write(&self, request: Request, full: bool) -> Result<Written, Refused> {
         let commit = Arc::new(Committing { store: self.store.clone(), full });
-        self.catalogue.write(commit, key(), request, Match::default(), false).await
+        let caller = "token ci".to_owned();
+        let wish = Wish { key: key(), request, conditions: Match::default(), dry_run: false, caller };
+        self.catalogue.write(commit, wish).await
     }
 
     async fn save(&self) {

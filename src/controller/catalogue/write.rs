@@ -10,11 +10,11 @@ use super::identity::Identity;
 use super::refused::{MOST, Match, Refused, is_foreign};
 use super::{Catalogue, Declared};
 use crate::clock;
-use crate::desired::Layers;
 use crate::manifest::draft;
+use crate::observed::Nanos;
 use crate::outbox::Commit;
 use crate::resource::{Object, ObjectKey, Origin};
-use crate::store::{ChangeSet, ObjectChange};
+use crate::store::{ChangeSet, NewEvent, ObjectChange};
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -40,6 +40,21 @@ pub enum Outcome {
     Deleted,
 }
 
+/// A write that somebody wishes.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// The object.
+    pub key: ObjectKey,
+    /// What is to become of it.
+    pub request: Request,
+    /// What it must be like for that.
+    pub conditions: Match,
+    /// Whether only to say what it would come to.
+    pub dry_run: bool,
+    /// Who wishes it, as its event names him.
+    pub caller: String,
+}
+
 /// A write that was made, or with a dry run would have been.
 #[derive(Clone, Debug)]
 pub struct Written {
@@ -60,37 +75,41 @@ struct Prepared {
     warning: Option<String>,
 }
 
+/// The event of a write.
+fn written(key: &ObjectKey, outcome: Outcome, caller: &str, at: Nanos) -> NewEvent {
+    let (kind, word) = match outcome {
+        Outcome::Created => ("ObjectCreated", "created"),
+        Outcome::Changed | Outcome::Unchanged => ("ObjectChanged", "changed"),
+        Outcome::Deleted => ("ObjectDeleted", "deleted"),
+    };
+    NewEvent {
+        at,
+        event_type: kind.to_owned(),
+        reason: kind.to_owned(),
+        status: word.to_owned(),
+        message: format!("{key} was {word} by {caller}"),
+        caller: caller.to_owned(),
+        ..NewEvent::default()
+    }
+}
+
 impl Catalogue {
-    /// Makes a write, or with `dry_run` says what it would come to. Finishes even if the caller does not wait for it.
+    /// Makes a write, with its event, or for a dry run says what it would come to. Finishes even if nobody waits for it.
     ///
     /// # Errors
     /// See [`Refused`]; nothing has changed.
-    pub async fn write(
-        self: &Arc<Self>,
-        commit: Arc<dyn Commit>,
-        key: ObjectKey,
-        request: Request,
-        conditions: Match,
-        dry_run: bool,
-    ) -> Result<Written, Refused> {
+    pub async fn write(self: &Arc<Self>, commit: Arc<dyn Commit>, wish: Wish) -> Result<Written, Refused> {
         let catalogue = self.clone();
         // A task of its own: a client that goes away must not leave a commit that nobody shows.
-        let writing = tokio::spawn(async move {
-            catalogue.write_in_turn(&*commit, &key, request, &conditions, dry_run).await
-        });
+        let writing = tokio::spawn(async move { catalogue.write_in_turn(&*commit, wish).await });
         writing.await.unwrap_or(Err(Refused::Store))
     }
 
-    async fn write_in_turn(
-        &self,
-        commit: &dyn Commit,
-        key: &ObjectKey,
-        request: Request,
-        conditions: &Match,
-        dry_run: bool,
-    ) -> Result<Written, Refused> {
+    async fn write_in_turn(&self, commit: &dyn Commit, wish: Wish) -> Result<Written, Refused> {
+        let Wish { key, request, conditions, dry_run, caller } = wish;
+        let key = &key;
         let _turn = self.lanes[self.lane(key)].lock().await;
-        let Prepared { object, declared, outcome, warning } = self.prepare(key, request, conditions)?;
+        let Prepared { object, declared, outcome, warning } = self.prepare(key, request, &conditions)?;
         if dry_run || outcome == Outcome::Unchanged {
             return Ok(Written { object: Arc::new(object), outcome, warning });
         }
@@ -110,7 +129,8 @@ impl Catalogue {
                 ObjectChange::Gone { kind: key.kind.as_str().to_owned(), name: key.name.clone(), revision }
             }
         };
-        let changes = ChangeSet { objects: vec![change], at: now, ..ChangeSet::default() };
+        let events = vec![written(key, outcome, &caller, now)];
+        let changes = ChangeSet { objects: vec![change], events, at: now, ..ChangeSet::default() };
         commit.commit(changes).await.map_err(|_| Refused::Store)?;
         Ok(Written { object: self.show(key, object, declared, identity), outcome, warning })
     }
@@ -194,11 +214,12 @@ impl Catalogue {
         {
             return Err(Refused::Stale(format!("it is not the object with the uid {uid:?}")));
         }
-        let draft = draft(document, Origin::Api).map_err(Refused::Invalid)?;
+        let draft = draft(document, Origin::Api).and_then(|draft| draft.restricted(&self.layers.secrets));
+        let draft = draft.map_err(Refused::Invalid)?;
         let document = Arc::new(normal(&draft.object, &draft.document));
         let known = &inner.objects;
         let mut object = self.layers.in_force(draft.object.clone());
-        let (said, warning) = Layers::judge(&object, known);
+        let (said, warning) = self.layers.judge(&object, known);
         if let (Some(current), Some(declared)) = (current, declared)
             && *current.origin() == Origin::Api
             && declared.document == document

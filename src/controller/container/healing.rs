@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::crowd::Held;
 use super::telling::{Line, event};
 use super::{Outcome, Reconciler};
-use crate::controller::queue::{Arrival, Break, Work};
+use crate::controller::queue::{Arrival, Break, Release, Work};
 use crate::controller::shared::{Attachment, Slot, locked};
 use crate::desired::PolicyChoice;
 use crate::observed::{Container, EventKind, Health, Nanos};
@@ -80,8 +80,10 @@ impl Reconciler {
         feed(record, container, &mut memory, work, sent);
         let now = shared.engine_now(&key.engine);
         let mut notes = Vec::new();
-        if !work.releases.is_empty() {
-            notes.extend(memory.release(now));
+        if let Some(Release { caller, .. }) = work.releases.first()
+            && let Some(released) = memory.release(now, caller)
+        {
+            tell(record, &self.host(&key.engine), now, &released, caller, outcome);
         }
         for (intent, ended) in &work.concluded {
             if memory.intent.as_ref().is_some_and(|open| open.id == *intent) {
@@ -164,7 +166,7 @@ impl Reconciler {
         let held = held.and_then(|held| outcome.store_crowd(held));
         let host = self.host(&key.engine);
         for note in &notes {
-            tell(record, &host, now, note, outcome);
+            tell(record, &host, now, note, "", outcome);
         }
         for note in &crowd_notes {
             tell_of_crowd(record, &host, now, note, outcome);
@@ -240,10 +242,11 @@ fn out_of_memory(record: &Record, died: Nanos) -> bool {
         .is_some_and(|killed| died >= killed && died.since(killed) <= Duration::from_secs(10).as_nanos())
 }
 
-fn tell(record: &Record, host: &str, now: Nanos, note: &Note, outcome: &mut Outcome) {
+fn tell(record: &Record, host: &str, now: Nanos, note: &Note, caller: &str, outcome: &mut Outcome) {
     let kind = note.kind.as_str();
     let line = format!("{kind} '{}' ({}): {}", record.name, record.key.short_id(), note.message);
-    write(line, now, note, event(record, host, kind), outcome);
+    let about = NewEvent { caller: caller.to_owned(), ..event(record, host, kind) };
+    write(line, now, note, about, outcome);
 }
 
 /// What is about the policy and the engine, and not about the container that showed it.

@@ -60,8 +60,12 @@ impl Prober {
                 return Some(Trial { place: None, outcome });
             }
         };
-        let subject =
-            Subject { place: address.as_ref(), container: container.as_deref(), engine: engine.as_ref() };
+        let subject = Subject {
+            place: address.as_ref(),
+            container: container.as_deref(),
+            engine: engine.as_ref(),
+            guard: shared.guard.clone(),
+        };
         let outcome = with_place(place, probe::check(&check.spec, &subject)).await;
         Some(Trial { place: address, outcome }).filter(|_| shared.own_fault().is_none())
     }
@@ -163,6 +167,7 @@ impl Shared {
                     place: place.as_ref(),
                     container: container.map(AsRef::as_ref),
                     engine: engine.as_ref(),
+                    guard: self.guard.clone(),
                 };
                 let outcome = probe::check(spec, &subject).await;
                 Trial { place, outcome }

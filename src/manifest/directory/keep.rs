@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::super::LARGEST_FILE;
+use crate::resource::secret::policy::Trust;
 
 /// A directory of Portreeve's own with a copy of each good file. Manifests hold no secrets, and neither do copies.
 #[derive(Debug)]
@@ -21,6 +22,9 @@ pub(super) struct Keep {
 struct Kept {
     path: PathBuf,
     content: String,
+    /// Whether only root or our own user can have written it.
+    #[serde(default)]
+    trusted: bool,
 }
 
 impl Keep {
@@ -29,15 +33,15 @@ impl Keep {
     }
 
     /// Every copy, by the path of its file. What cannot be read is as if it had never been kept.
-    pub(super) fn copies(&self) -> BTreeMap<PathBuf, String> {
+    pub(super) fn copies(&self) -> BTreeMap<PathBuf, (String, Trust)> {
         let entries = fs::read_dir(&self.directory).into_iter().flatten().flatten();
-        entries.filter_map(|entry| read(&entry.path())).map(|copy| (copy.path, copy.content)).collect()
+        entries.filter_map(|entry| read(&entry.path())).map(copy).collect()
     }
 
     /// Keeps a copy of a good file.
-    pub(super) fn save(&self, path: &Path, content: &[u8]) {
+    pub(super) fn save(&self, path: &Path, content: &[u8], trust: Trust) {
         let Ok(content) = String::from_utf8(content.to_vec()) else { return };
-        let copy = Kept { path: path.to_owned(), content };
+        let copy = Kept { path: path.to_owned(), content, trusted: trust == Trust::Trusted };
         let place = self.place(path);
         if let Err(error) = self.write(&place, &copy) {
             tracing::warn!("no copy of {} is kept for the next start: {error}", path.display());
@@ -67,6 +71,10 @@ impl Keep {
         fs::write(&aside, serde_json::to_vec(copy)?)?;
         fs::rename(aside, place)
     }
+}
+
+fn copy(Kept { path, content, trusted }: Kept) -> (PathBuf, (String, Trust)) {
+    (path, (content, if trusted { Trust::Trusted } else { Trust::Restricted }))
 }
 
 fn read(place: &Path) -> Option<Kept> {

@@ -3,6 +3,8 @@ use std::os::unix::fs::symlink;
 
 use super::*;
 
+mod trust;
+
 fn host(name: &str, endpoint: &str) -> String {
     format!(
         "apiVersion: portreeve/v1\nkind: DockerHost\nmetadata: {{name: {name}}}\nspec: {{endpoint: {endpoint}}}\n"

@@ -117,7 +117,7 @@ fn a_secret_written_out_is_refused_and_never_shown() {
         assert!(!text.is_empty() && !text.contains("hunter2"), "{text}");
     }
     let text = rendered(&format!("{BILLING}spec: {{url: 'http://ada:hunter2@host'}}\n"));
-    assert!(text.contains("holds a password") && !text.contains("hunter2"), "{text}");
+    assert!(text.contains("holds a user, a password or a token") && !text.contains("hunter2"), "{text}");
     let text = rendered(&format!("{BILLING}spec:\n  url: http://a\n  signing: {{secret: hunter2}}\n"));
     let expected = "\
 error: spec.signing.secret: a secret is never written in a manifest: use {env: NAME} or {file: path}

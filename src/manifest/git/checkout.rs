@@ -86,17 +86,19 @@ impl Checkout {
         Ok(())
     }
 
-    /// Fetches `reference` and gives its commit.
+    /// Fetches `reference` and gives its commit. `pinned` is what the server's name stands for.
     pub(super) async fn fetch(
         &self,
         address: &str,
         reference: &str,
         login: Option<&Login>,
+        pinned: Option<&str>,
     ) -> Result<String, GitError> {
         let wanted = format!("+{reference}:{FETCHED}");
         let fetch =
             ["fetch", "--quiet", "--no-tags", "--force", "--no-recurse-submodules", "--", address, &wanted];
-        self.git.run(fetch, login).await?;
+        let git = pinned.map_or_else(|| self.git.clone(), |pinned| self.git.pinned(pinned));
+        git.run(fetch, login).await?;
         self.git.run(["rev-parse", "--verify", "--quiet", &format!("{FETCHED}^{{commit}}")], None).await
     }
 

@@ -46,7 +46,7 @@ const PASSED: [&str; 19] = [
 ];
 
 /// What holds whatever the machine's or the user's configuration of Git says: neither is read.
-const CONFIG: [&str; 7] = [
+const CONFIG: [&str; 8] = [
     // Nothing of a repository is ever run.
     "core.hooksPath=/dev/null",
     // A link in it could lead to any file that we can read.
@@ -57,6 +57,8 @@ const CONFIG: [&str; 7] = [
     "maintenance.autoDetach=false",
     "advice.detachedHead=false",
     "credential.helper=",
+    // Whoever answers there would choose another place to ask.
+    "http.followRedirects=false",
 ];
 
 /// Prints what is asked for from the environment. `store` and `erase` are not for us.
@@ -110,6 +112,7 @@ pub(super) struct Login {
 pub(super) struct Git {
     repository: PathBuf,
     environment: BTreeMap<OsString, OsString>,
+    pinned: Option<String>,
 }
 
 impl Git {
@@ -134,7 +137,12 @@ impl Git {
             let ssh = "ssh -oBatchMode=yes -oConnectTimeout=30 -oServerAliveInterval=15";
             environment.insert("GIT_SSH_COMMAND".into(), ssh.into());
         }
-        Self { repository: repository.to_owned(), environment }
+        Self { repository: repository.to_owned(), environment, pinned: None }
+    }
+
+    /// The same, with `host:port:address,…` for the name of a server, so that it is asked where it was found.
+    pub(super) fn pinned(&self, addresses: &str) -> Self {
+        Self { pinned: Some(format!("http.curloptResolve={addresses}")), ..self.clone() }
     }
 
     /// Runs a command and gives what it prints, without blanks around it.
@@ -146,7 +154,7 @@ impl Git {
         let args: Vec<OsString> = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
         let what = args.first().map(|arg| arg.to_string_lossy().into_owned()).unwrap_or_default();
         let mut command = Command::new("git");
-        for setting in CONFIG {
+        for setting in CONFIG.into_iter().chain(self.pinned.as_deref()) {
             command.args(["-c", setting]);
         }
         command.env_clear().envs(&self.environment);
@@ -229,6 +237,9 @@ fn complaint(said: &str) -> String {
     if words.chars().nth(MOST_WORDS).is_some() {
         shown.push('…');
     }
+    if shown.contains("The requested URL returned error: 30") {
+        shown.push_str(" (a redirect, which is not followed: give the URL that it leads to)");
+    }
     shown
 }
 
@@ -242,6 +253,7 @@ mod tests {
         assert_eq!(complaint(said), "fatal: unable to access 'https://h/': Could not resolve host: h");
         assert_eq!(complaint("warning: x\nssh: connect to host h\n"), "ssh: connect to host h");
         assert_eq!(complaint("remote: no\x1b[31m\nfatal: denied"), "remote: no [31m; fatal: denied");
+        assert!(complaint("fatal: The requested URL returned error: 302").ends_with("that it leads to)"));
         assert_eq!(complaint("\n"), "it failed and did not say why");
         assert_eq!(complaint(&format!("fatal: {}", "x".repeat(1000))).chars().count(), MOST_WORDS + 1);
     }

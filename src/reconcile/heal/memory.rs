@@ -135,7 +135,7 @@ impl HealMemory {
 
     /// Lifts the quarantine by someone's word: waits and budget start afresh. Does nothing to one not quarantined.
     /// The caller decides again at once.
-    pub fn release(&mut self, now: Nanos) -> Option<Note> {
+    pub fn release(&mut self, now: Nanos, caller: &str) -> Option<Note> {
         let quarantine = self.quarantined.take()?;
         self.start_afresh();
         self.told = None;
@@ -143,7 +143,7 @@ impl HealMemory {
             kind: NoteKind::Released,
             reason: None,
             message: format!(
-                "released after {} in quarantine ({})",
+                "released by {caller} after {} in quarantine ({})",
                 elapsed(quarantine.since, now),
                 quarantine.why
             ),

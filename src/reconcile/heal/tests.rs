@@ -144,12 +144,12 @@ fn a_release_heals_at_once() {
     let sick = container(Health::Unhealthy);
     assert!(look(&sick, &memory, &StopMarks::default(), 0).action.is_none());
     let mut released = memory;
-    let note = released.release(at(0));
+    let note = released.release(at(0), "token ci");
     assert_eq!(
         note.map(|note| note.message).as_deref(),
-        Some("released after 1m in quarantine (5 attempts within 1h did not help)")
+        Some("released by token ci after 1m in quarantine (5 attempts within 1h did not help)")
     );
-    assert_eq!(released.release(at(0)), None);
+    assert_eq!(released.release(at(0), "token ci"), None);
     let action = look(&sick, &released, &StopMarks::default(), 0).action;
     assert_eq!(action.map(|action| action.attempt), Some(1));
 }

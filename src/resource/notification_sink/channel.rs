@@ -219,12 +219,8 @@ impl Channel for Discord {
 
 impl Channel for Email {
     fn validate(&self, check: &mut Check) {
-        match smtp_fault(&self.url) {
-            Some(SmtpFault::Password) => {
-                check.field("url", |check| check.refuse_secret(SmtpFault::Password.to_string()));
-            }
-            Some(fault) => check.field("url", |check| check.refuse(fault.to_string())),
-            None => {}
+        if let Some(fault) = smtp_fault(&self.url) {
+            check.field("url", |check| check.refuse_url(&self.url, fault.to_string()));
         }
         let address = |text: &str| {
             let parts = text.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty());

@@ -131,6 +131,7 @@ fn event(row: &SqliteRow) -> Result<EventRow, StoreError> {
             message: row.try_get("message")?,
             severity,
             restart_count: row.try_get("restart_count")?,
+            caller: row.try_get("caller")?,
         },
     })
 }

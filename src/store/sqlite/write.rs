@@ -192,10 +192,11 @@ fn put_event(db: &mut Script, event: &NewEvent) -> Result<(), StoreError> {
         message,
         severity,
         restart_count,
+        caller,
     } = event;
     db.add(
         "INSERT INTO event_log (at_ns, engine, container_id, container_name, image, host, event_type, reason,
-             status, message, severity, restart_count) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             status, message, severity, restart_count, caller) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(at.0)?
     .bind(engine)?
@@ -208,7 +209,8 @@ fn put_event(db: &mut Script, event: &NewEvent) -> Result<(), StoreError> {
     .bind(status)?
     .bind(message)?
     .bind(severity.as_str())?
-    .bind(restart_count)?;
+    .bind(restart_count)?
+    .bind(caller)?;
     Ok(())
 }
 

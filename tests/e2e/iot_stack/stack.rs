@@ -47,8 +47,9 @@ impl Stack {
         let scene = Scene::own().await;
         import(&scene.engine.docker(), &tar).await;
         let secrets = TempDir::new().unwrap();
-        let scene = scene
-            .with(|portreeve| portreeve.env("MQTT_PASSWORD", PASSWORD).env("TIMESCALE_PASSWORD", PASSWORD));
+        let scene = scene.with(|portreeve| {
+            portreeve.env("PORTREEVE_SECRET_MQTT", PASSWORD).env("PORTREEVE_SECRET_TIMESCALE", PASSWORD)
+        });
         let started = SERVICES.map(|name| start(&scene, name));
         let containers = SERVICES.into_iter().zip(join_all(started).await).collect();
         let mut stack = Self { scene, containers, secrets };

@@ -4,7 +4,7 @@ use portreeve::api::Access;
 use portreeve::config::tokens::{self, Role};
 use secrecy::ExposeSecret;
 
-use super::{Server, registry, temporary};
+use super::{LOOPBACK, Server, registry, temporary};
 
 async fn document(server: &Server) -> serde_json::Value {
     let answer = server.send("GET", "/openapi.json", &[], Vec::new()).await;
@@ -35,8 +35,9 @@ async fn every_route_but_the_probes_asks_for_a_token_and_every_change_for_an_edi
     let directory = temporary();
     let path = tokens::path(directory.path());
     let access = Access::default().with_tokens(path.clone());
-    let server = Server::with(directory.path(), access, Vec::new()).await;
+    let mut server = Server::with(directory.path(), access, Vec::new()).await;
     let document = document(&server).await;
+    server.peer = LOOPBACK;
     let (_, view) = tokens::create(&path, Role::View, None).expect("a token");
     let bearer = format!("Bearer {}", view.expose_secret());
     for (path, item) in document["paths"].as_object().expect("paths") {

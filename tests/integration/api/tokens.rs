@@ -1,17 +1,30 @@
 //! Who may ask for what.
 
-use portreeve::api::Access;
+use std::net::SocketAddr;
+
+use portreeve::api::{Access, Peer};
+use portreeve::config::Anonymous;
 use portreeve::config::tokens::{self, Role};
 use secrecy::ExposeSecret;
+use serde_json::{Value, json};
 
-use super::{Server, V1, registry, temporary};
+use super::{LOOPBACK, Server, V1, registry, temporary};
+
+fn anonymous(rules: &[&str]) -> Anonymous {
+    Anonymous::new(rules.iter().map(|rule| rule.parse().expect(rule)).collect())
+}
+
+fn from(address: &str) -> Peer {
+    Peer::Tcp(address.parse::<SocketAddr>().expect(address))
+}
 
 #[tokio::test]
 async fn a_viewer_reads_an_editor_writes_and_nobody_else_does_anything() {
     let directory = temporary();
     let path = tokens::path(directory.path());
-    let access = Access::new(Some("own".into()), false).with_tokens(path.clone());
-    let server = Server::with(directory.path(), access, Vec::new()).await;
+    let access = Access::new(Some("own".into()), Anonymous::default()).with_tokens(path.clone());
+    let mut server = Server::with(directory.path(), access, Vec::new()).await;
+    server.peer = LOOPBACK;
     let (_, view) = tokens::create(&path, Role::View, None).expect("a token");
     let (_, edit) = tokens::create(&path, Role::Edit, Some("ci")).expect("a token");
     let body = || registry("main", "http://a").to_string().into_bytes();
@@ -42,24 +55,146 @@ async fn a_viewer_reads_an_editor_writes_and_nobody_else_does_anything() {
 }
 
 #[tokio::test]
-async fn everything_is_open_until_the_first_token_is_made() {
+async fn without_a_token_this_machine_reads_and_the_socket_alone_changes() {
+    let directory = temporary();
+    let mut server = Server::new(directory.path()).await;
+    let billing = json!({
+        "apiVersion": "portreeve/v1", "kind": "BillingService", "metadata": {"name": "thief"},
+        "spec": {"url": "http://127.0.0.1:9", "auth": {"basic": {"username": "x", "password": {"file": "/etc/shadow"}}}},
+    });
+    let probe = json!({"container": "web", "probe": {"exec": {"command": ["id"]}}});
+    server.peer = LOOPBACK;
+    assert_eq!(server.get("reg").await.code, 200);
+    server.put("bill/thief", &billing).await.is_refused(403, "Forbidden", "only be read");
+    server.put("reg/main", &registry("main", "http://a")).await.is_refused(403, "Forbidden", "role edit");
+    server.delete("reg/main").await.is_refused(403, "Forbidden", "only be read");
+    let tried = server.send("POST", &format!("{V1}/test/probe"), &[], probe.to_string().into_bytes()).await;
+    tried.is_refused(403, "Forbidden", "only be read");
+    for peer in ["10.0.0.1:9", "[2001:db8::1]:9", "172.17.0.1:9"] {
+        server.peer = from(peer);
+        server.get("reg").await.is_refused(401, "Unauthorized", "token");
+        assert_eq!(server.send("GET", "/livez", &[], Vec::new()).await.code, 200);
+    }
+    server.peer = Peer::Unix { uid: 1000 };
+    assert_eq!(server.put("reg/main", &registry("main", "http://a")).await.code, 201);
+    // Nobody has his secrets sent by what the API wrote, whoever he is.
+    let refused = server.put("bill/thief", &billing).await;
+    refused.is_refused(422, "Invalid", "only files in");
+    assert_eq!(refused.body["details"]["causes"][0]["field"], "spec.auth.basic.password.file");
+    assert_eq!(server.get("bill/thief").await.code, 404);
+}
+
+#[tokio::test]
+async fn what_anonymous_says_holds_for_whom_it_names_and_for_nobody_whom_a_proxy_names() {
+    let directory = temporary();
+    let access = Access::new(None, anonymous(&["edit", "view@172.16.0.0/12"]));
+    let mut server = Server::with(directory.path(), access, Vec::new()).await;
+    let object = registry("main", "http://a");
+    server.peer = LOOPBACK;
+    assert_eq!(server.put("reg/main", &object).await.code, 201);
+    server.peer = from("[::ffff:172.17.0.1]:9");
+    assert_eq!(server.get("reg/main").await.code, 200);
+    server.put("reg/main", &object).await.is_refused(403, "Forbidden", "only be read");
+    server.peer = from("172.32.0.1:9");
+    server.get("reg/main").await.is_refused(401, "Unauthorized", "token");
+    server.peer = LOOPBACK;
+    for (name, value) in
+        [("forwarded", "for=10.0.0.1"), ("x-forwarded-for", "10.0.0.1"), ("via", "1.1 nginx")]
+    {
+        let answer = server.send("GET", &format!("{V1}/reg/main"), &[(name, value)], Vec::new()).await;
+        answer.is_refused(401, "Unauthorized", "token");
+    }
+}
+
+#[tokio::test]
+async fn making_a_token_closes_what_was_open_and_deleting_the_last_one_opens_nothing() {
     let directory = temporary();
     let path = tokens::path(directory.path());
-    let server =
-        Server::with(directory.path(), Access::default().with_tokens(path.clone()), Vec::new()).await;
+    let access = || Access::default().with_tokens(path.clone());
+    let mut server = Server::with(directory.path(), access(), Vec::new()).await;
+    server.peer = LOOPBACK;
     assert_eq!(server.get("reg").await.code, 200);
-    let (_, _) = tokens::create(&path, Role::View, None).expect("a token");
+    let (_, _) = tokens::create(&path, Role::View, Some("only")).expect("a token");
     assert_eq!(server.get("reg").await.code, 401);
-    // A file that says nothing readable opens nothing.
+    // A file that says nothing readable opens nothing, nor does its absence while this process lives.
+    let good = std::fs::read(&path).expect("a file");
     std::fs::write(&path, "{").expect("a file");
     assert_eq!(server.get("reg").await.code, 401);
     std::fs::remove_file(&path).expect("gone");
+    assert_eq!(server.get("reg").await.code, 401);
+    std::fs::write(&path, good).expect("a file");
+    tokens::delete(&path, "only").expect("deleted");
+    assert_eq!(server.get("reg").await.code, 401);
+    server.peer = Peer::Unix { uid: 0 };
+    assert_eq!(server.get("reg").await.code, 200);
+    server.finish().await;
+
+    // Nor does a new start: the file remains.
+    let mut server = Server::with(directory.path(), access(), Vec::new()).await;
+    server.peer = LOOPBACK;
+    assert_eq!(server.get("reg").await.code, 401);
+    server.finish().await;
+    let said = Access::new(None, anonymous(&["view"])).with_tokens(path.clone());
+    let mut server = Server::with(directory.path(), said, Vec::new()).await;
+    server.peer = LOOPBACK;
     assert_eq!(server.get("reg").await.code, 200);
 }
 
 #[tokio::test]
-async fn a_server_that_can_be_reached_from_elsewhere_is_never_open() {
+async fn who_did_something_is_in_its_event() {
     let directory = temporary();
-    let server = Server::with(directory.path(), Access::default().closed(true), Vec::new()).await;
-    assert_eq!(server.get("reg").await.code, 401);
+    let path = tokens::path(directory.path());
+    let access = Access::new(None, anonymous(&["edit"])).with_tokens(path.clone());
+    let mut server = Server::with(directory.path(), access, Vec::new()).await;
+    let object = |url: &str| registry("main", url).to_string().into_bytes();
+    let (_, token) = tokens::create(&path, Role::Edit, Some("ci")).expect("a token");
+    let bearer = format!("Bearer {}", token.expose_secret());
+    let by_token = [("authorization", bearer.as_str())];
+    let reg = format!("{V1}/reg/main");
+    assert_eq!(server.send("PUT", &reg, &by_token, object("http://a")).await.code, 201);
+    assert_eq!(server.send("PUT", &reg, &[], object("http://b")).await.code, 200);
+    // What changes nothing, or is only tried, is no event.
+    assert_eq!(server.send("PUT", &reg, &[], object("http://b")).await.code, 200);
+    assert_eq!(server.send("DELETE", &format!("{reg}?dryRun=All"), &[], Vec::new()).await.code, 200);
+    server.peer = LOOPBACK;
+    assert_eq!(server.send("DELETE", &reg, &[], Vec::new()).await.code, 200);
+    let target = json!({"target": {"host": "127.0.0.1"}, "probe": {"tcpSocket": {"port": 9}}}).to_string();
+    let tried = server.send("POST", &format!("{V1}/test/probe"), &[], target.into_bytes()).await;
+    assert_eq!(tried.code, 200, "{}", tried.body);
+    let events = server.send("GET", "/api/events", &[], Vec::new()).await.body;
+    let told: Vec<[&str; 3]> = events
+        .as_array()
+        .expect("events")
+        .iter()
+        .map(|event| ["event_type", "message", "caller"].map(|field| event[field].as_str().expect(field)))
+        .collect();
+    let anonymous = "anonymous at 127.0.0.1";
+    assert_eq!(
+        told,
+        [
+            ["ProbeTried", "a probe was tried: tcpSocket at 127.0.0.1, by anonymous at 127.0.0.1", anonymous],
+            ["ObjectDeleted", "DiscoveryRegistry/main was deleted by anonymous at 127.0.0.1", anonymous],
+            ["ObjectChanged", "DiscoveryRegistry/main was changed by user root (uid 0)", "user root (uid 0)"],
+            ["ObjectCreated", "DiscoveryRegistry/main was created by token ci", "token ci"],
+        ]
+    );
+    assert!(!events.to_string().contains(token.expose_secret()));
+    let _: Value = events;
+}
+
+#[tokio::test]
+async fn without_a_token_a_name_that_a_page_elsewhere_can_point_here_is_refused() {
+    let directory = temporary();
+    let access = Access::default().for_hosts(vec!["portreeve.example".to_owned()]);
+    let mut server = Server::with(directory.path(), access, Vec::new()).await;
+    server.peer = LOOPBACK;
+    let code = async |path: &str, host: &str| {
+        server.send("GET", path, &[("host", host)], Vec::new()).await.code.as_u16()
+    };
+    for path in ["/api/config", "/livez", "/readyz", "/no/such/route"] {
+        assert_eq!(code(path, "evil.example").await, 403, "{path}");
+        for host in ["localhost:8000", "portreeve:8000", "portreeve.example", "[::1]:8000"] {
+            assert_ne!(code(path, host).await, 403, "{path} {host}");
+        }
+    }
 }

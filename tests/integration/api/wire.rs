@@ -1,5 +1,7 @@
 //! Requests as bytes, as no well-behaved client writes them.
 
+use portreeve::api::{Access, Listeners};
+use portreeve::config::Anonymous;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -7,12 +9,18 @@ use tokio::net::{TcpListener, TcpStream};
 use super::{Server, V1, temporary};
 use crate::support::wait;
 
+/// A server that lets everybody on this machine do everything.
+async fn open_to_all(directory: &std::path::Path) -> Server {
+    let anonymous = Anonymous::new(vec!["edit".parse().expect("a rule")]);
+    Server::with(directory, Access::new(None, anonymous), Vec::new()).await
+}
+
 /// A server that listens, and its address.
 async fn listening(server: &Server) -> std::net::SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
-    let router = server.router.clone();
-    tokio::spawn(async move { axum::serve(listener, router).await });
+    let listeners = Listeners { tcp: listener, socket: None };
+    tokio::spawn(server.api.clone().serve(listeners, server.stop.clone()));
     address
 }
 
@@ -45,7 +53,7 @@ fn message(body: &str) -> String {
 #[tokio::test]
 async fn of_two_hosts_none_is_believed() {
     let directory = temporary();
-    let server = Server::new(directory.path()).await;
+    let server = open_to_all(directory.path()).await;
     let address = listening(&server).await;
     let get = format!("GET {V1}/reg");
     assert_eq!(send(address, &head(&get, &["Host: localhost"])).await.0, 200);
@@ -68,7 +76,7 @@ async fn of_two_hosts_none_is_believed() {
 #[tokio::test]
 async fn a_body_is_limited_however_its_length_is_told() {
     let directory = temporary();
-    let server = Server::new(directory.path()).await;
+    let server = open_to_all(directory.path()).await;
     let address = listening(&server).await;
     let put = format!("PUT {V1}/reg/main");
     // Told beforehand: refused without a byte of it.
@@ -92,7 +100,7 @@ async fn a_body_is_limited_however_its_length_is_told() {
 #[tokio::test]
 async fn what_is_no_request_ends_with_an_answer_and_harms_nobody() {
     let directory = temporary();
-    let server = Server::new(directory.path()).await;
+    let server = open_to_all(directory.path()).await;
     let address = listening(&server).await;
     let get = format!("GET {V1}/reg");
     let header = |length| format!("X-Long: {}", "x".repeat(length));

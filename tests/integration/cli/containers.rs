@@ -34,7 +34,7 @@ async fn containers_are_listed_described_waited_for_and_released() {
     let portreeve = serving(portreeve).await;
     portreeve.wait_ready().await;
     let info = engine.docker().info().await.expect("an engine that answers");
-    let shell = Shell::new(&portreeve.url(""))
+    let shell = Shell::of(&portreeve)
         .mask(&portreeve.config_dir().display().to_string(), "CONFIG")
         .mask(web.id(), "CONTAINER")
         .mask(&web.id()[..12], "CONTAINER")
@@ -95,7 +95,7 @@ async fn parked_deliveries_are_shown_and_sent_again() {
     portreeve.manifest("policy.yaml", &policy(lab.run()));
     let portreeve = serving(portreeve).await;
     portreeve.wait_ready().await;
-    let shell = Shell::new(&portreeve.url("")).mask(lab.run(), "RUN").mask(&billing.url(), "BILLING");
+    let shell = Shell::of(&portreeve).mask(lab.run(), "RUN").mask(&billing.url(), "BILLING");
     shell.file("billing.yaml", &format!(
         "apiVersion: portreeve/v1\nkind: BillingService\nmetadata: {{name: billing}}\nspec: {{url: \"{}\", selector: {{names: [{}]}}}}\n",
         billing.url(),
@@ -132,7 +132,7 @@ async fn what_computes_most_comes_first_in_top() {
     lab.container("a-idle").start().await;
     let mut portreeve = Portreeve::new(BINARY).docker_host(engine.endpoint()).healing_only(&lab);
     portreeve.start().await;
-    let shell = Shell::new(&portreeve.url(""));
+    let shell = Shell::of(&portreeve);
     let top = format!("portreeve top -o json -l {LABEL}={}", lab.run());
     wait::until("the busy one is first", Duration::from_secs(40), || async {
         let said: serde_json::Value = serde_json::from_str(&shell.run_raw(&top)).expect("JSON");

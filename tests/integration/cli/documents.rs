@@ -50,7 +50,7 @@ async fn every_json_output_is_valid_by_its_schema() {
     let portreeve = Portreeve::new(BINARY).docker_host(engine.endpoint()).healing_only(&lab);
     let portreeve = serving(portreeve).await;
     portreeve.wait_ready().await;
-    let shell = Shell::new(&portreeve.url(""));
+    let shell = Shell::of(&portreeve);
     let billing = format!(
         "apiVersion: portreeve/v1\nkind: BillingService\nmetadata: {{name: billing}}\nspec: {{url: http://127.0.0.1:1, selector: {{names: [{}]}}}}\n",
         web.name(),

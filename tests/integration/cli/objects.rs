@@ -13,7 +13,7 @@ spec: {url: http://127.0.0.1:1, selector: {names: [\"web-*\"]}}
 ";
 
 fn shell(portreeve: &Portreeve) -> Shell {
-    Shell::new(&portreeve.url("")).mask(&portreeve.config_dir().display().to_string(), "CONFIG")
+    Shell::of(portreeve).mask(&portreeve.config_dir().display().to_string(), "CONFIG")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -86,7 +86,9 @@ async fn a_token_is_asked_for_and_taken() {
         .docker_host("unix:///nowhere/docker.sock")
         .env("PORTREEVE_TOKEN", "s3cret");
     let portreeve = serving(portreeve).await;
-    shell(&portreeve).assert_transcript("token.txt");
+    Shell::new(&portreeve.url("")).assert_transcript("token.txt");
+    // Whoever may open the socket needs none.
+    assert_eq!(shell(&portreeve).run("portreeve get heal -o name"), "AutohealPolicy/default\n");
 }
 
 #[tokio::test(flavor = "multi_thread")]

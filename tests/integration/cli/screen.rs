@@ -35,7 +35,7 @@ fn plain(line: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn tables_fit_the_terminal_and_have_colours_there_only() {
     let portreeve = without_engine().await;
-    let shell = Shell::new(&portreeve.url(""));
+    let shell = Shell::of(&portreeve);
     let narrow = on_a_terminal(&shell, (70, 24), "portreeve get host -o wide");
     assert!(narrow.contains("local") && narrow.contains('…'), "{narrow}");
     let longest = narrow.lines().map(|line| plain(line).chars().count()).max();
@@ -57,7 +57,7 @@ async fn tables_fit_the_terminal_and_have_colours_there_only() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_waited_for_is_shown_on_one_line_that_is_erased() {
     let portreeve = without_engine().await;
-    let shell = Shell::new(&portreeve.url(""));
+    let shell = Shell::of(&portreeve);
     let wait = "portreeve wait heal default --for=condition=Ready --timeout 1s";
     for line in [wait.to_owned(), format!("NO_COLOR=1 {wait}")] {
         let said = on_a_terminal(&shell, (60, 24), &line);
@@ -79,7 +79,7 @@ async fn what_is_waited_for_is_shown_on_one_line_that_is_erased() {
 #[tokio::test(flavor = "multi_thread")]
 async fn status_is_drawn_again_and_again_also_while_its_server_is_away() {
     let mut portreeve = without_engine().await;
-    let shell = Shell::new(&portreeve.url(""));
+    let shell = Shell::of(&portreeve);
     let screen = Going::new(shell.spawn(&terminal((100, 40), "portreeve status -w")));
     screen.line(CLEAR);
     let (lines, _) = screen.until(CLEAR);
@@ -99,7 +99,7 @@ async fn top_is_drawn_again_and_again_on_a_terminal_and_cut_to_its_lines() {
     }
     let mut portreeve = Portreeve::new(super::BINARY).docker_host(engine.endpoint()).healing_only(&lab);
     portreeve.start().await;
-    let shell = Shell::new(&portreeve.url(""));
+    let shell = Shell::of(&portreeve);
     let top = format!("portreeve top --sort name -w -l portreeve.test={}", lab.run());
     let screen = Going::new(shell.spawn(&terminal((100, 6), &top)));
     screen.line(CLEAR);

@@ -62,7 +62,7 @@ fn billing(path: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watch_shows_what_is_there_and_every_change() {
     let portreeve = without_engine().await;
-    let shell = Shell::new(&portreeve.url(""));
+    let shell = Shell::of(&portreeve);
     shell.file("a.yaml", &billing("/a"));
     shell.file("b.yaml", &billing("/b"));
     shell.run("portreeve apply -f a.yaml");
@@ -83,7 +83,7 @@ async fn a_watch_shows_what_is_there_and_every_change() {
 #[tokio::test(flavor = "multi_thread")]
 async fn waiting_ends_when_it_is_so() {
     let portreeve = without_engine().await;
-    let shell = Shell::new(&portreeve.url(""));
+    let shell = Shell::of(&portreeve);
     shell.file("a.yaml", &billing("/a"));
     let wait = Going::new(shell.spawn("portreeve wait bill billing --for=condition=Accepted --timeout 20s"));
     shell.run("portreeve apply -f a.yaml");
@@ -96,7 +96,7 @@ async fn waiting_ends_when_it_is_so() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_goes_on_outlives_its_server_and_tells_nothing_twice() {
     let mut portreeve = without_engine().await;
-    let shell = Shell::new(&portreeve.url(""));
+    let shell = Shell::of(&portreeve);
     shell.file("a.yaml", &billing("/a"));
     shell.file("b.yaml", &billing("/b"));
     shell.run("portreeve apply -f a.yaml");

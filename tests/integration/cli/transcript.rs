@@ -11,10 +11,12 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 use super::BINARY;
+use crate::support::portreeve::Portreeve;
 
 pub struct Shell {
     directory: TempDir,
     server: String,
+    socket: Option<PathBuf>,
     masks: Vec<(String, &'static str)>,
 }
 
@@ -29,7 +31,14 @@ impl Shell {
             (directory.path().join("work").display().to_string(), "DIR"),
             (server.trim_end_matches('/').to_owned(), "SERVER"),
         ];
-        Self { server: server.to_owned(), masks, directory }
+        Self { server: server.to_owned(), socket: None, masks, directory }
+    }
+
+    /// A shell whose commands ask this process, as a user who may change everything.
+    pub fn of(portreeve: &Portreeve) -> Self {
+        let socket = portreeve.socket();
+        let new = Self::new(&portreeve.url("")).mask(&socket.display().to_string(), "SOCKET");
+        Self { socket: Some(socket), ..new }
     }
 
     /// Shows `text` as `word`.
@@ -80,6 +89,7 @@ impl Shell {
             .env("PATH", format!("{}:{path}", self.directory.path().display()))
             .env("HOME", self.directory.path())
             .env("PORTREEVE_SERVER", &self.server)
+            .envs(self.socket.as_ref().map(|path| ("PORTREEVE_SOCKET", path)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

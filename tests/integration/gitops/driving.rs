@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use hyper::Method;
+
 use super::registry;
 use crate::support::git::{Repository, git};
-use crate::support::http;
 use crate::support::portreeve::Portreeve;
 use crate::support::wait;
 
@@ -90,14 +91,13 @@ impl Drive {
             let document = serde_json::json!({
                 "apiVersion": "portreeve/v1", "kind": "BillingService", "metadata": {"name": "marker"}, "spec": {"url": "http://b"},
             });
-            let path = self.portreeve.url("/apis/portreeve/v1/billingservices/marker");
-            let json = [("content-type", "application/json")];
-            let answer = http::request(hyper::Method::PUT, &path, &json, &document.to_string()).await?;
+            let path = "/apis/portreeve/v1/billingservices/marker";
+            let answer = self.portreeve.edit(Method::PUT, path, &document.to_string()).await?;
             wait::is(answer.status < 300, format!("{answer:?}"))
         };
         wait::until("it stores", wait::SOON, write).await;
-        let path = self.portreeve.url("/apis/portreeve/v1/billingservices/marker");
-        let answer = http::request(hyper::Method::DELETE, &path, &[], "").await.expect("an answer");
+        let path = "/apis/portreeve/v1/billingservices/marker";
+        let answer = self.portreeve.edit(Method::DELETE, path, "").await.expect("an answer");
         assert_eq!(answer.status, 200, "{answer:?}");
         self.portreeve.kill9().await;
     }
@@ -235,15 +235,12 @@ async fn a_repository_drives(way: Way, kill: Kill) {
     assert_ne!(last["b"], first["b"], "another one of the same name");
 
     // What a directory owns nobody else changes.
-    let path = drive.portreeve.url("/apis/portreeve/v1/discoveryregistries/b");
-    for method in [hyper::Method::PUT, hyper::Method::PATCH, hyper::Method::DELETE] {
+    let path = "/apis/portreeve/v1/discoveryregistries/b";
+    for method in [Method::PUT, Method::PATCH, Method::DELETE] {
         let document = serde_json::json!({
             "apiVersion": "portreeve/v1", "kind": "DiscoveryRegistry", "metadata": {"name": "b"}, "spec": {"url": "http://drift"},
         });
-        let kind =
-            if method == hyper::Method::PATCH { "application/merge-patch+json" } else { "application/json" };
-        let answer =
-            http::request(method.clone(), &path, &[("content-type", kind)], &document.to_string()).await;
+        let answer = drive.portreeve.edit(method.clone(), path, &document.to_string()).await;
         let answer = answer.expect("an answer");
         assert!(
             answer.status == 409 && answer.body.contains("/z.yaml; change it there"),

@@ -60,6 +60,9 @@ impl Scene {
             engine.show(&fixtures::container(n).id, Some(container));
         }
         let mut portreeve = Portreeve::new(env!("CARGO_BIN_EXE_portreeve")).arg("--observe");
+        if !with_tokens {
+            portreeve = portreeve.arg("--anonymous").arg("edit");
+        }
         remember(&portreeve.state_dir()).await;
         let token = |role| {
             let path = tokens::path(&portreeve.state_dir());

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use portreeve::docker::Client;
+use portreeve::guard::Guard;
 use portreeve::observed::Container;
 use portreeve::probe::{Outcome, Subject, check};
 use portreeve::resource::docker_host::DockerHostSpec;
@@ -14,7 +15,7 @@ use crate::support::lab::Lab;
 
 async fn run(client: &Client, container: &Container, command: &[&str], seconds: u32) -> Outcome {
     let probe = spec(json!({"exec": {"command": command}, "timeoutSeconds": seconds}));
-    check(&probe, &Subject { container: Some(container), engine: Some(client), place: None }).await
+    check(&probe, &Subject { container: Some(container), engine: Some(client), ..Subject::default() }).await
 }
 
 #[tokio::test]
@@ -22,7 +23,7 @@ async fn a_command_in_the_container_decides_by_its_exit_code() {
     let engine = Engine::shared().await;
     let lab = Lab::new(&engine).await;
     let spec = DockerHostSpec { endpoint: engine.endpoint().to_owned(), ..DockerHostSpec::default() };
-    let (client, _) = Client::connect(&Arc::from("local"), &spec).await.unwrap();
+    let (client, _) = Client::connect(&Arc::from("local"), &spec, &Guard::default()).await.unwrap();
     let running = lab.container("exec").start().await;
     let container = client.inspect(running.id()).await.unwrap().expect("it is there").0;
 
@@ -54,5 +55,5 @@ async fn without_an_engine_nothing_is_said_of_the_container() {
     let probe = spec(json!({"exec": {"command": ["true"]}}));
     assert_eq!(fault(&check(&probe, &Subject::default()).await), "there is no container");
     let spec = DockerHostSpec { endpoint: "unix:///nowhere.sock".to_owned(), ..DockerHostSpec::default() };
-    assert!(Client::connect(&Arc::from("local"), &spec).await.is_err());
+    assert!(Client::connect(&Arc::from("local"), &spec, &Guard::default()).await.is_err());
 }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use axum::body::Body;
 use http_body_util::BodyExt;
 use hyper::Request;
-use portreeve::api::{Access, Api};
+use portreeve::api::{Access, Api, Peer};
 use portreeve::controller::{Catalogue, Controller};
 use portreeve::desired::{Desired, Layers};
+use portreeve::guard::Guard;
 use portreeve::outbox::Commit;
 use portreeve::resource::docker_host::DockerHostSpec;
 use portreeve::store::ChangeSet;
@@ -20,7 +21,8 @@ use super::failing::Failing;
 use crate::integration::fixtures::event;
 
 async fn get(api: &Api, path: &str) -> (u16, String) {
-    let request = Request::get(path).body(Body::empty()).unwrap();
+    let mut request = Request::get(path).body(Body::empty()).unwrap();
+    request.extensions_mut().insert(Peer::Unix { uid: 0 });
     let answer = api.clone().router().oneshot(request).await.unwrap();
     let status = answer.status().as_u16();
     let body = answer.into_body().collect().await.unwrap().to_bytes();
@@ -46,7 +48,7 @@ async fn the_faces_stay_up_say_what_fails_and_say_when_it_is_over() {
     };
     let hosts = BTreeMap::from([("local".to_owned(), nowhere)]);
     let (_tell, desired) = watch::channel(Arc::new(Desired { hosts, ..Desired::default() }));
-    let controller = Controller::start(store.clone(), desired).await.unwrap();
+    let controller = Controller::start(store.clone(), desired, Guard::default()).await.unwrap();
     let shared = controller.shared.clone();
     let catalogue = Catalogue::load(&*store, Layers::default()).await.unwrap();
     let api = Api::new(shared.clone(), catalogue, portreeve::metrics::install(), Access::default());

@@ -66,6 +66,7 @@ pub async fn events_are_filtered_by_type_container_and_time(bench: &mut impl Ben
 pub async fn events_come_back_as_they_were(bench: &mut impl Bench) {
     let store = bench.store();
     let full = |severity| NewEvent {
+        caller: "token ci".to_owned(),
         at: Nanos(1),
         engine: "local".to_owned(),
         container_id: "c".repeat(64),

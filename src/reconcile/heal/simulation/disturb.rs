@@ -91,7 +91,7 @@ impl Simulation {
                 "the clock steps back"
             }
             90 if self.running() => {
-                if self.portreeve.memory.release(self.now()).is_some() {
+                if self.portreeve.memory.release(self.now(), "somebody").is_some() {
                     self.afresh = self.world.time;
                 }
                 "release"

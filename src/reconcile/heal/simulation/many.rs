@@ -249,7 +249,7 @@ impl Many {
             40..=42 if self.down_until.is_none() => self.crash(),
             43..=44 if self.down_until.is_none() => {
                 let one = &mut self.all[some];
-                if one.memory.release(Nanos(self.time)).is_some() {
+                if one.memory.release(Nanos(self.time), "somebody").is_some() {
                     one.shown = None;
                 }
                 return vec![some];

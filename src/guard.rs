@@ -1,0 +1,99 @@
+//! What users' words may reach: which addresses are behind their URLs, and which files hold their secrets.
+//!
+//! Whoever may declare an object chooses where Portreeve connects to and what it reads, with Portreeve's own rights. Every
+//! connection that a manifest or a flag names passes here, and every secret is read here.
+
+mod address;
+mod secret;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use secrecy::SecretString;
+
+pub use self::address::AddressError;
+pub use self::secret::SecretError;
+use crate::resource::SecretRef;
+use crate::resource::secret::policy::SecretPolicy;
+
+/// See the module's documentation. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Guard(Arc<Rules>);
+
+#[derive(Debug, Default)]
+struct Rules {
+    allowed: Vec<IpNet>,
+    secrets: SecretPolicy,
+}
+
+impl Guard {
+    /// Lets `allowed` be reached whatever is known of it, and `secrets` be named by everybody's objects.
+    pub fn new(allowed: Vec<IpNet>, secrets: Vec<std::path::PathBuf>) -> Self {
+        Self(Arc::new(Rules { allowed, secrets: SecretPolicy::new(secrets) }))
+    }
+
+    /// What objects of restricted trust may name.
+    pub fn secrets(&self) -> &SecretPolicy {
+        &self.0.secrets
+    }
+
+    /// Whether nothing may be sent to `address`.
+    pub fn forbids(&self, address: IpAddr) -> bool {
+        address::is_forbidden(address)
+            && !self.0.allowed.iter().any(|network| network.contains(&address.to_canonical()))
+    }
+
+    /// Refuses a URL whose host is an address that may not be reached; names are checked when they are resolved.
+    ///
+    /// # Errors
+    /// The host is such an address, or there is none.
+    pub fn check(&self, url: &url::Url) -> Result<(), AddressError> {
+        // In a URL of a scheme that browsers do not know every host is a name to the parser.
+        let host = url.host_str().map(url::Host::parse).transpose().unwrap_or_default();
+        match host {
+            Some(url::Host::Ipv4(address)) => self.check_address(address.into()),
+            Some(url::Host::Ipv6(address)) => self.check_address(address.into()),
+            // A name, or what no resolver takes for one either.
+            Some(url::Host::Domain(_)) => Ok(()),
+            None if url.has_host() => Ok(()),
+            None => Err(AddressError::NoHost),
+        }
+    }
+
+    fn check_address(&self, address: IpAddr) -> Result<(), AddressError> {
+        if self.forbids(address) { Err(AddressError::Forbidden(address.to_string())) } else { Ok(()) }
+    }
+
+    /// Those of the `found` addresses of `host` that may be reached.
+    ///
+    /// # Errors
+    /// There is none among them.
+    pub fn allowed(&self, host: &str, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, AddressError> {
+        let any = !found.is_empty();
+        let allowed: Vec<SocketAddr> =
+            found.into_iter().filter(|address| !self.forbids(address.ip())).collect();
+        if allowed.is_empty() && any { Err(AddressError::Forbidden(host.to_owned())) } else { Ok(allowed) }
+    }
+
+    /// The system's resolver, without the addresses that may not be reached.
+    pub fn resolver(&self) -> Arc<dyn reqwest::dns::Resolve> {
+        Arc::new(address::Resolver(self.clone()))
+    }
+
+    /// The secret that `reference` names, as it is now.
+    ///
+    /// # Errors
+    /// See [`SecretError`]; the secret is in none of them.
+    pub async fn secret(&self, reference: &SecretRef) -> Result<SecretString, SecretError> {
+        secret::read(self.secrets(), reference).await
+    }
+
+    /// A file that an object names, such as a certificate: its content, held to the same as a file with a secret.
+    ///
+    /// # Errors
+    /// See [`SecretError`].
+    pub async fn file(&self, path: &str) -> Result<Vec<u8>, SecretError> {
+        secret::file(self.secrets(), path).await
+    }
+}

@@ -1,0 +1,158 @@
+//! Addresses that nothing is sent to: cloud metadata services hand out credentials to whoever asks from the machine, and live
+//! on link-local and a few other addresses; no service that anybody declares lives there.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+use super::Guard;
+
+/// Why an address is not reached.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// It may be a metadata service, or is no address of anything.
+    #[error(
+        "{0} is a link-local, unspecified or metadata address, which is not asked (--allow-address makes exceptions)"
+    )]
+    Forbidden(String),
+    /// There is no host at all.
+    #[error("has no host")]
+    NoHost,
+}
+
+/// Metadata services outside the link-local ranges: Alibaba Cloud, Azure's wire server, Oracle Cloud (formerly).
+const METADATA_V4: [Ipv4Addr; 3] =
+    [Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(168, 63, 129, 16), Ipv4Addr::new(192, 0, 0, 192)];
+
+/// The same over IPv6: AWS, Google Cloud, Oracle Cloud, Scaleway.
+const METADATA_V6: [Ipv6Addr; 4] = [
+    Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254),
+    Ipv6Addr::new(0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x0254),
+    Ipv6Addr::new(0xfd00, 0x00c1, 0, 0, 0, 0, 0xa9fe, 0xa9fe),
+    Ipv6Addr::new(0xfd00, 0x0042, 0, 0, 0, 0, 0, 0x0042),
+];
+
+/// Whether `address`, or the IPv4 address in it, is link-local, unspecified, broadcast or a known metadata service.
+pub(super) fn is_forbidden(address: IpAddr) -> bool {
+    match address {
+        // All of 0.0.0.0/8: the system takes its first for this host.
+        IpAddr::V4(address) => {
+            address.is_link_local()
+                || address.is_broadcast()
+                || address.octets()[0] == 0
+                || METADATA_V4.contains(&address)
+        }
+        IpAddr::V6(address) => {
+            address.is_unspecified()
+                || address.is_unicast_link_local()
+                || METADATA_V6.contains(&address)
+                || within(address).is_some_and(|within| is_forbidden(within.into()))
+        }
+    }
+}
+
+/// The IPv4 address that an IPv6 one stands for.
+fn within(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let parts = address.segments();
+    let of = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
+    match parts {
+        // Mapped (RFC 4291, 2.5.5.2), and compatible, which is no longer used but may be taken for it.
+        [0, 0, 0, 0, 0, 0xffff, high, low] => Some(of(high, low)),
+        [0, 0, 0, 0, 0, 0, high, low] if address != Ipv6Addr::LOCALHOST => Some(of(high, low)),
+        // Translated (RFC 2765).
+        [0, 0, 0, 0, 0xffff, 0, high, low] => Some(of(high, low)),
+        // NAT64, the well-known prefix (RFC 6052) and those for local use (RFC 8215).
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x64, 0xff9b, 1, _, _, _, high, low] => Some(of(high, low)),
+        // 6to4 (RFC 3056).
+        [0x2002, high, low, ..] => Some(of(high, low)),
+        _ => None,
+    }
+}
+
+/// The system's resolver, without the forbidden addresses.
+pub(super) struct Resolver(pub(super) Guard);
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let guard = self.0.clone();
+        Box::pin(async move {
+            let host = name.as_str();
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((host, 0)).await?.collect();
+            Ok(Box::new(guard.allowed(host, found)?.into_iter()) as Addrs)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(guard: &Guard, url: &str) -> bool {
+        guard.check(&url.parse().expect(url)).is_err()
+    }
+
+    #[test]
+    fn metadata_and_unspecified_addresses_are_forbidden_in_every_spelling() {
+        for url in [
+            "http://169.254.169.254/latest",
+            "http://169.254.170.2/",
+            "http://[fe80::1]/",
+            "http://[fd00:ec2::254]/",
+            "http://[fd20:ce::254]/",
+            "http://[::ffff:169.254.169.254]/",
+            "http://[::169.254.169.254]/",
+            "http://[64:ff9b::169.254.169.254]/",
+            "http://[64:ff9b::a9fe:a9fe]/",
+            "http://[64:ff9b:1::169.254.169.254]/",
+            "http://[2002:a9fe:a9fe::]/",
+            "http://[::ffff:0:169.254.169.254]/",
+            "http://0xa9fea9fe/",
+            "http://2852039166/",
+            "http://0/",
+            "http://0.0.0.0:8000/",
+            "http://[::]/",
+            "http://[::ffff:0.0.0.0]/",
+            "http://100.100.100.200/",
+            "http://168.63.129.16/",
+            "http://192.0.0.192/",
+            "http://255.255.255.255/",
+            "tcp://169.254.169.254:80",
+            "tcp://[fe80::1]:80",
+            "ssh://root@0xa9fea9fe/",
+        ] {
+            assert!(refused(&Guard::default(), url), "{url}");
+        }
+        for url in [
+            "http://127.0.0.1:7000",
+            "http://10.0.0.1",
+            "http://100.100.100.201/",
+            "http://[::1]:8001",
+            "http://[::ffff:10.0.0.1]/",
+            "http://[64:ff9b::10.0.0.1]/",
+            "http://[2001:db8::1]/",
+            "http://billing:8001",
+            "tcp://10.0.0.1:2375",
+        ] {
+            assert!(!refused(&Guard::default(), url), "{url}");
+        }
+    }
+
+    #[test]
+    fn an_exception_holds_for_its_network_alone() {
+        let guard = Guard::new(vec!["169.254.170.0/24".parse().expect("a network")], Vec::new());
+        assert!(!refused(&guard, "http://169.254.170.2/"));
+        assert!(!refused(&guard, "http://[::ffff:169.254.170.2]/"));
+        assert!(refused(&guard, "http://169.254.169.254/"));
+    }
+
+    #[tokio::test]
+    async fn a_name_is_asked_at_those_of_its_addresses_that_are_allowed() {
+        let guard = Guard::default();
+        let addresses = |texts: &[&str]| texts.iter().map(|text| text.parse().expect(text)).collect();
+        let allowed = guard.allowed("a.test", addresses(&["169.254.169.254:80", "10.0.0.1:80"]));
+        assert_eq!(allowed, Ok(addresses(&["10.0.0.1:80"])));
+        let refused = guard.allowed("a.test", addresses(&["169.254.169.254:80"])).expect_err("forbidden");
+        assert!(refused.to_string().contains("a.test is a link-local"), "{refused}");
+        assert_eq!(guard.allowed("a.test", Vec::new()), Ok(Vec::new()));
+    }
+}
