@@ -180,8 +180,20 @@ async fn behind_it_engines_probes_repositories_and_healing_work() {
     assert_eq!(kept.lines().count(), 2, "{kept}");
     let looked = machine.run(&["setpriv", "--reuid=stranger", "--clear-groups", "ls", "/var/lib/portreeve"]);
     assert!(!looked.status.success(), "{looked:?}");
-    // Where the API's socket is, the group docker may go.
-    assert_eq!(machine.said(&["stat", "--format=%U %a", "/run/portreeve"]), "portreeve 755\n");
+    // The API's socket is for the group docker, without a token, and for nobody else.
+    let socket = "/run/portreeve/8000.sock";
+    assert_eq!(machine.said(&["stat", "--format=%U %G %a", socket]), "portreeve docker 660\n");
+    let manifest =
+        "apiVersion: portreeve/v1\nkind: Probe\nmetadata: {name: theirs}\nspec: {tcpSocket: {port: 1}}\n";
+    machine.file("srv/probe.yaml", manifest);
+    let apply = |groups: &str| {
+        let user = ["setpriv", "--reuid=stranger", "--regid=stranger", groups, "portreeve"];
+        machine.run(&[&user[..], &["apply", "-f", "/srv/probe.yaml"]].concat())
+    };
+    let refused = apply("--clear-groups");
+    assert!(!refused.status.success(), "{refused:?}");
+    let member = apply("--groups=docker");
+    assert_eq!(String::from_utf8_lossy(&member.stdout), "Probe/theirs created\n", "{member:?}");
 
     // It is as closed as its unit says.
     let pid = machine.said(&["systemctl", "show", "--property=MainPID", "--value", "portreeve"]);

@@ -181,11 +181,7 @@ impl Portreeve {
                 self.address = address;
                 self.spawn();
             }
-            assert!(
-                begin.elapsed() < Duration::from_secs(30),
-                "it does not listen; its log:\n{}",
-                self.log()
-            );
+            assert!(begin.elapsed() < wait::SOON, "it does not listen; its log:\n{}", self.log());
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -197,7 +193,7 @@ impl Portreeve {
     }
 
     pub async fn wait_ready(&self) {
-        wait::until("portreeve is ready", Duration::from_secs(20), || async {
+        wait::until("portreeve is ready", wait::SOON, || async {
             match self.get("/readyz").await {
                 Ok(answer) if answer.status == 200 => Ok(()),
                 other => Err(format!("{other:?}; its log:\n{}", self.log())),

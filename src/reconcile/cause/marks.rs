@@ -15,6 +15,9 @@ const SETTLING: Duration = Duration::from_secs(2);
 /// `start` follows StartedAt within 69 ms; a loaded engine takes longer.
 const START_LAG: Duration = Duration::from_secs(5);
 
+/// `die` and `stop` follow FinishedAt within milliseconds; an engine that is loaded for long takes longer.
+const END_LAG: Duration = Duration::from_secs(30);
+
 /// What the events around stops said of a container's current run. Stored; facts may come twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -149,7 +152,7 @@ impl StopMarks {
     /// Why `container`, which is down, is down.
     pub fn cause(&self, container: &Container, now: Nanos) -> StopCause {
         let habits = StopHabits::of(container);
-        let Self { others, ours, die, .. } = self.of_run(container.started);
+        let Self { others, ours, die, .. } = self.of_run(container);
         let current = |at: &Nanos| container.started.is_none_or(|started| *at >= started);
         let ended = die.map(|die| die.at).or(container.finished.filter(current));
         // Who killed it is who killed it just before it ended; without a time of the end, whoever tried.
@@ -179,14 +182,23 @@ impl StopMarks {
         StopCause::Crash { exit_code, oom }
     }
 
-    /// The marks of the run that began at `started`. All of them if we saw that run start; else times decide.
-    fn of_run(&self, started: Option<Nanos>) -> Self {
-        let Some(started) = started else { return *self };
+    /// The marks of the run that `container` shows. All of them if we saw that run start; else times decide.
+    ///
+    /// The clock may have stepped back since an earlier run, whose marks then look like this one's: of those that would
+    /// have us act only what fits the end that is shown counts.
+    fn of_run(&self, container: &Container) -> Self {
+        let Some(started) = container.started else { return *self };
         if self.start.is_some_and(|start| (started..=started.plus(START_LAG)).contains(&start)) {
             return *self;
         }
-        let die = self.die.filter(|die| die.at >= started);
-        Self { others: self.others.since(started), ours: self.ours.since(started), die, ..*self }
+        let fits = |at: Nanos| {
+            at >= started && container.finished.is_none_or(|finished| at <= finished.plus(END_LAG))
+        };
+        let die = self.die.filter(|die| fits(die.at) && die.exit_code == container.exit_code);
+        let Traces { kill, stop } = self.ours;
+        let ours =
+            Traces { kill: kill.filter(|kill| fits(kill.at)), stop: stop.filter(|stop| fits(stop.at)) };
+        Self { others: self.others.since(started), ours, die, ..*self }
     }
 
     fn engine_ended_after(&self, mark: Mark, habits: StopHabits) -> bool {

@@ -16,11 +16,11 @@ fn seen(second: i64, fact: Fact) -> Seen {
 const TERM: Fact = Fact::Kill { signal: 15 };
 const DIED: Fact = Fact::Die { exit_code: 1, oom: false };
 
-/// Started at 100, ended at `finished`.
+/// Started at 100, ended at `finished` with code 1.
 fn container(finished: i64) -> Container {
     serde_json::from_value(json!({
         "key": {"engine": "local", "id": "1"}, "name": "web", "image": "web", "state": "exited",
-        "created": 0, "started": at(100), "finished": at(finished),
+        "created": 0, "started": at(100), "finished": at(finished), "exitCode": 1,
     }))
     .unwrap_or_else(|error| panic!("{error}"))
 }
@@ -47,6 +47,21 @@ fn a_kill_explains_an_end_for_the_stop_timeout_and_ten_seconds() {
             "{ended}"
         );
     }
+}
+
+#[test]
+fn the_end_of_an_earlier_run_is_not_that_of_one_that_began_after_the_clock_stepped_back() {
+    // It crashed at 900, or we stopped it; the clock was set back, it ran from 100 on, and the power failed: nothing was
+    // told of that run.
+    let ours = |fact| Seen { ours: true, ..seen(900, fact) };
+    for facts in [vec![seen(900, DIED)], vec![ours(TERM), seen(900, DIED), ours(Fact::Stop)]] {
+        let facts = [vec![seen(50, Fact::Start)], facts].concat();
+        assert_eq!(cause(101, &facts), StopCause::Unseen, "{facts:?}");
+    }
+    let cut_off = Container { exit_code: 255, ..container(900) };
+    assert_eq!(marks(&[seen(900, DIED)]).cause(&cut_off, at(10_000)), StopCause::Unseen, "another exit code");
+    // Somebody's stop keeps it down all the same.
+    assert_eq!(cause(101, &[seen(50, Fact::Start), seen(900, Fact::Stop)]), StopCause::ByHand);
 }
 
 #[test]

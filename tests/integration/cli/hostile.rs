@@ -33,7 +33,7 @@ fn hostile(word: &str) -> String {
 /// What a terminal would obey, or hide, of what it was sent: all but our own colours and lines of progress.
 fn obeyed(sent: &str) -> Vec<String> {
     let mut rest = sent.replace("\r\n", "\n").replace("\r\u{1b}[K", "").replace("\u{1b}[H\u{1b}[J", "");
-    for colour in ["0", "1", "2", "4", "31", "32", "33", "91", "93", "94"] {
+    for colour in ["0", "1", "2", "3", "4", "31", "32", "33", "91", "93", "94"] {
         rest = rest.replace(&format!("\u{1b}[{colour}m"), "");
     }
     let hidden = |c: char| {
@@ -371,6 +371,20 @@ async fn a_line_of_the_log_is_one_line_whatever_a_stranger_wrote_into_it() {
             let obeyed = obeyed(&text);
             assert!(obeyed.is_empty(), "{format}: {obeyed:?} in {text:?}");
             assert!(!text.lines().any(|line| line.starts_with("WARN forged")), "{format}: {text:?}");
+        }
+        if format == "text" {
+            // On a terminal, with its own colours.
+            let shell = Shell::new("http://127.0.0.1:1");
+            let (config, state) = (portreeve.config_dir(), portreeve.home().join("other"));
+            let run = format!(
+                "timeout 4 portreeve run --config-dir {} --state-dir {} --listen 127.0.0.1:0 \
+                 --docker-host unix:///nowhere/docker.sock",
+                config.display(),
+                state.display()
+            );
+            let sent = on_a_terminal(&shell, (400, 50), &run);
+            assert!(obeyed(&sent).is_empty() && sent.contains("\u{1b}[31mERROR"), "{sent:?}");
+            assert!(sent.contains(SEEN), "{sent:?}");
         }
         if format == "json" {
             let line: Value = serde_json::from_str(&line).unwrap();

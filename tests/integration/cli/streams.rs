@@ -3,10 +3,10 @@
 use std::io::{BufRead, BufReader};
 use std::process::Child;
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
 
 use super::transcript::Shell;
 use super::{serving, without_engine};
+use crate::support::wait;
 
 /// A command that goes on, and its lines as they come.
 pub struct Going {
@@ -37,7 +37,7 @@ impl Going {
     pub fn until(&self, text: &str) -> (Vec<String>, String) {
         let mut seen = Vec::new();
         loop {
-            match self.lines.recv_timeout(Duration::from_secs(20)) {
+            match self.lines.recv_timeout(wait::SOON) {
                 Ok(line) if line.contains(text) => return (seen, line),
                 Ok(line) => seen.push(line),
                 Err(_) => panic!("no line with {text:?}; seen: {seen:#?}"),
