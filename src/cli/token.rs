@@ -85,7 +85,14 @@ fn run(
 ) -> anyhow::Result<()> {
     match verb {
         TokenVerb::Create { role, name } => {
+            let first = !path.exists();
             let (token, secret) = tokens::create(path, *role, name.as_deref())?;
+            if first {
+                writeln!(
+                    err,
+                    "from now on callers over TCP need a token, on this machine too; the Unix socket needs none"
+                )?;
+            }
             writeln!(err, "token {:?} with the role {}; it is shown this once:", token.name, role.as_str())?;
             writeln!(out, "{}", secret.expose_secret())?;
         }
@@ -100,6 +107,9 @@ fn run(
         TokenVerb::Delete { name } => {
             tokens::delete(path, name)?;
             writeln!(out, "token {name:?} deleted")?;
+            if Tokens::read(path)?.tokens.is_empty() {
+                writeln!(err, "it was the last one: over TCP nothing is open now but what --anonymous says")?;
+            }
         }
     }
     Ok(())
@@ -125,13 +135,18 @@ mod tests {
         let (exit, out, err) = said(&directory, create());
         assert_eq!(exit, Exit::Fine);
         assert!(out.starts_with("portreeve_") && out.trim().len() == 74, "{out}");
-        assert_eq!(err, "token \"board\" with the role view; it is shown this once:\n");
+        assert_eq!(
+            err,
+            "from now on callers over TCP need a token, on this machine too; the Unix socket needs none\n\
+             token \"board\" with the role view; it is shown this once:\n"
+        );
         let (exit, _, err) = said(&directory, create());
         assert_eq!(exit, Exit::Usage);
         assert!(err.contains("there is a token named \"board\" already"), "{err}");
         let (_, out, _) = said(&directory, TokenVerb::List);
         assert!(out.starts_with("NAME   ROLE  CREATED\nboard  view  2"), "{out}");
-        assert_eq!(said(&directory, TokenVerb::Delete { name: "board".to_owned() }).0, Exit::Fine);
+        let (exit, _, err) = said(&directory, TokenVerb::Delete { name: "board".to_owned() });
+        assert!(exit == Exit::Fine && err.contains("nothing is open now but what --anonymous says"), "{err}");
         assert_eq!(said(&directory, TokenVerb::Delete { name: "board".to_owned() }).0, Exit::Usage);
     }
 }
