@@ -53,7 +53,7 @@ async fn binds(scene: &Scene, service: &Value, file: &Value, beside: &Path) -> V
 
 async fn web(scene: &Scene, name: &str, front: &str, address: &str) -> Container {
     let binding = PortBinding { host_ip: Some(address.to_owned()), host_port: None };
-    let builder = scene.lab.container(name).label("autoheal", "true").shell(SERVE).with(|body, host| {
+    let builder = scene.lab.healed(name).shell(SERVE).with(|body, host| {
         body.exposed_ports.get_or_insert_default().push("80/tcp".to_owned());
         host.port_bindings.get_or_insert_default().insert("80/tcp".to_owned(), Some(vec![binding]));
         host.network_mode = Some(front.to_owned());

@@ -75,7 +75,7 @@ async fn an_engine_in_another_network_namespace_is_asked_where_it_publishes_and_
     let stranger = lab.container("stranger").shell(STRANGER).start().await;
 
     let mut scene = Scene::on(Engine::apart(&here).await).await;
-    let web = scene.lab.container("web").label("autoheal", "true").shell(SERVE);
+    let web = scene.lab.healed("web").shell(SERVE);
     let web = publish(web, "0.0.0.0", Some("8080")).start().await;
     assert_eq!(
         address(&web, "bridge").await,
@@ -118,7 +118,7 @@ async fn a_bridge_is_asked_before_a_macvlan_network_that_sorts_first_and_one_alo
             network.options = Some(HashMap::from([("parent".to_owned(), parent)]));
         })
         .await;
-    let both = scene.lab.container("both").label("autoheal", "true").shell(SERVE).create().await;
+    let both = scene.lab.healed("both").shell(SERVE).create().await;
     let settings = NetworkConnectRequest {
         container: both.id().to_owned(),
         endpoint_config: Some(EndpointSettings::default()),
@@ -126,7 +126,7 @@ async fn a_bridge_is_asked_before_a_macvlan_network_that_sorts_first_and_one_alo
     scene.engine.docker().connect_network(&lan, settings).await.unwrap();
     both.start().await;
     assert!(!address(&both, &lan).await.is_empty() && *lan < *"bridge");
-    let lone = scene.lab.container("lone").label("autoheal", "true").shell(SERVE);
+    let lone = scene.lab.healed("lone").shell(SERVE);
     let lone = lone.with(|_, host| host.network_mode = Some(lan.clone())).start().await;
     scene.portreeve.manifest("services.yaml", &services(&scene, &[("both", &both), ("lone", &lone)]));
     scene.portreeve.start().await;
@@ -145,9 +145,7 @@ async fn behind_a_socket_proxy_a_container_is_asked_in_the_network_that_it_share
     crate::support::server::install("socat").await;
     let scene = Scene::shared().await;
     let mon = scene.lab.network("mon", |_| {}).await;
-    let on_mon = |builder: Builder| {
-        builder.with(|_, host| host.network_mode = Some(mon.clone())).label("autoheal", "true")
-    };
+    let on_mon = |builder: Builder| builder.with(|_, host| host.network_mode = Some(mon.clone()));
     let socket = scene.engine.socket().expect("an engine with a socket here");
     let (directory, file) =
         (socket.parent().unwrap().display(), socket.file_name().unwrap().to_str().unwrap());
@@ -163,8 +161,8 @@ async fn behind_a_socket_proxy_a_container_is_asked_in_the_network_that_it_share
     let relay = relay.start().await;
     let relay = address(&relay, &mon).await;
     // One publishes its port, where the proxy's name would be asked for it, and one does not.
-    let shown = publish(on_mon(scene.lab.container("shown").shell(SERVE)), "0.0.0.0", None).start().await;
-    let inner = on_mon(scene.lab.container("inner").shell(SERVE)).start().await;
+    let shown = publish(on_mon(scene.lab.healed("shown").shell(SERVE)), "0.0.0.0", None).start().await;
+    let inner = on_mon(scene.lab.healed("inner").shell(SERVE)).start().await;
     let config = TempDir::new().unwrap();
     let text = services(&scene, &[("shown", &shown), ("inner", &inner)]);
     std::fs::write(config.path().join("services.yaml"), text).unwrap();
@@ -196,7 +194,7 @@ async fn a_host_that_only_ssh_knows_is_no_host_to_ask() {
     let path = server.path();
     let mut scene = Scene::through(engine, &endpoint).await.with(|portreeve| portreeve.env("PATH", &path));
     server.start().await;
-    let web = scene.lab.container("web").label("autoheal", "true").shell(SERVE);
+    let web = scene.lab.healed("web").shell(SERVE);
     let web = publish(web, "0.0.0.0", None).start().await;
     scene.portreeve.manifest("services.yaml", &services(&scene, &[("web", &web)]));
     scene.portreeve.start().await;
