@@ -200,6 +200,7 @@ impl Witness for Watcher {
             client,
             seen: self.seen.clone(),
             clock_ahead: info.clock_ahead,
+            contact: info.time,
             read_only: self.read_only,
         };
         self.shared

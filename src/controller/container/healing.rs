@@ -240,7 +240,7 @@ fn out_of_memory(record: &Record, died: Nanos) -> bool {
         .is_some_and(|killed| died >= killed && died.since(killed) <= Duration::from_secs(10).as_nanos())
 }
 
-fn tell(record: &Record, host: &str, now: Nanos, note: &Note, outcome: &mut Outcome) {
+pub(super) fn tell(record: &Record, host: &str, now: Nanos, note: &Note, outcome: &mut Outcome) {
     let kind = note.kind.as_str();
     let line = format!("{kind} '{}' ({}): {}", record.name, record.key.short_id(), note.message);
     write(line, now, note, event(record, host, kind), outcome);
