@@ -376,7 +376,7 @@ pub struct Engine {
     pub last_list: Option<Nanos>,
     /// Where it is as seen from here.
     #[serde(skip)]
-    pub surroundings: Surroundings,
+    pub surroundings: Arc<Surroundings>,
 }
 
 /// Everything last seen. Cheap to share: readers take a snapshot.
