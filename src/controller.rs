@@ -94,6 +94,7 @@ impl Controller {
             world: RwLock::new(World { own: crate::docker::own_containers(), ..World::default() }),
             queue: queue::Queue::default(),
             timers: timers::Timers::default(),
+            looks: timers::Timers::default(),
             engines: RwLock::default(),
             records: Mutex::new(
                 loaded.records.into_iter().map(|record| (record.key.clone(), Arc::new(record))).collect(),
@@ -117,6 +118,7 @@ impl Controller {
         let reconciler = Arc::new(Reconciler { shared: shared.clone(), journal: journal.clone() });
         tasks.push(tokio::spawn(reconciler.run()));
         tasks.push(tokio::spawn(ring_timers(shared.clone())));
+        tasks.push(tokio::spawn(look_in_time(shared.clone())));
         tasks.push(tokio::spawn(watch_own_lag(shared.clone())));
         tasks.push(tokio::spawn(prune(shared.clone())));
         let prober = tokio::spawn(Prober::run(shared.clone(), stop.child_token()));
@@ -226,6 +228,14 @@ async fn ring_timers(shared: Arc<Shared>) {
     loop {
         let key = shared.timers.due().await;
         shared.queue.add(&key, Work::default());
+    }
+}
+
+async fn look_in_time(shared: Arc<Shared>) {
+    loop {
+        let key = shared.looks.due().await;
+        // It claims to have heard of nothing: what the inspect shows is all there is.
+        shared.queue.add(&key, Work { look: Some(Nanos(0)), ..Work::default() });
     }
 }
 

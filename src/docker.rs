@@ -100,7 +100,7 @@ pub struct EngineInfo {
     /// How many containers it has.
     pub containers: u64,
     /// Where it is as seen from here.
-    pub surroundings: Surroundings,
+    pub surroundings: Arc<Surroundings>,
     /// The interfaces in this process's network namespace.
     pub interfaces: Arc<[Interface]>,
 }
@@ -156,7 +156,7 @@ impl Client {
             time: Nanos(time.0.saturating_add(looking)),
             clock_ahead,
             containers: info.containers.unwrap_or(0).unsigned_abs(),
-            surroundings,
+            surroundings: Arc::new(surroundings),
             interfaces,
         })
     }

@@ -301,9 +301,10 @@ impl Page<'_> {
     }
 }
 
-/// A container that no MonitoredService selects is a service of its own: running and not unhealthy is healthy.
+/// A container that no MonitoredService selects is a service of its own: running and not unhealthy is healthy, unless nobody
+/// knows.
 fn is_healthy(container: &Container) -> bool {
-    container.state.is_up() && container.health != Some(Health::Unhealthy)
+    container.state.is_up() && !matches!(container.health, Some(Health::Unhealthy | Health::Silent))
 }
 
 /// A label value as the text format wants it.

@@ -142,6 +142,9 @@ impl fmt::Display for State {
 }
 
 /// What Docker's own health check says of the current run. Exited containers keep their last value.
+///
+/// The engine has the first three words only. The others are made of one of them that no check stands behind any more: see
+/// [`crate::reconcile::health::checks`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Health {
@@ -151,15 +154,46 @@ pub enum Health {
     Healthy,
     /// As many checks failed in a row as the image's `retries`.
     Unhealthy,
+    /// What it said is of a time before a pause, or before the engine was away: the next check is waited for.
+    Awaited,
+    /// The engine makes no checks, though they are long due: nobody knows.
+    Silent,
 }
 
 impl Health {
-    /// The engine's word.
+    /// The word for it. That a check is waited for is called `starting`, whatever was before.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Starting => "starting",
+            Self::Starting | Self::Awaited => "starting",
             Self::Healthy => "healthy",
             Self::Unhealthy => "unhealthy",
+            Self::Silent => "silent",
+        }
+    }
+}
+
+/// How a container's health check is configured; what is left out is as Docker has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct HealthCheck {
+    /// From the end of one check to the beginning of the next.
+    pub interval: Duration,
+    /// How long a check may take.
+    pub timeout: Duration,
+    /// How many must fail in a row.
+    pub retries: u32,
+    /// How long after the start failures do not count.
+    pub start_period: Duration,
+}
+
+impl Default for HealthCheck {
+    /// Docker's own defaults.
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(30),
+            timeout: Duration::from_secs(30),
+            retries: 3,
+            start_period: Duration::ZERO,
         }
     }
 }
@@ -215,15 +249,21 @@ pub struct Container {
     pub labels: BTreeMap<String, String>,
     /// `State.Status`.
     pub state: State,
-    /// The health check's word; `None` without a health check.
+    /// What its health check says, as far as a check stands behind it; `None` without a health check.
     #[serde(default)]
     pub health: Option<Health>,
     /// The last health check's output, bounded; for people.
     #[serde(default)]
     pub health_output: Option<String>,
-    /// How long its health check lets it start before failures count; `None` without a health check.
+    /// When the last health check ended, if one has ended since the engine last forgot them.
     #[serde(default)]
-    pub start_period: Option<Duration>,
+    pub last_check: Option<Nanos>,
+    /// How many checks have failed in a row by then.
+    #[serde(default)]
+    pub failing_streak: Option<u32>,
+    /// How its health check is configured; `None` without one.
+    #[serde(default)]
+    pub health_check: Option<HealthCheck>,
     /// When it was created.
     pub created: Nanos,
     /// When the last run began; `None` before the first.
@@ -336,7 +376,7 @@ pub struct Engine {
     pub last_list: Option<Nanos>,
     /// Where it is as seen from here.
     #[serde(skip)]
-    pub surroundings: Surroundings,
+    pub surroundings: Arc<Surroundings>,
 }
 
 /// Everything last seen. Cheap to share: readers take a snapshot.

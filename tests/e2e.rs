@@ -19,6 +19,7 @@ mod receiver;
 mod recreate;
 mod scene;
 mod services;
+mod silent_health;
 mod silent_stream;
 mod ssh;
 mod suspending;

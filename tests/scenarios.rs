@@ -12,6 +12,7 @@ use input::{Desired, Memory, NOW, Observed, SEED};
 use portreeve::observed::{Health, Nanos, State};
 use portreeve::reconcile::cause::{StopHabits, StopMarks};
 use portreeve::reconcile::heal::{Around, Crowd, HealMemory, Healing, PolicyView, Situation, decide};
+use portreeve::reconcile::plan::Plan;
 use portreeve::resource::Duration;
 use serde::de::DeserializeOwned;
 
@@ -152,7 +153,23 @@ fn every_scenario_comes_to_its_plan() {
             let mut crowd = scenario.crowd();
             let healing = scenario.decide(&scenario.memory, &mut crowd);
             lint(&scenario, &healing, &mut crowd)?;
-            Ok(healing.plan().render(NOW))
+            let heard = scenario.observed.heard();
+            if heard.again != (heard.container.health, None) {
+                return Err(format!("heard again with nothing changed: {:?}", heard.again));
+            }
+            if heard.look.is_some_and(|at| at <= NOW) {
+                return Err("asks to look again at once".to_owned());
+            }
+            let mut plan = Plan { notes: heard.note.into_iter().collect(), ..Plan::default() };
+            plan.join(healing.plan());
+            let mut text = plan.render(NOW);
+            if let Some(at) = heard.look {
+                text.push_str(&format!(
+                    "look +{}\n",
+                    Duration::from_millis(at.since(NOW).unsigned_abs() / 1_000_000)
+                ));
+            }
+            Ok(text)
         });
         let plan = directory.join("plan.txt");
         match outcome {

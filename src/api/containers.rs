@@ -29,6 +29,8 @@ pub(crate) struct Row {
     name: String,
     image: String,
     status: String,
+    /// What its health check says: `starting`, `healthy`, `unhealthy`, or `silent` where the engine makes none of its checks any
+    /// more; nothing without a health check.
     health: Option<&'static str>,
     engine: String,
     labels: BTreeMap<String, String>,

@@ -183,6 +183,13 @@ fn wrong(health: &Value, containers: &[Value], services: &[Value]) -> Vec<String
         );
         format!("container {} is unhealthy, {why}", get::columns::name(container))
     }));
+    let silent = containers.iter().filter(|item| is_silent(item));
+    wrong.extend(silent.map(|container| {
+        let name = get::columns::name(container);
+        format!(
+            "container {name} has no verdict: its health check is silent; `portreeve events` says since when"
+        )
+    }));
     // Those that are down and would be up, but for something that is the matter.
     let down = containers.iter().filter_map(|item| {
         let reason = item.pointer("/blocked/0/reason").and_then(Value::as_str)?;
@@ -201,6 +208,11 @@ fn wrong(health: &Value, containers: &[Value], services: &[Value]) -> Vec<String
     });
     wrong.extend(down);
     wrong
+}
+
+/// Whether the engine has stopped to make its health checks.
+fn is_silent(container: &Value) -> bool {
+    container["health"] == "silent" && container["status"] == "running"
 }
 
 /// What is wrong with a service; nothing for one that only waits for another, which has a line of its own.
@@ -248,12 +260,16 @@ fn show(
     let of = |is: &dyn Fn(&Value) -> bool| containers.iter().filter(|item| is(item)).count();
     writeln!(
         face.out,
-        "\ncontainers  {}: {} running, {} with a policy, {} unhealthy, {} in quarantine",
+        "\ncontainers  {}: {} running, {} with a policy, {} unhealthy{}, {} in quarantine",
         containers.len(),
         of(&|item| item["status"] == "running"),
         of(&|item| item["monitored"] == Value::Bool(true)),
         // One that ended keeps the word of its last check.
         of(&|item| item["health"] == "unhealthy" && item["status"] == "running"),
+        match of(&is_silent) {
+            0 => String::new(),
+            silent => format!(", {silent} silent"),
+        },
         of(&|item| item["quarantined"] == Value::Bool(true)),
     )?;
     if !services.is_empty() {
@@ -409,8 +425,10 @@ deliveries  nobody is to be told of anything
         (down["status"], down["blocked"]) = ("exited".into(), json!([{"reason": "BreakerOpen"}]));
         let mut by_hand = down.clone();
         by_hand["blocked"] = json!([{"reason": "StoppedByHand"}]);
+        let mut silent = container("mute", false, false);
+        silent["health"] = "silent".into();
         let containers =
-            [container("web", true, true), container("db", false, false), opted_out, down, by_hand];
+            [container("web", true, true), container("db", false, false), opted_out, down, by_hand, silent];
         let expected = [
             "engine edge: refused",
             "store: the disk is full",
@@ -421,8 +439,14 @@ deliveries  nobody is to be told of anything
             "manifest b.yaml:3:4: worse",
             "container web is in quarantine; `portreeve release web` lets it out",
             "container db is unhealthy, no policy heals it",
+            "container mute has no verdict: its health check is silent; `portreeve events` says since when",
             "container job is exited, not started now: BreakerOpen",
         ];
-        assert_eq!(wrong(&health, &containers, &[]), expected);
+        let found = wrong(&health, &containers, &[]);
+        assert_eq!(found, expected);
+        let mut streams = Streams::default();
+        show(&health, &containers, &[], &found, &mut streams.face()).expect("output");
+        let line = "\ncontainers  6: 4 running, 3 with a policy, 3 unhealthy, 1 silent, 1 in quarantine\n";
+        assert!(streams.both().contains(line), "{}", streams.both());
     }
 }

@@ -190,10 +190,14 @@ impl Asking<'_> {
             containers.iter().filter(|figures| state(figures)).count()
         };
         let summary = format!(
-            "{}: {} running, {} unhealthy; CPU {}, memory {}",
+            "{}: {} running, {} unhealthy{}; CPU {}, memory {}",
             count(containers.len(), "container"),
             of(&|figures| figures.state == "running"),
             of(&|figures| figures.health.as_deref() == Some("unhealthy")),
+            match of(&|figures| figures.health.as_deref() == Some("silent")) {
+                0 => String::new(),
+                silent => format!(", {silent} silent"),
+            },
             percent(total.cpu_percent),
             total.memory_bytes.map_or_else(|| "-".to_owned(), bytes),
         );

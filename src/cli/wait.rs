@@ -130,7 +130,7 @@ impl Goal {
             ("state", Noun::Containers) => Self::Field { pointer: "/status", value: known(value, &states)? },
             ("health", Noun::Containers) => Self::Field {
                 pointer: "/health",
-                value: known(value, &["starting", "healthy", "unhealthy"])?,
+                value: known(value, &["starting", "healthy", "unhealthy", "silent"])?,
             },
             ("health", Noun::Kind(_)) => Self::Field {
                 pointer: "/status/health",

@@ -24,6 +24,7 @@ use crate::store::{ChangeSet, StoreError};
 
 mod acting;
 mod around;
+mod checks;
 mod crowd;
 mod healing;
 mod monitoring;
@@ -109,10 +110,15 @@ impl Reconciler {
     async fn reconcile(&self, key: &ContainerKey, work: &Work) -> Result<(), Trouble> {
         let shared = &*self.shared;
         let attachment = shared.attachment(&key.engine);
-        let inspected = self.look(key, work, attachment.as_ref()).await?;
-        if let (Inspected::Shown(container), Some(attachment)) = (&inspected, &attachment) {
-            self.learn_networks(container, attachment).await;
-        }
+        let mut inspected = self.look(key, work, attachment.as_ref()).await?;
+        let mut checks = shared.record(key).map(|record| record.checks.clone()).unwrap_or_default();
+        let heard = match (&mut inspected, &attachment) {
+            (Inspected::Shown(container), Some(attachment)) => {
+                self.learn_networks(container, attachment).await;
+                self.hear_checks(Arc::make_mut(container), &mut checks, attachment, work)
+            }
+            (Inspected::Shown(_) | Inspected::Gone | Inspected::NotAsked, _) => None,
+        };
         let mut changed = match &inspected {
             Inspected::Shown(container) => {
                 let now = container.clone();
@@ -146,8 +152,8 @@ impl Reconciler {
             (Inspected::Shown(_) | Inspected::NotAsked, _) => Answer::NotAsked,
         };
         let first_contact = self.first_contact(&key.engine);
-        let heard = self.heard(key, work, container.as_deref());
-        let entered = advance(&mut record.ledger, &work.facts(), answer, first_contact, heard);
+        let up_to = self.heard(key, work, container.as_deref());
+        let entered = advance(&mut record.ledger, &work.facts(), answer, first_contact, up_to);
         if let Some(attachment) = attachment.as_ref().filter(|_| entered.ahead) {
             // Should the start event never come, the next list has it looked at again.
             attachment.seen.forget(&key.id);
@@ -155,10 +161,15 @@ impl Reconciler {
         if let Some(container) = &container {
             record.name.clone_from(&container.name);
         }
+        record.checks.clone_from(&checks);
         let container = container.filter(|_| record.ledger.removed.is_none());
         let mut outcome = Outcome::default();
         self.bill(&mut record, &entered, &mut outcome);
         telling::lifecycle(&record, &entered, &self.host(&key.engine), &mut outcome);
+        if let Some(note) = &heard {
+            let now = shared.engine_now(&key.engine);
+            healing::tell(&record, &self.host(&key.engine), now, note, "", &mut outcome);
+        }
         if let Some(container) = &container {
             self.monitor(&mut record, container, &mut outcome);
         }
@@ -177,6 +188,7 @@ impl Reconciler {
         heal.store(self, &key.engine);
         work.releases.iter().for_each(|release| release.done.notify_one());
         self.remember(record);
+        self.look_again(key, container.as_deref(), &checks, attachment.as_ref());
         lines.iter().for_each(telling::Line::say);
         rings.iter().for_each(|target| shared.ring(target));
         self.requeue(key, requeue_at);

@@ -17,7 +17,7 @@ use super::queue::{Arrival, Break, Work};
 use super::shared::{Attachment, Shared, locked};
 use crate::docker::informer::{Informer, Seen, Witness};
 use crate::docker::{Client, DockerError, EngineInfo};
-use crate::observed::{ContainerKey, Cursor, Engine, EngineEvent, EventKind, Nanos, Surroundings};
+use crate::observed::{ContainerKey, Cursor, Engine, EngineEvent, EventKind, Nanos};
 use crate::resource::docker_host::DockerHostSpec;
 use crate::store::{ChangeSet, NewEvent, Severity};
 
@@ -83,7 +83,7 @@ impl Engines {
                 version: String::new(),
                 since: None,
                 last_list: None,
-                surroundings: Surroundings::default(),
+                surroundings: Arc::default(),
             });
         });
         let (guard, resync) = (self.shared.guard.clone(), self.resync.clone());
@@ -201,6 +201,7 @@ impl Witness for Watcher {
             client,
             seen: self.seen.clone(),
             clock_ahead: info.clock_ahead,
+            contact: info.time,
             read_only: self.read_only,
         };
         self.shared

@@ -73,7 +73,7 @@ impl Shared {
             of_it.min_by_key(|probed| match probed.health {
                 Health::Unhealthy if !probed.denied => 0,
                 Health::Unhealthy => 1,
-                Health::Starting => 2,
+                Health::Starting | Health::Awaited | Health::Silent => 2,
                 Health::Healthy => 3,
             })
         })

@@ -46,6 +46,8 @@ pub(super) struct Attachment {
     pub seen: Arc<Seen>,
     /// Engine clock minus ours, in nanoseconds.
     pub clock_ahead: i64,
+    /// Engine time at which it was made.
+    pub contact: Nanos,
     pub read_only: bool,
 }
 
@@ -70,6 +72,8 @@ pub struct Shared {
     pub(super) world: RwLock<World>,
     pub(super) queue: Queue,
     pub(super) timers: Timers,
+    /// When containers are to be inspected although nothing was heard of them.
+    pub(super) looks: Timers,
     pub(super) engines: RwLock<HashMap<Arc<str>, Attachment>>,
     pub(super) records: Mutex<HashMap<ContainerKey, Arc<Record>>>,
     pub(super) healing: Mutex<HashMap<String, Arc<Slot>>>,

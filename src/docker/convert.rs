@@ -10,8 +10,8 @@ use bollard::models::{
 
 use super::{DockerError, Fingerprint, Listed, uptime};
 use crate::observed::{
-    Container, ContainerKey, EngineEvent, EventKind, Health, Nanos, NetworkEndpoint, Port, RestartPolicy,
-    State,
+    Container, ContainerKey, EngineEvent, EventKind, Health, HealthCheck, Nanos, NetworkEndpoint, Port,
+    RestartPolicy, State,
 };
 use crate::resource::Duration;
 
@@ -35,22 +35,28 @@ pub(super) fn container(
     let host = answer.host_config.unwrap_or_default();
     let network = answer.network_settings.unwrap_or_default();
     let health = state.health.as_ref();
+    let last_check = health.and_then(|health| health.log.as_ref()).and_then(|log| log.last());
     let created = answer.created.map_or(0, |at| i64::try_from(at.unix_timestamp_nanos()).unwrap_or(0));
     Ok(Container {
         key: ContainerKey { engine: engine.clone(), id: id.into() },
         name: answer.name.unwrap_or_default().trim_start_matches('/').to_owned(),
         image: config.image.unwrap_or_default(),
         image_id: answer.image.unwrap_or_default(),
-        start_period: config.healthcheck.as_ref().map(start_period),
+        health_check: config.healthcheck.as_ref().and_then(health_check),
         labels: config.labels.unwrap_or_default().into_iter().collect(),
         state: state.status.map_or(State::Created, status),
         health: health.and_then(|health| health.status).and_then(verdict),
-        health_output: health
-            .and_then(|health| health.log.as_ref())
-            .and_then(|log| log.last())
+        health_output: last_check
             .and_then(|result| result.output.as_deref())
             .map(|output| bounded(output.trim(), OUTPUT))
             .filter(|output| !output.is_empty()),
+        last_check: last_check
+            .and_then(|result| i64::try_from(result.end.as_ref()?.unix_timestamp_nanos()).ok())
+            .filter(|nanos| *nanos > 0)
+            .map(Nanos),
+        failing_streak: health
+            .and_then(|health| health.failing_streak)
+            .and_then(|streak| streak.try_into().ok()),
         created: Nanos(created),
         started: state.started_at.as_deref().and_then(time),
         finished: state.finished_at.as_deref().and_then(time),
@@ -96,9 +102,24 @@ const fn verdict(status: HealthStatusEnum) -> Option<Health> {
     }
 }
 
-fn start_period(check: &HealthConfig) -> Duration {
-    let nanos = u64::try_from(check.start_period.unwrap_or(0)).unwrap_or(0);
-    Duration::from_millis(nanos / 1_000_000)
+/// What is left out, or 0, is as Docker has it. An image's check can be switched off: `NONE`.
+fn health_check(check: &HealthConfig) -> Option<HealthCheck> {
+    if check.test.as_ref().is_some_and(|test| test.first().is_some_and(|word| word == "NONE")) {
+        return None;
+    }
+    let usual = HealthCheck::default();
+    let duration = |nanos: Option<i64>, usual: Duration| {
+        let nanos = nanos.and_then(|nanos| u64::try_from(nanos).ok()).filter(|nanos| *nanos > 0);
+        nanos.map_or(usual, |nanos| Duration::from_millis(nanos / 1_000_000))
+    };
+    let retries =
+        check.retries.and_then(|retries| u32::try_from(retries).ok()).filter(|retries| *retries > 0);
+    Some(HealthCheck {
+        interval: duration(check.interval, usual.interval),
+        timeout: duration(check.timeout, usual.timeout),
+        retries: retries.unwrap_or(usual.retries),
+        start_period: duration(check.start_period, usual.start_period),
+    })
 }
 
 fn endpoint(settings: &EndpointSettings) -> NetworkEndpoint {
@@ -274,10 +295,24 @@ mod tests {
     }
 
     #[test]
-    fn an_address_in_a_network_is_of_version_4_where_there_is_one() {
+    fn a_health_check_is_as_configured_and_else_as_docker_has_it() {
+        let check = |text: &str| health_check(&serde_json::from_str(text).expect("a health check"));
+        assert_eq!(check("{}"), Some(HealthCheck::default()));
+        assert_eq!(check(r#"{"Test": ["NONE"], "Interval": 1000000000}"#), None);
+        let second = Duration::from_secs(1);
+        let own = r#"{"Test": ["CMD", "x"], "Interval": 1000000000, "Timeout": 1000000000, "Retries": 1, "StartPeriod": 1000000000}"#;
+        let expected = HealthCheck { interval: second, timeout: second, retries: 1, start_period: second };
+        assert_eq!(check(own), Some(expected));
+    }
+
+    #[test]
+    fn the_last_check_is_the_last_of_the_log() {
         let answer = serde_json::json!({
             "Id": "c1",
-            "State": {"Status": "running"},
+            "State": {"Status": "running", "Health": {"Status": "unhealthy", "FailingStreak": 2, "Log": [
+                {"Start": "2025-08-19T07:17:00Z", "End": "2025-08-19T07:17:01Z", "ExitCode": 0, "Output": ""},
+                {"Start": "2025-08-19T09:17:22+02:00", "End": "2025-08-19T09:17:22.1939+02:00", "ExitCode": 1, "Output": "no\n"},
+            ]}},
             "NetworkSettings": {"Networks": {
                 "shop": {"NetworkID": "n1", "IPAddress": "172.18.0.2", "Gateway": "172.18.0.1", "GlobalIPv6Address": ""},
                 "six": {"NetworkID": "n2", "IPAddress": "", "Gateway": "", "GlobalIPv6Address": "fd00::2", "IPv6Gateway": "fd00::1"},
@@ -285,6 +320,8 @@ mod tests {
         });
         let container = container(&"local".into(), serde_json::from_value(answer).expect("an inspect"));
         let container = container.expect("a container");
+        assert_eq!(container.last_check, Some(Nanos(1_755_587_842_193_900_000)));
+        assert_eq!((container.failing_streak, container.health_output.as_deref()), (Some(2), Some("no")));
         let endpoint = |network: &str, address: &str, gateway: &str| NetworkEndpoint {
             network: network.to_owned(),
             address: address.parse().ok(),

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use super::steps::shown;
 use super::{Cost, Failure, Protocol, Steps, Subject};
 use crate::observed::Health;
+use crate::reconcile::health::checks;
 use crate::resource::probe::handler::DockerHealthProbe;
 
 #[async_trait]
@@ -27,6 +28,10 @@ impl Protocol for DockerHealthProbe {
             Some(Health::Starting) => {
                 return Err(Failure::NotYet("Docker's health check has not spoken yet".to_owned()));
             }
+            Some(Health::Awaited) => {
+                return Err(Failure::NotYet("Docker's next health check is waited for".to_owned()));
+            }
+            Some(Health::Silent) => return Err(Failure::Fault(checks::silence(container))),
             Some(Health::Unhealthy) => {
                 let output = shown(container.health_output.as_deref().unwrap_or_default());
                 let said = if output.is_empty() { String::new() } else { format!(": {output}") };

@@ -87,7 +87,7 @@ impl Place {
         let container = network_owner(container, world)?;
         let engine = &*container.key.engine;
         let position = NetworkPosition::of(engine, &spec.endpoint, world);
-        let surroundings = world.engines.get(engine).map(|engine| &engine.surroundings);
+        let surroundings = world.engines.get(engine).map(|engine| &*engine.surroundings);
         let view = View { container, world, spec, position, surroundings };
         if container.network_mode == "host" {
             return view.on_the_host(port);

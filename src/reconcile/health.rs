@@ -1,5 +1,7 @@
 //! From probes to verdicts: of a container, of a service, and of what cannot work because something else is down.
 
+pub mod checks;
+
 use std::collections::BTreeMap;
 
 use super::plan::one_line;
@@ -51,6 +53,14 @@ pub fn of_container(container: &Container, docker: bool, probes: &[(&str, Option
         Some(Health::Starting) => {
             let reason = format!("{name}: Docker's health check has not spoken yet");
             return Judged::new(HealthWord::Unknown, reason);
+        }
+        Some(Health::Awaited) => {
+            let reason = format!("{name}: Docker's health check is waited for");
+            return Judged::new(HealthWord::Unknown, reason);
+        }
+        // A probe that cannot be carried out: neither good nor bad.
+        Some(Health::Silent) => {
+            return Judged::new(HealthWord::Error, format!("{name}: {}", checks::silence(container)));
         }
         Some(Health::Unhealthy) => {
             let output = container.health_output.as_deref().map(one_line).unwrap_or_default();

@@ -270,6 +270,10 @@ pub enum NoteKind {
     Recovered,
     /// It stayed healthy: waits and budget start afresh.
     BackoffReset,
+    /// The engine makes none of its health checks any more.
+    HealthCheckSilent,
+    /// The engine makes its health checks again.
+    HealthCheckHeard,
 }
 
 impl NoteKind {
@@ -291,6 +295,8 @@ impl NoteKind {
             Self::BreakerClosed => "BreakerClosed",
             Self::Recovered => "Recovered",
             Self::BackoffReset => "BackoffReset",
+            Self::HealthCheckSilent => "HealthCheckSilent",
+            Self::HealthCheckHeard => "HealthCheckHeard",
         }
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::billing::Follower;
 use super::cause::StopMarks;
 use super::discovery::Wanted;
+use super::health::checks::CheckMemory;
 use super::lifecycle::Ledger;
 use crate::observed::{Container, ContainerKey, EngineEvent, Nanos, logical_id};
 use crate::resource::Subject;
@@ -44,6 +45,9 @@ pub struct Record {
     /// The last thing said about why it is not monitored, so that it is said once.
     #[serde(default)]
     pub told: Option<String>,
+    /// What is known of its health checks beside their word.
+    #[serde(default, skip_serializing_if = "CheckMemory::is_empty")]
+    pub checks: CheckMemory,
     /// Engine time at which it was last known to exist.
     pub last_known: Nanos,
 }
@@ -78,6 +82,7 @@ impl Record {
             out_of_memory: None,
             auto_monitored: false,
             told: None,
+            checks: CheckMemory::default(),
             last_known,
         }
     }

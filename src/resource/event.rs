@@ -61,6 +61,10 @@ names! {
     Stopped,
     /// A container is healthy again.
     Recovered,
+    /// The engine makes none of a container's health checks any more.
+    HealthCheckSilent,
+    /// It makes them again.
+    HealthCheckHeard,
     /// A container's budget is spent: nothing is done any more until it is released.
     Quarantined,
     /// Someone lifted a quarantine.

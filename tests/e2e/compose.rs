@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use super::inside::{Inside, services};
 use super::scene::{Scene, restarted, started_at};
 use crate::support::container::Container;
+use crate::support::image;
 use crate::support::wait;
 
 const TOKEN: &str = "the-token-of-this-test";
@@ -83,7 +84,10 @@ async fn portreeve_as_the_compose_file_runs_it_reaches_what_others_publish_and_r
     let project = scene.lab.network("project_default", |_| {}).await;
     let binds = binds(&scene, &service, &file, beside.path()).await;
     let hosts = texts(&service["extra_hosts"]);
-    let mut builder = scene.lab.container("portreeve");
+    // As the image that the file builds: a volume is as private as its directory.
+    let directories = [("var/", 0o755), ("var/lib/", 0o755), ("var/lib/portreeve/", 0o700)];
+    let image = image::ensure_with(&scene.engine.docker(), "state", &directories).await;
+    let mut builder = scene.lab.container("portreeve").image(&image);
     for (name, value) in service["environment"].as_object().unwrap() {
         builder = builder.env(name, value.as_str().unwrap());
     }

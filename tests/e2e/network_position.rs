@@ -140,6 +140,29 @@ async fn a_bridge_is_asked_before_a_macvlan_network_that_sorts_first_and_one_alo
     assert!(reason.contains("macvlan") && reason.contains("name a host in the probe"), "{reason}");
 }
 
+/// What the bridge's interface has for an address, and what becomes of it.
+fn ip_address(scene: &Scene, verb: &str) {
+    let bridge = scene.engine.bridge();
+    let address = format!("{}/24", bridge.address);
+    let status =
+        std::process::Command::new("ip").args(["address", verb, &address, "dev", &bridge.name]).status();
+    assert!(status.unwrap().success(), "ip address {verb} {address}");
+}
+
+#[tokio::test]
+async fn a_bridge_that_has_lost_its_address_is_no_illness_of_the_containers_behind_it() {
+    let mut scene = Scene::own().await;
+    let web = scene.lab.container("web").label("autoheal", "true").shell(SERVE).start().await;
+    scene.portreeve.manifest("services.yaml", &services(&scene, &[("web", &web)]));
+    scene.portreeve.start().await;
+    is(&scene, "web", "healthy").await;
+    ip_address(&scene, "delete");
+    none_is_restarted(&[&web], async || scene.portreeve.log()).await;
+    is(&scene, "web", "error").await;
+    ip_address(&scene, "add");
+    is(&scene, "web", "healthy").await;
+}
+
 #[tokio::test]
 async fn behind_a_socket_proxy_a_container_is_asked_in_the_network_that_it_shares_with_portreeve() {
     crate::support::server::install("socat").await;

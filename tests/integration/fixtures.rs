@@ -55,6 +55,7 @@ pub fn record(key: &ContainerKey, started: i64, ended: Option<i64>) -> Record {
         out_of_memory: None,
         auto_monitored: false,
         told: None,
+        checks: Default::default(),
         last_known: Nanos(started),
     }
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use portreeve::observed::{Container, ContainerKey, Health, Nanos, RestartPolicy, State};
+use portreeve::observed::{Container, ContainerKey, Health, HealthCheck, Nanos, RestartPolicy, State};
 use portreeve::reconcile::cause::{Fact, Seen};
 use portreeve::reconcile::heal::around::{Parent, Silenced};
 use portreeve::reconcile::heal::{Answer, Around, HealMemory, Intent, Outside, Quarantine, Run, Verifying};
-use portreeve::reconcile::plan::{Cause, Reason, Verb};
+use portreeve::reconcile::health::checks::{CheckMemory, Missed, hear, look_due};
+use portreeve::reconcile::plan::{Cause, Note, Reason, Verb};
 use portreeve::resource::Duration;
 use portreeve::resource::autoheal_policy::AutohealPolicySpec;
 use serde::{Deserialize, Deserializer};
@@ -51,6 +52,11 @@ pub(super) struct Desired {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Observed {
     container: Inspected,
+    /// When the engine was last contacted; an hour ago unless said otherwise.
+    contact: Option<At>,
+    /// What is remembered of its health checks.
+    #[serde(default)]
+    checks: Checks,
     #[serde(default)]
     pub(super) facts: Vec<FactAt>,
     /// The other containers of the policy.
@@ -74,6 +80,16 @@ pub(super) struct Observed {
     pub(super) own_fault: Option<String>,
     #[serde(default)]
     pub(super) own: bool,
+}
+
+/// What is remembered of health checks.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+struct Checks {
+    resumed: Option<At>,
+    missed_since: Option<At>,
+    silent: bool,
+    told: bool,
 }
 
 /// How many others there are, and how long ago they were decided on, the sick ones first.
@@ -112,8 +128,12 @@ struct Inspected {
     state: State,
     health: Option<Health>,
     output: Option<String>,
-    /// How long its health check lets it start.
-    start_period: Option<Duration>,
+    /// How its health check is configured, if it has one: as Docker does unless said otherwise.
+    health_check: Option<HealthCheck>,
+    /// When the last one ended.
+    last_check: Option<At>,
+    /// How many have failed in a row.
+    failing_streak: Option<u32>,
     /// `web` unless said otherwise.
     name: Option<String>,
     created: Option<At>,
@@ -159,8 +179,28 @@ impl Observed {
         Some(Outside { health: *health, since: since.0, by, why, denied: *denied })
     }
 
+    /// What its health word is worth, and when it is to be looked at to find out.
+    pub(super) fn heard(&self) -> Heard {
+        let mut container = self.inspected();
+        let Checks { resumed, missed_since, silent, told } = self.checks;
+        let last = container.last_check;
+        let missed = missed_since.map(|since| Missed { since: since.0, last, silent });
+        let mut memory = CheckMemory { resumed: resumed.map(|at| at.0), missed, told };
+        let contact =
+            self.contact.map_or_else(|| Nanos(NOW.0 - Duration::from_secs(3600).as_nanos()), |at| at.0);
+        let (health, note) = hear(&container, &mut memory, contact, NOW);
+        container.health = health;
+        let look = look_due(&container, &memory, contact, NOW, Duration::ZERO);
+        Heard { container, note, look, again: hear(&self.inspected(), &mut memory, contact, NOW) }
+    }
+
     /// The container `web` on the engine `local`.
     pub(super) fn container(&self) -> Container {
+        self.heard().container
+    }
+
+    /// As an inspect shows it.
+    fn inspected(&self) -> Container {
         let seen = &self.container;
         Container {
             key: ContainerKey::new("local", "4f5a6b7c8d9e".repeat(6)[..64].to_owned()),
@@ -171,7 +211,9 @@ impl Observed {
             state: seen.state,
             health: seen.health,
             health_output: seen.output.clone(),
-            start_period: seen.start_period,
+            health_check: seen.health_check,
+            last_check: seen.last_check.map(|at| at.0),
+            failing_streak: seen.failing_streak,
             created: seen
                 .created
                 .map_or_else(|| Nanos(NOW.0 - Duration::from_secs(86_400 * 30).as_nanos()), |at| at.0),
@@ -191,6 +233,15 @@ impl Observed {
             stop_timeout: seen.stop_timeout,
         }
     }
+}
+
+/// What comes of an inspect for the health checks.
+pub(super) struct Heard {
+    pub(super) container: Container,
+    pub(super) note: Option<Note>,
+    pub(super) look: Option<Nanos>,
+    /// The same inspect once more.
+    pub(super) again: (Option<Health>, Option<Note>),
 }
 
 /// One fact: `{at: -3s, kill: 15}`, `{at: -2s, die: 137}`, `{at: -2s, event: stop}`.

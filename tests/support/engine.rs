@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bollard::Docker;
 
-use super::own::{Own, Traits};
+use super::own::{Bridge, Own, Traits};
 use super::{image, wait};
 
 /// How long an engine may take to come up on a busy machine.
@@ -53,7 +53,7 @@ impl Engine {
     /// One in a network namespace of its own, whose bridge has the name and the addresses of `twin`'s: what is reached
     /// at them from here belongs to the twin.
     pub async fn apart(twin: &Self) -> Self {
-        let bridge = twin.own.as_ref().expect("an engine of the test's own").bridge().clone();
+        let bridge = twin.bridge().clone();
         Self::own_with(Traits { apart_with: Some(bridge), ..Traits::default() }).await
     }
 
@@ -80,6 +80,11 @@ impl Engine {
     /// Where an engine in another network namespace is reached.
     pub fn address(&self) -> &str {
         self.own.as_ref().and_then(Own::address).expect("an engine in another network namespace")
+    }
+
+    /// The bridge of an engine of the test's own.
+    pub fn bridge(&self) -> &Bridge {
+        self.own.as_ref().expect("an engine of the test's own").bridge()
     }
 
     /// An interface of this machine that nobody uses; it goes with the engine.

@@ -24,7 +24,7 @@ pub(super) fn show(item: &Value, beside: &Beside, face: &mut Face<'_>) -> io::Re
     field(face.out, "Engine", &text("/engine"))?;
     field(face.out, "Image", &text("/image"))?;
     field(face.out, "State", &text("/status"))?;
-    field(face.out, "Health", &scalar(item, "/health").unwrap_or_else(|| "no health check".to_owned()))?;
+    field(face.out, "Health", &health(item))?;
     field(face.out, "Created", &time(item, "/created", now))?;
     field(face.out, "Started", &time(item, "/started_at", now))?;
     field(face.out, "Ports", &ports(item))?;
@@ -32,6 +32,14 @@ pub(super) fn show(item: &Value, beside: &Beside, face: &mut Face<'_>) -> io::Re
     healing(item, now, face)?;
     informed(item, beside, face)?;
     deliveries(beside, face)
+}
+
+fn health(item: &Value) -> String {
+    match scalar(item, "/health").as_deref() {
+        None => "no health check".to_owned(),
+        Some("silent") => "silent: the engine makes none of its health checks any more".to_owned(),
+        Some(word) => word.to_owned(),
+    }
 }
 
 fn healing(item: &Value, now: Nanos, face: &mut Face<'_>) -> io::Result<()> {
@@ -130,6 +138,13 @@ mod tests {
         ] {
             assert_eq!(as_of(now, said, until), told);
         }
+    }
+
+    #[test]
+    fn a_health_word_that_is_no_dockers_is_explained() {
+        assert_eq!(health(&json!({"health": "healthy"})), "healthy");
+        assert_eq!(health(&json!({})), "no health check");
+        assert!(health(&json!({"health": "silent"})).contains("the engine makes none of its health checks"));
     }
 
     #[test]

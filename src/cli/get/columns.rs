@@ -249,6 +249,7 @@ pub(in crate::cli) fn health(text: &str) -> Cell {
     let tone = match text {
         "healthy" => Tone::Good,
         "unhealthy" => Tone::Bad,
+        "silent" => Tone::Odd,
         _ => Tone::Plain,
     };
     Cell::new(text, tone)

@@ -242,7 +242,14 @@ fn out_of_memory(record: &Record, died: Nanos) -> bool {
         .is_some_and(|killed| died >= killed && died.since(killed) <= Duration::from_secs(10).as_nanos())
 }
 
-fn tell(record: &Record, host: &str, now: Nanos, note: &Note, caller: &str, outcome: &mut Outcome) {
+pub(super) fn tell(
+    record: &Record,
+    host: &str,
+    now: Nanos,
+    note: &Note,
+    caller: &str,
+    outcome: &mut Outcome,
+) {
     let kind = note.kind.as_str();
     let line = format!("{kind} '{}' ({}): {}", record.name, record.key.short_id(), note.message);
     let about = NewEvent { caller: caller.to_owned(), ..event(record, host, kind) };

@@ -1,5 +1,7 @@
 //! Networks that a container is in and of which its engine has not told yet.
 
+use std::sync::Arc;
+
 use tracing::debug;
 
 use super::Reconciler;
@@ -30,7 +32,7 @@ impl Reconciler {
             };
             shared.change_world(|world| {
                 let Some(known) = world.engines.get_mut(engine) else { return };
-                let networks = &mut known.surroundings.networks;
+                let networks = &mut Arc::make_mut(&mut known.surroundings).networks;
                 if networks.len() >= MANY {
                     let used: std::collections::BTreeSet<&String> = world
                         .containers

@@ -44,7 +44,7 @@ pub(super) fn world(containers: &[&Container], surroundings: Surroundings) -> Wo
         version: String::new(),
         since: None,
         last_list: None,
-        surroundings,
+        surroundings: Arc::new(surroundings),
     };
     World {
         engines: [(Arc::from(ENGINE), known)].into(),

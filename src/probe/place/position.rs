@@ -39,7 +39,7 @@ const INSIDE_ANOTHER: &str = "its engine is not the one in whose container Portr
 impl NetworkPosition {
     /// The position to the engine called `engine`, which answers at `endpoint`.
     pub fn of(engine: &str, endpoint: &str, world: &World) -> Self {
-        let surroundings = world.engines.get(engine).map(|engine| &engine.surroundings);
+        let surroundings = world.engines.get(engine).map(|engine| &*engine.surroundings);
         let unknown = Surroundings::default();
         let Surroundings { rootless, same_host, listener, own, networks: _ } =
             surroundings.unwrap_or(&unknown);

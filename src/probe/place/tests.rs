@@ -100,9 +100,9 @@ fn addresses_of_a_foreign_engine_are_never_asked_though_they_look_like_ours() {
     let local = publishing(hidden.clone(), &[("127.0.0.1", 8080)]);
     let mut becomes = |change: &dyn Fn(&mut Surroundings)| {
         let known = world.engines.get_mut(ENGINE).expect("an engine");
-        (known.surroundings.listener, known.surroundings.rootless, known.surroundings.same_host) =
-            (Listener::Here, false, true);
-        change(&mut known.surroundings);
+        let seen = Arc::make_mut(&mut known.surroundings);
+        (seen.listener, seen.rootless, seen.same_host) = (Listener::Here, false, true);
+        change(seen);
         world.clone()
     };
     let (apart, rootless) =
@@ -255,7 +255,7 @@ fn who_uses_the_network_of_another_or_of_the_host_is_asked_there() {
     assert!(asked(&one, &world, &here).is_err_and(|why| why.contains("and so on")));
     assert_eq!(asked(&host, &world, &here).as_deref(), Ok("127.0.0.1:80?"));
     let away = spec("tcp://e:2376", None);
-    world.engines.get_mut(ENGINE).expect("an engine").surroundings = Surroundings::default();
+    world.engines.get_mut(ENGINE).expect("an engine").surroundings = Arc::default();
     assert_eq!(asked(&host, &world, &away).as_deref(), Ok("e:80?"));
     world.own = [Arc::from("p")].into();
     assert!(asked(&host, &world, &here).is_err());

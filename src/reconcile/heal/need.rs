@@ -96,14 +96,23 @@ fn up(
             let message = "it is unhealthy; the policy's trigger `unhealthy` is off";
             return Need::Wait(quietly(Reason::TriggerOff, message));
         }
-        (Some(Health::Healthy) | None, None) => {
+        (Some(Health::Awaited), None) => {
+            return Need::Wait(quietly(Reason::Starting, "its next health check is waited for"));
+        }
+        (word @ (Some(Health::Healthy | Health::Silent) | None), None) => {
             let cause = situation.around.cascade(container, &spec.cascade);
             let refused = || {
                 let message = "it answers and refuses the login of a probe: a restart would not mend that";
                 let wait = || Need::Wait(Wait::new(Reason::LoginRefused, message));
                 situation.refuses(spec).then(wait).unwrap_or(Need::Nothing)
             };
-            return cause.map_or_else(refused, |cause| stop.unwrap_or(Need::Heal(cause)));
+            // Told when it was found out.
+            let silent = || {
+                let message = "the engine makes none of its health checks any more: nobody knows how it is";
+                Need::Wait(quietly(Reason::HealthCheckSilent, message))
+            };
+            let left = || if word == Some(Health::Silent) { silent() } else { refused() };
+            return cause.map_or_else(left, |cause| stop.unwrap_or(Need::Heal(cause)));
         }
     };
     let grace =
@@ -125,7 +134,7 @@ fn verified_by(
     run: Nanos,
 ) -> Option<Nanos> {
     let verifying = memory.verifying.as_ref().filter(|_| spec.triggers.unhealthy)?;
-    let granted = run.plus(container.start_period.unwrap_or(Duration::ZERO));
+    let granted = run.plus(container.health_check.map_or(Duration::ZERO, |check| check.start_period));
     Some(verifying.since.plus(spec.verify.within).max(granted))
 }
 

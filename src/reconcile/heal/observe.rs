@@ -22,7 +22,7 @@ impl Verdict {
         match (state, health) {
             (State::Running, None | Some(Health::Healthy)) => Self::Healthy,
             (State::Running, Some(Health::Unhealthy)) => Self::Unhealthy,
-            (State::Running, Some(Health::Starting)) => Self::Neither,
+            (State::Running, Some(Health::Starting | Health::Awaited | Health::Silent)) => Self::Neither,
             (
                 State::Created
                 | State::Paused
@@ -88,7 +88,8 @@ pub(super) fn take_in(healing: &mut Healing, situation: &Situation<'_>, spec: &A
             memory.healthy_since = None;
             memory.unhealthy_since = None;
             // It answers: whatever was wrong with it before is over, and what is wrong now is nothing to be healed.
-            let spoke = container.state == State::Running && container.health != Some(Health::Starting);
+            let spoke = container.state == State::Running
+                && matches!(container.health, None | Some(Health::Healthy | Health::Unhealthy));
             if spoke && situation.refuses(spec) {
                 (memory.ailing, memory.verifying) = (false, None);
             }

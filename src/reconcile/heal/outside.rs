@@ -37,7 +37,7 @@ impl<'a> Situation<'a> {
     /// The worst that anybody says; `None`: nobody is there to say anything.
     pub(super) fn health(&self, spec: &AutohealPolicySpec) -> Option<Health> {
         let outside = self.heeded(spec).map(|outside| outside.health);
-        [Health::Unhealthy, Health::Starting, Health::Healthy]
+        [Health::Unhealthy, Health::Silent, Health::Awaited, Health::Starting, Health::Healthy]
             .into_iter()
             .find(|health| self.container.health == Some(*health) || outside == Some(*health))
     }

@@ -42,6 +42,8 @@ pub enum Reason {
     Excluded,
     /// It started too recently: the policy's grace, or the health check has not spoken yet.
     Starting,
+    /// The engine makes none of its health checks any more: nobody knows how it is.
+    HealthCheckSilent,
     /// It is paused.
     Paused,
     /// The engine is restarting it.
@@ -104,6 +106,7 @@ impl Reason {
             Self::StopCauseUnknown => "StopCauseUnknown",
             Self::Excluded => "Excluded",
             Self::Starting => "Starting",
+            Self::HealthCheckSilent => "HealthCheckSilent",
             Self::Paused => "Paused",
             Self::Restarting => "Restarting",
             Self::RestartPolicyActs => "RestartPolicyActs",
@@ -132,6 +135,7 @@ impl Reason {
         match self {
             Self::BreakerOpen | Self::BudgetExhausted | Self::EscalationExhausted => Severity::Critical,
             Self::StopCauseUnknown
+            | Self::HealthCheckSilent
             | Self::LoginRefused
             | Self::Dead
             | Self::EngineUnreachable

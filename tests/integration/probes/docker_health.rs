@@ -12,7 +12,9 @@ async fn look(health: Option<&str>, output: Option<&str>) -> Outcome {
         "health": health, "health_output": output,
     }))
     .unwrap();
-    assert_eq!(container.health.map(Health::as_str), health);
+    // That a check is waited for is shown as what else is too early.
+    let shown = health.map(|word| if word == "awaited" { "starting" } else { word });
+    assert_eq!(container.health.map(Health::as_str), shown);
     check(&spec(json!({"dockerHealth": {}})), &Subject { container: Some(&container), ..Subject::default() })
         .await
 }
@@ -29,6 +31,10 @@ async fn dockers_word_is_the_probes_word() {
     assert_eq!(unhealthy(&look(Some("unhealthy"), None).await), "Docker's health check says unhealthy");
     let early = Failure::NotYet("Docker's health check has not spoken yet".to_owned());
     assert_eq!(look(Some("starting"), None).await.result, Err(early));
+    let awaited = Failure::NotYet("Docker's next health check is waited for".to_owned());
+    assert_eq!(look(Some("awaited"), None).await.result, Err(awaited));
+    let silent = look(Some("silent"), None).await;
+    assert!(fault(&silent).starts_with("Docker's health check is silent"), "{silent:?}");
     let nobody = check(&spec(json!({"dockerHealth": {}})), &Subject::default()).await;
     assert_eq!(fault(&nobody), "there is no container");
 }

@@ -1,0 +1,74 @@
+//! What a container's health word is worth, asked with each inspect; and the inspects that nobody's event asks for.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use tokio::time::Instant;
+
+use super::Reconciler;
+use crate::controller::queue::Work;
+use crate::controller::shared::Attachment;
+use crate::observed::{Container, ContainerKey, EventKind, Nanos, State};
+use crate::reconcile::health::checks::{CheckMemory, hear, look_due};
+use crate::reconcile::plan::Note;
+use crate::resource::Duration;
+
+/// Looks at many containers of one engine are spread over the interval of their checks, and over no more than this.
+const SPREAD: Duration = Duration::from_secs(30);
+
+/// The shortest time to the next look, in nanoseconds.
+const SOONEST: u64 = 1_000_000_000;
+
+impl Reconciler {
+    /// Makes of the engine's word in `container`, which was just inspected, what it is worth.
+    pub(super) fn hear_checks(
+        &self,
+        container: &mut Container,
+        checks: &mut CheckMemory,
+        attachment: &Attachment,
+        work: &Work,
+    ) -> Option<Note> {
+        let now = self.shared.engine_now(&container.key.engine);
+        checks.resumed = checks.resumed.max(self.resumed(container, work, now));
+        let (health, note) = hear(container, checks, attachment.contact, now);
+        container.health = health;
+        note
+    }
+
+    /// When the container went on after a pause: by the events, or because it was last seen paused.
+    fn resumed(&self, container: &Container, work: &Work, now: Nanos) -> Option<Nanos> {
+        let unpaused = work.events.iter().filter(|arrival| arrival.event.kind == EventKind::Unpause);
+        let told = unpaused.map(|arrival| arrival.event.at).max();
+        let was_paused = || {
+            let seen = self.shared.with_world(|world| world.containers.get(&container.key).cloned());
+            seen.is_some_and(|seen| seen.state == State::Paused && seen.started == container.started)
+        };
+        told.or_else(|| (container.state == State::Running && was_paused()).then_some(now))
+    }
+
+    /// Has the container inspected when nothing else would tell how its checks are.
+    pub(super) fn look_again(
+        &self,
+        key: &ContainerKey,
+        container: Option<&Container>,
+        checks: &CheckMemory,
+        attachment: Option<&Attachment>,
+    ) {
+        let now = self.shared.engine_now(&key.engine);
+        let due = container.zip(attachment).and_then(|(container, attachment)| {
+            look_due(container, checks, attachment.contact, now, spread(container))
+        });
+        // Never at once: what is due now was looked at just now, or nearly so.
+        let wait = |due: Nanos| u64::try_from(due.since(now)).unwrap_or(0).max(SOONEST);
+        let at = |due: Nanos| Instant::now() + std::time::Duration::from_nanos(wait(due));
+        self.shared.looks.set(key, due.map(at));
+    }
+}
+
+/// The same for the same container, anywhere between nothing and the interval of its checks.
+fn spread(container: &Container) -> Duration {
+    let most = container.health_check.map_or(SPREAD, |check| check.interval.min(SPREAD)).get();
+    let mut hasher = DefaultHasher::new();
+    container.key.hash(&mut hasher);
+    let share = u128::from(hasher.finish() % 1_000);
+    Duration::from_millis(u64::try_from(most.as_millis() * share / 1_000).unwrap_or(0))
+}
