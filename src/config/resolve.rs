@@ -304,10 +304,12 @@ fn guard(
 fn token(file: Option<PathBuf>, process: &Process) -> Result<Option<SecretString>, ConfigError> {
     let usable = |token: &str| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
     if let Some(path) = file {
-        let why = match std::fs::read_to_string(&path) {
-            Ok(text) if usable(text.trim()) => return Ok(Some(text.trim().into())),
-            Ok(text) if text.trim().is_empty() => "is empty".to_owned(),
-            Ok(_) => "must hold printable ASCII without blanks".to_owned(),
+        // What is not text has letters that no token has.
+        let read = crate::guard::file_now(&path.display().to_string());
+        let why = match read.map(|text| String::from_utf8_lossy(&text).trim().to_owned()) {
+            Ok(text) if usable(&text) => return Ok(Some(text.into())),
+            Ok(text) if text.is_empty() => "it is empty".to_owned(),
+            Ok(_) => "it must hold printable ASCII without blanks".to_owned(),
             Err(error) => error.to_string(),
         };
         return Err(ConfigError::TokenFile { path, why });

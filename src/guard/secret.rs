@@ -101,7 +101,7 @@ pub(super) async fn file(policy: &SecretPolicy, path: &str) -> Result<Vec<u8>, S
 }
 
 /// With `within`, the file must be in one of these directories in the end, wherever links lead on the way.
-fn blocking(path: &str, within: Option<&[PathBuf]>) -> Result<Vec<u8>, SecretError> {
+pub(super) fn blocking(path: &str, within: Option<&[PathBuf]>) -> Result<Vec<u8>, SecretError> {
     let failed = |error| SecretError::File { path: path.to_owned(), error };
     let nonblocking = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
     let flags = i32::try_from(nonblocking.bits()).unwrap_or_default();

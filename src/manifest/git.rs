@@ -196,7 +196,7 @@ impl Puller {
             reason: "PullFailed",
             message: format!("{reference} of {address} cannot be pulled: {error}"),
         };
-        let login = login(address, credentials.as_ref()).map_err(|why| failed(&why))?;
+        let login = login(address, credentials.as_ref()).await.map_err(|why| failed(&why))?;
         if !self.prepared {
             self.checkout.prepare().await.map_err(|error| failed(&error))?;
             self.prepared = true;
@@ -250,14 +250,15 @@ fn identity(address: &Address, reference: &str) -> String {
 }
 
 /// Who asks. The secret is a token, or `user:password` where the server cares for the user.
-fn login(address: &Address, credentials: Option<&Credentials>) -> Result<Option<Login>, String> {
+async fn login(address: &Address, credentials: Option<&Credentials>) -> Result<Option<Login>, String> {
     let (Some(credentials), Some(origin)) = (credentials, address.origin()) else { return Ok(None) };
     let secret = match credentials {
         Credentials::Given(secret) => secret.clone(),
         Credentials::File(path) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| format!("--git-token-file {}: {error}", path.display()))?;
-            text.into()
+            // Whoever started Portreeve named it: it may lie anywhere.
+            let text = Guard::default().file(&path.display().to_string()).await;
+            let text = text.map_err(|error| format!("--git-token-file: {error}"))?;
+            String::from_utf8(text).map_err(|_| "the token must be one line of text".to_owned())?.into()
         }
     };
     let text = secret.expose_secret().trim();

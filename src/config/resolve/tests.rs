@@ -113,6 +113,9 @@ fn a_token_file_must_hold_a_token_and_beats_the_variable() {
     let args = || RunArgs { token_file: Some(path.clone()), ..RunArgs::default() };
     let process = process(&[("PORTREEVE_TOKEN", "other")]);
     assert!(matches!(resolve(args(), &process), Err(ConfigError::TokenFile { .. })));
+    let pipe = RunArgs { token_file: Some("/dev/zero".into()), ..RunArgs::default() };
+    let error = resolve(pipe, &process).expect_err("no file").to_string();
+    assert!(error.contains("is not a regular file"), "{error}");
     for (content, good) in [("s3cret\n", true), ("\n", false), ("two words", false), ("naïve", false)] {
         std::fs::write(&path, content).expect("a file");
         let token = resolve(args(), &process).map(|config| config.token);
