@@ -23,6 +23,7 @@ mod recreate;
 mod ring;
 mod ssh;
 mod stats;
+mod tls;
 mod uptime;
 
 pub use fingerprint::Fingerprint;

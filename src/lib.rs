@@ -44,6 +44,8 @@ pub mod desired;
 
 pub mod observed;
 
+pub mod tls;
+
 pub mod docker;
 
 pub mod reconcile;

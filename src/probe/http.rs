@@ -15,8 +15,8 @@ use super::encrypted::is_no_tls;
 use super::steps::shown;
 use super::{Failure, Place, Protocol, Steps, Subject, secret};
 use crate::outbox::address::Guarded;
-use crate::resource::Header;
 use crate::resource::probe::http::{HttpExpect, HttpProbe, Method, Scheme};
+use crate::resource::{Header, same};
 
 /// As much as is read of a body.
 const LONGEST: usize = 1024 * 1024;
@@ -129,10 +129,11 @@ fn judge(expect: &HttpExpect, status: u16, body: &str, took: Duration) -> Result
         let document: serde_json::Value = serde_json::from_str(body)
             .map_err(|error| format!("expected JSON, got {:?} ({error})", shown(body)))?;
         for wanted in &expect.json {
-            let found = wanted.path.find(&document);
-            if found != Some(&wanted.equals) {
-                let found = found.map_or("nothing".to_owned(), |found| shown(&found.to_string()));
-                return Err(format!("expected {} at {}, found {found}", wanted.equals, wanted.path));
+            let expected = || format!("expected {} at {}", wanted.equals, wanted.path);
+            match wanted.path.find(&document) {
+                Ok(found) if same(found, &wanted.equals) => {}
+                Ok(found) => return Err(format!("{}, found {}", expected(), shown(&found.to_string()))),
+                Err(astray) => return Err(format!("{}, found nothing: {astray}", expected())),
             }
         }
     }
