@@ -1,6 +1,9 @@
 //! `httpGet`: a request, and an answer that is as expected. As Kubernetes' probes it follows no redirects and takes any
 //! certificate: what it asks is whether the server works; `tls` asks about certificates.
 
+mod content;
+mod text;
+
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 

@@ -36,6 +36,17 @@ async fn a_command_in_the_container_decides_by_its_exit_code() {
     let outcome = run(&client, &container, &["/no/such/program"], 10).await;
     assert!(unhealthy(&outcome).contains("no such file or directory"), "{outcome:?}");
 
+    // The command decides, not what it leaves behind: neither a process that holds its output open, nor that it closed it.
+    for (command, code) in [("echo begun; sleep 600 & exit 0", 0), ("echo begun; sleep 600 & exit 3", 3)] {
+        let outcome = run(&client, &container, &["sh", "-c", command], 1).await;
+        match code {
+            0 => assert_eq!((passed(&outcome), step(&outcome, "exec")), (vec!["exec"], "exit code 0: begun")),
+            _ => assert_eq!(unhealthy(&outcome), "expected exit code 0, got 3: begun"),
+        }
+    }
+    let outcome = run(&client, &container, &["sh", "-c", "exec >&- 2>&-; sleep 0.5; exit 4"], 10).await;
+    assert_eq!(unhealthy(&outcome), "expected exit code 0, got 4");
+
     // What hangs is not joined by another of its kind.
     let hang = ["sleep", "600"];
     let outcome = run(&client, &container, &hang, 1).await;
