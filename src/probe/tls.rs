@@ -14,10 +14,10 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStor
 use tokio_rustls::TlsConnector;
 use x509_parser::parse_x509_certificate;
 
-use super::connect::{plain, tcp};
+use super::connect::{plain, seen, tcp};
 use super::encrypted::{judged_by, server_name, unusable, version};
 use super::steps::{count, shown};
-use super::{Failure, Protocol, Steps, Subject};
+use super::{Cause, Failure, Here, Protocol, Steps, Subject, There};
 use crate::observed::Nanos;
 use crate::resource::probe::handler::TlsProbe;
 
@@ -38,7 +38,7 @@ impl Protocol for TlsProbe {
         let stream = TlsConnector::from(config)
             .connect(name, stream)
             .await
-            .map_err(|error| Failure::Unhealthy(refused(&place.host, &error)))?;
+            .map_err(|error| refused(&place.host, &error))?;
         let session = stream.get_ref().1;
         let chain = session.peer_certificates().unwrap_or_default();
         steps.end(format!(
@@ -47,19 +47,21 @@ impl Protocol for TlsProbe {
             count(chain.len() as u64, "certificate")
         ));
         steps.begin("expect");
-        let unreadable =
-            || Failure::Unhealthy("expected a certificate, got one that cannot be read".to_owned());
+        let unreadable = || {
+            Failure::new(Here::UnreadableCertificate, "expected a certificate, got one that cannot be read")
+        };
         let (_, own) =
             parse_x509_certificate(chain.first().ok_or_else(unreadable)?).map_err(|_| unreadable())?;
         let ends = own.validity().not_after.timestamp();
         let left = seconds_until(ends).div_euclid(DAY);
         if left < i64::from(self.min_valid_days) {
-            return Err(Failure::Unhealthy(format!(
+            let reason = format!(
                 "expected a certificate that is valid for {} yet, it ends in {}, on {}",
                 count(self.min_valid_days, "day"),
                 count(left, "day"),
                 date(ends)
-            )));
+            );
+            return Err(Failure::new(There::Certificate, reason));
         }
         steps.end(format!("{}: valid for {}, until {}", own.subject(), count(left, "day"), date(ends)));
         Ok(())
@@ -67,19 +69,28 @@ impl Protocol for TlsProbe {
 }
 
 /// Why there was no handshake.
-fn refused(host: &str, error: &std::io::Error) -> String {
+fn refused(host: &str, error: &std::io::Error) -> Failure {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    let bad = match inner {
-        Some(rustls::Error::InvalidCertificate(bad)) => bad,
-        Some(rustls::Error::InvalidMessage(_)) => {
-            return "expected a TLS handshake, the server speaks something else".to_owned();
+    let why = match inner {
+        Some(rustls::Error::InvalidCertificate(bad)) => {
+            let cause: Cause = match bad {
+                CertificateError::BadEncoding | CertificateError::Other(_) => {
+                    Here::UnreadableCertificate.into()
+                }
+                _ => There::Certificate.into(),
+            };
+            return Failure::new(cause, unaccepted(host, bad));
         }
-        Some(rustls::Error::AlertReceived(alert)) => {
-            return format!("expected a TLS handshake, the server ended it: {alert:?}");
-        }
-        Some(other) => return format!("expected a TLS handshake: {}", shown(&other.to_string())),
-        None => return format!("expected a TLS handshake, {}", plain(error)),
+        Some(rustls::Error::InvalidMessage(_)) => ", the server speaks something else".to_owned(),
+        Some(rustls::Error::AlertReceived(alert)) => format!(", the server ended it: {alert:?}"),
+        Some(other) => format!(": {}", shown(&other.to_string())),
+        None => format!(", {}", plain(error)),
     };
+    Failure::new(seen(error), format!("expected a TLS handshake{why}"))
+}
+
+/// What is wrong with a certificate.
+fn unaccepted(host: &str, bad: &CertificateError) -> String {
     let seconds = |time: &UnixTime| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
     match bad {
         CertificateError::ExpiredContext { not_after, .. } => {
