@@ -67,15 +67,20 @@ impl Shared {
                     reason: known.reason.clone(),
                     // Not what is known of another run.
                     denied: known.denied && health == Health::Unhealthy,
+                    early_since: known.early_since.filter(|_| known.started == container.started),
                     since: known.since,
                 })
             });
-            of_it.min_by_key(|probed| match probed.health {
+            let all: Vec<Probed> = of_it.collect();
+            let early_since = all.iter().filter_map(|probed| probed.early_since).min();
+            let worst = all.into_iter().min_by_key(|probed| match probed.health {
                 Health::Unhealthy if !probed.denied => 0,
                 Health::Unhealthy => 1,
-                Health::Starting => 2,
-                Health::Healthy => 3,
-            })
+                Health::Starting if probed.early_since.is_some() => 2,
+                Health::Starting => 3,
+                Health::Healthy => 4,
+            });
+            worst.map(|worst| Probed { early_since, ..worst })
         })
     }
 
@@ -263,12 +268,12 @@ impl Shared {
                         Some((
                             "ServiceDown",
                             "DependencyDown",
-                            format!("{why}; it depends on {root}, which is down"),
+                            format!("{why}; it depends on {root}, which is not up and healthy"),
                         )),
                         Severity::Info,
                     ),
                     None => {
-                        let reason = if state.refuses() { "LoginRefused" } else { "Unhealthy" };
+                        let reason = if state.refuses() { "Denied" } else { "Unhealthy" };
                         (Some(("ServiceDown", reason, why.clone())), Severity::Error)
                     }
                 }
@@ -321,8 +326,10 @@ pub(super) struct Probed {
     pub(super) health: Health,
     /// Why.
     pub(super) reason: String,
-    /// Whether all that is wrong is that logins are refused.
+    /// Whether all that is wrong is that we are refused.
     pub(super) denied: bool,
+    /// Since when it, or another service of the container, has been told that it is too early to ask.
+    pub(super) early_since: Option<Nanos>,
     /// Since when, by our clock.
     pub(super) since: Nanos,
 }
@@ -344,15 +351,18 @@ fn judge_targets(
                 None => continue,
             },
         };
-        let Judged { word, reason, denied } = judged;
-        // A login that was refused is no part of the time that something else is wrong.
-        if (word, denied) != (known.health, known.denied) {
+        let Judged { word, reason, denied, early_since } = judged;
+        // The time of a refusal is no part of the time that something else is wrong.
+        let turned = (word, denied) != (known.health, known.denied);
+        if turned {
             known.since = now;
-            if let ProbeTarget::Container(key) = target {
-                changed.push(key.clone());
-            }
         }
-        (known.health, known.reason, known.denied) = (word, reason, denied);
+        if let ProbeTarget::Container(key) = target
+            && (turned || early_since != known.early_since)
+        {
+            changed.push(key.clone());
+        }
+        (known.health, known.reason, known.denied, known.early_since) = (word, reason, denied, early_since);
     }
     changed
 }

@@ -5,30 +5,25 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tokio::net::{TcpStream, UdpSocket};
 
-use super::{Failure, Place, Steps};
+use super::encrypted::{is_no_tls, tls_error};
+use super::{Cause, Failure, Here, Place, Steps, There};
 use crate::outbox::address::forbidden;
 
 /// The addresses of `place`.
 pub(super) async fn resolve(place: &Place, steps: &mut Steps) -> Result<Vec<SocketAddr>, Failure> {
     steps.begin("resolve");
     let found = tokio::net::lookup_host((place.host.as_str(), place.port)).await.map_err(|error| {
-        let text = format!("{} cannot be resolved: {}", place.host, plain(&error));
-        // What the resolver itself suffers from says nothing about the target.
-        if text.contains("Temporary failure in name resolution") {
-            Failure::Fault(text)
-        } else {
-            Failure::Unhealthy(text)
-        }
+        Failure::new(unresolved(&error), format!("{} cannot be resolved: {}", place.host, plain(&error)))
     })?;
     let all: Vec<SocketAddr> = found.collect();
     let allowed: Vec<SocketAddr> = all.iter().copied().filter(|address| !forbidden(address.ip())).collect();
     if allowed.is_empty() {
-        let why = if all.is_empty() {
-            "has no address"
+        let (cause, why) = if all.is_empty() {
+            (Here::Resolver, "has no address")
         } else {
-            "is a link-local or metadata address, which is not asked"
+            (Here::Forbidden, "is a link-local or metadata address, which is not asked")
         };
-        return Err(Failure::Fault(format!("{} {why}", place.host)));
+        return Err(Failure::new(cause, format!("{} {why}", place.host)));
     }
     let ips: Vec<String> = allowed.iter().map(|address| address.ip().to_string()).collect();
     steps.end(ips.join(", "));
@@ -39,9 +34,9 @@ pub(super) async fn resolve(place: &Place, steps: &mut Steps) -> Result<Vec<Sock
 pub(super) async fn tcp(place: &Place, steps: &mut Steps) -> Result<TcpStream, Failure> {
     let addresses = resolve(place, steps).await?;
     steps.begin("connect");
-    let stream = TcpStream::connect(&addresses[..])
-        .await
-        .map_err(|error| refused(&error, format!("no connection to {place}: {}", plain(&error))))?;
+    let stream = TcpStream::connect(&addresses[..]).await.map_err(|error| {
+        Failure::new(seen(&error), format!("no connection to {place}: {}", plain(&error)))
+    })?;
     let peer = match addresses[..] {
         [only] => only.to_string(),
         _ => stream.peer_addr().map_or_else(|_| place.to_string(), |peer| peer.to_string()),
@@ -66,21 +61,60 @@ pub(super) async fn udp(place: &Place, steps: &mut Steps) -> Result<UdpSocket, F
         Ok(socket)
     };
     opened.await.map_err(|error: io::Error| {
-        refused(&error, format!("nothing can be sent to {place}: {}", plain(&error)))
+        Failure::new(seen(&error), format!("nothing can be sent to {place}: {}", plain(&error)))
     })
 }
 
-/// Whether an error of the network is the target's or our own.
-pub(super) fn refused(error: &io::Error, text: String) -> Failure {
+/// What a resolver's error is: that there is no such name, or that it has trouble of its own.
+///
+/// The library tells its errors by texts alone: glibc's, musl's and Darwin's for EAI_NONAME, EAI_NODATA and
+/// EAI_ADDRFAMILY, which is all that says something about the name.
+pub(super) fn unresolved(error: &io::Error) -> Cause {
+    const NO_SUCH_NAME: [&str; 7] = [
+        "Name or service not known",
+        "No address associated with hostname",
+        "Address family for hostname not supported",
+        "Name does not resolve",
+        "Name has no usable address",
+        "nodename nor servname provided, or not known",
+        "No address associated with name",
+    ];
+    let text = error.to_string();
+    if NO_SUCH_NAME.iter().any(|known| text.contains(known)) {
+        There::NoSuchName.into()
+    } else {
+        Here::Resolver.into()
+    }
+}
+
+/// What an error of the network, or of TLS over it, is.
+pub(super) fn seen(error: &io::Error) -> Cause {
+    if let Some(tls) = tls_error(error) {
+        return match tls {
+            _ if is_no_tls(error) => There::NotTls.into(),
+            rustls::Error::AlertReceived(rustls::AlertDescription::CloseNotify) => There::HungUp.into(),
+            rustls::Error::AlertReceived(_) => There::TlsAlert.into(),
+            rustls::Error::DecryptError | rustls::Error::PeerSentOversizedRecord => There::Broken.into(),
+            // What is left is about what the two sides know of TLS, or how strictly ours takes it.
+            _ => Here::NoCommonTls.into(),
+        };
+    }
     match error.kind() {
-        // No route, no address to speak from, no descriptors: ours.
         ErrorKind::NetworkUnreachable | ErrorKind::NetworkDown | ErrorKind::AddrNotAvailable => {
-            Failure::Fault(text)
+            Here::NoRoute.into()
         }
-        ErrorKind::TimedOut | ErrorKind::HostUnreachable => Failure::Unanswered(text),
-        // EMFILE, ENFILE
-        _ if matches!(error.raw_os_error(), Some(23 | 24)) => Failure::Fault(text),
-        _ => Failure::Unhealthy(text),
+        ErrorKind::PermissionDenied => Here::NotPermitted.into(),
+        ErrorKind::OutOfMemory => Here::NoRoom.into(),
+        // EMFILE, ENFILE, ENOBUFS
+        _ if matches!(error.raw_os_error(), Some(23 | 24 | 105)) => Here::NoRoom.into(),
+        ErrorKind::TimedOut | ErrorKind::HostUnreachable => There::Unreachable.into(),
+        ErrorKind::ConnectionRefused => There::Refused.into(),
+        ErrorKind::ConnectionReset
+        | ErrorKind::ConnectionAborted
+        | ErrorKind::BrokenPipe
+        | ErrorKind::NotConnected
+        | ErrorKind::UnexpectedEof => There::HungUp.into(),
+        _ => There::Broken.into(),
     }
 }
 

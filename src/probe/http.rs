@@ -13,10 +13,9 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
-use super::connect::plain;
-use super::encrypted::is_no_tls;
+use super::connect::{plain, seen};
 use super::steps::shown;
-use super::{Failure, Place, Protocol, Steps, Subject, secret};
+use super::{Cause, Failure, Here, Place, Protocol, Steps, Subject, There, secret};
 use crate::outbox::address::Guarded;
 use crate::resource::probe::http::{HttpExpect, HttpProbe, Method, Scheme};
 use crate::resource::{Header, same};
@@ -65,7 +64,8 @@ impl Protocol for HttpProbe {
         let took = began.elapsed();
         steps.end(format!("{} bytes in {} ms", body.len(), took.as_millis()));
         steps.begin("expect");
-        judge(expect, status, &String::from_utf8_lossy(&body), took).map_err(Failure::Unhealthy)?;
+        let retry_after = answer.headers().contains_key("retry-after");
+        judge(expect, (status, retry_after), &String::from_utf8_lossy(&body), took)?;
         steps.end("as expected");
         Ok(())
     }
@@ -82,13 +82,15 @@ async fn request(probe: &HttpProbe, place: &Place, steps: &mut Steps) -> Result<
     if let Some(body) = &probe.body {
         request = request.body(body.clone());
     }
-    request.build().map_err(|error| Failure::Fault(format!("no request can be made of this: {error}")))
+    request
+        .build()
+        .map_err(|error| Failure::new(Here::Unsendable, format!("no request can be made of this: {error}")))
 }
 
 async fn headers(declared: &[Header], steps: &mut Steps) -> Result<HeaderMap, Failure> {
     let mut headers = HeaderMap::new();
     for header in declared {
-        let unfit = || Failure::Fault(format!("the header {} cannot be sent", header.name));
+        let unfit = || Failure::new(Here::Unsendable, format!("the header {} cannot be sent", header.name));
         let value = match (&header.value, &header.value_from) {
             (Some(value), _) => value.clone().into(),
             (None, Some(reference)) => secret(reference, steps).await?,
@@ -111,38 +113,50 @@ fn method(method: Method) -> reqwest::Method {
 }
 
 /// What is not as expected: what was, and what came.
-fn judge(expect: &HttpExpect, status: u16, body: &str, took: Duration) -> Result<(), String> {
+fn judge(
+    expect: &HttpExpect,
+    (status, retry_after): (u16, bool),
+    body: &str,
+    took: Duration,
+) -> Result<(), Failure> {
+    let unexpected = |reason: String| Failure::new(There::Unexpected, reason);
     if !expect.status.iter().any(|range| (range.from..=range.to).contains(&status)) {
         let wanted: Vec<String> = expect.status.iter().map(ToString::to_string).collect();
-        let said = shown(body);
-        let said = if said.is_empty() { said } else { format!(": {said}") };
-        return Err(format!("expected status {}, got {status}{said}", wanted.join(" or ")));
+        let expected = format!("status {}", wanted.join(" or "));
+        return Err(Failure::got(Cause::Http { status, retry_after }, &expected).saying(body));
     }
     if let Some(text) = expect.body_contains.as_ref().filter(|text| !body.contains(text.as_str())) {
-        return Err(format!("expected a body with {:?}, got {:?}", shown(text), shown(body)));
+        return Err(unexpected(format!("expected a body with {:?}, got another", shown(text))).saying(body));
     }
     if let Some(pattern) = &expect.body_matches {
         // It was checked when it was declared.
         let matches = Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(body));
         if !matches {
-            return Err(format!("expected a body that matches {pattern:?}, got {:?}", shown(body)));
+            return Err(
+                unexpected(format!("expected a body that matches {pattern:?}, got another")).saying(body)
+            );
         }
     }
     if !expect.json.is_empty() {
-        let document: serde_json::Value = serde_json::from_str(body)
-            .map_err(|error| format!("expected JSON, got {:?} ({error})", shown(body)))?;
+        let document: serde_json::Value = serde_json::from_str(body).map_err(|error| {
+            unexpected(format!("expected JSON, got something else ({error})")).saying(body)
+        })?;
         for wanted in &expect.json {
             let expected = || format!("expected {} at {}", wanted.equals, wanted.path);
             match wanted.path.find(&document) {
                 Ok(found) if same(found, &wanted.equals) => {}
-                Ok(found) => return Err(format!("{}, found {}", expected(), shown(&found.to_string()))),
-                Err(astray) => return Err(format!("{}, found nothing: {astray}", expected())),
+                Ok(found) => {
+                    let reason = format!("{}, found something else", expected());
+                    return Err(unexpected(reason).saying(found.to_string()));
+                }
+                Err(astray) => return Err(unexpected(format!("{}, found nothing: {astray}", expected()))),
             }
         }
     }
     match expect.max_latency {
         Some(limit) if took > limit.get() => {
-            Err(format!("expected an answer within {limit}, it took {} ms", took.as_millis()))
+            let reason = format!("expected an answer within {limit}, it took {} ms", took.as_millis());
+            Err(Failure::new(There::Slow, reason))
         }
         _ => Ok(()),
     }
@@ -163,7 +177,7 @@ fn client() -> Result<&'static reqwest::Client, Failure> {
         .pool_max_idle_per_host(1)
         .no_proxy()
         .build()
-        .map_err(|error| Failure::Fault(format!("no HTTP client can be made: {error}")))?;
+        .map_err(|error| Failure::new(Here::Trust, format!("no HTTP client can be made: {error}")))?;
     Ok(CLIENT.get_or_init(|| client))
 }
 
@@ -175,11 +189,12 @@ fn unanswered(url: &reqwest::Url, error: &reqwest::Error) -> Failure {
         innermost = source;
         system = innermost.downcast_ref::<std::io::Error>().or(system);
     }
-    match system {
-        Some(error) if is_no_tls(error) => {
-            Failure::Unhealthy(format!("no answer from {url}: the server does not speak TLS there"))
-        }
-        Some(error) => super::connect::refused(error, format!("no answer from {url}: {}", plain(error))),
-        None => Failure::Unhealthy(format!("no answer from {url}: {innermost}")),
-    }
+    let (cause, why) = match system {
+        Some(error) => match seen(error) {
+            cause @ Cause::There(There::NotTls) => (cause, "the server does not speak TLS there".to_owned()),
+            cause => (cause, plain(error)),
+        },
+        None => (There::Nonsense.into(), innermost.to_string()),
+    };
+    Failure::new(cause, format!("no answer from {url}: {why}"))
 }

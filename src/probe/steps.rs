@@ -5,8 +5,12 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
-/// The longest text shown of what a server said.
+use super::verdict::{Cause, There};
+
+/// The longest text shown of what a server said at a step.
 const LONGEST: usize = 200;
+/// The longest shown of what it said at the end.
+const LONGEST_OUTPUT: usize = 1000;
 
 /// One step that came to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +46,8 @@ impl Steps {
 
     /// Ends the step that was begun last.
     pub fn end(&mut self, what: impl AsRef<str>) {
-        let what = self.without_secrets(shown(what.as_ref()));
+        // Secrets first: one that is cut in two is not found any more.
+        let what = shown(&self.without_secrets(what.as_ref().to_owned()));
         self.done.push(Step { name: self.doing, what, took: self.since.elapsed() });
     }
 
@@ -55,12 +60,27 @@ impl Steps {
 
     /// `text` without what must not be told.
     pub fn without_secrets(&self, text: String) -> String {
-        self.secrets.iter().fold(text, |text, secret| text.replace(secret.expose_secret(), "***"))
+        self.secrets.iter().fold(text, |text, secret| {
+            let secret = secret.expose_secret();
+            // Also as the numbers of its bytes, which is how a server is quoted that answers no text.
+            let numbers: Vec<String> = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+            text.replace(secret, "***").replace(&numbers.join(" "), "***")
+        })
     }
 
     /// The step that was begun last: when an attempt is given up, what it waited for.
     pub fn doing(&self) -> &'static str {
         self.doing
+    }
+
+    /// Whether an attempt that ended for `cause` has heard no word of its protocol from the other side.
+    pub(super) fn heard_nothing(&self, cause: &Cause) -> bool {
+        let connected = || self.done.last().is_some_and(|step| step.name == "connect");
+        match cause {
+            Cause::There(There::HungUp | There::Nonsense) => true,
+            Cause::There(There::Hangs) => connected(),
+            _ => false,
+        }
     }
 
     /// What is done.
@@ -78,6 +98,15 @@ pub(super) fn count(count: impl Into<i128>, noun: &str) -> String {
 
 /// What a stranger said, on one line and bounded.
 pub fn shown(text: &str) -> String {
+    line(text, LONGEST)
+}
+
+/// The same, with room for a page that says what is wrong.
+pub(super) fn quoted(text: &str) -> String {
+    line(text, LONGEST_OUTPUT)
+}
+
+fn line(text: &str, longest: usize) -> String {
     let mut line = String::new();
     for word in text.split(|letter: char| letter.is_whitespace() || letter.is_control()) {
         if word.is_empty() {
@@ -88,11 +117,11 @@ pub fn shown(text: &str) -> String {
         }
         line.push_str(word);
         // A body of a megabyte need not be walked through.
-        if line.len() > LONGEST * 4 {
+        if line.len() > longest * 4 {
             break;
         }
     }
-    match line.char_indices().nth(LONGEST) {
+    match line.char_indices().nth(longest) {
         Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
         None => line,
     }

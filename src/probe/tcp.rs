@@ -3,9 +3,10 @@
 use async_trait::async_trait;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::connect::{plain, tcp};
+use super::connect::{plain, seen, tcp};
 use super::steps::shown;
-use super::{Failure, Protocol, Steps, Subject};
+use super::wire::said;
+use super::{Failure, Protocol, Steps, Subject, There};
 use crate::resource::probe::handler::TcpProbe;
 
 /// As much as is read while looking for what is expected.
@@ -26,7 +27,7 @@ impl Protocol for TcpProbe {
         if let Some(text) = &self.send {
             steps.begin("send");
             let sent = stream.write_all(text.as_bytes()).await;
-            sent.map_err(|error| Failure::Unhealthy(format!("sending failed: {}", plain(&error))))?;
+            sent.map_err(|error| Failure::new(seen(&error), format!("sending failed: {}", plain(&error))))?;
             steps.end(format!("{} bytes", text.len()));
         }
         let Some(expected) = &self.expect else { return Ok(()) };
@@ -39,17 +40,16 @@ impl Protocol for TcpProbe {
                 steps.end(&text);
                 return Ok(());
             }
-            let why = match read {
-                Ok(0) => "the connection was closed".to_owned(),
-                Ok(_) if answer.len() > LONGEST => format!("{LONGEST} bytes were read"),
+            let (cause, why) = match read {
+                Ok(0) => (There::HungUp.into(), "the connection was closed".to_owned()),
+                Ok(_) if answer.len() > LONGEST => {
+                    (There::Unexpected.into(), format!("it is not in {LONGEST} bytes"))
+                }
                 Ok(_) => continue,
-                Err(error) => plain(&error),
+                Err(error) => (seen(&error), plain(&error)),
             };
-            return Err(Failure::Unhealthy(format!(
-                "expected {:?}; {why} after {:?}",
-                shown(expected),
-                shown(&text)
-            )));
+            let failure = Failure::new(cause, format!("expected {:?}; {why}", shown(expected)));
+            return Err(if answer.is_empty() { failure } else { failure.saying(said(&answer)) });
         }
     }
 }

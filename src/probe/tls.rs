@@ -12,12 +12,12 @@ use rustls::client::Resumption;
 use rustls::pki_types::UnixTime;
 use tokio_rustls::TlsConnector;
 
-use super::connect::{plain, tcp};
-use super::encrypted::{server_name, unusable, version};
+use super::connect::{plain, seen, tcp};
+use super::encrypted::{server_name, tls_error, unusable, version};
 use super::steps::{count, shown};
-use super::{Failure, Protocol, Steps, Subject};
+use super::{Cause, Failure, Here, Protocol, Steps, Subject, There};
 use crate::resource::probe::handler::TlsProbe;
-use crate::tls::{End, Names, Part, Trust, TrustError, Verifier, date, mistrusted};
+use crate::tls::{End, Names, Part, Trust, TrustError, Verifier, beyond, date, mistrusted};
 
 const DAY: i64 = 24 * 60 * 60;
 
@@ -36,7 +36,7 @@ impl Protocol for TlsProbe {
         let stream = TlsConnector::from(config)
             .connect(name, stream)
             .await
-            .map_err(|error| Failure::Unhealthy(refused(&place.host, &error)))?;
+            .map_err(|error| refused(&place.host, &error))?;
         let session = stream.get_ref().1;
         let chain = session.peer_certificates().unwrap_or_default();
         steps.end(format!(
@@ -47,8 +47,9 @@ impl Protocol for TlsProbe {
         steps.begin("expect");
         // What was trusted a moment ago has a path; but it may just have ended.
         let end = trust.end(chain, UnixTime::now()).ok_or_else(|| {
-            Failure::Unhealthy(
-                "expected a certificate that is trusted, got one that has just ended".to_owned(),
+            Failure::new(
+                There::Certificate,
+                "expected a certificate that is trusted, got one that has just ended",
             )
         })?;
         let left = seconds_until(end.at).div_euclid(DAY);
@@ -58,12 +59,13 @@ impl Protocol for TlsProbe {
             } else {
                 format!("ends in {}", count(left, "day"))
             };
-            return Err(Failure::Unhealthy(format!(
+            let reason = format!(
                 "expected a certificate that is valid for {} yet, {} {ends}, on {}",
                 count(self.min_valid_days, "day"),
                 whose(&end),
                 date(end.at)
-            )));
+            );
+            return Err(Failure::new(There::Certificate, reason));
         }
         steps.end(format!("{}: valid for {}, until {}", end.subject, count(left, "day"), date(end.at)));
         Ok(())
@@ -97,19 +99,19 @@ fn whose(end: &End) -> String {
 }
 
 /// Why there was no handshake.
-fn refused(host: &str, error: &std::io::Error) -> String {
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    match inner {
-        Some(rustls::Error::InvalidCertificate(bad)) => shown(&mistrusted(bad, host)),
-        Some(rustls::Error::InvalidMessage(_)) => {
-            "expected a TLS handshake, the server speaks something else".to_owned()
+fn refused(host: &str, error: &std::io::Error) -> Failure {
+    let why = match tls_error(error) {
+        Some(rustls::Error::InvalidCertificate(bad)) => {
+            let cause: Cause =
+                if beyond(bad) { Here::UnreadableCertificate.into() } else { There::Certificate.into() };
+            return Failure::new(cause, shown(&mistrusted(bad, host)));
         }
-        Some(rustls::Error::AlertReceived(alert)) => {
-            format!("expected a TLS handshake, the server ended it: {alert:?}")
-        }
-        Some(other) => format!("expected a TLS handshake: {}", shown(&other.to_string())),
-        None => format!("expected a TLS handshake, {}", plain(error)),
-    }
+        Some(rustls::Error::InvalidMessage(_)) => ", the server speaks something else".to_owned(),
+        Some(rustls::Error::AlertReceived(alert)) => format!(", the server ended it: {alert:?}"),
+        Some(other) => format!(": {}", shown(&other.to_string())),
+        None => format!(", {}", plain(error)),
+    };
+    Failure::new(seen(error), format!("expected a TLS handshake{why}"))
 }
 
 fn seconds_until(timestamp: i64) -> i64 {

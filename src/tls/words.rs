@@ -16,6 +16,27 @@ pub(crate) fn date(at: i64) -> String {
     text.split('T').next().unwrap_or_default().to_owned()
 }
 
+/// Whether it is our library that cannot judge a certificate: it knows not all that others know.
+pub(crate) fn beyond(bad: &CertificateError) -> bool {
+    use webpki::Error as Webpki;
+    match bad {
+        CertificateError::BadEncoding
+        | CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => true,
+        CertificateError::Other(other) => !matches!(
+            other.0.downcast_ref(),
+            Some(
+                Webpki::CaUsedAsEndEntity
+                    | Webpki::EndEntityUsedAsCa
+                    | Webpki::CertDistrusted
+                    | Webpki::NameConstraintViolation
+                    | Webpki::PathLenConstraintViolated
+            )
+        ),
+        _ => false,
+    }
+}
+
 /// Why a call to `host` failed, where the reason is its certificate.
 pub(crate) fn refused(error: &(dyn StdError + 'static), host: &str) -> Option<String> {
     match cause(error)? {

@@ -21,7 +21,7 @@ mod tcp_socket;
 mod tls;
 mod udp;
 
-use portreeve::probe::{Failure, Outcome, Place, Subject, check};
+use portreeve::probe::{Failure, Meaning, Outcome, Place, Subject, check};
 use portreeve::resource::probe::ProbeSpec;
 use serde_json::Value;
 
@@ -57,28 +57,41 @@ pub fn step<'a>(outcome: &'a Outcome, name: &str) -> &'a str {
     &found.unwrap_or_else(|| panic!("no step {name}: {outcome:?}")).what
 }
 
-/// Why the target is unhealthy.
-pub fn unhealthy(outcome: &Outcome) -> &str {
-    match &outcome.result {
-        Err(Failure::Unhealthy(text) | Failure::Unanswered(text)) => text,
-        other => panic!("not unhealthy: {other:?}, {:?}", outcome.steps),
-    }
+/// Why a check did not pass.
+pub fn failure(outcome: &Outcome) -> &Failure {
+    outcome.result.as_ref().expect_err("it passed")
 }
 
-/// Why the login was refused by a server that answers.
+/// The reason of a check that means this.
+fn reason(outcome: &Outcome, means: impl Fn(Meaning) -> bool) -> &str {
+    let failure = failure(outcome);
+    assert!(means(failure.means()), "it is {:?}: {failure:?}, {:?}", failure.means(), outcome.steps);
+    &failure.reason
+}
+
+/// Why the target is unhealthy.
+pub fn unhealthy(outcome: &Outcome) -> &str {
+    reason(outcome, |meaning| matches!(meaning, Meaning::Unhealthy | Meaning::Unanswered))
+}
+
+/// Why we were refused by a server that answers.
 pub fn denied(outcome: &Outcome) -> &str {
-    match &outcome.result {
-        Err(Failure::Denied(text)) => text,
-        other => panic!("no refused login: {other:?}, {:?}", outcome.steps),
-    }
+    reason(outcome, |meaning| meaning == Meaning::Denied)
+}
+
+/// Why it was too early.
+pub fn not_yet(outcome: &Outcome) -> &str {
+    reason(outcome, |meaning| meaning == Meaning::NotYet)
 }
 
 /// Why the probe could not be carried out.
 pub fn fault(outcome: &Outcome) -> &str {
-    match &outcome.result {
-        Err(Failure::Fault(text)) => text,
-        other => panic!("not a fault: {other:?}, {:?}", outcome.steps),
-    }
+    reason(outcome, |meaning| meaning == Meaning::Fault)
+}
+
+/// What the other side said.
+pub fn output(outcome: &Outcome) -> &str {
+    failure(outcome).output.as_deref().unwrap_or_default()
 }
 
 /// A secret in a file, as a manifest refers to it; the file is there as long as the directory.

@@ -104,6 +104,7 @@ struct Said {
     why: String,
     #[serde(default)]
     denied: bool,
+    early_since: Option<At>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -155,8 +156,9 @@ impl Observed {
 
     /// The verdict from elsewhere.
     pub(super) fn outside(&self) -> Option<Outside<'_>> {
-        let Said { health, since, by, why, denied } = self.outside.as_ref()?;
-        Some(Outside { health: *health, since: since.0, by, why, denied: *denied })
+        let Said { health, since, by, why, denied, early_since } = self.outside.as_ref()?;
+        let early_since = early_since.map(|since| since.0);
+        Some(Outside { health: *health, since: since.0, by, why, denied: *denied, early_since })
     }
 
     /// The container `web` on the engine `local`.

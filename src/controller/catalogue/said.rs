@@ -10,7 +10,7 @@ use super::follow::conditions;
 use super::{Catalogue, Inner};
 use crate::clock;
 use crate::controller::Shared;
-use crate::observed::{Checked, Engine, HealthWord, Nanos, ProbeTarget, ServiceState, Window, World};
+use crate::observed::{Engine, HealthWord, Nanos, ProbeState, ProbeTarget, ServiceState, Window, World};
 use crate::resource::condition::{Condition, ConditionStatus};
 use crate::resource::{KindId, Object, ObjectKey};
 
@@ -108,16 +108,17 @@ fn answers(engine: &Engine) -> Condition {
 /// The condition `Ready` of a service.
 fn ready(state: &ServiceState) -> Condition {
     if let Some(root) = state.waits_for.as_ref().filter(|_| state.health != HealthWord::Healthy) {
-        let is = if state.suspects { "may be" } else { "is" };
-        let message = format!("it depends on {root}, which {is} down; {}", state.reason);
+        let is = if state.suspects { "may be down" } else { "is not up and healthy" };
+        let message = format!("it depends on {root}, which {is}; {}", state.reason);
         return Condition::new("Ready", false, "DependencyDown", &message);
     }
     let (status, reason) = match state.health {
         HealthWord::Healthy => (ConditionStatus::True, "Healthy"),
-        HealthWord::Unhealthy if state.refuses() => (ConditionStatus::False, "LoginRefused"),
+        HealthWord::Unhealthy if state.refuses() => (ConditionStatus::False, "Denied"),
         HealthWord::Unhealthy => (ConditionStatus::False, "Unhealthy"),
         HealthWord::NotFound => (ConditionStatus::False, "NoContainer"),
         HealthWord::Error => (ConditionStatus::Unknown, "ProbeFault"),
+        HealthWord::Unknown if state.is_early() => (ConditionStatus::Unknown, "NotYet"),
         HealthWord::Unknown => (ConditionStatus::Unknown, "NoVerdictYet"),
     };
     Condition::new("Ready", status, reason, &state.reason)
@@ -129,17 +130,16 @@ pub fn figures(state: &ServiceState, world: &World, now: Nanos) -> Map<String, V
     let rate = |window: Window| state.rates.percent(window, now).map(rounded);
     let members = state.targets.iter().map(|(target, known)| {
         let probes = known.probes.iter().map(|(name, probe)| {
-            let failure = probe.last.as_ref().and_then(|last| match &last.checked {
-                Checked::Passed => None,
-                Checked::Failed(why) | Checked::Faulty(why) => Some(why.clone()),
-            });
+            let (outcome, failure) = probe.last.as_ref().map(|last| last.checked.told()).unwrap_or_default();
             let verdict = json!({
                 "name": name,
                 "asks": probe.asks,
                 "verdict": probe.streak.verdict,
                 "lastCheck": probe.last.as_ref().map(|last| last.at.rfc3339_millis()),
                 "responseTimeMs": probe.last.as_ref().map(|last| rounded(last.millis)),
+                "outcome": Some(outcome).filter(|outcome| !outcome.is_empty()),
                 "failure": failure,
+                "output": output(probe),
             });
             without_nulls(verdict)
         });
@@ -179,6 +179,11 @@ pub fn figures(state: &ServiceState, world: &World, now: Nanos) -> Map<String, V
         Value::Object(figures) => figures,
         _ => Map::new(),
     }
+}
+
+/// What a target said itself when it was asked last: perhaps a page of its own.
+fn output(probe: &ProbeState) -> Option<&str> {
+    probe.last.as_ref()?.output.as_deref()
 }
 
 fn without_nulls(mut value: Value) -> Value {

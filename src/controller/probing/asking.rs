@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::{Check, CheckId, Prober};
 use crate::controller::shared::{Shared, locked};
 use crate::observed::{Container, ProbeTarget};
-use crate::probe::{self, Cost, Failure, Outcome, Place, Stand, Subject};
+use crate::probe::{self, Cost, Failure, Here, Outcome, Place, Stand, Subject, There};
 use crate::resource::monitored_service::Target;
 use crate::resource::probe::ProbeSpec;
 
@@ -55,7 +55,7 @@ impl Prober {
         let address = match address.transpose() {
             Ok(address) => address,
             Err(why) => {
-                let result = Err(Failure::Fault(why));
+                let result = Err(Failure::new(Here::NothingToAsk, why));
                 let outcome = Outcome { result, took: Duration::ZERO, steps: Vec::new() };
                 return Some(Trial { place: None, outcome });
             }
@@ -146,7 +146,7 @@ impl Shared {
             Tried::Container(container) if !container.state.is_up() => {
                 let why =
                     format!("{} is {} (exit code {})", container.name, container.state, container.exit_code);
-                let result = Err(Failure::Unhealthy(why));
+                let result = Err(Failure::new(There::NotRunning, why));
                 return Trial {
                     place: None,
                     outcome: Outcome { result, took: Duration::ZERO, steps: Vec::new() },
@@ -168,7 +168,7 @@ impl Shared {
                 Trial { place, outcome }
             }
             Err(why) => {
-                let result = Err(Failure::Fault(why));
+                let result = Err(Failure::new(Here::NothingToAsk, why));
                 Trial { place: None, outcome: Outcome { result, took: Duration::ZERO, steps: Vec::new() } }
             }
         }

@@ -83,7 +83,9 @@ impl Content {
         let mut piece = std::borrow::Cow::Borrowed(piece);
         for coding in &mut self.codings {
             let mut decoded = Vec::new();
-            coding.push(&piece, &mut decoded, self.longest).map_err(|_| ContentError::Broken(coding.name()))?;
+            coding
+                .push(&piece, &mut decoded, self.longest)
+                .map_err(|_| ContentError::Broken(coding.name()))?;
             piece = decoded.into();
         }
         let room = self.longest.saturating_sub(body.len());
@@ -190,8 +192,16 @@ fn unbrotli(
     let mut buffer = vec![0; PIECE];
     while out.len() < longest {
         let (mut room, mut written) = (buffer.len(), 0);
-        let came =
-            BrotliDecompressStream(&mut left, &mut at, piece, &mut room, &mut written, &mut buffer, &mut total, state);
+        let came = BrotliDecompressStream(
+            &mut left,
+            &mut at,
+            piece,
+            &mut room,
+            &mut written,
+            &mut buffer,
+            &mut total,
+            state,
+        );
         out.extend_from_slice(buffer.get(..written).unwrap_or_default());
         match came {
             BrotliResult::NeedsMoreOutput => {}

@@ -43,7 +43,8 @@ impl Text {
         let content_type = content_type.unwrap_or_default().to_ascii_lowercase();
         let (kind, parameters) = content_type.split_once(';').unwrap_or((&content_type, ""));
         let charset = parameters.split(';').filter_map(|parameter| parameter.split_once('='));
-        let charset = charset.filter(|(name, _)| name.trim() == "charset").map(|(_, label)| label.trim_matches(QUOTES));
+        let charset =
+            charset.filter(|(name, _)| name.trim() == "charset").map(|(_, label)| label.trim_matches(QUOTES));
         let declared = charset.filter_map(|label| Encoding::for_label(label.as_bytes())).next();
         let kind = kind.trim();
         let state = match declared {
@@ -201,14 +202,20 @@ mod tests {
         ] {
             for piece in [1, 1000, 4096] {
                 let text = text(content_type, &body, piece);
-                assert!(text.ends_with(end), "{content_type} {:?} by {piece}", String::from_utf8_lossy(&body));
+                assert!(
+                    text.ends_with(end),
+                    "{content_type} {:?} by {piece}",
+                    String::from_utf8_lossy(&body)
+                );
             }
         }
     }
 
     #[test]
     fn what_is_looked_for_is_found_across_pieces_and_as_soon_as_it_is_there() {
-        for (content_type, body) in [("", "lorem ipsum état, dolor"), ("text/plain; charset=utf-8", "xx état")] {
+        for (content_type, body) in
+            [("", "lorem ipsum état, dolor"), ("text/plain; charset=utf-8", "xx état")]
+        {
             for piece in 1..12 {
                 let mut text = Text::new(Some(content_type));
                 let pieces: Vec<bool> = body

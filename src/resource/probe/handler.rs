@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::http::host_name;
+use super::tls::{ProbeTls, tls};
 use crate::resource::Login;
 use crate::resource::check::Check;
 
@@ -58,6 +59,9 @@ pub struct MqttProbe {
     /// Who is connecting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Login>,
+    /// TLS from the first byte; left out: in the clear.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ProbeTls>,
 }
 
 /// A Kafka bootstrap server.
@@ -72,6 +76,9 @@ pub struct KafkaProbe {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^[A-Za-z0-9._-]{1,249}$"))]
     pub topic: Option<String>,
+    /// TLS from the first byte; left out: in the clear.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ProbeTls>,
 }
 
 /// A PostgreSQL server.
@@ -92,6 +99,9 @@ pub struct PostgresProbe {
     /// Who is connecting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Login>,
+    /// TLS that the server must offer, and whom it must lead to; left out: TLS where the server offers it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ProbeTls>,
 }
 
 /// A MySQL or MariaDB server.
@@ -112,6 +122,9 @@ pub struct MysqlProbe {
     /// Who is connecting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Login>,
+    /// TLS that the server must offer, and whom it must lead to; left out: TLS where the server offers it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ProbeTls>,
 }
 
 /// A Redis server.
@@ -125,6 +138,9 @@ pub struct RedisProbe {
     /// Who is connecting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Login>,
+    /// TLS from the first byte; left out: in the clear.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ProbeTls>,
 }
 
 /// A server that speaks gRPC's health protocol.
@@ -137,6 +153,9 @@ pub struct GrpcProbe {
     /// The service asked for; left out: the server as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
+    /// TLS from the first byte; left out: in the clear.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ProbeTls>,
 }
 
 /// An AMQP 0-9-1 broker.
@@ -150,6 +169,9 @@ pub struct AmqpProbe {
     /// Who is connecting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Login>,
+    /// TLS from the first byte; left out: in the clear.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ProbeTls>,
 }
 
 /// A NATS server.
@@ -163,6 +185,9 @@ pub struct NatsProbe {
     /// Who is connecting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Login>,
+    /// TLS that the server must offer, and whom it must lead to; left out: TLS where the server offers it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ProbeTls>,
 }
 
 /// A question to a DNS server.
@@ -284,6 +309,7 @@ impl ExecProbe {
 impl MqttProbe {
     pub(super) fn validate(&self, check: &mut Check) {
         check.port("port", self.port);
+        tls(self.tls.as_ref(), check);
         text("topic", self.topic.as_ref(), check);
         login(self.auth.as_ref(), check);
     }
@@ -292,6 +318,7 @@ impl MqttProbe {
 impl KafkaProbe {
     pub(super) fn validate(&self, check: &mut Check) {
         check.port("port", self.port);
+        tls(self.tls.as_ref(), check);
         let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         if self
             .topic
@@ -308,6 +335,7 @@ impl KafkaProbe {
 impl PostgresProbe {
     pub(super) fn validate(&self, check: &mut Check) {
         check.port("port", self.port);
+        tls(self.tls.as_ref(), check);
         text("database", self.database.as_ref(), check);
         text("query", self.query.as_ref(), check);
         login(self.auth.as_ref(), check);
@@ -317,15 +345,24 @@ impl PostgresProbe {
 impl MysqlProbe {
     pub(super) fn validate(&self, check: &mut Check) {
         check.port("port", self.port);
+        tls(self.tls.as_ref(), check);
         text("database", self.database.as_ref(), check);
         text("query", self.query.as_ref(), check);
         login(self.auth.as_ref(), check);
     }
 }
 
+impl GrpcProbe {
+    pub(super) fn validate(&self, check: &mut Check) {
+        check.port("port", self.port);
+        tls(self.tls.as_ref(), check);
+    }
+}
+
 impl RedisProbe {
     pub(super) fn validate(&self, check: &mut Check) {
         check.port("port", self.port);
+        tls(self.tls.as_ref(), check);
         login(self.auth.as_ref(), check);
     }
 }
@@ -333,6 +370,7 @@ impl RedisProbe {
 impl AmqpProbe {
     pub(super) fn validate(&self, check: &mut Check) {
         check.port("port", self.port);
+        tls(self.tls.as_ref(), check);
         login(self.auth.as_ref(), check);
     }
 }
@@ -340,6 +378,7 @@ impl AmqpProbe {
 impl NatsProbe {
     pub(super) fn validate(&self, check: &mut Check) {
         check.port("port", self.port);
+        tls(self.tls.as_ref(), check);
         login(self.auth.as_ref(), check);
     }
 }
