@@ -204,7 +204,8 @@ pub async fn check(spec: &ProbeSpec, subject: &Subject<'_>) -> Outcome {
             && steps.heard_nothing(&failure.cause)
             && speaks_tls(place, limit).await
         {
-            let reason = format!("{}; it speaks TLS there: `tls: {{}}` asks it so", failure.reason);
+            let remedy = if matches!(handler, Handler::Http(_)) { "scheme: https" } else { "tls: {}" };
+            let reason = format!("{}; it speaks TLS there: `{remedy}` asks it so", failure.reason);
             result = Err(Failure::new(There::WantsTls, reason));
         }
         let result = result.map_err(|failure| failure.told(&steps));

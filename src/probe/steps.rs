@@ -77,7 +77,8 @@ impl Steps {
     pub(super) fn heard_nothing(&self, cause: &Cause) -> bool {
         let connected = || self.done.last().is_some_and(|step| step.name == "connect");
         match cause {
-            Cause::There(There::HungUp | There::Nonsense) => true,
+            // HTTP servers say 400 on a port for TLS, if they say anything.
+            Cause::There(There::HungUp | There::Nonsense) | Cause::Http { status: 400, .. } => true,
             Cause::There(There::Hangs) => connected(),
             _ => false,
         }

@@ -1,5 +1,10 @@
 //! `httpGet`, asking nginx.
 
+mod answers;
+mod bodies;
+mod connections;
+mod sites;
+
 use std::fs;
 use std::time::Duration;
 
