@@ -12,3 +12,4 @@ mod probes;
 mod store_down;
 mod store_suite;
 mod supply;
+mod trust;

@@ -117,6 +117,10 @@ impl Prepared {
             let host = HeaderValue::from_str(self.authority.as_str()).map_err(|error| unfit(error.into()))?;
             headers.insert(HOST, host);
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            // The library counts no bytes of a body that is not there; some servers insist (RFC 9110, 8.6).
+            if self.body.is_empty() && matches!(self.method, http::Method::POST | http::Method::PUT) {
+                headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+            }
             target
         };
         *request.uri_mut() = target.build().map_err(unfit)?;

@@ -137,12 +137,11 @@ async fn what_curl_takes_is_taken() {
 
 #[tokio::test]
 async fn what_curl_refuses_is_refused() {
-    let cases: [(&[u8], End); 8] = [
+    let cases: [(&[u8], End); 7] = [
         (b"", Closes),
         (b"", Resets),
         (b"SSH-2.0-OpenSSH_9.2\r\n", Closes),
         (b"hello\n", Closes),
-        (b"HTTP/1.1 200 OK\r\nContent-Le", Closes),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello", Closes),
         (b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\nhello", Closes),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nhello", Closes),
@@ -181,7 +180,7 @@ async fn an_answer_in_the_middle_of_the_request_is_an_answer() {
     assert_eq!(ask(probe, server.port()).await.result, Ok(()));
 }
 
-/// What is sent, line by line, in the order of the header names.
+/// What is sent, line by line.
 async fn sent(http: serde_json::Value) -> Vec<String> {
     let server = Listener::conversing(|mut stream| async move {
         let head = request(&mut stream).await?;
@@ -220,11 +219,11 @@ async fn what_is_sent_is_what_is_declared_and_little_more() {
         [
             "GET /a%20b?c=%C3%A9&d HTTP/1.1",
             "Host: Shop.example",
+            "Connection: keep-alive",
             "User-Agent: curl/8",
             "X-A: 1",
             "X-A: 2",
-            "Accept: text/html",
-            "Connection: keep-alive"
+            "Accept: text/html"
         ]
     );
     let posted = sent(json!({"method": "POST", "body": "a=1"})).await;
