@@ -39,6 +39,11 @@ impl Protocol for ExecProbe {
             steps.end(format!("exit code 0: {}", shown(&output)));
             return Ok(());
         }
+        // The runtime's own codes, when there is nothing that it could run.
+        if matches!(code, 126 | 127) && output.starts_with("OCI runtime") && is_no_program(&output) {
+            let why = "the command cannot be run in the container";
+            return Err(Failure::new(Here::NoSuchCommand, why).saying(output));
+        }
         Err(Failure::new(There::ExitCode, format!("expected exit code 0, got {code}")).saying(output))
     }
 }

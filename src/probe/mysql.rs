@@ -8,8 +8,11 @@
 //! Two ways to log in, the usual ones of both: `mysql_native_password` and `caching_sha2_password`. Without `auth` the user
 //! is `root` without a password.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use secrecy::ExposeSecret;
+use tokio::net::TcpStream;
 
 use super::encrypted::Demand;
 use super::steps::count;
@@ -32,6 +35,10 @@ const MORE: u8 = 1;
 const FILE: u8 = 0xfb;
 const SWITCH: u8 = 0xfe;
 const ERROR: u8 = 0xff;
+/// Who logs in where no login is wanted; the server's log shows it.
+const NOBODY: &str = "portreeve-probe";
+/// So long a server that was asked for nothing but a connection has to greet: less than any probe's time.
+const GREETING: Duration = Duration::from_millis(500);
 /// The bytes of rows after which a query counts as answered.
 const ENOUGH: usize = 1024 * 1024;
 
@@ -135,7 +142,7 @@ impl Session {
                     *plugin = text(fields.until_zero().unwrap_or_default());
                     let salt = fields.0.strip_suffix(&[0]).unwrap_or(fields.0);
                     let Some(proof) = scramble(plugin, password, salt) else {
-                        self.give_up().await;
+                        self.give_up(plugin).await;
                         let why = "the server wants a login of another kind, which this probe cannot";
                         return Err(Failure::new(Here::Unsupported, why).saying(plugin.clone()));
                     };
@@ -145,7 +152,7 @@ impl Session {
                 [MORE, 3] => {}
                 [MORE, 4] if encrypted => self.send(&[password.as_bytes(), &[0]].concat()).await?,
                 [MORE, 4] => {
-                    self.give_up().await;
+                    self.give_up(plugin).await;
                     let why = "the server wants the password itself, which is sent over TLS only, and it offers none";
                     return Err(Failure::new(Here::Unsupported, why));
                 }
@@ -155,26 +162,34 @@ impl Session {
         Err(Failure::new(There::Nonsense, "expected a login, the server asks on and on"))
     }
 
-    /// Ends what was not even begun: a login without a user, which the server refuses.
+    /// Ends what was not even begun: with a login that the server refuses, for there is no such user.
     async fn leave(&mut self, greeting: &Greeting) {
-        let login = answer::login(greeting.offers_tls() && self.number > 1, "", &[], None, &greeting.plugin);
+        // Behind a handshake the flag for TLS is repeated.
+        let encrypted = self.number > 1;
+        let login = answer::login(encrypted, NOBODY, &[], None, &greeting.plugin);
         if self.send(&login).await.is_ok() {
             self.refusal().await;
         }
     }
 
-    /// Ends a login that cannot be gone through with.
-    async fn give_up(&mut self) {
-        if self.send(&[0]).await.is_ok() {
+    /// Ends a login that cannot be gone through with: with a proof of the right length that proves nothing.
+    async fn give_up(&mut self, plugin: &str) {
+        let proof: &[u8] = if plugin == "client_ed25519" { &[0; 64] } else { &[0] };
+        if self.send(proof).await.is_ok() {
             self.refusal().await;
         }
     }
 
-    /// Waits for the refusal, perhaps after being asked in another way.
+    /// Waits for the refusal, perhaps after being asked in another way. Somebody may even have let us in.
     async fn refusal(&mut self) {
         for _ in 0..3 {
             match self.read().await.as_deref() {
-                Ok([SWITCH | MORE, ..]) if self.send(&[0]).await.is_ok() => {}
+                Ok([SWITCH | MORE, ..]) if self.send(&[]).await.is_ok() => {}
+                Ok([OK, ..]) => {
+                    self.number = 0;
+                    let _ = self.send(&[QUIT]).await;
+                    return;
+                }
                 _ => return,
             }
         }
@@ -203,6 +218,29 @@ impl Session {
         }
         Ok(rows)
     }
+}
+
+/// Ends the connection of a probe that wanted nothing but a connection, `heard` being what was read of it, if a MySQL server
+/// is behind it; whether one is.
+pub(super) async fn take_leave(stream: TcpStream, heard: &[u8]) -> bool {
+    let mut session = Session { wire: Wire::of(stream), number: 0 };
+    let leaving = async {
+        let packet = match heard {
+            [] => session.read().await.ok()?,
+            // Its first packet, of which the rest may be on its way.
+            [a, b, c, 0, rest @ ..] => {
+                session.number = 1;
+                let length = u32::from_le_bytes([*a, *b, *c, 0]) as usize;
+                let more = session.wire.exactly(length.checked_sub(rest.len())?, SERVER).await.ok()?;
+                [rest, &more].concat()
+            }
+            _ => return None,
+        };
+        let greeting = greeting(&packet)?;
+        session.leave(&greeting).await;
+        Some(())
+    };
+    tokio::time::timeout(GREETING, leaving).await.ok().flatten().is_some()
 }
 
 /// The server's code, perhaps a state, and its own words.

@@ -3,6 +3,7 @@
 use std::io;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
 
 use super::connect::{plain, seen, tcp};
 use super::encrypted::{Demand, encrypt, handshake, is_record};
@@ -33,7 +34,7 @@ pub(super) struct Wire {
 impl Wire {
     /// Connects.
     pub(super) async fn to(place: &Place, steps: &mut Steps) -> Result<Self, Failure> {
-        Ok(Self::over(Box::new(tcp(place, steps).await?), false))
+        Ok(Self::of(tcp(place, steps).await?))
     }
 
     /// Connects, through TLS from the first byte where `tls` is declared. `secret`: whether one will be sent.
@@ -48,6 +49,11 @@ impl Wire {
             None => Ok(wire),
             Some(_) => wire.encrypt(&place.host, &Demand { settings: tls, secret, alpn: &[] }, steps).await,
         }
+    }
+
+    /// A connection that was made already.
+    pub(super) fn of(stream: TcpStream) -> Self {
+        Self::over(Box::new(stream), false)
     }
 
     fn over(stream: Box<dyn Duplex>, encrypted: bool) -> Self {

@@ -20,8 +20,9 @@ mod strangers;
 mod tcp_socket;
 mod tls;
 mod udp;
+mod verdicts;
 
-use portreeve::probe::{Failure, Meaning, Outcome, Place, Subject, check};
+use portreeve::probe::{Failure, Meaning, Outcome, Place, Subject, check, verdict};
 use portreeve::resource::probe::ProbeSpec;
 use serde_json::Value;
 
@@ -55,6 +56,40 @@ pub fn passed(outcome: &Outcome) -> Vec<&'static str> {
 pub fn step<'a>(outcome: &'a Outcome, name: &str) -> &'a str {
     let found = outcome.steps.iter().find(|step| step.name == name);
     &found.unwrap_or_else(|| panic!("no step {name}: {outcome:?}")).what
+}
+
+/// The path of the function that this stands in, below `integration`.
+macro_rules! this_test {
+    () => {{
+        let here = || {};
+        $crate::integration::probes::test_of(std::any::type_name_of_val(&here))
+    }};
+}
+
+/// Sees that the row of the table that covers what a check saw names the test that this stands in: so that whoever reads
+/// the table finds the tests that show it.
+macro_rules! shown {
+    ($outcome:expr) => {
+        $crate::integration::probes::shown_by(&$outcome, &$crate::integration::probes::this_test!())
+    };
+}
+pub(crate) use {shown, this_test};
+
+/// `all::integration::probes::redis::a_test::{{closure}}::{{closure}}`, without its ends.
+pub fn test_of(closure: &str) -> String {
+    let path = closure.split("::{{").next().unwrap_or_default();
+    path.split_once("integration::").map_or(path, |(_, path)| path).to_owned()
+}
+
+pub fn shown_by(outcome: &Outcome, test: &str) {
+    let failure = failure(outcome);
+    let row = verdict::row(&failure.cause);
+    assert!(
+        row.shown_by.contains(&test),
+        "the row of {:?} does not name {test}: {:?}",
+        failure.cause,
+        row.shown_by
+    );
 }
 
 /// Why a check did not pass.

@@ -12,28 +12,28 @@ pub(super) const ROWS: &[Row] = &[
         means: NotYet,
         says: "it says when to ask again",
         why: "`Retry-After` is a server's word for that it is not ready yet",
-        shown_by: &[],
+        shown_by: &["probes::verdicts::http::a_server_that_says_when_to_ask_again_is_asked_too_early"],
     },
     Row {
         seen: Seen::Http(&[(425, 425)]),
         means: NotYet,
         says: "it is too early",
         why: "that is what it says",
-        shown_by: &[],
+        shown_by: &["probes::verdicts::http::a_server_that_says_that_it_is_too_early_is_believed"],
     },
     Row {
         seen: Seen::Http(&[(401, 401), (403, 403), (407, 407), (511, 511)]),
         means: Denied,
         says: "it wants a login, or more rights",
         why: "it keeps its users",
-        shown_by: &[],
+        shown_by: &["probes::verdicts::http::a_refused_login_is_no_illness"],
     },
     Row {
         seen: Seen::Http(&[(429, 429)]),
         means: Denied,
         says: "it is asked too often",
         why: "it counts requests, and answers",
-        shown_by: &[],
+        shown_by: &["probes::verdicts::http::a_server_that_is_asked_too_often_refuses_us"],
     },
     Row {
         seen: Seen::Http(&[
@@ -49,14 +49,17 @@ pub(super) const ROWS: &[Row] = &[
         means: Fault,
         says: "it does not take a request like that",
         why: "method, headers or body of the probe are not for this server",
-        shown_by: &[],
+        shown_by: &["probes::verdicts::http::a_request_that_the_server_does_not_take_is_the_probes_fault"],
     },
     Row {
         seen: Seen::Http(&[]),
         means: Unhealthy,
         says: "that is not declared",
         why: "what to expect is the user's word, as in Kubernetes",
-        shown_by: &["probes::http_get::an_answer_as_expected_is_healthy_and_another_says_what_came"],
+        shown_by: &[
+            "probes::http_get::an_answer_as_expected_is_healthy_and_another_says_what_came",
+            "probes::verdicts::http::any_other_status_is_unhealthy",
+        ],
     },
     Row {
         seen: Seen::Grpc(&[14]),
@@ -131,6 +134,7 @@ pub(super) const ROWS: &[Row] = &[
         why: "whom it answers is its policy",
         shown_by: &[
             "probes::dns::a_server_that_answers_with_such_records_is_healthy_and_others_say_what_they_answer",
+            "probes::verdicts::dns::a_server_that_refuses_to_answer_us_lives",
         ],
     },
     Row {

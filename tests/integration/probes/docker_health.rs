@@ -4,7 +4,7 @@ use portreeve::observed::{Container, Health};
 use portreeve::probe::{Outcome, Subject, check};
 use serde_json::json;
 
-use super::{fault, not_yet, output, passed, spec, step, unhealthy};
+use super::{fault, not_yet, output, passed, shown, spec, step, unhealthy};
 
 async fn look(health: Option<&str>, output: Option<&str>) -> Outcome {
     let container: Container = serde_json::from_value(json!({
@@ -26,9 +26,12 @@ async fn dockers_word_is_the_probes_word() {
     }
     let outcome = look(Some("unhealthy"), Some("curl: (7)\n  Failed to connect\n")).await;
     assert_eq!(unhealthy(&outcome), "Docker's health check says unhealthy");
+    shown!(outcome);
     assert_eq!(output(&outcome), "curl: (7) Failed to connect");
     assert_eq!(unhealthy(&look(Some("unhealthy"), None).await), "Docker's health check says unhealthy");
-    assert_eq!(not_yet(&look(Some("starting"), None).await), "Docker's health check has not spoken yet");
+    let starting = look(Some("starting"), None).await;
+    shown!(starting);
+    assert_eq!(not_yet(&starting), "Docker's health check has not spoken yet");
     let nobody = check(&spec(json!({"dockerHealth": {}})), &Subject::default()).await;
     assert_eq!(fault(&nobody), "there is no container");
 }

@@ -8,7 +8,7 @@ use portreeve::probe::{Outcome, Subject, check};
 use portreeve::resource::docker_host::DockerHostSpec;
 use serde_json::json;
 
-use super::{fault, passed, spec, step, unhealthy};
+use super::{fault, output, passed, shown, spec, step, unhealthy};
 use crate::support::engine::Engine;
 use crate::support::lab::Lab;
 
@@ -29,12 +29,15 @@ async fn a_command_in_the_container_decides_by_its_exit_code() {
     let outcome = run(&client, &container, &["echo", "all is well"], 10).await;
     assert_eq!((passed(&outcome), step(&outcome, "exec")), (vec!["exec"], "exit code 0: all is well"));
     let outcome = run(&client, &container, &["sh", "-c", "echo 'queue is full' >&2; exit 3"], 10).await;
-    assert_eq!(unhealthy(&outcome), "expected exit code 0, got 3: queue is full");
+    shown!(outcome);
+    assert_eq!((unhealthy(&outcome), output(&outcome)), ("expected exit code 0, got 3", "queue is full"));
     let outcome = run(&client, &container, &["sh", "-c", "yes lorem | head -c 1000000; exit 1"], 10).await;
-    let text = unhealthy(&outcome);
-    assert!(text.starts_with("expected exit code 0, got 1: lorem lorem") && text.len() < 400, "{text}");
+    assert_eq!(unhealthy(&outcome), "expected exit code 0, got 1");
+    assert!(output(&outcome).starts_with("lorem lorem") && output(&outcome).len() < 1010, "{outcome:?}");
     let outcome = run(&client, &container, &["/no/such/program"], 10).await;
-    assert!(unhealthy(&outcome).contains("no such file or directory"), "{outcome:?}");
+    shown!(outcome);
+    assert_eq!(fault(&outcome), "the command cannot be run in the container");
+    assert!(output(&outcome).contains("no such file or directory"), "{outcome:?}");
 
     // The command decides, not what it leaves behind: neither a process that holds its output open, nor that it closed it.
     for (command, code) in [("echo begun; sleep 600 & exit 0", 0), ("echo begun; sleep 600 & exit 3", 3)] {
@@ -53,6 +56,7 @@ async fn a_command_in_the_container_decides_by_its_exit_code() {
     assert_eq!(unhealthy(&outcome), "nothing within 1 s, at the step `exec`");
     let outcome = run(&client, &container, &hang, 10).await;
     let text = "the engine refused: the same command, started by an earlier check, still runs";
+    shown!(outcome);
     assert_eq!(unhealthy(&outcome), text);
 
     running.remove().await;
@@ -63,7 +67,9 @@ async fn a_command_in_the_container_decides_by_its_exit_code() {
 #[tokio::test]
 async fn without_an_engine_nothing_is_said_of_the_container() {
     let probe = spec(json!({"exec": {"command": ["true"]}}));
-    assert_eq!(fault(&check(&probe, &Subject::default()).await), "there is no container");
+    let nobody = check(&probe, &Subject::default()).await;
+    shown!(nobody);
+    assert_eq!(fault(&nobody), "there is no container");
     let spec = DockerHostSpec { endpoint: "unix:///nowhere.sock".to_owned(), ..DockerHostSpec::default() };
     assert!(Client::connect(&Arc::from("local"), &spec).await.is_err());
 }
