@@ -33,7 +33,7 @@ pub enum TrustError {
     )]
     NoAuthorities,
     /// What was given holds no certificate that could be one of an authority.
-    #[error("there is no certificate in PEM form that could be trusted")]
+    #[error("there is no certificate in it (PEM)")]
     NoCertificates,
     /// A set-up of ours that the library refuses; not expected.
     #[error("{0}")]

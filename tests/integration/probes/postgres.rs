@@ -107,7 +107,13 @@ async fn standby() -> Server {
 
 fn command(home: &Path, port: u16) -> Command {
     let mut command = run_as_postgres("postgres");
-    command.arg("-D").arg(home.join("data")).arg("-F").args(["-p", &port.to_string(), "-h", "127.0.0.1", "-k"]);
+    command.arg("-D").arg(home.join("data")).arg("-F").args([
+        "-p",
+        &port.to_string(),
+        "-h",
+        "127.0.0.1",
+        "-k",
+    ]);
     command.arg(home);
     command
 }

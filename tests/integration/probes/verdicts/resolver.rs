@@ -9,8 +9,9 @@ use crate::integration::probes::{ask_at, failure};
 use crate::support::alone::alone;
 
 /// Every handler that asks a host.
-fn handlers() -> [Value; 13] {
+fn handlers() -> [Value; 14] {
     [
+        json!({"httpGet": {}}),
         json!({"tcpSocket": {"port": 1}}),
         json!({"redis": {}}),
         json!({"postgres": {}}),
