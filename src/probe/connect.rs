@@ -1,5 +1,6 @@
 //! Resolving a name and connecting, the first steps of most probes.
 
+use std::borrow::Cow;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -12,7 +13,8 @@ use crate::outbox::address::forbidden;
 /// The addresses of `place`.
 pub(super) async fn resolve(place: &Place, steps: &mut Steps) -> Result<Vec<SocketAddr>, Failure> {
     steps.begin("resolve");
-    let found = tokio::net::lookup_host((place.host.as_str(), place.port)).await.map_err(|error| {
+    let host = ascii(&place.host);
+    let found = tokio::net::lookup_host((&*host, place.port)).await.map_err(|error| {
         Failure::new(unresolved(&error), format!("{} cannot be resolved: {}", place.host, plain(&error)))
     })?;
     let all: Vec<SocketAddr> = found.collect();
@@ -28,6 +30,14 @@ pub(super) async fn resolve(place: &Place, steps: &mut Steps) -> Result<Vec<Sock
     let ips: Vec<String> = allowed.iter().map(|address| address.ip().to_string()).collect();
     steps.end(ips.join(", "));
     Ok(allowed)
+}
+
+/// A host as name servers and TLS know it: `bücher.example` → `xn--bcher-kva.example`.
+pub(super) fn ascii(host: &str) -> Cow<'_, str> {
+    match url::Host::parse(host) {
+        Ok(known) if !host.is_ascii() => known.to_string().into(),
+        _ => host.into(),
+    }
 }
 
 /// A TCP connection to `place`.
@@ -132,5 +142,24 @@ pub(super) fn plain(error: &io::Error) -> String {
             first.to_lowercase().chain(letters).collect()
         }
         _ => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_in_any_script_has_a_name_in_ascii_and_others_are_left_alone() {
+        for (host, name) in [
+            ("bücher.example", "xn--bcher-kva.example"),
+            ("web.example", "web.example"),
+            ("my_service", "my_service"),
+            ("db.1", "db.1"),
+            ("0x7f.1", "0x7f.1"),
+            ("::1", "::1"),
+        ] {
+            assert_eq!(ascii(host), name);
+        }
     }
 }

@@ -18,7 +18,7 @@ mod trust;
 
 use judge::{Any, Heard};
 
-use super::connect::{plain, seen};
+use super::connect::{ascii, plain, seen};
 use super::wire::Duplex;
 use super::{Cause, Failure, Here, Place, Steps, There};
 use crate::resource::probe::tls::ProbeTls;
@@ -149,7 +149,7 @@ fn alert(error: &io::Error) -> String {
 /// The name that a server is asked for.
 pub(super) fn server_name(host: &str) -> Result<ServerName<'static>, Failure> {
     let unfit = |_| Failure::new(Here::Unsendable, format!("{host} is not a name that TLS knows"));
-    ServerName::try_from(host.to_owned()).map_err(unfit)
+    ServerName::try_from(ascii(host).into_owned()).map_err(unfit)
 }
 
 /// As in `TLS 1.3`.

@@ -76,9 +76,10 @@ impl Protocol for GrpcProbe {
 
 /// Why HTTP/2 came to nothing, in the library's words.
 fn unanswered(error: &h2::Error) -> Failure {
-    let cause = match error.get_io() {
-        Some(error) => seen(error),
-        None => There::Nonsense.into(),
+    let cause = match (error.get_io(), error.reason()) {
+        (Some(error), _) => seen(error),
+        (None, Some(code)) if error.is_remote() => Cause::Http2(code.into()),
+        _ => There::Nonsense.into(),
     };
     Failure::new(cause, format!("expected gRPC over HTTP/2: {}", shown(&error.to_string())))
 }

@@ -100,7 +100,8 @@ impl HttpProbe {
                     steps.end(format!("{method} {url}: {}{version}", exchange.status));
                     return Ok(exchange);
                 }
-                Err(error) if http2 && exchange::wants_http1(&error) => {
+                // RFC 9113, 7.
+                Err(error) if exchange::http2_code(&error) == Some(h2::Reason::HTTP_1_1_REQUIRED) => {
                     steps.end("the server wants HTTP/1.1");
                     alpn = &[b"http/1.1"];
                 }
@@ -199,12 +200,18 @@ fn broken_off(url: &str, after: usize, error: &hyper::Error) -> Failure {
         Some(error) => plain(error),
         None => "it is cut off, or not what HTTP has there".to_owned(),
     };
-    Failure::new(There::Broken, format!("the answer from {url} broke off after {after} bytes: {why}"))
+    let cause = exchange::http2_code(error).map_or(There::Broken.into(), |code| Cause::Http2(code.into()));
+    Failure::new(cause, format!("the answer from {url} broke off after {after} bytes: {why}"))
 }
 
 fn reason(error: &hyper::Error) -> (Cause, String) {
     if let Some(error) = exchange::io_error(error) {
         return (seen(error), plain(error));
+    }
+    if let Some(code) = exchange::http2_code(error) {
+        let cause = Cause::Http2(code.into());
+        let why = cause.to_string();
+        return (cause, why);
     }
     if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
         return (There::HungUp.into(), "the connection was closed".to_owned());

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use super::fixtures::{bill, bills, container};
 use super::outbox::post::{Post, TARGET};
-use super::probes::{ask_at, passed, secret, step, unhealthy};
+use super::probes::{ask_at, passed, secret, shown, step, unhealthy};
 use crate::support::engine::Engine;
 use crate::support::server::{Port, Server, install, program};
 
@@ -136,7 +136,12 @@ async fn a_certificate_that_is_itself_trusted_is_and_the_first_end_on_the_path_c
     }
     // What a process trusts is read from its environment, once.
     let judged = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "integration::trust::judged", "--ignored", "--nocapture"])
+        .args([
+            "--exact",
+            "integration::trust::whose_certificates_are_good_and_until_when",
+            "--ignored",
+            "--nocapture",
+        ])
         .env("SSL_CERT_FILE", trusted)
         .env(PORTS, serde_json::to_string(&ports).unwrap())
         .output()
@@ -165,12 +170,13 @@ async fn a_certificate_that_is_itself_trusted_is_and_the_first_end_on_the_path_c
 
 #[tokio::test]
 #[ignore = "run by the test above, in a process that trusts its certificates"]
-async fn judged() {
+async fn whose_certificates_are_good_and_until_when() {
     let ports: Vec<u16> = serde_json::from_str(&std::env::var(PORTS).unwrap()).unwrap();
     let port = |name: &str| ports[SERVERS.iter().position(|(known, _)| *known == name).unwrap()];
     let days = |days: u32| json!({"tls": {"minValidDays": days}});
 
     let outcome = ask_at("localhost", port("chained"), days(7)).await;
+    shown!(outcome);
     let text = "expected a certificate that is valid for 7 days yet, but that of its issuer CN=between, which the server \
                 sends with it, ends in ";
     assert!(unhealthy(&outcome).starts_with(text), "{outcome:?}");
@@ -189,6 +195,7 @@ async fn judged() {
     passed(&outcome);
     assert!(step(&outcome, "expect").starts_with("CN=own: valid for "), "{outcome:?}");
     let outcome = ask_at("localhost", port("strange"), days(7)).await;
+    shown!(outcome);
     let text = "the certificate is not trusted: it is one of an authority (CA:TRUE), and trusted as a server's only where it \
                 is itself among those that this system trusts; add it to them, or issue one with CA:FALSE";
     assert_eq!(unhealthy(&outcome), text);

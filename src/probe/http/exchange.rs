@@ -159,10 +159,10 @@ pub(super) fn io_error(error: &hyper::Error) -> Option<&io::Error> {
     None
 }
 
-/// Whether the server wants to be asked in HTTP/1.1 (RFC 9113, 7).
-pub(super) fn wants_http1(error: &hyper::Error) -> bool {
-    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<h2::Error>());
-    source.and_then(h2::Error::reason) == Some(h2::Reason::HTTP_1_1_REQUIRED)
+/// The code with which the other side ended it, in HTTP/2.
+pub(super) fn http2_code(error: &hyper::Error) -> Option<h2::Reason> {
+    let source = std::error::Error::source(error)?.downcast_ref::<h2::Error>()?;
+    source.reason().filter(|_| source.is_remote())
 }
 
 impl Line {

@@ -11,6 +11,7 @@ use http_body_util::Full;
 use rustls::pki_types::ServerName;
 use secrecy::ExposeSecret;
 
+use crate::probe::connect::ascii;
 use crate::probe::{Failure, Here, Place, Steps, secret};
 use crate::resource::Header;
 use crate::resource::probe::http::{HttpProbe, Method, Scheme};
@@ -53,7 +54,7 @@ impl Prepared {
             Scheme::Https => ("https", 443),
         };
         // An address of IPv6 is bracketed, and the port left out where the scheme says it (RFC 9110, 4.2.1).
-        let shown = place.to_string();
+        let shown = Place { host: ascii(&place.host).into_owned(), ..place.clone() }.to_string();
         let shown = shown.strip_suffix(&format!(":{default}")).unwrap_or(&shown).to_owned();
         let host = match headers.remove(HOST) {
             Some(host) => host.to_str().map_err(|_| unfit("the Host"))?.to_owned(),
@@ -62,7 +63,7 @@ impl Prepared {
         let authority: Authority = host.parse().map_err(|_| unfit("the host"))?;
         let bare = authority.host().trim_matches(['[', ']']);
         // A `Host` that is no name in TLS is none to ask for.
-        let server = if ServerName::try_from(bare).is_ok() { bare } else { &place.host };
+        let server = if ServerName::try_from(bare).is_ok() { bare } else { place.host.as_str() };
         Ok(Self {
             method: method(probe.method),
             scheme: probe.scheme,

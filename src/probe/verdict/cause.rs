@@ -16,6 +16,8 @@ pub enum Cause {
         /// Whether it says when to ask again (`Retry-After`).
         retry_after: bool,
     },
+    /// The error code with which a server resets an HTTP/2 request, or goes away.
+    Http2(u32),
     /// What follows `-` in a Redis answer. May hold anything.
     Redis(String),
     /// A PostgreSQL error's SQLSTATE.
@@ -139,6 +141,8 @@ pub enum Seen {
     Http(&'static [(u16, u16)]),
     /// A status within one of these ranges that says when to ask again.
     HttpRetryAfter(&'static [(u16, u16)]),
+    /// One of these codes.
+    Http2(&'static [u32]),
     /// An error that begins with one of these.
     Redis(&'static [&'static str]),
     /// An SQLSTATE that begins with one of these.
@@ -177,6 +181,7 @@ impl Seen {
             (Self::HttpRetryAfter(list), Cause::Http { status, retry_after }) => {
                 *retry_after && within(list, *status)
             }
+            (Self::Http2(list), Cause::Http2(code)) => among(list, code),
             (Self::Redis(list), Cause::Redis(said)) => list.is_empty() || prefix(list, said).is_some(),
             (Self::Postgres(list), Cause::Postgres(state)) => {
                 list.is_empty() || list.iter().any(|begin| state.starts_with(begin))
@@ -231,6 +236,7 @@ impl Cause {
             Self::There(There::Unreachable | There::Silent) => Some(false),
             Self::There(_)
             | Self::Http { .. }
+            | Self::Http2(_)
             | Self::Redis(_)
             | Self::Postgres(_)
             | Self::Mysql(_)
@@ -249,6 +255,7 @@ impl Cause {
         match self {
             Self::Here(_) | Self::There(_) => String::new(),
             Self::Http { status, .. } => format!("status {status}"),
+            Self::Http2(code) => http2(*code),
             Self::Redis(said) => match row.seen {
                 // An error that is known is written down here, too.
                 Seen::Redis(list) => prefix(list, said).map_or("an error".to_owned(), str::to_owned),
@@ -276,6 +283,11 @@ impl Cause {
             Self::Dns(code) => rcode(*code),
         }
     }
+}
+
+/// An error code of HTTP/2 by its name, where it has one.
+pub(super) fn http2(code: u32) -> String {
+    format!("{:?}", h2::Reason::from(code))
 }
 
 /// A `grpc-status` by its name, where it has one.

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Write};
 
-use super::cause::{grpc, rcode};
+use super::cause::{grpc, http2, rcode};
 use super::{Here, Row, Seen, There, rows};
 
 impl Seen {
@@ -12,6 +12,7 @@ impl Seen {
             Self::Here(_) => "our side",
             Self::There(_) => "any protocol",
             Self::Http(_) | Self::HttpRetryAfter(_) => "HTTP",
+            Self::Http2(_) => "HTTP/2",
             Self::Redis(_) => "Redis",
             Self::Postgres(_) => "PostgreSQL",
             Self::Mysql(_) => "MySQL",
@@ -37,6 +38,7 @@ impl Display for Seen {
             Self::There(list) => listed(list, |one: &There| format!("{one:?}")),
             Self::Http(list) => ranges(list),
             Self::HttpRetryAfter(list) => format!("{} with Retry-After", ranges(list)),
+            Self::Http2(list) => listed(list, |code| http2(*code)),
             Self::Redis(list) | Self::Nats(list) => listed(list, |one| (*one).to_owned()),
             // A class, or one state of it.
             Self::Postgres(list) => listed(list, |one| format!("{one:x<5}")),

@@ -16,6 +16,7 @@ fn causes(seen: &Seen) -> Vec<Cause> {
                 .map(|status| Cause::Http { status, retry_after })
                 .collect()
         }
+        Seen::Http2(list) => list.iter().map(|code| Cause::Http2(*code)).collect(),
         Seen::Redis(list) => list.iter().map(|begin| Cause::Redis(format!("{begin} and more"))).collect(),
         Seen::Postgres(list) => list.iter().map(|begin| Cause::Postgres(format!("{begin:0<5}"))).collect(),
         Seen::Mysql(list) => list.iter().map(|code| Cause::Mysql(*code)).collect(),
@@ -43,6 +44,7 @@ fn no_row_is_hidden_behind_another() {
 fn what_nobody_has_thought_of_is_unhealthy() {
     let unknown = [
         Cause::Http { status: 599, retry_after: false },
+        Cause::Http2(99),
         Cause::Redis("WHATEVER".to_owned()),
         Cause::Redis(String::new()),
         Cause::Redis("LOADINGS".to_owned()),

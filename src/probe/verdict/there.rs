@@ -37,21 +37,31 @@ pub(super) const ROWS: &[Row] = &[
         means: Unhealthy,
         says: "it ended the connection",
         why: "it does so without a reason that the protocol knows",
-        shown_by: &["probes::strangers::a_server_that_speaks_something_else_is_quoted"],
+        shown_by: &[
+            "probes::http_get::answers::what_curl_refuses_is_refused",
+            "probes::strangers::a_server_that_speaks_something_else_is_quoted",
+        ],
     },
     Row {
         seen: Seen::There(&[There::Nonsense]),
         means: Unhealthy,
         says: "what came is not this protocol",
         why: "it is not the server that it should be",
-        shown_by: &["probes::strangers::a_server_that_speaks_something_else_is_quoted"],
+        shown_by: &[
+            "probes::http_get::answers::what_curl_refuses_is_refused",
+            "probes::http_get::bodies::what_is_not_as_its_headers_say_is_no_http",
+            "probes::strangers::a_server_that_speaks_something_else_is_quoted",
+        ],
     },
     Row {
         seen: Seen::There(&[There::Unexpected, There::Slow]),
         means: Unhealthy,
         says: "the answer is not what is declared",
         why: "what to expect is the user's word",
-        shown_by: &["probes::http_get::an_answer_as_expected_is_healthy_and_another_says_what_came"],
+        shown_by: &[
+            "probes::http_get::bodies::values_in_json_are_found_by_any_key_and_compared_by_value",
+            "probes::http_get::an_answer_as_expected_is_healthy_and_another_says_what_came",
+        ],
     },
     Row {
         seen: Seen::There(&[There::WantsLogin, There::LoginRefused]),
@@ -76,6 +86,7 @@ pub(super) const ROWS: &[Row] = &[
         says: "it speaks TLS there, and was asked in the clear",
         why: "it works for those who speak TLS",
         shown_by: &[
+            "probes::http_get::sites::the_host_that_is_declared_is_the_site_that_is_asked",
             "probes::verdicts::encryption::a_port_with_nothing_but_tls_is_not_sick_when_asked_in_the_clear",
         ],
     },
@@ -98,7 +109,10 @@ pub(super) const ROWS: &[Row] = &[
         means: Unhealthy,
         says: "its certificate is not what `tls` asks for",
         why: "certificates are what this probe asks about; many servers read a new one at a restart only",
-        shown_by: &["probes::tls::a_certificate_must_be_trusted_and_for_the_host_and_last_a_while"],
+        shown_by: &[
+            "trust::whose_certificates_are_good_and_until_when",
+            "probes::tls::a_certificate_must_be_trusted_and_for_the_host_and_last_a_while",
+        ],
     },
     Row {
         seen: Seen::There(&[There::ExitCode]),

@@ -8,7 +8,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 use crate::integration::probes::listeners::{Listener, say};
-use crate::integration::probes::{ask, output, passed, unhealthy};
+use crate::integration::probes::{ask, output, passed, shown, unhealthy};
 use crate::support::server::{install, program};
 
 /// How a server ends what it says.
@@ -151,6 +151,7 @@ async fn what_curl_refuses_is_refused() {
         let server = server(answer.to_vec(), end).await;
         assert!(!curl(server.port()).await, "curl refuses {name:?}");
         let outcome = ask(json!({"httpGet": {"expect": {"bodyMatches": "."}}}), server.port()).await;
+        shown!(outcome);
         let text = unhealthy(&outcome);
         assert!(text.contains("http://127.0.0.1:") && text.len() < 200, "{name:?}: {text}");
     }

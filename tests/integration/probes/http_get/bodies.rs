@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::integration::probes::listeners::Listener;
-use crate::integration::probes::{ask, fault, output, passed, step, unhealthy};
+use crate::integration::probes::{ask, fault, output, passed, shown, step, unhealthy};
 
 fn gzip(text: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
@@ -80,13 +80,12 @@ async fn a_body_is_read_as_browsers_read_it() {
 async fn what_cannot_be_read_is_said_in_words() {
     let zstd = server("Content-Encoding: zstd\r\n", b"\x28\xb5\x2f\xfd").await;
     let outcome = ask(expect(json!({"bodyContains": "x"})), zstd.port()).await;
+    shown!(outcome);
     assert_eq!(fault(&outcome), "the body is compressed (zstd), which this probe does not read");
     assert_eq!(passed(&ask(expect(json!({})), zstd.port()).await).last(), Some(&"expect"));
-    let broken = server("Content-Encoding: gzip\r\n", b"not at all").await;
-    let outcome = ask(expect(json!({"bodyContains": "x"})), broken.port()).await;
-    assert_eq!(unhealthy(&outcome), "the body is not gzip, as its Content-Encoding says");
     let long = server("", format!("[{}1]", "1,".repeat(600_000)).as_bytes()).await;
     let outcome = ask(expect(json!({"json": [{"path": "$[0]", "equals": 1}]})), long.port()).await;
+    shown!(outcome);
     assert_eq!(fault(&outcome), "expected JSON, got more of it than is read");
     // A hundred megabytes, in a hundred kilobytes.
     let bomb = server("Content-Encoding: gzip\r\n", &gzip(&vec![b'-'; 100_000_000])).await;
@@ -95,6 +94,14 @@ async fn what_cannot_be_read_is_said_in_words() {
         unhealthy(&outcome),
         r#"expected a body with "x", got another, of which the beginning was read"#
     );
+}
+
+#[tokio::test]
+async fn what_is_not_as_its_headers_say_is_no_http() {
+    let broken = server("Content-Encoding: gzip\r\n", b"not at all").await;
+    let outcome = ask(expect(json!({"bodyContains": "x"})), broken.port()).await;
+    shown!(outcome);
+    assert_eq!(unhealthy(&outcome), "the body is not gzip, as its Content-Encoding says");
 }
 
 #[tokio::test]
@@ -182,6 +189,7 @@ async fn values_in_json_are_found_by_any_key_and_compared_by_value() {
         ("$.parts[2]", json!(1), "found nothing: $.parts has 2 elements"),
     ] {
         let outcome = ask(json(path, equals.clone()), server.port()).await;
+        shown!(outcome);
         assert_eq!(unhealthy(&outcome), format!("expected {equals} at {path}, {text}"));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::fs;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -10,16 +10,15 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio_rustls::TlsAcceptor;
 
-use crate::integration::probes::certificates::Authority;
+use crate::integration::probes::certificates::{Authority, Certificate};
 use crate::integration::probes::listeners::Listener;
-use crate::integration::probes::{ask, ask_at, output, passed, step, unhealthy};
+use crate::integration::probes::{
+    ask, ask_at, denied, fault, output, passed, secret, shown, step, unhealthy,
+};
 use crate::support::server::{Server, program};
 
 /// Two sites and one for everybody else; each says which it is, in which version it was asked, and for whom TLS asked.
@@ -79,23 +78,16 @@ async fn the_host_that_is_declared_is_the_site_that_is_asked() {
     assert_eq!(output(&outcome), format!("other, HTTP/2.0, , [::1]:{port}"));
     assert!(step(&outcome, "request").starts_with(&format!("GET https://[::1]:{port}/: 404")), "{outcome:?}");
     assert!(step(&outcome, "request").ends_with("over HTTP/2"), "{outcome:?}");
-}
 
-/// A server that speaks these protocols over TLS.
-fn acceptor(alpn: &[&str]) -> TlsAcceptor {
-    let own = Authority::new().certificate("a.test", -1, 30);
-    let chain = CertificateDer::pem_slice_iter(own.chain.as_bytes()).map(Result::unwrap).collect();
-    let key = PrivateKeyDer::from_pem_slice(own.key.as_bytes()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let mut config = config.with_no_client_auth().with_single_cert(chain, key).unwrap();
-    config.alpn_protocols = alpn.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
-    TlsAcceptor::from(Arc::new(config))
+    // nginx answers 400 to who asks in the clear.
+    let outcome = ask(json!({"httpGet": {}}), port).await;
+    shown!(outcome);
+    assert!(denied(&outcome).ends_with("; it speaks TLS there: `scheme: https` asks it so"), "{outcome:?}");
 }
 
 #[tokio::test]
 async fn http2_has_the_site_once() {
-    let acceptor = acceptor(&["h2"]);
+    let acceptor = Authority::new().certificate("a.test", -1, 30).speaking(&["h2"]);
     let server = Listener::conversing(move |stream| {
         let acceptor = acceptor.clone();
         async move {
@@ -127,7 +119,7 @@ async fn http2_has_the_site_once() {
 /// As IIS does for what it serves in HTTP/1.1 alone.
 #[tokio::test]
 async fn a_server_that_wants_the_old_version_gets_it() {
-    let acceptor = acceptor(&["h2", "http/1.1"]);
+    let acceptor = Authority::new().certificate("a.test", -1, 30).speaking(&["h2", "http/1.1"]);
     let server = Listener::conversing(move |stream| {
         let acceptor = acceptor.clone();
         async move {
@@ -165,4 +157,57 @@ async fn a_redirect_is_not_followed_and_says_where_it_leads() {
     let outcome = ask(json!({"httpGet": {"expect": {"status": [200]}}}), server.port()).await;
     assert!(unhealthy(&outcome).ends_with("; redirects are not followed"), "{outcome:?}");
     assert_eq!(output(&outcome), "Location: http://127.0.0.1:1/login");
+}
+
+#[tokio::test]
+async fn a_secret_goes_to_nobody_who_is_not_verified() {
+    let (ours, home) = (Authority::new(), TempDir::new().unwrap());
+    let file = home.path().join("authority.pem");
+    fs::write(&file, &ours.pem).unwrap();
+    let heard = Arc::new(Mutex::new(String::new()));
+    let listen = |own: Certificate| {
+        let heard = heard.clone();
+        async move {
+            Listener::encrypted(&own, move |mut stream| {
+                let heard = heard.clone();
+                async move {
+                    let mut request = vec![0; 4096];
+                    let count = stream.read(&mut request).await?;
+                    heard.lock().unwrap().push_str(&String::from_utf8_lossy(&request[..count]));
+                    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await?;
+                    stream.shutdown().await
+                }
+            })
+            .await
+        }
+    };
+    let known = listen(ours.certificate("a.test", -1, 30)).await;
+    let stranger = listen(Authority::named("a stranger").certificate("a.test", -1, 30)).await;
+    let from = secret(&home, "s3cret");
+    let probe = |host: &str, tls: Value| {
+        let headers = json!([{"name": "Host", "value": host}, {"name": "X-Token", "valueFrom": from}]);
+        json!({"httpGet": {"scheme": "https", "httpHeaders": headers, "tls": tls}})
+    };
+    let ca = json!({"ca": &file});
+    for (listener, host, tls) in [
+        (&stranger, "a.test", ca.clone()),
+        (&stranger, "a.test", json!({})),
+        (&known, "b.test", ca.clone()),
+        (&known, "a.test", json!({"ca": &file, "serverName": "b.test"})),
+    ] {
+        let outcome = ask(probe(host, tls.clone()), listener.port()).await;
+        let text = "the server is not verified, and no secret is sent to it: ";
+        assert!(fault(&outcome).starts_with(text), "{host} {tls}: {outcome:?}");
+    }
+    assert_eq!(*heard.lock().unwrap(), "");
+    for (listener, host, tls) in [
+        (&known, "a.test", ca),
+        (&known, "b.test", json!({"ca": &file, "serverName": "a.test"})),
+        (&stranger, "a.test", json!({"verify": false})),
+    ] {
+        let outcome = ask(probe(host, tls.clone()), listener.port()).await;
+        assert_eq!(outcome.result, Ok(()), "{host} {tls}");
+        assert!(std::mem::take(&mut *heard.lock().unwrap()).contains("X-Token: s3cret"), "{host} {tls}");
+        assert!(!format!("{outcome:?}").contains("s3cret"), "{outcome:?}");
+    }
 }
