@@ -310,6 +310,8 @@ pub(in crate::resource) fn host_name(key: &str, host: &str, check: &mut Check) {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -321,6 +323,47 @@ mod tests {
             assert!(bad.parse::<StatusRange>().is_err(), "{bad}");
         }
         assert_eq!(serde_json::from_str::<StatusRange>("204").expect("a code").to_string(), "204");
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_refused_where_it_is_declared() {
+        for (probe, violations) in [
+            (json!({"scheme": "https", "tls": {"serverName": "a.test"}}), &[][..]),
+            (json!({"tls": {}}), &["tls: needs `scheme: https`"]),
+            (json!({"httpHeaders": [{"name": "host", "value": "a.test:8443"}]}), &[]),
+            (json!({"httpHeaders": [{"name": "Host", "value": "[::1]:80"}]}), &[]),
+            (
+                json!({"httpHeaders": [{"name": "Host", "value": "http://a.test/"}, {"name": "X", "value": "1"}]}),
+                &["httpHeaders[0].value: is not a host such as shop.example or shop.example:8443"],
+            ),
+            (
+                json!({"httpHeaders": [{"name": "Host", "value": "a"}, {"name": "HOST", "value": "b"}]}),
+                &["httpHeaders: must name one Host at most"],
+            ),
+            (
+                json!({"method": "POST", "body": "état", "httpHeaders": [{"name": "content-length", "value": "5"}]}),
+                &[],
+            ),
+            (
+                json!({"method": "POST", "body": "état", "httpHeaders": [{"name": "Content-Length", "value": "4"}]}),
+                &["httpHeaders[0].value: is not the length of `body`, which has 5 bytes; left out, it is right by itself"],
+            ),
+            (json!({"method": "HEAD", "expect": {"status": [200]}}), &[]),
+            (
+                json!({"method": "HEAD", "expect": {"bodyContains": "x", "json": [{"path": "$", "equals": 1}]}}),
+                &[
+                    "expect.bodyContains: cannot be: an answer to HEAD has no body",
+                    "expect.json: cannot be: an answer to HEAD has no body",
+                ],
+            ),
+        ] {
+            let read: HttpProbe = serde_json::from_value(probe.clone()).expect("a probe");
+            let mut check = Check::new();
+            read.validate(&mut check);
+            let found: Vec<String> =
+                check.finish().violations.iter().map(|found| format!("{}: {}", found.path, found.message)).collect();
+            assert_eq!(found, violations, "{probe}");
+        }
     }
 
     #[test]
