@@ -186,9 +186,10 @@ pub enum Standing {
 }
 
 impl ServiceState {
-    /// Whether somebody of it says that it is too early to ask.
-    pub fn is_early(&self) -> bool {
-        self.targets.values().any(|target| target.early_since.is_some())
+    /// Since when one of its targets has said that it is too early to ask; `None`: none does, or there are enough others.
+    pub fn early_since(&self) -> Option<Nanos> {
+        let early = self.targets.values().filter_map(|target| target.early_since).min();
+        early.filter(|_| self.health != HealthWord::Healthy)
     }
 
     /// Whether it is down and all that is wrong is that we are refused.
@@ -211,7 +212,7 @@ impl ServiceState {
             Standing::Fine
         } else if self.health.is_down() {
             Standing::Down
-        } else if self.health != HealthWord::Healthy && self.is_early() {
+        } else if self.early_since().is_some() {
             Standing::Early
         } else if self.targets.values().flat_map(|target| target.probes.values()).any(doubtful) {
             Standing::Doubtful

@@ -35,6 +35,29 @@ pub enum Meaning {
 }
 
 impl Meaning {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Unhealthy, Self::Unanswered, Self::Denied, Self::NotYet, Self::Fault];
+
+    /// What follows from it.
+    pub const fn doc(self) -> &'static str {
+        match self {
+            Self::Unhealthy => {
+                "the check failed; after `failureThreshold` of them in a row the container is healed"
+            }
+            Self::Unanswered => {
+                "the same, unless nobody outside answers any more: then it is our network (`NetworkLost`), and a Fault"
+            }
+            Self::Denied => "the check failed; the service is unhealthy, and nobody is restarted for it",
+            Self::NotYet => {
+                "the check counts as neither; the service is not ready, and nobody is restarted, unless \
+                 `triggers.notYet` of the AutohealPolicy bounds it"
+            }
+            Self::Fault => {
+                "the check counts as neither; the service cannot be checked, and nobody is restarted"
+            }
+        }
+    }
+
     /// As the table has it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -58,7 +81,7 @@ pub struct Row {
     pub says: &'static str,
     /// What a restart would do, or whose trouble it is.
     pub why: &'static str,
-    /// The tests that show it, below `integration::probes` or from the crate's root.
+    /// The tests that show it, below `integration`.
     pub shown_by: &'static [&'static str],
 }
 

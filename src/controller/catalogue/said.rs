@@ -118,7 +118,7 @@ fn ready(state: &ServiceState) -> Condition {
         HealthWord::Unhealthy => (ConditionStatus::False, "Unhealthy"),
         HealthWord::NotFound => (ConditionStatus::False, "NoContainer"),
         HealthWord::Error => (ConditionStatus::Unknown, "ProbeFault"),
-        HealthWord::Unknown if state.is_early() => (ConditionStatus::Unknown, "NotYet"),
+        HealthWord::Unknown if state.early_since().is_some() => (ConditionStatus::Unknown, "NotYet"),
         HealthWord::Unknown => (ConditionStatus::Unknown, "NoVerdictYet"),
     };
     Condition::new("Ready", status, reason, &state.reason)
@@ -158,6 +158,7 @@ pub fn figures(state: &ServiceState, world: &World, now: Nanos) -> Map<String, V
             "health": known.health,
             "reason": reason,
             "since": known.since.rfc3339_millis(),
+            "notYetSince": known.early_since.map(Nanos::rfc3339_millis),
             "probes": probes,
         }))
     });
@@ -168,6 +169,7 @@ pub fn figures(state: &ServiceState, world: &World, now: Nanos) -> Map<String, V
         "health": state.health,
         "since": state.since.rfc3339_millis(),
         "reason": Some(&state.reason).filter(|reason| !reason.is_empty()),
+        "notYetSince": state.early_since().map(Nanos::rfc3339_millis),
         "waitsFor": state.waits_for,
         "lastCheck": state.last_check.map(Nanos::rfc3339_millis),
         "responseTimeMs": state.response_millis.map(rounded),

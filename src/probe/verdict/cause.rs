@@ -166,6 +166,21 @@ pub enum Seen {
 }
 
 impl Seen {
+    /// Whether it is what no other row of its protocol covers.
+    pub const fn is_rest(&self) -> bool {
+        match self {
+            Self::Here(list) => list.is_empty(),
+            Self::There(list) => list.is_empty(),
+            Self::Http(list) | Self::HttpRetryAfter(list) => list.is_empty(),
+            Self::Redis(list) | Self::Postgres(list) | Self::Nats(list) => list.is_empty(),
+            Self::Mysql(list) | Self::Amqp(list) | Self::Dns(list) => list.is_empty(),
+            Self::Kafka(list) => list.is_empty(),
+            Self::Mqtt(list) => list.is_empty(),
+            Self::Grpc(list) | Self::Http2(list) => list.is_empty(),
+            Self::GrpcHealth(list) => list.is_empty(),
+        }
+    }
+
     /// Whether the row is about `cause`.
     pub fn covers(&self, cause: &Cause) -> bool {
         fn among<T: PartialEq>(list: &[T], one: &T) -> bool {
@@ -251,10 +266,10 @@ impl Cause {
     }
 
     /// The protocol's code, for a reason: never more of what a server sent.
-    pub(super) fn code(&self, row: &super::Row) -> String {
+    fn code(&self, row: &super::Row) -> String {
         match self {
             Self::Here(_) | Self::There(_) => String::new(),
-            Self::Http { status, .. } => format!("status {status}"),
+            Self::Http { status, .. } => status.to_string(),
             Self::Http2(code) => http2(*code),
             Self::Redis(said) => match row.seen {
                 // An error that is known is written down here, too.
@@ -343,6 +358,8 @@ impl fmt::Display for Cause {
         let row = super::row(self);
         match self.code(row) {
             code if code.is_empty() => f.write_str(row.says),
+            // What is left says nothing more than that.
+            code if row.seen.is_rest() => f.write_str(&code),
             code => write!(f, "{code}: {}", row.says),
         }
     }

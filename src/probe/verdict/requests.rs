@@ -54,7 +54,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         seen: Seen::Http(&[]),
         means: Unhealthy,
-        says: "that is not declared",
+        says: "it answers with another status than is declared",
         why: "what to expect is the user's word, as in Kubernetes",
         shown_by: &[
             "probes::http_get::an_answer_as_expected_is_healthy_and_another_says_what_came",

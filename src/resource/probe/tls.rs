@@ -49,3 +49,37 @@ pub(super) fn tls(tls: Option<&ProbeTls>, check: &mut Check) {
         check.field("tls", |check| tls.validate(check));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrong(tls: &ProbeTls) -> Vec<String> {
+        let mut check = Check::new();
+        tls.validate(&mut check);
+        check.finish().violations.into_iter().map(|violation| violation.path.to_string()).collect()
+    }
+
+    #[test]
+    fn a_server_is_verified_as_soon_as_a_secret_goes_to_it_or_somebody_says_whom_to_trust() {
+        let tls = |verify: Option<bool>, ca: Option<&str>| ProbeTls {
+            verify,
+            ca: ca.map(str::to_owned),
+            server_name: None,
+        };
+        for (settings, secret, verifies) in [
+            (tls(None, None), false, false),
+            (tls(None, None), true, true),
+            (tls(None, Some("/ca.pem")), false, true),
+            (tls(Some(true), None), false, true),
+            (tls(Some(false), None), true, false),
+        ] {
+            assert_eq!(settings.verifies(secret), verifies, "{settings:?} {secret}");
+        }
+        assert_eq!(wrong(&tls(Some(true), Some("/ca.pem"))), Vec::<String>::new());
+        assert_eq!(wrong(&tls(Some(false), Some("/ca.pem"))), ["ca"]);
+        assert_eq!(wrong(&tls(None, Some(" "))), ["ca"]);
+        let named = ProbeTls { server_name: Some("db:5432".to_owned()), ..ProbeTls::default() };
+        assert_eq!(wrong(&named), ["serverName"]);
+    }
+}

@@ -80,11 +80,7 @@ async fn a_server_that_answers_with_such_records_is_healthy_and_others_say_what_
     assert_eq!(outcome.steps[4].what, "NOERROR, 20 TXT records");
 
     for (name, record, text) in [
-        (
-            "nobody.shop.test",
-            "A",
-            "expected A records of nobody.shop.test, got NXDOMAIN: it has no such answer",
-        ),
+        ("nobody.shop.test", "A", "expected A records of nobody.shop.test, got NXDOMAIN"),
         ("shop.test", "AAAA", "expected AAAA records of shop.test, got an answer without AAAA records"),
     ] {
         assert_eq!(unhealthy(&ask(question(name, record), server.port).await), text);

@@ -73,18 +73,8 @@ async fn an_answer_as_expected_is_healthy_and_another_says_what_came() {
         assert_eq!(passed(&outcome), [&["resolve", "connect"], steps].concat(), "{path}");
     }
     for (path, expect, text, said) in [
-        (
-            "/down",
-            json!({}),
-            "expected status 200-399, got status 503: that is not declared",
-            "the database is away",
-        ),
-        (
-            "/nowhere",
-            json!({"status": [200, 204]}),
-            "expected status 200 or 204, got status 404: that is not declared",
-            "<html>",
-        ),
+        ("/down", json!({}), "expected status 200-399, got 503", "the database is away"),
+        ("/nowhere", json!({"status": [200, 204]}), "expected status 200 or 204, got 404", "<html>"),
         (
             "/health",
             json!({"bodyContains": "green"}),
@@ -147,7 +137,7 @@ async fn methods_headers_and_secrets_are_sent_and_no_secret_is_said() {
     let outcome = ask(private(secret(&home, "Bearer s3cret")), server.port).await;
     assert!(step(&outcome, "request").ends_with("/private: 200 OK"), "{outcome:?}");
     let outcome = ask(private(secret(&home, "Bearer wr0ng")), server.port).await;
-    let text = "expected status 200-399, got status 401: it wants a login, or more rights";
+    let text = "expected status 200-399, got 401: it wants a login, or more rights";
     assert_eq!((denied(&outcome), output(&outcome)), (text, "who is it?"));
     assert!(!format!("{outcome:?}").contains("wr0ng"), "{outcome:?}");
     let outcome = ask(private(json!({"file": "/nowhere/token"})), server.port).await;
