@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::tcp::WriteHalf;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
@@ -145,4 +145,11 @@ pub async fn hear(stream: &mut TcpStream, expected: &[u8]) -> io::Result<()> {
     stream.read_exact(&mut heard).await?;
     assert_eq!(heard, expected);
     Ok(())
+}
+
+/// The head of a request: everything up to the blank line. What follows it is left out.
+pub async fn request(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<String> {
+    let (mut reader, mut head) = (BufReader::new(stream), String::new());
+    while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).await? > 0 {}
+    Ok(head)
 }

@@ -4,10 +4,10 @@ use std::io;
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::integration::probes::listeners::{Listener, say};
+use crate::integration::probes::listeners::{Listener, request, say};
 use crate::integration::probes::{ask, output, passed, shown, unhealthy};
 use crate::support::server::{install, program};
 
@@ -22,18 +22,6 @@ enum End {
     Stays,
 }
 use End::{Closes, Resets, Stays};
-
-/// Everything up to the blank line.
-async fn request(stream: &mut TcpStream) -> io::Result<String> {
-    let (mut reader, mut head) = (BufReader::new(stream), String::new());
-    while !head.ends_with("\r\n\r\n") {
-        if reader.read_line(&mut head).await? == 0 {
-            break;
-        }
-    }
-    // What a body has brought along is left alone.
-    Ok(head)
-}
 
 /// A server that answers every request so.
 async fn server(answer: Vec<u8>, end: End) -> Listener {

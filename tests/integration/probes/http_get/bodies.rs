@@ -8,7 +8,7 @@ use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::integration::probes::listeners::Listener;
+use crate::integration::probes::listeners::{Listener, request};
 use crate::integration::probes::{ask, fault, output, passed, shown, step, unhealthy};
 
 fn gzip(text: &[u8]) -> Vec<u8> {
@@ -25,7 +25,7 @@ async fn server(headers: &str, body: &[u8]) -> Listener {
     Listener::conversing(move |mut stream| {
         let answer = answer.clone();
         async move {
-            stream.read(&mut [0; 4096]).await?;
+            request(&mut stream).await?;
             stream.write_all(&answer).await?;
             stream.read_to_end(&mut Vec::new()).await.map(drop)
         }
@@ -124,7 +124,7 @@ async fn an_unexpected_answer_is_told_in_its_own_words_as_far_as_they_come() {
         let server = Listener::conversing(move |mut stream| {
             let answer = answer.clone();
             async move {
-                stream.read(&mut [0; 4096]).await?;
+                request(&mut stream).await?;
                 stream.write_all(&answer).await?;
                 // And never more.
                 stream.read_to_end(&mut Vec::new()).await.map(drop)
@@ -132,7 +132,7 @@ async fn an_unexpected_answer_is_told_in_its_own_words_as_far_as_they_come() {
         })
         .await;
         let outcome = ask(expect(json!({})), server.port()).await;
-        assert!(unhealthy(&outcome).starts_with("expected status 200-399, got status 500"), "{outcome:?}");
+        assert!(unhealthy(&outcome).starts_with("expected status 200-399, got 500"), "{outcome:?}");
         assert!(output(&outcome).starts_with(said), "{headers}: {outcome:?}");
     }
 }
@@ -140,7 +140,7 @@ async fn an_unexpected_answer_is_told_in_its_own_words_as_far_as_they_come() {
 /// Server-sent events: an answer at once, and then a line now and then.
 async fn events() -> Listener {
     Listener::conversing(|mut stream| async move {
-        stream.read(&mut [0; 4096]).await?;
+        request(&mut stream).await?;
         let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
         stream.write_all(head.as_bytes()).await?;
         for line in [": hel", "lo\n\n", ": ping\n\n"].into_iter().chain(std::iter::repeat(": ping\n\n")) {

@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::integration::probes::listeners::Listener;
+use crate::integration::probes::listeners::{Listener, request};
 use crate::integration::probes::{ask, passed, unhealthy};
 use crate::support::http;
 use crate::support::server::{Server, program};
@@ -70,7 +70,7 @@ async fn nothing_is_left_open() {
         let open = counted.clone();
         async move {
             open.fetch_add(1, Ordering::SeqCst);
-            stream.read(&mut [0; 4096]).await?;
+            request(&mut stream).await?;
             stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;
             // It says a word now and then, for ever.
             while stream.write_all(b": ping\n").await.is_ok() {

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::integration::probes::certificates::{Authority, Certificate};
-use crate::integration::probes::listeners::Listener;
+use crate::integration::probes::listeners::{Listener, request};
 use crate::integration::probes::{
     ask, ask_at, denied, fault, output, passed, secret, shown, step, unhealthy,
 };
@@ -131,7 +131,7 @@ async fn a_server_that_wants_the_old_version_gets_it() {
                 }
                 return Ok(());
             }
-            stream.read(&mut [0; 4096]).await?;
+            request(&mut stream).await?;
             stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await?;
             stream.shutdown().await
         }
@@ -145,7 +145,7 @@ async fn a_server_that_wants_the_old_version_gets_it() {
 #[tokio::test]
 async fn a_redirect_is_not_followed_and_says_where_it_leads() {
     let server = Listener::conversing(|mut stream| async move {
-        stream.read(&mut [0; 4096]).await?;
+        request(&mut stream).await?;
         stream
             .write_all(
                 b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/login\r\nContent-Length: 0\r\n\r\n",
