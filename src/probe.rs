@@ -199,7 +199,8 @@ pub async fn check(spec: &ProbeSpec, subject: &Subject<'_>) -> Outcome {
         left -= 1;
         let (began, mut steps) = (Instant::now(), Steps::default());
         let ended = tokio::time::timeout(limit, protocol.attempt(subject, &mut steps)).await;
-        let mut result = ended.unwrap_or_else(|_| Err(out_of_time(limit, &steps)));
+        let mut result =
+            ended.unwrap_or_else(|_| Err(steps.concluded().unwrap_or_else(|| out_of_time(limit, &steps))));
         if let (Err(failure), Some(place)) = (&result, subject.place.filter(|_| protocol.is_clear()))
             && steps.heard_nothing(&failure.cause)
             && speaks_tls(place, limit).await

@@ -5,9 +5,11 @@
 //! The measure is what curl and browsers accept from this machine. The verdict comes with the head of the answer where
 //! nothing of its body is asked for.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, LOCATION, RETRY_AFTER};
-use http::{HeaderMap, HeaderName, Version};
+use http::Version;
+use http::header::{LOCATION, RETRY_AFTER};
 use tokio::time::{Instant, timeout};
 
 use super::connect::{plain, seen, tcp};
@@ -15,23 +17,20 @@ use super::encrypted::{Demand, encrypt};
 use super::wire::Duplex;
 use super::{Cause, Failure, Here, Place, Protocol, Steps, Subject, There};
 use crate::resource::probe::http::{HttpProbe, Scheme};
-use content::{Content, ContentError};
+use body::{Body, ContentError, values};
 use exchange::Exchange;
-use expect::Read;
 use request::Prepared;
-use text::Text;
 
-mod content;
+mod body;
 mod exchange;
 mod expect;
 mod request;
-mod text;
 
 /// As much as is read of a body.
 const LONGEST: usize = 1024 * 1024;
 /// As much as is read, for so long, of the body of an unexpected answer: it may say what is wrong.
 const LONGEST_EXCUSE: usize = 16 * 1024;
-const PATIENCE: std::time::Duration = std::time::Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 #[async_trait]
 impl Protocol for HttpProbe {
@@ -58,7 +57,7 @@ impl Protocol for HttpProbe {
         let retry_after = exchange.headers.contains_key(RETRY_AFTER);
         let judged = expect::status(&self.expect, exchange.status.as_u16(), retry_after);
         let judged = match judged {
-            Err(failure) => Err(excuse(failure, &mut exchange).await),
+            Err(failure) => Err(excuse(failure, &mut exchange, steps).await),
             Ok(()) if expect::wants_body(&self.expect) => self.body(&mut exchange, &prepared, steps).await,
             Ok(()) => Ok(()),
         };
@@ -119,64 +118,44 @@ impl HttpProbe {
     ) -> Result<(), Failure> {
         steps.begin("receive");
         let began = Instant::now();
-        let mut content =
-            Content::new(values(&exchange.headers, CONTENT_ENCODING), LONGEST).map_err(unread)?;
-        let mut text = Text::new(values(&exchange.headers, CONTENT_TYPE).next());
-        let (mut body, mut cut) = (Vec::new(), false);
+        let mut body = Body::of(&exchange.headers, LONGEST).map_err(unread)?;
         let enough = self.expect.body_contains.as_ref().filter(|_| !expect::wants_all(&self.expect));
         while let Some(piece) = exchange.next().await {
-            let piece = piece.map_err(|error| broken_off(prepared.url(), body.len(), &error))?;
-            let known = body.len();
-            content.push(&piece, &mut body).map_err(unread)?;
-            text.push(body.get(known..).unwrap_or_default());
-            cut = body.len() >= LONGEST;
-            if cut || enough.is_some_and(|wanted| text.contains(wanted)) {
+            let piece = piece.map_err(|error| broken_off(prepared.url(), body.length(), &error))?;
+            body.push(&piece).map_err(unread)?;
+            if body.is_full() || enough.is_some_and(|wanted| body.contains(wanted)) {
                 break;
             }
         }
-        text.end();
-        steps.end(format!("{} bytes in {} ms", body.len(), began.elapsed().as_millis()));
+        body.end();
+        steps.end(format!("{} bytes in {} ms", body.length(), began.elapsed().as_millis()));
         steps.begin("expect");
-        expect::body(&self.expect, &Read { text: text.as_str(), cut })
+        expect::body(&self.expect, &body)
     }
-}
-
-fn values(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
-    headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok())
 }
 
 /// With what the answer says of what is wrong, where that comes soon.
-async fn excuse(failure: Failure, exchange: &mut Exchange) -> Failure {
-    let redirect = exchange.status.is_redirection();
-    let place = values(&exchange.headers, LOCATION)
-        .next()
-        .filter(|_| redirect)
-        .map(|place| format!("Location: {place} "));
-    let mut text = Text::new(values(&exchange.headers, CONTENT_TYPE).next());
-    if let Ok(mut content) = Content::new(values(&exchange.headers, CONTENT_ENCODING), LONGEST_EXCUSE) {
-        let read = async {
-            let mut body = Vec::new();
-            while let Some(Ok(piece)) = exchange.next().await {
-                let known = body.len();
-                if content.push(&piece, &mut body).is_err() {
-                    break;
-                }
-                text.push(body.get(known..).unwrap_or_default());
-                if body.len() >= LONGEST_EXCUSE {
-                    break;
-                }
-            }
-        };
-        // What has come by then is told.
-        let _ = timeout(PATIENCE, read).await;
-        text.end();
-    }
-    let failure = if place.is_some() {
-        Failure { reason: format!("{}; redirects are not followed", failure.reason), ..failure }
-    } else {
-        failure
+async fn excuse(failure: Failure, exchange: &mut Exchange, steps: &mut Steps) -> Failure {
+    let place = values(&exchange.headers, LOCATION).next().filter(|_| exchange.status.is_redirection());
+    let place = place.map(|place| format!("Location: {place} "));
+    let failure = match place {
+        Some(_) => Failure { reason: format!("{}; redirects are not followed", failure.reason), ..failure },
+        None => failure,
     };
-    failure.saying(format!("{}{}", place.unwrap_or_default(), text.as_str()))
+    let said = place.unwrap_or_default();
+    let Ok(mut body) = Body::of(&exchange.headers, LONGEST_EXCUSE) else { return failure.saying(said) };
+    // Should the time be over before it has come.
+    steps.conclude(failure.clone().saying(said.clone()));
+    let read = async {
+        while let Some(Ok(piece)) = exchange.next().await
+            && body.push(&piece).is_ok()
+            && !body.is_full()
+        {}
+    };
+    // What has come by then is told.
+    let _ = timeout(PATIENCE, read).await;
+    body.end();
+    failure.saying(said + body.text())
 }
 
 /// Why a body is not read.
@@ -196,11 +175,13 @@ fn unanswered(url: &str, error: &hyper::Error) -> Failure {
 
 /// Why there was less of an answer than it said.
 fn broken_off(url: &str, after: usize, error: &hyper::Error) -> Failure {
-    let why = match exchange::io_error(error) {
-        Some(error) => plain(error),
-        None => "it is cut off, or not what HTTP has there".to_owned(),
+    let (cause, why) = match (exchange::io_error(error), exchange::http2_code(error)) {
+        (Some(error), _) => (seen(error), plain(error)),
+        (None, Some(code)) => (Cause::Http2(code.into()), format!("{code:?}")),
+        (None, None) => (There::Broken.into(), "it is cut off, or not what HTTP has there".to_owned()),
     };
-    let cause = exchange::http2_code(error).map_or(There::Broken.into(), |code| Cause::Http2(code.into()));
+    // It has said something.
+    let cause = if cause == There::HungUp.into() { There::Broken.into() } else { cause };
     Failure::new(cause, format!("the answer from {url} broke off after {after} bytes: {why}"))
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
+use super::Failure;
 use super::verdict::{Cause, There};
 
 /// The longest text shown of what a server said at a step.
@@ -30,11 +31,12 @@ pub struct Steps {
     doing: &'static str,
     since: Instant,
     secrets: Vec<SecretString>,
+    concluded: Option<Failure>,
 }
 
 impl Default for Steps {
     fn default() -> Self {
-        Self { done: Vec::new(), doing: "start", since: Instant::now(), secrets: Vec::new() }
+        Self { done: Vec::new(), doing: "start", since: Instant::now(), secrets: Vec::new(), concluded: None }
     }
 }
 
@@ -49,6 +51,16 @@ impl Steps {
         // Secrets first: one that is cut in two is not found any more.
         let what = shown(&self.without_secrets(what.as_ref().to_owned()));
         self.done.push(Step { name: self.doing, what, took: self.since.elapsed() });
+    }
+
+    /// However the attempt ends from here, this is what came of it: what it still waits for only explains that.
+    pub(super) fn conclude(&mut self, failure: Failure) {
+        self.concluded = Some(failure);
+    }
+
+    /// What came of the attempt before its time was over.
+    pub(super) fn concluded(&mut self) -> Option<Failure> {
+        self.concluded.take()
     }
 
     /// From now on nothing that is told of this attempt holds `secret`, whatever a server repeats of what it was sent.

@@ -5,19 +5,13 @@ use std::time::Duration;
 use regex::Regex;
 use serde_json::Value;
 
+use super::body::Body;
 use crate::probe::steps::shown;
 use crate::probe::{Cause, Failure, Here, There};
 use crate::resource::probe::http::{HttpExpect, JsonExpect};
 use crate::resource::same;
 
-/// A body as far as it was read.
-pub(super) struct Read<'a> {
-    pub(super) text: &'a str,
-    /// Whether there is more of it.
-    pub(super) cut: bool,
-}
-
-/// The status that is declared; `reason` says more of one that is not.
+/// The status that is declared.
 pub(super) fn status(expect: &HttpExpect, status: u16, retry_after: bool) -> Result<(), Failure> {
     if expect.status.iter().any(|range| (range.from..=range.to).contains(&status)) {
         return Ok(());
@@ -38,10 +32,14 @@ pub(super) fn wants_all(expect: &HttpExpect) -> bool {
 }
 
 /// What is declared of the body.
-pub(super) fn body(expect: &HttpExpect, read: &Read<'_>) -> Result<(), Failure> {
-    let body = read.text;
-    let got = if read.cut { "got another, of which the beginning was read" } else { "got another" };
-    let unexpected = |reason: String| Failure::new(There::Unexpected, reason).saying(body);
+pub(super) fn body(expect: &HttpExpect, read: &Body) -> Result<(), Failure> {
+    let (body, cut) = (read.text(), read.is_full());
+    // What is not in the part that is read may be in the rest: that it is not read is ours.
+    let (cause, got): (Cause, _) = match cut {
+        true => (Here::Unsupported.into(), "which is not in its first 1 MiB, and no more is read"),
+        false => (There::Unexpected.into(), "got another"),
+    };
+    let unexpected = |reason: String| Failure::new(cause.clone(), reason).saying(body);
     if let Some(text) = expect.body_contains.as_ref().filter(|text| !body.contains(text.as_str())) {
         return Err(unexpected(format!("expected a body with {:?}, {got}", shown(text))));
     }
@@ -55,9 +53,8 @@ pub(super) fn body(expect: &HttpExpect, read: &Read<'_>) -> Result<(), Failure> 
     if expect.json.is_empty() {
         return Ok(());
     }
-    if read.cut {
-        let reason = "expected JSON, got more of it than is read";
-        return Err(Failure::new(Here::Unsupported, reason).saying(body));
+    if cut {
+        return Err(unexpected("expected JSON of 1 MiB at most, and no more is read".to_owned()));
     }
     let document = serde_json::from_str(body);
     let document =

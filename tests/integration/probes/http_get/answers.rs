@@ -159,6 +159,20 @@ async fn an_answer_before_the_request_is_an_answer() {
     assert_eq!(passed(&outcome).last(), Some(&"expect"));
 }
 
+/// The handshake of a WebSocket, for one.
+#[tokio::test]
+async fn an_answer_that_changes_the_protocol_is_an_answer() {
+    let server = server(
+        b"HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n".to_vec(),
+        Stays,
+    );
+    let server = server.await;
+    let headers =
+        json!([{"name": "Connection", "value": "Upgrade"}, {"name": "Upgrade", "value": "websocket"}]);
+    let probe = json!({"httpGet": {"httpHeaders": headers, "expect": {"status": [101]}}});
+    assert_eq!(ask(probe, server.port()).await.result, Ok(()));
+}
+
 /// Whoever refuses a large body does not read it first.
 #[tokio::test]
 async fn an_answer_in_the_middle_of_the_request_is_an_answer() {

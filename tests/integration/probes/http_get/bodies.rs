@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::integration::probes::listeners::{Listener, request};
-use crate::integration::probes::{ask, fault, output, passed, shown, step, unhealthy};
+use crate::integration::probes::{ask, fault, not_yet, output, passed, shown, step, unhealthy};
 
 fn gzip(text: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
@@ -86,14 +86,12 @@ async fn what_cannot_be_read_is_said_in_words() {
     let long = server("", format!("[{}1]", "1,".repeat(600_000)).as_bytes()).await;
     let outcome = ask(expect(json!({"json": [{"path": "$[0]", "equals": 1}]})), long.port()).await;
     shown!(outcome);
-    assert_eq!(fault(&outcome), "expected JSON, got more of it than is read");
+    assert_eq!(fault(&outcome), "expected JSON of 1 MiB at most, and no more is read");
     // A hundred megabytes, in a hundred kilobytes.
     let bomb = server("Content-Encoding: gzip\r\n", &gzip(&vec![b'-'; 100_000_000])).await;
     let outcome = ask(expect(json!({"bodyContains": "x"})), bomb.port()).await;
-    assert_eq!(
-        unhealthy(&outcome),
-        r#"expected a body with "x", got another, of which the beginning was read"#
-    );
+    let text = r#"expected a body with "x", which is not in its first 1 MiB, and no more is read"#;
+    assert_eq!(fault(&outcome), text);
 }
 
 #[tokio::test]
@@ -135,6 +133,19 @@ async fn an_unexpected_answer_is_told_in_its_own_words_as_far_as_they_come() {
         assert!(unhealthy(&outcome).starts_with("expected status 200-399, got 500"), "{outcome:?}");
         assert!(output(&outcome).starts_with(said), "{headers}: {outcome:?}");
     }
+}
+
+/// The verdict is known, and only what explains it is not.
+#[tokio::test]
+async fn an_unexpected_answer_counts_although_the_time_is_over_before_its_end() {
+    let server = Listener::conversing(|mut stream| async move {
+        request(&mut stream).await?;
+        stream.write_all(b"HTTP/1.1 503 No\r\nRetry-After: 9\r\nContent-Length: 9\r\n\r\nno").await?;
+        stream.read_to_end(&mut Vec::new()).await.map(drop)
+    })
+    .await;
+    let probe = json!({"httpGet": {}, "timeoutSeconds": 1});
+    assert!(not_yet(&ask(probe, server.port()).await).starts_with("expected status 200-399, got 503"));
 }
 
 /// Server-sent events: an answer at once, and then a line now and then.

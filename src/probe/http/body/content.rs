@@ -16,7 +16,7 @@ const PIECE: usize = 16 * 1024;
 
 /// Why a body cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum ContentError {
+pub(in super::super) enum ContentError {
     /// A coding that is not known here. The server's clients may know it.
     #[error("the body is compressed ({0}), which this probe does not read")]
     Unknown(String),
@@ -78,8 +78,8 @@ impl Content {
         Ok(Self { codings, longest })
     }
 
-    /// Appends to `body` what `piece` says of it; whatever is beyond the longest is left out.
-    pub(super) fn push(&mut self, piece: &[u8], body: &mut Vec<u8>) -> Result<(), ContentError> {
+    /// Appends to `plain` what `piece` is; what makes more than the longest body is cut off.
+    pub(super) fn push(&mut self, piece: &[u8], plain: &mut Vec<u8>) -> Result<(), ContentError> {
         let mut piece = std::borrow::Cow::Borrowed(piece);
         for coding in &mut self.codings {
             let mut decoded = Vec::new();
@@ -88,8 +88,7 @@ impl Content {
                 .map_err(|_| ContentError::Broken(coding.name()))?;
             piece = decoded.into();
         }
-        let room = self.longest.saturating_sub(body.len());
-        body.extend(piece.iter().take(room));
+        plain.extend(piece.iter().take(self.longest));
         Ok(())
     }
 }
