@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Write};
 
-use super::cause::{grpc, rcode};
+use super::cause::{grpc, http2, rcode};
 use super::{Here, Row, Seen, There, rows};
 
 impl Seen {
@@ -19,6 +19,7 @@ impl Seen {
             Self::Amqp(_) => "AMQP",
             Self::Nats(_) => "NATS",
             Self::Mqtt(_) => "MQTT",
+            Self::Http2(_) => "HTTP/2",
             Self::Grpc(_) => "gRPC",
             Self::GrpcHealth(_) => "gRPC health",
             Self::Dns(_) => "DNS",
@@ -45,6 +46,7 @@ impl Display for Seen {
             Self::Mqtt(list) => {
                 listed(list, |code| if *code < 0x80 { code.to_string() } else { format!("{code:#x}") })
             }
+            Self::Http2(list) => listed(list, |code| http2(*code)),
             Self::Grpc(list) => listed(list, |code| grpc(*code)),
             Self::GrpcHealth(list) => listed(list, |code| match code {
                 0 => "UNKNOWN".to_owned(),
