@@ -150,9 +150,9 @@ impl Shared {
     ) -> (Option<ChangeSet>, Vec<Waiting>) {
         let now = crate::clock::now();
         let desired = self.desired.load();
-        let (changed, before, (after, since), stands) = self.with_world(|world| {
+        let (changed, (before, was_early), (after, is_early, since), stands) = self.with_world(|world| {
             self.book.with(name, |state| {
-                let before = state.health;
+                let before = (state.health, state.early_since().is_some());
                 let changed = judge_targets(state, service, world, now);
                 let all = desired
                     .hosts
@@ -176,7 +176,7 @@ impl Shared {
                 (state.health, state.reason) = (judged.word, judged.reason);
                 let stands = state.stands();
                 let stands = std::mem::replace(&mut state.standing, stands) != stands;
-                (changed, before, (state.health, state.since), stands)
+                (changed, before, (state.health, state.early_since().is_some(), state.since), stands)
             })
         });
         // Before anything is told: an event says whether another service is behind it.
@@ -197,7 +197,7 @@ impl Shared {
             HealthWord::Healthy => told,
             HealthWord::Unknown | HealthWord::Error => false,
         };
-        if before == after && (service.suspended || !untold) {
+        if (before, was_early) == (after, is_early) && (service.suspended || !untold) {
             return (None, waiting);
         }
         self.book.tell();

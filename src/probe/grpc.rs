@@ -8,9 +8,8 @@ use bytes::Bytes;
 use h2::client::{Builder, SendRequest};
 use http::{HeaderMap, Request};
 
-use super::connect::{seen, tcp};
+use super::connect::{plain, seen, tcp};
 use super::encrypted::{Demand, encrypt};
-use super::steps::shown;
 use super::wire::{Duplex, Fields};
 use super::{Cause, Failure, Here, Place, Protocol, Steps, Subject, There};
 use crate::resource::probe::handler::GrpcProbe;
@@ -74,14 +73,20 @@ impl Protocol for GrpcProbe {
     }
 }
 
-/// Why HTTP/2 came to nothing, in the library's words.
+/// Why HTTP/2 came to nothing: what the other side says, what our library makes of it, or the connection's end.
 fn unanswered(error: &h2::Error) -> Failure {
-    let cause = match (error.get_io(), error.reason()) {
-        (Some(error), _) => seen(error),
-        (None, Some(code)) if error.is_remote() => Cause::Http2(code.into()),
-        _ => There::Nonsense.into(),
-    };
-    Failure::new(cause, format!("expected gRPC over HTTP/2: {}", shown(&error.to_string())))
+    let expected = "gRPC over HTTP/2";
+    match (error.get_io(), error.reason()) {
+        (Some(error), _) => Failure::new(seen(error), format!("expected {expected}: {}", plain(error))),
+        (None, Some(reason)) if error.is_remote() => {
+            // A farewell may come with words.
+            Failure::got(Cause::Http2(reason.into()), expected).saying(error.to_string())
+        }
+        (None, Some(reason)) => {
+            Failure::new(There::Nonsense, format!("expected {expected}: {}", reason.description()))
+        }
+        (None, None) => Failure::new(There::Nonsense, format!("expected {expected}, got something else")),
+    }
 }
 
 /// The status that the server answers.

@@ -308,6 +308,21 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_is_not_ready_yet_is_a_root_like_one_that_is_down() {
+        let service = |depends_on: &[&str]| Service {
+            spec: MonitoredServiceSpec::default(),
+            probes: BTreeMap::new(),
+            suspended: false,
+            depends_on: depends_on.iter().map(|&name| name.to_owned()).collect(),
+        };
+        let services =
+            BTreeMap::from([("db".to_owned(), service(&[])), ("shop".to_owned(), service(&["db"]))]);
+        let standing = |name: &str| if name == "db" { Standing::Early } else { Standing::Fine };
+        let found = roots(&services, standing);
+        assert_eq!(found, BTreeMap::from([("shop", Root { service: "db", certain: true })]));
+    }
+
     /// A ladder of twenty rungs, each of which depends on both halves of the next: a million paths.
     #[test]
     fn many_paths_to_a_root_are_walked_once() {

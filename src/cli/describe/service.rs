@@ -48,16 +48,16 @@ pub(super) fn show(item: &Value, containers: &[Value], now: Nanos, face: &mut Fa
     Ok(())
 }
 
-/// What was asked, by probe, as far as it says more than a reason may hold.
+/// What was answered, by container and probe, as far as it says more than a reason may hold.
 fn said(item: &Value) -> Vec<String> {
     let members = ["/status/containers", "/status/target"].into_iter().flat_map(|field| list(item, field));
     let of = |member: &Value| -> Vec<String> {
-        let probes = list(member, "/probes").iter();
-        let said = probes.filter_map(|probe| {
-            let whom = whom(member);
+        let whom = whom(member);
+        let docker = scalar(member, "/output").map(|said| format!("{whom}: {said}"));
+        let probes = list(member, "/probes").iter().filter_map(|probe| {
             Some(format!("{whom} {}: {}", scalar(probe, "/name")?, scalar(probe, "/output")?))
         });
-        said.collect()
+        docker.into_iter().chain(probes).collect()
     };
     members.flat_map(of).collect()
 }

@@ -10,7 +10,10 @@ use super::follow::conditions;
 use super::{Catalogue, Inner};
 use crate::clock;
 use crate::controller::Shared;
-use crate::observed::{Engine, HealthWord, Nanos, ProbeState, ProbeTarget, ServiceState, Window, World};
+use crate::observed::{
+    Container, Engine, Health, HealthWord, Nanos, ProbeState, ProbeTarget, ServiceState, Window, World,
+};
+use crate::probe::steps::shown;
 use crate::resource::condition::{Condition, ConditionStatus};
 use crate::resource::{KindId, Object, ObjectKey};
 
@@ -139,18 +142,22 @@ pub fn figures(state: &ServiceState, world: &World, now: Nanos) -> Map<String, V
                 "responseTimeMs": probe.last.as_ref().map(|last| rounded(last.millis)),
                 "outcome": Some(outcome).filter(|outcome| !outcome.is_empty()),
                 "failure": failure,
-                "output": output(probe),
+                "output": output(probe.last.as_ref().and_then(|last| last.output.as_deref())),
             });
             without_nulls(verdict)
         });
         let probes: Vec<Value> = probes.collect();
+        let container = match target {
+            ProbeTarget::Outside => None,
+            ProbeTarget::Container(key) => world.containers.get(key),
+        };
         let (name, id) = match target {
             ProbeTarget::Outside => (None, None),
             ProbeTarget::Container(key) => {
-                let name = world.containers.get(key).map(|container| container.name.clone());
-                (name, Some(key.to_string()))
+                (container.map(|container| container.name.clone()), Some(key.to_string()))
             }
         };
+        let docker = container.and_then(|container| of_docker(container));
         let reason = Some(&known.reason).filter(|reason| !reason.is_empty());
         without_nulls(json!({
             "name": name,
@@ -159,6 +166,7 @@ pub fn figures(state: &ServiceState, world: &World, now: Nanos) -> Map<String, V
             "reason": reason,
             "since": known.since.rfc3339_millis(),
             "notYetSince": known.early_since.map(Nanos::rfc3339_millis),
+            "output": output(docker.as_deref()),
             "probes": probes,
         }))
     });
@@ -183,9 +191,15 @@ pub fn figures(state: &ServiceState, world: &World, now: Nanos) -> Map<String, V
     }
 }
 
-/// What a target said itself when it was asked last: perhaps a page of its own.
-fn output(probe: &ProbeState) -> Option<&str> {
-    probe.last.as_ref()?.output.as_deref()
+/// What a target said itself: perhaps a page of its own. All that is shown of it goes through here; reasons hold none of it.
+fn output(said: Option<&str>) -> Option<&str> {
+    said.filter(|said| !said.is_empty())
+}
+
+/// What Docker's own health check said, where it fails.
+fn of_docker(container: &Container) -> Option<String> {
+    let said = container.health_output.as_deref().filter(|_| container.health == Some(Health::Unhealthy));
+    said.map(shown)
 }
 
 fn without_nulls(mut value: Value) -> Value {

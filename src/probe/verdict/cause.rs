@@ -16,8 +16,6 @@ pub enum Cause {
         /// Whether it says when to ask again (`Retry-After`).
         retry_after: bool,
     },
-    /// The error code with which a server resets an HTTP/2 request, or goes away.
-    Http2(u32),
     /// What follows `-` in a Redis answer. May hold anything.
     Redis(String),
     /// A PostgreSQL error's SQLSTATE.
@@ -32,6 +30,8 @@ pub enum Cause {
     Nats(String),
     /// The return code (MQTT 3) or reason code (MQTT 5) of a CONNACK or SUBACK.
     Mqtt(u8),
+    /// The error code with which the other side ends a stream or a connection of HTTP/2.
+    Http2(u32),
     /// A `grpc-status`.
     Grpc(u32),
     /// `HealthCheckResponse.status`, of gRPC's health protocol, other than `SERVING`.
@@ -141,8 +141,6 @@ pub enum Seen {
     Http(&'static [(u16, u16)]),
     /// A status within one of these ranges that says when to ask again.
     HttpRetryAfter(&'static [(u16, u16)]),
-    /// One of these codes.
-    Http2(&'static [u32]),
     /// An error that begins with one of these.
     Redis(&'static [&'static str]),
     /// An SQLSTATE that begins with one of these.
@@ -157,6 +155,8 @@ pub enum Seen {
     Nats(&'static [&'static str]),
     /// One of these codes.
     Mqtt(&'static [u8]),
+    /// One of these codes.
+    Http2(&'static [u32]),
     /// One of these statuses.
     Grpc(&'static [u32]),
     /// One of these statuses.
@@ -176,7 +176,7 @@ impl Seen {
             Self::Mysql(list) | Self::Amqp(list) | Self::Dns(list) => list.is_empty(),
             Self::Kafka(list) => list.is_empty(),
             Self::Mqtt(list) => list.is_empty(),
-            Self::Grpc(list) | Self::Http2(list) => list.is_empty(),
+            Self::Http2(list) | Self::Grpc(list) => list.is_empty(),
             Self::GrpcHealth(list) => list.is_empty(),
         }
     }
@@ -196,7 +196,6 @@ impl Seen {
             (Self::HttpRetryAfter(list), Cause::Http { status, retry_after }) => {
                 *retry_after && within(list, *status)
             }
-            (Self::Http2(list), Cause::Http2(code)) => among(list, code),
             (Self::Redis(list), Cause::Redis(said)) => list.is_empty() || prefix(list, said).is_some(),
             (Self::Postgres(list), Cause::Postgres(state)) => {
                 list.is_empty() || list.iter().any(|begin| state.starts_with(begin))
@@ -206,6 +205,7 @@ impl Seen {
             (Self::Amqp(list), Cause::Amqp(code)) => among(list, code),
             (Self::Nats(list), Cause::Nats(said)) => list.is_empty() || prefix(list, said).is_some(),
             (Self::Mqtt(list), Cause::Mqtt(code)) => among(list, code),
+            (Self::Http2(list), Cause::Http2(code)) => among(list, code),
             (Self::Grpc(list), Cause::Grpc(code)) => among(list, code),
             (Self::GrpcHealth(list), Cause::GrpcHealth(code)) => among(list, code),
             (Self::Dns(list), Cause::Dns(code)) => among(list, code),
@@ -251,7 +251,6 @@ impl Cause {
             Self::There(There::Unreachable | There::Silent) => Some(false),
             Self::There(_)
             | Self::Http { .. }
-            | Self::Http2(_)
             | Self::Redis(_)
             | Self::Postgres(_)
             | Self::Mysql(_)
@@ -259,6 +258,7 @@ impl Cause {
             | Self::Amqp(_)
             | Self::Nats(_)
             | Self::Mqtt(_)
+            | Self::Http2(_)
             | Self::Grpc(_)
             | Self::GrpcHealth(_)
             | Self::Dns(_) => Some(true),
@@ -270,7 +270,6 @@ impl Cause {
         match self {
             Self::Here(_) | Self::There(_) => String::new(),
             Self::Http { status, .. } => status.to_string(),
-            Self::Http2(code) => http2(*code),
             Self::Redis(said) => match row.seen {
                 // An error that is known is written down here, too.
                 Seen::Redis(list) => prefix(list, said).map_or("an error".to_owned(), str::to_owned),
@@ -290,6 +289,7 @@ impl Cause {
             Self::Kafka(code) => format!("error code {code}"),
             Self::Amqp(code) => format!("reply code {code}"),
             Self::Mqtt(code) => format!("return code {code}"),
+            Self::Http2(code) => http2(*code),
             Self::Grpc(code) => format!("the gRPC status {}", grpc(*code)),
             Self::GrpcHealth(0) => "UNKNOWN".to_owned(),
             Self::GrpcHealth(2) => "NOT_SERVING".to_owned(),
@@ -302,7 +302,24 @@ impl Cause {
 
 /// An error code of HTTP/2 by its name, where it has one.
 pub(super) fn http2(code: u32) -> String {
-    format!("{:?}", h2::Reason::from(code))
+    const NAMES: [&str; 14] = [
+        "NO_ERROR",
+        "PROTOCOL_ERROR",
+        "INTERNAL_ERROR",
+        "FLOW_CONTROL_ERROR",
+        "SETTINGS_TIMEOUT",
+        "STREAM_CLOSED",
+        "FRAME_SIZE_ERROR",
+        "REFUSED_STREAM",
+        "CANCEL",
+        "COMPRESSION_ERROR",
+        "CONNECT_ERROR",
+        "ENHANCE_YOUR_CALM",
+        "INADEQUATE_SECURITY",
+        "HTTP_1_1_REQUIRED",
+    ];
+    let name = usize::try_from(code).ok().and_then(|code| NAMES.get(code));
+    name.map_or_else(|| format!("the HTTP/2 error {code}"), |name| (*name).to_owned())
 }
 
 /// A `grpc-status` by its name, where it has one.

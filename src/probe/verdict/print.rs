@@ -12,7 +12,6 @@ impl Seen {
             Self::Here(_) => "our side",
             Self::There(_) => "any protocol",
             Self::Http(_) | Self::HttpRetryAfter(_) => "HTTP",
-            Self::Http2(_) => "HTTP/2",
             Self::Redis(_) => "Redis",
             Self::Postgres(_) => "PostgreSQL",
             Self::Mysql(_) => "MySQL",
@@ -20,6 +19,7 @@ impl Seen {
             Self::Amqp(_) => "AMQP",
             Self::Nats(_) => "NATS",
             Self::Mqtt(_) => "MQTT",
+            Self::Http2(_) => "HTTP/2",
             Self::Grpc(_) => "gRPC",
             Self::GrpcHealth(_) => "gRPC health",
             Self::Dns(_) => "DNS",
@@ -38,7 +38,6 @@ impl Display for Seen {
             Self::There(list) => listed(list, |one: &There| format!("{one:?}")),
             Self::Http(list) => ranges(list),
             Self::HttpRetryAfter(list) => format!("{} with Retry-After", ranges(list)),
-            Self::Http2(list) => listed(list, |code| http2(*code)),
             Self::Redis(list) | Self::Nats(list) => listed(list, |one| (*one).to_owned()),
             // A class, or one state of it.
             Self::Postgres(list) => listed(list, |one| format!("{one:x<5}")),
@@ -47,6 +46,7 @@ impl Display for Seen {
             Self::Mqtt(list) => {
                 listed(list, |code| if *code < 0x80 { code.to_string() } else { format!("{code:#x}") })
             }
+            Self::Http2(list) => listed(list, |code| http2(*code)),
             Self::Grpc(list) => listed(list, |code| grpc(*code)),
             Self::GrpcHealth(list) => listed(list, |code| match code {
                 0 => "UNKNOWN".to_owned(),

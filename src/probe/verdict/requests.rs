@@ -1,6 +1,6 @@
 //! Rows of HTTP, gRPC and DNS.
 //!
-//! Sources: RFC 9110, 15, RFC 6585, RFC 8470 and RFC 9113, 7; gRPC's "Status codes and their use in gRPC" and "gRPC Health Checking
+//! Sources: RFC 9110, 15, RFC 6585 and RFC 8470; RFC 9113, 7; gRPC's "Status codes and their use in gRPC" and "gRPC Health Checking
 //! Protocol"; RFC 1035, 4.1.1, and RFC 2136.
 
 use super::Meaning::{Denied, Fault, NotYet, Unhealthy};
@@ -62,32 +62,41 @@ pub(super) const ROWS: &[Row] = &[
         ],
     },
     Row {
-        seen: Seen::Http2(&[0x7]),
+        seen: Seen::Http2(&[0, 7]),
         means: NotYet,
-        says: "it refuses the request before it has looked at it",
-        why: "it is to be asked again (RFC 9113, 8.7); to gRPC it is UNAVAILABLE",
-        shown_by: &["probes::verdicts::http::a_request_that_is_refused_unseen_came_too_early"],
+        says: "it ends this connection in good order, or asks to try again",
+        why: "so a server says goodbye that is being restarted",
+        shown_by: &[
+            "probes::verdicts::http::a_request_that_is_refused_unseen_came_too_early",
+            "probes::verdicts::grpc::a_server_that_says_goodbye_is_asked_too_early",
+        ],
     },
     Row {
-        seen: Seen::Http2(&[0xb]),
+        seen: Seen::Http2(&[11, 12]),
         means: Denied,
-        says: "it is asked too often",
-        why: "it counts requests, and answers",
-        shown_by: &["probes::verdicts::http::a_server_that_is_asked_too_often_over_http2_refuses_us"],
+        says: "it is asked too often, or wants better TLS",
+        why: "it answers",
+        shown_by: &[
+            "probes::verdicts::http::a_server_that_wants_less_of_us_refuses_us",
+            "probes::verdicts::grpc::a_server_that_wants_less_of_us_refuses_us",
+        ],
     },
     Row {
-        seen: Seen::Http2(&[0xc, 0xd]),
+        seen: Seen::Http2(&[13]),
         means: Fault,
-        says: "it wants other TLS, or another version of HTTP",
-        why: "it works for those who speak that",
-        shown_by: &["probes::verdicts::http::a_server_that_wants_other_tls_is_beyond_the_probe"],
+        says: "it does not take HTTP/2",
+        why: "it works for those who speak HTTP/1.1",
+        shown_by: &["probes::verdicts::grpc::a_server_that_does_not_take_http_2_is_beyond_the_probe"],
     },
     Row {
         seen: Seen::Http2(&[]),
         means: Unhealthy,
-        says: "it ends the request with an error",
-        why: "a request has an answer",
-        shown_by: &["probes::verdicts::http::any_other_error_of_http2_is_unhealthy"],
+        says: "it ends the connection for an error",
+        why: "a health check has no business to fail",
+        shown_by: &[
+            "probes::verdicts::http::any_other_error_of_http2_is_unhealthy",
+            "probes::verdicts::grpc::any_other_end_of_http_2_is_unhealthy",
+        ],
     },
     Row {
         seen: Seen::Grpc(&[14]),

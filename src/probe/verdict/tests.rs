@@ -16,7 +16,6 @@ fn causes(seen: &Seen) -> Vec<Cause> {
                 .map(|status| Cause::Http { status, retry_after })
                 .collect()
         }
-        Seen::Http2(list) => list.iter().map(|code| Cause::Http2(*code)).collect(),
         Seen::Redis(list) => list.iter().map(|begin| Cause::Redis(format!("{begin} and more"))).collect(),
         Seen::Postgres(list) => list.iter().map(|begin| Cause::Postgres(format!("{begin:0<5}"))).collect(),
         Seen::Mysql(list) => list.iter().map(|code| Cause::Mysql(*code)).collect(),
@@ -24,6 +23,7 @@ fn causes(seen: &Seen) -> Vec<Cause> {
         Seen::Amqp(list) => list.iter().map(|code| Cause::Amqp(*code)).collect(),
         Seen::Nats(list) => list.iter().map(|begin| Cause::Nats(begin.to_lowercase())).collect(),
         Seen::Mqtt(list) => list.iter().map(|code| Cause::Mqtt(*code)).collect(),
+        Seen::Http2(list) => list.iter().map(|code| Cause::Http2(*code)).collect(),
         Seen::Grpc(list) => list.iter().map(|code| Cause::Grpc(*code)).collect(),
         Seen::GrpcHealth(list) => list.iter().map(|code| Cause::GrpcHealth(*code)).collect(),
         Seen::Dns(list) => list.iter().map(|code| Cause::Dns(*code)).collect(),
@@ -44,7 +44,6 @@ fn no_row_is_hidden_behind_another() {
 fn what_nobody_has_thought_of_is_unhealthy() {
     let unknown = [
         Cause::Http { status: 599, retry_after: false },
-        Cause::Http2(99),
         Cause::Redis("WHATEVER".to_owned()),
         Cause::Redis(String::new()),
         Cause::Redis("LOADINGS".to_owned()),
@@ -55,6 +54,7 @@ fn what_nobody_has_thought_of_is_unhealthy() {
         Cause::Amqp(999),
         Cause::Nats("whatever".to_owned()),
         Cause::Mqtt(0x7f),
+        Cause::Http2(99),
         Cause::Grpc(99),
         Cause::GrpcHealth(99),
         Cause::Dns(15),

@@ -88,13 +88,9 @@ async fn a_request_that_is_refused_unseen_came_too_early() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_asked_too_often_over_http2_refuses_us() {
+async fn a_server_that_wants_less_of_us_refuses_us() {
     means!(reset(0xb).await, Denied);
-}
-
-#[tokio::test]
-async fn a_server_that_wants_other_tls_is_beyond_the_probe() {
-    means!(reset(0xc).await, Fault);
+    means!(reset(0xc).await, Denied);
 }
 
 #[tokio::test]
