@@ -27,6 +27,7 @@ mod ssh;
 mod stats;
 mod surroundings;
 mod tcp;
+mod tls;
 mod uptime;
 
 use connect::naming;

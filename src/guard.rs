@@ -97,6 +97,15 @@ impl Guard {
         secret::read(self.secrets(), reference).await
     }
 
+    /// The same, for callers that cannot wait: a small file is read at once.
+    ///
+    /// # Errors
+    /// See [`SecretError`].
+    pub fn file_at_once(&self, path: &str) -> Result<Vec<u8>, SecretError> {
+        let secrets = self.secrets();
+        secret::blocking(path, secrets.directory_of(path.as_ref()).map(|_| secrets.directories()))
+    }
+
     /// A file that an object names, such as a certificate: its content, held to the same as a file with a secret.
     ///
     /// # Errors

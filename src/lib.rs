@@ -46,6 +46,8 @@ pub mod observed;
 
 pub mod guard;
 
+pub mod tls;
+
 pub mod docker;
 
 pub mod reconcile;

@@ -41,7 +41,10 @@ fn describe() {
         "portreeve_healing_notes_total",
         "What healing decided, by kind and reason; kind Skipped: not to act"
     );
-    describe_counter!("portreeve_probes_total", "Checks made, by type and outcome");
+    describe_counter!(
+        "portreeve_probes_total",
+        "Checks made, by type and outcome: passed, failed, denied, not_yet, fault"
+    );
     describe_histogram!("portreeve_probe_duration_seconds", "How long checks took, by type");
     describe_gauge!("portreeve_store_up", "Whether the store can commit");
     describe_gauge!(

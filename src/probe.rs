@@ -35,31 +35,63 @@ mod tcp;
 pub mod threshold;
 mod tls;
 mod udp;
+pub mod verdict;
 mod wire;
 
 pub use place::{Basis, NetworkPosition, Place};
 pub use steps::{Step, Steps};
 pub use threshold::{Streak, Verdict};
+pub use verdict::{Cause, Here, Meaning, There};
+
+use encrypted::speaks_tls;
+use steps::quoted;
 
 /// Why an attempt did not end well.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
-    /// The target is not as it should be: what was expected and what came.
-    #[error("{0}")]
-    Unhealthy(String),
-    /// Nothing came from the target, not even a refusal. It is as unhealthy as can be, unless nobody else answers either.
-    #[error("{0}")]
-    Unanswered(String),
-    /// The target answers, and refuses the login that the probe brings. It is not as it should be, and no restart mends that.
-    #[error("{0}")]
-    Denied(String),
-    /// The probe could not be carried out (a secret that is missing, an engine that is away, no route): this says nothing about
-    /// the target and does not count.
-    #[error("{0}")]
-    Fault(String),
-    /// It is too early to ask.
-    #[error("{0}")]
-    NotYet(String),
+#[error("{reason}")]
+pub struct Failure {
+    /// What was seen.
+    pub cause: Cause,
+    /// The same for people, in our words: what was expected and what came. It holds nothing that a server sent, but for its
+    /// protocol's codes: reasons are told to everybody.
+    pub reason: String,
+    /// What the other side said, on one line and bounded; for those who may see bodies.
+    pub output: Option<String>,
+}
+
+impl Failure {
+    /// `cause`, and what it is for people.
+    pub fn new(cause: impl Into<Cause>, reason: impl Into<String>) -> Self {
+        Self { cause: cause.into(), reason: reason.into(), output: None }
+    }
+
+    /// Instead of what was `expected` this came, which its protocol has a code for.
+    pub fn got(cause: impl Into<Cause>, expected: &str) -> Self {
+        let cause = cause.into();
+        let reason = format!("expected {expected}, got {cause}");
+        Self::new(cause, reason)
+    }
+
+    /// With what the other side said, whatever that is.
+    #[must_use]
+    pub fn saying(self, output: impl Into<String>) -> Self {
+        Self { output: Some(output.into()), ..self }
+    }
+
+    /// What this means for the target.
+    pub fn means(&self) -> Meaning {
+        verdict::meaning(&self.cause)
+    }
+
+    /// As it may be told: without secrets, and no longer than anybody reads.
+    fn told(self, steps: &Steps) -> Self {
+        let output = self.output.map(|said| quoted(&steps.without_secrets(said)));
+        Self {
+            reason: steps.without_secrets(self.reason),
+            output: output.filter(|said| !said.is_empty()),
+            cause: self.cause,
+        }
+    }
 }
 
 /// What is asked.
@@ -89,6 +121,11 @@ pub(crate) trait Protocol: Send + Sync {
     /// The host that the probe itself names.
     fn host(&self) -> Option<&str> {
         None
+    }
+
+    /// Whether it asks in the clear a server that may want TLS.
+    fn is_clear(&self) -> bool {
+        false
     }
 
     /// What it costs.
@@ -126,7 +163,7 @@ pub struct Outcome {
 
 impl Subject<'_> {
     fn place(&self) -> Result<&Place, Failure> {
-        self.place.ok_or_else(|| Failure::Fault("there is no address to ask at".to_owned()))
+        self.place.ok_or_else(|| Failure::new(Here::NothingToAsk, "there is no address to ask at"))
     }
 }
 
@@ -155,7 +192,7 @@ pub(crate) fn protocol(handler: Handler<'_>) -> &dyn Protocol {
 /// Carries out one check: attempts follow each other at once until one ends well or there have been `attempts` of them.
 pub async fn check(spec: &ProbeSpec, subject: &Subject<'_>) -> Outcome {
     let Some(handler) = spec.handler() else {
-        let result = Err(Failure::Fault("the probe says no way of asking".to_owned()));
+        let result = Err(Failure::new(Here::NothingToAsk, "the probe says no way of asking"));
         return Outcome { result, took: Duration::ZERO, steps: Vec::new() };
     };
     let protocol = protocol(handler);
@@ -165,30 +202,40 @@ pub async fn check(spec: &ProbeSpec, subject: &Subject<'_>) -> Outcome {
         left -= 1;
         let (began, mut steps) = (Instant::now(), Steps::within(subject.guard.clone()));
         let ended = tokio::time::timeout(limit, protocol.attempt(subject, &mut steps)).await;
-        let result = ended.unwrap_or_else(|_| {
-            let why = format!("nothing within {} s, at the step `{}`", limit.as_secs(), steps.doing());
-            // Whoever takes a connection was reached.
-            let reached = steps.done().iter().any(|step| step.name == "connect");
-            Err(if reached { Failure::Unhealthy(why) } else { Failure::Unanswered(why) })
-        });
-        let result = result.map_err(|failure| match failure {
-            Failure::Unhealthy(text) => Failure::Unhealthy(steps.without_secrets(text)),
-            Failure::Unanswered(text) => Failure::Unanswered(steps.without_secrets(text)),
-            Failure::Denied(text) => Failure::Denied(steps.without_secrets(text)),
-            Failure::Fault(text) => Failure::Fault(steps.without_secrets(text)),
-            Failure::NotYet(text) => Failure::NotYet(text),
-        });
-        // Neither a fault nor a refused login is cured by trying again at once.
-        if left == 0 || !matches!(result, Err(Failure::Unhealthy(_) | Failure::Unanswered(_))) {
+        let mut result =
+            ended.unwrap_or_else(|_| Err(steps.concluded().unwrap_or_else(|| out_of_time(limit, &steps))));
+        if let (Err(failure), Some(place)) = (&result, subject.place.filter(|_| protocol.is_clear()))
+            && steps.heard_nothing(&failure.cause)
+            && speaks_tls(place, limit).await
+        {
+            let remedy = if matches!(handler, Handler::Http(_)) { "scheme: https" } else { "tls: {}" };
+            let reason = format!("{}; it speaks TLS there: `{remedy}` asks it so", failure.reason);
+            result = Err(Failure::new(There::WantsTls, reason));
+        }
+        let result = result.map_err(|failure| failure.told(&steps));
+        let again = |failure: &Failure| matches!(failure.means(), Meaning::Unhealthy | Meaning::Unanswered);
+        // Neither a fault nor a refusal is cured by trying again at once.
+        if left == 0 || !result.as_ref().is_err_and(again) {
             return Outcome { result, took: began.elapsed(), steps: steps.done().to_vec() };
         }
     }
 }
 
+/// Why there was no end, by how far the attempt has come.
+fn out_of_time(limit: Duration, steps: &Steps) -> Failure {
+    let cause: Cause = match steps.doing() {
+        "resolve" => Here::Resolver.into(),
+        // Whoever takes a connection was reached.
+        _ if steps.done().iter().any(|step| step.name == "connect") => There::Hangs.into(),
+        _ => There::Silent.into(),
+    };
+    Failure::new(cause, format!("nothing within {} s, at the step `{}`", limit.as_secs(), steps.doing()))
+}
+
 /// A secret, read anew each time; a server that repeats it is not quoted with it.
 pub(crate) async fn secret(reference: &SecretRef, steps: &mut Steps) -> Result<SecretString, Failure> {
     let read = steps.guard().clone().secret(reference).await;
-    let secret = read.map_err(|error| Failure::Fault(format!("no secret: {error}")))?;
+    let secret = read.map_err(|error| Failure::new(Here::Secret, format!("no secret: {error}")))?;
     steps.conceal(&secret);
     Ok(secret)
 }

@@ -38,7 +38,7 @@ pub mod workload;
 pub use amount::{Amount, AmountError};
 pub use duration::{Duration, DurationError};
 pub use header::Header;
-pub use json_path::{JsonPath, JsonPathError};
+pub use json_path::{Astray, JsonPath, JsonPathError, same};
 pub use kind::{Kind, KindId, Spec};
 pub use metadata::{Metadata, Origin, OriginError, name_fault};
 pub use nearest::nearest;

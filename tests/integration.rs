@@ -13,3 +13,4 @@ mod state_dir;
 mod store_down;
 mod store_suite;
 mod supply;
+mod trust;

@@ -14,7 +14,7 @@ use super::status::Failure;
 use super::{Api, objects, release};
 use crate::controller::{Refused, Trial, Tried};
 use crate::manifest::draft;
-use crate::probe;
+use crate::probe::Meaning;
 use crate::resource::monitored_service::Target;
 use crate::resource::{API_VERSION, KindId, ObjectKey, Origin, Spec, schema};
 
@@ -51,11 +51,15 @@ pub(crate) struct ProbeTested {
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<String>,
     steps: Vec<Step>,
-    /// `passed`, `failed`, `fault` (it could not be carried out) or `notYet`.
+    /// `passed`, `failed`, `denied` (it answers and refuses us), `notYet` (it says that it is too early) or `fault` (the check
+    /// could not be carried out). `portreeve explain verdicts` says which answer means what.
     verdict: &'static str,
     /// What was expected and what came.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// What the other side said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<String>,
     took_ms: f64,
 }
 
@@ -66,6 +70,15 @@ struct Step {
     name: &'static str,
     what: String,
     took_ms: f64,
+}
+
+const fn word(meaning: Meaning) -> &'static str {
+    match meaning {
+        Meaning::Unhealthy | Meaning::Unanswered => "failed",
+        Meaning::Denied => "denied",
+        Meaning::NotYet => "notYet",
+        Meaning::Fault => "fault",
+    }
 }
 
 pub(super) async fn probe(
@@ -114,13 +127,10 @@ pub(super) async fn probe(
     .await;
     let Trial { place, outcome } = api.shared.try_probe(&spec, &whom).await;
     let millis = |took: std::time::Duration| (took.as_secs_f64() * 1e6).round() / 1e3;
-    let (verdict, reason) = match outcome.result {
-        Ok(()) => ("passed", None),
-        Err(
-            probe::Failure::Unhealthy(why) | probe::Failure::Unanswered(why) | probe::Failure::Denied(why),
-        ) => ("failed", Some(why)),
-        Err(probe::Failure::Fault(why)) => ("fault", Some(why)),
-        Err(probe::Failure::NotYet(why)) => ("notYet", Some(why)),
+    let verdict = outcome.result.as_ref().map_or_else(|failure| word(failure.means()), |()| "passed");
+    let (reason, output) = match outcome.result {
+        Ok(()) => (None, None),
+        Err(failure) => (Some(failure.reason), failure.output),
     };
     let steps = outcome.steps.into_iter();
     Ok(Json(ProbeTested {
@@ -135,6 +145,7 @@ pub(super) async fn probe(
             .collect(),
         verdict,
         reason,
+        output,
         took_ms: millis(outcome.took),
     }))
 }

@@ -1,4 +1,5 @@
-//! `portreeve explain KIND[.field...]`: the documentation of the kinds, without a server.
+//! `portreeve explain KIND[.field...]`: the documentation of the kinds, without a server; and `portreeve explain verdicts`,
+//! the table that says what an answer to a probe means.
 
 use clap::Args;
 
@@ -6,19 +7,48 @@ use super::face::Face;
 use super::noun::{Noun, noun};
 use super::table::Table;
 use super::{Exit, UsageError};
+use crate::probe::{Meaning, verdict};
 use crate::resource::explain::{UnknownField, explain as meaning, fields};
 use crate::resource::{API_VERSION, KindId};
 
 /// Flags of `explain`.
 #[derive(Args, Debug)]
 pub(super) struct ExplainArgs {
-    /// A kind and perhaps the way to one of its fields, such as `autohealpolicy.spec.backoff`; left out: all kinds
+    /// A kind and perhaps the way to one of its fields, such as `autohealpolicy.spec.backoff`; `verdicts`: what each answer to a
+    /// probe means; left out: all kinds
     #[arg(value_name = "KIND[.FIELD]")]
     what: Option<String>,
 
     /// All fields with their types, also those of fields, without what they mean
     #[arg(long, requires = "what")]
     recursive: bool,
+}
+
+/// What is no kind and is explained all the same.
+const VERDICTS: &str = "verdicts";
+const HINT: &str = "`portreeve explain verdicts` says what each answer to a probe means.";
+
+/// The table of verdicts: what is said of the five of them, and the rows.
+fn verdicts(face: &mut Face<'_>) -> anyhow::Result<Exit> {
+    let mut table = Table::new(["MEANS", "WHAT FOLLOWS"]).whole();
+    for meaning in Meaning::ALL {
+        table.row(vec![meaning.as_str().into(), meaning.doc().into()]);
+    }
+    table.print(face.out, 0, face.width)?;
+    writeln!(face.out)?;
+    let mut table = Table::new(["OF", "SEEN", "MEANS", "IT SAYS", "WHY", "SHOWN BY"]).whole();
+    for row in verdict::rows() {
+        table.row(vec![
+            row.seen.of().into(),
+            row.seen.to_string().into(),
+            row.means.as_str().into(),
+            row.says.into(),
+            row.why.into(),
+            row.tests().into(),
+        ]);
+    }
+    table.print(face.out, 0, face.width)?;
+    Ok(Exit::Fine)
 }
 
 /// No kind's fields are nested as deep.
@@ -32,8 +62,12 @@ pub(super) fn explain(args: &ExplainArgs, face: &mut Face<'_>) -> anyhow::Result
             table.row(row.into());
         }
         table.print(face.out, 0, face.width)?;
+        writeln!(face.out, "\n{HINT}")?;
         return Ok(Exit::Fine);
     };
+    if what == VERDICTS {
+        return verdicts(face);
+    }
     let mut steps = what.split('.').filter(|step| !step.is_empty());
     let kind = match noun(steps.next().unwrap_or_default())? {
         Noun::Kind(kind) => kind,
@@ -61,6 +95,9 @@ pub(super) fn explain(args: &ExplainArgs, face: &mut Face<'_>) -> anyhow::Result
             face.out,
             "\n`portreeve explain {word}.spec` says what they mean, `portreeve explain --recursive {word}` shows all there are."
         )?;
+        if matches!(kind, KindId::Probe | KindId::MonitoredService) {
+            writeln!(face.out, "{HINT}")?;
+        }
     }
     Ok(Exit::Fine)
 }
@@ -96,6 +133,23 @@ mod tests {
         let alone = explained(Some("heal")).expect("text");
         assert!(alone.contains("FIELDS OF spec:\n  action\t<string>\n"), "{alone}");
         assert!(alone.contains("explain autohealpolicy.spec`"), "{alone}");
+    }
+
+    #[test]
+    fn what_each_answer_to_a_probe_means_is_a_table_with_the_tests_that_show_it() {
+        let text = explained(Some("verdicts")).expect("text");
+        for words in [
+            "NotYet ",
+            "Redis ",
+            "57P03, 57P01, 57P02",
+            "probes::verdicts::redis::a_server_that_reads_its_data_is_asked_too_early",
+        ] {
+            assert!(text.contains(words), "{words}: {text}");
+        }
+        assert_eq!(text.lines().count(), Meaning::ALL.len() + verdict::rows().count() + 3);
+        for what in [None, Some("probe"), Some("svc")] {
+            assert!(explained(what).expect("text").contains("explain verdicts`"), "{what:?}");
+        }
     }
 
     #[test]

@@ -218,8 +218,9 @@ fn is_silent(container: &Value) -> bool {
 /// What is wrong with a service; nothing for one that only waits for another, which has a line of its own.
 fn unwell(service: &Value) -> Option<String> {
     let status = service.get("status")?;
-    let word =
-        status["health"].as_str().filter(|word| matches!(*word, "unhealthy" | "not_found" | "error"))?;
+    let early = status.get("notYetSince").is_some();
+    let is_wrong = |word: &&str| matches!(*word, "unhealthy" | "not_found" | "error") || early;
+    let word = status["health"].as_str().filter(is_wrong)?;
     if status.get("waitsFor").is_some() || is_suspended(service) {
         return None;
     }
@@ -227,6 +228,7 @@ fn unwell(service: &Value) -> Option<String> {
     let is = match word {
         "error" => "cannot be checked",
         "not_found" => "has no container",
+        "unknown" => "is not ready yet",
         _ => "is unhealthy",
     };
     let why = scalar(status, "/reason").map(|why| format!(": {why}")).unwrap_or_default();
@@ -388,6 +390,11 @@ deliveries  nobody is to be told of anything
         let services = [
             service("db", json!({"health": "unhealthy", "reason": "query: no answer"})),
             service("shop", json!({"health": "unhealthy", "reason": "page: 500", "waitsFor": "db"})),
+            service(
+                "cache",
+                json!({"health": "unknown", "reason": "ping: too early", "notYetSince": "1970-01-01T00:00:00Z"}),
+            ),
+            service("new", json!({"health": "unknown", "reason": "no verdict yet"})),
             service("mail", json!({"health": "not_found", "reason": "no container is there"})),
             service("cert", json!({"health": "error", "reason": "no secret"})),
             service("new", json!({"health": "unknown"})),
@@ -396,6 +403,7 @@ deliveries  nobody is to be told of anything
         ];
         let expected = [
             "service db is unhealthy: query: no answer",
+            "service cache is not ready yet: ping: too early",
             "service mail has no container",
             "service cert cannot be checked: no secret",
         ];
@@ -403,7 +411,7 @@ deliveries  nobody is to be told of anything
         assert_eq!(found, expected);
         let mut streams = Streams::default();
         show(&health(), &[], &services, &found, &mut streams.face()).expect("output");
-        let line = "\nservices    7: 1 healthy, 4 unhealthy, 2 without a verdict\n";
+        let line = "\nservices    9: 1 healthy, 4 unhealthy, 4 without a verdict\n";
         assert!(streams.both().contains(line), "{}", streams.both());
     }
 

@@ -262,9 +262,15 @@ fn show(test: &Test, answer: &Value, face: &mut Face<'_>) -> anyhow::Result<()> 
         table.row(vec![of("/name").into(), took(&step["tookMs"]).into(), of("/what").into()]);
     }
     let passed = answer["verdict"] == "passed";
-    let verdict =
-        Cell::new(text("/verdict").unwrap_or_default(), if passed { Tone::Good } else { Tone::Bad });
+    let word = match text("/verdict").unwrap_or_default() {
+        word if word == "notYet" => "not yet".to_owned(),
+        word => word,
+    };
+    let verdict = Cell::new(word, if passed { Tone::Good } else { Tone::Bad });
     table.row(vec![verdict, took(&answer["tookMs"]).into(), text("/reason").unwrap_or_default().into()]);
     table.print(face.out, 2, face.width)?;
+    if let Some(said) = text("/output") {
+        writeln!(face.out, "  it answers: {said}")?;
+    }
     Ok(())
 }

@@ -67,15 +67,20 @@ impl Shared {
                     reason: known.reason.clone(),
                     // Not what is known of another run.
                     denied: known.denied && health == Health::Unhealthy,
+                    early_since: known.early_since.filter(|_| known.started == container.started),
                     since: known.since,
                 })
             });
-            of_it.min_by_key(|probed| match probed.health {
+            let all: Vec<Probed> = of_it.collect();
+            let early_since = all.iter().filter_map(|probed| probed.early_since).min();
+            let worst = all.into_iter().min_by_key(|probed| match probed.health {
                 Health::Unhealthy if !probed.denied => 0,
                 Health::Unhealthy => 1,
-                Health::Starting | Health::Awaited | Health::Silent => 2,
-                Health::Healthy => 3,
-            })
+                Health::Starting if probed.early_since.is_some() => 2,
+                Health::Starting | Health::Awaited | Health::Silent => 3,
+                Health::Healthy => 4,
+            });
+            worst.map(|worst| Probed { early_since, ..worst })
         })
     }
 
@@ -145,9 +150,9 @@ impl Shared {
     ) -> (Option<ChangeSet>, Vec<Waiting>) {
         let now = crate::clock::now();
         let desired = self.desired.load();
-        let (changed, before, (after, since), stands) = self.with_world(|world| {
+        let (changed, (before, was_early), (after, is_early, since), stands) = self.with_world(|world| {
             self.book.with(name, |state| {
-                let before = state.health;
+                let before = (state.health, state.early_since().is_some());
                 let changed = judge_targets(state, service, world, now);
                 let all = desired
                     .hosts
@@ -171,7 +176,7 @@ impl Shared {
                 (state.health, state.reason) = (judged.word, judged.reason);
                 let stands = state.stands();
                 let stands = std::mem::replace(&mut state.standing, stands) != stands;
-                (changed, before, (state.health, state.since), stands)
+                (changed, before, (state.health, state.early_since().is_some(), state.since), stands)
             })
         });
         // Before anything is told: an event says whether another service is behind it.
@@ -192,7 +197,7 @@ impl Shared {
             HealthWord::Healthy => told,
             HealthWord::Unknown | HealthWord::Error => false,
         };
-        if before == after && (service.suspended || !untold) {
+        if (before, was_early) == (after, is_early) && (service.suspended || !untold) {
             return (None, waiting);
         }
         self.book.tell();
@@ -263,12 +268,12 @@ impl Shared {
                         Some((
                             "ServiceDown",
                             "DependencyDown",
-                            format!("{why}; it depends on {root}, which is down"),
+                            format!("{why}; it depends on {root}, which is not up and healthy"),
                         )),
                         Severity::Info,
                     ),
                     None => {
-                        let reason = if state.refuses() { "LoginRefused" } else { "Unhealthy" };
+                        let reason = if state.refuses() { "Denied" } else { "Unhealthy" };
                         (Some(("ServiceDown", reason, why.clone())), Severity::Error)
                     }
                 }
@@ -321,8 +326,10 @@ pub(super) struct Probed {
     pub(super) health: Health,
     /// Why.
     pub(super) reason: String,
-    /// Whether all that is wrong is that logins are refused.
+    /// Whether all that is wrong is that we are refused.
     pub(super) denied: bool,
+    /// Since when it, or another service of the container, has been told that it is too early to ask.
+    pub(super) early_since: Option<Nanos>,
     /// Since when, by our clock.
     pub(super) since: Nanos,
 }
@@ -344,15 +351,18 @@ fn judge_targets(
                 None => continue,
             },
         };
-        let Judged { word, reason, denied } = judged;
-        // A login that was refused is no part of the time that something else is wrong.
-        if (word, denied) != (known.health, known.denied) {
+        let Judged { word, reason, denied, early_since } = judged;
+        // The time of a refusal is no part of the time that something else is wrong.
+        let turned = (word, denied) != (known.health, known.denied);
+        if turned {
             known.since = now;
-            if let ProbeTarget::Container(key) = target {
-                changed.push(key.clone());
-            }
         }
-        (known.health, known.reason, known.denied) = (word, reason, denied);
+        if let ProbeTarget::Container(key) = target
+            && (turned || early_since != known.early_since)
+        {
+            changed.push(key.clone());
+        }
+        (known.health, known.reason, known.denied, known.early_since) = (word, reason, denied, early_since);
     }
     changed
 }

@@ -241,6 +241,29 @@ fn what_can_have_no_effect_is_a_warning_and_not_an_error() {
 }
 
 #[test]
+fn a_bare_connection_to_mysql_is_hinted_at_its_own_probe() {
+    let text = document("Probe", "p", "{tcpSocket: {port: 3306}}")
+        + &document("Probe", "q", "{tcpSocket: {port: 3307}}")
+        + &document("MonitoredService", "m", "{target: {host: db.test, port: 3306}}")
+        + &document(
+            "MonitoredService",
+            "n",
+            "{target: {host: db.test, port: 3306}, probes: [{name: q, mysql: {}}]}",
+        );
+    let desired = from_directory(&text);
+    assert_eq!(lines(&desired.problems), Vec::<String>::new());
+    let hint = "is MySQL's: there each check is a login that is refused, for a server blocks whom it sees connect and \
+                leave; `mysql: {}` asks whether it works";
+    assert_eq!(
+        lines(&desired.warnings),
+        [
+            format!("conf/a.yaml:5:26: spec.tcpSocket.port: {hint}"),
+            format!("conf/a.yaml:15:38: spec.target.port: {hint}"),
+        ]
+    );
+}
+
+#[test]
 fn what_is_suspended_says_what_that_means_and_has_no_effect() {
     let suspended = |kind: &str, name: &str, spec: &str| {
         document(kind, name, spec).replace(

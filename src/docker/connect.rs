@@ -35,17 +35,7 @@ pub(super) async fn docker(spec: &DockerHostSpec, guard: &Guard) -> Result<Docke
         super::tcp::check(endpoint, guard).await?;
         return match &spec.tls {
             None => super::tcp::docker(endpoint, guard, HEAD_SECONDS, version).map_err(unusable),
-            Some(tls) => {
-                // The client would go on without what it cannot read, and the engine's refusal would be told.
-                for (field, path) in [("ca", &tls.ca), ("cert", &tls.cert), ("key", &tls.key)] {
-                    guard
-                        .file(path)
-                        .await
-                        .map_err(|error| DockerError::Unusable(format!("tls.{field}: {error}")))?;
-                }
-                let (key, cert, ca) = (Path::new(&tls.key), Path::new(&tls.cert), Path::new(&tls.ca));
-                Docker::connect_with_ssl(endpoint, key, cert, ca, HEAD_SECONDS, version).map_err(unusable)
-            }
+            Some(tls) => super::tls::docker(endpoint, tls, guard, HEAD_SECONDS, version).await,
         };
     }
     if let Some(target) = Target::parse(endpoint) {
@@ -86,7 +76,11 @@ pub(super) fn error(endpoint: &str, error: Error) -> DockerError {
                 Error::SocketNotFoundError(_) => false,
                 _ => true,
             };
-            DockerError::Unreachable { endpoint: endpoint.to_owned(), reason: root_cause(&other), sent }
+            DockerError::Unreachable {
+                endpoint: endpoint.to_owned(),
+                reason: root_cause(&other, endpoint),
+                sent,
+            }
         }
     }
 }
@@ -106,12 +100,21 @@ pub(super) fn naming(call: &'static str) -> impl Fn(DockerError) -> DockerError 
 }
 
 /// The innermost cause: "connection refused" says more than "client error (Connect)".
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
+fn root_cause(error: &(dyn std::error::Error + 'static), endpoint: &str) -> String {
+    if let Some(why) = crate::tls::refused(error, host(endpoint)) {
+        return why;
+    }
+    let mut innermost: &dyn std::error::Error = error;
     while let Some(source) = innermost.source() {
         innermost = source;
     }
     innermost.to_string()
+}
+
+/// `tcp://engine.example:2376` → `engine.example`
+fn host(endpoint: &str) -> &str {
+    let address = endpoint.split_once("://").map_or(endpoint, |(_, address)| address);
+    address.rsplit_once(':').map_or(address, |(host, _)| host).trim_matches(['[', ']'])
 }
 
 #[cfg(test)]

@@ -1,15 +1,25 @@
 //! Commands in containers.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
+use bollard::container::LogOutput;
 use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
+use tokio::time::{sleep, timeout};
 
 use super::{Client, DockerError};
 
 /// As much as is kept of what a command says.
 const LONGEST: usize = 16 * 1024;
+/// A command whose output is still open is looked at after this time, then twice that, up to the other; most have ended
+/// before the first look.
+const FIRST_LOOK: Duration = Duration::from_millis(100);
+const LAST_LOOK: Duration = Duration::from_secs(1);
+/// So long the output is waited for when the command has ended.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// Commands that were started and not seen to end, by container and command line. An engine cannot end a command, so one
 /// that hangs would get company with every check.
@@ -47,17 +57,61 @@ impl Client {
         let exec = self.call(self.docker.create_exec(id, options)).await?.id;
         self.running.with(|running| running.insert(key.clone(), exec.clone()));
         let started = self.call(self.docker.start_exec(&exec, None::<StartExecOptions>)).await?;
-        let mut said = Vec::new();
-        if let StartExecResults::Attached { mut output, .. } = started {
-            while let Some(piece) = output.next().await {
-                let piece = piece.map_err(|error| super::connect::error(&self.endpoint, error))?;
-                let room = LONGEST.saturating_sub(said.len());
-                said.extend(piece.into_bytes().iter().take(room));
-            }
-        }
-        let ended = self.call(self.docker.inspect_exec(&exec)).await?;
+        let StartExecResults::Attached { output, .. } = started else {
+            return Err(DockerError::Incomplete("the command's output"));
+        };
+        let (code, said) = self.follow(&exec, output).await?;
         self.running.with(|running| running.remove(&key));
-        let code = ended.exit_code.ok_or(DockerError::Incomplete("ExitCode"))?;
         Ok((code, String::from_utf8_lossy(&said).into_owned()))
+    }
+
+    /// Waits until a command has ended; gives its exit code and what it said.
+    ///
+    /// Its output may be open longer, held by a process that it left behind, or end before it does. An engine tells of
+    /// the end (`exec_die`) when the output has ended too, or some seconds later; asked, it knows at once.
+    async fn follow(
+        &self,
+        exec: &str,
+        mut output: impl Stream<Item = Result<LogOutput, bollard::errors::Error>> + Unpin,
+    ) -> Result<(i64, Vec<u8>), DockerError> {
+        let (mut said, mut open, mut pause) = (Vec::new(), true, FIRST_LOOK);
+        let mut take = |piece: Result<LogOutput, _>| {
+            let piece = piece.map_err(|error| super::connect::error(&self.endpoint, error))?;
+            let room = LONGEST.saturating_sub(said.len());
+            said.extend(piece.into_bytes().iter().take(room));
+            Ok::<(), DockerError>(())
+        };
+        let mut look = pin!(sleep(pause));
+        let code = loop {
+            tokio::select! {
+                piece = output.next(), if open => match piece {
+                    Some(piece) => {
+                        take(piece)?;
+                        continue;
+                    }
+                    // Most have ended then.
+                    None => open = false,
+                },
+                () = &mut look => {}
+            }
+            let known = self.call(self.docker.inspect_exec(exec)).await?;
+            // Without a code it has not even begun.
+            if let (Some(code), false) = (known.exit_code, known.running == Some(true)) {
+                break code;
+            }
+            look.set(sleep(pause));
+            pause = (pause * 2).min(LAST_LOOK);
+        };
+        // What was said before the end may still be on its way.
+        let rest = async {
+            while let Some(piece) = output.next().await {
+                take(piece)?;
+            }
+            Ok(())
+        };
+        if open {
+            timeout(LAST_WORDS, rest).await.unwrap_or(Ok(()))?;
+        }
+        Ok((code, said))
     }
 }

@@ -46,7 +46,7 @@ pub(super) fn docker(
 
 /// The system's resolver, without the addresses that may not be reached.
 #[derive(Clone)]
-struct Resolver(Guard);
+pub(super) struct Resolver(pub(super) Guard);
 
 impl Service<Name> for Resolver {
     type Response = std::vec::IntoIter<SocketAddr>;

@@ -53,8 +53,25 @@ pub enum Checked {
     Passed,
     /// Not as expected: what was, and what came.
     Failed(String),
+    /// It answers and refuses us: what was expected, and what came.
+    Denied(String),
+    /// It says that it is too early to ask.
+    NotYet(String),
     /// It could not be carried out, which says nothing about its target.
     Faulty(String),
+}
+
+impl Checked {
+    /// In one word, and why, where it did not pass.
+    pub fn told(&self) -> (&'static str, Option<&str>) {
+        match self {
+            Self::Passed => ("passed", None),
+            Self::Failed(why) => ("failed", Some(why)),
+            Self::Denied(why) => ("denied", Some(why)),
+            Self::NotYet(why) => ("notYet", Some(why)),
+            Self::Faulty(why) => ("fault", Some(why)),
+        }
+    }
 }
 
 /// One probe of one target.
@@ -80,6 +97,9 @@ pub struct LastCheck {
     pub millis: f64,
     /// How it went.
     pub checked: Checked,
+    /// What the other side said, if that was anything beyond its protocol; for those who may see bodies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
 }
 
 /// Who is asked for a service.
@@ -161,12 +181,20 @@ pub enum Standing {
     Fine,
     /// A check failed, and it may be down: the verdict is out.
     Doubtful,
+    /// It says that it is not ready yet: whatever depends on it cannot work yet.
+    Early,
     /// Whatever depends on it cannot work.
     Down,
 }
 
 impl ServiceState {
-    /// Whether it is down and all that is wrong is that logins are refused.
+    /// Since when one of its targets has said that it is too early to ask; `None`: none does, or there are enough others.
+    pub fn early_since(&self) -> Option<Nanos> {
+        let early = self.targets.values().filter_map(|target| target.early_since).min();
+        early.filter(|_| self.health != HealthWord::Healthy)
+    }
+
+    /// Whether it is down and all that is wrong is that we are refused.
     pub fn refuses(&self) -> bool {
         let mut down = self.targets.values().filter(|target| target.health.is_down()).peekable();
         self.health.is_down() && down.peek().is_some() && down.all(|target| target.denied)
@@ -176,13 +204,18 @@ impl ServiceState {
     pub fn stands(&self) -> Standing {
         let doubtful = |probe: &ProbeState| {
             probe.streak.verdict != Verdict::Unhealthy
-                && probe.last.as_ref().is_some_and(|last| matches!(last.checked, Checked::Failed(_)))
+                && probe
+                    .last
+                    .as_ref()
+                    .is_some_and(|last| matches!(last.checked, Checked::Failed(_) | Checked::Denied(_)))
         };
         if self.refuses() {
-            // It refuses our login; nobody knows that of theirs.
+            // It refuses us; nobody knows that of them.
             Standing::Fine
         } else if self.health.is_down() {
             Standing::Down
+        } else if self.early_since().is_some() {
+            Standing::Early
         } else if self.targets.values().flat_map(|target| target.probes.values()).any(doubtful) {
             Standing::Doubtful
         } else {
@@ -202,8 +235,10 @@ pub struct TargetState {
     pub health: HealthWord,
     /// Why, for people.
     pub reason: String,
-    /// Whether all that is wrong is that logins are refused: the target itself answers.
+    /// Whether all that is wrong is that we are refused: the target itself answers.
     pub denied: bool,
+    /// Since when one of its probes has been told that it is too early; `None`: none is.
+    pub early_since: Option<Nanos>,
     /// When the verdict changed last.
     pub since: Nanos,
 }
@@ -329,6 +364,18 @@ mod tests {
         assert_eq!(state.stands(), Standing::Fine);
         state.targets.insert(key("b"), target(false));
         assert_eq!(state.stands(), Standing::Down);
+    }
+
+    #[test]
+    fn whoever_says_that_it_is_too_early_is_not_ready_for_others_either() {
+        let early = TargetState { early_since: Some(Nanos(1)), ..TargetState::default() };
+        let mut state = ServiceState::default();
+        assert_eq!(state.stands(), Standing::Fine, "nobody was asked");
+        state.targets.insert(ProbeTarget::Outside, early);
+        assert_eq!(state.stands(), Standing::Early);
+        // Enough others are well.
+        state.health = HealthWord::Healthy;
+        assert_eq!(state.stands(), Standing::Fine);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::DeliveryError;
 use super::credentials::{self, Authorisation};
 use crate::guard::Guard;
 use crate::resource::{Auth, SecretRef};
+use crate::tls;
 
 /// Shared clients, each built with its first call: without certificate authorities the one for HTTPS cannot be built
 /// (they may be mounted later), and plain HTTP must not suffer.
@@ -47,7 +48,7 @@ impl HttpClient {
         Self(Arc::new(Clients { guard, ..Clients::default() }))
     }
 
-    fn client(&self, url: &Url) -> Result<&reqwest::Client, DeliveryError> {
+    async fn client(&self, url: &Url) -> Result<&reqwest::Client, DeliveryError> {
         let plain = url.scheme() == "http";
         let cell = if plain { &self.0.plain } else { &self.0.tls };
         if let Some(client) = cell.get() {
@@ -60,8 +61,12 @@ impl HttpClient {
             .pool_idle_timeout(Duration::from_secs(60))
             .no_proxy();
         // Without redirects a plain call never comes to need an authority.
-        let builder = if plain { builder.tls_certs_only([]) } else { builder };
-        let client = builder.build().map_err(|error| DeliveryError::Transport(reason(&error)))?;
+        let builder = if plain {
+            builder.tls_certs_only([])
+        } else {
+            builder.tls_backend_preconfigured(trusting().await?)
+        };
+        let client = builder.build().map_err(|error| DeliveryError::Transport(reason(&error, url)))?;
         Ok(cell.get_or_init(|| client))
     }
 
@@ -70,7 +75,7 @@ impl HttpClient {
         let Call { method, url, body, headers, timeout, auth, signing } = call;
         let guard = &self.0.guard;
         guard.check(&url).map_err(|error| DeliveryError::Url(format!("is not used: {error}")))?;
-        let mut request = self.client(&url)?.request(method, url).timeout(timeout);
+        let mut request = self.client(&url).await?.request(method, url.clone()).timeout(timeout);
         for (name, value) in headers {
             request = request.header(name, value);
         }
@@ -86,7 +91,8 @@ impl HttpClient {
             }
             request = request.header(CONTENT_TYPE, "application/json").body(body);
         }
-        let mut answer = request.send().await.map_err(|error| DeliveryError::Transport(reason(&error)))?;
+        let mut answer =
+            request.send().await.map_err(|error| DeliveryError::Transport(reason(&error, &url)))?;
         let status = answer.status();
         if status.is_success() {
             // The connection can be used again once the answer has been read; a long one is not worth it.
@@ -130,10 +136,20 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_nanos(u64::try_from(wait).unwrap_or(0)))
 }
 
+/// TLS that trusts what everything of ours trusts.
+async fn trusting() -> Result<rustls::ClientConfig, DeliveryError> {
+    let client = |trust| tls::client(tls::Verifier::new(trust, tls::Names::Judged), &["h2", "http/1.1"]);
+    let client = tls::Trust::system().await.and_then(client);
+    client.map_err(|error| DeliveryError::Transport(error.to_string()))
+}
+
 /// The innermost cause without the URL, which may hold a token.
-fn reason(error: &reqwest::Error) -> String {
+fn reason(error: &reqwest::Error, url: &Url) -> String {
     if error.is_timeout() {
         return "no answer in time".to_owned();
+    }
+    if let Some(why) = tls::refused(error, url.host_str().unwrap_or_default()) {
+        return why;
     }
     let mut innermost: &dyn std::error::Error = error;
     while let Some(source) = innermost.source() {

@@ -5,8 +5,8 @@ use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::steps::shown;
-use super::wire::{Fields, Wire, seen};
-use super::{Cost, Failure, Protocol, Steps, Subject, credentials};
+use super::wire::{Fields, Wire, said};
+use super::{Cause, Cost, Failure, Here, Protocol, Steps, Subject, There, credentials};
 use crate::resource::probe::handler::AmqpProbe;
 
 /// The methods of the class `connection` (10).
@@ -18,10 +18,6 @@ const TUNE_OK: u16 = 31;
 const OPEN: u16 = 40;
 const OPEN_OK: u16 = 41;
 const CLOSE: u16 = 50;
-/// The reply code of a refused login.
-const ACCESS_REFUSED: u16 = 403;
-/// That of a connection that is against the broker's rules.
-const NOT_ALLOWED: u16 = 530;
 const CLOSE_OK: u16 = 51;
 /// How a frame with a method begins, and how any frame ends.
 const METHOD: u8 = 1;
@@ -38,22 +34,26 @@ impl Protocol for AmqpProbe {
         Cost::Session
     }
 
+    fn is_clear(&self) -> bool {
+        self.tls.is_none()
+    }
+
     async fn attempt(&self, subject: &Subject<'_>, steps: &mut Steps) -> Result<(), Failure> {
         let (user, password) = credentials(self.auth.as_ref(), steps).await?;
         let (user, password) = match password {
             Some(password) => (user.unwrap_or_default(), password),
             None => ("guest".to_owned(), SecretString::from("guest")),
         };
-        let mut wire = Wire::to(subject.place()?, steps).await?;
+        let mut wire =
+            Wire::declared(subject.place()?, self.tls.as_ref(), self.auth.is_some(), steps).await?;
         steps.begin("receive");
         wire.send(b"AMQP\0\0\x09\x01").await?;
         let start = expect(&mut wire, START, "a greeting").await?;
         let mechanisms = mechanisms(&start).ok_or_else(|| malformed(&start))?;
         steps.end(format!("offers {mechanisms}"));
         if !mechanisms.split(' ').any(|mechanism| mechanism == "PLAIN") {
-            return Err(Failure::Fault(format!(
-                "this probe logs in with PLAIN, the broker offers {mechanisms}"
-            )));
+            let why = "this probe logs in with PLAIN, which the broker does not offer";
+            return Err(Failure::new(Here::Unsupported, why).saying(mechanisms));
         }
         steps.begin("login");
         let response = format!("\0{user}\0{}", password.expose_secret());
@@ -63,7 +63,14 @@ impl Protocol for AmqpProbe {
         let answer =
             [long(&capabilities), short("PLAIN"), long(response.as_bytes()), short("en_US")].concat();
         send(&mut wire, START_OK, &answer).await?;
-        let tune = expect(&mut wire, TUNE, "an accepted login").await?;
+        let tune =
+            expect(&mut wire, TUNE, "an accepted login").await.map_err(|failure| match failure.cause {
+                // As the protocol has it; RabbitMQ says why.
+                Cause::There(There::HungUp | There::Broken) => {
+                    Failure::new(There::HungUpOnLogin, "expected an accepted login, the broker hung up")
+                }
+                _ => failure,
+            })?;
         // What it proposes is good enough for a connection that ends at once, without heartbeats.
         let limits = Fields(&tune).take(6).ok_or_else(|| malformed(&tune))?;
         send(&mut wire, TUNE_OK, &[limits, &[0, 0]].concat()).await?;
@@ -81,7 +88,7 @@ impl Protocol for AmqpProbe {
 }
 
 fn malformed(method: &[u8]) -> Failure {
-    Failure::Unhealthy(format!("expected an AMQP method, got {}", seen(method)))
+    Failure::new(There::Nonsense, "expected an AMQP method, got something else").saying(said(method))
 }
 
 /// The ways to log in that a greeting offers.
@@ -98,6 +105,11 @@ fn mechanisms(start: &[u8]) -> Option<String> {
 async fn expect(wire: &mut Wire, wanted: u16, what: &str) -> Result<Vec<u8>, Failure> {
     loop {
         let head = wire.exactly(7, what).await?;
+        // A broker answers the version that it does not know with the one that it does.
+        if head.starts_with(b"AMQP") {
+            let why = format!("expected {what}, the broker speaks another version of AMQP than 0-9-1");
+            return Err(Failure::new(Here::Unsupported, why).saying(said(&head)));
+        }
         let mut fields = Fields(&head);
         let (kind, channel, length) = (fields.u8(), fields.u16(), fields.u32().unwrap_or_default());
         if !matches!((kind, channel), (Some(METHOD | HEARTBEAT), Some(0))) {
@@ -117,18 +129,10 @@ async fn expect(wire: &mut Wire, wanted: u16, what: &str) -> Result<Vec<u8>, Fai
                 let code = fields.u16().unwrap_or_default();
                 let length = fields.u8().unwrap_or_default();
                 let text = fields.take(length.into()).unwrap_or_default();
-                let text = shown(&String::from_utf8_lossy(text));
-                let text = format!("expected {what}, got {text} ({code})");
-                // RabbitMQ's way to say that a user may not use the virtual host.
-                let elsewhere = code == NOT_ALLOWED && text.contains("refused for user");
-                Err(if code == ACCESS_REFUSED || elsewhere {
-                    Failure::Denied(text)
-                } else {
-                    Failure::Unhealthy(text)
-                })
+                Err(Failure::got(Cause::Amqp(code), what).saying(said(text)))
             }
             (Some(10), Some(SECURE)) => {
-                Err(Failure::Fault("the broker asks for more than a name and a password".to_owned()))
+                Err(Failure::new(Here::Unsupported, "the broker asks for more than a name and a password"))
             }
             _ => Err(malformed(&frame)),
         };

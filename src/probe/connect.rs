@@ -1,41 +1,46 @@
 //! Resolving a name and connecting, the first steps of most probes.
 
+use std::borrow::Cow;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tokio::net::{TcpStream, UdpSocket};
 
-use super::{Failure, Place, Steps};
+use super::encrypted::{is_no_tls, tls_error};
+use super::{Cause, Failure, Here, Place, Steps, There};
 
 /// The addresses of `place`.
 pub(super) async fn resolve(place: &Place, steps: &mut Steps) -> Result<Vec<SocketAddr>, Failure> {
     steps.begin("resolve");
-    let found = tokio::net::lookup_host((place.host.as_str(), place.port)).await.map_err(|error| {
-        let text = format!("{} cannot be resolved: {}", place.host, plain(&error));
-        // What the resolver itself suffers from says nothing about the target.
-        if text.contains("Temporary failure in name resolution") {
-            Failure::Fault(text)
-        } else {
-            Failure::Unhealthy(text)
-        }
+    let host = ascii(&place.host);
+    let found = tokio::net::lookup_host((&*host, place.port)).await.map_err(|error| {
+        Failure::new(unresolved(&error), format!("{} cannot be resolved: {}", place.host, plain(&error)))
     })?;
     let allowed = steps.guard().allowed(&place.host, found.collect());
-    let allowed = allowed.map_err(|error| Failure::Fault(error.to_string()))?;
+    let allowed = allowed.map_err(|error| Failure::new(Here::Forbidden, error.to_string()))?;
     if allowed.is_empty() {
-        return Err(Failure::Fault(format!("{} has no address", place.host)));
+        return Err(Failure::new(Here::Resolver, format!("{} has no address", place.host)));
     }
     let ips: Vec<String> = allowed.iter().map(|address| address.ip().to_string()).collect();
     steps.end(ips.join(", "));
     Ok(allowed)
 }
 
+/// A host as name servers and TLS know it: `bücher.example` → `xn--bcher-kva.example`.
+pub(super) fn ascii(host: &str) -> Cow<'_, str> {
+    match url::Host::parse(host) {
+        Ok(known) if !host.is_ascii() => known.to_string().into(),
+        _ => host.into(),
+    }
+}
+
 /// A TCP connection to `place`.
 pub(super) async fn tcp(place: &Place, steps: &mut Steps) -> Result<TcpStream, Failure> {
     let addresses = resolve(place, steps).await?;
     steps.begin("connect");
-    let stream = TcpStream::connect(&addresses[..])
-        .await
-        .map_err(|error| refused(&error, format!("no connection to {place}: {}", plain(&error))))?;
+    let stream = TcpStream::connect(&addresses[..]).await.map_err(|error| {
+        Failure::new(seen(&error), format!("no connection to {place}: {}", plain(&error)))
+    })?;
     let peer = match addresses[..] {
         [only] => only.to_string(),
         _ => stream.peer_addr().map_or_else(|_| place.to_string(), |peer| peer.to_string()),
@@ -60,21 +65,60 @@ pub(super) async fn udp(place: &Place, steps: &mut Steps) -> Result<UdpSocket, F
         Ok(socket)
     };
     opened.await.map_err(|error: io::Error| {
-        refused(&error, format!("nothing can be sent to {place}: {}", plain(&error)))
+        Failure::new(seen(&error), format!("nothing can be sent to {place}: {}", plain(&error)))
     })
 }
 
-/// Whether an error of the network is the target's or our own.
-pub(super) fn refused(error: &io::Error, text: String) -> Failure {
+/// What a resolver's error is: that there is no such name, or that it has trouble of its own.
+///
+/// The library tells its errors by texts alone: glibc's, musl's and Darwin's for EAI_NONAME, EAI_NODATA and
+/// EAI_ADDRFAMILY, which is all that says something about the name.
+pub(super) fn unresolved(error: &io::Error) -> Cause {
+    const NO_SUCH_NAME: [&str; 7] = [
+        "Name or service not known",
+        "No address associated with hostname",
+        "Address family for hostname not supported",
+        "Name does not resolve",
+        "Name has no usable address",
+        "nodename nor servname provided, or not known",
+        "No address associated with name",
+    ];
+    let text = error.to_string();
+    if NO_SUCH_NAME.iter().any(|known| text.contains(known)) {
+        There::NoSuchName.into()
+    } else {
+        Here::Resolver.into()
+    }
+}
+
+/// What an error of the network, or of TLS over it, is.
+pub(super) fn seen(error: &io::Error) -> Cause {
+    if let Some(tls) = tls_error(error) {
+        return match tls {
+            _ if is_no_tls(error) => There::NotTls.into(),
+            rustls::Error::AlertReceived(rustls::AlertDescription::CloseNotify) => There::HungUp.into(),
+            rustls::Error::AlertReceived(_) => There::TlsAlert.into(),
+            rustls::Error::DecryptError | rustls::Error::PeerSentOversizedRecord => There::Broken.into(),
+            // What is left is about what the two sides know of TLS, or how strictly ours takes it.
+            _ => Here::NoCommonTls.into(),
+        };
+    }
     match error.kind() {
-        // No route, no address to speak from, no descriptors: ours.
         ErrorKind::NetworkUnreachable | ErrorKind::NetworkDown | ErrorKind::AddrNotAvailable => {
-            Failure::Fault(text)
+            Here::NoRoute.into()
         }
-        ErrorKind::TimedOut | ErrorKind::HostUnreachable => Failure::Unanswered(text),
-        // EMFILE, ENFILE
-        _ if matches!(error.raw_os_error(), Some(23 | 24)) => Failure::Fault(text),
-        _ => Failure::Unhealthy(text),
+        ErrorKind::PermissionDenied => Here::NotPermitted.into(),
+        ErrorKind::OutOfMemory => Here::NoRoom.into(),
+        // EMFILE, ENFILE, ENOBUFS
+        _ if matches!(error.raw_os_error(), Some(23 | 24 | 105)) => Here::NoRoom.into(),
+        ErrorKind::TimedOut | ErrorKind::HostUnreachable => There::Unreachable.into(),
+        ErrorKind::ConnectionRefused => There::Refused.into(),
+        ErrorKind::ConnectionReset
+        | ErrorKind::ConnectionAborted
+        | ErrorKind::BrokenPipe
+        | ErrorKind::NotConnected
+        | ErrorKind::UnexpectedEof => There::HungUp.into(),
+        _ => There::Broken.into(),
     }
 }
 
@@ -92,5 +136,24 @@ pub(super) fn plain(error: &io::Error) -> String {
             first.to_lowercase().chain(letters).collect()
         }
         _ => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_in_any_script_has_a_name_in_ascii_and_others_are_left_alone() {
+        for (host, name) in [
+            ("bücher.example", "xn--bcher-kva.example"),
+            ("web.example", "web.example"),
+            ("my_service", "my_service"),
+            ("db.1", "db.1"),
+            ("0x7f.1", "0x7f.1"),
+            ("::1", "::1"),
+        ] {
+            assert_eq!(ascii(host), name);
+        }
     }
 }

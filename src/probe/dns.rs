@@ -5,10 +5,11 @@ use std::net::IpAddr;
 
 use async_trait::async_trait;
 
-use super::connect::{plain, refused, udp};
+use super::connect::{plain, seen, udp};
 use super::steps::count;
-use super::wire::{Fields, Wire, random, seen};
-use super::{Failure, Protocol, Steps, Subject};
+use super::verdict::rcode;
+use super::wire::{Fields, Wire, random, said};
+use super::{Cause, Failure, Here, Protocol, Steps, Subject, There};
 use crate::resource::probe::handler::{DnsProbe, DnsRecord};
 
 /// The longest answer over UDP to who asks for no longer one.
@@ -31,11 +32,12 @@ impl Protocol for DnsProbe {
         let place = subject.place()?;
         let [high, low, ..] = random();
         let (id, number) = (u16::from_be_bytes([high, low]), number(self.record));
-        let question = question(id, &self.name, number)
-            .ok_or_else(|| Failure::Fault(format!("{} is not a name that DNS can ask for", self.name)))?;
+        let question = question(id, &self.name, number).ok_or_else(|| {
+            Failure::new(Here::Unsendable, format!("{} is not a name that DNS can ask for", self.name))
+        })?;
         let socket = udp(place, steps).await?;
         steps.begin("query");
-        let silent = |error| refused(&error, format!("no answer from {place}: {}", plain(&error)));
+        let silent = |error| Failure::new(seen(&error), format!("no answer from {place}: {}", plain(&error)));
         socket.send(&question).await.map_err(silent)?;
         let mut answer = Answer { flags: 0, found: 0 };
         // What answers something else, such as a question given up earlier, is not the answer.
@@ -59,19 +61,22 @@ impl Protocol for DnsProbe {
             answer = read(&bytes, number).ok_or_else(|| nonsense(&bytes))?;
         }
         let (code, kind) = (answer.flags & 0xf, word(self.record));
-        steps.end(format!("{}, {}", status(code), count(answer.found, &format!("{kind} record"))));
+        steps.end(format!("{}, {}", rcode(code), count(answer.found, &format!("{kind} record"))));
         steps.begin("expect");
+        let expected = format!("{kind} records of {}", self.name);
         match (code, answer.found) {
             (0, 1..) => Ok(()),
-            (0, 0) => Err(format!("got an answer without {kind} records")),
-            _ => Err(format!("got {}", status(code))),
+            (0, 0) => Err(Failure::new(
+                There::Unexpected,
+                format!("expected {expected}, got an answer without {kind} records"),
+            )),
+            _ => Err(Failure::got(Cause::Dns(code), &expected)),
         }
-        .map_err(|got| Failure::Unhealthy(format!("expected {kind} records of {}, {got}", self.name)))
     }
 }
 
 fn nonsense(bytes: &[u8]) -> Failure {
-    Failure::Unhealthy(format!("expected a DNS server's answer, got {}", seen(bytes)))
+    Failure::new(There::Nonsense, "expected a DNS server's answer, got something else").saying(said(bytes))
 }
 
 /// What matters of an answer.
@@ -183,18 +188,6 @@ fn word(record: DnsRecord) -> &'static str {
         DnsRecord::Soa => "SOA",
         DnsRecord::Srv => "SRV",
         DnsRecord::Txt => "TXT",
-    }
-}
-
-fn status(code: u16) -> String {
-    match code {
-        0 => "NOERROR".to_owned(),
-        1 => "FORMERR".to_owned(),
-        2 => "SERVFAIL".to_owned(),
-        3 => "NXDOMAIN".to_owned(),
-        4 => "NOTIMP".to_owned(),
-        5 => "REFUSED".to_owned(),
-        other => format!("the status {other}"),
     }
 }
 

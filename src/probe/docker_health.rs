@@ -2,8 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::steps::shown;
-use super::{Cost, Failure, Protocol, Steps, Subject};
+use super::{Cost, Failure, Here, Protocol, Steps, Subject, There};
 use crate::observed::Health;
 use crate::reconcile::health::checks;
 use crate::resource::probe::handler::DockerHealthProbe;
@@ -21,21 +20,22 @@ impl Protocol for DockerHealthProbe {
     async fn attempt(&self, subject: &Subject<'_>, steps: &mut Steps) -> Result<(), Failure> {
         steps.begin("look");
         let container =
-            subject.container.ok_or_else(|| Failure::Fault("there is no container".to_owned()))?;
+            subject.container.ok_or_else(|| Failure::new(Here::NothingToAsk, "there is no container"))?;
         match container.health {
             None => steps.end("the container has no health check; it runs"),
             Some(Health::Healthy) => steps.end("healthy"),
             Some(Health::Starting) => {
-                return Err(Failure::NotYet("Docker's health check has not spoken yet".to_owned()));
+                return Err(Failure::new(There::DockerStarting, "Docker's health check has not spoken yet"));
             }
             Some(Health::Awaited) => {
-                return Err(Failure::NotYet("Docker's next health check is waited for".to_owned()));
+                return Err(Failure::new(There::DockerAwaited, "Docker's next health check is waited for"));
             }
-            Some(Health::Silent) => return Err(Failure::Fault(checks::silence(container))),
+            Some(Health::Silent) => {
+                return Err(Failure::new(Here::DockerSilent, checks::silence(container)));
+            }
             Some(Health::Unhealthy) => {
-                let output = shown(container.health_output.as_deref().unwrap_or_default());
-                let said = if output.is_empty() { String::new() } else { format!(": {output}") };
-                return Err(Failure::Unhealthy(format!("Docker's health check says unhealthy{said}")));
+                let failure = Failure::new(There::DockerUnhealthy, "Docker's health check says unhealthy");
+                return Err(failure.saying(container.health_output.as_deref().unwrap_or_default()));
             }
         }
         Ok(())

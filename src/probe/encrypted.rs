@@ -1,49 +1,155 @@
-//! TLS for protocols that change over to it in the middle. Any certificate will do, as in `httpGet`: what is asked is
-//! whether the server works; `tls` asks about certificates.
+//! TLS, from the first byte or in the middle of a conversation. Unless the server is to be verified any certificate will
+//! do: what is asked then is whether the server works; `tls` asks about certificates.
 
 use std::io;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::ClientConfig;
+use rustls::client::Resumption;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::connect::plain;
-use super::wire::Duplex;
-use super::{Failure, Steps};
+mod judge;
+mod trust;
 
-/// A handshake.
+use judge::{Any, Heard};
+
+use super::connect::{ascii, plain, seen};
+use super::wire::Duplex;
+use super::{Cause, Failure, Here, Place, Steps, There};
+use crate::resource::probe::tls::ProbeTls;
+
+/// What a connection through TLS is to be.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Demand<'a> {
+    /// What is declared; `None`: TLS is spoken because the server offers it.
+    pub(super) settings: Option<&'a ProbeTls>,
+    /// Whether a secret goes over it: then the server is verified, unless the settings say otherwise.
+    pub(super) secret: bool,
+    /// The protocols that may be spoken inside (ALPN), best first; none: whatever the server takes for granted.
+    pub(super) alpn: &'a [&'a [u8]],
+}
+
+/// A handshake with a server at `host` that meets `demand`.
 pub(super) async fn encrypt<S: Duplex>(
     stream: S,
     host: &str,
+    demand: &Demand<'_>,
     steps: &mut Steps,
 ) -> Result<TlsStream<S>, Failure> {
+    let (stream, verified) = handshake(stream, host, demand, steps).await?;
+    verified.map(|()| stream)
+}
+
+/// A handshake, and whether the server is one that the demand is met by. Whoever goes on although it is not sends no secret:
+/// what may be said is what lets a server end the conversation well.
+pub(super) async fn handshake<S: Duplex>(
+    stream: S,
+    host: &str,
+    demand: &Demand<'_>,
+    steps: &mut Steps,
+) -> Result<(TlsStream<S>, Result<(), Failure>), Failure> {
     steps.begin("TLS");
+    let asked = demand.settings.and_then(|settings| settings.server_name.as_deref()).unwrap_or(host);
+    let name = server_name(asked)?;
+    let default = ProbeTls::default();
+    let settings = demand.settings.unwrap_or(&default);
+    let judged = match settings.verifies(demand.secret) {
+        true => Some(Arc::new(Heard::new(trust::judge(settings).await?))),
+        false => None,
+    };
+    let judge: Arc<dyn ServerCertVerifier> = match &judged {
+        Some(judge) => judge.clone(),
+        None => Arc::new(Any),
+    };
+    let mut config = ClientConfig::clone(&*judged_by(judge, provider())?);
+    // A resumed session shows no certificate.
+    config.resumption = Resumption::disabled();
+    config.alpn_protocols = demand.alpn.iter().map(|protocol| protocol.to_vec()).collect();
     let stream =
-        TlsConnector::from(config()?).connect(server_name(host)?, stream).await.map_err(|error| {
-            let why =
-                if is_no_tls(&error) { "the server does not speak TLS there".into() } else { plain(&error) };
-            Failure::Unhealthy(format!("no TLS handshake: {why}"))
-        })?;
-    steps.end(version(stream.get_ref().1.protocol_version()));
-    Ok(stream)
+        TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(|error| unmade(&error))?;
+    let version = version(stream.get_ref().1.protocol_version());
+    let verdict = match judged.as_deref().map(Heard::verdict) {
+        None => {
+            steps.end(version);
+            Ok(())
+        }
+        Some(Ok(())) => {
+            steps.end(format!("{version}, verified"));
+            Ok(())
+        }
+        Some(Err(why)) => {
+            steps.end(format!("{version}, not verified"));
+            Err(trust::unverified(&why, asked, demand))
+        }
+    };
+    Ok((stream, verdict))
+}
+
+/// Why there was no handshake.
+fn unmade(error: &io::Error) -> Failure {
+    let cause = seen(error);
+    let why = match &cause {
+        Cause::There(There::NotTls) => "the server does not speak TLS there".to_owned(),
+        Cause::There(There::TlsAlert) => format!("the server ended it: {}", alert(error)),
+        Cause::Here(Here::NoCommonTls) => {
+            format!("the server knows no TLS that this probe knows ({}): TLS 1.2 and 1.3", plain(error))
+        }
+        _ => plain(error),
+    };
+    Failure::new(cause, format!("no TLS handshake: {why}"))
+}
+
+/// Whether whoever listens at `place` answers a TLS handshake, well or with an alert.
+pub(super) async fn speaks_tls(place: &Place, limit: Duration) -> bool {
+    let mut steps = Steps::default();
+    let asked = async {
+        let stream = super::connect::tcp(place, &mut steps).await?;
+        encrypt(stream, &place.host, &Demand::default(), &mut steps).await
+    };
+    match tokio::time::timeout(limit.min(GLANCE), asked).await {
+        Ok(Ok(_)) => true,
+        Ok(Err(failure)) => {
+            matches!(failure.cause, Cause::There(There::TlsAlert) | Cause::Here(Here::NoCommonTls))
+        }
+        Err(_) => false,
+    }
+}
+
+/// So long a server that said nothing in the clear has to answer a handshake.
+const GLANCE: Duration = Duration::from_secs(1);
+
+/// Whether these are the first bytes of a TLS record: an alert, or a handshake.
+pub(super) fn is_record(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x15 | 0x16, 3, 0..=4, ..])
+}
+
+/// What of TLS is in an error, if anything is.
+pub(super) fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
+    let inner = error.get_ref()?;
+    inner.downcast_ref().or_else(|| inner.downcast_ref::<io::Error>().and_then(tls_error))
 }
 
 /// Whether a handshake failed because the other side answered in another protocol.
 pub(super) fn is_no_tls(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| {
-        matches!(inner.downcast_ref(), Some(rustls::Error::InvalidMessage(_)))
-            || inner.downcast_ref::<io::Error>().is_some_and(is_no_tls)
-    })
+    matches!(tls_error(error), Some(rustls::Error::InvalidMessage(_)))
+}
+
+fn alert(error: &io::Error) -> String {
+    match tls_error(error) {
+        Some(rustls::Error::AlertReceived(alert)) => format!("{alert:?}"),
+        _ => plain(error),
+    }
 }
 
 /// The name that a server is asked for.
 pub(super) fn server_name(host: &str) -> Result<ServerName<'static>, Failure> {
-    let unfit = |_| Failure::Fault(format!("{host} is not a name that TLS knows"));
-    ServerName::try_from(host.to_owned()).map_err(unfit)
+    let unfit = |_| Failure::new(Here::Unsendable, format!("{host} is not a name that TLS knows"));
+    ServerName::try_from(ascii(host).into_owned()).map_err(unfit)
 }
 
 /// As in `TLS 1.3`.
@@ -55,14 +161,10 @@ pub(super) fn version(version: Option<rustls::ProtocolVersion>) -> &'static str 
     }
 }
 
-fn config() -> Result<Arc<ClientConfig>, Failure> {
-    static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-    if let Some(config) = CONFIG.get() {
-        return Ok(config.clone());
-    }
-    let provider = Arc::new(ring::default_provider());
-    let config = judged_by(Arc::new(Any(provider.clone())), provider)?;
-    Ok(CONFIG.get_or_init(|| config).clone())
+/// The one provider of cryptography of all handshakes.
+fn provider() -> Arc<CryptoProvider> {
+    static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
+    PROVIDER.get_or_init(|| Arc::new(ring::default_provider())).clone()
 }
 
 /// A client whose server's certificate is judged by `judge`.
@@ -81,44 +183,5 @@ pub(super) fn judged_by(
 
 /// A fault of our own set-up.
 pub(super) fn unusable(why: &dyn std::fmt::Display) -> Failure {
-    Failure::Fault(format!("TLS cannot be used: {why}"))
-}
-
-/// Takes any certificate whose key the server really has.
-#[derive(Debug)]
-struct Any(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Any {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
+    Failure::new(Here::Trust, format!("TLS cannot be used: {why}"))
 }

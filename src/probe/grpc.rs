@@ -1,5 +1,5 @@
-//! `grpc`: `grpc.health.v1.Health/Check`, over HTTP/2 without TLS. Its two messages are a few bytes each, written and read
-//! here.
+//! `grpc`: `grpc.health.v1.Health/Check`, over HTTP/2, with TLS where that is declared. Its two messages are a few bytes each,
+//! written and read here.
 
 use std::future::pending;
 
@@ -8,10 +8,10 @@ use bytes::Bytes;
 use h2::client::{Builder, SendRequest};
 use http::{HeaderMap, Request};
 
-use super::connect::tcp;
-use super::steps::shown;
-use super::wire::Fields;
-use super::{Failure, Place, Protocol, Steps, Subject};
+use super::connect::{plain, seen, tcp};
+use super::encrypted::{Demand, encrypt};
+use super::wire::{Duplex, Fields};
+use super::{Cause, Failure, Here, Place, Protocol, Steps, Subject, There};
 use crate::resource::probe::handler::GrpcProbe;
 
 const PATH: &str = "/grpc.health.v1.Health/Check";
@@ -24,10 +24,22 @@ impl Protocol for GrpcProbe {
         Some(self.port)
     }
 
+    fn is_clear(&self) -> bool {
+        self.tls.is_none()
+    }
+
     async fn attempt(&self, subject: &Subject<'_>, steps: &mut Steps) -> Result<(), Failure> {
         let place = subject.place()?;
         let service = self.service.as_deref().unwrap_or_default();
         let stream = tcp(place, steps).await?;
+        let stream: Box<dyn Duplex> = match &self.tls {
+            None => Box::new(stream),
+            Some(settings) => {
+                let demand = Demand { settings: Some(settings), secret: false, alpn: &[b"h2"] };
+                Box::new(encrypt(stream, &place.host, &demand, steps).await?)
+            }
+        };
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
         steps.begin("query");
         let (sender, connection) = Builder::new()
             .max_header_list_size(LONGEST as u32)
@@ -42,7 +54,7 @@ impl Protocol for GrpcProbe {
         };
         let status = tokio::select! {
             biased;
-            status = ask(sender, place, service) => status?,
+            status = ask(sender, scheme, place, service) => status?,
             never = carried => never?,
         };
         let said = match status {
@@ -55,42 +67,62 @@ impl Protocol for GrpcProbe {
         steps.begin("expect");
         if status != 1 {
             let of = if service.is_empty() { String::new() } else { format!(" for {service}") };
-            return Err(Failure::Unhealthy(format!("expected SERVING{of}, got {said}")));
+            return Err(Failure::got(Cause::GrpcHealth(status), &format!("SERVING{of}")));
         }
         Ok(())
     }
 }
 
+/// Why HTTP/2 came to nothing: what the other side says, what our library makes of it, or the connection's end.
 fn unanswered(error: &h2::Error) -> Failure {
-    Failure::Unhealthy(format!("expected gRPC over HTTP/2 without TLS: {}", shown(&error.to_string())))
+    let expected = "gRPC over HTTP/2";
+    match (error.get_io(), error.reason()) {
+        (Some(error), _) => Failure::new(seen(error), format!("expected {expected}: {}", plain(error))),
+        (None, Some(reason)) if error.is_remote() => {
+            // A farewell may come with words.
+            Failure::got(Cause::Http2(reason.into()), expected).saying(error.to_string())
+        }
+        (None, Some(reason)) => {
+            Failure::new(There::Nonsense, format!("expected {expected}: {}", reason.description()))
+        }
+        (None, None) => Failure::new(There::Nonsense, format!("expected {expected}, got something else")),
+    }
 }
 
 /// The status that the server answers.
-async fn ask(sender: SendRequest<Bytes>, place: &Place, service: &str) -> Result<u64, Failure> {
+async fn ask(sender: SendRequest<Bytes>, scheme: &str, place: &Place, service: &str) -> Result<u64, Failure> {
     let failed = |error: h2::Error| unanswered(&error);
-    let request = Request::post(format!("http://{place}{PATH}"))
+    let request = Request::post(format!("{scheme}://{place}{PATH}"))
         .header("content-type", "application/grpc")
         .header("te", "trailers")
         .header("user-agent", concat!("portreeve-probe/", env!("CARGO_PKG_VERSION")))
         .body(())
-        .map_err(|error| Failure::Fault(format!("no request can be made of this: {error}")))?;
+        .map_err(|error| {
+            Failure::new(Here::Unsendable, format!("no request can be made of this: {error}"))
+        })?;
     let mut sender = sender.ready().await.map_err(failed)?;
     let (response, mut body) = sender.send_request(request, false).map_err(failed)?;
     body.send_data(question(service).into(), true).map_err(failed)?;
     let (head, mut body) = response.await.map_err(failed)?.into_parts();
     let kind = head.headers.get("content-type").map(|kind| kind.as_bytes()).unwrap_or_default();
-    if head.status != 200 || !kind.starts_with(b"application/grpc") {
-        let kind = shown(&String::from_utf8_lossy(kind));
-        return Err(Failure::Unhealthy(format!(
-            "expected a gRPC answer, got HTTP {} {kind}",
-            head.status.as_u16()
-        )));
+    if head.status != 200 {
+        let status = head.status.as_u16();
+        let cause = Cause::Grpc(of_http(status));
+        let reason = format!("expected a gRPC answer, got HTTP {status}, which stands for {cause}");
+        return Err(Failure::new(cause, reason));
+    }
+    if !kind.starts_with(b"application/grpc") {
+        return Err(Failure::new(There::Nonsense, "expected a gRPC answer, got one of another kind")
+            .saying(String::from_utf8_lossy(kind)));
     }
     let mut message = Vec::new();
     while let Some(piece) = body.data().await {
         let piece = piece.map_err(failed)?;
         if message.len() + piece.len() > LONGEST {
-            return Err(Failure::Unhealthy(format!("expected a gRPC answer, got more than {LONGEST} bytes")));
+            return Err(Failure::new(
+                There::Nonsense,
+                format!("expected a gRPC answer, got more than {LONGEST} bytes"),
+            ));
         }
         message.extend_from_slice(&piece);
         body.flow_control().release_capacity(piece.len()).map_err(failed)?;
@@ -99,7 +131,7 @@ async fn ask(sender: SendRequest<Bytes>, place: &Place, service: &str) -> Result
     // An error may come without a body; then the headers are the trailers.
     accepted(trailers.as_ref().unwrap_or(&head.headers))?;
     status(&message)
-        .ok_or_else(|| Failure::Unhealthy("expected a health answer, got something else".to_owned()))
+        .ok_or_else(|| Failure::new(There::Nonsense, "expected a health answer, got something else"))
 }
 
 /// `HealthCheckRequest { service }` with gRPC's five bytes in front.
@@ -161,22 +193,30 @@ fn number(fields: &mut Fields<'_>) -> Option<u64> {
 fn accepted(trailers: &HeaderMap) -> Result<(), Failure> {
     let text = |name: &str| {
         let value = trailers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
-        shown(&value.unwrap_or_default())
+        value.unwrap_or_default().into_owned()
     };
     let code = text("grpc-status");
-    let word = match code.as_str() {
-        "0" => return Ok(()),
-        "5" => "NOT_FOUND",
-        "7" => "PERMISSION_DENIED",
-        "12" => "UNIMPLEMENTED",
-        "14" => "UNAVAILABLE",
-        "16" => "UNAUTHENTICATED",
-        "" => return Err(Failure::Unhealthy("expected a gRPC answer, got one without a status".to_owned())),
-        other => other,
-    };
-    let said = text("grpc-message");
-    let said = if said.is_empty() { said } else { format!(": {said}") };
-    Err(Failure::Unhealthy(format!("expected SERVING, got the gRPC status {word}{said}")))
+    match code.parse() {
+        Ok(0) => Ok(()),
+        Ok(code) => Err(Failure::got(Cause::Grpc(code), "SERVING").saying(text("grpc-message"))),
+        Err(_) => {
+            Err(Failure::new(There::Nonsense, "expected a gRPC answer, got one without a status")
+                .saying(code))
+        }
+    }
+}
+
+/// The `grpc-status` that an HTTP status stands for, where what answers is no gRPC server: a proxy, say. The table is that of
+/// gRPC's "HTTP to gRPC Status Code Mapping".
+const fn of_http(status: u16) -> u32 {
+    match status {
+        400 => 13,
+        401 => 16,
+        403 => 7,
+        404 => 12,
+        429 | 502..=504 => 14,
+        _ => 2,
+    }
 }
 
 #[cfg(test)]

@@ -1,27 +1,36 @@
-//! `httpGet`: a request, and an answer that is as expected. As Kubernetes' probes it follows no redirects and takes any
-//! certificate: what it asks is whether the server works; `tls` asks about certificates.
+//! `httpGet`: a request, and an answer that is as expected. As Kubernetes' probes it takes any certificate unless it carries
+//! a secret: what it asks is whether the server works; `tls` asks about certificates. Redirects are not followed: whoever
+//! answers there is somebody else, and `expect.status` says whether one is well.
+//!
+//! The measure is what curl and browsers accept from this machine. The verdict comes with the head of the answer where
+//! nothing of its body is asked for.
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use regex::Regex;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use secrecy::ExposeSecret;
-use tokio::time::Instant;
+use http::Version;
+use http::header::{LOCATION, RETRY_AFTER};
+use tokio::time::{Instant, timeout};
 
-use super::connect::plain;
-use super::encrypted::is_no_tls;
-use super::steps::shown;
-use super::{Failure, Place, Protocol, Steps, Subject, secret};
-use crate::guard::Guard;
-use crate::resource::Header;
-use crate::resource::probe::http::{HttpExpect, HttpProbe, Method, Scheme};
+use super::connect::{plain, seen, tcp};
+use super::encrypted::{Demand, encrypt};
+use super::wire::Duplex;
+use super::{Cause, Failure, Here, Place, Protocol, Steps, Subject, There};
+use crate::resource::probe::http::{HttpProbe, Scheme};
+use body::{Body, ContentError, values};
+use exchange::Exchange;
+use request::Prepared;
+
+mod body;
+mod exchange;
+mod expect;
+mod request;
 
 /// As much as is read of a body.
 const LONGEST: usize = 1024 * 1024;
-/// As much of an unwanted body is read to use the connection again.
-const UNWANTED: usize = 64 * 1024;
+/// As much as is read, for so long, of the body of an unexpected answer: it may say what is wrong.
+const LONGEST_EXCUSE: usize = 16 * 1024;
+const PATIENCE: Duration = Duration::from_secs(2);
 
 #[async_trait]
 impl Protocol for HttpProbe {
@@ -36,146 +45,167 @@ impl Protocol for HttpProbe {
         self.host.as_deref()
     }
 
+    fn is_clear(&self) -> bool {
+        self.scheme == Scheme::Http
+    }
+
     async fn attempt(&self, subject: &Subject<'_>, steps: &mut Steps) -> Result<(), Failure> {
-        let request = request(self, subject.place()?, steps).await?;
-        steps.begin("request");
+        let place = subject.place()?;
+        let prepared = Prepared::of(self, place, steps).await?;
         let began = Instant::now();
-        let url = request.url().clone();
-        let mut answer = client()?.execute(request).await.map_err(|error| unanswered(&url, &error))?;
-        steps.end(format!("{} {url}: {}", method(self.method), answer.status()));
-        let status = answer.status().as_u16();
-        let expect = &self.expect;
-        let wanted =
-            expect.body_contains.is_some() || expect.body_matches.is_some() || !expect.json.is_empty();
-        // The body of an unexpected answer says what went wrong.
-        let accepted = expect.status.iter().any(|range| (range.from..=range.to).contains(&status));
-        let most = if wanted || !accepted { LONGEST } else { UNWANTED };
-        steps.begin("receive");
-        let mut body = Vec::new();
-        while body.len() < most {
-            match answer.chunk().await {
-                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                Ok(None) => break,
-                Err(error) => return Err(unanswered(&url, &error)),
-            }
-        }
+        let mut exchange = self.exchange(&prepared, place, steps).await?;
+        let retry_after = exchange.headers.contains_key(RETRY_AFTER);
+        let judged = expect::status(&self.expect, exchange.status.as_u16(), retry_after);
+        let judged = match judged {
+            Err(failure) => Err(excuse(failure, &mut exchange, steps).await),
+            Ok(()) if expect::wants_body(&self.expect) => self.body(&mut exchange, &prepared, steps).await,
+            Ok(()) => Ok(()),
+        };
         let took = began.elapsed();
-        steps.end(format!("{} bytes in {} ms", body.len(), took.as_millis()));
+        exchange.end().await;
+        judged?;
         steps.begin("expect");
-        judge(expect, status, &String::from_utf8_lossy(&body), took).map_err(Failure::Unhealthy)?;
+        expect::latency(&self.expect, took)?;
         steps.end("as expected");
         Ok(())
     }
 }
 
-async fn request(probe: &HttpProbe, place: &Place, steps: &mut Steps) -> Result<reqwest::Request, Failure> {
-    let scheme = match probe.scheme {
-        Scheme::Http => "http",
-        Scheme::Https => "https",
-    };
-    let url = format!("{scheme}://{place}{}", probe.path.as_deref().unwrap_or("/"));
-    let mut request =
-        client()?.request(method(probe.method), url).headers(headers(&probe.http_headers, steps).await?);
-    if let Some(body) = &probe.body {
-        request = request.body(body.clone());
-    }
-    request.build().map_err(|error| Failure::Fault(format!("no request can be made of this: {error}")))
-}
-
-async fn headers(declared: &[Header], steps: &mut Steps) -> Result<HeaderMap, Failure> {
-    let mut headers = HeaderMap::new();
-    for header in declared {
-        let unfit = || Failure::Fault(format!("the header {} cannot be sent", header.name));
-        let value = match (&header.value, &header.value_from) {
-            (Some(value), _) => value.clone().into(),
-            (None, Some(reference)) => secret(reference, steps).await?,
-            (None, None) => return Err(unfit()),
-        };
-        let name: HeaderName = header.name.parse().map_err(|_| unfit())?;
-        headers.append(name, HeaderValue::from_str(value.expose_secret()).map_err(|_| unfit())?);
-    }
-    Ok(headers)
-}
-
-fn method(method: Method) -> reqwest::Method {
-    match method {
-        Method::Get => reqwest::Method::GET,
-        Method::Head => reqwest::Method::HEAD,
-        Method::Post => reqwest::Method::POST,
-        Method::Put => reqwest::Method::PUT,
-        Method::Options => reqwest::Method::OPTIONS,
-    }
-}
-
-/// What is not as expected: what was, and what came.
-fn judge(expect: &HttpExpect, status: u16, body: &str, took: Duration) -> Result<(), String> {
-    if !expect.status.iter().any(|range| (range.from..=range.to).contains(&status)) {
-        let wanted: Vec<String> = expect.status.iter().map(ToString::to_string).collect();
-        let said = shown(body);
-        let said = if said.is_empty() { said } else { format!(": {said}") };
-        return Err(format!("expected status {}, got {status}{said}", wanted.join(" or ")));
-    }
-    if let Some(text) = expect.body_contains.as_ref().filter(|text| !body.contains(text.as_str())) {
-        return Err(format!("expected a body with {:?}, got {:?}", shown(text), shown(body)));
-    }
-    if let Some(pattern) = &expect.body_matches {
-        // It was checked when it was declared.
-        let matches = Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(body));
-        if !matches {
-            return Err(format!("expected a body that matches {pattern:?}, got {:?}", shown(body)));
-        }
-    }
-    if !expect.json.is_empty() {
-        let document: serde_json::Value = serde_json::from_str(body)
-            .map_err(|error| format!("expected JSON, got {:?} ({error})", shown(body)))?;
-        for wanted in &expect.json {
-            let found = wanted.path.find(&document);
-            if found != Some(&wanted.equals) {
-                let found = found.map_or("nothing".to_owned(), |found| shown(&found.to_string()));
-                return Err(format!("expected {} at {}, found {found}", wanted.equals, wanted.path));
+impl HttpProbe {
+    /// The head of the answer.
+    async fn exchange(
+        &self,
+        prepared: &Prepared,
+        place: &Place,
+        steps: &mut Steps,
+    ) -> Result<Exchange, Failure> {
+        let mut alpn = prepared.alpn();
+        loop {
+            let stream = tcp(place, steps).await?;
+            let (stream, http2): (Box<dyn Duplex>, bool) = match self.scheme {
+                Scheme::Http => (Box::new(stream), false),
+                Scheme::Https => {
+                    let demand = Demand { settings: self.tls.as_ref(), secret: prepared.secret, alpn };
+                    let stream = encrypt(stream, prepared.server(), &demand, steps).await?;
+                    let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                    (Box::new(stream), http2)
+                }
+            };
+            steps.begin("request");
+            match Exchange::begin(stream, http2, prepared.request(http2)?).await {
+                Ok(exchange) => {
+                    let version = if exchange.version == Version::HTTP_2 { " over HTTP/2" } else { "" };
+                    let (method, url) = (prepared.method(), prepared.url());
+                    steps.end(format!("{method} {url}: {}{version}", exchange.status));
+                    return Ok(exchange);
+                }
+                // RFC 9113, 7.
+                Err(error) if exchange::http2_code(&error) == Some(h2::Reason::HTTP_1_1_REQUIRED) => {
+                    steps.end("the server wants HTTP/1.1");
+                    alpn = &[b"http/1.1"];
+                }
+                Err(error) => return Err(unanswered(prepared.url(), &error)),
             }
         }
     }
-    match expect.max_latency {
-        Some(limit) if took > limit.get() => {
-            Err(format!("expected an answer within {limit}, it took {} ms", took.as_millis()))
+
+    /// What is declared of the body, read as far as that needs.
+    async fn body(
+        &self,
+        exchange: &mut Exchange,
+        prepared: &Prepared,
+        steps: &mut Steps,
+    ) -> Result<(), Failure> {
+        steps.begin("receive");
+        let began = Instant::now();
+        let mut body = Body::of(&exchange.headers, LONGEST).map_err(unread)?;
+        let enough = self.expect.body_contains.as_ref().filter(|_| !expect::wants_all(&self.expect));
+        while let Some(piece) = exchange.next().await {
+            let piece = piece.map_err(|error| broken_off(prepared.url(), body.length(), &error))?;
+            body.push(&piece).map_err(unread)?;
+            if body.is_full() || enough.is_some_and(|wanted| body.contains(wanted)) {
+                break;
+            }
         }
-        _ => Ok(()),
+        body.end();
+        steps.end(format!("{} bytes in {} ms", body.length(), began.elapsed().as_millis()));
+        steps.begin("expect");
+        expect::body(&self.expect, &body)
     }
 }
 
-/// One client for all probes, so that connections are used again.
-fn client() -> Result<&'static reqwest::Client, Failure> {
-    static CLIENT: OnceLock<reqwest::Client> = OnceLock::new();
-    if let Some(client) = CLIENT.get() {
-        return Ok(client);
-    }
-    let client = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .dns_resolver(Guard::default().resolver())
-        .user_agent(concat!("portreeve-probe/", env!("CARGO_PKG_VERSION")))
-        .tls_danger_accept_invalid_certs(true)
-        .pool_idle_timeout(Duration::from_secs(90))
-        .pool_max_idle_per_host(1)
-        .no_proxy()
-        .build()
-        .map_err(|error| Failure::Fault(format!("no HTTP client can be made: {error}")))?;
-    Ok(CLIENT.get_or_init(|| client))
+/// With what the answer says of what is wrong, where that comes soon.
+async fn excuse(failure: Failure, exchange: &mut Exchange, steps: &mut Steps) -> Failure {
+    let place = values(&exchange.headers, LOCATION).next().filter(|_| exchange.status.is_redirection());
+    let place = place.map(|place| format!("Location: {place} "));
+    let failure = match place {
+        Some(_) => Failure { reason: format!("{}; redirects are not followed", failure.reason), ..failure },
+        None => failure,
+    };
+    let said = place.unwrap_or_default();
+    let Ok(mut body) = Body::of(&exchange.headers, LONGEST_EXCUSE) else { return failure.saying(said) };
+    // Should the time be over before it has come.
+    steps.conclude(failure.clone().saying(said.clone()));
+    let read = async {
+        while let Some(Ok(piece)) = exchange.next().await
+            && body.push(&piece).is_ok()
+            && !body.is_full()
+        {}
+    };
+    // What has come by then is told.
+    let _ = timeout(PATIENCE, read).await;
+    body.end();
+    failure.saying(said + body.text())
+}
+
+/// Why a body is not read.
+fn unread(error: ContentError) -> Failure {
+    let cause: Cause = match error {
+        ContentError::Unknown(_) => Here::Unsupported.into(),
+        ContentError::Broken(_) => There::Nonsense.into(),
+    };
+    Failure::new(cause, error.to_string())
 }
 
 /// Why there was no answer, in the words of its innermost cause. The URL was declared and holds no secret.
-fn unanswered(url: &reqwest::Url, error: &reqwest::Error) -> Failure {
+fn unanswered(url: &str, error: &hyper::Error) -> Failure {
+    let (cause, why) = reason(error);
+    Failure::new(cause, format!("no answer from {url}: {why}"))
+}
+
+/// Why there was less of an answer than it said.
+fn broken_off(url: &str, after: usize, error: &hyper::Error) -> Failure {
+    let (cause, why) = match (exchange::io_error(error), exchange::http2_code(error)) {
+        (Some(error), _) => (seen(error), plain(error)),
+        (None, Some(code)) => (Cause::Http2(code.into()), format!("{code:?}")),
+        (None, None) => (There::Broken.into(), "it is cut off, or not what HTTP has there".to_owned()),
+    };
+    // It has said something.
+    let cause = if cause == There::HungUp.into() { There::Broken.into() } else { cause };
+    Failure::new(cause, format!("the answer from {url} broke off after {after} bytes: {why}"))
+}
+
+fn reason(error: &hyper::Error) -> (Cause, String) {
+    if let Some(error) = exchange::io_error(error) {
+        return (seen(error), plain(error));
+    }
+    if let Some(code) = exchange::http2_code(error) {
+        let cause = Cause::Http2(code.into());
+        let why = cause.to_string();
+        return (cause, why);
+    }
+    if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
+        return (There::HungUp.into(), "the connection was closed".to_owned());
+    }
+    if error.is_parse_too_large() {
+        return (There::Nonsense.into(), "its head is too long".to_owned());
+    }
+    if error.is_parse() {
+        return (There::Nonsense.into(), "what came is not HTTP".to_owned());
+    }
     let mut innermost: &dyn std::error::Error = error;
-    let mut system = None;
     while let Some(source) = innermost.source() {
         innermost = source;
-        system = innermost.downcast_ref::<std::io::Error>().or(system);
     }
-    match system {
-        Some(error) if is_no_tls(error) => {
-            Failure::Unhealthy(format!("no answer from {url}: the server does not speak TLS there"))
-        }
-        Some(error) => super::connect::refused(error, format!("no answer from {url}: {}", plain(error))),
-        None => Failure::Unhealthy(format!("no answer from {url}: {innermost}")),
-    }
+    (There::Broken.into(), innermost.to_string())
 }

@@ -9,9 +9,9 @@ use async_trait::async_trait;
 use socket2::{Domain, Protocol as Transport, Socket, Type};
 use tokio::net::UdpSocket;
 
-use super::connect::{plain, refused, resolve};
+use super::connect::{plain, resolve, seen};
 use super::wire::random;
-use super::{Failure, Protocol, Steps, Subject};
+use super::{Failure, Here, Protocol, Steps, Subject};
 use crate::resource::probe::handler::IcmpProbe;
 
 /// A header, and what tells the answer from all others.
@@ -27,18 +27,20 @@ impl Protocol for IcmpProbe {
         let place = subject.place()?;
         let addresses = resolve(place, steps).await?;
         let Some(address) = addresses.first() else {
-            return Err(Failure::Fault(format!("{place} has no address")));
+            return Err(Failure::new(Here::Resolver, format!("{place} has no address")));
         };
         steps.begin("send");
-        let silent = |error| refused(&error, format!("no answer from {}: {}", address.ip(), plain(&error)));
+        let silent =
+            |error| Failure::new(seen(&error), format!("no answer from {}: {}", address.ip(), plain(&error)));
         let socket = open(*address).map_err(|error| {
             let why = plain(&error);
-            match error.kind() {
-                ErrorKind::PermissionDenied => Failure::Fault(format!(
+            let reason = match error.kind() {
+                ErrorKind::PermissionDenied => format!(
                     "no echo request may be sent ({why}): allow it with net.ipv4.ping_group_range or CAP_NET_RAW"
-                )),
-                _ => refused(&error, format!("no echo request can be sent to {}: {why}", address.ip())),
-            }
+                ),
+                _ => format!("no echo request can be sent to {}: {why}", address.ip()),
+            };
+            Failure::new(seen(&error), reason)
         })?;
         let mark = random();
         socket.send(&request(address.ip(), mark)).await.map_err(silent)?;

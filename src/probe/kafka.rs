@@ -1,5 +1,8 @@
 //! `kafka`: the cluster's metadata from its bootstrap server, and where asked a topic whose partitions all have leaders.
 //!
+//! The first question is for the server's versions, which is answered before any login: a server that answers it and hangs up
+//! on the next wants one.
+//!
 //! Asking for a topic by its name may create it. Servers from version 0.11 on can be asked not to; what is older is asked
 //! for all topics.
 
@@ -7,9 +10,14 @@ use async_trait::async_trait;
 
 use super::steps::count;
 use super::wire::{Fields, Wire};
-use super::{Failure, Protocol, Steps, Subject};
+use super::{Cause, Failure, Protocol, Steps, Subject, There};
 use crate::resource::probe::handler::KafkaProbe;
 
+/// Error codes.
+const UNKNOWN_TOPIC: i16 = 3;
+const LEADER_NOT_AVAILABLE: i16 = 5;
+const BROKER_NOT_AVAILABLE: i16 = 8;
+/// Questions.
 const METADATA: u16 = 3;
 const API_VERSIONS: u16 = 18;
 /// The first version of a metadata request that can say "do not create it".
@@ -23,15 +31,25 @@ impl Protocol for KafkaProbe {
         Some(self.port.unwrap_or(9092))
     }
 
+    fn is_clear(&self) -> bool {
+        self.tls.is_none()
+    }
+
     async fn attempt(&self, subject: &Subject<'_>, steps: &mut Steps) -> Result<(), Failure> {
-        let mut wire = Wire::to(subject.place()?, steps).await?;
+        let mut wire = Wire::declared(subject.place()?, self.tls.as_ref(), false, steps).await?;
+        steps.begin("greet");
+        let answer = ask(&mut wire, API_VERSIONS, 0, &[]).await?;
+        let (error, newest) = newest(&answer, METADATA).ok_or_else(malformed)?;
+        if error != 0 {
+            return Err(Failure::got(Cause::Kafka(error), "the versions it knows"));
+        }
+        steps.end(format!("knows metadata up to version {newest}"));
         steps.begin("query");
         let (version, topics) = match &self.topic {
             // None at all.
             None => (1, 0_u32.to_be_bytes().to_vec()),
             Some(topic) => {
-                let answer = ask(&mut wire, API_VERSIONS, 0, &[]).await?;
-                if newest(&answer, METADATA).ok_or_else(malformed)? >= HARMLESS {
+                if newest >= HARMLESS {
                     let name = u16::try_from(topic.len()).map_err(|_| malformed())?.to_be_bytes();
                     let create = [0];
                     let one = 1_u32.to_be_bytes();
@@ -41,15 +59,24 @@ impl Protocol for KafkaProbe {
                 }
             }
         };
-        let answer = ask(&mut wire, METADATA, version, &topics).await?;
+        let answer =
+            ask(&mut wire, METADATA, version, &topics).await.map_err(|failure| match failure.cause {
+                Cause::There(There::HungUp | There::Broken) => {
+                    let why =
+                        "expected the cluster's metadata, the server hung up: it wants a login (SASL) first";
+                    Failure::new(There::HungUpOnLogin, why)
+                }
+                _ => failure,
+            })?;
         let cluster = cluster(&answer, version).ok_or_else(malformed)?;
         steps.end(count(cluster.brokers, "broker"));
         steps.begin("expect");
         if cluster.brokers == 0 {
-            return Err(Failure::Unhealthy("expected a cluster, got one without brokers".to_owned()));
+            // As brokers answer that have not heard of their cluster yet.
+            return Err(Failure::got(Cause::Kafka(BROKER_NOT_AVAILABLE), "a cluster with brokers"));
         }
         if let Some(topic) = &self.topic {
-            let partitions = judge(topic, &cluster.topics).map_err(Failure::Unhealthy)?;
+            let partitions = judge(topic, &cluster.topics)?;
             steps.end(format!("{topic} has {}, each with a leader", count(partitions, "partition")));
         }
         Ok(())
@@ -57,7 +84,7 @@ impl Protocol for KafkaProbe {
 }
 
 fn malformed() -> Failure {
-    Failure::Unhealthy("expected a Kafka server's answer, got one that ends too early".to_owned())
+    Failure::new(There::Nonsense, "expected a Kafka server's answer, got one that ends too early")
 }
 
 /// Sends a request and gives the answer to it.
@@ -78,17 +105,18 @@ async fn ask(wire: &mut Wire, api: u16, version: u16, body: &[u8]) -> Result<Vec
     }
 }
 
-/// The newest version that the server knows of a request: 0 for one that it does not name.
-fn newest(versions: &[u8], api: u16) -> Option<u16> {
+/// An error code, and the newest version that the server knows of a request: 0 for one that it does not name.
+fn newest(versions: &[u8], api: u16) -> Option<(i16, u16)> {
     let mut fields = Fields(versions);
-    let _error = fields.u16()?;
+    let error = fields.array().map(i16::from_be_bytes)?;
+    let mut found = 0;
     for _ in 0..fields.u32()? {
         let (key, _oldest, newest) = (fields.u16()?, fields.u16()?, fields.u16()?);
         if key == api {
-            return Some(newest);
+            found = newest;
         }
     }
-    Some(0)
+    Some((error, found))
 }
 
 /// What a cluster says of itself.
@@ -101,7 +129,7 @@ struct Cluster<'a> {
 #[derive(Debug, PartialEq, Eq)]
 struct Topic<'a> {
     name: &'a [u8],
-    error: u16,
+    error: i16,
     partitions: u32,
     /// Partitions without a leader.
     orphans: Vec<u32>,
@@ -132,7 +160,7 @@ fn cluster(answer: &[u8], version: u16) -> Option<Cluster<'_>> {
 }
 
 fn topic<'a>(fields: &mut Fields<'a>) -> Option<Topic<'a>> {
-    let error = fields.u16()?;
+    let error = fields.array().map(i16::from_be_bytes)?;
     let name = text(fields)?;
     let _internal = fields.u8()?;
     let (mut partitions, mut orphans) = (0, Vec::new());
@@ -157,25 +185,28 @@ fn text<'a>(fields: &mut Fields<'a>) -> Option<&'a [u8]> {
 }
 
 /// How many partitions the topic has, if it is as it should be.
-fn judge(topic: &str, topics: &[Topic<'_>]) -> Result<u32, String> {
-    let Some(found) = topics.iter().find(|found| found.name == topic.as_bytes()) else {
-        return Err(format!("expected the topic {topic}, there is none"));
+fn judge(topic: &str, topics: &[Topic<'_>]) -> Result<u32, Failure> {
+    let expected = format!("the topic {topic}");
+    let found = topics.iter().find(|found| found.name == topic.as_bytes());
+    let error = found.map_or(UNKNOWN_TOPIC, |found| found.error);
+    let Some(found) = found.filter(|_| matches!(error, 0 | LEADER_NOT_AVAILABLE)) else {
+        return Err(Failure::got(Cause::Kafka(error), &expected));
     };
-    match found.error {
-        // 5: leader not available; the partitions say which.
-        0 | 5 => {}
-        3 => return Err(format!("expected the topic {topic}, there is none")),
-        29 => return Err(format!("expected the topic {topic}, it may not be seen without a login")),
-        code => return Err(format!("expected the topic {topic}, got the error code {code}")),
-    }
     match found.orphans[..] {
-        _ if found.partitions == 0 => Err(format!("expected {topic} to have partitions, it has none")),
+        // The partitions say which.
+        [first, ..] => {
+            let all = found.partitions;
+            let expected = format!(
+                "a leader for each of the {all} partitions of {topic}, {} have none, such as {first}",
+                found.orphans.len()
+            );
+            Err(Failure::got(Cause::Kafka(LEADER_NOT_AVAILABLE), &expected))
+        }
+        [] if error != 0 => Err(Failure::got(Cause::Kafka(error), &expected)),
+        [] if found.partitions == 0 => {
+            Err(Failure::new(There::Unexpected, format!("expected {topic} to have partitions, it has none")))
+        }
         [] => Ok(found.partitions),
-        [first, ..] => Err(format!(
-            "expected a leader for each of the {} partitions of {topic}, {} have none, such as {first}",
-            found.partitions,
-            found.orphans.len()
-        )),
     }
 }
 
@@ -222,11 +253,11 @@ mod tests {
         for (answer, text) in [
             (answer(5, &[partition(0, 1), partition(7, -1)]), "have none, such as 7"),
             (answer(0, &[]), "it has none"),
-            (answer(3, &[]), "there is none"),
-            (answer(29, &[]), "without a login"),
-            (answer(87, &[]), "the error code 87"),
+            (answer(3, &[]), "there is no such topic"),
+            (answer(29, &[]), "it wants a login"),
+            (answer(87, &[]), "error code 87"),
         ] {
-            let said = judged(&answer).unwrap_err();
+            let said = judged(&answer).unwrap_err().reason;
             assert!(said.contains(text), "{said}");
         }
     }

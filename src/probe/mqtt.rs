@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use secrecy::ExposeSecret;
 
 use super::wire::{Wire, random};
-use super::{Failure, Protocol, Steps, Subject, credentials};
+use super::{Cause, Failure, Here, Protocol, Steps, Subject, There, credentials};
 use crate::resource::probe::handler::MqttProbe;
 
 const CONNECT: u8 = 0x10;
@@ -21,9 +21,14 @@ impl Protocol for MqttProbe {
         Some(self.port.unwrap_or(1883))
     }
 
+    fn is_clear(&self) -> bool {
+        self.tls.is_none()
+    }
+
     async fn attempt(&self, subject: &Subject<'_>, steps: &mut Steps) -> Result<(), Failure> {
         let (user, password) = credentials(self.auth.as_ref(), steps).await?;
-        let mut wire = Wire::to(subject.place()?, steps).await?;
+        let secret = password.is_some();
+        let mut wire = Wire::declared(subject.place()?, self.tls.as_ref(), secret, steps).await?;
         steps.begin("login");
         // A clean session that ends with the connection.
         let mut flags = 0x02;
@@ -41,16 +46,8 @@ impl Protocol for MqttProbe {
         let (kind, body) = read(&mut wire, "a CONNACK").await?;
         match (kind, &body[..]) {
             (CONNACK, [_, 0]) => steps.end("accepted"),
-            (CONNACK, [_, code]) => {
-                let why = refusal(*code);
-                let text =
-                    format!("expected a connection, the broker refused it: {why} (return code {code})");
-                return Err(if matches!(code, 4 | 5) {
-                    Failure::Denied(text)
-                } else {
-                    Failure::Unhealthy(text)
-                });
-            }
+            // MQTT 5 has more to say behind the code.
+            (CONNACK, [_, code, ..]) => return Err(Failure::got(Cause::Mqtt(*code), "a connection")),
             _ => return Err(wire.unexpected("a CONNACK", &[&[kind], &body[..]].concat())),
         }
         if let Some(topic) = &self.topic {
@@ -73,10 +70,9 @@ async fn subscribed(wire: &mut Wire, topic: &str) -> Result<(), Failure> {
             (SUBACK, body) => {
                 return match body[..] {
                     [_, _, 0..=2] => Ok(()),
-                    // MQTT 3.1.1 has one code for all reasons; the usual one is that this user may not.
-                    [_, _, 0x80] => Err(Failure::Denied(format!(
-                        "expected a subscription to {topic}, the broker refused it"
-                    ))),
+                    [_, _, code] if code >= 0x80 => {
+                        Err(Failure::got(Cause::Mqtt(code), &format!("a subscription to {topic}")))
+                    }
                     _ => Err(wire.unexpected("a SUBACK", &[&[SUBACK], &body[..]].concat())),
                 };
             }
@@ -85,23 +81,12 @@ async fn subscribed(wire: &mut Wire, topic: &str) -> Result<(), Failure> {
             (kind, body) => return Err(wire.unexpected("a SUBACK", &[&[kind], &body[..]].concat())),
         }
     }
-    Err(Failure::Unhealthy(format!("expected a SUBACK, got {PATIENCE} other messages")))
-}
-
-fn refusal(code: u8) -> &'static str {
-    match code {
-        1 => "it does not speak MQTT 3.1.1",
-        2 => "the client's name is not allowed",
-        3 => "it is unavailable",
-        4 => "wrong user name or password",
-        5 => "not authorised",
-        _ => "a reason of its own",
-    }
+    Err(Failure::new(There::Nonsense, format!("expected a SUBACK, got {PATIENCE} other messages")))
 }
 
 /// A text with its length in front.
 fn text(text: &str) -> Result<Vec<u8>, Failure> {
-    let too_long = |_| Failure::Fault("MQTT carries no text of more than 65535 bytes".to_owned());
+    let too_long = |_| Failure::new(Here::Unsendable, "MQTT carries no text of more than 65535 bytes");
     let length = u16::try_from(text.len()).map_err(too_long)?;
     Ok([&length.to_be_bytes(), text.as_bytes()].concat())
 }

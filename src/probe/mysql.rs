@@ -1,27 +1,32 @@
-//! `mysql`: a login and a query, at MySQL or MariaDB. TLS where the server offers it, as their own clients do it.
+//! `mysql`: a login and a query, at MySQL or MariaDB. TLS where the server offers it, as their own clients do it; a password
+//! goes over TLS to a server only that is verified, unless it is said that any will do.
+//!
+//! A server counts connections that end before the login does, and after so many in a row it takes none any more from that
+//! address, also from its real clients (error 1129). So whatever stands in the way of a login, it is ended by one:
+//! without a user and without a password, which is refused and not counted.
 //!
 //! Two ways to log in, the usual ones of both: `mysql_native_password` and `caching_sha2_password`. Without `auth` the user
 //! is `root` without a password.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use secrecy::ExposeSecret;
+use tokio::net::TcpStream;
 
-use super::steps::{count, shown};
-use super::wire::{Fields, Wire};
-use super::{Cost, Failure, Protocol, Steps, Subject, credentials};
+use super::encrypted::Demand;
+use super::steps::count;
+use super::wire::{Fields, Wire, said};
+use super::{Cause, Cost, Failure, Here, Protocol, Steps, Subject, There, credentials};
 use crate::resource::probe::handler::MysqlProbe;
 
+mod greeting;
 mod scramble;
 
+use greeting::{Greeting, answer, greeting, text};
 use scramble::scramble;
 
 const SERVER: &str = "a MySQL server's answer";
-/// What client and server may agree on.
-const WITH_DATABASE: u32 = 0x8;
-const PROTOCOL_41: u32 = 0x200;
-const TLS: u32 = 0x800;
-const SECURE: u32 = 0x8000;
-const PLUGINS: u32 = 0x8_0000;
 /// Commands, and how answers begin.
 const QUIT: u8 = 1;
 const QUERY: u8 = 3;
@@ -30,6 +35,10 @@ const MORE: u8 = 1;
 const FILE: u8 = 0xfb;
 const SWITCH: u8 = 0xfe;
 const ERROR: u8 = 0xff;
+/// Who logs in where no login is wanted; the server's log shows it.
+const NOBODY: &str = "portreeve-probe";
+/// So long a server that was asked for nothing but a connection has to greet: less than any probe's time.
+const GREETING: Duration = Duration::from_millis(500);
 /// The bytes of rows after which a query counts as answered.
 const ENOUGH: usize = 1024 * 1024;
 
@@ -63,32 +72,26 @@ impl Protocol for MysqlProbe {
                 .ok_or_else(|| session.wire.unexpected("a MySQL server's greeting", &packet))?,
         };
         steps.end(format!("version {}", greeting.version));
-        let mut wanted = PROTOCOL_41 | SECURE | PLUGINS;
-        if self.database.is_some() {
-            wanted |= WITH_DATABASE;
+        let encrypted = greeting.offers_tls();
+        if self.tls.is_some() && !encrypted {
+            session.leave(&greeting).await;
+            return Err(Failure::new(There::NoTls, "expected TLS, the server offers none"));
         }
-        let utf8 = 45;
-        let encrypted = greeting.capabilities & TLS != 0;
         if encrypted {
-            wanted |= TLS;
-        }
-        let head = [&wanted.to_le_bytes()[..], &(1_u32 << 24).to_le_bytes(), &[utf8], &[0; 23]].concat();
-        if encrypted {
-            session.send(&head).await?;
-            session.wire = session.wire.encrypt(&place.host, steps).await?;
+            session.send(&answer::question_for_tls(self.database.is_some())).await?;
+            let demand = Demand { settings: self.tls.as_ref(), secret: self.auth.is_some(), alpn: &[] };
+            let (wire, verified) = session.wire.handshake(&place.host, &demand, steps).await?;
+            session.wire = wire;
+            if let Err(unverified) = verified {
+                session.leave(&greeting).await;
+                return Err(unverified);
+            }
         }
         steps.begin("login");
         let mut plugin = greeting.plugin;
         let proof = scramble(&plugin, password, &greeting.salt).unwrap_or_default();
-        #[expect(clippy::cast_possible_truncation, reason = "a hash of 32 bytes at most")]
-        let length = [proof.len() as u8];
-        let zero = [0];
-        let mut answer = [&head[..], user.as_bytes(), &zero, &length, &proof].concat();
-        if let Some(database) = &self.database {
-            answer.extend([database.as_bytes(), &zero].concat());
-        }
-        answer.extend([plugin.as_bytes(), &zero].concat());
-        session.send(&answer).await?;
+        let login = answer::login(encrypted, user, &proof, self.database.as_deref(), &plugin);
+        session.send(&login).await?;
         session.login(&mut plugin, password, encrypted).await?;
         steps.end(format!("as {user}"));
         steps.begin("query");
@@ -138,25 +141,58 @@ impl Session {
                     let mut fields = Fields(rest);
                     *plugin = text(fields.until_zero().unwrap_or_default());
                     let salt = fields.0.strip_suffix(&[0]).unwrap_or(fields.0);
-                    let unknown = || {
-                        Failure::Fault(format!(
-                            "the server wants a login with {plugin}, which this probe cannot"
-                        ))
+                    let Some(proof) = scramble(plugin, password, salt) else {
+                        self.give_up(plugin).await;
+                        let why = "the server wants a login of another kind, which this probe cannot";
+                        return Err(Failure::new(Here::Unsupported, why).saying(plugin.clone()));
                     };
-                    let proof = scramble(plugin, password, salt).ok_or_else(unknown)?;
                     self.send(&proof).await?;
                 }
                 // `caching_sha2_password` remembers who came in before, and wants the password itself of who did not.
                 [MORE, 3] => {}
                 [MORE, 4] if encrypted => self.send(&[password.as_bytes(), &[0]].concat()).await?,
                 [MORE, 4] => {
-                    let text = "the server wants the password itself, which is sent over TLS only, and it offers none";
-                    return Err(Failure::Fault(text.to_owned()));
+                    self.give_up(plugin).await;
+                    let why = "the server wants the password itself, which is sent over TLS only, and it offers none";
+                    return Err(Failure::new(Here::Unsupported, why));
                 }
                 _ => return Err(self.wire.unexpected("an answer to the login", &packet)),
             }
         }
-        Err(Failure::Unhealthy("expected a login, the server asks on and on".to_owned()))
+        Err(Failure::new(There::Nonsense, "expected a login, the server asks on and on"))
+    }
+
+    /// Ends what was not even begun: with a login that the server refuses, for there is no such user.
+    async fn leave(&mut self, greeting: &Greeting) {
+        // Behind a handshake the flag for TLS is repeated.
+        let encrypted = self.number > 1;
+        let login = answer::login(encrypted, NOBODY, &[], None, &greeting.plugin);
+        if self.send(&login).await.is_ok() {
+            self.refusal().await;
+        }
+    }
+
+    /// Ends a login that cannot be gone through with: with a proof of the right length that proves nothing.
+    async fn give_up(&mut self, plugin: &str) {
+        let proof: &[u8] = if plugin == "client_ed25519" { &[0; 64] } else { &[0] };
+        if self.send(proof).await.is_ok() {
+            self.refusal().await;
+        }
+    }
+
+    /// Waits for the refusal, perhaps after being asked in another way. Somebody may even have let us in.
+    async fn refusal(&mut self) {
+        for _ in 0..3 {
+            match self.read().await.as_deref() {
+                Ok([SWITCH | MORE, ..]) if self.send(&[]).await.is_ok() => {}
+                Ok([OK, ..]) => {
+                    self.number = 0;
+                    let _ = self.send(&[QUIT]).await;
+                    return;
+                }
+                _ => return,
+            }
+        }
     }
 
     /// The number of rows that answer the query.
@@ -184,48 +220,30 @@ impl Session {
     }
 }
 
-/// What a server says first.
-#[derive(Debug, PartialEq, Eq)]
-struct Greeting {
-    version: String,
-    capabilities: u32,
-    salt: Vec<u8>,
-    plugin: String,
-}
-
-/// Reads a greeting of version 10, which servers have sent since MySQL 3.21.
-fn greeting(packet: &[u8]) -> Option<Greeting> {
-    let mut fields = Fields(packet);
-    let version = (fields.u8()? == 10).then(|| fields.until_zero()).flatten().map(text)?;
-    let _thread = fields.u32()?;
-    let mut salt = fields.take(8)?.to_vec();
-    let _zero = fields.u8()?;
-    let [low_a, low_b] = fields.array()?;
-    let (_charset, _status) = (fields.u8()?, fields.u16()?);
-    let [high_a, high_b] = fields.array()?;
-    let length = usize::from(fields.u8()?);
-    let _reserved = fields.take(10)?;
-    // The second part ends with a zero, which is not part of it.
-    let rest = fields.take(length.saturating_sub(8).max(13))?;
-    salt.extend_from_slice(rest.strip_suffix(&[0]).unwrap_or(rest));
-    // Servers from before there was a choice name none.
-    let plugin = match fields.until_zero().unwrap_or(fields.0) {
-        [] => "mysql_native_password".to_owned(),
-        name => text(name),
+/// Ends the connection of a probe that wanted nothing but a connection, `heard` being what was read of it, if a MySQL server
+/// is behind it; whether one is.
+pub(super) async fn take_leave(stream: TcpStream, heard: &[u8]) -> bool {
+    let mut session = Session { wire: Wire::of(stream), number: 0 };
+    let leaving = async {
+        let packet = match heard {
+            [] => session.read().await.ok()?,
+            // Its first packet, of which the rest may be on its way.
+            [a, b, c, 0, rest @ ..] => {
+                session.number = 1;
+                let length = u32::from_le_bytes([*a, *b, *c, 0]) as usize;
+                let more = session.wire.exactly(length.checked_sub(rest.len())?, SERVER).await.ok()?;
+                [rest, &more].concat()
+            }
+            _ => return None,
+        };
+        let greeting = greeting(&packet)?;
+        session.leave(&greeting).await;
+        Some(())
     };
-    let capabilities = u32::from_le_bytes([low_a, low_b, high_a, high_b]);
-    Some(Greeting { version, capabilities, salt, plugin })
+    tokio::time::timeout(GREETING, leaving).await.ok().flatten().is_some()
 }
 
-fn text(bytes: &[u8]) -> String {
-    shown(&String::from_utf8_lossy(bytes))
-}
-
-/// The login, a database or what the query needs is not allowed to this user, from this host, or not with this password; or
-/// the account is locked (3118, 3955; MariaDB: 4151) or its password has run out (1820, 1862).
-const DENIED: [u16; 13] = [1044, 1045, 1130, 1142, 1143, 1227, 1370, 1698, 1820, 1862, 3118, 3955, 4151];
-
-/// The server's own words: a code, perhaps a state, a text.
+/// The server's code, perhaps a state, and its own words.
 fn refused(what: &str, packet: &[u8]) -> Failure {
     let mut fields = Fields(packet);
     let _error = fields.u8();
@@ -234,29 +252,5 @@ fn refused(what: &str, packet: &[u8]) -> Failure {
         [b'#', state @ ..] => state.get(5..).unwrap_or_default(),
         words => words,
     };
-    let text = format!("expected {what}, got {} (error {code})", text(words));
-    if DENIED.contains(&code) { Failure::Denied(text) } else { Failure::Unhealthy(text) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_greeting_cut_before_its_end_is_none() {
-        let whole = [
-            &b"\x0a10.11.6\0\x01\0\0\0saltsalt\0\xff\xf7\x2d\x02\0\xff\x81\x15"[..],
-            &[0; 10],
-            b"and more salt.\0"[..12].as_ref(),
-            b"\0mysql_native_password\0",
-        ]
-        .concat();
-        let read = greeting(&whole).unwrap();
-        assert_eq!((read.version.as_str(), read.plugin.as_str()), ("10.11.6", "mysql_native_password"));
-        assert_eq!((read.salt.len(), read.capabilities), (20, 0x81ff_f7ff));
-        let needed = whole.len() - "mysql_native_password\0".len();
-        for end in 0..needed {
-            assert_eq!(greeting(&whole[..end]), None, "{end}");
-        }
-    }
+    Failure::got(Cause::Mysql(code), what).saying(said(words))
 }

@@ -4,9 +4,9 @@ use async_trait::async_trait;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use super::steps::shown;
+use super::encrypted::Demand;
 use super::wire::Wire;
-use super::{Failure, Protocol, Steps, Subject, credentials};
+use super::{Cause, Failure, Protocol, Steps, Subject, There, credentials};
 use crate::resource::probe::handler::NatsProbe;
 
 /// The longest line: a greeting names all servers of a cluster.
@@ -20,19 +20,33 @@ impl Protocol for NatsProbe {
         Some(self.port.unwrap_or(4222))
     }
 
+    fn is_clear(&self) -> bool {
+        self.tls.is_none()
+    }
+
     async fn attempt(&self, subject: &Subject<'_>, steps: &mut Steps) -> Result<(), Failure> {
         let (user, password) = credentials(self.auth.as_ref(), steps).await?;
         let place = subject.place()?;
         let mut wire = Wire::to(place, steps).await?;
         steps.begin("receive");
         let line = wire.line(LONGEST, "a NATS server's INFO").await?;
+        if let Some(error) = error(&line) {
+            return Err(Failure::got(Cause::Nats(error.to_owned()), "a NATS server's INFO").saying(error));
+        }
         let greeting = line.strip_prefix("INFO ").and_then(|json| serde_json::from_str::<Value>(json).ok());
         let greeting = greeting.ok_or_else(|| wire.unexpected("a NATS server's INFO", line.as_bytes()))?;
         let text = |key: &str| greeting.get(key).and_then(Value::as_str).unwrap_or_default();
         steps.end(format!("version {} on {}", text("version"), text("server_name")));
-        let tls = greeting.get("tls_required").and_then(Value::as_bool).unwrap_or_default();
+        let says = |key: &str| greeting.get(key).and_then(Value::as_bool).unwrap_or_default();
+        let offered = says("tls_required") || says("tls_available");
+        if self.tls.is_some() && !offered {
+            return Err(Failure::new(There::NoTls, "expected TLS, the server offers none"));
+        }
+        // One that takes both gets it where it is declared, or where a secret is sent.
+        let tls = says("tls_required") || offered && (self.tls.is_some() || password.is_some());
         if tls {
-            wire = wire.encrypt(&place.host, steps).await?;
+            let demand = Demand { settings: self.tls.as_ref(), secret: password.is_some(), alpn: &[] };
+            wire = wire.encrypt(&place.host, &demand, steps).await?;
         }
         steps.begin("login");
         let mut connect = json!({
@@ -49,6 +63,9 @@ impl Protocol for NatsProbe {
         wire.send(format!("CONNECT {connect}\r\nPING\r\n").as_bytes()).await?;
         for _ in 0..PATIENCE {
             let line = wire.line(LONGEST, "PONG").await?;
+            if let Some(error) = error(&line) {
+                return Err(Failure::got(Cause::Nats(error.to_owned()), "PONG").saying(error));
+            }
             match line.split_once(' ').map_or(line.as_str(), |(word, _)| word) {
                 "PONG" => {
                     steps.end("accepted, PONG");
@@ -56,15 +73,14 @@ impl Protocol for NatsProbe {
                 }
                 // Servers ping and send news of their cluster when they like.
                 "PING" | "INFO" | "+OK" => {}
-                "-ERR" => {
-                    let said = shown(line.trim_start_matches("-ERR "));
-                    let text = format!("expected PONG, got the error {said}");
-                    let denied = line.to_ascii_lowercase().contains("authorization violation");
-                    return Err(if denied { Failure::Denied(text) } else { Failure::Unhealthy(text) });
-                }
                 _ => return Err(wire.unexpected("PONG", line.as_bytes())),
             }
         }
-        Err(Failure::Unhealthy(format!("expected PONG, got {PATIENCE} other lines")))
+        Err(Failure::new(There::Nonsense, format!("expected PONG, got {PATIENCE} other lines")))
     }
+}
+
+/// What a line says that is an error, without its quotes.
+fn error(line: &str) -> Option<&str> {
+    line.strip_prefix("-ERR").map(|said| said.trim().trim_matches('\''))
 }

@@ -1,4 +1,5 @@
-//! `postgres`: a login and a query. TLS where the server offers it, as PostgreSQL's own clients do it.
+//! `postgres`: a login and a query. TLS where the server offers it, as PostgreSQL's own clients do it; a password goes over
+//! TLS to a server only that is verified, unless it is said that any will do.
 //!
 //! The messages and the ways to log in are those of `postgres-protocol`; reading is done here, where lengths are bounded.
 //! Without `auth` the user is `postgres`, who needs no password where such a login is allowed.
@@ -12,9 +13,10 @@ use postgres_protocol::authentication::{md5_hash, sasl};
 use postgres_protocol::message::{backend, frontend};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::steps::{count, shown};
+use super::encrypted::Demand;
+use super::steps::count;
 use super::wire::{Fields, Wire};
-use super::{Cost, Failure, Protocol, Steps, Subject, credentials};
+use super::{Cause, Cost, Failure, Here, Protocol, Steps, Subject, There, credentials};
 use crate::resource::probe::handler::PostgresProbe;
 
 const SERVER: &str = "a PostgreSQL server's answer";
@@ -37,8 +39,16 @@ impl Protocol for PostgresProbe {
         steps.begin("TLS");
         wire.send(&written(ssl_request)?).await?;
         match wire.exactly(1, SERVER).await?[..] {
-            [b'S'] => wire = wire.encrypt(&place.host, steps).await?,
+            [b'S'] => {
+                let demand = Demand { settings: self.tls.as_ref(), secret: password.is_some(), alpn: &[] };
+                wire = wire.encrypt(&place.host, &demand, steps).await?;
+            }
+            [b'N'] if self.tls.is_some() => {
+                return Err(Failure::new(There::NoTls, "expected TLS, the server offers none"));
+            }
             [b'N'] => steps.end("not offered"),
+            // It has not got as far as to listen for what is offered: too many connections, or it is starting.
+            [b'E'] => return Err(early(&mut wire).await),
             ref other => return Err(wire.unexpected(SERVER, other)),
         }
         steps.begin("login");
@@ -61,7 +71,9 @@ impl Protocol for PostgresProbe {
 /// Up to the point where the server waits for queries.
 async fn login(wire: &mut Wire, user: &str, password: Option<&SecretString>) -> Result<(), Failure> {
     let password = || {
-        let none = || Failure::Denied(format!("expected a login without a password, {user} needs one"));
+        let none = || {
+            Failure::new(There::WantsLogin, format!("expected a login without a password, {user} needs one"))
+        };
         password.map(|password| password.expose_secret().as_bytes()).ok_or_else(none)
     };
     let mut scram = None;
@@ -90,7 +102,7 @@ async fn login(wire: &mut Wire, user: &str, password: Option<&SecretString>) -> 
             backend::Message::AuthenticationSaslFinal(body) => {
                 let scram = scram.as_mut().ok_or_else(nonsense)?;
                 let stranger = "expected a server that knows the password, this one does not";
-                scram.finish(body.data()).map_err(|_| Failure::Unhealthy(stranger.to_owned()))?;
+                scram.finish(body.data()).map_err(|_| Failure::new(Here::Unverified, stranger))?;
             }
             backend::Message::AuthenticationOk
             | backend::Message::BackendKeyData(_)
@@ -102,9 +114,10 @@ async fn login(wire: &mut Wire, user: &str, password: Option<&SecretString>) -> 
             | backend::Message::AuthenticationKerberosV5
             | backend::Message::AuthenticationScmCredential
             | backend::Message::AuthenticationSspi => {
-                return Err(Failure::Fault(format!(
+                let why = format!(
                     "the server wants {user} to log in with Kerberos or the like, which this probe cannot"
-                )));
+                );
+                return Err(Failure::new(Here::Unsupported, why));
             }
             _ => return Err(nonsense()),
         }
@@ -120,7 +133,7 @@ async fn answered(wire: &mut Wire) -> Result<u64, Failure> {
             backend::Message::ReadyForQuery(_) => return Ok(rows),
             backend::Message::ErrorResponse(body) => return Err(refused("an answer to the query", &body)),
             backend::Message::CopyInResponse(_) | backend::Message::CopyOutResponse(_) => {
-                return Err(Failure::Unhealthy("expected rows, got a COPY".to_owned()));
+                return Err(Failure::new(There::Unexpected, "expected rows, got a COPY"));
             }
             backend::Message::RowDescription(_)
             | backend::Message::CommandComplete(_)
@@ -136,30 +149,48 @@ async fn answered(wire: &mut Wire) -> Result<u64, Failure> {
 /// The next message.
 async fn message(wire: &mut Wire) -> Result<backend::Message, Failure> {
     let head = wire.exactly(5, SERVER).await?;
-    let length = Fields(head.get(1..).unwrap_or_default()).u32().unwrap_or_default() as usize;
-    // What is no PostgreSQL server would otherwise be waited for.
-    if !head[0].is_ascii_alphanumeric() || length < 4 {
-        return Err(wire.unexpected(SERVER, &head));
+    match head.split_first() {
+        Some((kind, length)) => whole(wire, *kind, length).await,
+        None => Err(nonsense()),
     }
-    let body = wire.exactly(length - 4, SERVER).await?;
-    let mut whole = BytesMut::from(&[head, body].concat()[..]);
+}
+
+/// The message of which this much was read.
+async fn whole(wire: &mut Wire, kind: u8, length: &[u8]) -> Result<backend::Message, Failure> {
+    let count = Fields(length).u32().unwrap_or_default() as usize;
+    // What is no PostgreSQL server would otherwise be waited for.
+    let Some(count) = count.checked_sub(4).filter(|_| kind.is_ascii_alphanumeric()) else {
+        return Err(wire.unexpected(SERVER, &[&[kind], length].concat()));
+    };
+    let body = wire.exactly(count, SERVER).await?;
+    let mut whole = BytesMut::from(&[&[kind], length, &body].concat()[..]);
     backend::Message::parse(&mut whole).ok().flatten().ok_or_else(nonsense)
 }
 
 fn nonsense() -> Failure {
-    Failure::Unhealthy(format!("expected {SERVER}, got one that makes no sense"))
+    Failure::new(There::Nonsense, format!("expected {SERVER}, got one that makes no sense"))
 }
 
-/// The server's own words and its code.
+/// The server's code and its own words.
 fn refused(what: &str, body: &backend::ErrorResponseBody) -> Failure {
     let field = |wanted: u8| {
         let found = body.fields().find(|field| Ok(field.type_() == wanted)).ok().flatten();
-        found.map(|field| shown(&String::from_utf8_lossy(field.value_bytes()))).unwrap_or_default()
+        found.map(|field| String::from_utf8_lossy(field.value_bytes()).into_owned()).unwrap_or_default()
     };
-    let (message, state) = (field(b'M'), field(b'C'));
-    let text = format!("expected {what}, got {message} (SQLSTATE {state})");
-    // Class 28, invalid authorization, and the lack of a privilege.
-    if state.starts_with("28") || state == "42501" { Failure::Denied(text) } else { Failure::Unhealthy(text) }
+    Failure::got(Cause::Postgres(field(b'C')), what).saying(field(b'M'))
+}
+
+/// An error in answer to the question for TLS, whose first byte was read.
+async fn early(wire: &mut Wire) -> Failure {
+    let answer = async {
+        let length = wire.exactly(4, SERVER).await?;
+        whole(wire, b'E', &length).await
+    };
+    match answer.await {
+        Ok(backend::Message::ErrorResponse(body)) => refused("an answer about TLS", &body),
+        Ok(_) => nonsense(),
+        Err(failure) => failure,
+    }
 }
 
 fn ssl_request(out: &mut BytesMut) -> io::Result<()> {
@@ -176,6 +207,7 @@ fn terminate(out: &mut BytesMut) -> io::Result<()> {
 fn written(write: impl FnOnce(&mut BytesMut) -> io::Result<()>) -> Result<BytesMut, Failure> {
     let mut out = BytesMut::new();
     // A zero byte in a name, say.
-    write(&mut out).map_err(|error| Failure::Fault(format!("this cannot be sent: {error}")))?;
+    write(&mut out)
+        .map_err(|error| Failure::new(Here::Unsendable, format!("this cannot be sent: {error}")))?;
     Ok(out)
 }

@@ -3,9 +3,8 @@
 use async_trait::async_trait;
 use secrecy::ExposeSecret;
 
-use super::steps::shown;
 use super::wire::Wire;
-use super::{Failure, Protocol, Steps, Subject, credentials};
+use super::{Cause, Failure, Protocol, Steps, Subject, credentials};
 use crate::resource::probe::handler::RedisProbe;
 
 /// The longest line that answers these commands.
@@ -17,9 +16,14 @@ impl Protocol for RedisProbe {
         Some(self.port.unwrap_or(6379))
     }
 
+    fn is_clear(&self) -> bool {
+        self.tls.is_none()
+    }
+
     async fn attempt(&self, subject: &Subject<'_>, steps: &mut Steps) -> Result<(), Failure> {
         let (user, password) = credentials(self.auth.as_ref(), steps).await?;
-        let mut wire = Wire::to(subject.place()?, steps).await?;
+        let secret = password.is_some();
+        let mut wire = Wire::declared(subject.place()?, self.tls.as_ref(), secret, steps).await?;
         if let Some(password) = &password {
             steps.begin("login");
             // Servers before version 6 know a password alone.
@@ -34,23 +38,6 @@ impl Protocol for RedisProbe {
     }
 }
 
-/// Redis' errors begin with a word that tells them apart.
-fn refused(expected: &str, error: &str) -> Failure {
-    let text = format!("expected {expected}, got {}", shown(error));
-    match error.split(' ').next() {
-        // The last: of protected mode.
-        Some("NOAUTH" | "WRONGPASS" | "NOPERM" | "DENIED") => Failure::Denied(text),
-        // A wrong password before version 6; one that nobody asked for.
-        _ if ["ERR invalid password", "ERR AUTH", "ERR Client sent AUTH"]
-            .iter()
-            .any(|begin| error.starts_with(begin)) =>
-        {
-            Failure::Denied(text)
-        }
-        _ => Failure::Unhealthy(text),
-    }
-}
-
 /// Sends a command to which the answer is one line.
 async fn ask<'a>(
     wire: &mut Wire,
@@ -62,7 +49,7 @@ async fn ask<'a>(
     let line = wire.line(LONGEST, expected).await?;
     match line.split_at_checked(1) {
         Some(("+", answer)) if answer == expected => Ok(()),
-        Some(("-", error)) => Err(refused(expected, error)),
+        Some(("-", error)) => Err(Failure::got(Cause::Redis(error.to_owned()), expected).saying(error)),
         _ => Err(wire.unexpected(expected, line.as_bytes())),
     }
 }

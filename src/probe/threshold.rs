@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::observed::Nanos;
 use crate::resource::probe::ProbeSpec;
 
 /// Failures beyond the threshold after which a target is asked less and less often.
@@ -47,6 +48,9 @@ pub struct Streak {
     /// Failures in a row that were no refused logins.
     #[serde(default)]
     pub other: u32,
+    /// Since when it has said that it is too early to ask, without a pass or a verdict of unhealthy in between.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub early_since: Option<Nanos>,
 }
 
 impl Streak {
@@ -56,6 +60,7 @@ impl Streak {
         if passed {
             (self.passes, self.failures) = (self.passes.saturating_add(1), 0);
             self.started = true;
+            self.early_since = None;
             if self.passes >= spec.success_threshold {
                 self.verdict = Verdict::Healthy;
             }
@@ -68,6 +73,7 @@ impl Streak {
             self.other = self.other.saturating_add(1);
             if self.failures >= self.allowed(spec) {
                 self.verdict = Verdict::Unhealthy;
+                self.early_since = None;
             }
             if self.other >= self.allowed(spec) {
                 self.refuses = false;
@@ -80,6 +86,15 @@ impl Streak {
     pub fn take_in_refusal(&mut self, spec: &ProbeSpec) -> bool {
         let changed = self.take_in(spec, false);
         (self.refuses, self.other) = (true, 0);
+        changed
+    }
+
+    /// Takes in a check that was too early, says the target: neither a pass nor a failure, and whatever was known is out again.
+    /// Whether the verdict changed.
+    pub fn take_in_early(&mut self, now: Nanos) -> bool {
+        let changed = self.verdict != Verdict::Unknown;
+        let since = self.early_since.map_or(now, |since| since.min(now));
+        *self = Self { started: self.started, early_since: Some(since), ..Self::default() };
         changed
     }
 

@@ -4,9 +4,8 @@ pub mod checks;
 
 use std::collections::BTreeMap;
 
-use super::plan::one_line;
 use crate::desired::Service;
-use crate::observed::{Checked, Container, Health, HealthWord, ProbeState, Standing, State};
+use crate::observed::{Checked, Container, Health, HealthWord, Nanos, ProbeState, Standing, State};
 use crate::probe::threshold::Verdict;
 use crate::resource::Amount;
 
@@ -17,14 +16,16 @@ pub struct Judged {
     pub word: HealthWord,
     /// Why; empty when all is well.
     pub reason: String,
-    /// Whether all that is wrong is that logins are refused.
+    /// Whether all that is wrong is that we are refused.
     pub denied: bool,
+    /// Since when somebody has said that it is too early to ask; `None`: nobody does.
+    pub early_since: Option<Nanos>,
 }
 
 impl Judged {
-    /// A verdict that has nothing to do with a login.
+    /// A verdict that has nothing to do with who we are, or when.
     pub fn new(word: HealthWord, reason: impl Into<String>) -> Self {
-        Self { word, reason: reason.into(), denied: false }
+        Self { word, reason: reason.into(), denied: false, early_since: None }
     }
 
     /// Nothing is wrong.
@@ -63,9 +64,7 @@ pub fn of_container(container: &Container, docker: bool, probes: &[(&str, Option
             return Judged::new(HealthWord::Error, format!("{name}: {}", checks::silence(container)));
         }
         Some(Health::Unhealthy) => {
-            let output = container.health_output.as_deref().map(one_line).unwrap_or_default();
-            let said = if output.is_empty() { output } else { format!(": {output}") };
-            return Judged::new(HealthWord::Unhealthy, format!("{name}: Docker's health check fails{said}"));
+            return Judged::new(HealthWord::Unhealthy, format!("{name}: Docker's health check fails"));
         }
     }
     let judged = of_probes(probes);
@@ -74,17 +73,18 @@ pub fn of_container(container: &Container, docker: bool, probes: &[(&str, Option
 
 /// How a target outside Docker is.
 pub fn of_probes(probes: &[(&str, Option<&ProbeState>)]) -> Judged {
-    // The worst decides, and of equals the first by name. What only refuses a login is not so bad as what does not work.
-    let judged = probes.iter().map(|(name, state)| of_probe(name, *state));
-    judged
-        .min_by_key(|judged| match judged.word {
-            HealthWord::Unhealthy | HealthWord::NotFound if !judged.denied => 0,
-            HealthWord::Unhealthy | HealthWord::NotFound => 1,
-            HealthWord::Error => 2,
-            HealthWord::Unknown => 3,
-            HealthWord::Healthy => 4,
-        })
-        .unwrap_or_else(Judged::healthy)
+    // The worst decides, and of equals the first by name. What only refuses us is not so bad as what does not work.
+    let judged: Vec<Judged> = probes.iter().map(|(name, state)| of_probe(name, *state)).collect();
+    let early_since = judged.iter().filter_map(|judged| judged.early_since).min();
+    let worst = judged.into_iter().min_by_key(|judged| match judged.word {
+        HealthWord::Unhealthy | HealthWord::NotFound if !judged.denied => 0,
+        HealthWord::Unhealthy | HealthWord::NotFound => 1,
+        HealthWord::Error => 2,
+        HealthWord::Unknown if judged.early_since.is_some() => 3,
+        HealthWord::Unknown => 4,
+        HealthWord::Healthy => 5,
+    });
+    Judged { early_since, ..worst.unwrap_or_else(Judged::healthy) }
 }
 
 fn of_probe(name: &str, state: Option<&ProbeState>) -> Judged {
@@ -93,7 +93,11 @@ fn of_probe(name: &str, state: Option<&ProbeState>) -> Judged {
     };
     let last = state.last.as_ref().map(|last| &last.checked);
     let judged = match (state.streak.verdict, last) {
-        (Verdict::Unhealthy, Some(Checked::Failed(why))) => {
+        (_, Some(Checked::NotYet(why))) => {
+            let judged = Judged::new(HealthWord::Unknown, format!("{name}: too early: {why}"));
+            return Judged { early_since: state.streak.early_since, ..judged };
+        }
+        (Verdict::Unhealthy, Some(Checked::Failed(why) | Checked::Denied(why))) => {
             Judged::new(HealthWord::Unhealthy, format!("{name}: {why}"))
         }
         (Verdict::Unhealthy, _) => Judged::new(
@@ -101,7 +105,7 @@ fn of_probe(name: &str, state: Option<&ProbeState>) -> Judged {
             format!("{name} failed {} times in a row", state.streak.failures),
         ),
         (_, Some(Checked::Faulty(why))) => Judged::new(HealthWord::Error, format!("{name}: {why}")),
-        (Verdict::Unknown, Some(Checked::Failed(why))) => {
+        (Verdict::Unknown, Some(Checked::Failed(why) | Checked::Denied(why))) => {
             Judged::new(HealthWord::Unknown, format!("{name}: no verdict yet; {why}"))
         }
         (Verdict::Unknown, _) => Judged::new(HealthWord::Unknown, format!("{name}: no verdict yet")),
@@ -152,9 +156,9 @@ pub fn of_service(min_healthy: Amount, members: &[Judged]) -> Judged {
 /// Why a service cannot work: another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Root<'s> {
-    /// The service that is down, or may be.
+    /// The service that is down or not ready yet, or may be.
     pub service: &'s str,
-    /// Whether it is known to be down, and not only suspected.
+    /// Whether that is known, and not only suspected.
     pub certain: bool,
 }
 
@@ -192,7 +196,7 @@ fn root<'s>(
         let below = root(needed, services, standing, known);
         let candidate = match (below, standing(needed)) {
             (Some(below), _) if below.certain => Some(below),
-            (_, Standing::Down) => Some(Root { service: needed, certain: true }),
+            (_, Standing::Down | Standing::Early) => Some(Root { service: needed, certain: true }),
             (Some(below), _) => Some(below),
             (None, Standing::Doubtful) => Some(Root { service: needed, certain: false }),
             (None, Standing::Fine) => None,
@@ -210,12 +214,11 @@ fn root<'s>(
 mod tests {
     use super::*;
     use crate::observed::LastCheck;
-    use crate::observed::Nanos;
     use crate::probe::threshold::Streak;
     use crate::resource::monitored_service::MonitoredServiceSpec;
 
     fn state(verdict: Verdict, checked: Checked) -> ProbeState {
-        let last = LastCheck { at: Nanos(1), millis: 1.0, checked };
+        let last = LastCheck { at: Nanos(1), millis: 1.0, checked, output: None };
         ProbeState { streak: Streak { verdict, ..Streak::default() }, last: Some(last), asks: None }
     }
 
@@ -240,6 +243,17 @@ mod tests {
             (vec![("a", Some(&shut)), ("b", Some(&bad))], HealthWord::Unhealthy, "b: connection refused"),
         ] {
             assert_eq!(of_probes(&probes), Judged::new(word, reason));
+        }
+        let mut early = state(Verdict::Healthy, Checked::NotYet("LOADING".to_owned()));
+        early.streak.early_since = Some(Nanos(7));
+        for (probes, word, reason) in [
+            (vec![("a", Some(&early))], HealthWord::Unknown, "a: too early: LOADING"),
+            (vec![("a", Some(&late)), ("b", Some(&early))], HealthWord::Unknown, "b: too early: LOADING"),
+            (vec![("a", Some(&early)), ("b", Some(&odd))], HealthWord::Error, "b: no secret"),
+            (vec![("a", Some(&early)), ("b", Some(&bad))], HealthWord::Unhealthy, "b: connection refused"),
+        ] {
+            let expected = Judged { early_since: Some(Nanos(7)), ..Judged::new(word, reason) };
+            assert_eq!(of_probes(&probes), expected);
         }
         let refused = Judged { denied: true, ..Judged::new(HealthWord::Unhealthy, "a: no such user") };
         assert_eq!(of_probes(&[("a", Some(&shut)), ("b", Some(&odd))]), refused);
@@ -302,6 +316,21 @@ mod tests {
             let root = root.map(|(name, certain)| (name.to_owned(), certain));
             assert_eq!(shop(down, doubtful), root, "down: {down:?}, doubtful: {doubtful:?}");
         }
+    }
+
+    #[test]
+    fn what_is_not_ready_yet_is_a_root_like_one_that_is_down() {
+        let service = |depends_on: &[&str]| Service {
+            spec: MonitoredServiceSpec::default(),
+            probes: BTreeMap::new(),
+            suspended: false,
+            depends_on: depends_on.iter().map(|&name| name.to_owned()).collect(),
+        };
+        let services =
+            BTreeMap::from([("db".to_owned(), service(&[])), ("shop".to_owned(), service(&["db"]))]);
+        let standing = |name: &str| if name == "db" { Standing::Early } else { Standing::Fine };
+        let found = roots(&services, standing);
+        assert_eq!(found, BTreeMap::from([("shop", Root { service: "db", certain: true })]));
     }
 
     /// A ladder of twenty rungs, each of which depends on both halves of the next: a million paths.

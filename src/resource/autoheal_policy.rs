@@ -3,6 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod not_yet;
+
+pub use not_yet::NotYetTrigger;
+
 use super::check::Check;
 use super::{Duration, Kind, Selector};
 
@@ -56,8 +60,11 @@ pub struct AutohealPolicySpec {
 pub struct Triggers {
     /// Docker's own health check says `unhealthy`.
     pub unhealthy: bool,
-    /// A probe of a MonitoredService fails, and not only because its login is refused: no restart mends that.
+    /// A probe of a MonitoredService fails, and not only because it is refused: no restart mends that.
     pub probes: bool,
+    /// A probe is told that it is too early (a database recovers, a cache loads its data), and how long that may last: a
+    /// restart would make it begin anew.
+    pub not_yet: NotYetTrigger,
     /// The container ended by itself and Docker's restart policy leaves it down. A stop by hand is respected.
     pub exited: ExitedTrigger,
 }
@@ -197,7 +204,7 @@ impl Default for AutohealPolicySpec {
 
 impl Default for Triggers {
     fn default() -> Self {
-        Self { unhealthy: true, probes: true, exited: ExitedTrigger::Never }
+        Self { unhealthy: true, probes: true, not_yet: NotYetTrigger::Never, exited: ExitedTrigger::Never }
     }
 }
 
@@ -252,6 +259,11 @@ impl Kind for AutohealPolicySpec {
     fn validate(&self, check: &mut Check) {
         check.field("selector", |check| self.selector.validate(check));
         check.field("exclude", |check| self.exclude.validate(check));
+        check.field("triggers", |check| {
+            if let Some(bound) = self.triggers.not_yet.bound() {
+                check.positive("notYet", bound);
+            }
+        });
         check.field("backoff", |check| {
             check.within("multiplier", self.backoff.multiplier, 1.0..=100.0);
             check.within("jitter", self.backoff.jitter, 0.0..=1.0);

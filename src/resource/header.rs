@@ -1,7 +1,9 @@
 //! Headers sent with a request.
 
-use schemars::JsonSchema;
+use http::uri::Authority;
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::check::Check;
 use super::{LITERAL, SecretRef, schema};
@@ -9,7 +11,7 @@ use super::{LITERAL, SecretRef, schema};
 /// One header of a request. A secret goes into `valueFrom`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-#[schemars(transform = schema::exactly_one(&["value", "valueFrom"]))]
+#[schemars(transform = schema::exactly_one(&["value", "valueFrom"]), transform = host)]
 pub struct Header {
     /// Its name.
     #[schemars(regex(pattern = "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"))]
@@ -26,6 +28,18 @@ pub struct Header {
 const SECRET: [&str; 6] =
     ["authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-auth-token"];
 
+/// Nothing else than a host, and perhaps a port.
+const HOST: &str = r"^[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]+$";
+
+/// The value of `Host` is one.
+fn host(schema: &mut Schema) {
+    schema.insert(
+        "if".to_owned(),
+        json!({"required": ["name"], "properties": {"name": {"pattern": "^[Hh][Oo][Ss][Tt]$"}}}),
+    );
+    schema.insert("then".to_owned(), json!({"properties": {"value": {"pattern": HOST}}}));
+}
+
 impl Header {
     pub(super) fn validate(&self, check: &mut Check) {
         let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
@@ -39,6 +53,10 @@ impl Header {
         if let Some(value) = &self.value {
             if SECRET.iter().any(|name| self.name.eq_ignore_ascii_case(name)) {
                 check.field("value", |check| check.refuse_secret(LITERAL));
+            } else if self.name.eq_ignore_ascii_case("host") && !is_host(value) {
+                check.field("value", |check| {
+                    check.refuse("is not a host such as shop.example or shop.example:8443")
+                });
             } else if value.contains(|c: char| c.is_control() && c != '\t') {
                 check.field("value", |check| check.refuse("must not hold line breaks or control characters"));
             }
@@ -47,4 +65,8 @@ impl Header {
             check.field("valueFrom", |check| value.validate(check));
         }
     }
+}
+
+fn is_host(value: &str) -> bool {
+    !value.contains('@') && value.is_ascii() && value.parse::<Authority>().is_ok()
 }

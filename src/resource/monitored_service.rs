@@ -12,6 +12,7 @@ pub use service_probe::ServiceProbe;
 use super::check::Check;
 use super::event::Notify;
 use super::probe::Handler;
+use super::probe::handler::hint_at_mysql;
 use super::probe::http::host_name;
 use super::{Amount, Kind, KindId, Selector, schema};
 
@@ -164,6 +165,9 @@ impl MonitoredServiceSpec {
         }
         if self.probes.is_empty() && target.port.is_none() {
             check.refuse("a target needs a probe or a port: nothing else tells whether it is healthy");
+        }
+        if self.probes.is_empty() {
+            check.field("target", |check| hint_at_mysql("port", target.port, check));
         }
         check.each("probes", &self.probes, |check, probe| {
             let container =

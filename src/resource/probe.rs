@@ -2,6 +2,7 @@
 
 pub mod handler;
 pub mod http;
+pub mod tls;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -291,7 +292,7 @@ impl Handler<'_> {
             Self::Postgres(postgres) => postgres.validate(check),
             Self::Mysql(mysql) => mysql.validate(check),
             Self::Redis(redis) => redis.validate(check),
-            Self::Grpc(grpc) => check.port("port", grpc.port),
+            Self::Grpc(grpc) => grpc.validate(check),
             Self::Amqp(amqp) => amqp.validate(check),
             Self::Nats(nats) => nats.validate(check),
             Self::Dns(dns) => dns.validate(check),

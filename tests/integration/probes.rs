@@ -20,8 +20,9 @@ mod strangers;
 mod tcp_socket;
 mod tls;
 mod udp;
+mod verdicts;
 
-use portreeve::probe::{Failure, Outcome, Place, Subject, check};
+use portreeve::probe::{Failure, Meaning, Outcome, Place, Subject, check, verdict};
 use portreeve::resource::probe::ProbeSpec;
 use serde_json::Value;
 
@@ -57,28 +58,75 @@ pub fn step<'a>(outcome: &'a Outcome, name: &str) -> &'a str {
     &found.unwrap_or_else(|| panic!("no step {name}: {outcome:?}")).what
 }
 
-/// Why the target is unhealthy.
-pub fn unhealthy(outcome: &Outcome) -> &str {
-    match &outcome.result {
-        Err(Failure::Unhealthy(text) | Failure::Unanswered(text)) => text,
-        other => panic!("not unhealthy: {other:?}, {:?}", outcome.steps),
-    }
+/// The path of the function that this stands in, below `integration`.
+macro_rules! this_test {
+    () => {{
+        let here = || {};
+        $crate::integration::probes::test_of(std::any::type_name_of_val(&here))
+    }};
 }
 
-/// Why the login was refused by a server that answers.
+/// Sees that the row of the table that covers what a check saw names the test that this stands in: so that whoever reads
+/// the table finds the tests that show it.
+macro_rules! shown {
+    ($outcome:expr) => {
+        $crate::integration::probes::shown_by(&$outcome, &$crate::integration::probes::this_test!())
+    };
+}
+pub(crate) use {shown, this_test};
+
+/// `all::integration::probes::redis::a_test::{{closure}}::{{closure}}`, without its ends.
+pub fn test_of(closure: &str) -> String {
+    let path = closure.split("::{{").next().unwrap_or_default();
+    path.split_once("integration::").map_or(path, |(_, path)| path).to_owned()
+}
+
+pub fn shown_by(outcome: &Outcome, test: &str) {
+    let failure = failure(outcome);
+    let row = verdict::row(&failure.cause);
+    assert!(
+        row.shown_by.contains(&test),
+        "the row of {:?} does not name {test}: {:?}",
+        failure.cause,
+        row.shown_by
+    );
+}
+
+/// Why a check did not pass.
+pub fn failure(outcome: &Outcome) -> &Failure {
+    outcome.result.as_ref().expect_err("it passed")
+}
+
+/// The reason of a check that means this.
+fn reason(outcome: &Outcome, means: impl Fn(Meaning) -> bool) -> &str {
+    let failure = failure(outcome);
+    assert!(means(failure.means()), "it is {:?}: {failure:?}, {:?}", failure.means(), outcome.steps);
+    &failure.reason
+}
+
+/// Why the target is unhealthy.
+pub fn unhealthy(outcome: &Outcome) -> &str {
+    reason(outcome, |meaning| matches!(meaning, Meaning::Unhealthy | Meaning::Unanswered))
+}
+
+/// Why we were refused by a server that answers.
 pub fn denied(outcome: &Outcome) -> &str {
-    match &outcome.result {
-        Err(Failure::Denied(text)) => text,
-        other => panic!("no refused login: {other:?}, {:?}", outcome.steps),
-    }
+    reason(outcome, |meaning| meaning == Meaning::Denied)
+}
+
+/// Why it was too early.
+pub fn not_yet(outcome: &Outcome) -> &str {
+    reason(outcome, |meaning| meaning == Meaning::NotYet)
 }
 
 /// Why the probe could not be carried out.
 pub fn fault(outcome: &Outcome) -> &str {
-    match &outcome.result {
-        Err(Failure::Fault(text)) => text,
-        other => panic!("not a fault: {other:?}, {:?}", outcome.steps),
-    }
+    reason(outcome, |meaning| meaning == Meaning::Fault)
+}
+
+/// What the other side said.
+pub fn output(outcome: &Outcome) -> &str {
+    failure(outcome).output.as_deref().unwrap_or_default()
 }
 
 /// A secret in a file, as a manifest refers to it; the file is there as long as the directory.

@@ -120,6 +120,7 @@ struct Said {
     why: String,
     #[serde(default)]
     denied: bool,
+    early_since: Option<At>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -175,8 +176,9 @@ impl Observed {
 
     /// The verdict from elsewhere.
     pub(super) fn outside(&self) -> Option<Outside<'_>> {
-        let Said { health, since, by, why, denied } = self.outside.as_ref()?;
-        Some(Outside { health: *health, since: since.0, by, why, denied: *denied })
+        let Said { health, since, by, why, denied, early_since } = self.outside.as_ref()?;
+        let early_since = early_since.map(|since| since.0);
+        Some(Outside { health: *health, since: since.0, by, why, denied: *denied, early_since })
     }
 
     /// What its health word is worth, and when it is to be looked at to find out.

@@ -1,5 +1,6 @@
 //! As much of an engine as Portreeve asks for, on a socket, so that thousands of transitions can be had in no time:
-//! it answers `/version`, `/info`, lists and inspects from what it is told, and streams the events it is fed.
+//! it answers `/version`, `/info`, lists and inspects from what it is told, and streams the events it is fed. Every command
+//! says `begun`, ends at once with exit code 3, and leaves something behind that holds its output open.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -140,7 +141,7 @@ fn event(id: &str, name: &str, action: &str, at: i64) -> Value {
     })
 }
 
-/// One connection: requests without bodies, one after the other, until it becomes an event stream.
+/// One connection: requests, one after the other, until it becomes an event stream or a command's output.
 async fn serve(shared: Arc<Shared>, mut stream: UnixStream, streams: mpsc::UnboundedSender<Feed>) {
     let mut head = Vec::new();
     loop {
@@ -152,6 +153,12 @@ async fn serve(shared: Arc<Shared>, mut stream: UnixStream, streams: mpsc::Unbou
         }
         let text = String::from_utf8_lossy(&head).into_owned();
         head.clear();
+        let length = text
+            .lines()
+            .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
+        if stream.read_exact(&mut vec![0; length.unwrap_or(0)]).await.is_err() {
+            return;
+        }
         let path = text.split(' ').nth(1).unwrap_or_default();
         // Without the version in front and the query behind.
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
@@ -177,6 +184,14 @@ async fn serve(shared: Arc<Shared>, mut stream: UnixStream, streams: mpsc::Unbou
                 return;
             }
             continue;
+        }
+        if path.starts_with("/exec/") && path.ends_with("/start") {
+            let head = "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
+            // A frame of standard output: stream, three zeros, length.
+            let output = b"\x01\0\0\0\0\0\0\x05begun";
+            let _ = stream.write_all(&[head.as_bytes(), output].concat()).await;
+            let _ = stream.read_u8().await;
+            return;
         }
         let (status, body) = shared.answer(&path);
         let body = body.to_string();
@@ -208,6 +223,8 @@ impl Shared {
                 });
                 ("200 OK", rows.collect())
             }
+            _ if path.ends_with("/exec") => ("201 Created", json!({"Id": "e"})),
+            "/exec/e/json" => ("200 OK", json!({"ID": "e", "Running": false, "ExitCode": 3})),
             _ => {
                 let id = path.trim_start_matches("/containers/").trim_end_matches("/json");
                 match containers.get(id) {

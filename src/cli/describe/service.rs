@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{field, time};
 use crate::cli::face::Face;
 use crate::cli::get::columns::service_health;
-use crate::cli::table::{Cell, Table};
+use crate::cli::table::{Cell, Table, Tone};
 use crate::cli::text::{age_of, scalar};
 use crate::observed::Nanos;
 
@@ -20,6 +20,9 @@ pub(super) fn show(item: &Value, containers: &[Value], now: Nanos, face: &mut Fa
         if let Some(text) = scalar(status, pointer) {
             field(face.out, name, &text)?;
         }
+    }
+    if status.get("notYetSince").is_some() {
+        field(face.out, "Not yet", &format!("since {}", time(status, "/notYetSince", now)))?;
     }
     field(face.out, "Since", &time(status, "/since", now))?;
     field(face.out, "Last check", &time(status, "/lastCheck", now))?;
@@ -34,7 +37,34 @@ pub(super) fn show(item: &Value, containers: &[Value], now: Nanos, face: &mut Fa
         return Ok(());
     }
     writeln!(face.out, "\nProbes:")?;
-    table.print(face.out, 2, face.width)
+    table.print(face.out, 2, face.width)?;
+    let said = said(item);
+    if !said.is_empty() {
+        writeln!(face.out, "\nWhat they answer:")?;
+    }
+    for line in said {
+        writeln!(face.out, "  {line}")?;
+    }
+    Ok(())
+}
+
+/// What was answered, by container and probe, as far as it says more than a reason may hold.
+fn said(item: &Value) -> Vec<String> {
+    let members = ["/status/containers", "/status/target"].into_iter().flat_map(|field| list(item, field));
+    let of = |member: &Value| -> Vec<String> {
+        let whom = whom(member);
+        let docker = scalar(member, "/output").map(|said| format!("{whom}: {said}"));
+        let probes = list(member, "/probes").iter().filter_map(|probe| {
+            Some(format!("{whom} {}: {}", scalar(probe, "/name")?, scalar(probe, "/output")?))
+        });
+        docker.into_iter().chain(probes).collect()
+    };
+    members.flat_map(of).collect()
+}
+
+fn whom(member: &Value) -> String {
+    let names = ["/name", "/id"].into_iter().filter_map(|pointer| scalar(member, pointer));
+    names.into_iter().find(|name| !name.is_empty()).unwrap_or_else(|| "target".to_owned())
 }
 
 /// A row for each probe of each container, or of what is outside Docker; one that has no probes says how it is.
@@ -46,8 +76,7 @@ fn probes(item: &Value, containers: &[Value], now: Nanos) -> Table {
     let docker: Vec<String> = docker.filter_map(|probe| scalar(probe, "/name")).collect();
     for member in ["/status/containers", "/status/target"].into_iter().flat_map(|field| list(item, field)) {
         let text = |pointer: &str| scalar(member, pointer).unwrap_or_default();
-        let whom = [text("/name"), text("/id")].into_iter().find(|name| !name.is_empty());
-        let whom = whom.unwrap_or_else(|| "target".to_owned());
+        let whom = whom(member);
         for name in &docker {
             let known = containers.iter().find(|container| container["name"] == whom.as_str());
             let health = known.and_then(|container| scalar(container, "/health"));
@@ -69,7 +98,7 @@ fn probes(item: &Value, containers: &[Value], now: Nanos) -> Table {
             table.row(vec![
                 whom.as_str().into(),
                 text("/name").into(),
-                verdict(&text("/verdict")),
+                of_probe(&text("/verdict"), &text("/outcome")),
                 age_of(probe, "/lastCheck", now).into(),
                 took(probe).into(),
                 text("/asks").into(),
@@ -86,6 +115,16 @@ fn probes(item: &Value, containers: &[Value], now: Nanos) -> Table {
 
 fn list<'v>(value: &'v Value, pointer: &str) -> &'v [Value] {
     value.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// A probe's verdict, and how its last check went where that says more.
+fn of_probe(word: &str, outcome: &str) -> Cell {
+    match outcome {
+        "notYet" => Cell::new("not yet", Tone::Odd),
+        "denied" if word == "unhealthy" => Cell::new("denied", Tone::Bad),
+        "fault" if word != "unhealthy" => Cell::new("fault", Tone::Bad),
+        _ => verdict(word),
+    }
 }
 
 fn verdict(word: &str) -> Cell {
@@ -112,7 +151,10 @@ mod tests {
             "containers": [
                 {"name": "web-1", "id": "local/c1", "health": "healthy", "probes": [
                     {"name": "page", "verdict": "healthy", "lastCheck": "1970-01-01T00:00:57Z", "responseTimeMs": 2.0, "asks": "10.0.0.2:80: its address"},
-                    {"name": "port", "verdict": "unhealthy", "failure": "connection refused"},
+                    {"name": "port", "verdict": "unhealthy", "outcome": "failed", "failure": "connection refused"},
+                    {"name": "login", "verdict": "unhealthy", "outcome": "denied", "failure": "NOAUTH", "output": "NOAUTH, my friend"},
+                    {"name": "ping", "verdict": "unknown", "outcome": "notYet", "failure": "LOADING"},
+                    {"name": "query", "verdict": "healthy", "outcome": "fault", "failure": "no secret"},
                 ]},
             ],
         });
@@ -131,6 +173,12 @@ Probes:
   OF     PROBE  VERDICT    CHECKED  TOOK   ASKS                      FAILURE
   web-1  page   healthy    3s       2.0ms  10.0.0.2:80: its address  -
   web-1  port   unhealthy  -        -      -                         connection refused
+  web-1  login  denied     -        -      -                         NOAUTH
+  web-1  ping   not yet    -        -      -                         LOADING
+  web-1  query  fault      -        -      -                         no secret
+
+What they answer:
+  web-1 login: NOAUTH, my friend
 ";
         assert_eq!(streams.both(), expected);
     }

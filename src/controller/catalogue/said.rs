@@ -10,7 +10,10 @@ use super::follow::conditions;
 use super::{Catalogue, Inner};
 use crate::clock;
 use crate::controller::Shared;
-use crate::observed::{Checked, Engine, HealthWord, Nanos, ProbeTarget, ServiceState, Window, World};
+use crate::observed::{
+    Container, Engine, Health, HealthWord, Nanos, ProbeTarget, ServiceState, Window, World,
+};
+use crate::probe::steps::shown;
 use crate::resource::condition::{Condition, ConditionStatus};
 use crate::resource::{KindId, Object, ObjectKey};
 
@@ -108,16 +111,17 @@ fn answers(engine: &Engine) -> Condition {
 /// The condition `Ready` of a service.
 fn ready(state: &ServiceState) -> Condition {
     if let Some(root) = state.waits_for.as_ref().filter(|_| state.health != HealthWord::Healthy) {
-        let is = if state.suspects { "may be" } else { "is" };
-        let message = format!("it depends on {root}, which {is} down; {}", state.reason);
+        let is = if state.suspects { "may be down" } else { "is not up and healthy" };
+        let message = format!("it depends on {root}, which {is}; {}", state.reason);
         return Condition::new("Ready", false, "DependencyDown", &message);
     }
     let (status, reason) = match state.health {
         HealthWord::Healthy => (ConditionStatus::True, "Healthy"),
-        HealthWord::Unhealthy if state.refuses() => (ConditionStatus::False, "LoginRefused"),
+        HealthWord::Unhealthy if state.refuses() => (ConditionStatus::False, "Denied"),
         HealthWord::Unhealthy => (ConditionStatus::False, "Unhealthy"),
         HealthWord::NotFound => (ConditionStatus::False, "NoContainer"),
         HealthWord::Error => (ConditionStatus::Unknown, "ProbeFault"),
+        HealthWord::Unknown if state.early_since().is_some() => (ConditionStatus::Unknown, "NotYet"),
         HealthWord::Unknown => (ConditionStatus::Unknown, "NoVerdictYet"),
     };
     Condition::new("Ready", status, reason, &state.reason)
@@ -129,28 +133,31 @@ pub fn figures(state: &ServiceState, world: &World, now: Nanos) -> Map<String, V
     let rate = |window: Window| state.rates.percent(window, now).map(rounded);
     let members = state.targets.iter().map(|(target, known)| {
         let probes = known.probes.iter().map(|(name, probe)| {
-            let failure = probe.last.as_ref().and_then(|last| match &last.checked {
-                Checked::Passed => None,
-                Checked::Failed(why) | Checked::Faulty(why) => Some(why.clone()),
-            });
+            let (outcome, failure) = probe.last.as_ref().map(|last| last.checked.told()).unwrap_or_default();
             let verdict = json!({
                 "name": name,
                 "asks": probe.asks,
                 "verdict": probe.streak.verdict,
                 "lastCheck": probe.last.as_ref().map(|last| last.at.rfc3339_millis()),
                 "responseTimeMs": probe.last.as_ref().map(|last| rounded(last.millis)),
+                "outcome": Some(outcome).filter(|outcome| !outcome.is_empty()),
                 "failure": failure,
+                "output": output(probe.last.as_ref().and_then(|last| last.output.as_deref())),
             });
             without_nulls(verdict)
         });
         let probes: Vec<Value> = probes.collect();
+        let container = match target {
+            ProbeTarget::Outside => None,
+            ProbeTarget::Container(key) => world.containers.get(key),
+        };
         let (name, id) = match target {
             ProbeTarget::Outside => (None, None),
             ProbeTarget::Container(key) => {
-                let name = world.containers.get(key).map(|container| container.name.clone());
-                (name, Some(key.to_string()))
+                (container.map(|container| container.name.clone()), Some(key.to_string()))
             }
         };
+        let docker = container.and_then(|container| of_docker(container));
         let reason = Some(&known.reason).filter(|reason| !reason.is_empty());
         without_nulls(json!({
             "name": name,
@@ -158,6 +165,8 @@ pub fn figures(state: &ServiceState, world: &World, now: Nanos) -> Map<String, V
             "health": known.health,
             "reason": reason,
             "since": known.since.rfc3339_millis(),
+            "notYetSince": known.early_since.map(Nanos::rfc3339_millis),
+            "output": output(docker.as_deref()),
             "probes": probes,
         }))
     });
@@ -168,6 +177,7 @@ pub fn figures(state: &ServiceState, world: &World, now: Nanos) -> Map<String, V
         "health": state.health,
         "since": state.since.rfc3339_millis(),
         "reason": Some(&state.reason).filter(|reason| !reason.is_empty()),
+        "notYetSince": state.early_since().map(Nanos::rfc3339_millis),
         "waitsFor": state.waits_for,
         "lastCheck": state.last_check.map(Nanos::rfc3339_millis),
         "responseTimeMs": state.response_millis.map(rounded),
@@ -179,6 +189,17 @@ pub fn figures(state: &ServiceState, world: &World, now: Nanos) -> Map<String, V
         Value::Object(figures) => figures,
         _ => Map::new(),
     }
+}
+
+/// What a target said itself: perhaps a page of its own. All that is shown of it goes through here; reasons hold none of it.
+fn output(said: Option<&str>) -> Option<&str> {
+    said.filter(|said| !said.is_empty())
+}
+
+/// What Docker's own health check said, where it fails.
+fn of_docker(container: &Container) -> Option<String> {
+    let said = container.health_output.as_deref().filter(|_| container.health == Some(Health::Unhealthy));
+    said.map(shown)
 }
 
 fn without_nulls(mut value: Value) -> Value {

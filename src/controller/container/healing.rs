@@ -123,6 +123,7 @@ impl Reconciler {
             by: &by,
             why: &probed.reason,
             denied: probed.denied,
+            early_since: probed.early_since.map(|since| Nanos(since.0.saturating_add(ahead))),
         });
         if let Some(root) = shared.waits_for(&container.key).filter(|_| around.down.is_none()) {
             around.down = Some(format!("the service {root}"));

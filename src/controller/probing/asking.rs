@@ -10,7 +10,7 @@ use super::{Check, CheckId, Prober};
 use crate::controller::shared::{Shared, locked};
 use crate::docker::Client;
 use crate::observed::{Container, ProbeTarget, Route, note_route};
-use crate::probe::{self, Basis, Cost, Failure, Outcome, Place, Subject};
+use crate::probe::{self, Basis, Cost, Failure, Here, Meaning, Outcome, Place, Subject, There};
 use crate::resource::monitored_service::Target;
 use crate::resource::probe::ProbeSpec;
 
@@ -89,9 +89,9 @@ struct Asked {
     doubted: bool,
 }
 
-/// Whether what answered was what is meant: it is well, or it refuses our login in the very protocol.
-const fn proves(outcome: &Outcome) -> bool {
-    matches!(outcome.result, Ok(()) | Err(Failure::Denied(_)))
+/// Whether what answered was what is meant: it is well, or it refuses us in the very protocol.
+fn proves(outcome: &Outcome) -> bool {
+    outcome.result.as_ref().map_or_else(|failure| failure.means() == Meaning::Denied, |()| true)
 }
 
 /// A check that gives its place away when it takes long.
@@ -143,8 +143,8 @@ impl Shared {
         reached: impl Fn(&Route) -> bool,
     ) -> Asked {
         let fault = |why: String, place: Option<Place>| {
-            let outcome =
-                Outcome { result: Err(Failure::Fault(why)), took: Duration::ZERO, steps: Vec::new() };
+            let result = Err(Failure::new(Here::NothingToAsk, why));
+            let outcome = Outcome { result, took: Duration::ZERO, steps: Vec::new() };
             Asked { trial: Trial { place, outcome }, route: None, doubted: true }
         };
         let place = match self.address(container, spec).transpose() {
@@ -168,16 +168,17 @@ impl Shared {
             place.route(name, container, protocol.port().unwrap_or(0), protocol.transport())
         });
         let mut doubted = false;
-        if let (Some(place), Err(Failure::Unhealthy(why) | Failure::Unanswered(why))) =
-            (&place, &outcome.result)
+        if let (Some(place), Err(failure)) = (&place, &mut outcome.result)
+            && matches!(failure.means(), Meaning::Unhealthy | Meaning::Unanswered)
         {
+            let why = failure.reason.as_str();
             let doubt = match place.doubt(why, route.as_ref().is_some_and(reached)) {
                 None => self.moved(container, spec, place, why).await,
                 doubt => doubt,
             };
             if let Some(doubt) = doubt {
                 doubted = true;
-                outcome.result = Err(Failure::Fault(doubt));
+                (failure.cause, failure.reason) = (Here::Guess.into(), doubt);
             }
         }
         Asked { trial: Trial { place, outcome }, route, doubted }
@@ -252,7 +253,7 @@ impl Shared {
             Tried::Container(container) if !container.state.is_up() => {
                 let why =
                     format!("{} is {} (exit code {})", container.name, container.state, container.exit_code);
-                let result = Err(Failure::Unhealthy(why));
+                let result = Err(Failure::new(There::NotRunning, why));
                 Trial { place: None, outcome: Outcome { result, took: Duration::ZERO, steps: Vec::new() } }
             }
             Tried::Container(container) => {

@@ -7,7 +7,7 @@ use metrics::{counter, histogram};
 use super::{Check, CheckId, Prober, Trial};
 use crate::controller::shared::locked;
 use crate::observed::{Checked, LastCheck, ProbeTarget};
-use crate::probe::{Failure, Streak};
+use crate::probe::{Failure, Meaning, Streak};
 
 impl Prober {
     /// Takes in how a check went.
@@ -18,23 +18,25 @@ impl Prober {
         // What of the check was asked beyond this machine, if anything was.
         let outside = place.as_ref().filter(|_| id.target == ProbeTarget::Outside);
         let outside = outside.map(|place| place.host.as_str());
-        let cut_off = match &outcome.result {
-            Ok(()) | Err(Failure::Unhealthy(_) | Failure::Denied(_)) => self.hear(outside, true, now),
-            Err(Failure::Unanswered(_)) => self.hear(outside, false, now),
-            Err(Failure::Fault(_) | Failure::NotYet(_)) => false,
+        // What a resolver says, or what fails on our side, tells nothing of the way there.
+        let reached = outcome.result.as_ref().map_or_else(|failure| failure.cause.reached(), |()| Some(true));
+        let cut_off = reached.is_some_and(|answered| self.hear(outside, answered, now));
+        let meaning = outcome.result.as_ref().err().map(Failure::means);
+        let (reason, output) = match outcome.result {
+            Ok(()) => (String::new(), None),
+            Err(Failure { reason, output, .. }) => (reason, output),
         };
-        let denied = matches!(outcome.result, Err(Failure::Denied(_)));
-        let (word, checked) = match outcome.result {
-            Ok(()) => ("passed", Checked::Passed),
-            Err(Failure::Unanswered(why)) if cut_off => {
-                let text = format!("{why}; nobody outside answers any more: our own network fails, it seems");
+        let (word, checked) = match meaning {
+            None => ("passed", Checked::Passed),
+            Some(Meaning::Unanswered) if cut_off => {
+                let text =
+                    format!("{reason}; nobody outside answers any more: our own network fails, it seems");
                 ("fault", Checked::Faulty(text))
             }
-            Err(Failure::Unhealthy(why) | Failure::Unanswered(why) | Failure::Denied(why)) => {
-                ("failed", Checked::Failed(why))
-            }
-            Err(Failure::Fault(why)) => ("fault", Checked::Faulty(why)),
-            Err(Failure::NotYet(_)) => return,
+            Some(Meaning::Unhealthy | Meaning::Unanswered) => ("failed", Checked::Failed(reason)),
+            Some(Meaning::Denied) => ("denied", Checked::Denied(reason)),
+            Some(Meaning::NotYet) => ("not_yet", Checked::NotYet(reason)),
+            Some(Meaning::Fault) => ("fault", Checked::Faulty(reason)),
         };
         let kind = check.spec.handler().map_or("", |handler| handler.field());
         counter!("portreeve_probes_total", "type" => kind, "outcome" => word).increment(1);
@@ -48,15 +50,17 @@ impl Prober {
             let before = (verdict(&probe.streak), said(probe.last.as_ref()));
             let passed = match checked {
                 Checked::Passed => Some(true),
-                Checked::Failed(_) => Some(false),
-                Checked::Faulty(_) => None,
+                Checked::Failed(_) | Checked::Denied(_) => Some(false),
+                Checked::Faulty(_) | Checked::NotYet(_) => None,
             };
+            match &checked {
+                Checked::Passed => drop(probe.streak.take_in(&check.spec, true)),
+                Checked::Failed(_) => drop(probe.streak.take_in(&check.spec, false)),
+                Checked::Denied(_) => drop(probe.streak.take_in_refusal(&check.spec)),
+                Checked::NotYet(_) => drop(probe.streak.take_in_early(now)),
+                Checked::Faulty(_) => {}
+            }
             if let Some(passed) = passed {
-                if denied {
-                    probe.streak.take_in_refusal(&check.spec);
-                } else {
-                    probe.streak.take_in(&check.spec, passed);
-                }
                 state.rates.count(now, passed);
                 state.checks.count(passed, outcome.took.as_secs_f64());
             }
@@ -70,7 +74,7 @@ impl Prober {
             if probe.asks != asks {
                 probe.asks = asks;
             }
-            probe.last = Some(LastCheck { at: now, millis, checked });
+            probe.last = Some(LastCheck { at: now, millis, checked, output });
             Some(before != (verdict(&probe.streak), said(probe.last.as_ref())))
         });
         locked(&self.unsaved).insert(id.service.to_string());

@@ -101,17 +101,13 @@ fn up(
         }
         (word @ (Some(Health::Healthy | Health::Silent) | None), None) => {
             let cause = situation.around.cascade(container, &spec.cascade);
-            let refused = || {
-                let message = "it answers and refuses the login of a probe: a restart would not mend that";
-                let wait = || Need::Wait(Wait::new(Reason::LoginRefused, message));
-                situation.refuses(spec).then(wait).unwrap_or(Need::Nothing)
-            };
+            let spared = || spared(situation, spec).map_or(Need::Nothing, Need::Wait);
             // Told when it was found out.
             let silent = || {
                 let message = "the engine makes none of its health checks any more: nobody knows how it is";
                 Need::Wait(quietly(Reason::HealthCheckSilent, message))
             };
-            let left = || if word == Some(Health::Silent) { silent() } else { refused() };
+            let left = || if word == Some(Health::Silent) { silent() } else { spared() };
             return cause.map_or_else(left, |cause| stop.unwrap_or(Need::Heal(cause)));
         }
     };
@@ -123,6 +119,28 @@ fn up(
         blocked(Reason::NotUnhealthyLongEnough, &message, since.plus(spec.min_unhealthy))
     };
     stop.or_else(grace).or_else(patience).unwrap_or(Need::Heal(sick))
+}
+
+/// Why a container is left alone although a probe does not pass.
+fn spared(situation: &Situation<'_>, spec: &AutohealPolicySpec) -> Option<Wait> {
+    if situation.refuses(spec) {
+        let message = "it answers and refuses a probe: a restart would not mend that";
+        return Some(Wait::new(Reason::Denied, message));
+    }
+    if !situation.is_early(spec) {
+        return None;
+    }
+    let message = "it says that it is too early: a restart would make it begin anew";
+    Some(
+        match situation.early_until(spec) {
+            Some(until) => {
+                let bound = spec.triggers.not_yet;
+                Wait::new(Reason::NotYet, format!("{message}, unless that lasts for {bound}")).until(until)
+            }
+            None => Wait::new(Reason::NotYet, message),
+        }
+        .quietly(),
+    )
 }
 
 /// When the health check of a run that an attempt brought about must have spoken. Nothing bounds how long any other run may

@@ -16,20 +16,39 @@ pub struct Outside<'a> {
     pub by: &'a str,
     /// Why, for people; one line is made of it.
     pub why: &'a str,
-    /// Whether all that is wrong is that logins are refused.
+    /// Whether all that is wrong is that we are refused.
     pub denied: bool,
+    /// Since when it has said that it is too early to ask; `None`: it does not.
+    pub early_since: Option<Nanos>,
 }
 
 impl<'a> Situation<'a> {
-    /// The verdict from elsewhere, if the policy listens to it. Who only refuses a login is neither sick, as far as healing
-    /// goes, nor proved to be well.
+    /// The verdict from elsewhere, if the policy listens to it. Who only refuses us is neither sick, as far as healing
+    /// goes, nor proved to be well; and who says that it is too early is sick once that has lasted as long as the policy bears.
     pub(super) fn heeded(&self, spec: &AutohealPolicySpec) -> Option<Outside<'a>> {
         let outside = self.outside.filter(|_| spec.triggers.probes)?;
-        let health = if outside.denied { Health::Starting } else { outside.health };
-        Some(Outside { health, ..outside })
+        let sick = outside.health == Health::Unhealthy && !outside.denied;
+        match self.early_until(spec) {
+            Some(until) if !sick && until <= self.now => {
+                Some(Outside { health: Health::Unhealthy, denied: false, since: until, ..outside })
+            }
+            _ if outside.denied => Some(Outside { health: Health::Starting, ..outside }),
+            _ => Some(outside),
+        }
     }
 
-    /// Whether a login is refused that somebody whom the policy listens to has tried.
+    /// When it will have been too early for too long; `None`: it is not too early, or may be so for ever.
+    pub(super) fn early_until(&self, spec: &AutohealPolicySpec) -> Option<Nanos> {
+        let since = self.outside.filter(|_| spec.triggers.probes)?.early_since?;
+        spec.triggers.not_yet.bound().map(|bound| since.plus(bound))
+    }
+
+    /// Whether somebody whom the policy listens to was told that it is too early.
+    pub(super) fn is_early(&self, spec: &AutohealPolicySpec) -> bool {
+        spec.triggers.probes && self.outside.is_some_and(|outside| outside.early_since.is_some())
+    }
+
+    /// Whether somebody whom the policy listens to is refused.
     pub(super) fn refuses(&self, spec: &AutohealPolicySpec) -> bool {
         spec.triggers.probes && self.outside.is_some_and(|outside| outside.denied)
     }

@@ -28,8 +28,11 @@ pub enum Reason {
     Silenced,
     /// What it depends on is down: healing it would not help.
     DependencyDown,
-    /// It answers and refuses the login of a probe: healing it would not help.
-    LoginRefused,
+    /// It answers and refuses a probe, its login, say: healing it would not help.
+    #[serde(alias = "LoginRefused")]
+    Denied,
+    /// It says that it is too early to ask: healing it would make it begin anew.
+    NotYet,
     /// Someone stopped or killed it, and did not start it since.
     StoppedByHand,
     /// Our policy's `stop` stopped it.
@@ -99,7 +102,8 @@ impl Reason {
             Self::Paced => "Paced",
             Self::Silenced => "Silenced",
             Self::DependencyDown => "DependencyDown",
-            Self::LoginRefused => "LoginRefused",
+            Self::Denied => "Denied",
+            Self::NotYet => "NotYet",
             Self::StoppedByHand => "StoppedByHand",
             Self::StoppedByPolicy => "StoppedByPolicy",
             Self::EngineShutdown => "EngineShutdown",
@@ -136,7 +140,7 @@ impl Reason {
             Self::BreakerOpen | Self::BudgetExhausted | Self::EscalationExhausted => Severity::Critical,
             Self::StopCauseUnknown
             | Self::HealthCheckSilent
-            | Self::LoginRefused
+            | Self::Denied
             | Self::Dead
             | Self::EngineUnreachable
             | Self::OwnFault
@@ -152,6 +156,7 @@ impl Reason {
             | Self::StoppedByPolicy
             | Self::EngineShutdown
             | Self::Excluded
+            | Self::NotYet
             | Self::Starting
             | Self::Paused
             | Self::Restarting

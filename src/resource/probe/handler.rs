@@ -4,8 +4,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::http::host_name;
+use super::tls::{ProbeTls, tls};
 use crate::resource::Login;
 use crate::resource::check::Check;
+
+mod brokers;
+
+pub use brokers::{AmqpProbe, KafkaProbe, MqttProbe, NatsProbe};
 
 /// The longest text sent or expected, in bytes.
 const LONGEST: usize = 4096;
@@ -44,36 +49,6 @@ pub struct ExecProbe {
 #[serde(deny_unknown_fields)]
 pub struct DockerHealthProbe {}
 
-/// An MQTT broker.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct MqttProbe {
-    /// The broker's port; left out: 1883.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 65535))]
-    pub port: Option<u16>,
-    /// Topic that a subscription is asked for; left out: none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub topic: Option<String>,
-    /// Who is connecting.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub auth: Option<Login>,
-}
-
-/// A Kafka bootstrap server.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct KafkaProbe {
-    /// The server's port; left out: 9092.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 65535))]
-    pub port: Option<u16>,
-    /// Topic that must exist, each of its partitions with a leader.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = "^[A-Za-z0-9._-]{1,249}$"))]
-    pub topic: Option<String>,
-}
-
 /// A PostgreSQL server.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -92,6 +67,9 @@ pub struct PostgresProbe {
     /// Who is connecting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Login>,
+    /// TLS that the server must offer, and whom it must lead to; left out: TLS where the server offers it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ProbeTls>,
 }
 
 /// A MySQL or MariaDB server.
@@ -112,6 +90,9 @@ pub struct MysqlProbe {
     /// Who is connecting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Login>,
+    /// TLS that the server must offer, and whom it must lead to; left out: TLS where the server offers it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ProbeTls>,
 }
 
 /// A Redis server.
@@ -125,6 +106,9 @@ pub struct RedisProbe {
     /// Who is connecting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Login>,
+    /// TLS from the first byte; left out: in the clear.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ProbeTls>,
 }
 
 /// A server that speaks gRPC's health protocol.
@@ -137,32 +121,9 @@ pub struct GrpcProbe {
     /// The service asked for; left out: the server as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
-}
-
-/// An AMQP 0-9-1 broker.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct AmqpProbe {
-    /// The broker's port; left out: 5672.
+    /// TLS from the first byte; left out: in the clear.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 65535))]
-    pub port: Option<u16>,
-    /// Who is connecting.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub auth: Option<Login>,
-}
-
-/// A NATS server.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct NatsProbe {
-    /// The server's port; left out: 4222.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 65535))]
-    pub port: Option<u16>,
-    /// Who is connecting.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub auth: Option<Login>,
+    pub tls: Option<ProbeTls>,
 }
 
 /// A question to a DNS server.
@@ -258,9 +219,22 @@ fn login(login: Option<&Login>, check: &mut Check) {
     }
 }
 
+/// MySQL's port, which is asked better otherwise.
+pub(in crate::resource) fn hint_at_mysql(key: &str, port: Option<u16>, check: &mut Check) {
+    if port == Some(3306) {
+        check.field(key, |check| {
+            check.warn(
+                "is MySQL's: there each check is a login that is refused, for a server blocks whom it sees connect and leave; \
+                 `mysql: {}` asks whether it works",
+            );
+        });
+    }
+}
+
 impl TcpProbe {
     pub(super) fn validate(&self, check: &mut Check) {
         check.port("port", self.port);
+        hint_at_mysql("port", Some(self.port), check);
         if let Some(host) = &self.host {
             host_name("host", host, check);
         }
@@ -281,33 +255,10 @@ impl ExecProbe {
     }
 }
 
-impl MqttProbe {
-    pub(super) fn validate(&self, check: &mut Check) {
-        check.port("port", self.port);
-        text("topic", self.topic.as_ref(), check);
-        login(self.auth.as_ref(), check);
-    }
-}
-
-impl KafkaProbe {
-    pub(super) fn validate(&self, check: &mut Check) {
-        check.port("port", self.port);
-        let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        if self
-            .topic
-            .as_ref()
-            .is_some_and(|topic| topic.is_empty() || topic.len() > 249 || !topic.chars().all(part))
-        {
-            check.field("topic", |check| {
-                check.refuse("is not the name of a topic: letters, digits, '.', '_', '-'")
-            });
-        }
-    }
-}
-
 impl PostgresProbe {
     pub(super) fn validate(&self, check: &mut Check) {
         check.port("port", self.port);
+        tls(self.tls.as_ref(), check);
         text("database", self.database.as_ref(), check);
         text("query", self.query.as_ref(), check);
         login(self.auth.as_ref(), check);
@@ -317,29 +268,24 @@ impl PostgresProbe {
 impl MysqlProbe {
     pub(super) fn validate(&self, check: &mut Check) {
         check.port("port", self.port);
+        tls(self.tls.as_ref(), check);
         text("database", self.database.as_ref(), check);
         text("query", self.query.as_ref(), check);
         login(self.auth.as_ref(), check);
     }
 }
 
+impl GrpcProbe {
+    pub(super) fn validate(&self, check: &mut Check) {
+        check.port("port", self.port);
+        tls(self.tls.as_ref(), check);
+    }
+}
+
 impl RedisProbe {
     pub(super) fn validate(&self, check: &mut Check) {
         check.port("port", self.port);
-        login(self.auth.as_ref(), check);
-    }
-}
-
-impl AmqpProbe {
-    pub(super) fn validate(&self, check: &mut Check) {
-        check.port("port", self.port);
-        login(self.auth.as_ref(), check);
-    }
-}
-
-impl NatsProbe {
-    pub(super) fn validate(&self, check: &mut Check) {
-        check.port("port", self.port);
+        tls(self.tls.as_ref(), check);
         login(self.auth.as_ref(), check);
     }
 }

@@ -7,10 +7,14 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+use super::tls::{ProbeTls, tls};
 use crate::resource::check::Check;
 use crate::resource::{Duration, Header, JsonPath, pattern};
 
-/// An HTTP request. Redirects are not followed; only the beginning of an answer is looked at.
+/// An HTTP request, over HTTP/1.1 or, where a server with TLS prefers it, HTTP/2. Every check has a connection of its own.
+/// Redirects are not followed: `expect.status` says whether one is well. Where nothing of the body is asked for, the head of
+/// the answer decides; else up to 1 MiB of the body is read. It may be compressed (gzip, deflate, br), and is read in the
+/// charset that it says, as browsers do.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct HttpProbe {
@@ -24,10 +28,14 @@ pub struct HttpProbe {
     pub port: Option<u16>,
     /// How the server is spoken to.
     pub scheme: Scheme,
+    /// How TLS is spoken with `scheme: https`; left out: any certificate will do, unless a header is a secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ProbeTls>,
     /// The host connected to; left out: the container's address, or the service's target.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// Headers sent; `Host` replaces the one made from the address.
+    /// Headers sent. `Host` says which site is meant, also to TLS (SNI) and in HTTP/2; left out: the host that is asked.
+    /// `Connection` and `Upgrade` make it HTTP/1.1.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub http_headers: Vec<Header>,
     /// The method of the request.
@@ -74,7 +82,7 @@ pub struct HttpExpect {
     /// Status codes and ranges of them, one of which must be the answer's.
     #[schemars(length(min = 1))]
     pub status: Vec<StatusRange>,
-    /// Text that the body must hold.
+    /// Text that the body must hold. No more of it is read once that is found.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub body_contains: Option<String>,
@@ -85,7 +93,7 @@ pub struct HttpExpect {
     /// What values in a JSON body must be.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub json: Vec<JsonExpect>,
-    /// How long the answer may take before it counts as a failure.
+    /// How long the check may take before it counts as a failure: connecting, and as much of the answer as is looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_latency: Option<Duration>,
 }
@@ -94,9 +102,9 @@ pub struct HttpExpect {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct JsonExpect {
-    /// Where the value is: `$`, then `.key` and `[index]`.
+    /// Where the value is: `$`, then `.key`, `["any key"]` and `[index]`, which below 0 counts from the end.
     pub path: JsonPath,
-    /// What it must be; text, a number, true, false or null.
+    /// What it must be; text, a number, true, false or null. Numbers are the same by value: 1 is 1.0.
     #[schemars(extend("type" = ["string", "number", "boolean", "null"]))]
     pub equals: Value,
 }
@@ -216,14 +224,48 @@ impl HttpProbe {
         if let Some(host) = &self.host {
             host_name("host", host, check);
         }
-        check.each("httpHeaders", &self.http_headers, |check, header| header.validate(check));
+        tls(self.tls.as_ref(), check);
+        if self.tls.is_some() && self.scheme == Scheme::Http {
+            check.field("tls", |check| check.refuse("needs `scheme: https`"));
+        }
+        let hosts =
+            self.http_headers.iter().filter(|header| header.name.eq_ignore_ascii_case("host")).count();
+        if hosts > 1 {
+            check.field("httpHeaders", |check| check.refuse("must name one Host at most"));
+        }
+        check.each("httpHeaders", &self.http_headers, |check, header| {
+            header.validate(check);
+            self.header(header, check);
+        });
         if let Some(body) = &self.body {
             check.bounded("body", body, 64 * 1024);
             if matches!(self.method, Method::Get | Method::Head | Method::Options) {
                 check.field("body", |check| check.refuse("only POST and PUT send a body"));
             }
         }
-        check.field("expect", |check| self.expect.validate(check));
+        check.field("expect", |check| {
+            self.expect.validate(check);
+            let fields = [
+                ("bodyContains", self.expect.body_contains.is_some()),
+                ("bodyMatches", self.expect.body_matches.is_some()),
+                ("json", !self.expect.json.is_empty()),
+            ];
+            for (field, _) in fields.into_iter().filter(|(_, given)| *given && self.method == Method::Head) {
+                check.field(field, |check| check.refuse("cannot be: an answer to HEAD has no body"));
+            }
+        });
+    }
+
+    /// What a header says that the request says already.
+    fn header(&self, header: &Header, check: &mut Check) {
+        let Some(value) = &header.value else { return };
+        let length = self.body.as_deref().unwrap_or_default().len();
+        if header.name.eq_ignore_ascii_case("content-length") && value.trim().parse() != Ok(length) {
+            let why = format!(
+                "is not the length of `body`, which has {length} bytes; left out, it is right by itself"
+            );
+            check.field("value", |check| check.refuse(why));
+        }
     }
 }
 
@@ -263,6 +305,8 @@ pub(in crate::resource) fn is_host_name(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -274,6 +318,53 @@ mod tests {
             assert!(bad.parse::<StatusRange>().is_err(), "{bad}");
         }
         assert_eq!(serde_json::from_str::<StatusRange>("204").expect("a code").to_string(), "204");
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_refused_where_it_is_declared() {
+        for (probe, violations) in [
+            (json!({"scheme": "https", "tls": {"serverName": "a.test"}}), &[][..]),
+            (json!({"tls": {}}), &["tls: needs `scheme: https`"]),
+            (json!({"httpHeaders": [{"name": "host", "value": "a.test:8443"}]}), &[]),
+            (json!({"httpHeaders": [{"name": "Host", "value": "[::1]:80"}]}), &[]),
+            (
+                json!({"httpHeaders": [{"name": "Host", "value": "http://a.test/"}, {"name": "X", "value": "1"}]}),
+                &["httpHeaders[0].value: is not a host such as shop.example or shop.example:8443"],
+            ),
+            (
+                json!({"httpHeaders": [{"name": "Host", "value": "a"}, {"name": "HOST", "value": "b"}]}),
+                &["httpHeaders: must name one Host at most"],
+            ),
+            (
+                json!({"method": "POST", "body": "état", "httpHeaders": [{"name": "content-length", "value": "5"}]}),
+                &[],
+            ),
+            (
+                json!({"method": "POST", "body": "état", "httpHeaders": [{"name": "Content-Length", "value": "4"}]}),
+                &[
+                    "httpHeaders[0].value: is not the length of `body`, which has 5 bytes; left out, it is right by itself",
+                ],
+            ),
+            (json!({"method": "HEAD", "expect": {"status": [200]}}), &[]),
+            (
+                json!({"method": "HEAD", "expect": {"bodyContains": "x", "json": [{"path": "$", "equals": 1}]}}),
+                &[
+                    "expect.bodyContains: cannot be: an answer to HEAD has no body",
+                    "expect.json: cannot be: an answer to HEAD has no body",
+                ],
+            ),
+        ] {
+            let read: HttpProbe = serde_json::from_value(probe.clone()).expect("a probe");
+            let mut check = Check::new();
+            read.validate(&mut check);
+            let found: Vec<String> = check
+                .finish()
+                .violations
+                .iter()
+                .map(|found| format!("{}: {}", found.path, found.message))
+                .collect();
+            assert_eq!(found, violations, "{probe}");
+        }
     }
 
     #[test]

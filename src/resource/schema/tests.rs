@@ -78,7 +78,7 @@ fn what_is_good_is_taken_by_schema_and_reader_alike() {
             "p",
             json!({"selector": {"names": ["web-*"], "labels": {"a": "*"},
             "images": ["x"], "compose": {"project": "p"}}, "exclude": {"all": true},
-            "triggers": {"exited": "onFailure"}, "action": "none", "escalation": ["restart", "recreate"],
+            "triggers": {"exited": "onFailure", "notYet": "30m"}, "action": "none", "escalation": ["restart", "recreate"],
             "backoff": {"initial": "0s", "multiplier": 1, "jitter": 0.0}, "stopTimeout": "0s"}),
         ),
     ] {
@@ -121,6 +121,8 @@ fn what_is_wrong_is_taken_by_neither() {
         document("AutohealPolicy", "p", json!({"budget": {"restarts": 0}})),
         document("AutohealPolicy", "p", json!({"selector": {"compose": {}}})),
         document("AutohealPolicy", "p", json!({"action": "reboot"})),
+        document("AutohealPolicy", "p", json!({"triggers": {"notYet": "ever"}})),
+        document("AutohealPolicy", "p", json!({"triggers": {"notYet": 30}})),
         document("AutohealPolicy", "p", json!([])),
         document("AutohealPolicy", "p", json!({"pace": [10, "1m"]})),
         document("AutohealPolicy", "p", json!({"pace": null})),

@@ -29,6 +29,8 @@ pub const SERVICES: [&str; 9] = [
     "kafka-timescale-sink",
     "f2-simulator",
 ];
+/// What is alive and not ready for a long time, beside the example.
+pub const RECOVERING: [&str; 2] = ["cache", "standby"];
 pub const PASSWORD: &str = "the-right-passw0rd";
 /// A virtual machine for Java on a busy machine takes its time.
 pub const PATIENCE: Duration = Duration::from_secs(90);
@@ -50,8 +52,11 @@ impl Stack {
         let scene = scene.with(|portreeve| {
             portreeve.env("PORTREEVE_SECRET_MQTT", PASSWORD).env("PORTREEVE_SECRET_TIMESCALE", PASSWORD)
         });
-        let started = SERVICES.map(|name| start(&scene, name));
-        let containers = SERVICES.into_iter().zip(join_all(started).await).collect();
+        let of_example = SERVICES.map(|name| (name, example().join("entry.sh")));
+        let others = RECOVERING.map(|name| (name, own("recovering.sh")));
+        let all = of_example.into_iter().chain(others);
+        let started = all.map(async |(name, entry)| (name, start(&scene, name, &entry).await));
+        let containers = join_all(started).await.into_iter().collect();
         let mut stack = Self { scene, containers, secrets };
         stack.password(PASSWORD);
         stack.declare();
@@ -60,6 +65,14 @@ impl Stack {
             wait::until(&format!("{name} has its database"), PATIENCE, || async {
                 let (code, said) =
                     stack.container(name).exec(&["ls", "/tmp/.s.PGSQL.5432", "/srv/postgres/made"]).await;
+                wait::is(code == 0, said)
+            })
+            .await;
+        }
+        for (name, port) in [("cache", 6379), ("standby", 5432)] {
+            wait::until(&format!("{name} listens"), PATIENCE, || async {
+                let ask = format!("busybox nc -w 1 127.0.0.1 {port} </dev/null");
+                let (code, said) = stack.container(name).exec(&["sh", "-c", &ask]).await;
                 wait::is(code == 0, said)
             })
             .await;
@@ -91,6 +104,8 @@ impl Stack {
             }
             self.scene.portreeve.manifest(path.file_name().unwrap().to_str().unwrap(), &text);
         }
+        let others = std::fs::read_to_string(own("recovering.yaml")).unwrap();
+        self.scene.portreeve.manifest("recovering.yaml", &others);
         assert!(changes.iter().all(|(_, _, seen)| *seen > 0), "not in the example any more: {changes:?}");
     }
 
@@ -190,8 +205,13 @@ fn example() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/iot-stack")
 }
 
-async fn start(scene: &Scene, name: &str) -> Container {
-    let entry = format!("{}:/entry.sh:ro", example().join("entry.sh").display());
+/// A file of this test.
+fn own(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/iot_stack").join(name)
+}
+
+async fn start(scene: &Scene, name: &str, entry: &Path) -> Container {
+    let entry = format!("{}:/entry.sh:ro", entry.display());
     scene
         .lab
         .named(name)

@@ -1,7 +1,13 @@
 //! An authority of a test's own, and certificates by it.
 
+use std::sync::Arc;
+
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use time::{Duration, OffsetDateTime};
+use tokio_rustls::TlsAcceptor;
 
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
@@ -13,6 +19,25 @@ pub struct Authority {
 pub struct Certificate {
     pub chain: String,
     pub key: String,
+}
+
+impl Certificate {
+    /// What makes a server's end of a connection of it.
+    pub fn acceptor(&self) -> TlsAcceptor {
+        self.speaking(&[])
+    }
+
+    /// The same, for these protocols (ALPN).
+    pub fn speaking(&self, alpn: &[&str]) -> TlsAcceptor {
+        let chain = CertificateDer::pem_slice_iter(self.chain.as_bytes()).map(Result::unwrap).collect();
+        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config =
+            ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let mut config = config.with_no_client_auth().with_single_cert(chain, key).unwrap();
+        config.alpn_protocols = alpn.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+        TlsAcceptor::from(Arc::new(config))
+    }
 }
 
 impl Authority {

@@ -5,7 +5,7 @@ use std::net::UdpSocket;
 
 use serde_json::{Value, json};
 
-use super::{ask, fault, passed, step, unhealthy};
+use super::{ask, denied, fault, output, passed, shown, step, unhealthy};
 use crate::support::server::{Server, program};
 
 const CONFIG: &str = r#"
@@ -82,11 +82,17 @@ async fn a_server_that_answers_with_such_records_is_healthy_and_others_say_what_
     for (name, record, text) in [
         ("nobody.shop.test", "A", "expected A records of nobody.shop.test, got NXDOMAIN"),
         ("shop.test", "AAAA", "expected AAAA records of shop.test, got an answer without AAAA records"),
-        ("www.closed.test", "A", "expected A records of www.closed.test, got REFUSED"),
     ] {
         assert_eq!(unhealthy(&ask(question(name, record), server.port).await), text);
     }
+    let refused = ask(question("www.closed.test", "A"), server.port).await;
+    shown!(refused);
+    assert_eq!(
+        denied(&refused),
+        "expected A records of www.closed.test, got REFUSED: it refuses to answer us"
+    );
     let unfit = ask(question("a..b", "A"), server.port).await;
+    shown!(unfit);
     assert_eq!(fault(&unfit), "a..b is not a name that DNS can ask for");
     server.freeze().await;
     let mut hanging = question("web.shop.test", "A");
@@ -107,7 +113,8 @@ async fn a_port_without_a_server_and_an_answer_that_is_none_are_told() {
     });
     let outcome = ask(question("web.shop.test", "A"), port).await;
     let text = unhealthy(&outcome);
-    assert!(text.starts_with("expected a DNS server's answer, got "), "{text}");
+    assert_eq!(text, "expected a DNS server's answer, got something else");
+    assert!(output(&outcome).starts_with("the bytes "), "{outcome:?}");
     stranger.join().unwrap();
     let outcome = ask(question("web.shop.test", "A"), port).await;
     assert_eq!(unhealthy(&outcome), format!("no answer from 127.0.0.1:{port}: connection refused"));

@@ -1,10 +1,10 @@
 //! `dockerHealth`: what the engine has told of a container.
 
 use portreeve::observed::{Container, Health};
-use portreeve::probe::{Failure, Outcome, Subject, check};
+use portreeve::probe::{Outcome, Subject, check};
 use serde_json::json;
 
-use super::{fault, passed, spec, step, unhealthy};
+use super::{fault, not_yet, output, passed, shown, spec, step, unhealthy};
 
 async fn look(health: Option<&str>, output: Option<&str>) -> Outcome {
     let container: Container = serde_json::from_value(json!({
@@ -27,13 +27,18 @@ async fn dockers_word_is_the_probes_word() {
         assert_eq!((passed(&outcome), step(&outcome, "look")), (vec!["look"], text));
     }
     let outcome = look(Some("unhealthy"), Some("curl: (7)\n  Failed to connect\n")).await;
-    assert_eq!(unhealthy(&outcome), "Docker's health check says unhealthy: curl: (7) Failed to connect");
+    assert_eq!(unhealthy(&outcome), "Docker's health check says unhealthy");
+    shown!(outcome);
+    assert_eq!(output(&outcome), "curl: (7) Failed to connect");
     assert_eq!(unhealthy(&look(Some("unhealthy"), None).await), "Docker's health check says unhealthy");
-    let early = Failure::NotYet("Docker's health check has not spoken yet".to_owned());
-    assert_eq!(look(Some("starting"), None).await.result, Err(early));
-    let awaited = Failure::NotYet("Docker's next health check is waited for".to_owned());
-    assert_eq!(look(Some("awaited"), None).await.result, Err(awaited));
+    let starting = look(Some("starting"), None).await;
+    shown!(starting);
+    assert_eq!(not_yet(&starting), "Docker's health check has not spoken yet");
+    let awaited = look(Some("awaited"), None).await;
+    shown!(awaited);
+    assert_eq!(not_yet(&awaited), "Docker's next health check is waited for");
     let silent = look(Some("silent"), None).await;
+    shown!(silent);
     assert!(fault(&silent).starts_with("Docker's health check is silent"), "{silent:?}");
     let nobody = check(&spec(json!({"dockerHealth": {}})), &Subject::default()).await;
     assert_eq!(fault(&nobody), "there is no container");

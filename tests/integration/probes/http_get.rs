@@ -1,5 +1,10 @@
 //! `httpGet`, asking nginx.
 
+mod answers;
+mod bodies;
+mod connections;
+mod sites;
+
 use std::fs;
 use std::time::Duration;
 
@@ -7,7 +12,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::listeners::{Closed, Listener, Manner};
-use super::{ask, fault, passed, secret, step, unhealthy};
+use super::{ask, denied, fault, output, passed, secret, shown, step, unhealthy};
 use crate::support::server::{Server, program};
 
 const CONFIG: &str = "
@@ -60,31 +65,57 @@ async fn an_answer_as_expected_is_healthy_and_another_says_what_came() {
         ("/health", json_of("$.status.db", json!("up"))),
         ("/down", json!({"status": [503]})),
         ("/moved", json!({"status": ["300-399"]})),
+        ("/big", json!({"bodyContains": "lorem"})),
     ] {
+        let read = expect.as_object().unwrap().keys().any(|key| key.starts_with("body") || key == "json");
         let outcome = ask(get(path, expect), server.port).await;
-        assert_eq!(passed(&outcome), ["request", "receive", "expect"], "{path}");
+        let steps: &[&str] = if read { &["request", "receive", "expect"] } else { &["request", "expect"] };
+        assert_eq!(passed(&outcome), [&["resolve", "connect"], steps].concat(), "{path}");
     }
-    for (path, expect, text) in [
-        ("/down", json!({}), "expected status 200-399, got 503: the database is away"),
-        ("/nowhere", json!({"status": [200, 204]}), "expected status 200 or 204, got 404: <html>"),
-        ("/health", json!({"bodyContains": "green"}), r#"expected a body with "green", got "{\"status\""#),
-        ("/health", json!({"bodyMatches": "^ok$"}), r#"expected a body that matches "^ok$", got "{"#),
-        ("/health", json_of("$.status.queue", json!(0)), "expected 0 at $.status.queue, found 3"),
+    for (path, expect, text, said) in [
+        ("/down", json!({}), "expected status 200-399, got 503", "the database is away"),
+        ("/nowhere", json!({"status": [200, 204]}), "expected status 200 or 204, got 404", "<html>"),
+        (
+            "/health",
+            json!({"bodyContains": "green"}),
+            r#"expected a body with "green", got another"#,
+            r#"{"status""#,
+        ),
+        (
+            "/health",
+            json!({"bodyMatches": "^ok$"}),
+            r#"expected a body that matches "^ok$", got another"#,
+            "{",
+        ),
+        (
+            "/health",
+            json_of("$.status.queue", json!(0)),
+            "expected 0 at $.status.queue, found something else",
+            "3",
+        ),
         (
             "/health",
             json_of("$.status.disk", json!("up")),
-            r#"expected "up" at $.status.disk, found nothing"#,
+            r#"expected "up" at $.status.disk, found nothing: $.status has no key "disk""#,
+            "",
         ),
         (
             "/down",
             json!({"status": [503], "json": [{"path": "$.a", "equals": 1}]}),
-            r#"expected JSON, got "the database"#,
+            "expected JSON, got something else (expected ident at line 1 column 2)",
+            "the database",
         ),
-        ("/big", json!({"bodyContains": "ipsum"}), r#"expected a body with "ipsum", got "lorem lorem"#),
+        (
+            "/big",
+            json!({"bodyContains": "ipsum"}),
+            r#"expected a body with "ipsum", got another"#,
+            "lorem lorem",
+        ),
     ] {
         let outcome = ask(get(path, expect), server.port).await;
-        let said = unhealthy(&outcome);
-        assert!(said.starts_with(text) && said.len() < 500, "{path}: {said}");
+        shown!(outcome);
+        assert_eq!(unhealthy(&outcome), text, "{path}");
+        assert!(output(&outcome).starts_with(said) && output(&outcome).len() < 1010, "{path}: {outcome:?}");
     }
     let mut hanging = get("/hang", json!({}));
     hanging["timeoutSeconds"] = 1.into();
@@ -106,7 +137,8 @@ async fn methods_headers_and_secrets_are_sent_and_no_secret_is_said() {
     let outcome = ask(private(secret(&home, "Bearer s3cret")), server.port).await;
     assert!(step(&outcome, "request").ends_with("/private: 200 OK"), "{outcome:?}");
     let outcome = ask(private(secret(&home, "Bearer wr0ng")), server.port).await;
-    assert_eq!(unhealthy(&outcome), "expected status 200-399, got 401: who is it?");
+    let text = "expected status 200-399, got 401: it wants a login, or more rights";
+    assert_eq!((denied(&outcome), output(&outcome)), (text, "who is it?"));
     assert!(!format!("{outcome:?}").contains("wr0ng"), "{outcome:?}");
     let outcome = ask(private(json!({"file": "/nowhere/token"})), server.port).await;
     assert!(fault(&outcome).contains("file /nowhere/token cannot be read"), "{outcome:?}");
@@ -116,9 +148,9 @@ async fn methods_headers_and_secrets_are_sent_and_no_secret_is_said() {
 async fn what_does_not_speak_http_is_unhealthy_with_the_reason() {
     let probe = || get("/", json!({}));
     let closed = Closed::new();
-    let url = format!("http://127.0.0.1:{}/", closed.port());
     let outcome = ask(probe(), closed.port()).await;
-    assert_eq!(unhealthy(&outcome), format!("no answer from {url}: connection refused"));
+    let text = format!("no connection to 127.0.0.1:{}: connection refused", closed.port());
+    assert_eq!(unhealthy(&outcome), text);
     for manner in [Manner::SaysAndCloses(b""), Manner::SaysAndCloses(b"SSH-2.0-OpenSSH_9.2\r\n")] {
         let stranger = Listener::start(manner).await;
         let outcome = ask(probe(), stranger.port()).await;
@@ -128,9 +160,7 @@ async fn what_does_not_speak_http_is_unhealthy_with_the_reason() {
     let clear = Manner::SaysAndCloses(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
     let clear = Listener::start(clear).await;
     let outcome = ask(json!({"httpGet": {"scheme": "https"}}), clear.port()).await;
-    let said =
-        format!("no answer from https://127.0.0.1:{}/: the server does not speak TLS there", clear.port());
-    assert_eq!(unhealthy(&outcome), said);
+    assert_eq!(denied(&outcome), "no TLS handshake: the server does not speak TLS there");
     let slow =
         Manner::Answers(Duration::from_millis(50), b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n", b".");
     let slow = Listener::start(slow).await;
@@ -139,8 +169,8 @@ async fn what_does_not_speak_http_is_unhealthy_with_the_reason() {
     let endless = Manner::Answers(Duration::ZERO, b"HTTP/1.1 200 OK\r\n\r\n", b"lorem ipsum ");
     let endless = Listener::start(endless).await;
     let outcome = ask(get("/", json!({"bodyContains": "dolor"})), endless.port()).await;
-    assert!(
-        unhealthy(&outcome).starts_with(r#"expected a body with "dolor", got "lorem ipsum"#),
-        "{outcome:?}"
-    );
+    // What an endless body holds nobody knows.
+    let text = r#"expected a body with "dolor", which is not in its first 1 MiB, and no more is read"#;
+    assert_eq!(fault(&outcome), text);
+    assert!(output(&outcome).starts_with("lorem ipsum "), "{outcome:?}");
 }

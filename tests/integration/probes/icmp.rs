@@ -1,9 +1,9 @@
 //! `icmp`, asking the kernel of this machine, and addresses where there is nobody.
 
-use portreeve::probe::Failure;
+use portreeve::probe::Meaning;
 use serde_json::json;
 
-use super::{ask_at, fault, passed, unhealthy};
+use super::{ask_at, failure, fault, passed, unhealthy};
 
 #[tokio::test]
 async fn a_host_that_answers_is_healthy() {
@@ -25,8 +25,9 @@ async fn a_host_that_answers_is_healthy() {
 async fn a_host_that_does_not_answer_is_told() {
     // A group that nobody has joined; kernels answer no group anyway. Some machines know no way there.
     let outcome = ask_at("224.0.0.99", 0, json!({"icmp": {}, "timeoutSeconds": 1})).await;
-    match &outcome.result {
-        Err(Failure::Fault(text)) => {
+    match failure(&outcome).means() {
+        Meaning::Fault => {
+            let text = fault(&outcome);
             assert!(text.contains("to 224.0.0.99: network is unreachable"), "{text}")
         }
         _ => assert_eq!(unhealthy(&outcome), "nothing within 1 s, at the step `receive`"),

@@ -7,7 +7,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 
-use super::{ask, passed, step, unhealthy};
+use super::{ask, denied, passed, shown, step, unhealthy};
 use crate::support::{server, wait};
 
 /// A cluster with the topic `demo`.
@@ -39,18 +39,19 @@ async fn a_cluster_with_the_topic_is_healthy_and_no_topic_is_made_by_asking() {
     let (child, port) = cluster().await;
     wait::until("there is a topic", wait::SOON, || async { ask(topic("demo"), port).await.result }).await;
     let outcome = ask(topic("demo"), port).await;
-    assert_eq!(passed(&outcome), ["resolve", "connect", "query", "expect"]);
+    assert_eq!(passed(&outcome), ["resolve", "connect", "greet", "query", "expect"]);
     assert_eq!(step(&outcome, "query"), "1 broker");
     assert_eq!(step(&outcome, "expect"), "demo has 4 partitions, each with a leader");
     passed(&ask(json!({"kafka": {}}), port).await);
     for _ in 0..2 {
         let outcome = ask(topic("orders"), port).await;
-        assert_eq!(unhealthy(&outcome), "expected the topic orders, there is none");
+        shown!(outcome);
+        assert_eq!(denied(&outcome), "expected the topic orders, got error code 3: there is no such topic");
     }
     let pid = rustix::process::Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap();
     server::freeze(pid).await;
     let hanging = ask(json!({"kafka": {}, "timeoutSeconds": 1}), port).await;
-    assert_eq!(unhealthy(&hanging), "nothing within 1 s, at the step `query`");
+    assert_eq!(unhealthy(&hanging), "nothing within 1 s, at the step `greet`");
 }
 
 /// A request without its length, and what answers it.

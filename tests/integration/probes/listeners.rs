@@ -1,12 +1,16 @@
 //! Ports with nobody behind them whom one would want to meet.
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::tcp::WriteHalf;
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
+use tokio_rustls::server::TlsStream;
+
+use super::certificates::Certificate;
 
 /// A port that refuses connections, and that nobody else gets meanwhile.
 pub struct Closed {
@@ -85,6 +89,38 @@ impl Listener {
         Self { address, _serving: serving }
     }
 
+    /// Converses with each that comes as `converse` does; when that ends the connection does.
+    pub async fn conversing<F>(converse: impl Fn(TcpStream) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = io::Result<()>> + Send + 'static,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, mut serving) = (listener.local_addr().unwrap(), JoinSet::new());
+        serving.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                connections.spawn(converse(stream));
+            }
+        });
+        Self { address, _serving: serving }
+    }
+
+    /// The same through TLS, from the first byte.
+    pub async fn encrypted<F>(
+        own: &Certificate,
+        converse: impl Fn(TlsStream<TcpStream>) -> F + Clone + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = io::Result<()>> + Send + 'static,
+    {
+        let acceptor = own.acceptor();
+        Self::conversing(move |stream| {
+            let (acceptor, converse) = (acceptor.clone(), converse.clone());
+            async move { converse(acceptor.accept(stream).await?).await }
+        })
+        .await
+    }
+
     /// Takes connections and says nothing.
     pub async fn silent() -> Self {
         Self::start(Manner::Says(b"")).await
@@ -93,4 +129,27 @@ impl Listener {
     pub fn port(&self) -> u16 {
         self.address.port()
     }
+}
+
+/// Says this, and waits for the other side to have had enough: what is unread when a socket closes would reset the
+/// connection under what was said.
+pub async fn say(stream: &mut TcpStream, last: &[u8]) -> io::Result<()> {
+    stream.write_all(last).await?;
+    stream.shutdown().await?;
+    tokio::io::copy(stream, &mut tokio::io::sink()).await.map(drop)
+}
+
+/// Reads exactly this.
+pub async fn hear(stream: &mut TcpStream, expected: &[u8]) -> io::Result<()> {
+    let mut heard = vec![0; expected.len()];
+    stream.read_exact(&mut heard).await?;
+    assert_eq!(heard, expected);
+    Ok(())
+}
+
+/// The head of a request: everything up to the blank line. What follows it is left out.
+pub async fn request(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<String> {
+    let (mut reader, mut head) = (BufReader::new(stream), String::new());
+    while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).await? > 0 {}
+    Ok(head)
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::listeners::{Listener, Manner};
-use super::{ask, denied, fault, passed, secret, step, unhealthy};
+use super::{ask, denied, fault, passed, secret, shown, step, unhealthy};
 use crate::support::server::{Server, program};
 
 async fn mosquitto() -> Server {
@@ -46,7 +46,7 @@ async fn a_broker_that_takes_the_login_and_the_subscription_is_healthy() {
     assert_eq!(step(&outcome, "query"), "subscribed to sensors/+/temperature");
     assert!(server.log().contains("as portreeve"), "{}", server.log());
 
-    let refused = "expected a connection, the broker refused it: not authorised (return code 5)";
+    let refused = "expected a connection, got return code 5: it refuses this client";
     for wrong in [
         login("probe", secret(&home, "wr0ng")),
         login("stranger", secret(&home, "s3cret")),
@@ -55,6 +55,7 @@ async fn a_broker_that_takes_the_login_and_the_subscription_is_healthy() {
         assert_eq!(denied(&ask(wrong, server.port).await), refused);
     }
     let missing = ask(login("probe", json!({"env": "PORTREEVE_TEST_NOT_SET"})), server.port).await;
+    shown!(missing);
     assert!(fault(&missing).contains("PORTREEVE_TEST_NOT_SET is not set"), "{missing:?}");
 
     server.freeze().await;
@@ -68,15 +69,12 @@ async fn a_refused_subscription_is_told_and_messages_before_its_answer_are_let_g
     let probe = || json!({"mqtt": {"topic": "orders"}});
     let refusing = Listener::start(Manner::Says(b"\x20\x02\0\0\x90\x03\0\x01\x80")).await;
     let outcome = ask(probe(), refusing.port()).await;
-    assert_eq!(denied(&outcome), "expected a subscription to orders, the broker refused it");
+    let text = "expected a subscription to orders, got return code 128: it refuses this client";
+    assert_eq!(denied(&outcome), text);
     let retained = Listener::start(Manner::Says(b"\x20\x02\0\0\x31\x09\0\x06ordersX\x90\x03\0\x01\0")).await;
     assert_eq!(step(&ask(probe(), retained.port()).await, "query"), "subscribed to orders");
     for (answer, text) in [
-        (
-            &b"\x20\x02\0\x03"[..],
-            "expected a connection, the broker refused it: it is unavailable (return code 3)",
-        ),
-        (b"\x20\xff\xff\xff\xff\x01", "expected a CONNACK, got the bytes 20 01"),
+        (&b"\x20\xff\xff\xff\xff\x01"[..], "expected a CONNACK, got something else"),
         (b"\x20\xff\xff\xff\x7f", "expected a CONNACK, got one that claims 268435455 bytes"),
     ] {
         let listener = Listener::start(Manner::SaysAndCloses(answer)).await;

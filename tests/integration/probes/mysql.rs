@@ -9,17 +9,23 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::certificates::Authority;
-use super::{ask, denied, fault, passed, secret, step, unhealthy};
+use super::{ask, denied, fault, output, passed, secret, step, unhealthy};
 use crate::support::server::{Server, program};
 use crate::support::wait;
 
 const SETUP: &str = "
 FLUSH PRIVILEGES;
 CREATE USER probe@'127.0.0.1' IDENTIFIED BY 's3cret';
+CREATE USER probe@'10.99.0.1' IDENTIFIED BY 's3cret';
 CREATE USER elsewhere@'127.0.0.1' IDENTIFIED VIA unix_socket;
 ";
 
 async fn mariadb(tls: bool, secrets: &TempDir) -> Server {
+    mariadb_at("127.0.0.1", tls, secrets, &["--skip-name-resolve"]).await
+}
+
+/// Its authority's certificate is `authority.pem` beside its own.
+pub async fn mariadb_at(address: &str, tls: bool, secrets: &TempDir, more: &[&str]) -> Server {
     let server = Server::start("mariadb", |home, port| {
         let data = home.join("data");
         if !data.exists() {
@@ -31,7 +37,9 @@ async fn mariadb(tls: bool, secrets: &TempDir) -> Server {
             let said = [made.stdout, made.stderr].concat();
             assert!(made.status.success(), "mariadb-install-db: {}", String::from_utf8_lossy(&said));
             fs::write(home.join("setup.sql"), SETUP).unwrap();
-            let own = Authority::new().certificate("localhost", -1, 30);
+            let authority = Authority::new();
+            let own = authority.certificate("localhost", -1, 30);
+            fs::write(home.join("authority.pem"), &authority.pem).unwrap();
             fs::write(home.join("own.pem"), own.chain).unwrap();
             fs::write(home.join("own.key"), own.key).unwrap();
         }
@@ -40,8 +48,8 @@ async fn mariadb(tls: bool, secrets: &TempDir) -> Server {
             .env("TMPDIR", home)
             .arg("--no-defaults")
             .arg("--user=root")
-            .arg("--bind-address=127.0.0.1")
-            .arg("--skip-name-resolve");
+            .arg(format!("--bind-address={address}"))
+            .args(more);
         for (option, file) in
             [("datadir", "data"), ("socket", "socket"), ("pid-file", "pid"), ("init-file", "setup.sql")]
         {
@@ -56,12 +64,15 @@ async fn mariadb(tls: bool, secrets: &TempDir) -> Server {
     })
     .await;
     // Its first statements are carried out while it takes connections.
-    let probe = login("probe", secret(secrets, "s3cret"));
+    let mut probe = login("probe", secret(secrets, "s3cret"));
+    if tls {
+        probe["mysql"]["tls"] = json!({"verify": false});
+    }
     wait::until("it is up", wait::SOON, || async { ask(probe.clone(), server.port).await.result }).await;
     server
 }
 
-fn login(username: &str, password: Value) -> Value {
+pub fn login(username: &str, password: Value) -> Value {
     json!({"mysql": {"auth": {"username": username, "password": password}}})
 }
 
@@ -92,32 +103,35 @@ async fn a_server_that_takes_the_login_and_answers_the_query_is_healthy() {
     ] {
         assert_eq!(step(&ask(probe, server.port).await, "query"), rows);
     }
-    for (probe, text) in [
+    for (probe, code, said) in [
         (
             login("probe", secret(&home, "wr0ng")),
-            "expected a login, got Access denied for user 'probe'@'127.0.0.1' (using password: YES) (error 1045)",
+            "expected a login, got error 1045: ",
+            "Access denied for user 'probe'@'127.0.0.1' (using password: YES)",
         ),
         (
             with("database", "nowhere"),
-            "expected a login, got Access denied for user 'probe'@'127.0.0.1' to database 'nowhere' (error 1044)",
+            "expected a login, got error 1044: ",
+            "Access denied for user 'probe'@'127.0.0.1' to database 'nowhere'",
         ),
         (
             with("query", "SELECT * FROM mysql.user"),
-            "expected an answer to the query, got SELECT command denied to user 'probe'@'127.0.0.1' for table",
+            "expected an answer to the query, got error 1142: ",
+            "SELECT command denied to user 'probe'@'127.0.0.1' for table",
         ),
         (
             login("elsewhere", secret(&home, "s3cret")),
-            "expected a login, got Access denied for user 'elsewhere'@'127.0.0.1'",
-        ),
-        (
-            with("query", "SELEKT 1"),
-            "expected an answer to the query, got You have an error in your SQL syntax;",
+            "expected a login, got error 1698: ",
+            "Access denied for user 'elsewhere'@'127.0.0.1'",
         ),
     ] {
         let outcome = ask(probe, server.port).await;
-        let said = if text.contains("denied") { denied(&outcome) } else { unhealthy(&outcome) };
-        assert!(said.starts_with(text), "{outcome:?}");
+        assert!(denied(&outcome).starts_with(code), "{outcome:?}");
+        assert!(output(&outcome).starts_with(said), "{outcome:?}");
     }
+    let outcome = ask(with("query", "SELEKT 1"), server.port).await;
+    assert!(fault(&outcome).starts_with("expected an answer to the query, got error 1064: "), "{outcome:?}");
+    assert!(output(&outcome).starts_with("You have an error in your SQL syntax;"), "{outcome:?}");
     let mut slow = with("query", "SELECT SLEEP(600)");
     slow["timeoutSeconds"] = 1.into();
     assert_eq!(unhealthy(&ask(slow, server.port).await), "nothing within 1 s, at the step `query`");
@@ -127,22 +141,41 @@ async fn a_server_that_takes_the_login_and_answers_the_query_is_healthy() {
 async fn tls_is_used_where_the_server_has_it() {
     let home = TempDir::new().unwrap();
     let server = mariadb(true, &home).await;
-    let outcome = ask(login("probe", secret(&home, "s3cret")), server.port).await;
-    assert_eq!(passed(&outcome), ["resolve", "connect", "receive", "TLS", "login", "query"]);
+    let with = |tls: Value| {
+        let mut probe = login("probe", secret(&home, "s3cret"));
+        probe["mysql"]["tls"] = tls;
+        probe
+    };
+    let steps = ["resolve", "connect", "receive", "TLS", "login", "query"];
+    let outcome = ask(with(json!({"verify": false})), server.port).await;
+    assert_eq!(passed(&outcome), steps);
+    assert!(step(&outcome, "TLS").starts_with("TLS 1."), "{outcome:?}");
+    let ours = json!({"ca": server.file("authority.pem")});
+    let outcome = ask(with(ours), server.port).await;
+    assert_eq!(passed(&outcome), steps);
+    assert!(step(&outcome, "TLS").ends_with(", verified"), "{outcome:?}");
+    for tls in [Value::Null, json!({})] {
+        let outcome = ask(with(tls), server.port).await;
+        let text = "the server is not verified, and no secret is sent to it: no authority that is trusted has issued its certificate; ";
+        assert!(fault(&outcome).starts_with(text), "{outcome:?}");
+        assert!(outcome.steps.iter().all(|step| step.name != "login"), "{outcome:?}");
+    }
     server.freeze().await;
     let mut hanging = login("probe", secret(&home, "s3cret"));
     hanging["timeoutSeconds"] = 1.into();
     assert_eq!(unhealthy(&ask(hanging, server.port).await), "nothing within 1 s, at the step `receive`");
 }
 
+/// A greeting without TLS.
+pub const GREETING: &[u8] = b"\x0a8.4.0\0\x01\0\0\0saltsalt\0\xff\xf7\x2d\x02\0\xff\x81\x15\0\0\0\0\0\0\0\0\0\0and more sal\0mysql_native_password\0";
 const SALT: &[u8] = b"twenty bytes of salt";
 
-async fn packet(stream: &mut TcpStream, number: u8, payload: &[u8]) {
+pub async fn packet(stream: &mut TcpStream, number: u8, payload: &[u8]) {
     let whole = [&[u8::try_from(payload.len()).unwrap(), 0, 0, number], payload].concat();
     stream.write_all(&whole).await.unwrap();
 }
 
-async fn read(stream: &mut TcpStream) -> Vec<u8> {
+pub async fn read(stream: &mut TcpStream) -> Vec<u8> {
     let length = stream.read_u32_le().await.unwrap() & 0xff_ffff;
     let mut payload = vec![0; length.try_into().unwrap()];
     stream.read_exact(&mut payload).await.unwrap();
@@ -190,7 +223,9 @@ async fn the_way_to_log_in_is_the_servers_choice() {
     let home = TempDir::new().unwrap();
     passed(&ask(login("probe", secret(&home, "s3cret")), modern(true).await).await);
     let wrong = ask(login("probe", secret(&home, "wr0ng")), modern(true).await).await;
-    assert_eq!(denied(&wrong), "expected a login, got Access denied (error 1045)");
+    let text =
+        "expected a login, got error 1045: the login is refused, lacks a right, or there is no such database";
+    assert_eq!((denied(&wrong), output(&wrong)), (text, "Access denied"));
     let stranger = ask(login("probe", secret(&home, "s3cret")), modern(false).await).await;
     assert!(fault(&stranger).contains("sent over TLS only"), "{stranger:?}");
 }

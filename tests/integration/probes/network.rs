@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use serde_json::Value;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UdpSocket};
 
 use crate::support::alone::alone;
 use crate::support::portreeve::Portreeve;
@@ -31,6 +31,30 @@ async fn listen() -> u16 {
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move { while listener.accept().await.is_ok() {} });
     port
+}
+
+/// This machine's resolver says of every name that it does not exist.
+pub async fn no_such_names() -> tempfile::TempDir {
+    let server = UdpSocket::bind("127.0.0.9:53").await.unwrap();
+    tokio::spawn(async move {
+        let mut question = [0; 512];
+        while let Ok((length, from)) = server.recv_from(&mut question).await {
+            // NXDOMAIN
+            let answer = [&question[..2], &[0x81, 0x83], &question[4..length]].concat();
+            server.send_to(&answer, from).await.unwrap();
+        }
+    });
+    resolver("127.0.0.9")
+}
+
+/// This machine asks `address` for names, as long as the directory is there.
+pub fn resolver(address: &str) -> tempfile::TempDir {
+    let home = tempfile::TempDir::new().unwrap();
+    let file = home.path().join("resolv.conf");
+    std::fs::write(&file, format!("nameserver {address}\noptions timeout:2 attempts:1\n")).unwrap();
+    let mounted = Command::new("mount").arg("--bind").arg(file).arg("/etc/resolv.conf").status().unwrap();
+    assert!(mounted.success());
+    home
 }
 
 async fn is(portreeve: &Portreeve, host: usize, health: &str) -> Value {
@@ -65,6 +89,14 @@ fn when_nobody_outside_answers_any_more_it_is_our_network_that_is_blamed() {
                 );
                 portreeve.manifest(&format!("{n}.yaml"), &service);
             }
+            // One more, of which a resolver of this machine's own says that there is no such host: that is no answer from outside.
+            let _resolver = no_such_names().await;
+            portreeve.manifest(
+                "gone.yaml",
+                "apiVersion: portreeve/v1\nkind: MonitoredService\nmetadata: {name: host9}\n\
+                 spec:\n  target: {host: gone.example, port: 1}\n  \
+                 probes: [{name: port, tcpSocket: {port: 1}, periodSeconds: 1, failureThreshold: 1000}]\n",
+            );
             portreeve.serve().await;
             for n in 0..HOSTS.len() {
                 is(&portreeve, n, "healthy").await;

@@ -7,12 +7,13 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use portreeve::probe::Meaning;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::certificates::Authority;
-use super::{ask, denied, passed, secret, step, unhealthy};
+use super::{ask, denied, failure, fault, not_yet, output, passed, secret, shown, step, unhealthy};
 use crate::support::server::Server;
 use crate::support::wait;
 
@@ -78,7 +79,9 @@ fn create(home: &Path, tls: bool) {
     }
     assert!(single.wait().unwrap().success(), "the setup");
     if tls {
-        let own_certificate = Authority::new().certificate("localhost", 0, 30);
+        let authority = Authority::new();
+        fs::write(home.join("authority.pem"), &authority.pem).unwrap();
+        let own_certificate = authority.certificate("localhost", 0, 30);
         for (name, text) in [("server.crt", own_certificate.chain), ("server.key", own_certificate.key)] {
             let file = home.join("data").join(name);
             fs::write(&file, text).unwrap();
@@ -88,26 +91,49 @@ fn create(home: &Path, tls: bool) {
     }
 }
 
+/// One that keeps recovering, for it waits for more from a primary, and takes no connections meanwhile.
+async fn standby() -> Server {
+    let server = Server::start("postgres", |home, port| {
+        if !home.join("data").exists() {
+            create(home, false);
+            fs::write(home.join("data/standby.signal"), "").unwrap();
+        }
+        let mut command = command(home, port);
+        command.args(["-c", "hot_standby=off"]);
+        command
+    });
+    server.await.ends_with(Signal::QUIT)
+}
+
+fn command(home: &Path, port: u16) -> Command {
+    let mut command = run_as_postgres("postgres");
+    command.arg("-D").arg(home.join("data")).arg("-F").args([
+        "-p",
+        &port.to_string(),
+        "-h",
+        "127.0.0.1",
+        "-k",
+    ]);
+    command.arg(home);
+    command
+}
+
 async fn postgres(tls: bool, secrets: &TempDir) -> Server {
     let server = Server::start("postgres", |home, port| {
         if !home.join("data").exists() {
             create(home, tls);
         }
-        let mut command = run_as_postgres("postgres");
-        command.arg("-D").arg(home.join("data")).arg("-F").args([
-            "-p",
-            &port.to_string(),
-            "-h",
-            "127.0.0.1",
-            "-k",
-        ]);
-        command.arg(home).arg("-c").arg(format!("ssl={}", if tls { "on" } else { "off" }));
+        let mut command = command(home, port);
+        command.arg("-c").arg(format!("ssl={}", if tls { "on" } else { "off" }));
         command
     });
     // Killed, it would leave shared memory behind.
     let server = server.await.ends_with(Signal::QUIT);
     // It takes connections before it takes logins.
-    let probe = login("postgres", secret(secrets, "s3cret"));
+    let mut probe = login("postgres", secret(secrets, "s3cret"));
+    if tls {
+        probe["postgres"]["tls"] = json!({"verify": false});
+    }
     wait::until("it is up", wait::SOON, || async { ask(probe.clone(), server.port).await.result }).await;
     server
 }
@@ -133,29 +159,48 @@ async fn a_server_that_takes_the_login_and_answers_the_query_is_healthy() {
     }
     let many = ask(with("query", "SELECT generate_series(1, 50000); SELECT 1"), server.port).await;
     assert_eq!(step(&many, "query"), "50001 rows");
-    for (probe, text) in [
+    for (probe, means, text, said) in [
         (
             login("postgres", secret(&home, "wr0ng")),
-            r#"expected a login, got password authentication failed for user "postgres" (SQLSTATE 28P01)"#,
+            Meaning::Denied,
+            "expected a login, got SQLSTATE 28P01: the login is refused, lacks a right, or there is no such database",
+            r#"password authentication failed for user "postgres""#,
         ),
-        (json!({"postgres": {}}), "expected a login without a password, postgres needs one"),
+        (
+            json!({"postgres": {}}),
+            Meaning::Denied,
+            "expected a login without a password, postgres needs one",
+            "",
+        ),
         (
             with("database", "nowhere"),
-            r#"expected a login, got database "nowhere" does not exist (SQLSTATE 3D000)"#,
+            Meaning::Denied,
+            "expected a login, got SQLSTATE 3D000: the login is refused, lacks a right, or there is no such database",
+            r#"database "nowhere" does not exist"#,
         ),
         (
             with("query", "SELECT * FROM nothing"),
-            r#"expected an answer to the query, got relation "nothing" does not exist (SQLSTATE 42P01)"#,
+            Meaning::Denied,
+            "expected an answer to the query, got SQLSTATE 42P01: there is nothing of that name",
+            r#"relation "nothing" does not exist"#,
+        ),
+        (
+            with("query", "SELEKT 1"),
+            Meaning::Fault,
+            "expected an answer to the query, got SQLSTATE 42601: it does not know what it was asked",
+            r#"syntax error at or near "SELEKT""#,
         ),
         (
             with("query", "SELECT 1 / (3 - g) FROM generate_series(1, 9) g"),
-            "expected an answer to the query, got division by zero (SQLSTATE 22012)",
+            Meaning::Unhealthy,
+            "expected an answer to the query, got SQLSTATE 22012",
+            "division by zero",
         ),
-        (with("query", "COPY pg_class TO STDOUT"), "expected rows, got a COPY"),
+        (with("query", "COPY pg_class TO STDOUT"), Meaning::Unhealthy, "expected rows, got a COPY", ""),
     ] {
         let outcome = ask(probe, server.port).await;
-        let refused = text.contains("28P01") || text.contains("needs one");
-        assert_eq!(if refused { denied(&outcome) } else { unhealthy(&outcome) }, text);
+        let failure = failure(&outcome);
+        assert_eq!((failure.means(), failure.reason.as_str(), output(&outcome)), (means, text, said));
     }
     let mut slow = with("query", "SELECT pg_sleep(600)");
     slow["timeoutSeconds"] = 1.into();
@@ -163,12 +208,52 @@ async fn a_server_that_takes_the_login_and_answers_the_query_is_healthy() {
 }
 
 #[tokio::test]
+async fn a_standby_that_takes_no_connections_is_asked_too_early() {
+    let home = TempDir::new().unwrap();
+    let server = standby().await;
+    for probe in [login("postgres", secret(&home, "s3cret")), json!({"postgres": {}})] {
+        let outcome = ask(probe, server.port).await;
+        shown!(outcome);
+        let text = "expected a login, got SQLSTATE 57P03: it is starting up, recovering or shutting down";
+        assert_eq!(not_yet(&outcome), text);
+        assert!(output(&outcome).starts_with("the database system is "), "{outcome:?}");
+    }
+}
+
+#[tokio::test]
 async fn tls_is_used_where_the_server_has_it() {
     let home = TempDir::new().unwrap();
     let server = postgres(true, &home).await;
-    let outcome = ask(login("postgres", secret(&home, "s3cret")), server.port).await;
-    assert_eq!(passed(&outcome), ["resolve", "connect", "TLS", "login", "query"]);
-    assert_eq!(step(&outcome, "TLS"), "TLS 1.3");
+    let with = |tls: Value| {
+        let mut probe = login("postgres", secret(&home, "s3cret"));
+        probe["postgres"]["tls"] = tls;
+        probe
+    };
+    let ours = server.file("authority.pem");
+    for (tls, said) in [
+        (json!({"verify": false}), "TLS 1.3"),
+        // An address has no name to be wrong about where somebody says whose servers are meant.
+        (json!({"ca": &ours}), "TLS 1.3, verified"),
+        (json!({"ca": &ours, "serverName": "localhost"}), "TLS 1.3, verified"),
+    ] {
+        let outcome = ask(with(tls), server.port).await;
+        assert_eq!(passed(&outcome), ["resolve", "connect", "TLS", "login", "query"]);
+        assert_eq!(step(&outcome, "TLS"), said);
+    }
+    for (tls, why) in [
+        (Value::Null, "no authority that is trusted has issued its certificate; `tls: {ca: …}`"),
+        (
+            json!({"serverName": "db.test", "ca": &ours}),
+            "its certificate is not for db.test; `tls: {serverName: …}`",
+        ),
+    ] {
+        let outcome = ask(with(tls), server.port).await;
+        let text = format!("the server is not verified, and no secret is sent to it: {why}");
+        assert!(fault(&outcome).starts_with(&text), "{outcome:?}");
+    }
+    // Who brings no secret asks whether the server works.
+    let outcome = ask(json!({"postgres": {"auth": null, "database": "postgres"}}), server.port).await;
+    assert!(denied(&outcome).contains("needs one"), "{outcome:?}");
     server.freeze().await;
     let mut hanging = login("postgres", secret(&home, "s3cret"));
     hanging["timeoutSeconds"] = 1.into();

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{ask, denied, passed, secret, unhealthy};
+use super::{ask, denied, output, passed, secret, shown, unhealthy};
 use crate::support::server::{Server, program};
 
 async fn redis(config: &str) -> Server {
@@ -29,8 +29,9 @@ async fn a_server_that_answers_ping_is_healthy_and_its_errors_are_told() {
     let (open, home) = (redis("").await, TempDir::new().unwrap());
     assert_eq!(passed(&ask(json!({"redis": {}}), open.port).await), ["resolve", "connect", "query"]);
     let needless = ask(login(None, secret(&home, "s3cret")), open.port).await;
-    let text = "expected OK, got ERR AUTH <password> called without any password configured";
-    assert!(denied(&needless).starts_with(text), "{needless:?}");
+    assert_eq!(denied(&needless), "expected OK, got ERR AUTH: the login is refused, or lacks a right");
+    let text = "ERR AUTH <password> called without any password configured";
+    assert!(output(&needless).starts_with(text), "{needless:?}");
     open.freeze().await;
     let hanging = ask(json!({"redis": {}, "timeoutSeconds": 1}), open.port).await;
     assert_eq!(unhealthy(&hanging), "nothing within 1 s, at the step `query`");
@@ -39,15 +40,22 @@ async fn a_server_that_answers_ping_is_healthy_and_its_errors_are_told() {
     for right in [login(None, secret(&home, "s3cret")), login(Some("probe"), secret(&home, "pr0be"))] {
         assert_eq!(passed(&ask(right, closed.port).await), ["resolve", "connect", "login", "query"]);
     }
-    for (wrong, text) in [
-        (json!({"redis": {}}), "expected PONG, got NOAUTH Authentication required."),
-        (login(None, secret(&home, "wr0ng")), "expected OK, got WRONGPASS invalid username-password pair"),
+    for (wrong, text, said) in [
+        (json!({"redis": {}}), "expected PONG, got NOAUTH: ", "NOAUTH Authentication required."),
+        (
+            login(None, secret(&home, "wr0ng")),
+            "expected OK, got WRONGPASS: ",
+            "WRONGPASS invalid username-password pair",
+        ),
         (
             login(Some("deaf"), secret(&home, "pr0be")),
-            "expected PONG, got NOPERM this user has no permissions",
+            "expected PONG, got NOPERM: ",
+            "NOPERM this user has no permissions",
         ),
     ] {
         let outcome = ask(wrong, closed.port).await;
+        shown!(outcome);
         assert!(denied(&outcome).starts_with(text), "{outcome:?}");
+        assert!(output(&outcome).starts_with(said), "{outcome:?}");
     }
 }

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::certificates::Authority;
 use super::listeners::{Listener, Manner};
-use super::{ask, ask_at, passed, step, unhealthy};
+use super::{ask, ask_at, denied, passed, step, unhealthy};
 use crate::support::server::{Port, Server, program};
 
 /// Where the judging test, which is a process of its own, finds the servers.
@@ -79,7 +79,7 @@ async fn a_certificate_must_be_trusted_and_for_the_host_and_last_a_while() {
     let text = "the certificate is not trusted: no authority that this system trusts has issued it";
     assert_eq!(unhealthy(&outcome), text);
     let outcome = ask(days(7), server.port).await;
-    assert_eq!(unhealthy(&outcome), "expected a TLS handshake, the server speaks something else");
+    assert_eq!(denied(&outcome), "expected a TLS handshake, the server speaks something else");
     server.freeze().await;
     let mut hanging = days(7);
     hanging["timeoutSeconds"] = 1.into();
@@ -89,7 +89,7 @@ async fn a_certificate_must_be_trusted_and_for_the_host_and_last_a_while() {
     assert_eq!(unhealthy(&ask(days(7), closing.port()).await), text);
     let alert = Listener::start(Manner::SaysAndCloses(b"\x15\x03\x03\0\x02\x02\x28")).await;
     let text = "expected a TLS handshake, the server ended it: HandshakeFailure";
-    assert_eq!(unhealthy(&ask(days(7), alert.port()).await), text);
+    assert_eq!(denied(&ask(days(7), alert.port()).await), text);
 }
 
 #[tokio::test]

@@ -35,6 +35,14 @@ fn refused(kind: &str, specs: &[(&str, &str)]) {
 }
 
 #[test]
+fn autoheal_policies() {
+    good("AutohealPolicy", &[r#"{"triggers": {"notYet": "never"}}"#, r#"{"triggers": {"notYet": "1h30m"}}"#]);
+    bad("AutohealPolicy", &[r#"{"triggers": {"notYet": true}}"#, r#"{"triggers": {"notYet": ""}}"#]);
+    let zero = [(r#"{"triggers": {"notYet": "0s"}}"#, "spec.triggers.notYet: must be longer than 0s")];
+    refused("AutohealPolicy", &zero);
+}
+
+#[test]
 fn monitored_services() {
     good(
         "MonitoredService",
@@ -120,6 +128,9 @@ fn probes() {
             r#"{"dockerHealth": {}, "startup": {}}"#,
             r#"{"mqtt": {"topic": "a", "auth": {"username": "u", "password": {"file": "/p"}}}}"#,
             r#"{"kafka": {"port": 9092, "topic": "demo"}}"#,
+            r#"{"kafka": {"tls": {}}}"#,
+            r#"{"redis": {"tls": {"verify": true, "ca": "/etc/ssl/own.pem", "serverName": "cache.shop"}}}"#,
+            r#"{"grpc": {"port": 1, "tls": {"verify": false}}}"#,
             r#"{"postgres": {"database": "shop", "query": "SELECT 1"}}"#,
             r#"{"mysql": {}}"#,
             r#"{"redis": {"auth": {"password": {"env": "P"}}}}"#,
@@ -138,6 +149,10 @@ fn probes() {
             "{}",
             r#"{"icmp": {}, "redis": {}}"#,
             r#"{"icmp": {"port": 1}}"#,
+            r#"{"redis": {"tls": true}}"#,
+            r#"{"redis": {"tls": {"ca": ""}}}"#,
+            r#"{"redis": {"tls": {"cert": "/a"}}}"#,
+            r#"{"tcpSocket": {"port": 1, "tls": {}}}"#,
             r#"{"tcpSocket": {}}"#,
             r#"{"tcpSocket": {"port": 0}}"#,
             r#"{"tcpSocket": {"port": 1, "send": ""}}"#,
@@ -164,6 +179,14 @@ fn probes() {
             (
                 r#"{"httpGet": {"expect": {"bodyMatches": "(up"}}}"#,
                 "spec.httpGet.expect.bodyMatches: is not a regular expression: unclosed group",
+            ),
+            (
+                r#"{"redis": {"tls": {"verify": false, "ca": "/a"}}}"#,
+                "spec.redis.tls.ca: says whom to trust, and `verify: false` that nobody is asked for it: give one of them",
+            ),
+            (
+                r#"{"nats": {"tls": {"serverName": "a:1"}}}"#,
+                "spec.nats.tls.serverName: is not a host name or an address; a port has its own field",
             ),
             (
                 r#"{"httpGet": {"expect": {"bodyMatches": "(a{1000}){1000}"}}}"#,

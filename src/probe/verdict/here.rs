@@ -1,0 +1,136 @@
+//! Rows of what is ours. Each is a fault: no restart of the target mends it.
+
+use super::Meaning::Fault;
+use super::{Here, Row, Seen};
+
+pub(super) const ROWS: &[Row] = &[
+    Row {
+        seen: Seen::Here(&[Here::NothingToAsk]),
+        means: Fault,
+        says: "there is no address, container or engine to ask",
+        why: "nobody was asked",
+        shown_by: &["probes::exec::without_an_engine_nothing_is_said_of_the_container"],
+    },
+    Row {
+        seen: Seen::Here(&[Here::Secret]),
+        means: Fault,
+        says: "a secret cannot be read",
+        why: "nobody was asked",
+        shown_by: &["probes::mqtt::a_broker_that_takes_the_login_and_the_subscription_is_healthy"],
+    },
+    Row {
+        seen: Seen::Here(&[Here::Unsendable]),
+        means: Fault,
+        says: "what is declared cannot be sent in this protocol",
+        why: "nobody was asked",
+        shown_by: &[
+            "probes::dns::a_server_that_answers_with_such_records_is_healthy_and_others_say_what_they_answer",
+        ],
+    },
+    Row {
+        seen: Seen::Here(&[Here::Unsupported]),
+        means: Fault,
+        says: "the server wants or speaks something that this probe cannot",
+        why: "it works for others",
+        shown_by: &[
+            "probes::http_get::bodies::what_cannot_be_read_is_said_in_words",
+            "probes::verdicts::ours::a_login_that_the_probe_cannot_do_is_its_own_limit",
+            "probes::verdicts::amqp::a_broker_of_another_version_is_beyond_the_probe",
+        ],
+    },
+    Row {
+        seen: Seen::Here(&[Here::Forbidden]),
+        means: Fault,
+        says: "the address is one that is not asked",
+        why: "nobody was asked",
+        shown_by: &[
+            "probes::tcp_socket::what_refuses_or_never_ends_is_unhealthy_and_what_cannot_be_asked_is_a_fault",
+        ],
+    },
+    Row {
+        seen: Seen::Here(&[Here::Resolver]),
+        means: Fault,
+        says: "our resolver fails, or does not answer",
+        why: "the target was not asked; that a name does not exist is another row",
+        shown_by: &[
+            "probes::verdicts::resolver::a_resolver_in_trouble_says_nothing_of_the_target_and_is_no_answer",
+        ],
+    },
+    Row {
+        seen: Seen::Here(&[Here::NoRoute]),
+        means: Fault,
+        says: "this machine has no route there, or no address or port to speak from",
+        why: "the target was not reached",
+        shown_by: &["probes::verdicts::ours::errors_of_this_machine_are_its_own"],
+    },
+    Row {
+        seen: Seen::Here(&[Here::NoRoom]),
+        means: Fault,
+        says: "this process has no file descriptors or memory left",
+        why: "the target was not reached",
+        shown_by: &["probes::verdicts::ours::errors_of_this_machine_are_its_own"],
+    },
+    Row {
+        seen: Seen::Here(&[Here::NotPermitted]),
+        means: Fault,
+        says: "this machine does not let it be sent: its firewall, or a privilege that is lacking",
+        why: "the target was not reached",
+        shown_by: &["probes::verdicts::ours::errors_of_this_machine_are_its_own"],
+    },
+    Row {
+        seen: Seen::Here(&[Here::Guess]),
+        means: Fault,
+        says: "where it is asked is only assumed, and no check has ever passed there",
+        why: "the guess may be wrong, and whoever answers a stranger",
+        shown_by: &[],
+    },
+    Row {
+        seen: Seen::Here(&[Here::Engine]),
+        means: Fault,
+        says: "the engine is away, or cannot carry the check out",
+        why: "the container was not asked",
+        shown_by: &["probes::verdicts::ours::an_engine_that_is_away_says_nothing_of_its_containers"],
+    },
+    Row {
+        seen: Seen::Here(&[Here::NoSuchCommand]),
+        means: Fault,
+        says: "the command is not in the container, or cannot be run there",
+        why: "a restart brings no program",
+        shown_by: &["probes::exec::a_command_in_the_container_decides_by_its_exit_code"],
+    },
+    Row {
+        seen: Seen::Here(&[Here::DockerSilent]),
+        means: Fault,
+        says: "Docker has not run its health check for longer than it should",
+        why: "what it said last says nothing of now",
+        shown_by: &[],
+    },
+    Row {
+        seen: Seen::Here(&[Here::Trust]),
+        means: Fault,
+        says: "the certificate authorities to trust cannot be read",
+        why: "it is our configuration",
+        shown_by: &["probes::verdicts::encryption::authorities_that_cannot_be_read_are_our_trouble"],
+    },
+    Row {
+        seen: Seen::Here(&[Here::Unverified]),
+        means: Fault,
+        says: "the server is to be verified, and is not",
+        why: "no secret was sent, so nothing was asked",
+        shown_by: &["probes::verdicts::encryption::a_secret_is_not_sent_to_a_server_that_is_not_verified"],
+    },
+    Row {
+        seen: Seen::Here(&[Here::UnreadableCertificate]),
+        means: Fault,
+        says: "our library cannot read the server's certificate",
+        why: "others can",
+        shown_by: &["probes::verdicts::encryption::a_certificate_that_our_library_cannot_read_is_our_limit"],
+    },
+    Row {
+        seen: Seen::Here(&[Here::NoCommonTls]),
+        means: Fault,
+        says: "the server knows no version of TLS, or no cipher, that this probe knows",
+        why: "it works for those who know them",
+        shown_by: &["probes::verdicts::encryption::a_server_with_nothing_but_old_tls_is_not_sick"],
+    },
+];

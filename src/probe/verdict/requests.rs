@@ -1,0 +1,191 @@
+//! Rows of HTTP, gRPC and DNS.
+//!
+//! Sources: RFC 9110, 15, RFC 6585 and RFC 8470; RFC 9113, 7; gRPC's "Status codes and their use in gRPC" and "gRPC Health Checking
+//! Protocol"; RFC 1035, 4.1.1, and RFC 2136.
+
+use super::Meaning::{Denied, Fault, NotYet, Unhealthy};
+use super::{Row, Seen};
+
+pub(super) const ROWS: &[Row] = &[
+    Row {
+        seen: Seen::HttpRetryAfter(&[(503, 503)]),
+        means: NotYet,
+        says: "it says when to ask again",
+        why: "`Retry-After` is a server's word for that it is not ready yet",
+        shown_by: &["probes::verdicts::http::a_server_that_says_when_to_ask_again_is_asked_too_early"],
+    },
+    Row {
+        seen: Seen::Http(&[(425, 425)]),
+        means: NotYet,
+        says: "it is too early",
+        why: "that is what it says",
+        shown_by: &["probes::verdicts::http::a_server_that_says_that_it_is_too_early_is_believed"],
+    },
+    Row {
+        seen: Seen::Http(&[(401, 401), (403, 403), (407, 407), (511, 511)]),
+        means: Denied,
+        says: "it wants a login, or more rights",
+        why: "it keeps its users",
+        shown_by: &["probes::verdicts::http::a_refused_login_is_no_illness"],
+    },
+    Row {
+        seen: Seen::Http(&[(429, 429)]),
+        means: Denied,
+        says: "it is asked too often",
+        why: "it counts requests, and answers",
+        shown_by: &["probes::verdicts::http::a_server_that_is_asked_too_often_refuses_us"],
+    },
+    Row {
+        seen: Seen::Http(&[
+            (405, 406),
+            (411, 411),
+            (413, 415),
+            (417, 417),
+            (421, 421),
+            (426, 426),
+            (431, 431),
+            (505, 505),
+        ]),
+        means: Fault,
+        says: "it does not take a request like that",
+        why: "method, headers or body of the probe are not for this server",
+        shown_by: &["probes::verdicts::http::a_request_that_the_server_does_not_take_is_the_probes_fault"],
+    },
+    Row {
+        seen: Seen::Http(&[]),
+        means: Unhealthy,
+        says: "it answers with another status than is declared",
+        why: "what to expect is the user's word, as in Kubernetes",
+        shown_by: &[
+            "probes::http_get::an_answer_as_expected_is_healthy_and_another_says_what_came",
+            "probes::verdicts::http::any_other_status_is_unhealthy",
+        ],
+    },
+    Row {
+        seen: Seen::Http2(&[0, 7]),
+        means: NotYet,
+        says: "it ends this connection in good order, or asks to try again",
+        why: "so a server says goodbye that is being restarted",
+        shown_by: &[
+            "probes::verdicts::http::a_request_that_is_refused_unseen_came_too_early",
+            "probes::verdicts::grpc::a_server_that_says_goodbye_is_asked_too_early",
+        ],
+    },
+    Row {
+        seen: Seen::Http2(&[11, 12]),
+        means: Denied,
+        says: "it is asked too often, or wants better TLS",
+        why: "it answers",
+        shown_by: &[
+            "probes::verdicts::http::a_server_that_wants_less_of_us_refuses_us",
+            "probes::verdicts::grpc::a_server_that_wants_less_of_us_refuses_us",
+        ],
+    },
+    Row {
+        seen: Seen::Http2(&[13]),
+        means: Fault,
+        says: "it does not take HTTP/2",
+        why: "it works for those who speak HTTP/1.1",
+        shown_by: &["probes::verdicts::grpc::a_server_that_does_not_take_http_2_is_beyond_the_probe"],
+    },
+    Row {
+        seen: Seen::Http2(&[]),
+        means: Unhealthy,
+        says: "it ends the connection for an error",
+        why: "a health check has no business to fail",
+        shown_by: &[
+            "probes::verdicts::http::any_other_error_of_http2_is_unhealthy",
+            "probes::verdicts::grpc::any_other_end_of_http_2_is_unhealthy",
+        ],
+    },
+    Row {
+        seen: Seen::Grpc(&[14]),
+        means: NotYet,
+        says: "it is unavailable for now",
+        why: "gRPC's word for a transient condition, to be tried again; proxies say so of what is behind them",
+        shown_by: &["probes::verdicts::grpc::a_server_that_is_unavailable_for_now_is_asked_too_early"],
+    },
+    Row {
+        seen: Seen::Grpc(&[7, 16]),
+        means: Denied,
+        says: "it wants a login, or more rights",
+        why: "it keeps its users",
+        shown_by: &["probes::verdicts::grpc::a_refused_login_is_no_illness"],
+    },
+    Row {
+        seen: Seen::Grpc(&[8]),
+        means: Denied,
+        says: "it is full",
+        why: "a restart would throw out everybody who has a place",
+        shown_by: &["probes::verdicts::grpc::a_server_that_is_full_refuses_us"],
+    },
+    Row {
+        seen: Seen::Grpc(&[5, 12]),
+        means: Denied,
+        says: "it has no such service, or no health service at all",
+        why: "a restart makes no service",
+        shown_by: &[
+            "probes::grpc::a_server_that_serves_is_healthy_and_a_service_it_does_not_know_is_not",
+            "probes::verdicts::grpc::a_server_without_the_service_refuses_us",
+        ],
+    },
+    Row {
+        seen: Seen::Grpc(&[3]),
+        means: Fault,
+        says: "it does not take a request like that",
+        why: "the request is not for this server",
+        shown_by: &["probes::verdicts::grpc::a_request_that_the_server_does_not_take_is_the_probes_fault"],
+    },
+    Row {
+        seen: Seen::Grpc(&[]),
+        means: Unhealthy,
+        says: "it answers an error",
+        why: "a health check has no business to fail",
+        shown_by: &["probes::verdicts::grpc::any_other_status_is_unhealthy"],
+    },
+    Row {
+        seen: Seen::GrpcHealth(&[3]),
+        means: Denied,
+        says: "it has no such service",
+        why: "a restart makes no service",
+        shown_by: &["probes::verdicts::grpc::a_server_without_the_service_refuses_us"],
+    },
+    Row {
+        seen: Seen::GrpcHealth(&[0]),
+        means: NotYet,
+        says: "it does not know yet",
+        why: "it has not found out, or was not told",
+        shown_by: &["probes::verdicts::grpc::a_server_that_does_not_know_yet_is_asked_too_early"],
+    },
+    Row {
+        seen: Seen::GrpcHealth(&[]),
+        means: Unhealthy,
+        says: "it does not serve",
+        why: "it says so itself",
+        shown_by: &["probes::verdicts::grpc::a_server_that_does_not_serve_is_unhealthy"],
+    },
+    Row {
+        seen: Seen::Dns(&[5, 9]),
+        means: Denied,
+        says: "it refuses to answer us",
+        why: "whom it answers is its policy",
+        shown_by: &[
+            "probes::dns::a_server_that_answers_with_such_records_is_healthy_and_others_say_what_they_answer",
+            "probes::verdicts::dns::a_server_that_refuses_to_answer_us_lives",
+        ],
+    },
+    Row {
+        seen: Seen::Dns(&[1, 4]),
+        means: Fault,
+        says: "it does not take a question like that",
+        why: "the question is not for this server",
+        shown_by: &["probes::verdicts::dns::a_question_that_the_server_does_not_take_is_the_probes_fault"],
+    },
+    Row {
+        seen: Seen::Dns(&[]),
+        means: Unhealthy,
+        says: "it has no such answer",
+        why: "which records must be there is the user's word; SERVFAIL is a server's word for its own trouble",
+        shown_by: &["probes::verdicts::dns::any_other_code_is_unhealthy"],
+    },
+];

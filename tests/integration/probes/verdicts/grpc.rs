@@ -1,0 +1,128 @@
+//! gRPC's statuses, those of its health protocol, and what proxies answer in HTTP.
+
+use portreeve::probe::Outcome;
+use tokio::io::AsyncReadExt;
+
+use super::means;
+use crate::integration::probes::grpc::{health, health_over_http, service};
+use crate::integration::probes::listeners::{Listener, say};
+use crate::integration::probes::{ask, failure, output};
+
+/// What comes of it when a server answers with this `grpc-status`.
+async fn status(code: &'static str) -> Outcome {
+    let (port, _serving) = health(b"", Some(code)).await;
+    ask(service("db"), port).await
+}
+
+/// What comes of it when something in front of a server answers with this status of HTTP.
+async fn http(status: u16) -> Outcome {
+    let (port, _serving) = health_over_http(status, b"", None).await;
+    ask(service("db"), port).await
+}
+
+#[tokio::test]
+async fn a_server_that_is_unavailable_for_now_is_asked_too_early() {
+    means!(status("14").await, NotYet);
+    for code in [429, 502, 503, 504] {
+        means!(http(code).await, NotYet);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_login_is_no_illness() {
+    for code in ["7", "16"] {
+        means!(status(code).await, Denied);
+    }
+    for code in [401, 403] {
+        means!(http(code).await, Denied);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_full_refuses_us() {
+    means!(status("8").await, Denied);
+}
+
+#[tokio::test]
+async fn a_server_without_the_service_refuses_us() {
+    for code in ["5", "12"] {
+        means!(status(code).await, Denied);
+    }
+    means!(http(404).await, Denied);
+    // `SERVICE_UNKNOWN`
+    let (port, _serving) = health(b"\0\0\0\0\x02\x08\x03", Some("0")).await;
+    means!(ask(service("db"), port).await, Denied);
+}
+
+#[tokio::test]
+async fn a_request_that_the_server_does_not_take_is_the_probes_fault() {
+    means!(status("3").await, Fault);
+}
+
+#[tokio::test]
+async fn any_other_status_is_unhealthy() {
+    for code in ["1", "2", "4", "10", "13", "15", "99"] {
+        means!(status(code).await, Unhealthy);
+    }
+    for code in [400, 500] {
+        means!(http(code).await, Unhealthy);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_know_yet_is_asked_too_early() {
+    let (port, _serving) = health(b"\0\0\0\0\0", Some("0")).await;
+    means!(ask(service("db"), port).await, NotYet);
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_serve_is_unhealthy() {
+    for answer in [b"\0\0\0\0\x02\x08\x02", b"\0\0\0\0\x02\x08\x63"] {
+        let (port, _serving) = health(answer, Some("0")).await;
+        means!(ask(service("db"), port).await, Unhealthy);
+    }
+}
+
+/// What comes of it when the other side ends the connection with this error code, and words of its own.
+async fn farewell(code: u32) -> Outcome {
+    let server = Listener::conversing(move |mut stream| async move {
+        // The preface; then an empty SETTINGS, and GOAWAY before any stream.
+        stream.read_exact(&mut [0; 24]).await?;
+        let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+        let words = b"s3cret";
+        let length = u8::try_from(8 + words.len()).unwrap();
+        let goaway = [&[0, 0, length, 7, 0, 0, 0, 0, 0][..], &[0; 4], &code.to_be_bytes(), words].concat();
+        say(&mut stream, &[&settings[..], &goaway].concat()).await
+    })
+    .await;
+    let outcome = ask(service("db"), server.port()).await;
+    assert!(!failure(&outcome).reason.contains("s3cret"), "{outcome:?}");
+    assert!(code == 0 || output(&outcome).contains("s3cret"), "{outcome:?}");
+    outcome
+}
+
+#[tokio::test]
+async fn a_server_that_says_goodbye_is_asked_too_early() {
+    for code in [0, 7] {
+        means!(farewell(code).await, NotYet);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_wants_less_of_us_refuses_us() {
+    for code in [11, 12] {
+        means!(farewell(code).await, Denied);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_take_http_2_is_beyond_the_probe() {
+    means!(farewell(13).await, Fault);
+}
+
+#[tokio::test]
+async fn any_other_end_of_http_2_is_unhealthy() {
+    for code in [1, 2, 6, 99] {
+        means!(farewell(code).await, Unhealthy);
+    }
+}
