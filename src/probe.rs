@@ -202,7 +202,7 @@ pub async fn check(spec: &ProbeSpec, subject: &Subject<'_>) -> Outcome {
         let mut result = ended.unwrap_or_else(|_| Err(out_of_time(limit, &steps)));
         if let (Err(failure), Some(place)) = (&result, subject.place.filter(|_| protocol.is_clear()))
             && steps.heard_nothing(&failure.cause)
-            && speaks_tls(place, limit).await
+            && speaks_tls(place, limit, steps.afresh()).await
         {
             let reason = format!("{}; it speaks TLS there: `tls: {{}}` asks it so", failure.reason);
             result = Err(Failure::new(There::WantsTls, reason));

@@ -39,6 +39,12 @@ impl Default for Steps {
 }
 
 impl Steps {
+    /// Those of another look at the same target: nothing is done yet, and what bounds this attempt bounds that one.
+    #[must_use]
+    pub fn afresh(&self) -> Self {
+        Self { secrets: self.secrets.clone(), ..Self::default() }
+    }
+
     /// Begins a step.
     pub fn begin(&mut self, name: &'static str) {
         (self.doing, self.since) = (name, Instant::now());

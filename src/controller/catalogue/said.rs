@@ -11,7 +11,7 @@ use super::{Catalogue, Inner};
 use crate::clock;
 use crate::controller::Shared;
 use crate::observed::{
-    Container, Engine, Health, HealthWord, Nanos, ProbeState, ProbeTarget, ServiceState, Window, World,
+    Container, Engine, Health, HealthWord, Nanos, ProbeTarget, ServiceState, Window, World,
 };
 use crate::probe::steps::shown;
 use crate::resource::condition::{Condition, ConditionStatus};
