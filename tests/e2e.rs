@@ -19,3 +19,4 @@ mod services;
 mod silent_stream;
 mod ssh;
 mod suspending;
+mod too_early;
