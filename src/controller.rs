@@ -220,7 +220,7 @@ async fn supervise(
             }
         }
     }
-    engines.bring_to(&BTreeMap::new()).await;
+    engines.finish().await;
     targets.finish().await;
 }
 

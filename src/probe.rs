@@ -95,7 +95,7 @@ impl Failure {
 }
 
 /// What is asked.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Subject<'a> {
     /// Where it is reached.
     pub place: Option<&'a Place>,
@@ -105,6 +105,13 @@ pub struct Subject<'a> {
     pub engine: Option<&'a Client>,
     /// What may be reached and read.
     pub guard: Guard,
+}
+
+impl Subject<'_> {
+    /// Nothing that an engine or an address is known of; `guard` says what may be reached and read.
+    pub const fn within(guard: Guard) -> Self {
+        Self { place: None, container: None, engine: None, guard }
+    }
 }
 
 /// A way of asking.
@@ -206,7 +213,7 @@ pub async fn check(spec: &ProbeSpec, subject: &Subject<'_>) -> Outcome {
             ended.unwrap_or_else(|_| Err(steps.concluded().unwrap_or_else(|| out_of_time(limit, &steps))));
         if let (Err(failure), Some(place)) = (&result, subject.place.filter(|_| protocol.is_clear()))
             && steps.heard_nothing(&failure.cause)
-            && speaks_tls(place, limit).await
+            && speaks_tls(place, limit, steps.afresh()).await
         {
             let remedy = if matches!(handler, Handler::Http(_)) { "scheme: https" } else { "tls: {}" };
             let reason = format!("{}; it speaks TLS there: `{remedy}` asks it so", failure.reason);

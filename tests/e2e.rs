@@ -24,5 +24,6 @@ mod silent_stream;
 mod ssh;
 mod suspending;
 mod theft;
+mod too_early;
 mod unit;
 mod volume;

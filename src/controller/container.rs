@@ -162,13 +162,16 @@ impl Reconciler {
             record.name.clone_from(&container.name);
         }
         record.checks.clone_from(&checks);
+        if let Some(host) = self.host(&key.engine) {
+            record.host = host;
+        }
         let container = container.filter(|_| record.ledger.removed.is_none());
         let mut outcome = Outcome::default();
         self.bill(&mut record, &entered, &mut outcome);
-        telling::lifecycle(&record, &entered, &self.host(&key.engine), &mut outcome);
+        telling::lifecycle(&record, &entered, &mut outcome);
         if let Some(note) = &heard {
             let now = shared.engine_now(&key.engine);
-            healing::tell(&record, &self.host(&key.engine), now, note, "", &mut outcome);
+            healing::tell(&record, now, note, "", &mut outcome);
         }
         if let Some(container) = &container {
             self.monitor(&mut record, container, &mut outcome);
@@ -307,16 +310,16 @@ impl Reconciler {
         last.max(work.look).unwrap_or_default()
     }
 
-    fn host(&self, engine: &str) -> String {
-        self.shared
-            .with_world(|world| world.engines.get(engine).map(|engine| engine.host.clone()))
-            .unwrap_or_default()
+    /// What an engine calls its host, once it has said so.
+    fn host(&self, engine: &str) -> Option<String> {
+        let host =
+            self.shared.with_world(|world| world.engines.get(engine).map(|engine| engine.host.clone()));
+        host.filter(|host| !host.is_empty())
     }
 
     fn bill(&self, record: &mut Record, entered: &Advance, outcome: &mut Outcome) {
         let desired = self.shared.desired.load();
-        let host = self.host(&record.key.engine);
-        if host.is_empty() && entered.transitions.is_empty() {
+        if record.host.is_empty() && entered.transitions.is_empty() {
             // The engine has not said its name yet; once it has, every container is decided on again.
             return;
         }
@@ -324,7 +327,7 @@ impl Reconciler {
         let account = Account {
             subject: record.subject(),
             container: &record.key.id,
-            host: &host,
+            host: &record.host,
             ledger: &record.ledger,
         };
         for bill in bills(&account, &desired.billing, &mut followers, &entered.transitions) {
@@ -342,8 +345,7 @@ impl Reconciler {
         outcome: &mut Outcome,
     ) {
         let desired = self.shared.desired.load();
-        let host = self.host(&record.key.engine);
-        if host.is_empty() {
+        if record.host.is_empty() {
             return;
         }
         let removed = record.ledger.removed.is_some();
@@ -360,7 +362,7 @@ impl Reconciler {
                 Member { health: *health, discovery }
             })
             .collect();
-        let seen = discovery::Seen { container, drains, services: &members, host: &host };
+        let seen = discovery::Seen { container, drains, services: &members, host: &record.host };
         for registry in discovery::update(&seen, &desired.registries, &mut record.wanted) {
             if let Some(wanted) = record.wanted.get(&registry) {
                 outcome.rings.push(super::targets::discovery_bell(&registry));

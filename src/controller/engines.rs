@@ -63,6 +63,15 @@ impl Engines {
         }
     }
 
+    /// Ends every informer. What is known of the engines stays: work that is still in hand needs it.
+    pub(super) async fn finish(self) {
+        for (name, Running { stop, task, .. }) in self.running {
+            stop.cancel();
+            let _ = task.await;
+            self.shared.engines.write().unwrap_or_else(PoisonError::into_inner).remove(&*name);
+        }
+    }
+
     fn watch(&self, name: &str, spec: &DockerHostSpec) -> Running {
         let name: Arc<str> = name.into();
         let seen = Arc::new(Seen::default());

@@ -105,8 +105,7 @@ fn unmade(error: &io::Error) -> Failure {
 }
 
 /// Whether whoever listens at `place` answers a TLS handshake, well or with an alert.
-pub(super) async fn speaks_tls(place: &Place, limit: Duration) -> bool {
-    let mut steps = Steps::default();
+pub(super) async fn speaks_tls(place: &Place, limit: Duration, mut steps: Steps) -> bool {
     let asked = async {
         let stream = super::connect::tcp(place, &mut steps).await?;
         encrypt(stream, &place.host, &Demand::default(), &mut steps).await

@@ -36,12 +36,6 @@ pub struct Steps {
     concluded: Option<Failure>,
 }
 
-impl Default for Steps {
-    fn default() -> Self {
-        Self::within(Guard::default())
-    }
-}
-
 impl Steps {
     /// No steps yet, of an attempt that reaches and reads what `guard` lets it.
     pub fn within(guard: Guard) -> Self {
@@ -53,6 +47,12 @@ impl Steps {
             guard,
             concluded: None,
         }
+    }
+
+    /// Those of another look at the same target: nothing is done yet, and what bounds this attempt bounds that one.
+    #[must_use]
+    pub fn afresh(&self) -> Self {
+        Self { secrets: self.secrets.clone(), ..Self::within(self.guard.clone()) }
     }
 
     /// What the attempt may reach and read.

@@ -49,11 +49,11 @@ impl Meaning {
             }
             Self::Denied => "the check failed; the service is unhealthy, and nobody is restarted for it",
             Self::NotYet => {
-                "the check counts as neither; the service is not ready, and nobody is restarted, unless \
+                "the check neither passes nor fails; the service is not ready, and nobody is restarted, unless \
                  `triggers.notYet` of the AutohealPolicy bounds it"
             }
             Self::Fault => {
-                "the check counts as neither; the service cannot be checked, and nobody is restarted"
+                "the check neither passes nor fails; the service cannot be checked, and nobody is restarted"
             }
         }
     }

@@ -24,6 +24,9 @@ pub struct Record {
     pub image: String,
     /// Labels; they never change.
     pub labels: BTreeMap<String, String>,
+    /// What its engine last called its host: bills that are made while the engine is away, or no longer declared, name it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub host: String,
     /// Its runs; stored as rows of their own.
     #[serde(skip)]
     pub ledger: Ledger,
@@ -75,6 +78,7 @@ impl Record {
             name: name.to_owned(),
             image: image.to_owned(),
             labels,
+            host: String::new(),
             ledger: Ledger::default(),
             followers: BTreeMap::new(),
             wanted: BTreeMap::new(),

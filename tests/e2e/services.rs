@@ -43,7 +43,7 @@ async fn told(scene: &Scene, kind: &str, name: &str) -> usize {
 /// `portreeve test probe`: its exit code and what it printed.
 fn test_probe(scene: &Scene, name: &str) -> (Option<i32>, String) {
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_portreeve"))
-        .args(["test", "probe", name, "--server", &scene.portreeve.url("")])
+        .args(["test", "probe", name, "--server", &scene.portreeve.socket_url()])
         .output()
         .unwrap();
     let text = [output.stdout, output.stderr].concat();

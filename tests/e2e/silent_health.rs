@@ -7,6 +7,7 @@ use bollard::models::{ContainerStateStatusEnum as Status, HealthStatusEnum};
 use serde_json::Value;
 
 use super::scene::{Scene, restarted, started_at};
+use crate::support::builder::Builder;
 use crate::support::container::Container;
 use crate::support::engine::Engine;
 use crate::support::wait;
@@ -45,11 +46,11 @@ async fn metric(scene: &Scene, container: &Container) -> String {
 #[tokio::test]
 async fn a_health_word_of_before_the_engines_restart_is_no_verdict_and_one_that_comes_again_is() {
     let mut scene = Scene::on(Engine::live_restoring().await).await;
-    let container = |name: &str| scene.lab.container(name).switched_health(Duration::from_secs(1), 1);
-    let sick = container("sick").label("autoheal", "true").shell("rm -f /tmp/sick; exec /bin/idle");
+    let checked = |container: Builder| container.switched_health(Duration::from_secs(1), 1);
+    let sick = checked(scene.lab.healed("sick")).shell("rm -f /tmp/sick; exec /bin/idle");
     let sick = sick.start().await;
     // Nobody heals it; what is known of it is shown all the same.
-    let well = container("well").start().await;
+    let well = checked(scene.lab.container("well")).start().await;
     scene.portreeve.manifest(
         "service.yaml",
         &format!(
@@ -121,7 +122,7 @@ async fn a_health_word_of_before_the_engines_restart_is_no_verdict_and_one_that_
 #[tokio::test]
 async fn a_pause_is_neither_silence_nor_illness() {
     let mut scene = Scene::shared().await;
-    let web = scene.lab.container("web").label("autoheal", "true").switched_health(Duration::from_secs(3), 1);
+    let web = scene.lab.healed("web").switched_health(Duration::from_secs(3), 1);
     let web = web.with(|body, _| {
         // So that the pause outlasts what is granted.
         body.healthcheck.as_mut().unwrap().timeout = Some(1_000_000_000);

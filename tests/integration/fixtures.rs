@@ -43,6 +43,7 @@ pub fn record(key: &ContainerKey, started: i64, ended: Option<i64>) -> Record {
         name: "web".to_owned(),
         image: "nginx:alpine".to_owned(),
         labels: [("tier".to_owned(), "front".to_owned())].into(),
+        host: "box".to_owned(),
         ledger: Ledger {
             created: true,
             runs: vec![run(started, ended)],

@@ -22,6 +22,7 @@ mod tls;
 mod udp;
 mod verdicts;
 
+use portreeve::guard::Guard;
 use portreeve::probe::{Failure, Meaning, Outcome, Place, Subject, check, verdict};
 use portreeve::resource::probe::ProbeSpec;
 use serde_json::Value;
@@ -43,7 +44,7 @@ pub async fn ask_at(host: &str, port: u16, probe: Value) -> Outcome {
     // As the program does at its start.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let place = Place::declared(host, port);
-    check(&spec(probe), &Subject { place: Some(&place), ..Subject::default() }).await
+    check(&spec(probe), &Subject { place: Some(&place), ..Subject::within(Guard::default()) }).await
 }
 
 /// The names of the steps of a check that must have ended well.

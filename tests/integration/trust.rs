@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use portreeve::docker::Client;
+use portreeve::guard::Guard;
 use portreeve::reconcile::lifecycle::EventName;
 use portreeve::resource::docker_host::{DockerHostSpec, DockerTls};
 use serde_json::{Value, json};
@@ -157,11 +158,18 @@ async fn a_certificate_that_is_itself_trusted_is_and_the_first_end_on_the_path_c
         tls: Some(DockerTls { ca: file(ca), cert: file("own.pem"), key: file("own.key") }),
         ..DockerHostSpec::default()
     };
-    let (client, _) = Client::connect(&Arc::from("local"), &host("own.pem")).await.unwrap();
+    let (client, _) =
+        Client::connect(&Arc::from("local"), &host("own.pem"), &Guard::default()).await.unwrap();
     client.list().await.unwrap();
-    let refused = Client::connect(&Arc::from("local"), &host("root.pem")).await.unwrap_err().to_string();
+    let refused = Client::connect(&Arc::from("local"), &host("root.pem"), &Guard::default())
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(refused.contains("it is one of an authority (CA:TRUE)"), "{refused}");
-    let unreadable = Client::connect(&Arc::from("local"), &host("own.key")).await.unwrap_err().to_string();
+    let unreadable = Client::connect(&Arc::from("local"), &host("own.key"), &Guard::default())
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(
         unreadable.contains("tls.ca: ") && unreadable.contains("there is no certificate in it (PEM)"),
         "{unreadable}"

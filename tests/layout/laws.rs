@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::source::File;
 
 /// Modules that decide: no async, clock, I/O or logging, and nobody who has them.
-const PURE: [&str; 8] = [
+const PURE: [&str; 9] = [
     "resource",
     "observed",
     "desired",
@@ -13,6 +13,7 @@ const PURE: [&str; 8] = [
     "probe::threshold",
     "probe::place",
     "probe::reach",
+    "probe::verdict",
     "outbox::retry",
 ];
 

@@ -120,6 +120,11 @@ impl Portreeve {
         self.home.path().join("api.sock")
     }
 
+    /// Where the CLI asks as one who may change things.
+    pub fn socket_url(&self) -> String {
+        format!("unix://{}", self.socket().display())
+    }
+
     pub fn home(&self) -> &Path {
         self.home.path()
     }

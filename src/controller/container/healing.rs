@@ -83,7 +83,7 @@ impl Reconciler {
         if let Some(Release { caller, .. }) = work.releases.first()
             && let Some(released) = memory.release(now, caller)
         {
-            tell(record, &self.host(&key.engine), now, &released, caller, outcome);
+            tell(record, now, &released, caller, outcome);
         }
         for (intent, ended) in &work.concluded {
             if memory.intent.as_ref().is_some_and(|open| open.id == *intent) {
@@ -165,12 +165,11 @@ impl Reconciler {
         let Healing { memory, action, blocked, notes: decided, crowd_notes, next, requeue_at } = healing;
         notes.extend(decided);
         let held = held.and_then(|held| outcome.store_crowd(held));
-        let host = self.host(&key.engine);
         for note in &notes {
-            tell(record, &host, now, note, "", outcome);
+            tell(record, now, note, "", outcome);
         }
         for note in &crowd_notes {
-            tell_of_crowd(record, &host, now, note, outcome);
+            tell_of_crowd(record, now, note, outcome);
         }
         if !later {
             locked(&shared.blocked).insert(key.clone(), blocked);
@@ -243,26 +242,19 @@ fn out_of_memory(record: &Record, died: Nanos) -> bool {
         .is_some_and(|killed| died >= killed && died.since(killed) <= Duration::from_secs(10).as_nanos())
 }
 
-pub(super) fn tell(
-    record: &Record,
-    host: &str,
-    now: Nanos,
-    note: &Note,
-    caller: &str,
-    outcome: &mut Outcome,
-) {
+pub(super) fn tell(record: &Record, now: Nanos, note: &Note, caller: &str, outcome: &mut Outcome) {
     let kind = note.kind.as_str();
     let line = format!("{kind} '{}' ({}): {}", record.name, record.key.short_id(), note.message);
-    let about = NewEvent { caller: caller.to_owned(), ..event(record, host, kind) };
+    let about = NewEvent { caller: caller.to_owned(), ..event(record, kind) };
     write(line, now, note, about, outcome);
 }
 
 /// What is about the policy and the engine, and not about the container that showed it.
-fn tell_of_crowd(record: &Record, host: &str, now: Nanos, note: &Note, outcome: &mut Outcome) {
+fn tell_of_crowd(record: &Record, now: Nanos, note: &Note, outcome: &mut Outcome) {
     let kind = note.kind.as_str();
     let about = NewEvent {
         engine: record.key.engine.to_string(),
-        host: host.to_owned(),
+        host: record.host.clone(),
         event_type: kind.to_owned(),
         ..NewEvent::default()
     };

@@ -15,11 +15,10 @@ impl Reconciler {
         }
         let labelled = container.labels.get("autoheal").is_some_and(|value| value == "true");
         let (name, short) = (&container.name, container.key.short_id());
-        let host = self.host(&container.key.engine);
         match self.shared.desired.load().policy_for(container) {
             PolicyChoice::Selected { warnings, .. } => {
                 if !warnings.is_empty() {
-                    tell_once(record, outcome, &host, "LabelIgnored", &warnings.join("; "));
+                    tell_once(record, outcome, "LabelIgnored", &warnings.join("; "));
                 }
                 if labelled && !record.auto_monitored {
                     record.auto_monitored = true;
@@ -30,7 +29,7 @@ impl Reconciler {
                         at: self.shared.engine_now(&container.key.engine),
                         status: "enabled".to_owned(),
                         message: "Automatically added to monitoring due to autoheal=true label".to_owned(),
-                        ..event(record, &host, "auto_monitor")
+                        ..event(record, "auto_monitor")
                     });
                 }
             }
@@ -44,14 +43,14 @@ impl Reconciler {
                 }
             }
             PolicyChoice::NotSelected { near_miss: Some(near_miss) } => {
-                tell_once(record, outcome, &host, "NearMiss", &near_miss);
+                tell_once(record, outcome, "NearMiss", &near_miss);
             }
             PolicyChoice::NotSelected { near_miss: None } => {}
         }
     }
 }
 
-fn tell_once(record: &mut Record, outcome: &mut Outcome, host: &str, reason: &str, message: &str) {
+fn tell_once(record: &mut Record, outcome: &mut Outcome, reason: &str, message: &str) {
     let said = format!("{reason}: {message}");
     if record.told.as_ref() == Some(&said) {
         return;
@@ -67,6 +66,6 @@ fn tell_once(record: &mut Record, outcome: &mut Outcome, host: &str, reason: &st
         reason: reason.to_owned(),
         message: message.to_owned(),
         severity: Severity::Warning,
-        ..event(record, host, "label_warning")
+        ..event(record, "label_warning")
     });
 }

@@ -25,20 +25,20 @@ impl Line {
 }
 
 /// An event about a container, with everything but what happened filled in.
-pub(super) fn event(record: &Record, host: &str, event_type: &str) -> NewEvent {
+pub(super) fn event(record: &Record, event_type: &str) -> NewEvent {
     NewEvent {
         engine: record.key.engine.to_string(),
         container_id: record.key.id.to_string(),
         container_name: record.name.clone(),
         image: record.image.clone(),
-        host: host.to_owned(),
+        host: record.host.clone(),
         event_type: event_type.to_owned(),
         ..NewEvent::default()
     }
 }
 
 /// Lifecycle events (`create`, `start`, `stop`, `remove`: document R5), gaps, and document R1's log lines.
-pub(super) fn lifecycle(record: &Record, entered: &Advance, host: &str, outcome: &mut Outcome) {
+pub(super) fn lifecycle(record: &Record, entered: &Advance, outcome: &mut Outcome) {
     let id = &record.key.id;
     for (old, new) in &entered.states {
         let old = old.map_or("None", |state| state.as_str());
@@ -60,7 +60,7 @@ pub(super) fn lifecycle(record: &Record, entered: &Advance, host: &str, outcome:
             at,
             status: status.to_owned(),
             message: format!("{} was {message}", record.name),
-            ..event(record, host, word)
+            ..event(record, word)
         };
         outcome.changes.events.push(told);
     }
@@ -71,7 +71,7 @@ pub(super) fn lifecycle(record: &Record, entered: &Advance, host: &str, outcome:
             reason: "Unseen".to_owned(),
             message: format!("unknown between {} and {}: {}", gap.from, gap.to, gap.what),
             severity: Severity::Warning,
-            ..event(record, host, "gap")
+            ..event(record, "gap")
         };
         outcome.changes.events.push(told);
     }

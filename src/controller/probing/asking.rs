@@ -41,8 +41,7 @@ impl Prober {
         let trial = match &id.target {
             ProbeTarget::Outside => {
                 let place = outside(check.outside.as_ref()?, &check.spec);
-                let subject =
-                    Subject { place: Some(&place), guard: shared.guard.clone(), ..Subject::default() };
+                let subject = Subject { place: Some(&place), ..Subject::within(shared.guard.clone()) };
                 let outcome = with_place(turn, probe::check(&check.spec, &subject)).await;
                 Trial { place: Some(place), outcome }
             }
@@ -245,8 +244,7 @@ impl Shared {
         match whom {
             Tried::Outside(target) => {
                 let place = outside(target, spec);
-                let subject =
-                    Subject { place: Some(&place), guard: self.guard.clone(), ..Subject::default() };
+                let subject = Subject { place: Some(&place), ..Subject::within(self.guard.clone()) };
                 let outcome = probe::check(spec, &subject).await;
                 Trial { place: Some(place), outcome }
             }

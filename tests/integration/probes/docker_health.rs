@@ -1,5 +1,6 @@
 //! `dockerHealth`: what the engine has told of a container.
 
+use portreeve::guard::Guard;
 use portreeve::observed::{Container, Health};
 use portreeve::probe::{Outcome, Subject, check};
 use serde_json::json;
@@ -15,8 +16,11 @@ async fn look(health: Option<&str>, output: Option<&str>) -> Outcome {
     // That a check is waited for is shown as what else is too early.
     let shown = health.map(|word| if word == "awaited" { "starting" } else { word });
     assert_eq!(container.health.map(Health::as_str), shown);
-    check(&spec(json!({"dockerHealth": {}})), &Subject { container: Some(&container), ..Subject::default() })
-        .await
+    check(
+        &spec(json!({"dockerHealth": {}})),
+        &Subject { container: Some(&container), ..Subject::within(Guard::default()) },
+    )
+    .await
 }
 
 #[tokio::test]
@@ -40,6 +44,6 @@ async fn dockers_word_is_the_probes_word() {
     let silent = look(Some("silent"), None).await;
     shown!(silent);
     assert!(fault(&silent).starts_with("Docker's health check is silent"), "{silent:?}");
-    let nobody = check(&spec(json!({"dockerHealth": {}})), &Subject::default()).await;
+    let nobody = check(&spec(json!({"dockerHealth": {}})), &Subject::within(Guard::default())).await;
     assert_eq!(fault(&nobody), "there is no container");
 }

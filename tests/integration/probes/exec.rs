@@ -16,7 +16,11 @@ use crate::support::lab::Lab;
 
 async fn run(client: &Client, container: &Container, command: &[&str], seconds: u32) -> Outcome {
     let probe = spec(json!({"exec": {"command": command}, "timeoutSeconds": seconds}));
-    check(&probe, &Subject { container: Some(container), engine: Some(client), ..Subject::default() }).await
+    check(
+        &probe,
+        &Subject { container: Some(container), engine: Some(client), ..Subject::within(Guard::default()) },
+    )
+    .await
 }
 
 #[tokio::test]
@@ -69,7 +73,7 @@ async fn an_engine_that_never_ends_the_output_of_a_command_is_asked_for_its_exit
     let engine = FakeEngine::start();
     engine.show("a", Some(fake_engine::Container { started: 1, running: true, ..Default::default() }));
     let spec = DockerHostSpec { endpoint: engine.endpoint(), ..DockerHostSpec::default() };
-    let (client, _) = Client::connect(&Arc::from("local"), &spec).await.unwrap();
+    let (client, _) = Client::connect(&Arc::from("local"), &spec, &Guard::default()).await.unwrap();
     let container = client.inspect("a").await.unwrap().expect("it is there").0;
     let outcome = run(&client, &container, &["check"], 10).await;
     assert_eq!((unhealthy(&outcome), output(&outcome)), ("expected exit code 0, got 3", "begun"));
@@ -78,7 +82,7 @@ async fn an_engine_that_never_ends_the_output_of_a_command_is_asked_for_its_exit
 #[tokio::test]
 async fn without_an_engine_nothing_is_said_of_the_container() {
     let probe = spec(json!({"exec": {"command": ["true"]}}));
-    let nobody = check(&probe, &Subject::default()).await;
+    let nobody = check(&probe, &Subject::within(Guard::default())).await;
     shown!(nobody);
     assert_eq!(fault(&nobody), "there is no container");
     let spec = DockerHostSpec { endpoint: "unix:///nowhere.sock".to_owned(), ..DockerHostSpec::default() };

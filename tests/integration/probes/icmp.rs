@@ -18,7 +18,7 @@ async fn a_host_that_answers_is_healthy() {
     let nobody = ask_at("no-such-host.invalid", 0, probe()).await;
     assert!(nobody.result.is_err(), "{nobody:?}");
     let metadata = ask_at("169.254.169.254", 0, probe()).await;
-    assert!(fault(&metadata).contains("link-local or metadata address"), "{metadata:?}");
+    assert!(fault(&metadata).contains("link-local, unspecified or metadata address"), "{metadata:?}");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use portreeve::guard::Guard;
 use portreeve::observed::Container;
 use portreeve::probe::{Subject, check};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -76,7 +77,7 @@ async fn an_engine_that_is_away_says_nothing_of_its_containers() {
         "key": {"engine": "local", "id": "c1"}, "name": "web", "image": "nginx", "state": "running", "created": 1,
     }))
     .unwrap();
-    let subject = Subject { container: Some(&container), ..Subject::default() };
+    let subject = Subject { container: Some(&container), ..Subject::within(Guard::default()) };
     let outcome = check(&spec(json!({"exec": {"command": ["true"]}})), &subject).await;
     means!(outcome, Fault);
     assert_eq!(failure(&outcome).reason, "the engine is not connected");

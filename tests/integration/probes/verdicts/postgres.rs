@@ -13,7 +13,7 @@ use crate::integration::probes::{ask, failure, output};
 #[derive(Clone, Copy)]
 enum When {
     /// In answer to the question for TLS, as one that cannot do more for anybody.
-    AtOnce,
+    Early,
     AtLogin,
     AtTheQuery,
 }
@@ -37,7 +37,7 @@ async fn answered(state: &'static str, when: When) -> Outcome {
     let server = Listener::conversing(move |mut stream| async move {
         // `SSLRequest`
         hear(&mut stream, &[0, 0, 0, 8, 4, 0xd2, 0x16, 0x2f]).await?;
-        if let When::AtOnce = when {
+        if let When::Early = when {
             return say(&mut stream, &error(state)).await;
         }
         stream.write_all(b"N").await?;
@@ -62,7 +62,7 @@ async fn answered(state: &'static str, when: When) -> Outcome {
 #[tokio::test]
 async fn a_server_that_starts_recovers_or_ends_is_asked_too_early() {
     for state in ["57P03", "57P01", "57P02"] {
-        for when in [When::AtOnce, When::AtLogin, When::AtTheQuery] {
+        for when in [When::Early, When::AtLogin, When::AtTheQuery] {
             means!(answered(state, when).await, NotYet);
         }
     }
