@@ -39,7 +39,7 @@ mod tests;
 mod timers;
 mod usage;
 
-pub use catalogue::{Catalogue, Change, Match, Outcome, Refused, Request, Wish, Written, figures};
+pub use catalogue::{Catalogue, Change, Match, Outcome, Outputs, Refused, Request, Wish, Written, figures};
 pub use commit::StoreHealth;
 pub use probing::{Trial, Tried};
 pub use shared::Shared;

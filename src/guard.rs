@@ -22,7 +22,7 @@ use crate::resource::secret::policy::SecretPolicy;
 /// # Errors
 /// See [`SecretError`].
 pub fn file_now(path: &str) -> Result<Vec<u8>, SecretError> {
-    secret::blocking(path, None)
+    secret::blocking(path, None, secret::LARGEST_SECRET)
 }
 
 /// See the module's documentation. Cheap to clone.
@@ -97,20 +97,24 @@ impl Guard {
         secret::read(self.secrets(), reference).await
     }
 
-    /// The same, for callers that cannot wait: a small file is read at once.
+    /// A file of certificates or their key, for callers that cannot wait: a small file is read at once.
     ///
     /// # Errors
     /// See [`SecretError`].
     pub fn file_at_once(&self, path: &str) -> Result<Vec<u8>, SecretError> {
         let secrets = self.secrets();
-        secret::blocking(path, secrets.directory_of(path.as_ref()).map(|_| secrets.directories()))
+        secret::blocking(
+            path,
+            secrets.directory_of(path.as_ref()).map(|_| secrets.directories()),
+            secret::LARGEST_BUNDLE,
+        )
     }
 
-    /// A file that an object names, such as a certificate: its content, held to the same as a file with a secret.
+    /// A file of certificates that an object names: its content, held to the same as a file with a secret, but up to 1 MiB.
     ///
     /// # Errors
     /// See [`SecretError`].
     pub async fn file(&self, path: &str) -> Result<Vec<u8>, SecretError> {
-        secret::file(self.secrets(), path).await
+        secret::file(self.secrets(), path, secret::LARGEST_BUNDLE).await
     }
 }

@@ -8,6 +8,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
 use crate::config::tokens::Role;
+use crate::controller::Outputs;
 
 /// The other end of a connection, as the system tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +47,13 @@ pub(super) struct Caller {
     pub(super) who: Who,
     /// What is permitted; `None`: nothing that is not open to everybody.
     pub(super) role: Option<Role>,
+}
+
+impl Caller {
+    /// Whether the caller is shown what targets said themselves.
+    pub(super) fn outputs(&self) -> Outputs {
+        if self.role == Some(Role::Edit) { Outputs::Shown } else { Outputs::Withheld }
+    }
 }
 
 impl Who {

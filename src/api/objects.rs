@@ -31,6 +31,7 @@ pub(super) const LONGEST_WATCH: u32 = 86_400;
 pub(super) async fn list(
     state: State<Api>,
     Path(plural): Path<String>,
+    caller: Caller,
     query: Query,
 ) -> Result<Response, Failure> {
     let kind = match Noun::parse(&plural)? {
@@ -55,7 +56,7 @@ pub(super) async fn list(
     objects.retain(|object| selector.matches(&object.metadata.labels));
     if kind == KindId::MonitoredService {
         let world = api.shared.world();
-        objects.iter_mut().for_each(|object| *object = with_figures(&api, object.clone(), &world));
+        objects.iter_mut().for_each(|object| *object = with_figures(&api, object.clone(), &world, &caller));
     }
     let page = List::page(kind.as_str(), objects, &page, |object| object.metadata.name.as_str());
     Ok(Json(page.at(revision)).into_response())
@@ -71,9 +72,10 @@ pub(super) fn selector(query: &Query) -> Result<LabelSelector, Misfit> {
 pub(super) async fn get(
     state: State<Api>,
     Path((plural, name)): Path<(String, String)>,
+    caller: Caller,
 ) -> Result<Response, Failure> {
     match Noun::parse(&plural)? {
-        Noun::Kind(kind) => found(&state.0, kind, &name),
+        Noun::Kind(kind) => found(&state.0, kind, &name, &caller),
         Noun::Containers => {
             let container = containers::object(state, Path(name), Query::default()).await;
             container.map(IntoResponse::into_response)
@@ -87,30 +89,33 @@ pub(super) async fn get(
 pub(super) async fn status(
     State(api): State<Api>,
     Path((plural, name)): Path<(String, String)>,
+    caller: Caller,
 ) -> Result<Response, Failure> {
     match Noun::parse(&plural)? {
-        Noun::Kind(kind) => found(&api, kind, &name),
+        Noun::Kind(kind) => found(&api, kind, &name, &caller),
         Noun::Containers | Noun::Events | Noun::Deliveries => {
             Err(Failure::not_found("only declared objects have a status of their own"))
         }
     }
 }
 
-fn found(api: &Api, kind: KindId, name: &str) -> Result<Response, Failure> {
+fn found(api: &Api, kind: KindId, name: &str, caller: &Caller) -> Result<Response, Failure> {
     let key = ObjectKey { kind, name: name.to_owned() };
     match api.catalogue.get(&key) {
-        Some(object) => Ok(answer(StatusCode::OK, &with_figures(api, object, &api.shared.world()), None)),
+        Some(object) => {
+            Ok(answer(StatusCode::OK, &with_figures(api, object, &api.shared.world(), caller), None))
+        }
         None => Err(missing(api, &key)),
     }
 }
 
 /// A service with its figures as they are now; their changes alone are no news to who watches.
-fn with_figures(api: &Api, object: Arc<Object>, world: &World) -> Arc<Object> {
+fn with_figures(api: &Api, object: Arc<Object>, world: &World, caller: &Caller) -> Arc<Object> {
     let service = object.spec.kind() == KindId::MonitoredService;
     match api.shared.service(&object.metadata.name).filter(|_| service) {
         Some(state) => {
             let mut object = Object::clone(&object);
-            object.status.figures = figures(&state, world, crate::clock::now());
+            object.status.figures = figures(&state, world, crate::clock::now(), caller.outputs());
             Arc::new(object)
         }
         None => object,

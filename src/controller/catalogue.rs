@@ -48,7 +48,7 @@ mod tests;
 mod write;
 
 pub use refused::{Match, Refused};
-pub use said::figures;
+pub use said::{Outputs, figures};
 pub use write::{Outcome, Request, Wish, Written};
 
 /// Writers side by side, each responsible for some of the names.

@@ -16,8 +16,10 @@ use tokio::sync::Semaphore;
 use crate::resource::SecretRef;
 use crate::resource::secret::policy::SecretPolicy;
 
-/// The largest file that is read, in bytes.
-const LARGEST: u64 = 64 * 1024;
+/// The largest file with a secret that is read, in bytes.
+pub(super) const LARGEST_SECRET: u64 = 64 * 1024;
+/// The largest file of certificates, in bytes: some hold all the authorities of a system.
+pub(super) const LARGEST_BUNDLE: u64 = 1024 * 1024;
 /// How many files are read at once.
 const AT_ONCE: usize = 8;
 /// How long a read may take, the wait for its turn included.
@@ -40,9 +42,14 @@ pub enum SecretError {
     /// There is something other than a file.
     #[error("{0} is not a regular file")]
     NotAFile(String),
-    /// It is larger than any secret.
-    #[error("{0} is larger than {LARGEST} bytes")]
-    TooLarge(String),
+    /// It is larger than any secret, or than all the authorities of the world.
+    #[error("{path} is larger than {largest} bytes")]
+    TooLarge {
+        /// The file.
+        path: String,
+        /// How large it may be.
+        largest: u64,
+    },
     /// A link leads out of the directories of secrets.
     #[error("{path} leads to {target}, which is not in a directory of secrets (--secret-dir)")]
     LeadsOut {
@@ -69,7 +76,7 @@ pub(super) async fn read(policy: &SecretPolicy, reference: &SecretRef) -> Result
             std::env::var(name).map(SecretString::from).map_err(|_| SecretError::Variable(name.clone()))
         }
         SecretRef { env: None, file: Some(path) } => {
-            let text = String::from_utf8(file(policy, path).await?);
+            let text = String::from_utf8(file(policy, path, LARGEST_SECRET).await?);
             let text = text.map_err(|_| SecretError::NotText(path.clone()))?;
             Ok(SecretString::from(text.trim_end_matches(['\r', '\n']).to_owned()))
         }
@@ -77,8 +84,8 @@ pub(super) async fn read(policy: &SecretPolicy, reference: &SecretRef) -> Result
     }
 }
 
-/// The content of a file that an object names.
-pub(super) async fn file(policy: &SecretPolicy, path: &str) -> Result<Vec<u8>, SecretError> {
+/// The content of a file that an object names, of at most `largest` bytes.
+pub(super) async fn file(policy: &SecretPolicy, path: &str, largest: u64) -> Result<Vec<u8>, SecretError> {
     static TURNS: std::sync::LazyLock<Arc<Semaphore>> =
         std::sync::LazyLock::new(|| Arc::new(Semaphore::new(AT_ONCE)));
     let named = path.to_owned();
@@ -87,7 +94,7 @@ pub(super) async fn file(policy: &SecretPolicy, path: &str) -> Result<Vec<u8>, S
         // Never closed.
         let Ok(turn) = TURNS.clone().acquire_owned().await else { return Err(SecretError::Reference) };
         let reading = tokio::task::spawn_blocking(move || {
-            let content = blocking(&named, within.as_deref());
+            let content = blocking(&named, within.as_deref(), largest);
             drop(turn);
             content
         });
@@ -101,7 +108,7 @@ pub(super) async fn file(policy: &SecretPolicy, path: &str) -> Result<Vec<u8>, S
 }
 
 /// With `within`, the file must be in one of these directories in the end, wherever links lead on the way.
-pub(super) fn blocking(path: &str, within: Option<&[PathBuf]>) -> Result<Vec<u8>, SecretError> {
+pub(super) fn blocking(path: &str, within: Option<&[PathBuf]>, largest: u64) -> Result<Vec<u8>, SecretError> {
     let failed = |error| SecretError::File { path: path.to_owned(), error };
     let nonblocking = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
     let flags = i32::try_from(nonblocking.bits()).unwrap_or_default();
@@ -124,8 +131,11 @@ pub(super) fn blocking(path: &str, within: Option<&[PathBuf]>) -> Result<Vec<u8>
         }
     }
     let mut content = Vec::new();
-    file.take(LARGEST + 1).read_to_end(&mut content).map_err(failed)?;
-    if content.len() as u64 > LARGEST { Err(SecretError::TooLarge(path.to_owned())) } else { Ok(content) }
+    file.take(largest + 1).read_to_end(&mut content).map_err(failed)?;
+    if content.len() as u64 > largest {
+        return Err(SecretError::TooLarge { path: path.to_owned(), largest });
+    }
+    Ok(content)
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ use super::watch::Hint;
 use crate::clock;
 use crate::guard::Guard;
 use crate::observed::Nanos;
-use crate::resource::Duration;
+use crate::resource::{Duration, SecretRef};
 
 /// How much of a commit's name is shown to people.
 const SHORT: usize = 12;
@@ -256,9 +256,8 @@ async fn login(address: &Address, credentials: Option<&Credentials>) -> Result<O
         Credentials::Given(secret) => secret.clone(),
         Credentials::File(path) => {
             // Whoever started Portreeve named it: it may lie anywhere.
-            let text = Guard::default().file(&path.display().to_string()).await;
-            let text = text.map_err(|error| format!("--git-token-file: {error}"))?;
-            String::from_utf8(text).map_err(|_| "the token must be one line of text".to_owned())?.into()
+            let token = Guard::default().secret(&SecretRef::file(&path.display().to_string())).await;
+            token.map_err(|error| format!("--git-token-file: {error}"))?
         }
     };
     let text = secret.expose_secret().trim();

@@ -59,7 +59,7 @@ pub(super) async fn handshake<S: Duplex>(
     let default = ProbeTls::default();
     let settings = demand.settings.unwrap_or(&default);
     let judged = match settings.verifies(demand.secret) {
-        true => Some(Arc::new(Heard::new(trust::judge(settings).await?))),
+        true => Some(Arc::new(Heard::new(trust::judge(settings, steps.guard()).await?))),
         false => None,
     };
     let judge: Arc<dyn ServerCertVerifier> = match &judged {

@@ -68,8 +68,7 @@ async fn none_is_restarted(containers: &[&Container], log: impl AsyncFn() -> Str
 }
 
 #[tokio::test]
-async fn an_engine_in_another_network_namespace_is_asked_where_it_publishes_and_a_stranger_at_the_same_address_never()
- {
+async fn a_foreign_network_namespace_is_asked_where_it_publishes_and_no_stranger_is() {
     let here = Engine::own().await;
     let lab = Lab::new(&here).await;
     let stranger = lab.container("stranger").shell(STRANGER).start().await;

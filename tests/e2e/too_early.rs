@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use hyper::Method;
 use serde_json::Value;
 
 use super::scene::{Scene, restarted, started_at};
@@ -65,11 +66,21 @@ async fn who_is_not_ready_is_restarted_only_where_its_policy_bounds_that_and_kee
     })
     .await;
     assert_eq!(early["health"], "unknown", "{early:#}");
+    // What a server says is shown to those alone who could ask it themselves.
     let probe = &early["containers"][0]["probes"][0];
+    assert_eq!((&probe["outcome"], &probe["output"]), (&"notYet".into(), &Value::Null));
+    let path = "/apis/portreeve/v1/monitoredservices";
+    let seen = scene.portreeve.edit(Method::GET, &format!("{path}/patient"), "").await.unwrap().json();
     assert_eq!(
-        (&probe["outcome"], &probe["output"]),
-        (&"notYet".into(), &"LOADING it reads its data".into())
+        seen["status"]["containers"][0]["probes"][0]["output"], "LOADING it reads its data",
+        "{seen:#}"
     );
+    for (path, by) in [(path.to_owned(), "list"), (format!("{path}/patient/status"), "status")] {
+        let seen = scene.portreeve.edit(Method::GET, &path, "").await.unwrap().body;
+        assert!(seen.contains("LOADING it reads"), "{by}: {seen}");
+        let seen = scene.portreeve.get(&path).await.unwrap().body;
+        assert!(seen.contains("got LOADING") && !seen.contains("LOADING it reads"), "{by}: {seen}");
+    }
     // Whoever is down for want of it waits for it.
     wait::until("the shop waits", wait::SOON, || async {
         let (status, blocked) = (status(&scene, "shop").await, blocked(&scene, shop.id()).await);

@@ -46,7 +46,9 @@ impl Catalogue {
                 let world = shared.world();
                 for (name, state) in shared.services() {
                     let key = ObjectKey { kind: KindId::MonitoredService, name };
-                    self.say(&key, vec![ready(&state)], || figures(&state, &world, clock::now()));
+                    self.say(&key, vec![ready(&state)], || {
+                        figures(&state, &world, clock::now(), Outputs::Withheld)
+                    });
                 }
                 for (name, engine) in &world.engines {
                     let key = ObjectKey { kind: KindId::DockerHost, name: name.to_string() };
@@ -127,8 +129,21 @@ fn ready(state: &ServiceState) -> Condition {
     Condition::new("Ready", status, reason, &state.reason)
 }
 
+/// Whether what targets said themselves is among the figures: perhaps a page of their own, with what it holds. Only who may
+/// change things, and so ask the target himself, is shown it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outputs {
+    /// It is.
+    Shown,
+    /// It is not.
+    Withheld,
+}
+
 /// The figures of a service's status.
-pub fn figures(state: &ServiceState, world: &World, now: Nanos) -> Map<String, Value> {
+pub fn figures(state: &ServiceState, world: &World, now: Nanos, outputs: Outputs) -> Map<String, Value> {
+    let output = |said: Option<&str>| -> Option<String> {
+        said.filter(|said| outputs == Outputs::Shown && !said.is_empty()).map(str::to_owned)
+    };
     let rounded = |number: f64| (number * 100.0).round() / 100.0;
     let rate = |window: Window| state.rates.percent(window, now).map(rounded);
     let members = state.targets.iter().map(|(target, known)| {
@@ -189,11 +204,6 @@ pub fn figures(state: &ServiceState, world: &World, now: Nanos) -> Map<String, V
         Value::Object(figures) => figures,
         _ => Map::new(),
     }
-}
-
-/// What a target said itself: perhaps a page of its own. All that is shown of it goes through here; reasons hold none of it.
-fn output(said: Option<&str>) -> Option<&str> {
-    said.filter(|said| !said.is_empty())
 }
 
 /// What Docker's own health check said, where it fails.

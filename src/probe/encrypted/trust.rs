@@ -1,53 +1,34 @@
 //! Whom a probe trusts: this system's authorities, or those of a file; and what is said when a server is not among theirs.
 
-use std::io::{self, Read};
 use std::sync::Arc;
 
 use rustls::client::danger::ServerCertVerifier;
 use rustls::{CertificateError, Error};
 
 use super::{Demand, unusable};
+use crate::guard::Guard;
 use crate::probe::{Failure, Here};
 use crate::resource::probe::tls::ProbeTls;
 use crate::tls::{Names, Trust, Verifier, beyond, certificates, mistrusted};
 
-/// The longest file of authorities.
-const LONGEST: u64 = 1024 * 1024;
-
 /// Who judges a server by these settings.
-pub(super) async fn judge(settings: &ProbeTls) -> Result<Arc<dyn ServerCertVerifier>, Failure> {
+pub(super) async fn judge(
+    settings: &ProbeTls,
+    guard: &Guard,
+) -> Result<Arc<dyn ServerCertVerifier>, Failure> {
     Ok(match &settings.ca {
         // Whoever names an authority of their own says with it whose servers these are; all the world's say nothing without
         // a name.
-        Some(path) => Verifier::new(Arc::new(authorities(path).await?), Names::NotOfAddresses),
+        Some(path) => Verifier::new(Arc::new(authorities(path, guard).await?), Names::NotOfAddresses),
         None => Verifier::new(Trust::system().await.map_err(|error| unusable(&error))?, Names::Judged),
     })
 }
 
 /// The certificates of a file.
-async fn authorities(path: &str) -> Result<Trust, Failure> {
-    let bad = |why: &dyn std::fmt::Display| {
-        Failure::new(Here::Trust, format!("the authorities in {path} cannot be read: {why}"))
-    };
-    let file = path.to_owned();
-    let text = tokio::task::spawn_blocking(move || read(&file))
-        .await
-        .map_err(|error| bad(&error))?
-        .map_err(|error| bad(&super::plain(&error)))?;
-    certificates(&text).and_then(Trust::of).map_err(|error| bad(&error))
-}
-
-/// A regular file of at most 1 MiB: what else has a name would be waited for, or read without end.
-fn read(path: &str) -> io::Result<Vec<u8>> {
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
-    }
-    let mut text = Vec::new();
-    std::fs::File::open(path)?.take(LONGEST + 1).read_to_end(&mut text)?;
-    if text.len() as u64 > LONGEST {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is longer than 1 MiB"));
-    }
-    Ok(text)
+async fn authorities(path: &str, guard: &Guard) -> Result<Trust, Failure> {
+    let bad = |why: String| Failure::new(Here::Trust, format!("no authorities to trust: {why}"));
+    let text = guard.file(path).await.map_err(|error| bad(error.to_string()))?;
+    certificates(&text).and_then(Trust::of).map_err(|error| bad(format!("{path}: {error}")))
 }
 
 /// What is said of a server that is to be verified and is not: why, and what would help.

@@ -82,7 +82,10 @@ pub(super) const ROWS: &[Row] = &[
         means: Fault,
         says: "where it is asked is only assumed, and no check has ever passed there",
         why: "the guess may be wrong, and whoever answers a stranger",
-        shown_by: &[],
+        shown_by: &[
+            "e2e::network_position::a_bridge_is_asked_before_a_macvlan_network_that_sorts_first_and_one_alone_there_is_left_alone",
+            "e2e::network_position::a_foreign_network_namespace_is_asked_where_it_publishes_and_no_stranger_is",
+        ],
     },
     Row {
         seen: Seen::Here(&[Here::Engine]),
@@ -103,7 +106,10 @@ pub(super) const ROWS: &[Row] = &[
         means: Fault,
         says: "Docker has not run its health check for longer than it should",
         why: "what it said last says nothing of now",
-        shown_by: &[],
+        shown_by: &[
+            "probes::docker_health::dockers_word_is_the_probes_word",
+            "e2e::silent_health::a_health_word_of_before_the_engines_restart_is_no_verdict_and_one_that_comes_again_is",
+        ],
     },
     Row {
         seen: Seen::Here(&[Here::Trust]),

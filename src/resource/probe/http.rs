@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::tls::{ProbeTls, tls};
-use crate::resource::check::Check;
+use crate::resource::check::{Check, holds_secret};
 use crate::resource::{Duration, Header, JsonPath, pattern};
 
 /// An HTTP request, over HTTP/1.1 or, where a server with TLS prefers it, HTTP/2. Every check has a connection of its own.
@@ -220,6 +220,11 @@ impl HttpProbe {
                 check.refuse("must be a path that starts with /, without blanks or #")
             });
         }
+        if self.path.as_deref().is_some_and(holds_secret) {
+            check.field("path", |check| {
+                check.refuse("seems to hold a secret: send it as a header, httpHeaders with valueFrom")
+            });
+        }
         check.port("port", self.port);
         if let Some(host) = &self.host {
             host_name("host", host, check);
@@ -325,6 +330,11 @@ mod tests {
         for (probe, violations) in [
             (json!({"scheme": "https", "tls": {"serverName": "a.test"}}), &[][..]),
             (json!({"tls": {}}), &["tls: needs `scheme: https`"]),
+            (json!({"path": "/health?verbose=1"}), &[]),
+            (
+                json!({"path": "/health?access_token=hunter2"}),
+                &["path: seems to hold a secret: send it as a header, httpHeaders with valueFrom"],
+            ),
             (json!({"httpHeaders": [{"name": "host", "value": "a.test:8443"}]}), &[]),
             (json!({"httpHeaders": [{"name": "Host", "value": "[::1]:80"}]}), &[]),
             (

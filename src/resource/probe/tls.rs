@@ -32,7 +32,7 @@ impl ProbeTls {
 
     pub(super) fn validate(&self, check: &mut Check) {
         if let Some(ca) = &self.ca {
-            check.filled("ca", ca);
+            check.file("ca", ca);
             if self.verify == Some(false) {
                 check.field("ca", |check| check.refuse("says whom to trust, and `verify: false` that nobody is asked for it: give one of them"));
             }

@@ -82,6 +82,31 @@ async fn without_a_token_this_machine_reads_and_the_socket_alone_changes() {
     refused.is_refused(422, "Invalid", "only files in");
     assert_eq!(refused.body["details"]["causes"][0]["field"], "spec.auth.basic.password.file");
     assert_eq!(server.get("bill/thief").await.code, 404);
+    // Nor has he a file shown, through what a server or a library says of it.
+    let file = "/etc/shadow";
+    for (kind, spec, field) in [
+        ("Probe", json!({"redis": {"tls": {"ca": file}}}), "redis.tls.ca"),
+        ("Probe", json!({"httpGet": {"scheme": "https", "tls": {"ca": file}}}), "httpGet.tls.ca"),
+        ("Probe", json!({"redis": {"auth": {"password": {"file": file}}}}), "redis.auth.password.file"),
+        (
+            "Probe",
+            json!({"httpGet": {"httpHeaders": [{"name": "cookie", "valueFrom": {"file": file}}]}}),
+            "httpGet.httpHeaders[0].valueFrom.file",
+        ),
+        ("Probe", json!({"redis": {"auth": {"password": {"env": "HOME"}}}}), "redis.auth.password.env"),
+        (
+            "DockerHost",
+            json!({"endpoint": "tcp://a:2376", "tls": {"ca": file, "cert": "/run/secrets/c", "key": "/run/secrets/k"}}),
+            "tls.ca",
+        ),
+    ] {
+        let object =
+            json!({"apiVersion": "portreeve/v1", "kind": kind, "metadata": {"name": "thief"}, "spec": spec});
+        let short = if kind == "Probe" { "probe/thief" } else { "dockerhost/thief" };
+        let refused = server.put(short, &object).await;
+        refused.is_refused(422, "Invalid", "may be named here");
+        assert_eq!(refused.body["details"]["causes"][0]["field"], format!("spec.{field}"));
+    }
 }
 
 #[tokio::test]

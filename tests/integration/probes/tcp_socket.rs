@@ -50,5 +50,5 @@ async fn what_refuses_or_never_ends_is_unhealthy_and_what_cannot_be_asked_is_a_f
 
     let metadata = ask_at("169.254.169.254", 80, json!({"tcpSocket": {"port": 80}})).await;
     shown!(metadata);
-    assert!(fault(&metadata).contains("link-local or metadata address"), "{metadata:?}");
+    assert!(fault(&metadata).contains("link-local, unspecified or metadata address"), "{metadata:?}");
 }

@@ -149,16 +149,16 @@ async fn authorities_that_cannot_be_read_are_our_trouble() {
     std::fs::write(file("endless"), "x".repeat(1024 * 1024 + 1)).unwrap();
     assert!(Command::new("mkfifo").arg(file("pipe")).status().unwrap().success());
     for (path, why) in [
-        (file("missing"), "no such file or directory"),
-        (file("empty"), "there is no certificate in it (PEM)"),
-        (file("nonsense"), ""),
-        (file("endless"), "it is longer than 1 MiB"),
-        (file("pipe"), "it is not a regular file"),
-        ("/dev/zero".to_owned(), "it is not a regular file"),
+        (file("missing"), " cannot be read: No such file or directory"),
+        (file("empty"), ": there is no certificate in it (PEM)"),
+        (file("nonsense"), ": "),
+        (file("endless"), " is larger than 1048576 bytes"),
+        (file("pipe"), " is not a regular file"),
+        ("/dev/zero".to_owned(), " is not a regular file"),
     ] {
         let outcome = ask(json!({"redis": {"tls": {"ca": &path}}}), listener.port()).await;
         means!(outcome, Fault);
-        let text = format!("the authorities in {path} cannot be read: {why}");
+        let text = format!("no authorities to trust: {path}{why}");
         assert!(fault(&outcome).starts_with(&text), "{outcome:?}");
     }
 }
