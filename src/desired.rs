@@ -42,7 +42,7 @@ use crate::resource::secret::policy::{SecretPolicy, Trust};
 use crate::resource::settings::SettingsSpec;
 use crate::resource::silence::SilenceSpec;
 use crate::resource::workload::WorkloadSpec;
-use crate::resource::{KindId, Object, ObjectKey, Spec};
+use crate::resource::{KindId, Object, ObjectKey, Origin, Spec};
 
 /// Name of the policy that applies when nothing else is said.
 pub const DEFAULT_POLICY: &str = "default";
@@ -71,6 +71,8 @@ pub struct Desired {
     pub settings: SettingsSpec,
     /// Engines by name; at least one: `local` when none is declared.
     pub hosts: BTreeMap<String, DockerHostSpec>,
+    /// Those among them that strangers may have declared: what they show as a container may be anything.
+    pub strange_hosts: BTreeSet<String>,
     /// Discovery Services by name.
     pub registries: BTreeMap<String, DiscoveryRegistrySpec>,
     /// Billing Services by name.
@@ -147,6 +149,7 @@ impl Desired {
         let mut desired = Self {
             settings: SettingsSpec::default(),
             hosts: BTreeMap::new(),
+            strange_hosts: BTreeSet::new(),
             registries: BTreeMap::new(),
             billing: BTreeMap::new(),
             policies: BTreeMap::new(),
@@ -172,7 +175,14 @@ impl Desired {
                 Spec::AutohealPolicy(spec) => drop(desired.policies.insert(name, (**spec).clone())),
                 Spec::BillingService(spec) => drop(desired.billing.insert(name, (**spec).clone())),
                 Spec::DiscoveryRegistry(spec) => drop(desired.registries.insert(name, (**spec).clone())),
-                Spec::DockerHost(spec) => drop(desired.hosts.insert(name, (**spec).clone())),
+                Spec::DockerHost(spec) => {
+                    if object.trust == Trust::Restricted
+                        && !matches!(object.origin(), Origin::BuiltIn | Origin::Environment)
+                    {
+                        desired.strange_hosts.insert(name.clone());
+                    }
+                    desired.hosts.insert(name, (**spec).clone());
+                }
                 Spec::MonitoredService(spec) => {
                     services.insert(&object.metadata.name, (spec, object.trust));
                 }

@@ -27,7 +27,11 @@ pub fn file_now(path: &str) -> Result<Vec<u8>, SecretError> {
 
 /// See the module's documentation. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Guard(Arc<Rules>);
+pub struct Guard {
+    rules: Arc<Rules>,
+    /// What secrets may go to whom is asked is the whole world's to say.
+    strangers: bool,
+}
 
 #[derive(Debug, Default)]
 struct Rules {
@@ -38,18 +42,25 @@ struct Rules {
 impl Guard {
     /// Lets `allowed` be reached whatever is known of it, and `secrets` be named by everybody's objects.
     pub fn new(allowed: Vec<IpNet>, secrets: Vec<std::path::PathBuf>) -> Self {
-        Self(Arc::new(Rules { allowed, secrets: SecretPolicy::new(secrets) }))
+        Self { rules: Arc::new(Rules { allowed, secrets: SecretPolicy::new(secrets) }), strangers: false }
+    }
+
+    /// The same, where strangers say what is asked: an engine that they declared shows whatever they like. Secrets go there
+    /// only that were put aside for everybody's objects.
+    #[must_use]
+    pub fn among_strangers(&self) -> Self {
+        Self { strangers: true, ..self.clone() }
     }
 
     /// What objects of restricted trust may name.
     pub fn secrets(&self) -> &SecretPolicy {
-        &self.0.secrets
+        &self.rules.secrets
     }
 
     /// Whether nothing may be sent to `address`.
     pub fn forbids(&self, address: IpAddr) -> bool {
         address::is_forbidden(address)
-            && !self.0.allowed.iter().any(|network| network.contains(&address.to_canonical()))
+            && !self.rules.allowed.iter().any(|network| network.contains(&address.to_canonical()))
     }
 
     /// Refuses a URL whose host is an address that may not be reached; names are checked when they are resolved.
@@ -94,6 +105,11 @@ impl Guard {
     /// # Errors
     /// See [`SecretError`]; the secret is in none of them.
     pub async fn secret(&self, reference: &SecretRef) -> Result<SecretString, SecretError> {
+        if self.strangers
+            && reference.source().is_some_and(|source| self.secrets().refuses(&source).is_some())
+        {
+            return Err(SecretError::AmongStrangers);
+        }
         secret::read(self.secrets(), reference).await
     }
 

@@ -113,7 +113,7 @@ pub async fn run(config: RunConfig, claimed: Claimed) -> Result<(), RunError> {
         puller = Some(begun);
     }
     let pulled = puller.as_ref().map(Puller::pulled);
-    let strangers = puller.as_ref().map(Puller::directory);
+    let strangers = puller.as_ref().map(Puller::home);
     let directories = Directories::new(config_dirs)
         .guarded(guard.secrets().clone(), strangers)
         .keeping(state_dir.join("manifests"));

@@ -199,19 +199,18 @@ fn of_kind(inner: &Inner, kind: KindId) -> Vec<Arc<Object>> {
 }
 
 fn declared(text: &str, layers: &Layers) -> Result<Declared, String> {
-    let document: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    // A copy of what a file declared named what its file may.
+    let mut document: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let copied = hold::file(&document);
-    let restricted = |draft: Draft| match copied {
-        Some(_) => Ok(draft),
-        None => draft.restricted(&layers.secrets),
+    // A copy of what a file declared names what its file might.
+    let trust = hold::take_trust(&mut document);
+    let restricted = |draft: Draft| match trust {
+        Trust::Trusted => Ok(draft),
+        Trust::Restricted => draft.restricted(&layers.secrets),
     };
     let mut draft = draft(document, Origin::Api)
         .and_then(restricted)
         .map_err(|faults| faults.into_iter().map(|fault| fault.message).collect::<Vec<_>>().join("; "))?;
-    if copied.is_some() {
-        draft.object.trust = Trust::Trusted;
-    }
+    draft.object.trust = trust;
     Ok(Declared { object: draft.object, document: Arc::new(draft.document), copied })
 }
 
@@ -223,7 +222,7 @@ impl Inner {
 
     /// The row of an object as it is now; `None` if it is gone.
     fn row(&self, key: &ObjectKey) -> Option<StoredObject> {
-        let document = self.declared.get(key).map(|declared| declared.document.to_string());
+        let document = self.declared.get(key).map(hold::stored);
         Some(self.identities.get(key)?.row(key, document))
     }
 }

@@ -20,13 +20,18 @@ pub enum AddressError {
     NoHost,
 }
 
-/// Metadata services outside the link-local ranges: Alibaba Cloud, Azure's wire server, Oracle Cloud (formerly).
-const METADATA_V4: [Ipv4Addr; 3] =
-    [Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(168, 63, 129, 16), Ipv4Addr::new(192, 0, 0, 192)];
+/// Metadata services outside the link-local ranges: Alibaba Cloud, Azure's wire server, Oracle Cloud (formerly), Equinix Metal.
+const METADATA_V4: [Ipv4Addr; 4] = [
+    Ipv4Addr::new(100, 100, 100, 200),
+    Ipv4Addr::new(168, 63, 129, 16),
+    Ipv4Addr::new(192, 0, 0, 192),
+    Ipv4Addr::new(192, 80, 8, 124),
+];
 
-/// The same over IPv6: AWS, Google Cloud, Oracle Cloud, Scaleway.
-const METADATA_V6: [Ipv6Addr; 4] = [
+/// The same over IPv6: AWS, its credentials of containers (EKS), Google Cloud, Oracle Cloud, Scaleway.
+const METADATA_V6: [Ipv6Addr; 5] = [
     Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254),
+    Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0023),
     Ipv6Addr::new(0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x0254),
     Ipv6Addr::new(0xfd00, 0x00c1, 0, 0, 0, 0, 0xa9fe, 0xa9fe),
     Ipv6Addr::new(0xfd00, 0x0042, 0, 0, 0, 0, 0, 0x0042),
@@ -114,6 +119,8 @@ mod tests {
             "http://[::ffff:0.0.0.0]/",
             "http://100.100.100.200/",
             "http://168.63.129.16/",
+            "http://192.80.8.124/",
+            "http://[fd00:ec2::23]/",
             "http://192.0.0.192/",
             "http://255.255.255.255/",
             "tcp://169.254.169.254:80",

@@ -58,6 +58,12 @@ pub enum SecretError {
         /// The file that it is.
         target: String,
     },
+    /// It would go to what strangers say is asked.
+    #[error(
+        "it goes to no container of an engine that was declared through the API, by a repository, or in a directory which \
+         others may write: only what everybody's objects may name does"
+    )]
+    AmongStrangers,
     /// It is not text.
     #[error("{0} is not text")]
     NotText(String),

@@ -57,8 +57,8 @@ impl Directories {
         Self { roots, ..Self::default() }
     }
 
-    /// Lets files that others can have written name only the secrets that `secrets` puts aside for them; those in
-    /// `strangers` are others', whoever owns them here.
+    /// Lets files that others can have written name only the secrets that `secrets` puts aside for them. What is below
+    /// `strangers`, by whatever path or link, is others', whoever owns it here.
     #[must_use]
     pub fn guarded(mut self, secrets: SecretPolicy, strangers: Option<PathBuf>) -> Self {
         (self.secrets, self.strangers) = (secrets, strangers);
@@ -148,7 +148,7 @@ impl Directories {
             let memory = self.files.entry(path.clone()).or_default();
             let listed = found.is_some();
             if let Some(found) = found {
-                let strangers = self.strangers.as_ref().is_some_and(|strangers| path.starts_with(strangers));
+                let strangers = self.strangers.as_ref().is_some_and(|strangers| is_below(&path, strangers));
                 let stranger = match strangers {
                     true => Some("others write to the repository".to_owned()),
                     false => ownership.stranger(&path),
@@ -246,6 +246,12 @@ impl Writers<'_> {
         });
         refused.collect()
     }
+}
+
+/// Whether a file is in `directory` in the end, wherever its path and links lead on the way.
+fn is_below(path: &Path, directory: &Path) -> bool {
+    let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    path.starts_with(directory) || real(path).starts_with(real(directory))
 }
 
 /// Objects that a file declares more than once.

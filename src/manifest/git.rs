@@ -114,6 +114,11 @@ impl Puller {
         Self { source, checkout, guard, prepared: false, tell }
     }
 
+    /// Where all that was pulled is kept.
+    pub fn home(&self) -> PathBuf {
+        self.checkout.home.clone()
+    }
+
     /// The directory to be read as a configuration directory; it is replaced with each commit.
     pub fn directory(&self) -> PathBuf {
         self.tell.borrow().directory.clone()

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 mod url;
 
-pub use self::url::{UrlFault, holds_secret, http_url};
+pub use self::url::{UrlFault, holds_secret, http_url, is_secret_name, may_hold_secret};
 use super::path::{FieldPath, Segment};
 use super::secret::policy::{Named, Source};
 use super::{Duration, KindId};

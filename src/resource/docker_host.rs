@@ -152,8 +152,11 @@ pub fn endpoint_fault(endpoint: &str) -> Option<EndpointFault> {
         let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
         let path_only = url.query().is_none() && url.fragment().is_none() && url.path().chars().all(plain);
         (!path_only).then_some(EndpointFault::RemotePath)
+    } else if url.query().is_some() || url.fragment().is_some() {
+        Some(EndpointFault::Password)
     } else {
-        (hostless || url.port().is_none()).then_some(EndpointFault::HostAndPort)
+        let beyond = !matches!(url.path(), "" | "/");
+        (hostless || beyond || url.port().is_none()).then_some(EndpointFault::HostAndPort)
     }
 }
 
@@ -190,6 +193,10 @@ mod tests {
             ("ssh://", Some(EndpointFault::Host)),
             ("ssh://root:hunter2@host", Some(EndpointFault::Password)),
             ("tcp://token@host:2375", Some(EndpointFault::Password)),
+            ("tcp://host:2375?token=x", Some(EndpointFault::Password)),
+            ("tcp://host:2375#token=x", Some(EndpointFault::Password)),
+            ("tcp://host:2375/token", Some(EndpointFault::HostAndPort)),
+            ("tcp://host:2375/", None),
             ("http://host:1", Some(EndpointFault::Scheme)),
             ("/var/run/docker.sock", Some(EndpointFault::Scheme)),
             ("", Some(EndpointFault::Scheme)),

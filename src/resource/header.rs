@@ -5,7 +5,7 @@ use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::check::Check;
+use super::check::{Check, is_secret_name};
 use super::{LITERAL, SecretRef, schema};
 
 /// One header of a request. A secret goes into `valueFrom`.
@@ -24,9 +24,8 @@ pub struct Header {
     pub value_from: Option<SecretRef>,
 }
 
-/// Headers whose values are secrets.
-const SECRET: [&str; 6] =
-    ["authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-auth-token"];
+/// Headers whose values are secrets, beside those whose names say so.
+const SECRET: [&str; 2] = ["proxy-authorization", "cookie"];
 
 /// Nothing else than a host, and perhaps a port.
 const HOST: &str = r"^[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]+$";
@@ -51,7 +50,7 @@ impl Header {
             &[("value", self.value.is_some()), ("valueFrom", self.value_from.is_some())],
         );
         if let Some(value) = &self.value {
-            if SECRET.iter().any(|name| self.name.eq_ignore_ascii_case(name)) {
+            if SECRET.iter().any(|name| self.name.eq_ignore_ascii_case(name)) || is_secret_name(&self.name) {
                 check.field("value", |check| check.refuse_secret(LITERAL));
             } else if self.name.eq_ignore_ascii_case("host") && !is_host(value) {
                 check.field("value", |check| {

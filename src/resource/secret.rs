@@ -90,6 +90,15 @@ impl SecretRef {
         Self { env: None, file: Some(path.to_owned()) }
     }
 
+    /// Where it is found, if it names one place.
+    pub fn source(&self) -> Option<Source> {
+        match (&self.env, &self.file) {
+            (Some(name), None) => Some(Source::Variable(name.clone())),
+            (None, Some(path)) => Some(Source::File(path.clone())),
+            _ => None,
+        }
+    }
+
     /// Exactly one place, with a name.
     pub(super) fn validate(&self, check: &mut Check) {
         match (&self.env, &self.file) {

@@ -154,3 +154,49 @@ async fn a_secret_goes_nowhere_on_the_word_of_a_stranger() {
     let resolved: Vec<_> = resolved.filter(|condition| condition["type"] == "ReferencesResolved").collect();
     assert_eq!(resolved[0]["reason"], "SecretNotPermitted", "{lure}");
 }
+
+/// An engine shows as a container what it likes: one that strangers declared, or declared anew, is told no secret of ours.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_goes_to_no_container_of_an_engine_that_a_stranger_declared() {
+    let mut scene = Scene::shared().await.with(|portreeve| portreeve.env("OUR_TOKEN", SECRET));
+    let serve = "mkdir -p /www; echo fine >/www/index.html; exec httpd -f -h /www -p 80";
+    let web = scene.lab.container("web").shell(serve).start().await;
+    let service = |name: &str, header: &str| {
+        format!(
+            "apiVersion: portreeve/v1\nkind: MonitoredService\nmetadata: {{name: {name}}}\nspec:\n  selector: {{names: \
+             [\"{}\"]}}\n  probes:\n    - name: page\n      httpGet: {{httpHeaders: [{{name: X-Known, {header}}}]}}\n      \
+             periodSeconds: 1\n",
+            web.name()
+        )
+    };
+    scene.portreeve.manifest("private.yaml", &service("private", "valueFrom: {env: OUR_TOKEN}"));
+    scene.portreeve.manifest("open.yaml", &service("open", "value: known"));
+    scene.portreeve.start().await;
+    let health = async |name: &str, health: &str| {
+        let path = format!("/apis/portreeve/v1/monitoredservices/{name}");
+        wait::until(&format!("{name} is {health}"), wait::SOON, || async {
+            let status = scene.json(&path).await.unwrap_or_default()["status"].clone();
+            if status["health"] == health { Ok(status) } else { Err((status, scene.portreeve.log())) }
+        })
+        .await
+    };
+    health("private", "healthy").await;
+    let host = serde_json::json!({
+        "apiVersion": "portreeve/v1", "kind": "DockerHost", "metadata": {"name": "other"},
+        "spec": {"endpoint": scene.engine.endpoint()},
+    });
+    let path = "/apis/portreeve/v1/dockerhosts/other";
+    let written = scene.portreeve.edit(Method::PUT, path, &host.to_string()).await.expect("an answer");
+    assert_eq!(written.status, 201, "{written:?}");
+    let kept = health("private", "error").await;
+    let reason = kept["reason"].as_str().expect("a reason");
+    assert!(
+        reason.contains("it goes to no container of an engine that was declared through the API"),
+        "{reason}"
+    );
+    health("open", "healthy").await;
+    // Without it nobody is asked but Portreeve's own.
+    let gone = scene.portreeve.edit(Method::DELETE, path, "").await.expect("an answer");
+    assert_eq!(gone.status, 200, "{gone:?}");
+    health("private", "healthy").await;
+}

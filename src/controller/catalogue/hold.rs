@@ -12,9 +12,12 @@ use crate::manifest::LoadedSet;
 use crate::observed::Nanos;
 use crate::resource::annotation::{PRUNE, PRUNE_DISABLED};
 use crate::resource::condition::Condition;
+use crate::resource::secret::policy::Trust;
 use crate::resource::{KindId, Object, ObjectKey, Origin};
 use crate::store::{NewEvent, Severity};
 
+/// In the store: only root or Portreeve's own user can have written the file that this is a copy from.
+const TRUSTED: &str = "trusted";
 /// Whether an object that no file declares any more has been pruned.
 const PRUNED: &str = "Pruned";
 
@@ -38,7 +41,9 @@ impl Catalogue {
         let objects = || set.objects.iter().map(|loaded| &loaded.object);
         for object in objects().filter(|object| object.metadata.is_kept()) {
             let (key, copy) = (object.key(), copy(object));
-            if inner.declared.get(&key).map(|known| &known.document) != Some(&copy.document) {
+            let same =
+                |known: &Declared| known.document == copy.document && known.object.trust == copy.object.trust;
+            if !inner.declared.get(&key).is_some_and(same) {
                 inner.declared.insert(key.clone(), copy);
                 inner.unsaved.insert(key);
             }
@@ -73,6 +78,22 @@ fn copy(object: &Object) -> Declared {
     let mut object = object.clone();
     object.metadata.origin = Some(Origin::Api);
     Declared { object, copied: file(&document), document: Arc::new(document) }
+}
+
+/// The document of an object as the store has it: with whom a copy may be trusted, since its file can no more be asked.
+pub(super) fn stored(declared: &Declared) -> String {
+    if declared.copied.is_none() || declared.object.trust == Trust::Restricted {
+        return declared.document.to_string();
+    }
+    let mut document = Value::clone(&declared.document);
+    document[TRUSTED] = json!(true);
+    document.to_string()
+}
+
+/// What [`stored`] said of a document, which is without it then. What nothing is said of strangers may have written.
+pub(super) fn take_trust(document: &mut Value) -> Trust {
+    let said = document.as_object_mut().and_then(|fields| fields.remove(TRUSTED));
+    if file(document).is_some() && said == Some(json!(true)) { Trust::Trusted } else { Trust::Restricted }
 }
 
 /// The file that a document is a copy from, if it is one.

@@ -271,6 +271,37 @@ async fn an_object_that_is_not_to_be_pruned_outlives_its_file_and_is_the_apis_th
     assert!(rig.shown().is_none());
 }
 
+/// A copy of what strangers wrote is theirs after a restart, too: else their service would get root's secrets then.
+#[tokio::test]
+async fn a_copy_is_trusted_as_its_file_was_also_after_a_restart() {
+    for (trust, env) in [(Trust::Restricted, "PORTREEVE_SECRET_A"), (Trust::Trusted, "HOME")] {
+        let mut rig = Rig::new().await;
+        let mut document = document("http://file");
+        document["metadata"]["annotations"] = json!({"portreeve/prune": "disabled"});
+        document["spec"]["auth"] = json!({"bearer": {"env": env}});
+        let parsed = parse("a.yaml", document.to_string().as_bytes());
+        let mut set = LoadedSet { objects: parsed.objects, problems: parsed.problems };
+        set.objects.iter_mut().for_each(|loaded| loaded.object.trust = trust);
+        rig.catalogue.hold(&set);
+        let (_, before) = rig.catalogue.declared();
+        let desired = Desired::of(Sources { directory: Some(&set), api: &before, ..Sources::default() });
+        rig.catalogue.bring_to(&desired, 0);
+        rig.save().await;
+        rig.again().await;
+        let (_, after) = rig.catalogue.declared();
+        assert_eq!((before[0].trust, after[0].trust), (trust, trust));
+        // Nobody reads of it, and nobody can claim it.
+        rig.follow("");
+        let shown = rig.shown().expect("shown");
+        assert!(!serde_json::to_string(&*shown).expect("JSON").contains("trusted"), "{shown:?}");
+    }
+    let mut claimed = document("http://file");
+    claimed["trusted"] = json!(true);
+    let refused = draft(claimed.clone(), Origin::Api).expect_err("a field that there is not");
+    assert!(refused.iter().any(|fault| fault.message.contains("trusted")), "{refused:?}");
+    assert_eq!(hold::take_trust(&mut claimed), Trust::Restricted);
+}
+
 #[tokio::test]
 async fn what_vanished_while_nobody_looked_is_pruned_at_the_start_unless_it_is_to_stay() {
     let mut rig = Rig::new().await;

@@ -155,12 +155,12 @@ impl Shared {
         {
             return fault(why, Some(place.clone()));
         }
-        let subject = Subject {
-            place: place.as_ref(),
-            container: Some(&**container),
-            engine: engine.as_ref(),
-            guard: self.guard.clone(),
-        };
+        let strange = self.desired.load().strange_hosts.contains(&*container.key.engine);
+        let named = spec.handler().is_some_and(|handler| probe::protocol(handler).host().is_some());
+        // A host that the probe itself names is as its author wants it.
+        let guard = if strange && !named { self.guard.among_strangers() } else { self.guard.clone() };
+        let subject =
+            Subject { place: place.as_ref(), container: Some(&**container), engine: engine.as_ref(), guard };
         let mut outcome = probe::check(spec, &subject).await;
         let protocol = spec.handler().map(probe::protocol);
         let route = place.as_ref().zip(protocol).and_then(|(place, protocol)| {

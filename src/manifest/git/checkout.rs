@@ -39,7 +39,7 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> CheckoutError {
 /// A directory of ours.
 #[derive(Clone, Debug)]
 pub(super) struct Checkout {
-    home: PathBuf,
+    pub(super) home: PathBuf,
     git: Git,
 }
 

@@ -44,7 +44,9 @@ pub fn http_url(text: &str) -> Result<(), UrlFault> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err(UrlFault::Scheme);
     }
-    if url.host_str().is_none_or(str::is_empty) {
+    // Names hold nothing else; what browsers would let pass may be a `;token=` in the wrong place.
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
+    if url.host_str().is_none_or(|host| host.is_empty() || !host.chars().all(plain)) {
         return Err(UrlFault::Malformed);
     }
     if url.query().is_some() || url.fragment().is_some() {
@@ -59,22 +61,24 @@ pub fn holds_secret(path: &str) -> bool {
 }
 
 /// Whether a text that is meant to be a URL may hold a secret, whatever else is wrong with it.
-pub(super) fn may_hold_secret(text: &str) -> bool {
-    text.contains('@') || holds_secret(text)
+pub fn may_hold_secret(text: &str) -> bool {
+    let tail = text.split_once(['?', '#', ';']).map_or("", |(_, tail)| tail);
+    text.contains('@') || tail.split(['#', ';']).any(has_secret)
 }
 
 fn names_user(url: &Url) -> bool {
     !url.username().is_empty() || url.password().is_some()
 }
 
-/// Whether the name of a parameter says that its value is a secret.
+/// Whether a query has a parameter whose name says that its value is a secret.
 fn has_secret(query: &str) -> bool {
-    let is_secret = |name: &str| {
-        let name: String =
-            name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
-        SECRET_PARTS.iter().any(|part| name.contains(part)) || SECRET_NAMES.contains(&name.as_str())
-    };
-    form_urlencoded::parse(query.as_bytes()).any(|(name, value)| !value.is_empty() && is_secret(&name))
+    form_urlencoded::parse(query.as_bytes()).any(|(name, value)| !value.is_empty() && is_secret_name(&name))
+}
+
+/// Whether the name of a parameter or of a header says that its value is a secret.
+pub fn is_secret_name(name: &str) -> bool {
+    let name: String = name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+    SECRET_PARTS.iter().any(|part| name.contains(part)) || SECRET_NAMES.contains(&name.as_str())
 }
 
 #[cfg(test)]
@@ -100,6 +104,7 @@ mod tests {
             ("", Err(UrlFault::Scheme)),
             ("http://", Err(UrlFault::Malformed)),
             ("http://:80", Err(UrlFault::Malformed)),
+            ("http://host;token=hunter2/x", Err(UrlFault::Malformed)),
             ("http://host:99999", Err(UrlFault::Malformed)),
             ("http://host/?a=b", Err(UrlFault::Tail)),
             ("http://host/#x", Err(UrlFault::Tail)),
@@ -131,7 +136,14 @@ mod tests {
 
     #[test]
     fn what_may_hold_a_secret_is_not_shown_even_if_it_is_no_url() {
-        for text in ["user:hunter2@host", "http//u:p@h", "host?token=x"] {
+        for text in [
+            "user:hunter2@host",
+            "http//u:p@h",
+            "host?token=x",
+            "/x#access_token=x",
+            "/?a=b#token=x",
+            "http://h;token=x/",
+        ] {
             assert!(may_hold_secret(text), "{text}");
         }
         assert!(!may_hold_secret("ftp://host/?a=b"));

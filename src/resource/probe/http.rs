@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::tls::{ProbeTls, tls};
-use crate::resource::check::{Check, holds_secret};
+use crate::resource::check::{Check, holds_secret, may_hold_secret};
 use crate::resource::{Duration, Header, JsonPath, pattern};
 
 /// An HTTP request, over HTTP/1.1 or, where a server with TLS prefers it, HTTP/2. Every check has a connection of its own.
@@ -216,13 +216,15 @@ impl HttpProbe {
         if let Some(path) = &self.path
             && (!path.starts_with('/') || path.contains(|c: char| c.is_control() || c == ' ' || c == '#'))
         {
-            check.field("path", |check| {
-                check.refuse("must be a path that starts with /, without blanks or #")
+            let why = "must be a path that starts with /, without blanks or #";
+            check.field("path", |check| match may_hold_secret(path) {
+                true => check.refuse_secret(why),
+                false => check.refuse(why),
             });
         }
         if self.path.as_deref().is_some_and(holds_secret) {
             check.field("path", |check| {
-                check.refuse("seems to hold a secret: send it as a header, httpHeaders with valueFrom")
+                check.refuse_secret("seems to hold a secret: send it as a header, httpHeaders with valueFrom")
             });
         }
         check.port("port", self.port);
@@ -299,7 +301,12 @@ impl HttpExpect {
 /// The value of `key` must be a host name or an address, and nothing around it.
 pub(in crate::resource) fn host_name(key: &str, host: &str, check: &mut Check) {
     if !is_host_name(host) {
-        check.field(key, |check| check.refuse("is not a host name or an address; a port has its own field"));
+        let why = "is not a host name or an address; a port has its own field";
+        // Whoever writes `user:password@host` has written a password.
+        check.field(
+            key,
+            |check| if host.contains('@') { check.refuse_secret(why) } else { check.refuse(why) },
+        );
     }
 }
 

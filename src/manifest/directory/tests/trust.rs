@@ -73,6 +73,23 @@ fn what_others_wrote_is_never_in_force_with_a_secret_it_may_not_name() {
 }
 
 #[test]
+fn another_directory_of_the_repository_and_a_link_into_it_are_others_too() {
+    let (git, state) = (Dir::new(), Dir::new());
+    git.put("common/b.yaml", &billing("env: HOME"));
+    std::os::unix::fs::symlink(git.path("common"), state.path("linked")).expect("a link");
+    std::os::unix::fs::symlink(git.path("common/b.yaml"), state.path("b.yaml")).expect("a link");
+    for root in [git.path("common"), state.path("linked"), state.path("b.yaml")] {
+        let directories = |strangers| {
+            Directories::new(vec![root.clone()])
+                .guarded(SecretPolicy::new(vec!["/run/secrets".into()]), strangers)
+        };
+        assert_eq!(names(&directories(None).load()), ["b"], "{root:?}");
+        let set = directories(Some(git.0.path().to_owned())).load();
+        assert_eq!(names(&set), Vec::<String>::new(), "{root:?}");
+    }
+}
+
+#[test]
 fn a_copy_kept_for_the_next_start_is_trusted_as_its_file_was() {
     let (dir, state) = (Dir::new(), Dir::new());
     dir.put("b.yaml", &billing("env: HOME"));

@@ -276,10 +276,30 @@ fn a_webhook_written_out_is_refused_and_never_shown() {
         r#"{"pagerduty": {"routingKey": "hunter2"}}"#,
         r#"{"email": {"url": "smtp://u:hunter2@mail", "from": "a@b", "to": ["c@d"]}}"#,
         r#"{"webhook": {"url": {"env": "U"}, "headers": [{"name": "X-Api-Key", "value": "hunter2"}]}}"#,
+        r#"{"webhook": {"url": {"env": "U"}, "headers": [{"name": "PRIVATE-TOKEN", "value": "hunter2"}]}}"#,
+        r#"{"webhook": {"url": {"env": "U"}, "headers": [{"name": "X-Vault-Token", "value": "hunter2"}]}}"#,
+        r#"{"webhook": {"url": {"env": "U"}, "headers": [{"name": "Cookie", "value": "hunter2"}]}}"#,
         r#"{"webhook": {"url": {"env": "U"}, "headers": [{"name": "X", "valueFrom": "hunter2"}]}}"#,
     ] {
         let text =
             super::document("NotificationSink", "x", serde_json::from_str(spec).expect("JSON")).to_string();
+        let problems = crate::manifest::parse("f", text.as_bytes()).problems;
+        assert!(!problems.is_empty(), "{spec}");
+        for problem in problems {
+            assert!(!problem.rendered.contains("hunter2"), "{}", problem.rendered);
+        }
+    }
+}
+
+#[test]
+fn a_secret_in_the_wrong_place_of_a_probe_is_refused_and_never_shown() {
+    for spec in [
+        r#"{"httpGet": {"path": "/x?token=hunter2"}}"#,
+        r#"{"httpGet": {"path": "/x#access_token=hunter2"}}"#,
+        r#"{"httpGet": {"host": "user:hunter2@web"}}"#,
+        r#"{"tcpSocket": {"port": 1, "host": "hunter2@web"}}"#,
+    ] {
+        let text = super::document("Probe", "x", serde_json::from_str(spec).expect("JSON")).to_string();
         let problems = crate::manifest::parse("f", text.as_bytes()).problems;
         assert!(!problems.is_empty(), "{spec}");
         for problem in problems {
