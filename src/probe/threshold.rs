@@ -16,6 +16,9 @@ const PATIENCE: u32 = 10;
 /// The longest that a target which does not answer is left alone, unless its period is longer anyway.
 const REST: Duration = Duration::from_secs(60);
 
+/// So many periods may pass between two times that a target says it is too early, and it has said so all the while.
+const UNHEARD: u32 = 10;
+
 /// What a probe says of its target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -51,6 +54,9 @@ pub struct Streak {
     /// Since when it has said that it is too early to ask, without a pass or a verdict of unhealthy in between.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub early_since: Option<Nanos>,
+    /// When it last said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub early_seen: Option<Nanos>,
 }
 
 impl Streak {
@@ -60,7 +66,7 @@ impl Streak {
         if passed {
             (self.passes, self.failures) = (self.passes.saturating_add(1), 0);
             self.started = true;
-            self.early_since = None;
+            (self.early_since, self.early_seen) = (None, None);
             if self.passes >= spec.success_threshold {
                 self.verdict = Verdict::Healthy;
             }
@@ -73,7 +79,7 @@ impl Streak {
             self.other = self.other.saturating_add(1);
             if self.failures >= self.allowed(spec) {
                 self.verdict = Verdict::Unhealthy;
-                self.early_since = None;
+                (self.early_since, self.early_seen) = (None, None);
             }
             if self.other >= self.allowed(spec) {
                 self.refuses = false;
@@ -91,10 +97,21 @@ impl Streak {
 
     /// Takes in a check that was too early, says the target: neither a pass nor a failure, and whatever was known is out again.
     /// Whether the verdict changed.
-    pub fn take_in_early(&mut self, now: Nanos) -> bool {
+    ///
+    /// Where nobody heard it for many periods (Portreeve was away, the machine slept, no check could be made) it begins
+    /// anew: what happened in between nobody knows.
+    pub fn take_in_early(&mut self, spec: &ProbeSpec, now: Nanos) -> bool {
         let changed = self.verdict != Verdict::Unknown;
-        let since = self.early_since.map_or(now, |since| since.min(now));
-        *self = Self { started: self.started, early_since: Some(since), ..Self::default() };
+        let rhythm = self.period(spec).saturating_add(Duration::from_secs(u64::from(spec.timeout_seconds)));
+        let long = i64::try_from(rhythm.saturating_mul(UNHEARD).as_nanos()).unwrap_or(i64::MAX);
+        let heard = self.early_seen.is_some_and(|seen| now.since(seen) <= long);
+        let since = self.early_since.filter(|_| heard).map_or(now, |since| since.min(now));
+        *self = Self {
+            started: self.started,
+            early_since: Some(since),
+            early_seen: Some(now),
+            ..Self::default()
+        };
         changed
     }
 
@@ -156,6 +173,19 @@ mod tests {
             };
         }
         streak
+    }
+
+    #[test]
+    fn how_long_it_is_too_early_counts_while_somebody_hears_it() {
+        let spec = ProbeSpec { period_seconds: 10, timeout_seconds: 5, ..spec(1, 3) };
+        let at = |second: i64| Nanos(second * 1_000_000_000);
+        let mut streak = Streak::default();
+        for (second, since) in [(0, 0), (10, 0), (150, 0), (301, 301), (311, 301), (5, 5)] {
+            streak.take_in_early(&spec, at(second));
+            assert_eq!(streak.early_since, Some(at(since)), "at {second}");
+        }
+        streak.take_in(&spec, true);
+        assert_eq!((streak.early_since, streak.early_seen), (None, None));
     }
 
     #[test]

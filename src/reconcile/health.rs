@@ -59,9 +59,12 @@ pub fn of_container(container: &Container, docker: bool, probes: &[(&str, Option
             let reason = format!("{name}: Docker's health check is waited for");
             return Judged::new(HealthWord::Unknown, reason);
         }
-        // A probe that cannot be carried out: neither good nor bad.
+        // A probe that cannot be carried out: neither good nor bad, and no reason to overlook what others find.
         Some(Health::Silent) => {
-            return Judged::new(HealthWord::Error, format!("{name}: {}", checks::silence(container)));
+            let silent = Judged::new(HealthWord::Error, checks::silence(container));
+            let judged = of_probes(probes);
+            let worst = if judged.word == HealthWord::Unhealthy { judged } else { silent };
+            return Judged { reason: prefixed(name, worst.reason), ..worst };
         }
         Some(Health::Unhealthy) => {
             return Judged::new(HealthWord::Unhealthy, format!("{name}: Docker's health check fails"));
@@ -224,6 +227,21 @@ mod tests {
 
     fn judged(word: HealthWord) -> Judged {
         Judged::new(word, word.as_str())
+    }
+
+    #[test]
+    fn a_silent_health_check_hides_no_probe_that_fails() {
+        let container: Container = serde_json::from_value(serde_json::json!({
+            "key": {"engine": "local", "id": "1"}, "name": "web", "image": "web", "state": "running",
+            "health": "silent", "created": 0, "started": 1,
+        }))
+        .expect("a container");
+        let good = state(Verdict::Healthy, Checked::Passed);
+        let bad = state(Verdict::Unhealthy, Checked::Failed("connection refused".to_owned()));
+        let word = |state| of_container(&container, true, &[("page", Some(state))]).word;
+        assert_eq!((word(&good), word(&bad)), (HealthWord::Error, HealthWord::Unhealthy));
+        let reason = of_container(&container, true, &[("page", Some(&bad))]).reason;
+        assert_eq!(reason, "web: page: connection refused");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::{Check, CheckId, Prober};
 use crate::controller::shared::{Shared, locked};
 use crate::docker::Client;
 use crate::observed::{Container, ProbeTarget, Route, note_route};
-use crate::probe::{self, Basis, Cost, Failure, Here, Meaning, Outcome, Place, Subject, There};
+use crate::probe::{self, Basis, Cause, Cost, Failure, Here, Meaning, Outcome, Place, Subject, There};
 use crate::resource::monitored_service::Target;
 use crate::resource::probe::ProbeSpec;
 
@@ -88,9 +88,14 @@ struct Asked {
     doubted: bool,
 }
 
-/// Whether what answered was what is meant: it is well, or it refuses us in the very protocol.
+/// Whether what answered was what is meant: it is well, or it refuses us in the very protocol. That it speaks TLS, or none,
+/// may be said of anybody.
 fn proves(outcome: &Outcome) -> bool {
-    outcome.result.as_ref().map_or_else(|failure| failure.means() == Meaning::Denied, |()| true)
+    use There::{NoTls, NotTls, TlsAlert, WantsTls};
+    let of_anybody =
+        |cause: &Cause| matches!(cause, Cause::There(NoTls | NotTls | TlsAlert | WantsTls) | Cause::Here(_));
+    let refuses = |failure: &Failure| failure.means() == Meaning::Denied && !of_anybody(&failure.cause);
+    outcome.result.as_ref().map_or_else(refuses, |()| true)
 }
 
 /// A check that gives its place away when it takes long.
@@ -168,7 +173,7 @@ impl Shared {
         });
         let mut doubted = false;
         if let (Some(place), Err(failure)) = (&place, &mut outcome.result)
-            && matches!(failure.means(), Meaning::Unhealthy | Meaning::Unanswered)
+            && matches!(failure.means(), Meaning::Unhealthy | Meaning::Unanswered | Meaning::NotYet)
         {
             let why = failure.reason.as_str();
             let doubt = match place.doubt(why, route.as_ref().is_some_and(reached)) {

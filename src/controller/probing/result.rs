@@ -57,7 +57,7 @@ impl Prober {
                 Checked::Passed => drop(probe.streak.take_in(&check.spec, true)),
                 Checked::Failed(_) => drop(probe.streak.take_in(&check.spec, false)),
                 Checked::Denied(_) => drop(probe.streak.take_in_refusal(&check.spec)),
-                Checked::NotYet(_) => drop(probe.streak.take_in_early(now)),
+                Checked::NotYet(_) => drop(probe.streak.take_in_early(&check.spec, now)),
                 Checked::Faulty(_) => {}
             }
             if let Some(passed) = passed {
