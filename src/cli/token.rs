@@ -88,9 +88,11 @@ fn run(
             let first = !path.exists();
             let (token, secret) = tokens::create(path, *role, name.as_deref())?;
             if first {
+                let state = path.parent().unwrap_or(path).display();
                 writeln!(
                     err,
-                    "from now on callers over TCP need a token, on this machine too; the Unix socket needs none"
+                    "callers over TCP of the Portreeve whose state is in {state} need a token from now on, on this machine \
+                     too; its Unix socket needs none"
                 )?;
             }
             writeln!(err, "token {:?} with the role {}; it is shown this once:", token.name, role.as_str())?;
@@ -135,10 +137,13 @@ mod tests {
         let (exit, out, err) = said(&directory, create());
         assert_eq!(exit, Exit::Fine);
         assert!(out.starts_with("portreeve_") && out.trim().len() == 74, "{out}");
+        let state = directory.display();
         assert_eq!(
             err,
-            "from now on callers over TCP need a token, on this machine too; the Unix socket needs none\n\
-             token \"board\" with the role view; it is shown this once:\n"
+            format!(
+                "callers over TCP of the Portreeve whose state is in {state} need a token from now on, on this machine too; \
+                 its Unix socket needs none\ntoken \"board\" with the role view; it is shown this once:\n"
+            )
         );
         let (exit, _, err) = said(&directory, create());
         assert_eq!(exit, Exit::Usage);

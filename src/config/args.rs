@@ -95,7 +95,8 @@ pub struct RunArgs {
     #[arg(long)]
     pub open_metrics: bool,
 
-    /// Decide and say everything, act on nothing [env: PORTREEVE_OBSERVE]
+    /// Decide and say everything, and touch no container; Discovery and Billing Services are told all the same
+    /// [env: PORTREEVE_OBSERVE]
     #[arg(long)]
     pub observe: bool,
 

@@ -19,7 +19,7 @@ kind: Settings
 metadata: {name: portreeve}
 spec:
   resync: 60s                # everything is listed again this often, beside the event stream
-  # observe: true            # decide and say everything, act on nothing: good for a first day
+  # observe: true            # touch no container, say what would be done: good for a first day
   # metricsRetentionDays: 30
 ";
 
