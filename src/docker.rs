@@ -31,6 +31,7 @@ mod tls;
 mod uptime;
 
 use connect::naming;
+pub use exec::Awaited;
 pub use fingerprint::Fingerprint;
 pub use own::own_containers;
 pub use surroundings::interfaces;

@@ -232,6 +232,8 @@ pub async fn check(spec: &ProbeSpec, subject: &Subject<'_>) -> Outcome {
 fn out_of_time(limit: Duration, steps: &Steps) -> Failure {
     let cause: Cause = match steps.doing() {
         "resolve" => Here::Resolver.into(),
+        exec::ENGINE => Here::Engine.into(),
+        exec::COMMAND => There::Hangs.into(),
         // Whoever takes a connection was reached.
         _ if steps.done().iter().any(|step| step.name == "connect") => There::Hangs.into(),
         _ => There::Silent.into(),

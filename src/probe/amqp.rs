@@ -9,6 +9,8 @@ use super::wire::{Fields, Wire, said};
 use super::{Cause, Cost, Failure, Here, Protocol, Steps, Subject, There, credentials};
 use crate::resource::probe::handler::AmqpProbe;
 
+/// What a client begins with: the protocol, and its version.
+const HEADER: &[u8; 8] = b"AMQP\0\0\x09\x01";
 /// The methods of the class `connection` (10).
 const START: u16 = 10;
 const START_OK: u16 = 11;
@@ -47,7 +49,7 @@ impl Protocol for AmqpProbe {
         let mut wire =
             Wire::declared(subject.place()?, self.tls.as_ref(), self.auth.is_some(), steps).await?;
         steps.begin("receive");
-        wire.send(b"AMQP\0\0\x09\x01").await?;
+        wire.send(HEADER).await?;
         let start = expect(&mut wire, START, "a greeting").await?;
         let mechanisms = mechanisms(&start).ok_or_else(|| malformed(&start))?;
         steps.end(format!("offers {mechanisms}"));
@@ -105,8 +107,8 @@ fn mechanisms(start: &[u8]) -> Option<String> {
 async fn expect(wire: &mut Wire, wanted: u16, what: &str) -> Result<Vec<u8>, Failure> {
     loop {
         let head = wire.exactly(7, what).await?;
-        // A broker answers the version that it does not know with the one that it does.
-        if head.starts_with(b"AMQP") {
+        // A broker answers the version that it does not know with the one that it does; an echo does so with ours.
+        if head.starts_with(b"AMQP") && !HEADER.starts_with(&head) {
             let why = format!("expected {what}, the broker speaks another version of AMQP than 0-9-1");
             return Err(Failure::new(Here::Unsupported, why).saying(said(&head)));
         }

@@ -4,8 +4,9 @@ use std::fmt::Write;
 use std::net::IpAddr;
 
 use async_trait::async_trait;
+use tokio::net::UdpSocket;
 
-use super::connect::{plain, seen, udp};
+use super::connect::{first, plain, resolve, seen, sent};
 use super::steps::count;
 use super::verdict::rcode;
 use super::wire::{Fields, Wire, random, said};
@@ -35,20 +36,25 @@ impl Protocol for DnsProbe {
         let question = question(id, &self.name, number).ok_or_else(|| {
             Failure::new(Here::Unsendable, format!("{} is not a name that DNS can ask for", self.name))
         })?;
-        let socket = udp(place, steps).await?;
+        let addresses = resolve(place, steps).await?;
         steps.begin("query");
         let silent = |error| Failure::new(seen(&error), format!("no answer from {place}: {}", plain(&error)));
-        socket.send(&question).await.map_err(silent)?;
-        let mut answer = Answer { flags: 0, found: 0 };
-        // What answers something else, such as a question given up earlier, is not the answer.
-        while answer.flags & ANSWER == 0 {
-            let mut bytes = [0; DATAGRAM];
-            let length = socket.recv(&mut bytes).await.map_err(silent)?;
-            let bytes = bytes.get(..length).unwrap_or_default();
-            if bytes.starts_with(&id.to_be_bytes()) {
-                answer = read(bytes, number).ok_or_else(|| nonsense(bytes))?;
+        let answer = async |socket: UdpSocket| {
+            loop {
+                let mut bytes = [0; DATAGRAM];
+                let length = socket.recv(&mut bytes).await.map_err(silent)?;
+                let bytes = bytes.get(..length).unwrap_or_default();
+                // What answers something else, such as a question given up earlier, is not the answer.
+                if bytes.starts_with(&id.to_be_bytes()) {
+                    let answer = read(bytes, number).ok_or_else(|| nonsense(bytes))?;
+                    if answer.flags & ANSWER != 0 {
+                        return Ok(answer);
+                    }
+                }
             }
-        }
+        };
+        let ask = |address, _: &mut Steps| Ok(answer(sent(place, address, &question)?));
+        let mut answer = first(addresses, steps, ask).await?;
         if answer.flags & CUT != 0 {
             steps.end("cut off; asked again over TCP");
             let mut wire = Wire::to(place, steps).await?;

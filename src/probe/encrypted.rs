@@ -96,6 +96,9 @@ fn unmade(error: &io::Error) -> Failure {
     let why = match &cause {
         Cause::There(There::NotTls) => "the server does not speak TLS there".to_owned(),
         Cause::There(There::TlsAlert) => format!("the server ended it: {}", alert(error)),
+        Cause::Here(Here::Unsupported) => {
+            format!("the server speaks it in a way that this probe does not take ({})", plain(error))
+        }
         Cause::Here(Here::NoCommonTls) => {
             format!("the server knows no TLS that this probe knows ({}): TLS 1.2 and 1.3", plain(error))
         }
@@ -113,7 +116,10 @@ pub(super) async fn speaks_tls(place: &Place, limit: Duration, mut steps: Steps)
     match tokio::time::timeout(limit.min(GLANCE), asked).await {
         Ok(Ok(_)) => true,
         Ok(Err(failure)) => {
-            matches!(failure.cause, Cause::There(There::TlsAlert) | Cause::Here(Here::NoCommonTls))
+            matches!(
+                failure.cause,
+                Cause::There(There::TlsAlert) | Cause::Here(Here::NoCommonTls | Here::Unsupported)
+            )
         }
         Err(_) => false,
     }
@@ -133,9 +139,33 @@ pub(super) fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
     inner.downcast_ref().or_else(|| inner.downcast_ref::<io::Error>().and_then(tls_error))
 }
 
-/// Whether a handshake failed because the other side answered in another protocol.
-pub(super) fn is_no_tls(error: &io::Error) -> bool {
-    matches!(tls_error(error), Some(rustls::Error::InvalidMessage(_)))
+/// What an error of TLS is.
+pub(super) fn in_tls(error: &rustls::Error) -> Cause {
+    use rustls::{AlertDescription, Error, InvalidMessage, PeerMisbehaved};
+    match error {
+        Error::AlertReceived(AlertDescription::CloseNotify) => There::HungUp.into(),
+        Error::AlertReceived(_) => There::TlsAlert.into(),
+        Error::DecryptError | Error::PeerSentOversizedRecord => There::Broken.into(),
+        // No version, no cipher, or nothing else that a handshake needs, in common.
+        Error::PeerIncompatible(_)
+        | Error::PeerMisbehaved(
+            PeerMisbehaved::SelectedUnofferedCipherSuite | PeerMisbehaved::SelectedUnofferedKxGroup,
+        )
+        | Error::InvalidMessage(
+            InvalidMessage::UnsupportedCompression
+            | InvalidMessage::UnsupportedCurveType
+            | InvalidMessage::UnsupportedKeyExchangeAlgorithm(_),
+        ) => Here::NoCommonTls.into(),
+        Error::InvalidMessage(InvalidMessage::CertificatePayloadTooLarge) => {
+            Here::UnreadableCertificate.into()
+        }
+        // What no server of TLS sends, or not at that time: such as a client's hello, which comes back from an echo.
+        Error::InvalidMessage(_)
+        | Error::InappropriateMessage { .. }
+        | Error::InappropriateHandshakeMessage { .. } => There::NotTls.into(),
+        // What is left is how strictly our library takes it.
+        _ => Here::Unsupported.into(),
+    }
 }
 
 fn alert(error: &io::Error) -> String {

@@ -9,9 +9,9 @@ use async_trait::async_trait;
 use socket2::{Domain, Protocol as Transport, Socket, Type};
 use tokio::net::UdpSocket;
 
-use super::connect::{plain, resolve, seen};
+use super::connect::{first, plain, resolve, seen};
 use super::wire::random;
-use super::{Failure, Here, Protocol, Steps, Subject};
+use super::{Failure, Protocol, Steps, Subject};
 use crate::resource::probe::handler::IcmpProbe;
 
 /// A header, and what tells the answer from all others.
@@ -26,40 +26,56 @@ impl Protocol for IcmpProbe {
     async fn attempt(&self, subject: &Subject<'_>, steps: &mut Steps) -> Result<(), Failure> {
         let place = subject.place()?;
         let addresses = resolve(place, steps).await?;
-        let Some(address) = addresses.first() else {
-            return Err(Failure::new(Here::Resolver, format!("{place} has no address")));
-        };
         steps.begin("send");
-        let silent =
-            |error| Failure::new(seen(&error), format!("no answer from {}: {}", address.ip(), plain(&error)));
-        let socket = open(*address).map_err(|error| {
-            let why = plain(&error);
-            let reason = match error.kind() {
-                ErrorKind::PermissionDenied => format!(
-                    "no echo request may be sent ({why}): allow it with net.ipv4.ping_group_range or CAP_NET_RAW"
-                ),
-                _ => format!("no echo request can be sent to {}: {why}", address.ip()),
-            };
-            Failure::new(seen(&error), reason)
-        })?;
         let mark = random();
-        socket.send(&request(address.ip(), mark)).await.map_err(silent)?;
-        steps.end("an echo request");
-        steps.begin("receive");
-        // A raw socket hears whatever else comes from there.
-        loop {
-            let mut bytes = [0; 1024];
-            let length = socket.recv(&mut bytes).await.map_err(silent)?;
-            if answers(bytes.get(..length).unwrap_or_default(), address.ip(), mark) {
-                steps.end("an echo reply");
-                return Ok(());
+        let ask = |address, steps: &mut Steps| {
+            let socket = sent(address, mark)?;
+            if steps.doing() == "send" {
+                steps.end("an echo request");
+                steps.begin("receive");
             }
+            Ok(reply(socket, address.ip(), mark))
+        };
+        first(addresses, steps, ask).await?;
+        steps.end("an echo reply");
+        Ok(())
+    }
+}
+
+/// A socket through which a request with this mark has been sent.
+fn sent(address: SocketAddr, mark: [u8; 6]) -> Result<UdpSocket, Failure> {
+    let open = || {
+        let socket = open(address)?;
+        socket.send(&request(address.ip(), mark))?;
+        UdpSocket::from_std(socket.into())
+    };
+    open().map_err(|error| {
+        let why = plain(&error);
+        let reason = match error.kind() {
+            ErrorKind::PermissionDenied => format!(
+                "no echo request may be sent ({why}): allow it with net.ipv4.ping_group_range or CAP_NET_RAW"
+            ),
+            _ => format!("no echo request can be sent to {}: {why}", address.ip()),
+        };
+        Failure::new(seen(&error), reason)
+    })
+}
+
+/// Waits for the reply to it. A raw socket hears whatever else comes from there.
+async fn reply(socket: UdpSocket, from: IpAddr, mark: [u8; 6]) -> Result<(), Failure> {
+    loop {
+        let mut bytes = [0; 1024];
+        let length = socket.recv(&mut bytes).await.map_err(|error| {
+            Failure::new(seen(&error), format!("no answer from {from}: {}", plain(&error)))
+        })?;
+        if answers(bytes.get(..length).unwrap_or_default(), from, mark) {
+            return Ok(());
         }
     }
 }
 
 /// A socket for messages to and from one address.
-fn open(address: SocketAddr) -> io::Result<UdpSocket> {
+fn open(address: SocketAddr) -> io::Result<Socket> {
     let (domain, transport) = match address {
         SocketAddr::V4(_) => (Domain::IPV4, Transport::ICMPV4),
         SocketAddr::V6(_) => (Domain::IPV6, Transport::ICMPV6),
@@ -72,7 +88,7 @@ fn open(address: SocketAddr) -> io::Result<UdpSocket> {
     };
     socket.set_nonblocking(true)?;
     socket.connect(&address.into())?;
-    UdpSocket::from_std(socket.into())
+    Ok(socket)
 }
 
 /// Type 8 (IPv6: 128), code 0, checksum, the mark's first bytes as name and number, the mark.

@@ -248,9 +248,10 @@ fn refused(what: &str, packet: &[u8]) -> Failure {
     let mut fields = Fields(packet);
     let _error = fields.u8();
     let code = fields.array().map(u16::from_le_bytes).unwrap_or_default();
-    let words = match fields.0 {
-        [b'#', state @ ..] => state.get(5..).unwrap_or_default(),
-        words => words,
+    let (state, words) = match fields.0 {
+        [b'#', rest @ ..] => rest.split_at_checked(5).unwrap_or_default(),
+        words => (&[][..], words),
     };
-    Failure::got(Cause::Mysql(code), what).saying(said(words))
+    let state = String::from_utf8_lossy(state).into_owned();
+    Failure::got(Cause::Mysql { code, state }, what).saying(said(words))
 }

@@ -65,6 +65,11 @@ impl Steps {
         (self.doing, self.since) = (name, Instant::now());
     }
 
+    /// What the step that was begun last waits for now, by another name.
+    pub(super) fn wait_at(&mut self, name: &'static str) {
+        self.doing = name;
+    }
+
     /// Ends the step that was begun last.
     pub fn end(&mut self, what: impl AsRef<str>) {
         // Secrets first: one that is cut in two is not found any more.

@@ -13,7 +13,7 @@ use rustls::pki_types::UnixTime;
 use tokio_rustls::TlsConnector;
 
 use super::connect::{plain, seen, tcp};
-use super::encrypted::{server_name, tls_error, unusable, version};
+use super::encrypted::{in_tls, server_name, tls_error, unusable, version};
 use super::steps::{count, shown};
 use super::{Cause, Failure, Here, Protocol, Steps, Subject, There};
 use crate::resource::probe::handler::TlsProbe;
@@ -106,7 +106,9 @@ fn refused(host: &str, error: &std::io::Error) -> Failure {
                 if beyond(bad) { Here::UnreadableCertificate.into() } else { There::Certificate.into() };
             return Failure::new(cause, shown(&mistrusted(bad, host)));
         }
-        Some(rustls::Error::InvalidMessage(_)) => ", the server speaks something else".to_owned(),
+        Some(other) if in_tls(other) == There::NotTls.into() => {
+            ", the server speaks something else".to_owned()
+        }
         Some(rustls::Error::AlertReceived(alert)) => format!(", the server ended it: {alert:?}"),
         Some(other) => format!(": {}", shown(&other.to_string())),
         None => format!(", {}", plain(error)),

@@ -1,8 +1,9 @@
 //! `udp`: a datagram, and an answer to it.
 
 use async_trait::async_trait;
+use tokio::net::UdpSocket;
 
-use super::connect::{plain, seen, udp};
+use super::connect::{first, plain, resolve, seen, sent};
 use super::steps::{count, shown};
 use super::wire::said;
 use super::{Failure, Protocol, Steps, Subject, There};
@@ -23,15 +24,24 @@ impl Protocol for UdpProbe {
 
     async fn attempt(&self, subject: &Subject<'_>, steps: &mut Steps) -> Result<(), Failure> {
         let place = subject.place()?;
-        let socket = udp(place, steps).await?;
+        let addresses = resolve(place, steps).await?;
         steps.begin("send");
         let silent = |error| Failure::new(seen(&error), format!("no answer from {place}: {}", plain(&error)));
-        let sent = socket.send(self.send.as_bytes()).await.map_err(silent)?;
-        steps.end(count(sent as u64, "byte"));
-        steps.begin("receive");
-        let mut answer = vec![0; LONGEST];
-        let length = socket.recv(&mut answer).await.map_err(silent)?;
-        answer.truncate(length);
+        let answer = async |socket: UdpSocket| {
+            let mut answer = vec![0; LONGEST];
+            let length = socket.recv(&mut answer).await.map_err(silent)?;
+            answer.truncate(length);
+            Ok(answer)
+        };
+        let ask = |address, steps: &mut Steps| {
+            let socket = sent(place, address, self.send.as_bytes())?;
+            if steps.doing() == "send" {
+                steps.end(count(self.send.len() as u64, "byte"));
+                steps.begin("receive");
+            }
+            Ok(answer(socket))
+        };
+        let answer = first(addresses, steps, ask).await?;
         steps.end(said(&answer));
         let Some(expected) = &self.expect else { return Ok(()) };
         steps.begin("expect");

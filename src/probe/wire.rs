@@ -1,9 +1,11 @@
 //! A conversation with a server: what is sent and read, and what to say when something else comes than was expected.
 
 use std::io;
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use super::connect::{plain, seen, tcp};
 use super::encrypted::{Demand, encrypt, handshake, is_record};
@@ -89,6 +91,11 @@ impl Wire {
             return Err(self.unexpected("a TLS handshake", &[]));
         }
         Ok(self.stream.into_inner())
+    }
+
+    /// Whether the other side says something, or ends it, before `patience` is over.
+    pub(super) async fn speaks_within(&mut self, patience: Duration) -> bool {
+        timeout(patience, self.stream.fill_buf()).await.is_ok()
     }
 
     pub(super) async fn send(&mut self, bytes: &[u8]) -> Result<(), Failure> {

@@ -4,6 +4,7 @@ mod amqp;
 mod certificates;
 mod dns;
 mod docker_health;
+mod dual_stack;
 mod exec;
 mod grpc;
 mod http_get;

@@ -27,6 +27,19 @@ struct Shared {
     containers: Mutex<BTreeMap<String, Container>>,
     /// What it remembers of its events.
     ring: Mutex<Vec<String>>,
+    /// How it takes commands, if not as the module's documentation has it.
+    exec: Mutex<Option<Exec>>,
+}
+
+/// What an engine makes of a command.
+#[derive(Clone, Debug)]
+pub enum Exec {
+    /// It answers with this status and text when it is to be created.
+    Refused(&'static str, String),
+    /// It does not answer when it is to be created, started, or looked at.
+    Silent(&'static str),
+    /// It says that the command runs, in this process; 0: there is none yet.
+    Runs(i64),
 }
 
 /// What an inspect shows; times in nanoseconds, 0 for never.
@@ -69,6 +82,11 @@ impl FakeEngine {
     /// From now on its memory of events holds this one, too, behind those it holds; streams are fed by their feeds.
     pub fn remember(&self, id: &str, name: &str, action: &str, at: i64) {
         self.shared.ring.lock().unwrap().push(format!("{}\n", event(id, name, action, at)));
+    }
+
+    /// From now on commands fare like this.
+    pub fn exec(&self, manner: Exec) {
+        *self.shared.exec.lock().unwrap() = Some(manner);
     }
 
     /// From now on inspects and lists show this; `None`: it does not exist.
@@ -185,7 +203,25 @@ async fn serve(shared: Arc<Shared>, mut stream: UnixStream, streams: mpsc::Unbou
             }
             continue;
         }
-        if path.starts_with("/exec/") && path.ends_with("/start") {
+        let exec = shared.exec.lock().unwrap().clone();
+        let call = match &*path {
+            "/exec/e/start" => "start",
+            "/exec/e/json" => "inspect",
+            _ if path.ends_with("/exec") => "create",
+            _ => "",
+        };
+        match exec {
+            Some(Exec::Silent(silent)) if call == silent => std::future::pending().await,
+            Some(Exec::Refused(status, text)) if call == "create" => {
+                let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n", text.len());
+                if stream.write_all((head + &text).as_bytes()).await.is_err() {
+                    return;
+                }
+                continue;
+            }
+            _ => {}
+        }
+        if call == "start" {
             let head = "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
             // A frame of standard output: stream, three zeros, length.
             let output = b"\x01\0\0\0\0\0\0\x05begun";
@@ -224,7 +260,12 @@ impl Shared {
                 ("200 OK", rows.collect())
             }
             _ if path.ends_with("/exec") => ("201 Created", json!({"Id": "e"})),
-            "/exec/e/json" => ("200 OK", json!({"ID": "e", "Running": false, "ExitCode": 3})),
+            "/exec/e/json" => match *self.exec.lock().unwrap() {
+                Some(Exec::Runs(pid)) => {
+                    ("200 OK", json!({"ID": "e", "Running": true, "ExitCode": null, "Pid": pid}))
+                }
+                _ => ("200 OK", json!({"ID": "e", "Running": false, "ExitCode": 3})),
+            },
             _ => {
                 let id = path.trim_start_matches("/containers/").trim_end_matches("/json");
                 match containers.get(id) {

@@ -20,8 +20,13 @@ pub enum Cause {
     Redis(String),
     /// A PostgreSQL error's SQLSTATE.
     Postgres(String),
-    /// The code of a MySQL error.
-    Mysql(u16),
+    /// A MySQL error.
+    Mysql {
+        /// Its code.
+        code: u16,
+        /// Its SQLSTATE, where it has one. May hold anything.
+        state: String,
+    },
     /// A Kafka error code.
     Kafka(i16),
     /// The reply code with which an AMQP 0-9-1 broker closes a connection.
@@ -55,7 +60,7 @@ pub enum Here {
     Forbidden,
     /// The resolver has trouble of its own, or does not answer: EAI_AGAIN, EAI_FAIL, EAI_SYSTEM, silence.
     Resolver,
-    /// ENETUNREACH, ENETDOWN, EADDRNOTAVAIL.
+    /// ENETUNREACH, ENETDOWN, EADDRNOTAVAIL, EAFNOSUPPORT, EINVAL.
     NoRoute,
     /// EMFILE, ENFILE, ENOBUFS, ENOMEM.
     NoRoom,
@@ -90,7 +95,7 @@ pub enum There {
     Unreachable,
     /// The time is over, and there was no connection yet.
     Silent,
-    /// The time is over, and it has taken the connection.
+    /// The time is over, and it has taken the connection, or runs the command.
     Hangs,
     /// The connection was closed or reset before a word was said.
     HungUp,
@@ -149,6 +154,8 @@ pub enum Seen {
     Postgres(&'static [&'static str]),
     /// One of these codes.
     Mysql(&'static [u16]),
+    /// An SQLSTATE that begins with one of these.
+    MysqlState(&'static [&'static str]),
     /// One of these codes.
     Kafka(&'static [i16]),
     /// One of these codes.
@@ -174,7 +181,9 @@ impl Seen {
             Self::Here(list) => list.is_empty(),
             Self::There(list) => list.is_empty(),
             Self::Http(list) | Self::HttpRetryAfter(list) => list.is_empty(),
-            Self::Redis(list) | Self::Postgres(list) | Self::Nats(list) => list.is_empty(),
+            Self::Redis(list) | Self::Postgres(list) | Self::MysqlState(list) | Self::Nats(list) => {
+                list.is_empty()
+            }
             Self::Mysql(list) | Self::Amqp(list) | Self::Dns(list) => list.is_empty(),
             Self::Kafka(list) => list.is_empty(),
             Self::Mqtt(list) => list.is_empty(),
@@ -202,7 +211,10 @@ impl Seen {
             (Self::Postgres(list), Cause::Postgres(state)) => {
                 list.is_empty() || list.iter().any(|begin| state.starts_with(begin))
             }
-            (Self::Mysql(list), Cause::Mysql(code)) => among(list, code),
+            (Self::Mysql(list), Cause::Mysql { code, .. }) => among(list, code),
+            (Self::MysqlState(list), Cause::Mysql { state, .. }) => {
+                list.is_empty() || list.iter().any(|begin| state.starts_with(begin))
+            }
             (Self::Kafka(list), Cause::Kafka(code)) => among(list, code),
             (Self::Amqp(list), Cause::Amqp(code)) => among(list, code),
             (Self::Nats(list), Cause::Nats(said)) => list.is_empty() || prefix(list, said).is_some(),
@@ -255,7 +267,7 @@ impl Cause {
             | Self::Http { .. }
             | Self::Redis(_)
             | Self::Postgres(_)
-            | Self::Mysql(_)
+            | Self::Mysql { .. }
             | Self::Kafka(_)
             | Self::Amqp(_)
             | Self::Nats(_)
@@ -287,7 +299,7 @@ impl Cause {
                 let plain = state.len() == 5 && state.bytes().all(|byte| byte.is_ascii_alphanumeric());
                 if plain { format!("SQLSTATE {state}") } else { "an error".to_owned() }
             }
-            Self::Mysql(code) => format!("error {code}"),
+            Self::Mysql { code, .. } => format!("error {code}"),
             Self::Kafka(code) => format!("error code {code}"),
             Self::Amqp(code) => format!("reply code {code}"),
             Self::Mqtt(code) => format!("return code {code}"),

@@ -1,7 +1,9 @@
 //! Rows of Redis, PostgreSQL and MySQL.
 //!
 //! Sources: the errors of Redis' `server.c`, `networking.c` and `replication.c`; PostgreSQL's Appendix A, "PostgreSQL Error
-//! Codes", and the poolers that speak for it; MySQL's and MariaDB's "Server Error Message Reference".
+//! Codes", and the poolers that speak for it; MySQL's and MariaDB's "Server Error Message Reference", MySQL's "Client Error
+//! Message Reference" for what MySQL Router and MaxScale pass on, and ProxySQL's `MySQL_Session.cpp`. A MySQL error that is in no list
+//! means what the class of its SQLSTATE means with PostgreSQL; but many have none (HY000).
 
 use super::Meaning::{Denied, Fault, NotYet, Unhealthy};
 use super::{Row, Seen};
@@ -124,8 +126,8 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         seen: Seen::Postgres(&["42"]),
         means: Denied,
-        says: "there is nothing of that name",
-        why: "a restart makes no table, column or function",
+        says: "the query asks for what is not there, or is wrong",
+        why: "a restart makes no table, column or function, and no query right",
         shown_by: &["probes::verdicts::postgres::a_table_that_is_not_there_is_not_made_by_a_restart"],
     },
     Row {
@@ -136,8 +138,11 @@ pub(super) const ROWS: &[Row] = &[
         shown_by: &["probes::verdicts::postgres::any_other_error_is_unhealthy"],
     },
     Row {
-        // Shutting down; a Galera node that is not ready (WSREP); no longer available; killed; a lock or a deadlock.
-        seen: Seen::Mysql(&[1047, 1053, 1077, 1079, 1205, 1213, 1317, 1927, 3168, 3169]),
+        // Shutting down; a Galera node that is not ready (WSREP); no longer available; killed; a lock or a deadlock, what was
+        // changed meanwhile.
+        seen: Seen::Mysql(&[
+            1020, 1047, 1053, 1077, 1079, 1205, 1213, 1317, 1412, 1613, 1614, 1927, 3101, 3168, 3169, 3572,
+        ]),
         means: NotYet,
         says: "it is starting up, joining its cluster, shutting down, or another transaction was in the way",
         why: "a restart would make it begin anew",
@@ -183,18 +188,61 @@ pub(super) const ROWS: &[Row] = &[
         shown_by: &["probes::verdicts::mysql::a_server_that_takes_no_writes_refuses_us"],
     },
     Row {
-        seen: Seen::Mysql(&[1043, 1064, 1149, 1153, 1156, 1251]),
+        seen: Seen::Mysql(&[1043, 1064, 1065, 1148, 1149, 1153, 1156, 1157, 1178, 1235, 1251, 1289, 1295]),
         means: Fault,
         says: "it does not know what it was asked, or a login as this probe does it",
         why: "the query, or this probe's version of the protocol, is not for this server",
         shown_by: &["probes::verdicts::mysql::a_question_that_is_no_sql_is_the_probes_fault"],
     },
     Row {
-        seen: Seen::Mysql(&[1046, 1051, 1054, 1091, 1109, 1146, 1305, 1356]),
+        // Names that are not there or are there twice, what cannot be grouped, counted or compared so, variables and functions.
+        seen: Seen::Mysql(&[
+            1046, 1050, 1051, 1052, 1054, 1055, 1056, 1058, 1060, 1066, 1082, 1091, 1106, 1107, 1109, 1110,
+            1111, 1115, 1136, 1140, 1146, 1176, 1193, 1210, 1221, 1222, 1228, 1229, 1231, 1232, 1233, 1234,
+            1238, 1241, 1243, 1247, 1248, 1250, 1253, 1267, 1270, 1271, 1273, 1286, 1298, 1305, 1318, 1347,
+            1348, 1356, 1360, 1364, 1463, 1477, 1539, 1582, 1583, 1584, 1585, 1630, 1735, 3065, 3568, 3579,
+            3593,
+        ]),
         means: Denied,
-        says: "there is nothing of that name",
-        why: "a restart makes no table, column or function",
-        shown_by: &["probes::verdicts::mysql::a_table_that_is_not_there_is_not_made_by_a_restart"],
+        says: "the query asks for what is not there, or is wrong",
+        why: "a restart makes no table, column or function, and no query right",
+        shown_by: &[
+            "probes::verdicts::mysql::a_table_that_is_not_there_is_not_made_by_a_restart",
+            "probes::verdicts::mysql::a_query_that_is_wrong_is_not_mended_by_a_restart",
+        ],
+    },
+    Row {
+        // No server, no such host, no connection any more (MySQL Router, MaxScale); nobody in the group of servers, or not in the
+        // one that this session is bound to (ProxySQL); networks and sources of other servers; locks.
+        seen: Seen::Mysql(&[
+            1015, 1080, 1081, 1099, 1100, 1152, 1154, 1155, 1158, 1159, 1160, 1161, 1184, 1189, 1190, 1192,
+            1218, 1223, 1429, 1430, 2002, 2003, 2005, 2006, 2013, 2055, 9001, 9006,
+        ]),
+        means: Denied,
+        says: "it, or a proxy in front of it, does not take this now",
+        why: "it answers; what is behind it, or what holds a lock, is not mended by a restart",
+        shown_by: &["probes::verdicts::mysql::what_a_server_does_not_take_now_is_no_illness"],
+    },
+    Row {
+        seen: Seen::MysqlState(&["40"]),
+        means: NotYet,
+        says: "another transaction was in the way",
+        why: "the advice is to ask again",
+        shown_by: &["probes::verdicts::mysql::an_error_that_is_in_no_list_means_what_its_state_does"],
+    },
+    Row {
+        seen: Seen::MysqlState(&["0A"]),
+        means: Fault,
+        says: "it does not know what it was asked",
+        why: "the query is not for this server",
+        shown_by: &["probes::verdicts::mysql::an_error_that_is_in_no_list_means_what_its_state_does"],
+    },
+    Row {
+        seen: Seen::MysqlState(&["08", "21S", "25", "28", "3D", "3F", "42", "53", "54", "55"]),
+        means: Denied,
+        says: "the login or the query is wrong, or it does not take this now",
+        why: "it answers, and a restart makes no user, right, table or query",
+        shown_by: &["probes::verdicts::mysql::an_error_that_is_in_no_list_means_what_its_state_does"],
     },
     Row {
         seen: Seen::Mysql(&[]),

@@ -36,6 +36,7 @@ pub(super) const ROWS: &[Row] = &[
             "probes::http_get::bodies::what_cannot_be_read_is_said_in_words",
             "probes::verdicts::ours::a_login_that_the_probe_cannot_do_is_its_own_limit",
             "probes::verdicts::amqp::a_broker_of_another_version_is_beyond_the_probe",
+            "probes::verdicts::encryption::a_server_whose_tls_our_library_does_not_take_is_beyond_the_probe",
         ],
     },
     Row {
@@ -61,7 +62,10 @@ pub(super) const ROWS: &[Row] = &[
         means: Fault,
         says: "this machine has no route there, or no address or port to speak from",
         why: "the target was not reached",
-        shown_by: &["probes::verdicts::ours::errors_of_this_machine_are_its_own"],
+        shown_by: &[
+            "probes::verdicts::ours::errors_of_this_machine_are_its_own",
+            "probes::dual_stack::what_one_address_says_is_not_undone_by_our_trouble_with_another",
+        ],
     },
     Row {
         seen: Seen::Here(&[Here::NoRoom]),
@@ -92,7 +96,10 @@ pub(super) const ROWS: &[Row] = &[
         means: Fault,
         says: "the engine is away, or cannot carry the check out",
         why: "the container was not asked",
-        shown_by: &["probes::verdicts::ours::an_engine_that_is_away_says_nothing_of_its_containers"],
+        shown_by: &[
+            "probes::verdicts::ours::an_engine_that_is_away_says_nothing_of_its_containers",
+            "probes::exec::the_engines_own_trouble_says_nothing_of_the_container",
+        ],
     },
     Row {
         seen: Seen::Here(&[Here::NoSuchCommand]),

@@ -14,7 +14,7 @@ impl Seen {
             Self::Http(_) | Self::HttpRetryAfter(_) => "HTTP",
             Self::Redis(_) => "Redis",
             Self::Postgres(_) => "PostgreSQL",
-            Self::Mysql(_) => "MySQL",
+            Self::Mysql(_) | Self::MysqlState(_) => "MySQL",
             Self::Kafka(_) => "Kafka",
             Self::Amqp(_) => "AMQP",
             Self::Nats(_) => "NATS",
@@ -41,6 +41,7 @@ impl Display for Seen {
             Self::Redis(list) | Self::Nats(list) => listed(list, |one| (*one).to_owned()),
             // A class, or one state of it.
             Self::Postgres(list) => listed(list, |one| format!("{one:x<5}")),
+            Self::MysqlState(list) => format!("SQLSTATE {}", listed(list, |one| format!("{one:x<5}"))),
             Self::Mysql(list) | Self::Amqp(list) => listed(list, u16::to_string),
             Self::Kafka(list) => listed(list, i16::to_string),
             Self::Mqtt(list) => {

@@ -4,6 +4,10 @@ use std::path::Path;
 
 use super::*;
 
+fn mysql(code: u16, state: &str) -> Cause {
+    Cause::Mysql { code, state: state.to_owned() }
+}
+
 /// A cause for each answer that a row names.
 fn causes(seen: &Seen) -> Vec<Cause> {
     match *seen {
@@ -18,7 +22,8 @@ fn causes(seen: &Seen) -> Vec<Cause> {
         }
         Seen::Redis(list) => list.iter().map(|begin| Cause::Redis(format!("{begin} and more"))).collect(),
         Seen::Postgres(list) => list.iter().map(|begin| Cause::Postgres(format!("{begin:0<5}"))).collect(),
-        Seen::Mysql(list) => list.iter().map(|code| Cause::Mysql(*code)).collect(),
+        Seen::Mysql(list) => list.iter().map(|code| mysql(*code, "HY000")).collect(),
+        Seen::MysqlState(list) => list.iter().map(|begin| mysql(0, &format!("{begin:0<5}"))).collect(),
         Seen::Kafka(list) => list.iter().map(|code| Cause::Kafka(*code)).collect(),
         Seen::Amqp(list) => list.iter().map(|code| Cause::Amqp(*code)).collect(),
         Seen::Nats(list) => list.iter().map(|begin| Cause::Nats(begin.to_lowercase())).collect(),
@@ -49,7 +54,8 @@ fn what_nobody_has_thought_of_is_unhealthy() {
         Cause::Redis("LOADINGS".to_owned()),
         Cause::Postgres("ZZZZZ".to_owned()),
         Cause::Postgres(String::new()),
-        Cause::Mysql(u16::MAX),
+        mysql(u16::MAX, "HY000"),
+        mysql(u16::MAX, ""),
         Cause::Kafka(-1),
         Cause::Amqp(999),
         Cause::Nats("whatever".to_owned()),
@@ -79,7 +85,7 @@ fn a_reason_repeats_a_code_and_nothing_else_of_what_a_server_sent() {
             "'Authorization Violation': the login is refused, or lacks a right",
         ),
         (Cause::Nats("s3cret".to_owned()), "an error"),
-        (Cause::Mysql(1129), "error 1129: it takes no connections from our address"),
+        (mysql(1129, "s3cret"), "error 1129: it takes no connections from our address"),
         (Cause::Grpc(14), "the gRPC status UNAVAILABLE: it is unavailable for now"),
         (Cause::Here(Here::Resolver), "our resolver fails, or does not answer"),
     ] {

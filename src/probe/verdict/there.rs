@@ -16,21 +16,31 @@ pub(super) const ROWS: &[Row] = &[
         means: Unhealthy,
         says: "nobody listens there",
         why: "a restart listens again",
-        shown_by: &["probes::strangers::a_closed_port_is_told"],
+        shown_by: &[
+            "probes::strangers::a_closed_port_is_told",
+            "probes::dual_stack::what_one_address_says_is_not_undone_by_our_trouble_with_another",
+        ],
     },
     Row {
         seen: Seen::There(&[There::Unreachable, There::Silent]),
         means: Unanswered,
         says: "nothing comes from there",
         why: "unless nobody answers any more: then it is our network (`NetworkLost`)",
-        shown_by: &["probes::network::when_nobody_outside_answers_any_more_it_is_our_network_that_is_blamed"],
+        shown_by: &[
+            "probes::network::when_nobody_outside_answers_any_more_it_is_our_network_that_is_blamed",
+            "probes::dual_stack::what_one_address_says_is_not_undone_by_our_trouble_with_another",
+        ],
     },
     Row {
         seen: Seen::There(&[There::Hangs]),
         means: Unhealthy,
-        says: "it took the connection, and then nothing more came",
+        says: "it took the connection, or began with the command, and then nothing more came",
         why: "what hangs is what a restart is for",
-        shown_by: &["probes::strangers::a_server_that_says_nothing_is_told_with_the_step"],
+        shown_by: &[
+            "probes::strangers::a_server_that_says_nothing_is_told_with_the_step",
+            "probes::strangers::a_server_that_repeats_what_it_hears_is_none",
+            "probes::exec::a_command_that_does_not_end_is_the_containers_trouble",
+        ],
     },
     Row {
         seen: Seen::There(&[There::HungUp, There::Broken]),
@@ -51,6 +61,7 @@ pub(super) const ROWS: &[Row] = &[
             "probes::http_get::answers::what_curl_refuses_is_refused",
             "probes::http_get::bodies::what_is_not_as_its_headers_say_is_no_http",
             "probes::strangers::a_server_that_speaks_something_else_is_quoted",
+            "probes::strangers::a_server_that_repeats_what_it_hears_is_none",
         ],
     },
     Row {
@@ -125,8 +136,11 @@ pub(super) const ROWS: &[Row] = &[
         seen: Seen::There(&[There::ExecRefused]),
         means: Unhealthy,
         says: "the engine refuses to run the command",
-        why: "the container has just ended, or an earlier run of the command hangs",
-        shown_by: &["probes::exec::a_command_in_the_container_decides_by_its_exit_code"],
+        why: "the container has just ended or is paused, or an earlier run of the command hangs",
+        shown_by: &[
+            "probes::exec::a_command_in_the_container_decides_by_its_exit_code",
+            "probes::exec::a_container_that_takes_no_command_is_unhealthy",
+        ],
     },
     Row {
         seen: Seen::There(&[There::DockerStarting]),

@@ -1,9 +1,11 @@
 //! `nats`, asking nats-server.
 
-use std::fs;
+use std::time::Duration;
+use std::{fs, io};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::certificates::Authority;
 use super::listeners::{Listener, Manner};
@@ -63,6 +65,50 @@ async fn a_server_that_wants_tls_gets_it() {
     let outcome = ask(json!({"nats": {}}), eager.port()).await;
     assert_eq!(unhealthy(&outcome), "expected a TLS handshake, got something else");
     assert_eq!(output(&outcome), "PONG");
+}
+
+/// nats-server's `handshake_first`.
+#[tokio::test]
+async fn a_server_that_wants_its_handshake_first_gets_it() {
+    const INFO: &[u8] = b"INFO {\"version\":\"2.11\",\"server_name\":\"here\",\"tls_required\":true}\r\n";
+    async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
+        let mut lines = String::new();
+        while !lines.contains("PING\r\n") {
+            lines.push(stream.read_u8().await?.into());
+        }
+        assert!(lines.starts_with("CONNECT {"), "{lines}");
+        stream.write_all(b"PONG\r\n").await?;
+        stream.shutdown().await
+    }
+    let own = Authority::new().certificate("localhost", -1, 30);
+    let first = Listener::encrypted(&own, |mut stream| async move {
+        stream.write_all(INFO).await?;
+        converse(stream).await
+    })
+    .await;
+    let clear = ask(json!({"nats": {}, "timeoutSeconds": 1}), first.port()).await;
+    assert!(denied(&clear).ends_with("it speaks TLS there: `tls: {}` asks it so"), "{clear:?}");
+    for tls in [json!({}), json!({"verify": false})] {
+        let outcome = ask(json!({"nats": {"tls": tls}, "timeoutSeconds": 3}), first.port()).await;
+        assert_eq!(passed(&outcome), ["resolve", "connect", "TLS", "receive", "login"]);
+        assert_eq!(step(&outcome, "receive"), "version 2.11 on here");
+    }
+    // One that does not, and is slow to greet, is given its time.
+    let acceptor = own.acceptor();
+    let slow = Listener::conversing(move |mut stream| {
+        let acceptor = acceptor.clone();
+        async move {
+            tokio::time::sleep(Duration::from_millis(600)).await;
+            stream.write_all(INFO).await?;
+            converse(acceptor.accept(stream).await?).await
+        }
+    })
+    .await;
+    passed(&ask(json!({"nats": {"tls": {}}}), slow.port()).await);
+    // One that hangs is no other than before.
+    let hanging = Listener::silent().await;
+    let outcome = ask(json!({"nats": {"tls": {}}, "timeoutSeconds": 1}), hanging.port()).await;
+    assert_eq!(unhealthy(&outcome), "nothing within 1 s, at the step `TLS`");
 }
 
 #[tokio::test]

@@ -181,7 +181,7 @@ async fn a_server_that_takes_the_login_and_answers_the_query_is_healthy() {
         (
             with("query", "SELECT * FROM nothing"),
             Meaning::Denied,
-            "expected an answer to the query, got SQLSTATE 42P01: there is nothing of that name",
+            "expected an answer to the query, got SQLSTATE 42P01: the query asks for what is not there, or is wrong",
             r#"relation "nothing" does not exist"#,
         ),
         (

@@ -93,3 +93,27 @@ async fn garbage_without_end_is_refused_or_given_up() {
         }
     }
 }
+
+/// What is sent to it comes back: also a TLS handshake, which makes it no server of TLS.
+#[tokio::test]
+async fn a_server_that_repeats_what_it_hears_is_none() {
+    let echo = Listener::conversing(|mut stream| async move {
+        let (mut from, mut to) = stream.split();
+        tokio::io::copy(&mut from, &mut to).await.map(drop)
+    })
+    .await;
+    let more = [json!({"httpGet": {}}), json!({"nats": {"tls": {}}})];
+    for probe in protocols().into_iter().map(|(probe, _)| probe).chain(more) {
+        let mut hasty = probe.clone();
+        hasty["timeoutSeconds"] = 1.into();
+        let outcome = ask(hasty, echo.port()).await;
+        if probe.get("tls").is_some() {
+            denied(&outcome);
+            continue;
+        }
+        shown!(outcome);
+        unhealthy(&outcome);
+    }
+    let outcome = ask(json!({"redis": {"tls": {}}}), echo.port()).await;
+    assert_eq!(denied(&outcome), "no TLS handshake: the server does not speak TLS there");
+}

@@ -26,7 +26,7 @@ fn probe(send: &str, expect: Value) -> Value {
 
 #[tokio::test]
 async fn any_answer_will_do_unless_one_is_expected() {
-    let (port, serving) = echo(true).await;
+    let (port, mut serving) = echo(true).await;
     let outcome = ask(probe("are you there?", Value::Null), port).await;
     assert_eq!(passed(&outcome), ["resolve", "send", "receive"]);
     assert_eq!((step(&outcome, "send"), step(&outcome, "receive")), ("14 bytes", "are you there?"));
@@ -37,7 +37,7 @@ async fn any_answer_will_do_unless_one_is_expected() {
     let long = ask(probe(&"x".repeat(4096), json!("yes")), port).await;
     assert!(output(&long).len() < 1010, "{long:?}");
 
-    drop(serving);
+    serving.shutdown().await;
     let closed = ask(probe("are you there?", Value::Null), port).await;
     assert_eq!(unhealthy(&closed), format!("no answer from 127.0.0.1:{port}: connection refused"));
     let (silent, _serving) = echo(false).await;

@@ -27,7 +27,7 @@ macro_rules! means {
         assert_eq!(failure.means(), portreeve::probe::Meaning::$meaning, "{failure:?}");
     }};
 }
-use means;
+pub(crate) use means;
 
 #[test]
 fn every_cause_without_a_code_has_a_row() {

@@ -245,6 +245,22 @@ async fn a_server_with_nothing_but_old_tls_is_not_sick() {
     }
 }
 
+/// Others may take what our library does not.
+#[tokio::test]
+async fn a_server_whose_tls_our_library_does_not_take_is_beyond_the_probe() {
+    // A server's hello of TLS 1.2, with an extension that nobody asked for.
+    let hello = [&b"\x16\x03\x03\0\x30\x02\0\0\x2c\x03\x03"[..], &[7; 32], b"\0\xc0\x2f\0\0\x04\0\x0f\0\0"];
+    let server = Listener::start(Manner::SaysAndCloses(hello.concat().leak())).await;
+    for (probe, _) in speakers() {
+        let outcome = ask(with(&probe, json!({})), server.port()).await;
+        means!(outcome, Fault);
+        let text = "no TLS handshake: the server speaks it in a way that this probe does not take (";
+        assert!(fault(&outcome).starts_with(text), "{outcome:?}");
+        let outcome = ask(probe, server.port()).await;
+        assert!(denied(&outcome).contains("TLS"), "{outcome:?}");
+    }
+}
+
 #[tokio::test]
 async fn whoever_ends_a_handshake_with_an_alert_lives() {
     // handshake_failure, protocol_version, insufficient_security, internal_error, unrecognized_name, certificate_required

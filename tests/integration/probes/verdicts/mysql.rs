@@ -20,26 +20,31 @@ enum When {
     AtTheQuery,
 }
 
-async fn refuse(stream: &mut TcpStream, number: u8, code: u16) -> std::io::Result<()> {
-    let payload = [&[0xff][..], &code.to_le_bytes(), b"the server's own words"].concat();
+async fn refuse(stream: &mut TcpStream, number: u8, code: u16, state: &str) -> std::io::Result<()> {
+    let payload = [&[0xff][..], &code.to_le_bytes(), state.as_bytes(), b"the server's own words"].concat();
     let head = [u8::try_from(payload.len()).unwrap(), 0, 0, number];
     say(stream, &[&head[..], &payload].concat()).await
 }
 
 /// What comes of it when a server says this.
 async fn answered(code: u16, when: When) -> Outcome {
+    answered_with(code, "", when).await
+}
+
+/// The same with an SQLSTATE, as in `#42S02`.
+async fn answered_with(code: u16, state: &'static str, when: When) -> Outcome {
     let server = Listener::conversing(move |mut stream| async move {
         if let When::InPlaceOfItsGreeting = when {
-            return refuse(&mut stream, 0, code).await;
+            return refuse(&mut stream, 0, code, state).await;
         }
         packet(&mut stream, 0, GREETING).await;
         read(&mut stream).await;
         if let When::AtLogin = when {
-            return refuse(&mut stream, 2, code).await;
+            return refuse(&mut stream, 2, code, state).await;
         }
         packet(&mut stream, 2, b"\0\0\0\x02\0\0\0").await;
         read(&mut stream).await;
-        refuse(&mut stream, 1, code).await
+        refuse(&mut stream, 1, code, state).await
     })
     .await;
     let outcome = ask(json!({"mysql": {}}), server.port()).await;
@@ -53,7 +58,7 @@ async fn a_server_that_is_not_ready_is_asked_too_early() {
     for code in [1053, 1077, 1079] {
         means!(answered(code, When::AtLogin).await, NotYet);
     }
-    for code in [1047, 1205, 1213, 1317, 1927, 3168, 3169] {
+    for code in [1020, 1047, 1205, 1213, 1317, 1412, 1613, 1614, 1927, 3101, 3168, 3169, 3572] {
         means!(answered(code, When::AtTheQuery).await, NotYet);
     }
 }
@@ -117,9 +122,46 @@ async fn a_table_that_is_not_there_is_not_made_by_a_restart() {
 }
 
 #[tokio::test]
+async fn a_query_that_is_wrong_is_not_mended_by_a_restart() {
+    for code in [1052, 1055, 1058, 1060, 1066, 1111, 1140, 1193, 1222, 1248, 1267, 1583, 3593] {
+        means!(answered(code, When::AtTheQuery).await, Denied);
+    }
+}
+
+/// MySQL Router and ProxySQL, of the servers behind them.
+#[tokio::test]
+async fn what_a_server_does_not_take_now_is_no_illness() {
+    for code in [2002, 2003, 2013, 9001] {
+        means!(answered(code, When::InPlaceOfItsGreeting).await, Denied);
+        means!(answered_with(code, "#HY000", When::AtLogin).await, Denied);
+    }
+    for code in [1158, 1159, 1160, 1161, 1223, 1429, 2006, 2013, 9001, 9006] {
+        means!(answered_with(code, "#HY000", When::AtTheQuery).await, Denied);
+    }
+}
+
+#[tokio::test]
+async fn an_error_that_is_in_no_list_means_what_its_state_does() {
+    for state in ["#08S01", "#21S01", "#25006", "#28000", "#3D000", "#42000", "#42S22", "#53200"] {
+        means!(answered_with(65_535, state, When::AtTheQuery).await, Denied);
+    }
+    means!(answered_with(65_535, "#40001", When::AtTheQuery).await, NotYet);
+    means!(answered_with(65_535, "#0A000", When::AtTheQuery).await, Fault);
+    // A list knows better: this one has the state 42000.
+    let outcome = answered_with(1064, "#42000", When::AtTheQuery).await;
+    assert!(fault(&outcome).contains("it does not know what it was asked"), "{outcome:?}");
+}
+
+#[tokio::test]
 async fn any_other_error_is_unhealthy() {
     for code in [1105, 1194, 1969, 65_535] {
         means!(answered(code, When::AtTheQuery).await, Unhealthy);
+    }
+    // What is in the data, and what a query was made to say.
+    for (code, state) in
+        [(1365, "#22012"), (1242, "#21000"), (1644, "#45000"), (1062, "#23000"), (1690, "#22003")]
+    {
+        means!(answered_with(code, state, When::AtTheQuery).await, Unhealthy);
     }
 }
 
