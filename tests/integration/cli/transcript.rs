@@ -16,7 +16,6 @@ use crate::support::portreeve::Portreeve;
 pub struct Shell {
     directory: TempDir,
     server: String,
-    socket: Option<PathBuf>,
     masks: Vec<(String, &'static str)>,
 }
 
@@ -31,14 +30,14 @@ impl Shell {
             (directory.path().join("work").display().to_string(), "DIR"),
             (server.trim_end_matches('/').to_owned(), "SERVER"),
         ];
-        Self { server: server.to_owned(), socket: None, masks, directory }
+        Self { server: server.to_owned(), masks, directory }
     }
 
     /// A shell whose commands ask this process, as a user who may change everything.
     pub fn of(portreeve: &Portreeve) -> Self {
-        let socket = portreeve.socket();
-        let new = Self::new(&portreeve.url("")).mask(&socket.display().to_string(), "SOCKET");
-        Self { socket: Some(socket), ..new }
+        Self::new(&portreeve.socket_url())
+            .mask(portreeve.url("").trim_end_matches('/'), "SERVER")
+            .mask(&portreeve.socket().display().to_string(), "SOCKET")
     }
 
     /// Shows `text` as `word`.
@@ -89,7 +88,6 @@ impl Shell {
             .env("PATH", format!("{}:{path}", self.directory.path().display()))
             .env("HOME", self.directory.path())
             .env("PORTREEVE_SERVER", &self.server)
-            .envs(self.socket.as_ref().map(|path| ("PORTREEVE_SOCKET", path)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
