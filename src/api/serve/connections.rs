@@ -136,14 +136,12 @@ mod tests {
         let connections = Arc::new(Connections::new(5, 2));
         let enter = async |address: &str| {
             let place = connections.enter(source(address));
+            place.activity().known(Standing::Anonymous);
             tokio::time::advance(Duration::from_secs(1)).await;
             place
         };
         let (first, second) = (enter("10.0.0.1:1").await, enter("10.0.0.1:2").await);
         let other = enter("10.0.0.2:1").await;
-        for place in [&first, &second, &other] {
-            place.activity().known(Standing::Anonymous);
-        }
         let in_hand = first.activity().begin(false);
         let third = enter("10.0.0.1:3").await;
         assert!(second.close.is_cancelled() && !first.close.is_cancelled() && !other.close.is_cancelled());
@@ -175,18 +173,18 @@ mod tests {
             [enter("10.0.0.3:1", Standing::Nobody).await, enter("10.0.0.4:1", Standing::Nobody).await];
         let stalled = nobodies.each_ref().map(|place| place.activity().begin(true));
         let closed =
-            |places: &[Place]| places.iter().map(|place| place.close.is_cancelled()).collect::<Vec<_>>();
-        let first = enter("10.0.0.5:1", Standing::Nobody).await;
-        assert_eq!(closed(&nobodies), [true, false]);
+            |places: &[&Place]| places.iter().map(|place| place.close.is_cancelled()).collect::<Vec<_>>();
+        let nobody = enter("10.0.0.5:1", Standing::Nobody).await;
+        assert_eq!(closed(&[&nobodies[0], &nobodies[1]]), [true, false]);
         let second = enter("10.0.0.6:1", Standing::Token).await;
-        assert_eq!(closed(&nobodies), [true, true]);
+        assert_eq!(closed(&[&nobodies[1], &nobody]), [true, false]);
         let third = enter("10.0.0.7:1", Standing::Token).await;
-        assert_eq!(closed(&[first]), [true]);
+        assert_eq!(closed(&[&nobody, &reader]), [true, false]);
         let fourth = enter("10.0.0.8:1", Standing::Token).await;
-        assert_eq!(closed(&[reader, token]), [true, false]);
+        assert_eq!(closed(&[&reader, &token]), [true, false]);
         let _fifth = enter("10.0.0.9:1", Standing::Token).await;
         // Of those with a token the one that has nothing in hand.
-        assert_eq!(closed(&[second, third, fourth]), [true, false, false]);
+        assert_eq!(closed(&[&second, &third, &fourth, &token]), [true, false, false, false]);
         drop((watching, stalled));
     }
 }

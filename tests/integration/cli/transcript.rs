@@ -16,6 +16,8 @@ use crate::support::portreeve::Portreeve;
 pub struct Shell {
     directory: TempDir,
     server: String,
+    /// The socket of whom the shell starts.
+    socket: Option<PathBuf>,
     masks: Vec<(String, &'static str)>,
 }
 
@@ -30,7 +32,7 @@ impl Shell {
             (directory.path().join("work").display().to_string(), "DIR"),
             (server.trim_end_matches('/').to_owned(), "SERVER"),
         ];
-        Self { server: server.to_owned(), masks, directory }
+        Self { server: server.to_owned(), socket: None, masks, directory }
     }
 
     /// A shell whose commands ask this process, as a user who may change everything.
@@ -38,6 +40,11 @@ impl Shell {
         Self::new(&portreeve.socket_url())
             .mask(portreeve.url("").trim_end_matches('/'), "SERVER")
             .mask(&portreeve.socket().display().to_string(), "SOCKET")
+    }
+
+    /// A shell that may start this process itself, and asks it over TCP.
+    pub fn before(portreeve: &Portreeve) -> Self {
+        Self { socket: Some(portreeve.socket()), ..Self::new(&portreeve.url("")) }
     }
 
     /// Shows `text` as `word`.
@@ -88,6 +95,7 @@ impl Shell {
             .env("PATH", format!("{}:{path}", self.directory.path().display()))
             .env("HOME", self.directory.path())
             .env("PORTREEVE_SERVER", &self.server)
+            .envs(self.socket.as_ref().map(|path| ("PORTREEVE_SOCKET", path)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
