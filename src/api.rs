@@ -10,7 +10,7 @@ use axum::middleware;
 use axum::response::{IntoResponse, Json, Response};
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
@@ -41,6 +41,7 @@ mod query;
 mod release;
 mod route;
 mod serve;
+mod source;
 mod status;
 mod trial;
 mod watching;
@@ -78,7 +79,7 @@ pub struct Api {
     pulled: Option<watch::Receiver<Pulled>>,
     limits: HttpLimits,
     /// Places for watches.
-    watches: Arc<Semaphore>,
+    watches: Arc<watching::Places>,
     /// Ends answers that would go on for ever.
     stop: CancellationToken,
 }
@@ -99,7 +100,7 @@ impl Api {
             directories: None,
             pulled: None,
             limits: HttpLimits::default(),
-            watches: Arc::new(Semaphore::new(HttpLimits::default().watches)),
+            watches: Arc::new(watching::Places::new(HttpLimits::default())),
             stop: CancellationToken::new(),
         }
     }
@@ -107,7 +108,7 @@ impl Api {
     /// Lets clients take no more than this.
     #[must_use]
     pub fn limited(mut self, limits: HttpLimits) -> Self {
-        (self.limits, self.watches) = (limits, Arc::new(Semaphore::new(limits.watches)));
+        (self.limits, self.watches) = (limits, Arc::new(watching::Places::new(limits)));
         self
     }
 

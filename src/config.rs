@@ -8,6 +8,7 @@ mod args;
 pub mod environment;
 mod git;
 mod limits;
+mod network;
 mod resolve;
 pub mod state_dir;
 pub mod tokens;

@@ -72,6 +72,8 @@ pub mod config;
 
 pub mod metrics;
 
+pub mod ownership;
+
 pub mod run;
 
 pub mod telemetry;

@@ -2,25 +2,31 @@
 //! requests that a browser was tricked into.
 //!
 //! # Guarantees
-//! - Without a token, over TCP, nothing is permitted but what [`Anonymous`] says; nothing at all to what a proxy passes on,
-//!   whose origin nobody knows.
+//! - Without a token, over TCP, nothing is permitted but what [`Anonymous`] says; nothing at all, over the socket neither, to
+//!   what a proxy passes on, whose origin nobody knows.
 //! - Deleting a token opens nothing: once there was one, whoever brings none may do only what `--anonymous` says.
+
+mod headers;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Json, Response};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
+use tokio::sync::watch;
 
+use self::headers::{given, hosts, is_passed_on, repeated, without_port};
 use super::Api;
-use super::caller::{Caller, Peer, Who};
+use super::caller::{Caller, Claim, Peer, Who};
 use super::dress::refusal;
 use super::kept::Kept;
+use super::serve::activity::Activity;
 use crate::config::Anonymous;
 use crate::config::tokens::{Role, digest};
 
@@ -33,7 +39,7 @@ pub struct Access {
     anonymous: Anonymous,
     /// Names that may be asked for without a token, beside those that no page elsewhere can point here.
     hosts: Vec<String>,
-    kept: Option<Kept>,
+    kept: Option<Arc<Kept>>,
     /// Whether there was ever a token, as far as this process knows.
     closed: AtomicBool,
     /// The Unix socket, to be named to those who are refused.
@@ -57,7 +63,7 @@ impl Access {
     /// Access by the tokens of this file too, which is read again when it changes.
     #[must_use]
     pub fn with_tokens(mut self, path: PathBuf) -> Self {
-        self.kept = Some(Kept::new(path));
+        self.kept = Some(Arc::new(Kept::new(path)));
         self
     }
 
@@ -97,41 +103,49 @@ impl Access {
 
     /// Whether there is or was a token; a file of tokens that cannot be read opens nothing.
     fn is_closed(&self) -> bool {
-        let kept = self.kept.as_ref().is_some_and(Kept::closes);
+        let kept = self.kept.as_ref().is_some_and(|kept| kept.closes());
         if kept {
             self.closed.store(true, Ordering::Relaxed);
         }
         kept || self.closed.load(Ordering::Relaxed)
     }
 
-    /// Who asks, and what that permits. A token that is brought counts alone, and one that is not known permits nothing.
+    /// Who asks, and what that permits.
     fn caller(&self, peer: Option<Peer>, headers: &HeaderMap) -> Caller {
-        if let Some(given) = given(headers) {
-            let anonymous = Who::Anonymous(address(peer));
-            let (who, role) = self.known(given).unwrap_or((anonymous, None));
-            return Caller { who, role };
-        }
-        match peer {
-            Some(Peer::Unix { uid }) => Caller { who: Who::user(uid), role: Some(Role::Edit) },
-            Some(Peer::Tcp(peer)) => {
-                let address = peer.ip().to_canonical();
-                let role = match is_passed_on(headers) {
-                    true => None,
-                    false => self.anonymous.role(address, self.is_closed()),
-                };
-                Caller { who: Who::Anonymous(Some(address)), role }
+        let claim = claim(peer, headers);
+        let (who, role) = match &claim {
+            Claim::Token(digest) => self.known(digest).unwrap_or((Who::Anonymous(address(peer)), None)),
+            Claim::Peer(Some(Peer::Unix { uid })) | Claim::Nobody(Some(Peer::Unix { uid })) => {
+                (Who::user(*uid), self.role(&claim))
             }
-            None => Caller { who: Who::Anonymous(None), role: None },
+            Claim::Peer(peer) | Claim::Nobody(peer) => (Who::Anonymous(address(*peer)), self.role(&claim)),
+        };
+        Caller { who, role, claim }
+    }
+
+    /// What a claim permits now.
+    pub(super) fn role(&self, claim: &Claim) -> Option<Role> {
+        match claim {
+            Claim::Token(digest) => self.known(digest).and_then(|(_, role)| role),
+            Claim::Peer(Some(Peer::Unix { .. })) => Some(Role::Edit),
+            Claim::Peer(Some(Peer::Tcp(peer))) => {
+                self.anonymous.role(peer.ip().to_canonical(), self.is_closed())
+            }
+            Claim::Peer(None) | Claim::Nobody(_) => None,
         }
+    }
+
+    /// Tells when claims may permit something else than before; `None`: they never do.
+    pub(super) fn changes(&self) -> Option<watch::Receiver<()>> {
+        self.kept.as_ref().map(Kept::follow)
     }
 
     /// Whose token this is. Hashes are compared, all of them, each in the same time, so that the time tells neither a
     /// token nor its length.
-    fn known(&self, given: &str) -> Option<(Who, Option<Role>)> {
-        let given = digest(given);
-        let own = self.token.is_some_and(|token| token.ct_eq(&given).into());
-        let kept = self.kept.as_ref().map(Kept::tokens);
-        let found = kept.as_deref().and_then(Option::as_ref).and_then(|tokens| tokens.find(&given));
+    fn known(&self, given: &[u8; 32]) -> Option<(Who, Option<Role>)> {
+        let own = self.token.is_some_and(|token| token.ct_eq(given).into());
+        let kept = self.kept.as_ref().map(|kept| kept.tokens());
+        let found = kept.as_deref().and_then(Option::as_ref).and_then(|tokens| tokens.find(given));
         match found {
             _ if own => Some((Who::StartToken, Some(Role::Edit))),
             Some(token) => Some((Who::Token(token.name.as_str().into()), Some(token.role))),
@@ -144,7 +158,7 @@ impl Access {
     /// was allowed.
     fn host_is_fit(&self, hosts: &[&str]) -> bool {
         let is_fit = |host: &&str| {
-            let name = without_port(host);
+            let Some(name) = without_port(host) else { return false };
             name.parse::<IpAddr>().is_ok()
                 || (!name.is_empty()
                     && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)))
@@ -161,58 +175,19 @@ impl Access {
     }
 }
 
-/// The token of `Authorization: Bearer` or `X-API-Key`. What is brought in another way is a token that nobody knows.
-fn given(headers: &HeaderMap) -> Option<&str> {
-    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    let authorization = text("authorization");
-    let parts = authorization.and_then(|value| value.split_once(' '));
-    let bearer =
-        parts.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
-    bearer.or_else(|| text("x-api-key")).or(authorization.map(|_| ""))
+/// What a request is judged by. A token that is brought counts alone, and one that is not known permits nothing.
+fn claim(peer: Option<Peer>, headers: &HeaderMap) -> Claim {
+    match given(headers) {
+        Some(given) => Claim::Token(digest(given)),
+        None if is_passed_on(headers) => Claim::Nobody(peer),
+        None => Claim::Peer(peer),
+    }
 }
 
 fn address(peer: Option<Peer>) -> Option<IpAddr> {
     match peer {
         Some(Peer::Tcp(peer)) => Some(peer.ip().to_canonical()),
         Some(Peer::Unix { .. }) | None => None,
-    }
-}
-
-/// Whether a proxy says that it passes the request on: then the peer's address is the proxy's and not the caller's.
-fn is_passed_on(headers: &HeaderMap) -> bool {
-    let passes = |name: &HeaderName| {
-        let name = name.as_str();
-        matches!(name, "forwarded" | "via" | "x-real-ip") || name.starts_with("x-forwarded-")
-    };
-    headers.keys().any(passes)
-}
-
-/// Every name that the request asks for: in its line, as proxies and HTTP/2 write it, and in its header. What is no
-/// text is no name of this machine.
-fn hosts<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> Vec<&'r str> {
-    let line = uri.authority().map(|authority| authority.as_str());
-    let header = headers.get(header::HOST).map(|host| host.to_str().unwrap_or("?"));
-    line.into_iter().chain(header).collect()
-}
-
-/// A header that decides who asks for what, if it was sent more than once: one of its values would be judged here, and
-/// perhaps another by whoever passed the request on.
-fn repeated(headers: &HeaderMap) -> Option<HeaderName> {
-    let once = [
-        header::HOST,
-        header::ORIGIN,
-        header::AUTHORIZATION,
-        HeaderName::from_static("x-api-key"),
-        header::CONTENT_TYPE,
-    ];
-    once.into_iter().find(|name| headers.get_all(name).iter().nth(1).is_some())
-}
-
-/// `host` without `:port`, and without the brackets of an IPv6 address.
-fn without_port(host: &str) -> &str {
-    match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or(rest),
-        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
     }
 }
 
@@ -225,6 +200,9 @@ pub(super) async fn guard(State(api): State<Api>, mut request: Request, next: Ne
     }
     let peer = request.extensions().get::<Peer>().copied();
     let caller = access.caller(peer, headers);
+    if let Some(activity) = request.extensions().get::<Arc<Activity>>() {
+        activity.known(caller.standing());
+    }
     let hosts = hosts(request.uri(), headers);
     let by_token = matches!(caller.who, Who::Token(_) | Who::StartToken);
     // No browser asks over the Unix socket, whose clients name whatever host they like.
@@ -278,6 +256,8 @@ fn unauthorised(path: &str) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::Uri;
+
     use super::*;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -332,11 +312,23 @@ mod tests {
     fn what_a_proxy_passes_on_comes_from_nobody_knows_where() {
         let rules = ["edit", "edit@10.0.0.0/8"].map(|rule| rule.parse().expect(rule)).to_vec();
         let access = Access::new(None, Anonymous::new(rules));
-        for peer in [tcp("127.0.0.1:1"), tcp("10.0.0.1:1")] {
+        for peer in [tcp("127.0.0.1:1"), tcp("10.0.0.1:1"), Some(Peer::Unix { uid: 0 })] {
             assert_eq!(access.caller(peer, &headers(&[])).role, Some(Role::Edit));
-            for name in
-                ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"]
-            {
+            assert_eq!(access.caller(peer, &headers(&[("accept", "x")])).role, Some(Role::Edit));
+            for name in [
+                "forwarded",
+                "via",
+                "x-forwarded",
+                "x-forwarded-for",
+                "x-forwarded-host",
+                "x-forwarded-proto",
+                "x-original-forwarded-for",
+                "x-real-ip",
+                "x-client-ip",
+                "true-client-ip",
+                "fastly-client-ip",
+                "cf-connecting-ip",
+            ] {
                 assert_eq!(access.caller(peer, &headers(&[(name, "x")])).role, None, "{name}");
             }
         }
@@ -367,6 +359,17 @@ mod tests {
             ("", false),
             ("a b", false),
             ("127.0.0.1.evil.example", false),
+            ("localhost:", true),
+            ("localhost:1@evil.example", false),
+            ("localhost:x", false),
+            ("localhost:80:80", false),
+            ("user@localhost", false),
+            ("[::1]", true),
+            ("[::1]evil.example", false),
+            ("[::1]:evil.example", false),
+            ("[::1", false),
+            ("[localhost]", false),
+            ("[portreeve.example]", false),
         ] {
             assert_eq!(access.host_is_fit(&[host]), fit, "{host}");
         }

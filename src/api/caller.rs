@@ -40,6 +40,40 @@ pub(super) enum Who {
     Anonymous(Option<IpAddr>),
 }
 
+/// What a request is judged by, which can be judged again while its answer goes on.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Claim {
+    /// The SHA-256 of the token that was brought.
+    Token([u8; 32]),
+    /// No token, and the other end of the connection.
+    Peer(Option<Peer>),
+    /// Nothing: the other end passes on what somebody else asks.
+    Nobody(Option<Peer>),
+}
+
+impl fmt::Debug for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            // It would help to guess a token that is no random one.
+            Self::Token(_) => f.write_str("Token"),
+            Self::Peer(peer) => f.debug_tuple("Peer").field(peer).finish(),
+            Self::Nobody(peer) => f.debug_tuple("Nobody").field(peer).finish(),
+        }
+    }
+}
+
+/// How much is known of a client, the better the greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(super) enum Standing {
+    /// It may do nothing that is not open to everybody.
+    Nobody,
+    /// It may do something without a token.
+    Anonymous,
+    /// It brought a token, or asks by the socket.
+    Token,
+}
+
 /// Who asks, and what is permitted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Caller {
@@ -47,9 +81,20 @@ pub(super) struct Caller {
     pub(super) who: Who,
     /// What is permitted; `None`: nothing that is not open to everybody.
     pub(super) role: Option<Role>,
+    /// What that was judged by.
+    pub(super) claim: Claim,
 }
 
 impl Caller {
+    /// How much is known of the client by this.
+    pub(super) fn standing(&self) -> Standing {
+        match (self.role, &self.who) {
+            (None, _) => Standing::Nobody,
+            (Some(_), Who::Anonymous(_)) => Standing::Anonymous,
+            (Some(_), Who::Token(_) | Who::StartToken | Who::User { .. }) => Standing::Token,
+        }
+    }
+
     /// Whether the caller is shown what targets said themselves.
     pub(super) fn outputs(&self) -> Outputs {
         if self.role == Some(Role::Edit) { Outputs::Shown } else { Outputs::Withheld }
@@ -84,7 +129,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let nobody = || Self { who: Who::Anonymous(None), role: None };
+        let nobody = || Self { who: Who::Anonymous(None), role: None, claim: Claim::Nobody(None) };
         Ok(parts.extensions.get().cloned().unwrap_or_else(nobody))
     }
 }

@@ -1,11 +1,17 @@
 //! The file of tokens, read again when it changes.
+//!
+//! Every request looks whether it has changed. Whoever goes on without a request ([`Kept::follow`]) is told by the file's
+//! directory, which is watched from the first of them on; where the system cannot watch it, by the next request.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use tracing::{error, info};
+use notify::event::{AccessKind, AccessMode, EventKind};
+use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::sync::watch;
+use tracing::{error, info, warn};
 
 use crate::config::tokens::Tokens;
 
@@ -17,11 +23,25 @@ type Version = Option<(u64, u64, i64, i64)>;
 pub(super) struct Kept {
     path: PathBuf,
     last: Mutex<Option<(Version, Arc<Option<Tokens>>)>>,
+    changed: watch::Sender<()>,
+    eyes: Mutex<Option<RecommendedWatcher>>,
 }
 
 impl Kept {
-    pub(super) const fn new(path: PathBuf) -> Self {
-        Self { path, last: Mutex::new(None) }
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path, last: Mutex::new(None), changed: watch::Sender::new(()), eyes: Mutex::new(None) }
+    }
+
+    /// Tells of every change from now on.
+    pub(super) fn follow(self: &Arc<Self>) -> watch::Receiver<()> {
+        let changes = self.changed.subscribe();
+        let mut eyes = self.eyes.lock().unwrap_or_else(PoisonError::into_inner);
+        if eyes.is_none() {
+            *eyes = open(Arc::downgrade(self), &self.path)
+                .inspect_err(|error| warn!(target: "portreeve::api", "{} cannot be watched: {error}; what a token opened may go on until the next request", self.path.display()))
+                .ok();
+        }
+        changes
     }
 
     /// Whether there is a file, of whatever content: then there is or was a token.
@@ -59,9 +79,31 @@ impl Kept {
             }
         };
         let tokens = Arc::new(tokens);
-        *last = Some((version, tokens.clone()));
+        let before = last.replace((version, tokens.clone()));
+        drop(last);
+        if before.is_some_and(|before| before != (version, tokens.clone())) {
+            self.changed.send_replace(());
+        }
         tokens
     }
+}
+
+/// Looks at the file whenever something happens to it. Its directory is watched, since it is always replaced.
+fn open(kept: Weak<Kept>, path: &Path) -> notify::Result<RecommendedWatcher> {
+    let name = path.file_name().map(ToOwned::to_owned);
+    let seen = move |event: notify::Result<Event>| {
+        let concerns = event.as_ref().map_or(true, |event| match event.kind {
+            // Looking at it is no change, and is what we do.
+            EventKind::Access(kind) if kind != AccessKind::Close(AccessMode::Write) => false,
+            _ => event.need_rescan() || event.paths.iter().any(|path| path.file_name() == name.as_deref()),
+        });
+        if concerns && let Some(kept) = kept.upgrade() {
+            kept.tokens();
+        }
+    };
+    let mut eyes = notify::recommended_watcher(seen)?;
+    eyes.watch(path.parent().unwrap_or(path), RecursiveMode::NonRecursive)?;
+    Ok(eyes)
 }
 
 fn version(entry: &Metadata) -> (u64, u64, i64, i64) {

@@ -50,7 +50,7 @@ pub(super) async fn list(
     let timeout = query.number("timeoutSeconds", 1..=LONGEST_WATCH)?;
     if query.flag("watch")? {
         let timeout = timeout.map(|seconds| Duration::from_secs(u64::from(seconds)));
-        return watching::watch(&api, kind, selector, timeout);
+        return watching::watch(&api, kind, selector, timeout, caller);
     }
     let (revision, mut objects) = api.catalogue.list(kind);
     objects.retain(|object| selector.matches(&object.metadata.labels));

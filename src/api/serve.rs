@@ -4,10 +4,13 @@
 //! # Guarantees
 //! - Whoever sends no request, or sends one slowly, is cut off by time before anything is known of it.
 //! - The number of connections is bounded, in all and for one address; at the bound the longest-idle one is closed, since
-//!   behind NAT all clients share one address and a refusal would hit the wrong one.
+//!   behind NAT all clients share one address and a refusal would hit the wrong one. Whoever showed no right to anything
+//!   goes first.
+//! - The Unix socket has a bound of its own: nothing that comes over TCP closes a connection there.
+//! - An answer that the client does not take ends, and only requests and answers keep a connection open.
 //! - With `stop` nothing new is taken, and answers in hand have a moment to finish.
 
-mod activity;
+pub(super) mod activity;
 mod connections;
 mod socket;
 
@@ -32,9 +35,10 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 use tracing::warn;
 
-use self::activity::{Activity, Counted, Tracked};
-use self::connections::{Connections, Source};
+use self::activity::{Activity, Counted, Noted, Tracked};
+use self::connections::Connections;
 use super::caller::Peer;
+use super::source::Source;
 use crate::config::HttpLimits;
 
 pub use self::socket::{Socket, SocketError};
@@ -92,7 +96,8 @@ pub(super) async fn serve(router: Router, listeners: Listeners, limits: HttpLimi
     let server = Arc::new(Server {
         router,
         limits,
-        connections: Arc::new(Connections::new(limits.connections, limits.connections_per_address)),
+        over_tcp: bounded(limits),
+        over_socket: bounded(limits),
         stop,
         tasks: TaskTracker::new(),
     });
@@ -109,10 +114,15 @@ pub(super) async fn serve(router: Router, listeners: Listeners, limits: HttpLimi
     let _ = tokio::time::timeout(LAST_ANSWERS, server.tasks.wait()).await;
 }
 
+fn bounded(limits: HttpLimits) -> Arc<Connections> {
+    Arc::new(Connections::new(limits.connections, limits.connections_per_address))
+}
+
 struct Server {
     router: Router,
     limits: HttpLimits,
-    connections: Arc<Connections>,
+    over_tcp: Arc<Connections>,
+    over_socket: Arc<Connections>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -135,7 +145,7 @@ impl Server {
                 Err(error) => {
                     // No descriptors, most likely: room is made as at a bound of our own.
                     warn!(target: "portreeve::api", "no connection can be taken: {error}; the longest-idle one is closed");
-                    self.connections.close_longest_idle();
+                    let _ = self.over_tcp.close_longest_idle() || self.over_socket.close_longest_idle();
                     tokio::time::sleep(AGAIN).await;
                 }
             }
@@ -144,7 +154,11 @@ impl Server {
 
     /// The life of one connection.
     async fn connection(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: Peer) {
-        let place = self.connections.enter(Source::of(peer));
+        let connections = match peer {
+            Peer::Tcp(_) => &self.over_tcp,
+            Peer::Unix { .. } => &self.over_socket,
+        };
+        let place = connections.enter(Source::of(peer));
         let activity = place.activity().clone();
         let (router, of_requests) = (self.router.clone(), activity.clone());
         let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
@@ -160,6 +174,7 @@ impl Server {
                 _ = serving.as_mut() => return,
                 () = place.closed() => return,
                 () = self.is_silent(&activity) => return,
+                () = activity.is_stalled(self.limits.body.get()) => return,
                 () = self.stop.cancelled(), if !stopping => {
                     stopping = true;
                     serving.as_mut().graceful_shutdown();
@@ -210,9 +225,10 @@ async fn answer(
     peer: Peer,
     activity: Arc<Activity>,
 ) -> Result<Response, Infallible> {
-    let in_hand = activity.begin();
-    let mut request: Request = request.map(Body::new);
+    let in_hand = activity.begin(request.version() == axum::http::Version::HTTP_2);
+    let mut request: Request = request.map(|body| Body::new(Noted::new(body, activity.clone())));
     request.extensions_mut().insert(peer);
+    request.extensions_mut().insert(activity);
     let response = router.oneshot(request).await?;
     Ok(response.map(|body| Body::new(Counted::new(body, in_hand))))
 }

@@ -1,4 +1,8 @@
 //! `?watch=true`: the current objects, then every change, one JSON document a line.
+//!
+//! It ends as soon as whoever opened it may no longer do so: whenever that may have changed, it is asked again.
+
+mod places;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -8,12 +12,16 @@ use axum::body::{Body, Bytes};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::places::Place;
+pub(super) use self::places::Places;
 use super::Api;
+use super::access::Access;
+use super::caller::Caller;
 use super::label_selector::LabelSelector;
 use super::status::Failure;
 use crate::controller::{Catalogue, Change};
@@ -35,24 +43,35 @@ struct Watch {
     lines: VecDeque<Bytes>,
     stop: CancellationToken,
     until: Option<Instant>,
-    _place: OwnedSemaphorePermit,
+    access: Arc<Access>,
+    caller: Caller,
+    /// Tells when that caller may have lost the role that it was let in by.
+    changed: Option<watch::Receiver<()>>,
+    /// Whether that has to be asked.
+    doubtful: bool,
+    _place: Place,
 }
 
-/// The answer: it ends with Portreeve, after `timeout`, or with the client. It holds one of the places for watches.
+/// The answer: it ends with Portreeve, after `timeout`, with the client, or with the role of `caller`. It holds one of the
+/// places for watches.
 pub(super) fn watch(
     api: &Api,
     kind: KindId,
     selector: LabelSelector,
     timeout: Option<Duration>,
+    caller: Caller,
 ) -> Result<Response, Failure> {
-    let Ok(place) = api.watches.clone().try_acquire_owned() else {
-        let message = format!("{} watches are open, which is the limit (--max-watches)", api.limits.watches);
-        return Err(Failure::new(StatusCode::TOO_MANY_REQUESTS, message));
-    };
+    let place =
+        api.watches.take(&caller.claim).map_err(|why| Failure::new(StatusCode::TOO_MANY_REQUESTS, why))?;
     let (catalogue, stop) = (api.catalogue.clone(), api.stop.clone());
     let (revision, objects, changes) = catalogue.watch(kind);
     let mut watch = Watch {
         _place: place,
+        access: api.access.clone(),
+        caller,
+        changed: api.access.changes(),
+        // What has changed since the caller was let in counts, too.
+        doubtful: true,
         catalogue,
         kind,
         selector,
@@ -77,10 +96,21 @@ pub(super) fn watch(
 impl Watch {
     async fn next(&mut self) -> Option<Bytes> {
         loop {
+            if !self.is_permitted() {
+                return None;
+            }
             if let Some(line) = self.lines.pop_front() {
                 return Some(line);
             }
             let until = self.until;
+            let changed = self.changed.as_mut();
+            let doubted = async {
+                match changed {
+                    // Its sender is there as long as the access is.
+                    Some(changed) => drop(changed.changed().await),
+                    None => std::future::pending().await,
+                }
+            };
             let over = async {
                 match until {
                     Some(at) => tokio::time::sleep_until(at).await,
@@ -90,7 +120,12 @@ impl Watch {
             tokio::select! {
                 () = self.stop.cancelled() => return None,
                 () = over => return None,
-                () = tokio::time::sleep(BOOKMARK) => self.bookmark(),
+                () = doubted => self.doubtful = true,
+                () = tokio::time::sleep(BOOKMARK) => {
+                    self.bookmark();
+                    // Where the system tells of no change, it is found now.
+                    self.doubtful = true;
+                }
                 change = self.changes.recv() => match change {
                     Ok(Change { object, gone }) => {
                         if object.spec.kind() == self.kind {
@@ -102,6 +137,17 @@ impl Watch {
                 },
             }
         }
+    }
+
+    /// Whether the caller still has the role by which it was let in; asked again only when that may have changed.
+    fn is_permitted(&mut self) -> bool {
+        if let Some(changed) = &mut self.changed
+            && changed.has_changed().unwrap_or(false)
+        {
+            changed.mark_unchanged();
+            self.doubtful = true;
+        }
+        !std::mem::take(&mut self.doubtful) || self.access.role(&self.caller.claim) >= self.caller.role
     }
 
     /// Takes in one object as it is now, or went.

@@ -36,7 +36,8 @@ const PAGE: &str = "500";
 #[derive(Args, Clone, Debug, Default)]
 pub(super) struct ServerArgs {
     /// Where Portreeve listens; on this machine its Unix socket is used, which needs no token, where the user may open it;
-    /// unix:///PATH names one [env: PORTREEVE_SERVER] [default: http://127.0.0.1:8000]
+    /// unix:///PATH names one [env: PORTREEVE_SERVER] [default: the socket that PORTREEVE_SOCKET names, else
+    /// http://127.0.0.1:8000]
     #[arg(long, value_name = "URL", help_heading = "Server")]
     server: Option<String>,
 
@@ -63,8 +64,8 @@ impl ServerArgs {
             let given = flag.clone().or_else(|| std::env::var(name).ok());
             given.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
         };
-        let server = or(&self.server, "PORTREEVE_SERVER").unwrap_or_else(|| DEFAULT_SERVER.to_owned());
-        Client::new(&server, or(&self.token, "PORTREEVE_TOKEN"))
+        let server = or(&self.server, "PORTREEVE_SERVER");
+        Client::new(server.as_deref(), or(&self.token, "PORTREEVE_TOKEN"))
     }
 }
 
@@ -91,7 +92,9 @@ pub(super) struct Answer {
 }
 
 impl Client {
-    pub(super) fn new(server: &str, token: Option<String>) -> anyhow::Result<Self> {
+    /// A client of `server`, or of the one that listens where Portreeve does unless something else is said.
+    pub(super) fn new(server: Option<&str>, token: Option<String>) -> anyhow::Result<Self> {
+        let (is_default, server) = (server.is_none(), server.unwrap_or(DEFAULT_SERVER));
         let named = server.strip_prefix("unix://").map(PathBuf::from);
         if named.as_ref().is_some_and(|path| !path.is_absolute()) {
             let why = format!("`{}` is no socket: write unix:///PATH", plain(server));
@@ -119,8 +122,8 @@ impl Client {
         // Without redirects a plain call never comes to need an authority, and there may be none.
         let builder = if base.scheme() == "http" { builder.tls_certs_only([]) } else { builder };
         let local = match named.clone() {
-            Some(path) => Local { socket: Some(path), locked: None },
-            None if token.is_none() => socket::find(&base, &Process::current()),
+            Some(path) => socket::named(path)?,
+            None if token.is_none() => socket::find(&base, is_default, &Process::current())?,
             // Whoever brings a token means to be known by it.
             None => Local::default(),
         };
@@ -315,11 +318,8 @@ impl Client {
     fn refused(&self, code: StatusCode, text: &[u8]) -> ClientError {
         match refusal::read(code, text, self.token.is_some()) {
             Some(mut refused) => {
-                if let (401 | 403, Some(path)) = (refused.code, &self.local.locked) {
-                    refused.causes.push(format!(
-                        "{} would do without a token, and this user may not open it: root may, and members of the group docker",
-                        path.display()
-                    ));
+                if let (401 | 403, Some(why)) = (refused.code, &self.local.passed_over) {
+                    refused.causes.push(plain(why));
                 }
                 ClientError::Refused(refused)
             }
@@ -346,14 +346,14 @@ mod tests {
     use super::*;
 
     fn client() -> Client {
-        Client::new("localhost:8000/base/", None).expect("a client")
+        Client::new(Some("localhost:8000/base/"), None).expect("a client")
     }
 
     #[test]
     fn an_address_without_a_scheme_is_one_and_nonsense_is_a_slip_of_usage() {
         assert_eq!(client().server(), "http://localhost:8000/base");
         for bad in ["ftp://x", "http://", "a b"] {
-            let error = Client::new(bad, None).expect_err(bad);
+            let error = Client::new(Some(bad), None).expect_err(bad);
             assert!(error.is::<UsageError>() && error.to_string().contains("no address"), "{error}");
         }
     }
@@ -383,7 +383,7 @@ mod tests {
     fn who_is_not_let_in_is_told_how_and_a_stranger_is_recognised() {
         let unauthorized = client().refused(StatusCode::UNAUTHORIZED, b"{}").to_string();
         assert!(unauthorized.contains("PORTREEVE_TOKEN") && unauthorized.contains("token create"));
-        let known = Client::new("localhost", Some("t".to_owned())).expect("a client");
+        let known = Client::new(Some("localhost"), Some("t".to_owned())).expect("a client");
         assert!(known.refused(StatusCode::UNAUTHORIZED, b"").to_string().contains("does not know the token"));
         let stranger = client().refused(StatusCode::BAD_GATEWAY, b"<html>").to_string();
         assert!(stranger.contains("does not answer as Portreeve does (HTTP 502"), "{stranger}");

@@ -44,12 +44,8 @@ impl FromStr for Rule {
             "edit" => Some(Role::Edit),
             _ => return Err(unfit()),
         };
-        let parse = |text: &str| {
-            text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).map_err(|_| unfit())
-        };
-        let network: Option<IpNet> = network.map(parse).transpose()?;
-        // `10.1.2.3/8` means the network that the address is in.
-        Ok(Self { role, network: network.map(|network| network.trunc()) })
+        let network = network.map(|text| super::network::network(text).ok_or_else(unfit)).transpose()?;
+        Ok(Self { role, network })
     }
 }
 
@@ -164,6 +160,9 @@ mod tests {
             (&["view@10.0.0.0/8", "edit@10.0.0.0/8"], "10.2.0.1", edit),
             (&["view@2001:db8::/32"], "2001:db8::1", view),
             (&["edit@127.0.0.1"], "127.0.0.1", edit),
+            (&["view@0.0.0.0/0", "none@::ffff:127.0.0.0/104"], "127.0.0.1", None),
+            (&["view@0.0.0.0/0", "none@::ffff:127.0.0.1"], "::ffff:127.0.0.1", None),
+            (&["edit@10.0.0.0/8", "none@::ffff:10.1.0.0/112"], "10.1.0.1", None),
             (&["edit", "view@0.0.0.0/0"], "127.0.0.1", edit),
         ] {
             for closed in [true, false] {
@@ -177,7 +176,16 @@ mod tests {
 
     #[test]
     fn what_is_no_rule_is_refused_with_what_would_be_one() {
-        for text in ["", "admin", "view@", "view@x", "view@10.0.0.0/33", "View", "view@localhost"] {
+        for text in [
+            "",
+            "admin",
+            "view@",
+            "view@x",
+            "view@10.0.0.0/33",
+            "View",
+            "view@localhost",
+            "none@::ffff:127.0.0.0/8",
+        ] {
             let error = text.parse::<Rule>().expect_err(text).to_string();
             assert!(error.contains("view@172.16.0.0/12"), "{error}");
         }

@@ -12,16 +12,19 @@ const SHORTEST_IDLE: Duration = Duration::from_secs(35);
 pub struct HttpLimits {
     /// From the first byte of a request, or the opening of a connection, to the end of its headers.
     pub header: Duration,
-    /// Longest silence while a body is sent.
+    /// Longest silence while a body is sent, and longest time in which a client takes nothing of an answer.
     pub body: Duration,
     /// Longest silence on a connection.
     pub idle: Duration,
-    /// Connections in all; at the bound the longest-idle one is closed for a new one.
+    /// Connections in all over TCP, and as many over the socket; at the bound the longest-idle one is closed for a new one.
     pub connections: usize,
-    /// Connections of one address (of an IPv6 network /64, of a user of the socket), in the same way.
+    /// Connections of one address (of an IPv6 network /64, of all of loopback, of a user of the socket), in the same way.
     pub connections_per_address: usize,
-    /// Watches in all; at the bound a further one is refused.
+    /// Watches in all without a token, as many with tokens, and as many over the socket; at the bound a further one is
+    /// refused.
     pub watches: usize,
+    /// Watches without a token of one address, in the same way.
+    pub watches_per_address: usize,
 }
 
 impl Default for HttpLimits {
@@ -33,6 +36,7 @@ impl Default for HttpLimits {
             connections: 512,
             connections_per_address: 256,
             watches: 256,
+            watches_per_address: 32,
         }
     }
 }
@@ -46,7 +50,7 @@ pub struct LimitArgs {
     #[arg(long, value_name = "DURATION")]
     pub http_header_timeout: Option<String>,
 
-    /// Longest silence while a body is sent
+    /// Longest silence while a body is sent, and longest time in which a client takes nothing of an answer
     /// [env: PORTREEVE_HTTP_BODY_TIMEOUT] [default: 10s]
     #[arg(long, value_name = "DURATION")]
     pub http_body_timeout: Option<String>,
@@ -56,20 +60,27 @@ pub struct LimitArgs {
     #[arg(long, value_name = "DURATION")]
     pub http_idle_timeout: Option<String>,
 
-    /// Connections in all; at the bound the longest-idle one is closed for a new one
+    /// Connections in all over TCP, and as many over the Unix socket; at the bound the longest-idle one is closed for a new
+    /// one, of those without any right first
     /// [env: PORTREEVE_MAX_CONNECTIONS] [default: 512]
     #[arg(long, value_name = "COUNT")]
     pub max_connections: Option<String>,
 
-    /// Connections of one address, in the same way
+    /// Connections of one address, or of this machine, in the same way
     /// [env: PORTREEVE_MAX_CONNECTIONS_PER_ADDRESS] [default: 256]
     #[arg(long, value_name = "COUNT")]
     pub max_connections_per_address: Option<String>,
 
-    /// Watches in all; at the bound a further one is refused
+    /// Watches in all without a token, as many with tokens, and as many over the Unix socket; at the bound a further one is
+    /// refused
     /// [env: PORTREEVE_MAX_WATCHES] [default: 256]
     #[arg(long, value_name = "COUNT")]
     pub max_watches: Option<String>,
+
+    /// Watches without a token of one address, or of this machine, in the same way
+    /// [env: PORTREEVE_MAX_WATCHES_PER_ADDRESS] [default: 32]
+    #[arg(long, value_name = "COUNT")]
+    pub max_watches_per_address: Option<String>,
 }
 
 /// Why a limit cannot be used.
@@ -97,6 +108,7 @@ impl LimitArgs {
             max_connections,
             max_connections_per_address,
             max_watches,
+            max_watches_per_address,
         } = self;
         let text = |flag: &Option<String>, name: &str| flag.clone().or_else(|| variable(name));
         let duration = |flag, given: Option<String>, default: Duration, least: Duration| {
@@ -147,6 +159,11 @@ impl LimitArgs {
                 defaults.connections_per_address,
             )?,
             watches: count("--max-watches", text(max_watches, "PORTREEVE_MAX_WATCHES"), defaults.watches)?,
+            watches_per_address: count(
+                "--max-watches-per-address",
+                text(max_watches_per_address, "PORTREEVE_MAX_WATCHES_PER_ADDRESS"),
+                defaults.watches_per_address,
+            )?,
         })
     }
 }

@@ -283,8 +283,7 @@ fn guard(
 ) -> Result<Guard, ConfigError> {
     let networks = several(addresses, "PORTREEVE_ALLOW_ADDRESS", process);
     let network = |text: &String| {
-        let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-        network.map_err(|_| ConfigError::Address(text.chars().take(64).collect()))
+        super::network::network(text).ok_or_else(|| ConfigError::Address(text.chars().take(64).collect()))
     };
     let networks: Result<Vec<IpNet>, _> = networks.iter().map(network).collect();
     let mut directories = secret_dirs;

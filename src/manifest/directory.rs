@@ -9,7 +9,6 @@
 //! - What a link swaps at once, a volume's `..data` or the root itself, is read from one version only.
 
 mod keep;
-mod ownership;
 mod scan;
 mod state;
 
@@ -21,10 +20,10 @@ use std::sync::Arc;
 
 use super::worktree::WorkTree;
 use super::{Loaded, LoadedSet, Parsed, Problem, parse};
+use crate::ownership::Ownership;
 use crate::resource::ObjectKey;
 use crate::resource::secret::policy::{SecretPolicy, Trust};
 use keep::Keep;
-use ownership::Ownership;
 use scan::{Found, Listing};
 pub use state::DirectoryState;
 use state::States;

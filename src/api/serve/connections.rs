@@ -4,37 +4,12 @@
 //! microseconds, and never while there is room.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
 use super::activity::Activity;
-use crate::api::caller::Peer;
-
-/// Who a connection counts for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Source {
-    /// An IPv4 address, or the /64 of an IPv6 one: whoever has one of its addresses has them all.
-    Address(IpAddr),
-    /// A user of the socket.
-    User(u32),
-}
-
-impl Source {
-    pub(super) fn of(peer: Peer) -> Self {
-        match peer {
-            Peer::Unix { uid } => Self::User(uid),
-            Peer::Tcp(address) => match address.ip().to_canonical() {
-                IpAddr::V6(address) if !address.is_loopback() => {
-                    let network = u128::from(address) & !u128::from(u64::MAX);
-                    Self::Address(Ipv6Addr::from(network).into())
-                }
-                address => Self::Address(address),
-            },
-        }
-    }
-}
+use crate::api::source::Source;
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -90,9 +65,9 @@ impl Connections {
         Place { id, activity, close, connections: self.clone() }
     }
 
-    /// Makes room for one.
-    pub(super) fn close_longest_idle(&self) {
-        self.open().close_longest_idle(|_| true);
+    /// Makes room for one, if there is any.
+    pub(super) fn close_longest_idle(&self) -> bool {
+        self.open().close_longest_idle(|_| true)
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
@@ -101,14 +76,18 @@ impl Connections {
 }
 
 impl Open {
-    /// Of those that `may` be closed: one without a request in hand before one with, and the longest silent first.
-    fn close_longest_idle(&mut self, may: impl Fn(&Connection) -> bool) {
+    /// Of those that `may` be closed: first whoever showed no right to anything, whatever it has in hand; then whoever may
+    /// read without a token, then the others, of each one without a request in hand before one with. Of equals the one
+    /// that was silent longest.
+    fn close_longest_idle(&mut self, may: impl Fn(&Connection) -> bool) -> bool {
         let candidates = self.connections.iter().filter(|(_, connection)| may(connection));
-        let first = candidates
-            .min_by_key(|(_, connection)| (connection.activity.is_in_hand(), connection.activity.last()));
-        if let Some((&id, _)) = first {
-            self.remove(id);
-        }
+        let first = candidates.min_by_key(|(_, Connection { activity, .. })| {
+            let standing = activity.standing();
+            (standing, standing > 0 && activity.is_in_hand(), activity.last())
+        });
+        let Some((&id, _)) = first else { return false };
+        self.remove(id);
+        true
     }
 
     /// Takes a connection out, if it is still there, and has it closed.
@@ -146,18 +125,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::api::caller::{Peer, Standing};
 
     fn source(address: &str) -> Source {
         Source::of(Peer::Tcp(address.parse().expect(address)))
-    }
-
-    #[test]
-    fn an_ipv6_network_is_one_source_and_a_mapped_address_is_the_address() {
-        assert_eq!(source("[2001:db8::1]:1"), source("[2001:db8::ffff:2]:9"));
-        assert_ne!(source("[2001:db8::1]:1"), source("[2001:db8:0:1::1]:1"));
-        assert_eq!(source("[::ffff:10.0.0.1]:1"), source("10.0.0.1:2"));
-        assert_ne!(source("10.0.0.1:1"), source("10.0.0.2:1"));
-        assert_ne!(source("[::1]:1"), source("[::2]:1"));
     }
 
     #[tokio::test(start_paused = true)]
@@ -165,12 +136,13 @@ mod tests {
         let connections = Arc::new(Connections::new(5, 2));
         let enter = async |address: &str| {
             let place = connections.enter(source(address));
+            place.activity().known(Standing::Anonymous);
             tokio::time::advance(Duration::from_secs(1)).await;
             place
         };
         let (first, second) = (enter("10.0.0.1:1").await, enter("10.0.0.1:2").await);
         let other = enter("10.0.0.2:1").await;
-        let in_hand = first.activity().begin();
+        let in_hand = first.activity().begin(false);
         let third = enter("10.0.0.1:3").await;
         assert!(second.close.is_cancelled() && !first.close.is_cancelled() && !other.close.is_cancelled());
         drop(in_hand);
@@ -183,5 +155,36 @@ mod tests {
         drop((first, second, third, fourth, other, more, last));
         let open = connections.open();
         assert!(open.connections.is_empty() && open.by_source.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_showed_no_right_goes_first_whatever_is_in_hand_and_a_token_goes_last() {
+        let connections = Arc::new(Connections::new(4, 4));
+        let enter = async |address: &str, standing| {
+            let place = connections.enter(source(address));
+            place.activity().known(standing);
+            tokio::time::advance(Duration::from_secs(1)).await;
+            place
+        };
+        let token = enter("10.0.0.1:1", Standing::Token).await;
+        let reader = enter("10.0.0.2:1", Standing::Anonymous).await;
+        let watching = [token.activity().begin(false), reader.activity().begin(false)];
+        let nobodies =
+            [enter("10.0.0.3:1", Standing::Nobody).await, enter("10.0.0.4:1", Standing::Nobody).await];
+        let stalled = nobodies.each_ref().map(|place| place.activity().begin(true));
+        let closed =
+            |places: &[&Place]| places.iter().map(|place| place.close.is_cancelled()).collect::<Vec<_>>();
+        let nobody = enter("10.0.0.5:1", Standing::Nobody).await;
+        assert_eq!(closed(&[&nobodies[0], &nobodies[1]]), [true, false]);
+        let second = enter("10.0.0.6:1", Standing::Token).await;
+        assert_eq!(closed(&[&nobodies[1], &nobody]), [true, false]);
+        let third = enter("10.0.0.7:1", Standing::Token).await;
+        assert_eq!(closed(&[&nobody, &reader]), [true, false]);
+        let fourth = enter("10.0.0.8:1", Standing::Token).await;
+        assert_eq!(closed(&[&reader, &token]), [true, false]);
+        let _fifth = enter("10.0.0.9:1", Standing::Token).await;
+        // Of those with a token the one that has nothing in hand.
+        assert_eq!(closed(&[&second, &third, &fourth, &token]), [true, false, false, false]);
+        drop((watching, stalled));
     }
 }

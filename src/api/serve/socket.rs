@@ -2,7 +2,7 @@
 //!
 //! Whoever may open the file has everything permitted. So it is 0660 and the group `docker`'s where this process may give it
 //! to that group, whose members are as good as root by the engine's own socket, and 0600 elsewhere; and it lies in a
-//! directory in which nobody else can put another in its place.
+//! directory in which nobody else can put another in its place, nor on the way to it.
 
 use std::fs;
 use std::io;
@@ -10,6 +10,8 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use tokio::net::UnixListener;
+
+use crate::ownership::Ownership;
 
 /// The group whose members may use the engine's socket.
 const GROUP: &str = "docker";
@@ -48,9 +50,9 @@ pub enum SocketError {
     #[error("{} exists and is no socket; remove it, or give another path by --socket", .0.display())]
     Other(PathBuf),
     /// Others could put a socket of theirs in its place.
-    #[error("{} can be written by others ({why}), who could put another socket in its place; give another path by --socket", path.display())]
+    #[error("{why}: others could put a socket of theirs at {}; give another path by --socket", path.display())]
     Shared {
-        /// The directory.
+        /// The socket.
         path: PathBuf,
         /// How.
         why: String,
@@ -76,7 +78,7 @@ impl Socket {
             return Err(SocketError::TooLong(path.to_owned()));
         }
         if let Some(directory) = path.parent() {
-            prepare(directory)?;
+            prepare(directory, path)?;
         }
         remove_stale(path)?;
         let listener = UnixListener::bind(path).map_err(failed)?;
@@ -100,25 +102,24 @@ fn mode(path: &Path) -> u32 {
     if given { 0o660 } else { 0o600 }
 }
 
-/// The directory, in which nobody but us and root may write.
-fn prepare(directory: &Path) -> Result<(), SocketError> {
+/// The directory, in which nobody but us and root may write, nor in those on the way to it.
+fn prepare(directory: &Path, socket: &Path) -> Result<(), SocketError> {
     let failed = |error| SocketError::Io { path: directory.to_owned(), error };
-    match fs::create_dir(directory) {
-        // Everybody may pass through: the file's own mode says who comes in.
-        Ok(()) => fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).map_err(failed)?,
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(failed(error)),
-    }
-    let entry = fs::metadata(directory).map_err(failed)?;
-    let own = rustix::process::geteuid().as_raw();
-    let why = if entry.uid() != own && entry.uid() != 0 {
-        format!("it belongs to uid {}", entry.uid())
-    } else if entry.mode() & 0o022 != 0 && entry.mode() & 0o1000 == 0 {
-        format!("its mode is {:04o}", entry.mode() & 0o7777)
-    } else {
-        return Ok(());
+    let refused = |why: Option<String>| match why {
+        Some(why) => Err(SocketError::Shared { path: socket.to_owned(), why }),
+        None => Ok(()),
     };
-    Err(SocketError::Shared { path: directory.to_owned(), why })
+    let mut ownership = Ownership::new();
+    if !directory.try_exists().map_err(failed)?
+        && let Some(above) = directory.parent()
+    {
+        fs::metadata(above).map_err(|error| SocketError::Io { path: above.to_owned(), error })?;
+        refused(ownership.stranger(above))?;
+        fs::create_dir(directory).map_err(failed)?;
+        // Everybody may pass through: the file's own mode says who comes in.
+        fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).map_err(failed)?;
+    }
+    refused(ownership.stranger_in(directory))
 }
 
 /// Removes the file of a process that is gone.
@@ -183,10 +184,20 @@ mod tests {
         let open = directory.path().join("open");
         fs::create_dir(&open).expect("a directory");
         fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).expect("a mode");
-        let error = Socket::bind(&open.join("a.sock")).expect_err("shared").to_string();
-        assert!(error.contains("its mode is 0777") && error.contains("--socket"), "{error}");
+        let refused = |place: &Path| Socket::bind(place).expect_err("shared").to_string();
+        let error = refused(&open.join("a.sock"));
+        assert!(error.contains("open can be written by everybody") && error.contains("--socket"), "{error}");
+        // Whoever may rename a directory on the way may put another in its place.
+        assert!(refused(&open.join("in/a.sock")).contains("open can be written by everybody"));
+        assert!(!open.join("in").exists());
+        fs::create_dir(open.join("in")).expect("a directory");
+        assert!(refused(&open.join("in/a.sock")).contains("open can be written by everybody"));
+        // With the sticky bit a free name is still anybody's; what is there is its owner's.
         fs::set_permissions(&open, fs::Permissions::from_mode(0o1777)).expect("a mode");
-        drop(Socket::bind(&open.join("a.sock")).expect("nobody can replace it there"));
+        assert!(refused(&open.join("a.sock")).contains("open can be written by everybody"));
+        fs::set_permissions(open.join("in"), fs::Permissions::from_mode(0o755)).expect("a mode");
+        drop(Socket::bind(&open.join("in/a.sock")).expect("nobody can replace it there"));
+        drop(Socket::bind(&open.join("new/a.sock")).expect("nobody can replace it there"));
         let long = directory.path().join("x".repeat(120));
         assert!(matches!(Socket::bind(&long), Err(SocketError::TooLong(_))));
     }

@@ -1,5 +1,7 @@
 //! Why a call did not do what was asked.
 
+use std::path::PathBuf;
+
 use super::refusal::Refused;
 
 /// Why a call did not do what was asked.
@@ -28,6 +30,14 @@ pub(in crate::cli) enum ClientError {
         /// What is odd.
         why: String,
     },
+    /// Somebody else may listen at the socket that was named: nothing was sent there.
+    #[error("{} is not asked: {why}", path.display())]
+    Untrusted {
+        /// The socket.
+        path: PathBuf,
+        /// Who may listen there.
+        why: String,
+    },
 }
 
 /// The innermost cause, which is the one that says something.
@@ -53,13 +63,16 @@ impl ClientError {
         match self {
             Self::Unreachable { .. } | Self::Stranger { .. } => true,
             Self::Refused(Refused { code, .. }) => *code >= 500,
+            Self::Untrusted { .. } => false,
         }
     }
 
     /// What went wrong, without what to do about it.
     pub(in crate::cli) fn why(&self) -> String {
         match self {
-            Self::Unreachable { why, .. } | Self::Stranger { why, .. } => why.clone(),
+            Self::Unreachable { why, .. } | Self::Stranger { why, .. } | Self::Untrusted { why, .. } => {
+                why.clone()
+            }
             Self::Refused(refused) => refused.one_line(),
         }
     }

@@ -1,25 +1,52 @@
 //! The Unix socket of a Portreeve on this machine: whoever may open it needs no token.
+//!
+//! Whoever listens there is told what this user may do, and learns what this user sends. So a socket is asked only where
+//! nobody else could have put it ([`trusted`]).
 
-use std::io::ErrorKind;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use reqwest::Url;
 
+use super::ClientError;
 use crate::config::{Process, SOCKETS, state_dir};
+use crate::ownership::{Ownership, user};
+
+/// How many links a path may lead over, as by the system.
+const MOST_LINKS: usize = 40;
 
 /// How a Portreeve on this machine is reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Local {
     /// By this socket.
     pub(super) socket: Option<PathBuf>,
-    /// There is a socket that this user may not open.
-    pub(super) locked: Option<PathBuf>,
+    /// Why not by one that is there, for people.
+    pub(super) passed_over: Option<String>,
 }
 
-/// The socket that `PORTREEVE_SOCKET` names, or that is named by the port of `server`, if that is this machine. A file that nobody listens at is passed over: TCP says
-/// whether Portreeve runs.
-pub(super) fn find(server: &Url, process: &Process) -> Local {
+/// The socket that `PORTREEVE_SOCKET` names, if nothing else says which Portreeve is meant (`is_default`), or that is named
+/// by the port of `server`, if that is this machine. A file that nobody listens at is passed over: TCP says whether
+/// Portreeve runs.
+///
+/// # Errors
+/// A stranger may be behind the one that `PORTREEVE_SOCKET` names.
+pub(super) fn find(server: &Url, is_default: bool, process: &Process) -> Result<Local, ClientError> {
+    match process.path("PORTREEVE_SOCKET").filter(|_| is_default) {
+        Some(none) if none.as_os_str() == "none" => return Ok(Local::default()),
+        // `run` takes no other either.
+        Some(named) if named.is_absolute() => {
+            let asked = look(&named);
+            return match asked {
+                Look::Strange(why) => Err(ClientError::Untrusted { path: named, why }),
+                asked => Ok(choose([(named, asked)])),
+            };
+        }
+        Some(_) | None => {}
+    }
     let here = match server.host() {
         Some(url::Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
         Some(url::Host::Ipv4(address)) => address.is_loopback(),
@@ -28,68 +55,103 @@ pub(super) fn find(server: &Url, process: &Process) -> Local {
     };
     let plain = server.scheme() == "http" && server.path() == "/";
     let Some(port) = server.port_or_known_default().filter(|_| here && plain) else {
-        return Local::default();
+        return Ok(Local::default());
     };
-    let named = process.path("PORTREEVE_SOCKET");
     let places = [Some(PathBuf::from(SOCKETS)), state_dir(None, process).ok()];
     let usual = places.into_iter().flatten().map(|place| place.join(format!("{port}.sock")));
-    choose(named.into_iter().chain(usual))
+    Ok(choose(usual.map(|path| {
+        let asked = look(&path);
+        (path, asked)
+    })))
 }
 
-fn choose(paths: impl IntoIterator<Item = PathBuf>) -> Local {
+/// The socket at `path`, which was given for an address.
+///
+/// # Errors
+/// A stranger may be behind it.
+pub(super) fn named(path: PathBuf) -> Result<Local, ClientError> {
+    match look(&path) {
+        Look::Strange(why) => Err(ClientError::Untrusted { path, why }),
+        // Asking says what is wrong with it.
+        Look::Fit | Look::Locked | Look::Nobody => Ok(Local { socket: Some(path), passed_over: None }),
+    }
+}
+
+/// What is at a path.
+enum Look {
+    /// A Portreeve of root's, of this user's, or of the owner of its directory.
+    Fit,
+    /// A socket that this user may not open.
+    Locked,
+    /// Somebody else's, or one that somebody else may put there.
+    Strange(String),
+    /// Nobody listens.
+    Nobody,
+}
+
+fn choose(paths: impl IntoIterator<Item = (PathBuf, Look)>) -> Local {
     let mut local = Local::default();
-    for path in paths {
-        match UnixStream::connect(&path) {
-            Ok(_) => return Local { socket: Some(path), locked: None },
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-                local.locked = local.locked.or_else(|| is_there(&path).then_some(path));
-            }
-            Err(_) => {}
-        }
+    for (path, look) in paths {
+        let why = match look {
+            Look::Fit => return Local { socket: Some(path), passed_over: None },
+            Look::Locked => format!(
+                "{} would do without a token, and this user may not open it: root may, and members of the group docker",
+                path.display()
+            ),
+            Look::Strange(why) => format!("{} is passed over: {why}", path.display()),
+            Look::Nobody => continue,
+        };
+        local.passed_over = local.passed_over.or(Some(why));
     }
     local
 }
 
-/// Below a directory that this user may not enter nothing is known.
-fn is_there(path: &Path) -> bool {
-    std::fs::symlink_metadata(path).is_ok()
+fn look(path: &Path) -> Look {
+    // Below a directory that this user may not enter nothing is known.
+    let Ok(entry) = fs::metadata(path) else { return Look::Nobody };
+    if !entry.file_type().is_socket() {
+        return Look::Nobody;
+    }
+    let connected = trusted(path, &entry).map(|owner| (UnixStream::connect(path), owner));
+    match connected {
+        Err(why) => Look::Strange(why),
+        Ok((Err(error), _)) if error.kind() == ErrorKind::PermissionDenied => Look::Locked,
+        Ok((Err(_), _)) => Look::Nobody,
+        Ok((Ok(stream), owner)) => match getsockopt(&stream, PeerCredentials) {
+            Ok(peer) if is_fit(peer.uid(), owner) => Look::Fit,
+            Ok(peer) => Look::Strange(format!(
+                "uid {} ({}) listens there, who is neither root nor this user nor the owner of its directory",
+                peer.uid(),
+                user(peer.uid())
+            )),
+            Err(error) => Look::Strange(format!("the system does not say who listens there: {error}")),
+        },
+    }
+}
+
+fn is_fit(listener: u32, owner: u32) -> bool {
+    [0, rustix::process::geteuid().as_raw(), owner].contains(&listener)
+}
+
+/// The owner of the directory that the socket at `path` is in, if nobody but root, this user and that owner can have put it
+/// there, or can put another in its place while it is asked; else why not. Asked before anything is sent there.
+fn trusted(path: &Path, entry: &fs::Metadata) -> Result<u32, String> {
+    let failed = |error: io::Error| format!("it cannot be looked at: {error}");
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        let directory = path.parent().ok_or("it is in no directory")?.to_owned();
+        let owner = fs::metadata(&directory).map_err(failed)?.uid();
+        if let Some(why) = Ownership::with(owner).stranger_in(&directory) {
+            return Err(format!("it belongs to uid {} ({}), and {why}", entry.uid(), user(entry.uid())));
+        }
+        match fs::read_link(&path) {
+            Ok(target) => path = directory.join(target),
+            Err(error) if error.kind() == ErrorKind::InvalidInput => return Ok(owner),
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    Err("too many links lead to it".to_owned())
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::net::UnixListener;
-
-    use super::*;
-
-    #[test]
-    fn a_socket_that_is_listened_at_is_taken_and_a_stale_one_is_not() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let at = |name: &str| directory.path().join(name);
-        drop(UnixListener::bind(at("stale")).expect("a socket"));
-        let _listener = UnixListener::bind(at("live")).expect("a socket");
-        let found = choose(["none", "stale", "live"].map(at));
-        assert_eq!(found, Local { socket: Some(at("live")), locked: None });
-        assert_eq!(choose(["none", "stale"].map(at)), Local::default());
-    }
-
-    #[test]
-    fn a_server_elsewhere_or_behind_something_is_not_asked_by_a_socket_of_this_machine() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let _listener = UnixListener::bind(directory.path().join("8123.sock")).expect("a socket");
-        let state = directory.path().display().to_string();
-        let variables = [("PORTREEVE_STATE_DIR".to_owned(), state)].into();
-        let process = Process { variables, superuser: false };
-        let found = |url: &str| find(&url.parse().expect(url), &process).socket.is_some();
-        for here in ["http://127.0.0.1:8123", "http://localhost:8123/", "http://[::1]:8123"] {
-            assert!(found(here), "{here}");
-        }
-        for not in [
-            "https://127.0.0.1:8123",
-            "http://10.0.0.1:8123",
-            "http://localhost:8123/base",
-            "http://localhost:8124",
-        ] {
-            assert!(!found(not), "{not}");
-        }
-    }
-}
+mod tests;

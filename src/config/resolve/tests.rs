@@ -91,6 +91,10 @@ fn secrets_names_and_networks_are_taken_at_their_word_or_refused() {
     let default = ["/run/secrets", "/home/ada/.local/state/portreeve/secrets"].map(PathBuf::from).to_vec();
     assert_eq!(secrets(&[]), Ok(default));
     assert_eq!(secrets(&[("PORTREEVE_SECRET_DIR", "/a:/b")]), Ok(vec!["/a".into(), "/b".into()]));
+    let mapped = [("PORTREEVE_ALLOW_ADDRESS", "::ffff:169.254.0.0/112")];
+    let config = resolve(RunArgs::default(), &process(&mapped)).expect("a network");
+    let forbids = |address: &str| config.guard.forbids(address.parse().expect(address));
+    assert_eq!(["169.254.169.254", "::ffff:169.254.169.254", "fe80::1"].map(forbids), [false, false, true]);
     let error = |pairs: &[_]| resolve(RunArgs::default(), &process(pairs)).expect_err("no good").to_string();
     for (name, value, says) in [
         ("PORTREEVE_SECRET_DIR", "a", "--secret-dir a must be an absolute path"),
@@ -98,6 +102,11 @@ fn secrets_names_and_networks_are_taken_at_their_word_or_refused() {
         ("PORTREEVE_ALLOW_HOST", "http://x", "--allow-host \"http://x\" is not a name"),
         ("PORTREEVE_ALLOW_HOST", "x:80", "--allow-host \"x:80\" is not a name"),
         ("PORTREEVE_ALLOW_ADDRESS", "metadata", "--allow-address \"metadata\" is not a network"),
+        (
+            "PORTREEVE_ALLOW_ADDRESS",
+            "::ffff:10.0.0.0/8",
+            "--allow-address \"::ffff:10.0.0.0/8\" is not a network",
+        ),
         ("PORTREEVE_ANONYMOUS", "root", "--anonymous \"root\" is not ROLE"),
         ("PORTREEVE_MAX_WATCHES", "0", "--max-watches must be"),
     ] {

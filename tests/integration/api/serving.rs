@@ -1,13 +1,15 @@
 //! Clients that are slow, silent or many: what they cost is bounded, and nobody else pays for it.
 
+mod frames;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use portreeve::api::Listeners;
+use portreeve::api::{Listeners, Socket};
 use portreeve::config::HttpLimits;
 use portreeve::resource;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixStream};
 
 use super::{Server, V1, temporary};
 use crate::support::wait;
@@ -22,9 +24,13 @@ fn generous() -> HttpLimits {
 
 /// Serves with these limits; gives where.
 async fn limited(server: &Server, limits: HttpLimits) -> SocketAddr {
+    limited_with(server, limits, None).await
+}
+
+async fn limited_with(server: &Server, limits: HttpLimits, socket: Option<Socket>) -> SocketAddr {
     let tcp = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = tcp.local_addr().expect("an address");
-    let listeners = Listeners { tcp, socket: None };
+    let listeners = Listeners { tcp, socket };
     tokio::spawn(server.api.clone().limited(limits).serve(listeners, server.stop.clone()));
     address
 }
@@ -129,9 +135,10 @@ async fn at_a_bound_the_longest_idle_connection_makes_room_and_one_in_use_stays(
     for _ in 0..30 {
         idle.push(connect(address, "").await);
     }
+    // All of this machine is one address, whatever it calls itself.
     assert!(from_elsewhere(address).await.starts_with("HTTP/1.1 200 OK"));
-    // Of eight one is the watch; the last seven are there, and a new one is answered at the cost of the oldest.
-    for stream in &mut idle[..23] {
+    // Of eight one is the watch; the last six are there, and a new one is answered at the cost of nobody.
+    for stream in &mut idle[..24] {
         assert_eq!(until_closed(stream).await, "");
     }
     let mut last = connect(address, LIVEZ).await;
@@ -141,7 +148,6 @@ async fn at_a_bound_the_longest_idle_connection_makes_room_and_one_in_use_stays(
         .expect("in time")
         .expect("an answer");
     assert_eq!(&answer, b"HTTP/1.1 200 OK");
-    assert_eq!(until_closed(&mut idle[23]).await, "");
     for stream in &mut idle[24..] {
         assert!(is_open(stream).await);
     }
@@ -170,11 +176,105 @@ async fn watches_are_bounded_and_a_place_is_free_again_when_one_ends() {
     }
     let mut third = connect(address, &watch).await;
     let answer = until_closed(&mut third).await;
-    assert!(answer.starts_with("HTTP/1.1 429") && answer.contains("2 watches are open"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 429") && answer.contains("2 watches without a token are open"),
+        "{answer}"
+    );
     drop(two);
     wait::until("a place is free", wait::SOON, || async {
         let found = status(&mut connect(address, &watch).await).await;
         wait::is(found == "200", found)
     })
     .await;
+}
+
+/// Whether a stream that goes on does so: what comes is read, and its end would be an end of file.
+async fn goes_on(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> bool {
+    let mut read = vec![0; 64 * 1024];
+    let more = tokio::time::timeout(Duration::from_millis(200), async {
+        while stream.read(&mut read).await.is_ok_and(|read| read > 0) {}
+    });
+    more.await.is_err()
+}
+
+#[tokio::test]
+async fn whoever_may_do_nothing_closes_nobody_elses_connection() {
+    let directory = temporary();
+    let server = Server::new(directory.path()).await;
+    let limits = HttpLimits { connections: 12, connections_per_address: 8, ..generous() };
+    let path = directory.path().join("api.sock");
+    let socket = Socket::bind(&path).expect("a socket");
+    let address = limited_with(&server, limits, Some(socket)).await;
+    let watch = format!("GET {V1}/reg?watch=true HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let mut by_socket = UnixStream::connect(&path).await.expect("a connection");
+    by_socket.write_all(watch.as_bytes()).await.expect("sent");
+    let mut by_tcp = connect(address, &watch).await;
+    assert!(goes_on(&mut by_socket).await && goes_on(&mut by_tcp).await);
+    let mut stalled = Vec::new();
+    for place in 0..40 {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind(format!("127.0.1.{}:0", place + 1).parse().expect("an address")).expect("bound");
+        let mut stream = socket.connect(address).await.expect("a connection");
+        frames::ask(&mut stream, 0, &[("x-forwarded-for", "6.6.6.6")]).await;
+        stalled.push(stream);
+    }
+    assert!(from_elsewhere(address).await.starts_with("HTTP/1.1 200 OK"));
+    for stream in &mut stalled[..32] {
+        let end = tokio::time::timeout(wait::SOON, frames::acknowledge(stream)).await;
+        assert!(end.is_ok(), "more than eight of this machine are open");
+    }
+    assert!(goes_on(&mut by_socket).await, "the watch over the socket has ended");
+    assert!(goes_on(&mut by_tcp).await, "the watch of one who may read has ended");
+}
+
+#[tokio::test]
+async fn whoever_takes_nothing_of_an_answer_is_let_go_and_whoever_waits_for_more_is_not() {
+    let directory = temporary();
+    let server = Server::new(directory.path()).await;
+    let address = limited(&server, HttpLimits { body: SECOND, ..generous() }).await;
+    let watch = format!("GET {V1}/reg?watch=true HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let mut watching = connect(address, &watch).await;
+    let mut stalled = TcpStream::connect(address).await.expect("a connection");
+    frames::ask(&mut stalled, 0, &[]).await;
+    let end = tokio::time::timeout(wait::SOON, frames::acknowledge(&mut stalled)).await;
+    assert!(end.is_ok(), "an answer that nobody takes goes on");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(goes_on(&mut watching).await);
+}
+
+#[tokio::test]
+async fn acknowledging_pings_keeps_no_connection_open() {
+    let directory = temporary();
+    let server = Server::new(directory.path()).await;
+    let address = limited(&server, HttpLimits { idle: SECOND, ..generous() }).await;
+    let mut stream = TcpStream::connect(address).await.expect("a connection");
+    frames::ask(&mut stream, 65_535, &[]).await;
+    let pings = tokio::time::timeout(wait::SOON, frames::acknowledge(&mut stream)).await;
+    assert!(pings.expect("it is open for ever") > 0);
+}
+
+#[tokio::test]
+async fn whoever_brings_no_token_leaves_places_for_watches_to_whoever_does() {
+    let directory = temporary();
+    let server = Server::new(directory.path()).await;
+    let path = directory.path().join("api.sock");
+    let socket = Socket::bind(&path).expect("a socket");
+    let limits = HttpLimits { watches: 4, watches_per_address: 3, ..generous() };
+    let address = limited_with(&server, limits, Some(socket)).await;
+    let watch = format!("GET {V1}/reg?watch=true HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let mut open = Vec::new();
+    for _ in 0..3 {
+        let mut stream = connect(address, &watch).await;
+        assert!(goes_on(&mut stream).await);
+        open.push(stream);
+    }
+    let answer = until_closed(&mut connect(address, &watch).await).await;
+    assert!(answer.starts_with("HTTP/1.1 429") && answer.contains("--max-watches-per-address"), "{answer}");
+    let mut over_socket = Vec::new();
+    for _ in 0..4 {
+        let mut stream = UnixStream::connect(&path).await.expect("a connection");
+        stream.write_all(watch.as_bytes()).await.expect("sent");
+        assert!(goes_on(&mut stream).await, "no place is left for the socket");
+        over_socket.push(stream);
+    }
 }

@@ -122,12 +122,20 @@ async fn what_anonymous_says_holds_for_whom_it_names_and_for_nobody_whom_a_proxy
     server.put("reg/main", &object).await.is_refused(403, "Forbidden", "only be read");
     server.peer = from("172.32.0.1:9");
     server.get("reg/main").await.is_refused(401, "Unauthorized", "token");
-    server.peer = LOOPBACK;
-    for (name, value) in
-        [("forwarded", "for=10.0.0.1"), ("x-forwarded-for", "10.0.0.1"), ("via", "1.1 nginx")]
-    {
-        let answer = server.send("GET", &format!("{V1}/reg/main"), &[(name, value)], Vec::new()).await;
-        answer.is_refused(401, "Unauthorized", "token");
+    for peer in [LOOPBACK, Peer::Unix { uid: 0 }] {
+        server.peer = peer;
+        for (name, value) in
+            [("forwarded", "for=10.0.0.1"), ("x-forwarded-for", "10.0.0.1"), ("via", "1.1 nginx")]
+        {
+            let passed_on = [("host", "evil.example"), (name, value)];
+            for (method, host) in [("PUT", &passed_on[..]), ("GET", &passed_on[1..])] {
+                let body = object.to_string().into_bytes();
+                let answer = server.send(method, &format!("{V1}/reg/main"), host, body).await;
+                let refused = matches!(answer.code.as_u16(), 401 | 403);
+                assert!(refused, "{peer:?} {method} {name}: {}", answer.body);
+            }
+        }
+        assert_eq!(server.get("reg/main").await.code, 200);
     }
 }
 

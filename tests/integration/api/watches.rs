@@ -5,9 +5,12 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::Request;
 use http_body_util::BodyExt;
+use portreeve::api::{Access, Peer};
+use portreeve::config::tokens::{self, Role};
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use super::{Server, V1, labelled, registry, temporary};
+use super::{LOOPBACK, Server, V1, labelled, registry, temporary};
 
 struct Watched {
     body: Body,
@@ -16,8 +19,15 @@ struct Watched {
 
 impl Watched {
     async fn new(server: &Server, query: &str) -> Self {
-        let request =
-            Request::get(format!("{V1}/reg?watch=true{query}")).body(Body::empty()).expect("a request");
+        Self::by(server, query, None).await
+    }
+
+    async fn by(server: &Server, query: &str, token: Option<&str>) -> Self {
+        let mut request = Request::get(format!("{V1}/reg?watch=true{query}"));
+        if let Some(token) = token {
+            request = request.header("x-api-key", token);
+        }
+        let request = request.body(Body::empty()).expect("a request");
         let response = server.raw(request).await;
         assert_eq!(response.status(), 200);
         Self { body: response.into_body(), rest: Vec::new() }
@@ -100,6 +110,44 @@ async fn a_watch_ends_with_the_server_and_with_its_timeout() {
     long.bookmark().await;
     server.stop.cancel();
     assert!(long.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_watch_ends_as_soon_as_its_caller_may_not_watch_any_more() {
+    let directory = temporary();
+    let path = tokens::path(directory.path());
+    let mut server =
+        Server::with(directory.path(), Access::default().with_tokens(path.clone()), Vec::new()).await;
+    let mut by_socket = Watched::new(&server, "").await;
+    by_socket.bookmark().await;
+    server.peer = LOOPBACK;
+    let mut anonymous = Watched::new(&server, "").await;
+    anonymous.bookmark().await;
+    // The first token closes what was open without one. Nobody asks for anything meanwhile.
+    let (_, view) = tokens::create(&path, Role::View, Some("view")).expect("a token");
+    assert_eq!(anonymous.next().await, None);
+    let mut by_token = Watched::by(&server, "", Some(view.expose_secret())).await;
+    by_token.bookmark().await;
+    // What concerns another is no reason to end.
+    let (_, _) = tokens::create(&path, Role::Edit, Some("other")).expect("a token");
+    tokens::delete(&path, "other").expect("deleted");
+    server.peer = Peer::Unix { uid: 0 };
+    server.put("reg/a", &registry("a", "http://a")).await;
+    by_token.expect("ADDED", "a").await;
+    tokens::delete(&path, "view").expect("deleted");
+    server.put("reg/b", &registry("b", "http://b")).await;
+    assert_eq!(by_token.next().await, None, "a deleted token is told what changes");
+    // A file that says nothing readable opens nothing.
+    let (_, again) = tokens::create(&path, Role::View, Some("again")).expect("a token");
+    let mut by_token = Watched::by(&server, "", Some(again.expose_secret())).await;
+    by_token.expect("ADDED", "a").await;
+    by_token.expect("ADDED", "b").await;
+    by_token.bookmark().await;
+    std::fs::write(&path, "{").expect("a file");
+    assert_eq!(by_token.next().await, None);
+    // The socket needs no token.
+    by_socket.expect("ADDED", "a").await;
+    by_socket.expect("ADDED", "b").await;
 }
 
 #[tokio::test]

@@ -38,7 +38,7 @@ async fn an_object_is_edited_and_nothing_that_was_typed_is_lost() {
 async fn verbs_without_a_server_and_the_process_itself() {
     // Its address was free a moment ago; the transcript starts the program there.
     let portreeve = Portreeve::new(super::BINARY);
-    shell(&portreeve).assert_transcript("process.txt");
+    Shell::before(&portreeve).assert_transcript("process.txt");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -75,7 +75,7 @@ async fn annotations_keep_an_object_without_its_file_and_suspend_another() {
 async fn without_a_server_it_is_said_what_to_do() {
     // A port that was free a moment ago.
     let portreeve = Portreeve::new(super::BINARY);
-    let shell = shell(&portreeve);
+    let shell = Shell::before(&portreeve);
     shell.file("billing.yaml", BILLING);
     shell.assert_transcript("offline.txt");
 }

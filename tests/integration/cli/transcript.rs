@@ -16,6 +16,7 @@ use crate::support::portreeve::Portreeve;
 pub struct Shell {
     directory: TempDir,
     server: String,
+    /// The socket of whom the shell starts.
     socket: Option<PathBuf>,
     masks: Vec<(String, &'static str)>,
 }
@@ -36,9 +37,14 @@ impl Shell {
 
     /// A shell whose commands ask this process, as a user who may change everything.
     pub fn of(portreeve: &Portreeve) -> Self {
-        let socket = portreeve.socket();
-        let new = Self::new(&portreeve.url("")).mask(&socket.display().to_string(), "SOCKET");
-        Self { socket: Some(socket), ..new }
+        Self::new(&portreeve.socket_url())
+            .mask(portreeve.url("").trim_end_matches('/'), "SERVER")
+            .mask(&portreeve.socket().display().to_string(), "SOCKET")
+    }
+
+    /// A shell that may start this process itself, and asks it over TCP.
+    pub fn before(portreeve: &Portreeve) -> Self {
+        Self { socket: Some(portreeve.socket()), ..Self::new(&portreeve.url("")) }
     }
 
     /// Shows `text` as `word`.

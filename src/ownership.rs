@@ -1,5 +1,5 @@
-//! Whether only root or Portreeve's own user can have written a file: whoever else can write to it, or to a directory on the
-//! way, decides what it says.
+//! Whether only root or Portreeve's own user can have written a file, or can put another in its place: whoever else can write
+//! to it, or to a directory on the way, decides what it says.
 //!
 //! The way is walked as the system walks it, link by link. Everything on it must belong to root or to our own user, and
 //! nobody else may write to it. In a directory with the sticky bit (`/tmp`) others may make entries of their own and cannot
@@ -19,29 +19,56 @@ const MOST_LINKS: usize = 40;
 
 /// What is known of directories, for as long as one reading of everything takes.
 #[derive(Debug)]
-pub(super) struct Ownership {
+pub struct Ownership {
     own: u32,
-    /// The group whose only member our user is.
-    private_group: Option<u32>,
+    /// Another user who counts as we do, but for what everybody may make: that is no sign of being meant.
+    friend: Option<u32>,
+    /// The groups whose only member is one of these users.
+    private_groups: Vec<u32>,
     directories: HashMap<PathBuf, Option<String>>,
 }
 
+impl Default for Ownership {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Ownership {
-    pub(super) fn new() -> Self {
+    /// Root and our own user are no strangers.
+    pub fn new() -> Self {
+        Self::with(rustix::process::geteuid().as_raw())
+    }
+
+    /// Nor is `friend`.
+    pub fn with(friend: u32) -> Self {
         let own = rustix::process::geteuid().as_raw();
-        let user = User::from_uid(Uid::from_raw(own)).ok().flatten();
-        let private_group = user.and_then(|user| {
-            let group = Group::from_gid(user.gid).ok().flatten()?;
-            let alone = group.mem.iter().all(|member| *member == user.name);
-            (group.name == user.name && alone).then(|| Gid::as_raw(group.gid))
-        });
-        Self { own, private_group, directories: HashMap::new() }
+        let friend = Some(friend).filter(|friend| *friend != own && *friend != 0);
+        let private_groups = friend.into_iter().chain([own]).filter_map(private_group).collect();
+        Self { own, friend, private_groups, directories: HashMap::new() }
     }
 
     /// Who else could have written the file at `path`, for people; `None` if nobody could.
-    pub(super) fn stranger(&mut self, path: &Path) -> Option<String> {
+    pub fn stranger(&mut self, path: &Path) -> Option<String> {
+        self.told(path, Self::walk)
+    }
+
+    /// Who else could put something of theirs at a name in `directory`, now or once what is there is gone.
+    pub fn stranger_in(&mut self, directory: &Path) -> Option<String> {
+        self.told(directory, |this, directory| match this.walk(directory)? {
+            Some(why) => Ok(Some(why)),
+            // The sticky bit keeps what is there, and leaves free names to everybody.
+            None => Ok(this.entry(directory, &fs::metadata(directory)?, false)),
+        })
+    }
+
+    fn told(
+        &mut self,
+        path: &Path,
+        find: impl FnOnce(&mut Self, &Path) -> io::Result<Option<String>>,
+    ) -> Option<String> {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        self.walk(&path)
+        find(self, &path)
             .unwrap_or_else(|error| Some(format!("{} cannot be looked at: {error}", path.display())))
     }
 
@@ -58,6 +85,9 @@ impl Ownership {
             }
             let next = at.join(&part);
             let entry = fs::symlink_metadata(&next)?;
+            if self.friend == Some(entry.uid()) && is_open(&at)? {
+                return Ok(Some(format!("{} can be written by others", at.display())));
+            }
             if entry.is_symlink() {
                 links += 1;
                 if links > MOST_LINKS {
@@ -99,7 +129,7 @@ impl Ownership {
     /// Who else may write to an entry; with `open` everybody may, within bounds.
     fn entry(&self, path: &Path, entry: &Metadata, open: bool) -> Option<String> {
         let other = |who: &str| format!("{} can be written by {who}", path.display());
-        let private = self.private_group == Some(entry.gid()) && !has_list(path);
+        let private = self.private_groups.contains(&entry.gid()) && !has_list(path);
         match self.owner(path, entry) {
             Some(why) => Some(why),
             None if open => None,
@@ -112,7 +142,7 @@ impl Ownership {
     }
 
     fn owner(&self, path: &Path, entry: &Metadata) -> Option<String> {
-        let fit = entry.uid() == 0 || entry.uid() == self.own;
+        let fit = [Some(0), Some(self.own), self.friend].contains(&Some(entry.uid()));
         (!fit).then(|| format!("{} belongs to {}", path.display(), user(entry.uid())))
     }
 }
@@ -126,12 +156,27 @@ fn parts(path: &Path) -> impl Iterator<Item = OsString> {
     })
 }
 
+/// Whether others may make entries of their own in a directory, as in `/tmp`.
+fn is_open(directory: &Path) -> io::Result<bool> {
+    let mode = fs::symlink_metadata(directory)?.mode();
+    Ok(mode & 0o1000 != 0 && mode & 0o022 != 0)
+}
+
+/// The group of `user`, if it is that user's alone.
+fn private_group(user: u32) -> Option<u32> {
+    let user = User::from_uid(Uid::from_raw(user)).ok().flatten()?;
+    let group = Group::from_gid(user.gid).ok().flatten()?;
+    let alone = group.mem.iter().all(|member| *member == user.name);
+    (group.name == user.name && alone).then(|| Gid::as_raw(group.gid))
+}
+
 /// Whether an access control list says more than the mode does.
 fn has_list(path: &Path) -> bool {
     rustix::fs::getxattr(path, "system.posix_acl_access", &mut [0; 0]).is_ok()
 }
 
-fn user(id: u32) -> String {
+/// The name of a user, for people.
+pub fn user(id: u32) -> String {
     let user = User::from_uid(Uid::from_raw(id)).ok().flatten();
     user.map_or_else(|| format!("uid {id}"), |user| user.name)
 }
@@ -196,6 +241,41 @@ mod tests {
             stranger(&at("detour/a.yaml")).expect("a detour").contains("open can be written by everybody")
         );
         assert!(stranger(&at("circle")).expect("a circle").contains("too many links"));
+    }
+
+    #[test]
+    fn in_a_directory_of_everybodys_a_name_that_is_free_is_anybodys() {
+        let home = tempfile::tempdir().expect("a directory");
+        let at = |name: &str| home.path().join(name);
+        fs::create_dir_all(at("open/in")).expect("a directory");
+        mode(&at("open/in"), 0o755);
+        let stranger_in = |name: &str| Ownership::new().stranger_in(&at(name));
+        assert_eq!(stranger_in("open/in"), None);
+        mode(&at("open"), 0o1777);
+        // What is there is ours, and stays.
+        assert_eq!(stranger_in("open/in"), None);
+        assert!(stranger_in("open").expect("everybody").ends_with("open can be written by everybody"));
+        mode(&at("open"), 0o777);
+        assert!(stranger_in("open/in").expect("everybody").ends_with("open can be written by everybody"));
+        assert!(stranger_in("none").expect("not there").contains("cannot be looked at"));
+    }
+
+    #[test]
+    fn a_friends_directory_is_the_friends_but_where_everybody_could_have_made_it() {
+        // Only root can give files away.
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let home = tempfile::tempdir().expect("a directory");
+        let theirs = home.path().join("theirs");
+        fs::create_dir(&theirs).expect("a directory");
+        mode(&theirs, 0o755);
+        chown(&theirs, Some(65_534), None).expect("an owner");
+        assert!(Ownership::new().stranger_in(&theirs).expect("another's").contains("belongs to nobody"));
+        assert_eq!(Ownership::with(65_534).stranger_in(&theirs), None);
+        mode(home.path(), 0o1777);
+        let why = Ownership::with(65_534).stranger_in(&theirs).expect("anybody could have made it");
+        assert!(why.ends_with("can be written by others"), "{why}");
     }
 
     #[test]
