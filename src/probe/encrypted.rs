@@ -5,16 +5,18 @@ use std::io;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use rustls::ClientConfig;
 use rustls::client::Resumption;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::ServerName;
+use rustls::{AlertDescription, ClientConfig};
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
 mod judge;
+mod stream;
 mod trust;
+
+pub(super) use stream::{Encrypted, LastWord};
 
 use judge::{Any, Heard};
 
@@ -40,7 +42,7 @@ pub(super) async fn encrypt<S: Duplex>(
     host: &str,
     demand: &Demand<'_>,
     steps: &mut Steps,
-) -> Result<TlsStream<S>, Failure> {
+) -> Result<Encrypted<S>, Failure> {
     let (stream, verified) = handshake(stream, host, demand, steps).await?;
     verified.map(|()| stream)
 }
@@ -52,7 +54,7 @@ pub(super) async fn handshake<S: Duplex>(
     host: &str,
     demand: &Demand<'_>,
     steps: &mut Steps,
-) -> Result<(TlsStream<S>, Result<(), Failure>), Failure> {
+) -> Result<(Encrypted<S>, Result<(), Failure>), Failure> {
     steps.begin("TLS");
     let asked = demand.settings.and_then(|settings| settings.server_name.as_deref()).unwrap_or(host);
     let name = server_name(asked)?;
@@ -72,7 +74,8 @@ pub(super) async fn handshake<S: Duplex>(
     config.alpn_protocols = demand.alpn.iter().map(|protocol| protocol.to_vec()).collect();
     let stream =
         TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(|error| unmade(&error))?;
-    let version = version(stream.get_ref().1.protocol_version());
+    let stream = Encrypted::new(stream);
+    let version = version(stream.session().protocol_version());
     let verdict = match judged.as_deref().map(Heard::verdict) {
         None => {
             steps.end(version);
@@ -171,6 +174,17 @@ pub(super) fn in_tls(error: &rustls::Error) -> Cause {
 fn alert(error: &io::Error) -> String {
     match tls_error(error) {
         Some(rustls::Error::AlertReceived(alert)) => format!("{alert:?}"),
+        _ => plain(error),
+    }
+}
+
+/// Why a connection ended after its handshake.
+pub(super) fn ended(error: &io::Error) -> String {
+    match tls_error(error) {
+        Some(rustls::Error::AlertReceived(AlertDescription::CertificateRequired)) => {
+            "the server ended TLS with CertificateRequired: it wants a certificate of its clients".to_owned()
+        }
+        Some(rustls::Error::AlertReceived(alert)) => format!("the server ended TLS with {alert:?}"),
         _ => plain(error),
     }
 }

@@ -1,15 +1,19 @@
 //! `grpc`: `grpc.health.v1.Health/Check`, over HTTP/2, with TLS where that is declared. Its two messages are a few bytes each,
 //! written and read here.
 
+use std::borrow::Cow;
 use std::future::pending;
+use std::io::Read;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use flate2::read::{GzDecoder, ZlibDecoder};
 use h2::client::{Builder, SendRequest};
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, Request};
 
 use super::connect::{plain, seen, tcp};
-use super::encrypted::{Demand, encrypt};
+use super::encrypted::{self, Demand, LastWord, encrypt};
 use super::wire::{Duplex, Fields};
 use super::{Cause, Failure, Here, Place, Protocol, Steps, Subject, There};
 use crate::resource::probe::handler::GrpcProbe;
@@ -32,11 +36,13 @@ impl Protocol for GrpcProbe {
         let place = subject.place()?;
         let service = self.service.as_deref().unwrap_or_default();
         let stream = tcp(place, steps).await?;
-        let stream: Box<dyn Duplex> = match &self.tls {
-            None => Box::new(stream),
+        let (stream, last): (Box<dyn Duplex>, _) = match &self.tls {
+            None => (Box::new(stream), LastWord::default()),
             Some(settings) => {
                 let demand = Demand { settings: Some(settings), secret: false, alpn: &[b"h2"] };
-                Box::new(encrypt(stream, &place.host, &demand, steps).await?)
+                let stream = encrypt(stream, &place.host, &demand, steps).await?;
+                let last = stream.last_word();
+                (Box::new(stream), last)
             }
         };
         let scheme = if self.tls.is_some() { "https" } else { "http" };
@@ -46,7 +52,7 @@ impl Protocol for GrpcProbe {
             .enable_push(false)
             .handshake::<_, Bytes>(stream)
             .await
-            .map_err(|error| unanswered(&error))?;
+            .map_err(|error| unanswered(&error, &last))?;
         // Once the connection has ended, what was asked ends too, with a better reason.
         let carried = async {
             let _ = connection.await;
@@ -54,7 +60,7 @@ impl Protocol for GrpcProbe {
         };
         let status = tokio::select! {
             biased;
-            status = ask(sender, scheme, place, service) => status?,
+            status = ask(sender, &last, scheme, place, service) => status?,
             never = carried => never?,
         };
         let said = match status {
@@ -73,9 +79,13 @@ impl Protocol for GrpcProbe {
     }
 }
 
-/// Why HTTP/2 came to nothing: what the other side says, what our library makes of it, or the connection's end.
-fn unanswered(error: &h2::Error) -> Failure {
+/// Why HTTP/2 came to nothing: what TLS said, what the other side says, what our library makes of it, or the connection's
+/// end.
+fn unanswered(error: &h2::Error, last: &LastWord) -> Failure {
     let expected = "gRPC over HTTP/2";
+    if let Some(error) = last.error() {
+        return Failure::new(seen(&error), format!("expected {expected}: {}", encrypted::ended(&error)));
+    }
     match (error.get_io(), error.reason()) {
         (Some(error), _) => Failure::new(seen(error), format!("expected {expected}: {}", plain(error))),
         (None, Some(reason)) if error.is_remote() => {
@@ -90,8 +100,14 @@ fn unanswered(error: &h2::Error) -> Failure {
 }
 
 /// The status that the server answers.
-async fn ask(sender: SendRequest<Bytes>, scheme: &str, place: &Place, service: &str) -> Result<u64, Failure> {
-    let failed = |error: h2::Error| unanswered(&error);
+async fn ask(
+    sender: SendRequest<Bytes>,
+    last: &LastWord,
+    scheme: &str,
+    place: &Place,
+    service: &str,
+) -> Result<u64, Failure> {
+    let failed = |error: h2::Error| unanswered(&error, last);
     let request = Request::post(format!("{scheme}://{place}{PATH}"))
         .header("content-type", "application/grpc")
         .header("te", "trailers")
@@ -104,16 +120,25 @@ async fn ask(sender: SendRequest<Bytes>, scheme: &str, place: &Place, service: &
     let (response, mut body) = sender.send_request(request, false).map_err(failed)?;
     body.send_data(question(service).into(), true).map_err(failed)?;
     let (head, mut body) = response.await.map_err(failed)?.into_parts();
-    let kind = head.headers.get("content-type").map(|kind| kind.as_bytes()).unwrap_or_default();
+    // It counts whatever the status of HTTP: gRPC's "HTTP to gRPC Status Code Mapping".
+    if head.headers.contains_key("grpc-status") {
+        accepted(&head.headers)?;
+    }
     if head.status != 200 {
         let status = head.status.as_u16();
-        let cause = Cause::Grpc(of_http(status));
-        let reason = format!("expected a gRPC answer, got HTTP {status}, which stands for {cause}");
+        let cause = of_http(status, head.headers.contains_key(RETRY_AFTER));
+        let got = match &cause {
+            Cause::Grpc(_) => format!("{status}, which stands for {cause}"),
+            _ => cause.to_string(),
+        };
+        let reason = format!("expected a gRPC answer, got HTTP {got}");
         return Err(Failure::new(cause, reason));
     }
-    if !kind.starts_with(b"application/grpc") {
+    let kind = head.headers.get(CONTENT_TYPE).map(|kind| kind.as_bytes());
+    // One without a kind may still be one with a status.
+    if kind.is_some_and(|kind| !is_grpc(kind)) {
         return Err(Failure::new(There::Nonsense, "expected a gRPC answer, got one of another kind")
-            .saying(String::from_utf8_lossy(kind)));
+            .saying(String::from_utf8_lossy(kind.unwrap_or_default())));
     }
     let mut message = Vec::new();
     while let Some(piece) = body.data().await {
@@ -130,8 +155,44 @@ async fn ask(sender: SendRequest<Bytes>, scheme: &str, place: &Place, service: &
     let trailers = body.trailers().await.map_err(failed)?;
     // An error may come without a body; then the headers are the trailers.
     accepted(trailers.as_ref().unwrap_or(&head.headers))?;
-    status(&message)
+    let coding = head.headers.get("grpc-encoding").map(|coding| coding.as_bytes()).unwrap_or_default();
+    let message = unpacked(&message, coding)?;
+    message
+        .and_then(|message| status(&message))
         .ok_or_else(|| Failure::new(There::Nonsense, "expected a health answer, got something else"))
+}
+
+/// Whether it is the Content-Type of gRPC: `application/grpc`, `application/grpc+proto`…
+fn is_grpc(kind: &[u8]) -> bool {
+    const GRPC: &[u8] = b"application/grpc";
+    kind.get(..GRPC.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(GRPC))
+}
+
+/// The message behind gRPC's five bytes, decompressed; `None` where there is none. Some servers compress although nobody asked
+/// them to.
+fn unpacked<'a>(bytes: &'a [u8], coding: &[u8]) -> Result<Option<Cow<'a, [u8]>>, Failure> {
+    let mut fields = Fields(bytes);
+    let (Some(compressed), Some(length)) = (fields.u8(), fields.u32()) else { return Ok(None) };
+    let Some(packed) = usize::try_from(length).ok().and_then(|length| fields.take(length)) else {
+        return Ok(None);
+    };
+    let mut reader: Box<dyn Read + '_> = match (compressed, coding) {
+        (0, _) => return Ok(Some(packed.into())),
+        (1, b"gzip") => Box::new(GzDecoder::new(packed)),
+        (1, b"deflate") => Box::new(ZlibDecoder::new(packed)),
+        // The flag needs a coding.
+        (1, b"" | b"identity") | (2.., _) => return Ok(None),
+        (1, _) => {
+            return Err(Failure::new(
+                Here::Unsupported,
+                "the answer is compressed in a way that this probe does not read",
+            )
+            .saying(String::from_utf8_lossy(coding)));
+        }
+    };
+    let mut message = Vec::new();
+    let read = reader.by_ref().take(LONGEST as u64).read_to_end(&mut message);
+    Ok(read.is_ok().then_some(message.into()))
 }
 
 /// `HealthCheckRequest { service }` with gRPC's five bytes in front.
@@ -153,11 +214,6 @@ fn question(service: &str) -> Vec<u8> {
 /// `HealthCheckResponse.status`; left out on the wire when it is 0.
 fn status(message: &[u8]) -> Option<u64> {
     let mut fields = Fields(message);
-    let (compressed, length) = (fields.u8()?, fields.u32()?);
-    let mut fields = Fields(fields.take(length as usize)?);
-    if compressed != 0 {
-        return None;
-    }
     let mut status = 0;
     while !fields.0.is_empty() {
         let key = number(&mut fields)?;
@@ -206,17 +262,16 @@ fn accepted(trailers: &HeaderMap) -> Result<(), Failure> {
     }
 }
 
-/// The `grpc-status` that an HTTP status stands for, where what answers is no gRPC server: a proxy, say. The table is that of
-/// gRPC's "HTTP to gRPC Status Code Mapping".
-const fn of_http(status: u16) -> u32 {
-    match status {
-        400 => 13,
+/// What an HTTP status stands for, where what answers is no gRPC server: a proxy, say. The table is that of gRPC's "HTTP to gRPC
+/// Status Code Mapping", but for what that leaves `INTERNAL` or `UNKNOWN`: there HTTP itself says more.
+const fn of_http(status: u16, retry_after: bool) -> Cause {
+    Cause::Grpc(match status {
         401 => 16,
         403 => 7,
         404 => 12,
         429 | 502..=504 => 14,
-        _ => 2,
-    }
+        _ => return Cause::Http { status, retry_after },
+    })
 }
 
 #[cfg(test)]
@@ -233,6 +288,9 @@ mod tests {
 
     #[test]
     fn the_status_is_found_among_fields_of_later_versions_and_nonsense_is_none() {
+        let status = |bytes: &[u8]| {
+            unpacked(bytes, b"").expect("a coding that is known").and_then(|message| status(&message))
+        };
         assert_eq!(status(&[0, 0, 0, 0, 0]), Some(0));
         assert_eq!(status(&[0, 0, 0, 0, 2, 8, 2]), Some(2));
         assert_eq!(status(&[0, 0, 0, 0, 6, 0x12, 2, b'o', b'k', 8, 1]), Some(1));

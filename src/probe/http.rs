@@ -8,20 +8,24 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use http::Version;
 use http::header::{LOCATION, RETRY_AFTER};
+use http::{StatusCode, Version};
 use tokio::time::{Instant, timeout};
 
-use super::connect::{plain, seen, tcp};
+use super::connect::tcp;
 use super::encrypted::{Demand, encrypt};
 use super::wire::Duplex;
 use super::{Cause, Failure, Here, Place, Protocol, Steps, Subject, There};
-use crate::resource::probe::http::{HttpProbe, Scheme};
+use crate::resource::probe::http::{HttpExpect, HttpProbe, Scheme};
 use body::{Body, ContentError, values};
+use ended::Heard;
 use exchange::Exchange;
+use expect::Sought;
 use request::Prepared;
 
 mod body;
+mod dialect;
+mod ended;
 mod exchange;
 mod expect;
 mod request;
@@ -31,6 +35,10 @@ const LONGEST: usize = 1024 * 1024;
 /// As much as is read, for so long, of the body of an unexpected answer: it may say what is wrong.
 const LONGEST_EXCUSE: usize = 16 * 1024;
 const PATIENCE: Duration = Duration::from_secs(2);
+/// What nginx says, with status 400, to whoever has no certificate that it accepts.
+const WANTS_CERTIFICATE: [&str; 2] = ["No required SSL certificate was sent", "The SSL certificate error"];
+/// After so long without a word a body is looked at as if it were all.
+const LULL: Duration = Duration::from_millis(50);
 
 #[async_trait]
 impl Protocol for HttpProbe {
@@ -57,7 +65,7 @@ impl Protocol for HttpProbe {
         let retry_after = exchange.headers.contains_key(RETRY_AFTER);
         let judged = expect::status(&self.expect, exchange.status.as_u16(), retry_after);
         let judged = match judged {
-            Err(failure) => Err(excuse(failure, &mut exchange, steps).await),
+            Err(failure) => Err(excuse(failure, &self.expect, &mut exchange, steps).await),
             Ok(()) if expect::wants_body(&self.expect) => self.body(&mut exchange, &prepared, steps).await,
             Ok(()) => Ok(()),
         };
@@ -82,29 +90,29 @@ impl HttpProbe {
         let mut alpn = prepared.alpn();
         loop {
             let stream = tcp(place, steps).await?;
-            let (stream, http2): (Box<dyn Duplex>, bool) = match self.scheme {
-                Scheme::Http => (Box::new(stream), false),
+            let (stream, http2, heard): (Box<dyn Duplex>, bool, Heard) = match self.scheme {
+                Scheme::Http => (Box::new(stream), false, Heard::default()),
                 Scheme::Https => {
                     let demand = Demand { settings: self.tls.as_ref(), secret: prepared.secret, alpn };
                     let stream = encrypt(stream, prepared.server(), &demand, steps).await?;
-                    let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                    (Box::new(stream), http2)
+                    let http2 = stream.session().alpn_protocol() == Some(b"h2");
+                    let heard = Heard::over(stream.last_word());
+                    (Box::new(stream), http2, heard)
                 }
             };
             steps.begin("request");
-            match Exchange::begin(stream, http2, prepared.request(http2)?).await {
+            match Exchange::begin(stream, heard, http2, prepared.request(http2)?).await {
                 Ok(exchange) => {
                     let version = if exchange.version == Version::HTTP_2 { " over HTTP/2" } else { "" };
                     let (method, url) = (prepared.method(), prepared.url());
                     steps.end(format!("{method} {url}: {}{version}", exchange.status));
                     return Ok(exchange);
                 }
-                // RFC 9113, 7.
-                Err(error) if exchange::http2_code(&error) == Some(h2::Reason::HTTP_1_1_REQUIRED) => {
+                Err(ended) if ended.wants_http_1() => {
                     steps.end("the server wants HTTP/1.1");
                     alpn = &[b"http/1.1"];
                 }
-                Err(error) => return Err(unanswered(prepared.url(), &error)),
+                Err(ended) => return Err(ended.unanswered(prepared.url())),
             }
         }
     }
@@ -119,15 +127,24 @@ impl HttpProbe {
         steps.begin("receive");
         let began = Instant::now();
         let mut body = Body::of(&exchange.headers, LONGEST).map_err(unread)?;
-        let enough = self.expect.body_contains.as_ref().filter(|_| !expect::wants_all(&self.expect));
-        while let Some(piece) = exchange.next().await {
-            let piece = piece.map_err(|error| broken_off(prepared.url(), body.length(), &error))?;
+        let mut sought = Sought::of(&self.expect);
+        loop {
+            let next = match timeout(LULL, exchange.next()).await {
+                Ok(next) => next,
+                // What has come may be all for a while.
+                Err(_) if sought.is_found(&mut body, true) => break,
+                Err(_) => exchange.next().await,
+            };
+            let Some(piece) = next else {
+                body.end();
+                break;
+            };
+            let piece = piece.map_err(|ended| ended.broken_off(prepared.url(), body.length()))?;
             body.push(&piece).map_err(unread)?;
-            if body.is_full() || enough.is_some_and(|wanted| body.contains(wanted)) {
+            if body.is_full() || sought.is_found(&mut body, false) {
                 break;
             }
         }
-        body.end();
         steps.end(format!("{} bytes in {} ms", body.length(), began.elapsed().as_millis()));
         steps.begin("expect");
         expect::body(&self.expect, &body)
@@ -135,7 +152,12 @@ impl HttpProbe {
 }
 
 /// With what the answer says of what is wrong, where that comes soon.
-async fn excuse(failure: Failure, exchange: &mut Exchange, steps: &mut Steps) -> Failure {
+async fn excuse(
+    failure: Failure,
+    expect: &HttpExpect,
+    exchange: &mut Exchange,
+    steps: &mut Steps,
+) -> Failure {
     let place = values(&exchange.headers, LOCATION).next().filter(|_| exchange.status.is_redirection());
     let place = place.map(|place| format!("Location: {place} "));
     let failure = match place {
@@ -155,6 +177,13 @@ async fn excuse(failure: Failure, exchange: &mut Exchange, steps: &mut Steps) ->
     // What has come by then is told.
     let _ = timeout(PATIENCE, read).await;
     body.end();
+    // nginx says its own 495 and 496 so.
+    let wants_certificate = || WANTS_CERTIFICATE.iter().any(|words| body.text().contains(words));
+    if exchange.status == StatusCode::BAD_REQUEST && wants_certificate() {
+        let cause = Cause::from(There::WantsCertificate);
+        let reason = format!("{}, got 400: {cause}", expect::expected(expect));
+        return Failure::new(cause, reason).saying(body.text());
+    }
     failure.saying(said + body.text())
 }
 
@@ -165,47 +194,4 @@ fn unread(error: ContentError) -> Failure {
         ContentError::Broken(_) => There::Nonsense.into(),
     };
     Failure::new(cause, error.to_string())
-}
-
-/// Why there was no answer, in the words of its innermost cause. The URL was declared and holds no secret.
-fn unanswered(url: &str, error: &hyper::Error) -> Failure {
-    let (cause, why) = reason(error);
-    Failure::new(cause, format!("no answer from {url}: {why}"))
-}
-
-/// Why there was less of an answer than it said.
-fn broken_off(url: &str, after: usize, error: &hyper::Error) -> Failure {
-    let (cause, why) = match (exchange::io_error(error), exchange::http2_code(error)) {
-        (Some(error), _) => (seen(error), plain(error)),
-        (None, Some(code)) => (Cause::Http2(code.into()), format!("{code:?}")),
-        (None, None) => (There::Broken.into(), "it is cut off, or not what HTTP has there".to_owned()),
-    };
-    // It has said something.
-    let cause = if cause == There::HungUp.into() { There::Broken.into() } else { cause };
-    Failure::new(cause, format!("the answer from {url} broke off after {after} bytes: {why}"))
-}
-
-fn reason(error: &hyper::Error) -> (Cause, String) {
-    if let Some(error) = exchange::io_error(error) {
-        return (seen(error), plain(error));
-    }
-    if let Some(code) = exchange::http2_code(error) {
-        let cause = Cause::Http2(code.into());
-        let why = cause.to_string();
-        return (cause, why);
-    }
-    if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
-        return (There::HungUp.into(), "the connection was closed".to_owned());
-    }
-    if error.is_parse_too_large() {
-        return (There::Nonsense.into(), "its head is too long".to_owned());
-    }
-    if error.is_parse() {
-        return (There::Nonsense.into(), "what came is not HTTP".to_owned());
-    }
-    let mut innermost: &dyn std::error::Error = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    (There::Broken.into(), innermost.to_string())
 }

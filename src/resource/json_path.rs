@@ -3,11 +3,15 @@
 //! They are the *singular queries* of JSONPath (RFC 9535, 2.3.5.1): each leads to one value at most. Beyond the RFC a key
 //! after a dot may hold `-` and begin with a digit.
 
+use std::borrow::{Borrow, Cow};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
 use serde_json::{Number, Value};
 
 /// `$`, then any number of `.key`, `['any key']`, `["any key"]` and `[index]`; an index below 0 counts from the end.
@@ -73,26 +77,31 @@ const MOST_STEPS: usize = 32;
 const LONGEST: usize = 1024;
 
 impl JsonPath {
-    /// The value that the path leads to in `document`.
+    /// The value that the path leads to in `document`. What is beside the path is only looked at as far as it must be JSON:
+    /// numbers of any size, halves of surrogate pairs and any depth are.
     ///
     /// # Errors
     /// Where the path leaves the document.
-    pub fn find<'v>(&self, document: &'v Value) -> Result<&'v Value, Astray> {
+    pub fn find<'v>(&self, document: &'v RawValue) -> Result<&'v RawValue, Astray> {
         let mut value = document;
         for (done, step) in self.steps.iter().enumerate() {
             let at = || self.steps.iter().take(done).fold("$".to_owned(), |at, step| format!("{at}{step}"));
-            let other = |wanted| Astray::Other { at: at(), found: kind(value), wanted };
+            let found = kind(value);
+            let other = |wanted| Astray::Other { at: at(), found, wanted };
             value = match step {
                 Step::Key(key) => {
-                    let object = value.as_object().ok_or_else(|| other("an object"))?;
-                    object.get(key).ok_or_else(|| Astray::NoKey { at: at(), key: key.clone() })?
+                    let object: BTreeMap<Key<'v>, &'v RawValue> =
+                        serde_json::from_str(value.get()).map_err(|_| other("an object"))?;
+                    let found = object.get(key.as_bytes()).copied();
+                    found.ok_or_else(|| Astray::NoKey { at: at(), key: key.clone() })?
                 }
                 Step::Index(index) => {
-                    let array = value.as_array().ok_or_else(|| other("an array"))?;
+                    let array: Vec<&'v RawValue> =
+                        serde_json::from_str(value.get()).map_err(|_| other("an array"))?;
                     let place = usize::try_from(index.unsigned_abs()).ok();
                     let place =
                         if *index < 0 { place.and_then(|back| array.len().checked_sub(back)) } else { place };
-                    let found = place.and_then(|place| array.get(place));
+                    let found = place.and_then(|place| array.get(place)).copied();
                     found.ok_or_else(|| Astray::TooShort { at: at(), length: array.len() })?
                 }
             };
@@ -101,14 +110,48 @@ impl JsonPath {
     }
 }
 
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "text",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
+/// A key of an object, as bytes: with half of a surrogate pair in it, it is no text.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Key<'a>(Cow<'a, [u8]>);
+
+impl Borrow<[u8]> for Key<'_> {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Key<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_bytes(KeyVisitor)
+    }
+}
+
+struct KeyVisitor;
+
+impl<'de> Visitor<'de> for KeyVisitor {
+    type Value = Key<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_borrowed_bytes<E>(self, key: &'de [u8]) -> Result<Key<'de>, E> {
+        Ok(Key(Cow::Borrowed(key)))
+    }
+
+    fn visit_bytes<E>(self, key: &[u8]) -> Result<Key<'de>, E> {
+        Ok(Key(Cow::Owned(key.to_owned())))
+    }
+}
+
+fn kind(value: &RawValue) -> &'static str {
+    match value.get().as_bytes().first() {
+        Some(b'n') => "null",
+        Some(b't' | b'f') => "true or false",
+        Some(b'"') => "text",
+        Some(b'[') => "an array",
+        Some(b'{') => "an object",
+        _ => "a number",
     }
 }
 
@@ -346,6 +389,33 @@ mod tests {
         text.parse().expect(text)
     }
 
+    /// What it leads to.
+    fn found(text: &str, document: &Value) -> Result<Value, String> {
+        let document = serde_json::value::to_raw_value(document).expect("JSON");
+        let found = path(text).find(&document).map_err(|astray| astray.to_string())?;
+        Ok(serde_json::from_str(found.get()).expect("JSON"))
+    }
+
+    #[test]
+    fn what_is_beside_the_path_may_be_any_json() {
+        let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+        for beside in [r#""\ud800""#, "1e400", "-1e-400", "123456789012345678901234567890", &deep] {
+            for document in [
+                format!(r#"{{"a":{beside},"s":"up"}}"#),
+                format!(r#" {{ "s" : "up" , "a" : {beside} }} "#),
+                format!(r#"{{"\ud800x":{beside},"s":"down","s":"up"}}"#),
+                format!(r#"{{"\u0073":"up","t":{beside}}}"#),
+            ] {
+                let document: &RawValue = serde_json::from_str(&document).expect("JSON");
+                assert_eq!(path("$.s").find(document).map(RawValue::get), Ok("\"up\""));
+            }
+            let document = format!("[{beside},1]");
+            let document: &RawValue = serde_json::from_str(&document).expect("JSON");
+            assert_eq!(path("$[-1]").find(document).map(RawValue::get), Ok("1"));
+            assert_eq!(path("$[0]").find(document).map(RawValue::get), Ok(beside));
+        }
+    }
+
     #[test]
     fn a_path_leads_through_keys_and_indices() {
         let document = json!({
@@ -371,7 +441,7 @@ mod tests {
             (r"$['\ud83e\udd80']", json!(6)),
             ("$.0", json!(7)),
         ] {
-            assert_eq!(path(text).find(&document), Ok(&expected), "{text}");
+            assert_eq!(found(text, &document), Ok(expected), "{text}");
             assert_eq!(path(text).to_string(), text);
         }
     }
@@ -392,11 +462,7 @@ mod tests {
             ("$['a.b'][0].x", r#"$["a.b"][0] is true or false, not an object"#),
             ("$.none.x", "$.none is null, not an object"),
         ] {
-            assert_eq!(
-                path(text).find(&document).map_err(|astray| astray.to_string()),
-                Err(why.to_owned()),
-                "{text}"
-            );
+            assert_eq!(found(text, &document), Err(why.to_owned()), "{text}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! A body as text, as it comes in: decompressed, in its charset, and no more of it than anybody wants to hold.
 
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName};
 
 use content::Content;
@@ -23,7 +23,12 @@ pub(super) struct Body {
 impl Body {
     /// The body behind these headers, up to so many bytes.
     pub(super) fn of(headers: &HeaderMap, longest: usize) -> Result<Self, ContentError> {
-        let content = Content::new(values(headers, CONTENT_ENCODING), longest)?;
+        // The codings of the transfer are around those of the content; chunks are put together by the library.
+        let codings =
+            [CONTENT_ENCODING, TRANSFER_ENCODING].into_iter().flat_map(|name| values(headers, name));
+        let codings = codings.flat_map(|value| value.split(',')).map(str::trim);
+        let codings = codings.filter(|coding| !coding.eq_ignore_ascii_case("chunked"));
+        let content = Content::new(codings, longest)?;
         let text = Text::new(values(headers, CONTENT_TYPE).next());
         Ok(Self { content, text, length: 0, longest })
     }

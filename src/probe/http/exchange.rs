@@ -6,7 +6,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,11 +21,16 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::JoinSet;
 
 use super::super::wire::Duplex;
+use super::body::values;
+use super::dialect::Dialect;
+use super::ended::{Ended, Heard};
 
 /// The longest head of an answer; curl takes 300 KiB.
 const LONGEST_HEAD: u32 = 384 * 1024;
-/// The most headers; curl takes 5,000, and no server sends as many.
-const MOST_HEADERS: usize = 1000;
+/// The most headers, as curl.
+const MOST_HEADERS: usize = 5000;
+/// So much of a head is read at once.
+const PIECE: usize = 4096;
 /// So much of what is still coming is taken, for so long, after the verdict: most servers would log a client that leaves in
 /// the middle.
 const REST: usize = 64 * 1024;
@@ -40,6 +45,7 @@ pub(super) struct Exchange {
     /// Its body ends where the connection does.
     until_close: bool,
     line: Line,
+    heard: Heard,
     /// The connection ends when nobody can ask on it any more.
     _sender: Sender,
 }
@@ -60,16 +66,23 @@ impl Exchange {
     /// Sends `request` over `stream`, in the version that was agreed on, and waits for the head of the answer.
     pub(super) async fn begin<S: Duplex + 'static>(
         stream: S,
+        heard: Heard,
         http2: bool,
         request: Request<Full<Bytes>>,
-    ) -> Result<Self, hyper::Error> {
-        let (io, tasks) = (TokioIo::new(Asking { stream, waiting: Some(None) }), Tasks::default());
+    ) -> Result<Self, Ended> {
+        let ended = |error| Ended::new(error, &heard);
+        let dialect = (!http2).then(Dialect::default);
+        let asking = Asking { stream, waiting: Some(None), dialect, told: Vec::new(), heard: heard.clone() };
+        let (io, tasks) = (TokioIo::new(asking), Tasks::default());
         if http2 {
-            let (mut sender, connection) =
-                http2::Builder::new(tasks.clone()).max_header_list_size(LONGEST_HEAD).handshake(io).await?;
+            let (mut sender, connection) = http2::Builder::new(tasks.clone())
+                .max_header_list_size(LONGEST_HEAD)
+                .handshake(io)
+                .await
+                .map_err(ended)?;
             let mut line = Line::new(connection, tasks);
-            let answer = line.carry(sender.send_request(request)).await?;
-            return Ok(Self::of(answer, line, Sender::Http2 { _sender: sender }));
+            let answer = line.carry(sender.send_request(request)).await.map_err(ended)?;
+            return Ok(Self::of(answer, line, Sender::Http2 { _sender: sender }, heard));
         }
         let (mut sender, connection) = http1::Builder::new()
             .title_case_headers(true)
@@ -80,15 +93,19 @@ impl Exchange {
             .allow_spaces_after_header_name_in_responses(true)
             .ignore_invalid_headers_in_responses(true)
             .handshake(io)
-            .await?;
+            .await
+            .map_err(ended)?;
         let mut line = Line::new(connection, tasks);
-        let answer = line.carry(sender.send_request(request)).await?;
-        Ok(Self::of(answer, line, Sender::Http1 { _sender: sender }))
+        let answer = line.carry(sender.send_request(request)).await.map_err(ended)?;
+        Ok(Self::of(answer, line, Sender::Http1 { _sender: sender }, heard))
     }
 
-    fn of(answer: http::Response<Incoming>, line: Line, sender: Sender) -> Self {
+    fn of(answer: http::Response<Incoming>, line: Line, sender: Sender, heard: Heard) -> Self {
         let (head, body) = answer.into_parts();
-        let framed = [CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|name| head.headers.contains_key(name));
+        let framed = match values(&head.headers, TRANSFER_ENCODING).last() {
+            Some(codings) => codings.trim_end().to_ascii_lowercase().ends_with("chunked"),
+            None => head.headers.contains_key(CONTENT_LENGTH),
+        };
         Self {
             status: head.status,
             version: head.version,
@@ -96,18 +113,20 @@ impl Exchange {
             until_close: head.version < Version::HTTP_2 && !framed,
             body,
             line,
+            heard,
             _sender: sender,
         }
     }
 
     /// What comes next of the body; `None` at its end.
-    pub(super) async fn next(&mut self) -> Option<Result<Bytes, hyper::Error>> {
+    pub(super) async fn next(&mut self) -> Option<Result<Bytes, Ended>> {
         loop {
-            let frame = match self.line.carry(self.body.frame()).await? {
+            let frame = self.line.carry(self.body.frame()).await?;
+            let frame = match frame.map_err(|error| Ended::new(error, &self.heard)) {
                 Ok(frame) => frame,
                 // Servers close without a word of TLS more often than not; browsers take that for the end.
-                Err(error) if self.until_close && is_eof(&error) => return None,
-                Err(error) => return Some(Err(error)),
+                Err(ended) if self.until_close && ended.is_eof() => return None,
+                Err(ended) => return Some(Err(ended)),
             };
             // What is no data is a trailer.
             if let Ok(data) = frame.into_data() {
@@ -138,31 +157,6 @@ impl Exchange {
         drop((body, _sender));
         line.carried().await;
     }
-}
-
-fn is_eof(error: &hyper::Error) -> bool {
-    io_error(error).is_some_and(|error| error.kind() == io::ErrorKind::UnexpectedEof)
-}
-
-/// The error of the network below an error of HTTP.
-pub(super) fn io_error(error: &hyper::Error) -> Option<&io::Error> {
-    let mut source = std::error::Error::source(error);
-    while let Some(error) = source {
-        if let Some(found) = error.downcast_ref::<io::Error>() {
-            return Some(found);
-        }
-        if let Some(found) = error.downcast_ref::<h2::Error>().and_then(h2::Error::get_io) {
-            return Some(found);
-        }
-        source = error.source();
-    }
-    None
-}
-
-/// The code with which the other side ended it, in HTTP/2.
-pub(super) fn http2_code(error: &hyper::Error) -> Option<h2::Reason> {
-    let source = std::error::Error::source(error)?.downcast_ref::<h2::Error>()?;
-    source.reason().filter(|_| source.is_remote())
 }
 
 impl Line {
@@ -212,6 +206,36 @@ struct Asking<S> {
     stream: S,
     /// Until it has been asked: whoever waits to hear something.
     waiting: Option<Option<Waker>>,
+    /// What makes HTTP/1.1 of what comes.
+    dialect: Option<Dialect>,
+    /// What it has made, until the library takes it.
+    told: Vec<u8>,
+    heard: Heard,
+}
+
+impl<S: Duplex> Asking<S> {
+    fn poll_hear(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        while self.told.is_empty()
+            && let Some(dialect) = self.dialect.as_mut().filter(|dialect| !dialect.is_past())
+        {
+            let mut piece = [0; PIECE];
+            let mut piece = ReadBuf::new(&mut piece);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut piece))?;
+            match piece.filled() {
+                [] => dialect.end(&mut self.told),
+                piece => dialect.hear(piece, &mut self.told),
+            }
+            if dialect.is_http() {
+                self.heard.http();
+            }
+        }
+        if self.told.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(cx, buf);
+        }
+        let rest = self.told.split_off(buf.remaining().min(self.told.len()));
+        buf.put_slice(&std::mem::replace(&mut self.told, rest));
+        Poll::Ready(Ok(()))
+    }
 }
 
 impl<S: Duplex> AsyncRead for Asking<S> {
@@ -222,7 +246,7 @@ impl<S: Duplex> AsyncRead for Asking<S> {
                 *waiting = Some(cx.waker().clone());
                 Poll::Pending
             }
-            None => Pin::new(&mut this.stream).poll_read(cx, buf),
+            None => this.poll_hear(cx, buf),
         }
     }
 }

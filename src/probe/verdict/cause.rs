@@ -111,6 +111,8 @@ pub enum There {
     WantsLogin,
     /// The login is declared, and was refused.
     LoginRefused,
+    /// The server wants a certificate of its clients, and says so in its own protocol.
+    WantsCertificate,
     /// Closed, when asked for what needs a login, by a server that answered what needs none.
     HungUpOnLogin,
     /// Asked in the clear, it answers with TLS.

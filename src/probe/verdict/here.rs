@@ -33,7 +33,9 @@ pub(super) const ROWS: &[Row] = &[
         says: "the server wants or speaks something that this probe cannot",
         why: "it works for others",
         shown_by: &[
+            "probes::http_get::answers::what_begins_like_http_and_is_beyond_our_library_is_our_limit",
             "probes::http_get::bodies::what_cannot_be_read_is_said_in_words",
+            "probes::verdicts::grpc::an_answer_that_is_compressed_is_read_or_our_limit",
             "probes::verdicts::ours::a_login_that_the_probe_cannot_do_is_its_own_limit",
             "probes::verdicts::amqp::a_broker_of_another_version_is_beyond_the_probe",
             "probes::verdicts::encryption::a_server_whose_tls_our_library_does_not_take_is_beyond_the_probe",

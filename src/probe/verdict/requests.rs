@@ -22,7 +22,7 @@ pub(super) const ROWS: &[Row] = &[
         shown_by: &["probes::verdicts::http::a_server_that_says_that_it_is_too_early_is_believed"],
     },
     Row {
-        seen: Seen::Http(&[(401, 401), (403, 403), (407, 407), (511, 511)]),
+        seen: Seen::Http(&[(401, 403), (407, 407), (451, 451), (511, 511)]),
         means: Denied,
         says: "it wants a login, or more rights",
         why: "it keeps its users",
@@ -36,20 +36,41 @@ pub(super) const ROWS: &[Row] = &[
         shown_by: &["probes::verdicts::http::a_server_that_is_asked_too_often_refuses_us"],
     },
     Row {
+        seen: Seen::Http(&[(507, 507)]),
+        means: Denied,
+        says: "it is full",
+        why: "a restart makes no room",
+        shown_by: &["probes::verdicts::http::a_server_that_is_full_refuses_us"],
+    },
+    Row {
+        seen: Seen::Http(&[(495, 497)]),
+        means: Denied,
+        says: "it wants a certificate of its clients, or TLS",
+        why: "nginx's own statuses; it works for those who have one",
+        shown_by: &["probes::verdicts::http::a_server_that_wants_a_certificate_refuses_us"],
+    },
+    Row {
         seen: Seen::Http(&[
+            (400, 400),
             (405, 406),
-            (411, 411),
-            (413, 415),
-            (417, 417),
-            (421, 421),
+            (411, 417),
+            (421, 422),
             (426, 426),
+            (428, 428),
             (431, 431),
+            (494, 494),
+            (501, 501),
             (505, 505),
+            (510, 510),
         ]),
         means: Fault,
         says: "it does not take a request like that",
-        why: "method, headers or body of the probe are not for this server",
-        shown_by: &["probes::verdicts::http::a_request_that_the_server_does_not_take_is_the_probes_fault"],
+        why: "method, path, headers or body of the probe are not for this server: so Django refuses a `Host` with 400; who expects \
+              another status says so in `expect.status`, which decides first",
+        shown_by: &[
+            "probes::verdicts::http::a_request_that_the_server_does_not_take_is_the_probes_fault",
+            "probes::verdicts::grpc::a_request_that_the_server_does_not_take_is_the_probes_fault",
+        ],
     },
     Row {
         seen: Seen::Http(&[]),
@@ -59,6 +80,7 @@ pub(super) const ROWS: &[Row] = &[
         shown_by: &[
             "probes::http_get::an_answer_as_expected_is_healthy_and_another_says_what_came",
             "probes::verdicts::http::any_other_status_is_unhealthy",
+            "probes::verdicts::grpc::any_other_status_is_unhealthy",
         ],
     },
     Row {

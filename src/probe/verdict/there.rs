@@ -82,6 +82,13 @@ pub(super) const ROWS: &[Row] = &[
         shown_by: &["probes::verdicts::postgres::who_wants_a_password_and_gets_none_refuses_us"],
     },
     Row {
+        seen: Seen::There(&[There::WantsCertificate]),
+        means: Denied,
+        says: "it wants a certificate of its clients",
+        why: "it works for those who have one",
+        shown_by: &["probes::http_get::a_site_that_wants_a_certificate_of_its_clients_refuses_us"],
+    },
+    Row {
         seen: Seen::There(&[There::HungUpOnLogin]),
         means: Denied,
         says: "it answers what needs no login, and hangs up on what does",
@@ -113,7 +120,10 @@ pub(super) const ROWS: &[Row] = &[
         means: Denied,
         says: "it ended the TLS handshake with an alert",
         why: "who refuses a handshake lives",
-        shown_by: &["probes::verdicts::encryption::whoever_ends_a_handshake_with_an_alert_lives"],
+        shown_by: &[
+            "probes::verdicts::encryption::whoever_ends_a_handshake_with_an_alert_lives",
+            "probes::verdicts::encryption::a_server_that_wants_a_certificate_of_its_clients_refuses_us",
+        ],
     },
     Row {
         seen: Seen::There(&[There::Certificate]),

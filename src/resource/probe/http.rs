@@ -86,7 +86,8 @@ pub struct HttpExpect {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub body_contains: Option<String>,
-    /// Regular expression that something in the body must match.
+    /// Regular expression that something in the body must match. No more of it is read once something matches whatever
+    /// follows.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub body_matches: Option<String>,

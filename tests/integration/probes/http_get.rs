@@ -1,7 +1,7 @@
 //! `httpGet`, asking nginx.
 
 mod answers;
-mod bodies;
+pub mod bodies;
 mod connections;
 mod sites;
 
@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::certificates::Authority;
 use super::listeners::{Closed, Listener, Manner};
 use super::{ask, denied, fault, output, passed, secret, shown, step, unhealthy};
 use crate::support::server::{Server, program};
@@ -120,6 +121,41 @@ async fn an_answer_as_expected_is_healthy_and_another_says_what_came() {
     let mut hanging = get("/hang", json!({}));
     hanging["timeoutSeconds"] = 1.into();
     assert_eq!(unhealthy(&ask(hanging, server.port).await), "nothing within 1 s, at the step `request`");
+}
+
+#[tokio::test]
+async fn a_site_that_wants_a_certificate_of_its_clients_refuses_us() {
+    let authority = Authority::new();
+    let own = authority.certificate("localhost", -1, 30);
+    let server = Server::start("nginx", |home, port| {
+        let file = |name: &str, text: &str| {
+            fs::write(home.join(name), text).unwrap();
+            home.join(name).display().to_string()
+        };
+        let (chain, key, ca) =
+            (file("own.pem", &own.chain), file("own.key", &own.key), file("ca.pem", &authority.pem));
+        let tls = format!(
+            "listen 127.0.0.1:PORT ssl http2; ssl_certificate {chain}; ssl_certificate_key {key}; \
+             ssl_client_certificate {ca}; ssl_verify_client on;"
+        );
+        let config = CONFIG
+            .replace("listen 127.0.0.1:PORT;", &tls)
+            .replace("HOME", &home.display().to_string())
+            .replace("PORT", &port.to_string())
+            .replace("SILENT", "1");
+        let mut command = program("nginx");
+        command.arg("-p").arg(home).arg("-c").arg(file("nginx.conf", &config));
+        command
+    })
+    .await;
+    let probe = json!({"httpGet": {"scheme": "https", "path": "/health"}});
+    let outcome = ask(probe, server.port).await;
+    shown!(outcome);
+    let text = "expected status 200-399, got 400: it wants a certificate of its clients";
+    assert_eq!(denied(&outcome), text);
+    assert!(output(&outcome).contains("No required SSL certificate was sent"), "{outcome:?}");
+    let probe = json!({"httpGet": {"scheme": "https", "path": "/health", "expect": {"status": [400]}}});
+    passed(&ask(probe, server.port).await);
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! Content codings (RFC 9110, 8.4): what a body is compressed with, undone as it comes in.
+//! Content codings (RFC 9110, 8.4), which are those of a transfer too (RFC 9112, 7): what a body is compressed with, undone
+//! as it comes in.
 //!
 //! None is asked for, as by curl and Kubernetes; some servers compress whatever they are asked. Like browsers this takes
 //! `deflate` with and without the wrapper that it should have, gzip files one after another, and what is cut off.
@@ -21,7 +22,7 @@ pub(in super::super) enum ContentError {
     #[error("the body is compressed ({0}), which this probe does not read")]
     Unknown(String),
     /// It is not what its header says.
-    #[error("the body is not {0}, as its Content-Encoding says")]
+    #[error("the body is not {0}, as its headers say")]
     Broken(&'static str),
 }
 
@@ -51,7 +52,7 @@ enum Deflate {
 }
 
 impl Content {
-    /// For the values of `Content-Encoding`, which name the codings in the order in which they were applied.
+    /// For the values of headers, which name the codings in the order in which they were applied.
     pub(super) fn new<'a>(
         encodings: impl Iterator<Item = &'a str>,
         longest: usize,
@@ -315,9 +316,9 @@ mod tests {
                 TEXT,
                 "the body is compressed (many times over), which this probe does not read",
             ),
-            ("gzip", TEXT, "the body is not gzip, as its Content-Encoding says"),
-            ("deflate", b"\xff\xff\xff\xff", "the body is not deflate, as its Content-Encoding says"),
-            ("br", b"\xff\xff\xff\xff\xff\xff", "the body is not br, as its Content-Encoding says"),
+            ("gzip", TEXT, "the body is not gzip, as its headers say"),
+            ("deflate", b"\xff\xff\xff\xff", "the body is not deflate, as its headers say"),
+            ("br", b"\xff\xff\xff\xff\xff\xff", "the body is not br, as its headers say"),
         ] {
             assert_eq!(decoded(encoding, body, 4096), Err(why.to_owned()), "{encoding}");
         }

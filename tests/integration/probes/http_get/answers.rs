@@ -3,12 +3,15 @@
 use std::io;
 use std::time::Duration;
 
+use portreeve::probe::Meaning;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::bodies::gzip;
+
 use crate::integration::probes::listeners::{Listener, request, say};
-use crate::integration::probes::{ask, output, passed, shown, unhealthy};
+use crate::integration::probes::{ask, fault, output, passed, shown, unhealthy};
 use crate::support::server::{install, program};
 
 /// How a server ends what it says.
@@ -68,8 +71,20 @@ async fn curl(port: u16) -> bool {
 }
 
 fn many_headers() -> Vec<u8> {
-    let headers: String = (0..900).map(|n| format!("X-Header-{n}: {n}\r\n")).collect();
+    let headers: String = (0..1500).map(|n| format!("X-Header-{n}: {n}\r\n")).collect();
     format!("HTTP/1.1 200 OK\r\n{headers}Content-Length: 5\r\n\r\nhello").into_bytes()
+}
+
+/// An answer in this coding of the transfer.
+fn compressed(coding: &str) -> Vec<u8> {
+    let (chunked, compressed) = (coding.to_lowercase().contains("chunked"), coding.contains("gzip"));
+    let body = if compressed { gzip(b"hello hello hello") } else { b"hello".to_vec() };
+    let head = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: {coding}\r\n\r\n");
+    let length = format!("{:x}\r\n", body.len());
+    match chunked {
+        true => [head.as_bytes(), length.as_bytes(), &body, b"\r\n0\r\n\r\n"].concat(),
+        false => [head.as_bytes(), &body].concat(),
+    }
 }
 
 fn long_header() -> Vec<u8> {
@@ -79,7 +94,7 @@ fn long_header() -> Vec<u8> {
 
 #[tokio::test]
 async fn what_curl_takes_is_taken() {
-    let cases: [(&[u8], End); 28] = [
+    let cases: [(&[u8], End); 42] = [
         (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", Closes),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", Stays),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello", Resets),
@@ -109,6 +124,20 @@ async fn what_curl_takes_is_taken() {
         ),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello, and more than that", Closes),
         (b"HTTP/1.1 200 OK\r\nConnection: close\r\nKeep-Alive: timeout=5\r\nContent-Length: 5\r\n\r\nhello", Stays),
+        (b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", Stays),
+        (b"HTTP/1.0 200 OK\r\nTransfer-Encoding: identity\r\n\r\nhello", Closes),
+        (b"HTTP/1.0 200 OK\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", Closes),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\nhello", Closes),
+        (b"HTTP/1.0 100 Continue\r\n\r\nHTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", Closes),
+        (b"HTTP/2 200\r\nContent-Length: 5\r\n\r\nhello", Stays),
+        (b"HTTP/2.0 200 OK\r\nContent-Length: 5\r\n\r\nhello", Closes),
+        (b"http/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", Closes),
+        (b"HTTP/1.1  200 OK\r\nContent-Length: 5\r\n\r\nhello", Closes),
+        (b"HTTP/1.1 200\tOK\r\nContent-Length: 5\r\n\r\nhello", Closes),
+        (b"HTTP/1.1 200OK\r\nContent-Length: 5\r\n\r\nhello", Closes),
+        (&compressed("gzip, chunked"), Closes),
+        (&compressed("Chunked"), Closes),
+        (&compressed("gzip"), Closes),
         (&many_headers(), Closes),
         (&long_header(), Closes),
     ];
@@ -125,23 +154,53 @@ async fn what_curl_takes_is_taken() {
 
 #[tokio::test]
 async fn what_curl_refuses_is_refused() {
-    let cases: [(&[u8], End); 7] = [
+    let cases: [(&[u8], End); 6] = [
         (b"", Closes),
         (b"", Resets),
         (b"SSH-2.0-OpenSSH_9.2\r\n", Closes),
         (b"hello\n", Closes),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello", Closes),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\nhello", Closes),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nhello", Closes),
+        (b"HTTP/1.1 200 O", Closes),
     ];
     for (answer, end) in cases {
         let name = String::from_utf8_lossy(answer).into_owned();
         let server = server(answer.to_vec(), end).await;
         assert!(!curl(server.port()).await, "curl refuses {name:?}");
-        let outcome = ask(json!({"httpGet": {"expect": {"bodyMatches": "."}}}), server.port()).await;
+        let outcome =
+            ask(json!({"httpGet": {"expect": {"bodyMatches": "hello and more"}}}), server.port()).await;
         shown!(outcome);
         let text = unhealthy(&outcome);
         assert!(text.contains("http://127.0.0.1:") && text.len() < 200, "{name:?}: {text}");
+    }
+}
+
+/// Some of it curl takes, and all of it somebody may: it is HTTP, as some server means it.
+#[tokio::test]
+async fn what_begins_like_http_and_is_beyond_our_library_is_our_limit() {
+    let extension = format!("5;{}\r\nhello\r\n0\r\n\r\n", "x".repeat(20_000));
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for answer in [
+        "HTTP/1.1 200 OK\r\nX: a\rb\r\nContent-Length: 5\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\nContent-Length: +5\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5;\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\nhello",
+        "HTTP/1.2 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+        "HTTP/1.1 2000 OK\r\nContent-Length: 5\r\n\r\nhello",
+        "HTTP/1.1 OK\r\n\r\n",
+        "http/1.1 ok\r\n\r\n",
+        &format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\nhello", "x".repeat(2_000_000)),
+        &format!("HTTP/1.1 200 OK\r\n{}\r\nhello", "X: y\r\n".repeat(6000)),
+        &format!("{chunked}hello"),
+        &format!("{chunked}5\nhello\n0\n\n"),
+        &format!("{chunked}{extension}"),
+    ] {
+        let name = answer.chars().take(120).collect::<String>();
+        let server = server(answer.as_bytes().to_vec(), Closes).await;
+        let outcome =
+            ask(json!({"httpGet": {"expect": {"bodyMatches": "hello and more"}}}), server.port()).await;
+        assert!(outcome.result.as_ref().is_err_and(|failure| failure.means() == Meaning::Fault), "{name:?}");
+        assert!(fault(&outcome).contains("this probe "), "{name:?}: {outcome:?}");
+        shown!(outcome);
     }
 }
 

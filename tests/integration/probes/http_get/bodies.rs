@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::integration::probes::listeners::{Listener, request};
 use crate::integration::probes::{ask, fault, not_yet, output, passed, shown, step, unhealthy};
 
-fn gzip(text: &[u8]) -> Vec<u8> {
+pub fn gzip(text: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(text).unwrap();
     encoder.finish().unwrap()
@@ -99,7 +99,7 @@ async fn what_is_not_as_its_headers_say_is_no_http() {
     let broken = server("Content-Encoding: gzip\r\n", b"not at all").await;
     let outcome = ask(expect(json!({"bodyContains": "x"})), broken.port()).await;
     shown!(outcome);
-    assert_eq!(unhealthy(&outcome), "the body is not gzip, as its Content-Encoding says");
+    assert_eq!(unhealthy(&outcome), "the body is not gzip, as its headers say");
 }
 
 #[tokio::test]
@@ -173,9 +173,53 @@ async fn a_stream_without_end_is_judged_by_its_head_and_by_what_is_looked_for() 
     assert!(step(&outcome, "receive").starts_with("9 bytes in "), "{outcome:?}");
     let head = json!({"httpGet": {"method": "HEAD"}});
     passed(&ask(head, server.port()).await);
-    let mut all = expect(json!({"bodyMatches": "hello"}));
-    all["timeoutSeconds"] = 1.into();
-    assert_eq!(unhealthy(&ask(all, server.port()).await), "nothing within 1 s, at the step `receive`");
+    for (pattern, bytes) in [("hel+o", "9 bytes in "), ("(?m)^: hello$", "9 bytes in "), ("ping", "")] {
+        let outcome =
+            ask(expect(json!({"bodyMatches": pattern, "bodyContains": "hello"})), server.port()).await;
+        assert_eq!(passed(&outcome), ["resolve", "connect", "request", "receive", "expect"], "{pattern}");
+        assert!(step(&outcome, "receive").starts_with(bytes), "{outcome:?}");
+    }
+    // What is true of all of it alone is not known before its end.
+    for wanted in [
+        json!({"bodyMatches": "hello\n$"}),
+        json!({"bodyMatches": "hello", "bodyContains": "goodbye"}),
+        json!({"bodyMatches": "goodbye"}),
+        json!({"json": [{"path": "$", "equals": 1}]}),
+    ] {
+        let mut all = expect(wanted);
+        all["timeoutSeconds"] = 1.into();
+        assert_eq!(unhealthy(&ask(all, server.port()).await), "nothing within 1 s, at the step `receive`");
+    }
+}
+
+/// What matches before a pause is found in it, however little that is after what came before.
+#[tokio::test]
+async fn a_pattern_is_looked_for_whenever_a_body_pauses() {
+    let server = Listener::conversing(|mut stream| async move {
+        request(&mut stream).await?;
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;
+        stream.write_all(&[b'-'; 100_000]).await?;
+        stream.write_all("\nall is w\u{e9}ll\n\u{e9}".as_bytes().split_last().unwrap().1).await?;
+        stream.read_to_end(&mut Vec::new()).await.map(drop)
+    })
+    .await;
+    let outcome = ask(expect(json!({"bodyMatches": "all is w.ll"})), server.port()).await;
+    assert_eq!(passed(&outcome).last(), Some(&"expect"));
+    let outcome = ask(expect(json!({"bodyContains": "all is w\u{e9}ll"})), server.port()).await;
+    assert_eq!(passed(&outcome).last(), Some(&"expect"));
+}
+
+#[tokio::test]
+async fn what_json_holds_beside_what_is_asked_for_is_no_matter() {
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    for beside in [r#""\ud800""#, "1e400", &deep] {
+        let body = format!(r#"{{"a":{beside},"s":"up"}}"#);
+        let server = server("Content-Type: application/json\r\n", body.as_bytes()).await;
+        let json = |path: &str| expect(json!({"json": [{"path": path, "equals": "up"}]}));
+        assert_eq!(ask(json("$.s"), server.port()).await.result, Ok(()), "{beside}");
+        let outcome = ask(json("$.a"), server.port()).await;
+        assert_eq!(unhealthy(&outcome), r#"expected "up" at $.a, found something else"#);
+    }
 }
 
 #[tokio::test]

@@ -284,6 +284,44 @@ async fn whoever_ends_a_handshake_with_an_alert_lives() {
     means!(ask(json!({"postgres": {}}), server.port()).await, Denied);
 }
 
+/// In TLS 1.3 it says so behind the handshake, when its client has begun to speak; OpenSSL then resets the connection.
+#[tokio::test]
+async fn a_server_that_wants_a_certificate_of_its_clients_refuses_us() {
+    for more in [
+        &["-tls1_3", "-alpn", "h2"][..],
+        &["-tls1_3", "-alpn", "http/1.1"],
+        &["-tls1_3"],
+        &["-tls1_2", "-alpn", "h2"],
+    ] {
+        let wanting = [&["-Verify", "1", "-verify_return_error"][..], more].concat();
+        let server = openssl("rsa:2048", false, &wanting).await;
+        let page = json!({"httpGet": {"scheme": "https"}});
+        let grpc = json!({"grpc": {"port": 1, "tls": {}}});
+        for probe in [page, grpc].iter().chain(speakers().iter().map(|(probe, _)| probe)) {
+            let probe = if probe.get("httpGet").is_some() { probe.clone() } else { with(probe, json!({})) };
+            for _ in 0..5 {
+                let outcome = ask(probe.clone(), server.port).await;
+                // Who does not speak what it takes is refused for that.
+                assert!(!denied(&outcome).is_empty(), "{probe} {more:?}");
+                means!(outcome, Denied);
+            }
+        }
+    }
+}
+
+/// The alert has come, and what is written next fails.
+#[tokio::test]
+async fn an_alert_is_heard_also_where_a_write_fails() {
+    let wanting = ["-Verify", "1", "-verify_return_error", "-tls1_3", "-alpn", "h2"];
+    let server = openssl("rsa:2048", false, &wanting).await;
+    let body = "x".repeat(60_000);
+    let probe = json!({"httpGet": {"scheme": "https", "method": "POST", "body": body}});
+    for _ in 0..20 {
+        let outcome = ask(probe.clone(), server.port).await;
+        assert!(denied(&outcome).ends_with("it wants a certificate of its clients"), "{outcome:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_server_without_the_tls_that_is_declared_refuses_us() {
     let (clear, home) = (

@@ -37,7 +37,7 @@ async fn a_server_that_says_that_it_is_too_early_is_believed() {
 
 #[tokio::test]
 async fn a_refused_login_is_no_illness() {
-    for status in [401, 403, 407, 511] {
+    for status in [401, 402, 403, 407, 451, 511] {
         means!(answered(status, "").await, Denied);
     }
 }
@@ -48,15 +48,29 @@ async fn a_server_that_is_asked_too_often_refuses_us() {
 }
 
 #[tokio::test]
+async fn a_server_that_is_full_refuses_us() {
+    means!(answered(507, "").await, Denied);
+}
+
+#[tokio::test]
+async fn a_server_that_wants_a_certificate_refuses_us() {
+    for status in [495, 496, 497] {
+        means!(answered(status, "").await, Denied);
+    }
+}
+
+#[tokio::test]
 async fn a_request_that_the_server_does_not_take_is_the_probes_fault() {
-    for status in [405, 406, 411, 413, 414, 415, 417, 421, 426, 431, 505] {
+    for status in
+        [400, 405, 406, 411, 412, 413, 414, 415, 416, 417, 421, 422, 426, 428, 431, 494, 501, 505, 510]
+    {
         means!(answered(status, "").await, Fault);
     }
 }
 
 #[tokio::test]
 async fn any_other_status_is_unhealthy() {
-    for status in [400, 404, 410, 500, 502, 503, 504, 599] {
+    for status in [404, 408, 409, 410, 500, 502, 503, 504, 508, 599] {
         means!(answered(status, "").await, Unhealthy);
     }
 }
