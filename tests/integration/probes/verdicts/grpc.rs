@@ -71,7 +71,7 @@ async fn answered(
     headers: &'static [(&'static str, &'static str)],
     message: Option<&[u8]>,
 ) -> Outcome {
-    let message = message.map(|message| Bytes::copy_from_slice(message));
+    let message = message.map(Bytes::copy_from_slice);
     let server = Listener::conversing(move |stream| {
         let message = message.clone();
         async move {
