@@ -40,12 +40,14 @@ pub(in crate::probe) struct Encrypted<S> {
     stream: TlsStream<S>,
     /// What had come already when a write failed.
     early: Vec<u8>,
+    /// Why one failed, while it is not known yet what came before.
+    unwritten: Option<io::Error>,
     last: LastWord,
 }
 
 impl<S: Duplex> Encrypted<S> {
     pub(super) fn new(stream: TlsStream<S>) -> Self {
-        Self { stream, early: Vec::new(), last: LastWord::default() }
+        Self { stream, early: Vec::new(), unwritten: None, last: LastWord::default() }
     }
 
     /// What both sides agreed on.
@@ -58,25 +60,52 @@ impl<S: Duplex> Encrypted<S> {
         self.last.clone()
     }
 
-    /// What is to be told of a write that failed: the alert that came before, if one did.
-    fn unwritten(&mut self, cx: &mut Context<'_>, error: io::Error) -> io::Error {
-        while tls_error(&error).is_none() && self.early.len() < LONGEST {
+    /// What is to be told of a write that failed: the alert that came before, if one did. Whoever reads may not know yet that it
+    /// has come; that the connection is closed they will hear in any case.
+    fn poll_unwritten(&mut self, cx: &mut Context<'_>, error: io::Error) -> Poll<io::Error> {
+        while is_closed(&error) && self.early.len() < LONGEST {
             let mut piece = [0; PIECE];
             let mut piece = ReadBuf::new(&mut piece);
             match Pin::new(&mut self.stream).poll_read(cx, &mut piece) {
+                Poll::Pending => {
+                    self.unwritten = Some(error);
+                    return Poll::Pending;
+                }
                 Poll::Ready(Ok(())) if !piece.filled().is_empty() => {
                     self.early.extend_from_slice(piece.filled());
                 }
                 Poll::Ready(Err(said)) if tls_error(&said).is_some() => {
                     self.last.keep(&said);
-                    return said;
+                    return Poll::Ready(said);
                 }
-                Poll::Ready(_) | Poll::Pending => break,
+                Poll::Ready(_) => break,
             }
         }
         self.last.keep(&error);
-        error
+        Poll::Ready(error)
     }
+
+    /// `write`, unless one has failed already.
+    fn poll_writing<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        write: impl FnOnce(Pin<&mut TlsStream<S>>, &mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        let error = match self.unwritten.take() {
+            Some(error) => error,
+            None => match ready!(write(Pin::new(&mut self.stream), cx)) {
+                Ok(written) => return Poll::Ready(Ok(written)),
+                Err(error) => error,
+            },
+        };
+        self.poll_unwritten(cx, error).map(Err)
+    }
+}
+
+/// Whether the other side has closed the connection.
+fn is_closed(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+    tls_error(error).is_none() && matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset)
 }
 
 impl<S: Duplex> AsyncRead for Encrypted<S> {
@@ -94,15 +123,11 @@ impl<S: Duplex> AsyncRead for Encrypted<S> {
 
 impl<S: Duplex> AsyncWrite for Encrypted<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let written = ready!(Pin::new(&mut this.stream).poll_write(cx, bytes));
-        Poll::Ready(written.map_err(|error| this.unwritten(cx, error)))
+        self.get_mut().poll_writing(cx, |stream, cx| stream.poll_write(cx, bytes))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let flushed = ready!(Pin::new(&mut this.stream).poll_flush(cx));
-        Poll::Ready(flushed.map_err(|error| this.unwritten(cx, error)))
+        self.get_mut().poll_writing(cx, |stream, cx| stream.poll_flush(cx))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
-use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use time::{Duration, OffsetDateTime};
 use tokio_rustls::TlsAcceptor;
 
@@ -29,12 +31,25 @@ impl Certificate {
 
     /// The same, for these protocols (ALPN).
     pub fn speaking(&self, alpn: &[&str]) -> TlsAcceptor {
+        self.serving(alpn, WebPkiClientVerifier::no_client_auth())
+    }
+
+    /// The same, which wants a certificate by this authority of its clients.
+    pub fn wanting(&self, alpn: &[&str], authority: &Authority) -> TlsAcceptor {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(authority.pem.as_bytes()).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+        self.serving(alpn, verifier.build().unwrap())
+    }
+
+    fn serving(&self, alpn: &[&str], clients: Arc<dyn ClientCertVerifier>) -> TlsAcceptor {
         let chain = CertificateDer::pem_slice_iter(self.chain.as_bytes()).map(Result::unwrap).collect();
         let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config =
             ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        let mut config = config.with_no_client_auth().with_single_cert(chain, key).unwrap();
+        let mut config = config.with_client_cert_verifier(clients).with_single_cert(chain, key).unwrap();
         config.alpn_protocols = alpn.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
         TlsAcceptor::from(Arc::new(config))
     }

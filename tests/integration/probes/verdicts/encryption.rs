@@ -309,16 +309,27 @@ async fn a_server_that_wants_a_certificate_of_its_clients_refuses_us() {
     }
 }
 
-/// The alert has come, and what is written next fails.
-#[tokio::test]
+/// The alert has come and the connection is closed, and what is written next fails before anything is read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_alert_is_heard_also_where_a_write_fails() {
-    let wanting = ["-Verify", "1", "-verify_return_error", "-tls1_3", "-alpn", "h2"];
-    let server = openssl("rsa:2048", false, &wanting).await;
+    let authority = Authority::new();
+    let own = authority.certificate("localhost", -1, 30);
+    let acceptor = own.wanting(&["h2"], &authority);
+    let server = Listener::conversing(move |stream| {
+        let acceptor = acceptor.clone();
+        async move { acceptor.accept(stream).await.map(drop) }
+    })
+    .await;
     let body = "x".repeat(60_000);
-    let probe = json!({"httpGet": {"scheme": "https", "method": "POST", "body": body}});
-    for _ in 0..20 {
-        let outcome = ask(probe.clone(), server.port).await;
-        assert!(denied(&outcome).ends_with("it wants a certificate of its clients"), "{outcome:?}");
+    for probe in [
+        json!({"httpGet": {"scheme": "https"}}),
+        json!({"httpGet": {"scheme": "https", "method": "POST", "body": body}}),
+        json!({"grpc": {"port": 1, "tls": {}}}),
+    ] {
+        for _ in 0..100 {
+            let outcome = ask(probe.clone(), server.port()).await;
+            assert!(denied(&outcome).ends_with("it wants a certificate of its clients"), "{outcome:?}");
+        }
     }
 }
 
