@@ -5,7 +5,7 @@
 //! makes, and what people put among the trusted ones. So a server's certificate that is there itself, byte for byte, is
 //! trusted: in its time, for its purpose and for the host asked.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
@@ -142,15 +142,16 @@ pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, T
     if found.is_empty() { Err(TrustError::NoCertificates) } else { Ok(found) }
 }
 
-/// The only cryptography in use.
+/// The only cryptography in use; made once, for each handshake asks for it.
 pub(crate) fn provider() -> Arc<CryptoProvider> {
-    Arc::new(ring::default_provider())
+    static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
+    PROVIDER.get_or_init(|| Arc::new(ring::default_provider())).clone()
 }
 
 /// A client, without a certificate of its own, that lets `verifier` judge the server's, and offers these protocols.
 pub(crate) fn client(
     verifier: Arc<dyn ServerCertVerifier>,
-    alpn: &[&str],
+    alpn: &[&[u8]],
 ) -> Result<ClientConfig, TrustError> {
     let mut config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
@@ -158,7 +159,7 @@ pub(crate) fn client(
         .dangerous()
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
-    config.alpn_protocols = alpn.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+    config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
     Ok(config)
 }
 

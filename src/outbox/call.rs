@@ -138,7 +138,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 
 /// TLS that trusts what everything of ours trusts.
 async fn trusting() -> Result<rustls::ClientConfig, DeliveryError> {
-    let client = |trust| tls::client(tls::Verifier::new(trust, tls::Names::Judged), &["h2", "http/1.1"]);
+    let client = |trust| tls::client(tls::Verifier::new(trust, tls::Names::Judged), &[b"h2", b"http/1.1"]);
     let client = tls::Trust::system().await.and_then(client);
     client.map_err(|error| DeliveryError::Transport(error.to_string()))
 }

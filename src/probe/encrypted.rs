@@ -2,14 +2,13 @@
 //! do: what is asked then is whether the server works; `tls` asks about certificates.
 
 use std::io;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::AlertDescription;
 use rustls::client::Resumption;
 use rustls::client::danger::ServerCertVerifier;
-use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::ServerName;
-use rustls::{AlertDescription, ClientConfig};
 use tokio_rustls::TlsConnector;
 
 mod judge;
@@ -68,10 +67,9 @@ pub(super) async fn handshake<S: Duplex>(
         Some(judge) => judge.clone(),
         None => Arc::new(Any),
     };
-    let mut config = ClientConfig::clone(&*judged_by(judge, provider())?);
+    let mut config = crate::tls::client(judge, demand.alpn).map_err(|error| unusable(&error))?;
     // A resumed session shows no certificate.
     config.resumption = Resumption::disabled();
-    config.alpn_protocols = demand.alpn.iter().map(|protocol| protocol.to_vec()).collect();
     let stream =
         TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(|error| unmade(&error))?;
     let stream = Encrypted::new(stream);
@@ -202,26 +200,6 @@ pub(super) fn version(version: Option<rustls::ProtocolVersion>) -> &'static str 
         Some(rustls::ProtocolVersion::TLSv1_3) => "TLS 1.3",
         _ => "TLS",
     }
-}
-
-/// The one provider of cryptography of all handshakes.
-fn provider() -> Arc<CryptoProvider> {
-    static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
-    PROVIDER.get_or_init(|| Arc::new(ring::default_provider())).clone()
-}
-
-/// A client whose server's certificate is judged by `judge`.
-pub(super) fn judged_by(
-    judge: Arc<dyn ServerCertVerifier>,
-    provider: Arc<CryptoProvider>,
-) -> Result<Arc<ClientConfig>, Failure> {
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| unusable(&error))?
-        .dangerous()
-        .with_custom_certificate_verifier(judge)
-        .with_no_client_auth();
-    Ok(Arc::new(config))
 }
 
 /// A fault of our own set-up.
