@@ -16,7 +16,7 @@ use super::fixtures::{bill, bills, container};
 use super::outbox::post::{Post, TARGET};
 use super::probes::{ask_at, passed, secret, shown, step, unhealthy};
 use crate::support::engine::Engine;
-use crate::support::server::{Port, Server, install, program};
+use crate::support::server::{Port, Server, install, nginx, program};
 
 /// Where the judging test, which is a process of its own, finds the servers.
 const PORTS: &str = "PORTREEVE_TEST_TRUST_PORTS";
@@ -74,7 +74,7 @@ async fn certificates(home: &Path) {
 }
 
 /// A server for each certificate that takes everything; and one that is an engine for who shows the same certificate.
-async fn nginx(home: &Path, ports: &[Port], engine: &Engine) -> Server {
+async fn servers(home: &Path, ports: &[Port], engine: &Engine) -> Server {
     Server::start("nginx", |own, plain| {
         let at = home.display();
         let socket = engine.socket().expect("an engine behind a socket").display();
@@ -98,16 +98,7 @@ async fn nginx(home: &Path, ports: &[Port], engine: &Engine) -> Server {
              ssl_verify_client on; ssl_client_certificate {at}/own.pem;
              location / {{ proxy_pass http://unix:{socket}:; proxy_buffering off; }} }}\n"
         ));
-        let own = own.display();
-        let config = format!(
-            "daemon off; master_process off; user root; pid {own}/pid; error_log stderr; events {{}}\n
-             http {{ access_log off; client_body_temp_path {own}; proxy_temp_path {own}; fastcgi_temp_path {own};
-             uwsgi_temp_path {own}; scgi_temp_path {own}; server {{ listen 127.0.0.1:{plain}; }}\n{servers}}}\n"
-        );
-        fs::write(format!("{own}/nginx.conf"), config).unwrap();
-        let mut command = program("nginx");
-        command.args(["-p", &own.to_string(), "-c", &format!("{own}/nginx.conf")]);
-        command
+        nginx(own, &format!("server {{ listen 127.0.0.1:{plain}; }}\n{servers}"))
     })
     .await
 }
@@ -127,7 +118,7 @@ async fn a_certificate_that_is_itself_trusted_is_and_the_first_end_on_the_path_c
     let (home, engine) = (TempDir::new().unwrap(), Engine::shared().await);
     certificates(home.path()).await;
     let reserved: Vec<Port> = (0..=SERVERS.len()).map(|_| Port::free()).collect();
-    let _server = nginx(home.path(), &reserved, &engine).await;
+    let _server = servers(home.path(), &reserved, &engine).await;
     let ports: Vec<u16> = reserved.iter().map(|port| port.number).collect();
     let trusted = home.path().join("trusted.pem");
     let [root, own] = ["root.pem", "own.pem"].map(|name| fs::read_to_string(home.path().join(name)).unwrap());

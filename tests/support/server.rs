@@ -157,6 +157,20 @@ pub fn program(name: &str) -> Command {
     command
 }
 
+/// An nginx with these blocks in its `http`, all its files in `home`.
+pub fn nginx(home: &Path, blocks: &str) -> Command {
+    let (at, file) = (home.display(), home.join("nginx.conf"));
+    let config = format!(
+        "daemon off; master_process off; user root; pid {at}/pid; error_log stderr; events {{}}\n
+         http {{ access_log off; default_type text/plain; client_body_temp_path {at}; proxy_temp_path {at};
+         fastcgi_temp_path {at}; uwsgi_temp_path {at}; scgi_temp_path {at};\n{blocks}}}\n"
+    );
+    std::fs::write(&file, config).expect("nginx.conf");
+    let mut command = program("nginx");
+    command.arg("-p").arg(home).arg("-c").arg(file);
+    command
+}
+
 /// A port of this test's own: no other test of this machine gets it before this is dropped, and the system gives none
 /// of this range to those who ask for any.
 pub struct Port {

@@ -14,14 +14,9 @@ use tempfile::TempDir;
 use super::certificates::Authority;
 use super::listeners::{Closed, Listener, Manner};
 use super::{ask, denied, fault, output, passed, secret, shown, step, unhealthy};
-use crate::support::server::{Server, program};
+use crate::support::server::{Server, nginx};
 
-const CONFIG: &str = "
-daemon off; master_process off; pid HOME/pid; error_log stderr;
-events {}
-http {
-    access_log off; default_type text/plain;
-    client_body_temp_path HOME; proxy_temp_path HOME; fastcgi_temp_path HOME; uwsgi_temp_path HOME; scgi_temp_path HOME;
+const SITE: &str = "
     server {
         listen 127.0.0.1:PORT;
         location = /health { default_type application/json; return 200 '{\"status\":{\"db\":\"up\",\"queue\":3}}'; }
@@ -32,21 +27,15 @@ http {
         location = /private { if ($http_authorization != 'Bearer s3cret') { return 401 'who is it?'; } return 200 'come in'; }
         location = /method { return 200 $request_method; }
     }
-}
 ";
 
-async fn nginx(silent: u16) -> Server {
+async fn site(silent: u16) -> Server {
     Server::start("nginx", |home, port| {
-        let config = CONFIG
-            .replace("HOME", &home.display().to_string())
+        let site = SITE
             .replace("PORT", &port.to_string())
             .replace("SILENT", &silent.to_string())
             .replace("BIG", &"lorem ".repeat(500));
-        let file = home.join("nginx.conf");
-        fs::write(&file, config).unwrap();
-        let mut command = program("nginx");
-        command.arg("-p").arg(home).arg("-c").arg(file);
-        command
+        nginx(home, &site)
     })
     .await
 }
@@ -58,7 +47,7 @@ fn get(path: &str, expect: Value) -> Value {
 #[tokio::test]
 async fn an_answer_as_expected_is_healthy_and_another_says_what_came() {
     let silent = Listener::silent().await;
-    let server = nginx(silent.port()).await;
+    let server = site(silent.port()).await;
     let json_of = |path: &str, equals: Value| json!({"json": [{"path": path, "equals": equals}]});
     for (path, expect) in [
         ("/health", json!({})),
@@ -138,14 +127,11 @@ async fn a_site_that_wants_a_certificate_of_its_clients_refuses_us() {
             "listen 127.0.0.1:PORT ssl http2; ssl_certificate {chain}; ssl_certificate_key {key}; \
              ssl_client_certificate {ca}; ssl_verify_client on;"
         );
-        let config = CONFIG
+        let site = SITE
             .replace("listen 127.0.0.1:PORT;", &tls)
-            .replace("HOME", &home.display().to_string())
             .replace("PORT", &port.to_string())
             .replace("SILENT", "1");
-        let mut command = program("nginx");
-        command.arg("-p").arg(home).arg("-c").arg(file("nginx.conf", &config));
-        command
+        nginx(home, &site)
     })
     .await;
     let probe = json!({"httpGet": {"scheme": "https", "path": "/health"}});
@@ -161,7 +147,7 @@ async fn a_site_that_wants_a_certificate_of_its_clients_refuses_us() {
 #[tokio::test]
 async fn methods_headers_and_secrets_are_sent_and_no_secret_is_said() {
     let silent = Listener::silent().await;
-    let server = nginx(silent.port()).await;
+    let server = site(silent.port()).await;
     let method = json!({"httpGet": {"path": "/method", "method": "PUT", "expect": {"bodyContains": "PUT"}}});
     passed(&ask(method, server.port).await);
 

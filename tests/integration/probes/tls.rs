@@ -9,13 +9,13 @@ use tempfile::TempDir;
 use super::certificates::Authority;
 use super::listeners::{Listener, Manner};
 use super::{ask, ask_at, denied, passed, step, unhealthy};
-use crate::support::server::{Port, Server, program};
+use crate::support::server::{Port, Server, nginx};
 
 /// Where the judging test, which is a process of its own, finds the servers.
 const PORTS: &str = "PORTREEVE_TEST_TLS_PORTS";
 const KINDS: [&str; 7] = ["good", "soon", "expired", "early", "other", "stranger", "impostor"];
 
-async fn nginx(trusted: &Authority, ports: &[Port]) -> Server {
+async fn with_certificates(trusted: &Authority, ports: &[Port]) -> Server {
     Server::start("nginx", |home, plain| {
         let mut servers = String::new();
         for (kind, Port { number: port, .. }) in KINDS.iter().zip(ports) {
@@ -37,16 +37,7 @@ async fn nginx(trusted: &Authority, ports: &[Port]) -> Server {
                 file("key")
             ));
         }
-        let home = home.display();
-        let config = format!(
-            "daemon off; master_process off; pid {home}/pid; error_log stderr; events {{}}\n
-             http {{ access_log off; client_body_temp_path {home}; proxy_temp_path {home}; fastcgi_temp_path {home};
-             uwsgi_temp_path {home}; scgi_temp_path {home}; server {{ listen 127.0.0.1:{plain}; }}\n{servers}}}\n"
-        );
-        fs::write(format!("{home}/nginx.conf"), config).unwrap();
-        let mut command = program("nginx");
-        command.args(["-p", &home.to_string(), "-c", &format!("{home}/nginx.conf")]);
-        command
+        nginx(home, &format!("server {{ listen 127.0.0.1:{plain}; }}\n{servers}"))
     })
     .await
 }
@@ -59,7 +50,7 @@ fn days(days: u32) -> Value {
 async fn a_certificate_must_be_trusted_and_for_the_host_and_last_a_while() {
     let (trusted, home) = (Authority::new(), TempDir::new().unwrap());
     let reserved = KINDS.map(|_| Port::free());
-    let server = nginx(&trusted, &reserved).await;
+    let server = with_certificates(&trusted, &reserved).await;
     let ports = reserved.each_ref().map(|port| port.number);
     let file = home.path().join("authority.pem");
     fs::write(&file, &trusted.pem).unwrap();

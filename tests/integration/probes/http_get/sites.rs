@@ -19,10 +19,10 @@ use crate::integration::probes::listeners::{Listener, request};
 use crate::integration::probes::{
     ask, ask_at, denied, fault, output, passed, secret, shown, step, unhealthy,
 };
-use crate::support::server::{Server, program};
+use crate::support::server::{Server, nginx};
 
 /// Two sites and one for everybody else; each says which it is, in which version it was asked, and for whom TLS asked.
-async fn nginx() -> Server {
+async fn sites() -> Server {
     Server::start("nginx", |home, port| {
         let authority = Authority::new();
         for site in ["a.test", "b.test", "other"] {
@@ -30,24 +30,16 @@ async fn nginx() -> Server {
             fs::write(home.join(format!("{site}.pem")), own.chain).unwrap();
             fs::write(home.join(format!("{site}.key")), own.key).unwrap();
         }
-        let home = home.display();
+        let at = home.display();
         let site = |site: &str, names: &str| {
             format!(
                 "server {{ listen 127.0.0.1:{port} ssl http2; listen [::1]:{port} ssl http2; server_name {names};
-                 ssl_certificate {home}/{site}.pem; ssl_certificate_key {home}/{site}.key;
+                 ssl_certificate {at}/{site}.pem; ssl_certificate_key {at}/{site}.key;
                  return 404 '{site}, $server_protocol, $ssl_server_name, $http_host'; }}\n"
             )
         };
         let sites = [site("other", "_"), site("a.test", "a.test"), site("b.test", "b.test")].concat();
-        let config = format!(
-            "daemon off; master_process off; pid {home}/pid; error_log stderr; events {{}}\n
-             http {{ access_log off; default_type text/plain; client_body_temp_path {home}; proxy_temp_path {home};
-             fastcgi_temp_path {home}; uwsgi_temp_path {home}; scgi_temp_path {home};\n{sites}}}\n"
-        );
-        fs::write(format!("{home}/nginx.conf"), config).unwrap();
-        let mut command = program("nginx");
-        command.args(["-p", &home.to_string(), "-c", &format!("{home}/nginx.conf")]);
-        command
+        nginx(home, &sites)
     })
     .await
 }
@@ -58,7 +50,7 @@ fn https(headers: Value) -> Value {
 
 #[tokio::test]
 async fn the_host_that_is_declared_is_the_site_that_is_asked() {
-    let server = nginx().await;
+    let server = sites().await;
     let port = server.port;
     let host = |host: &str| json!({"name": "Host", "value": host});
     let close = json!({"name": "Connection", "value": "close"});
