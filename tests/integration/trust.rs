@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 
 use portreeve::docker::Client;
@@ -15,6 +14,7 @@ use tempfile::TempDir;
 use super::fixtures::{bill, bills, container};
 use super::outbox::post::{Post, TARGET};
 use super::probes::{ask_at, passed, secret, shown, step, unhealthy};
+use crate::support::alone::passes_with;
 use crate::support::engine::Engine;
 use crate::support::server::{Port, Server, install, nginx, program};
 
@@ -127,20 +127,9 @@ async fn a_certificate_that_is_itself_trusted_is_and_the_first_end_on_the_path_c
         assert_eq!(curl(&trusted, *port).await, *name != "strange", "curl and {name}");
     }
     // What a process trusts is read from its environment, once.
-    let judged = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "integration::trust::whose_certificates_are_good_and_until_when",
-            "--ignored",
-            "--nocapture",
-        ])
-        .env("SSL_CERT_FILE", trusted)
-        .env(PORTS, serde_json::to_string(&ports).unwrap())
-        .output()
-        .unwrap();
-    let said = [judged.stdout, judged.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
-    assert!(judged.status.success() && said.contains("1 passed"), "{said}");
+    let variables =
+        [("SSL_CERT_FILE", trusted.to_str().unwrap()), (PORTS, &serde_json::to_string(&ports).unwrap())];
+    passes_with("integration::trust::whose_certificates_are_good_and_until_when", &variables).await;
 
     // An engine's authority is the DockerHost's own.
     let file = |name: &str| home.path().join(name).display().to_string();

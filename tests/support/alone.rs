@@ -4,7 +4,7 @@
 //! For what makes a program call addresses that nobody chose: random input, above all.
 
 use std::future::Future;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// Set within, to the name of the test.
 const INSIDE: &str = "PORTREEVE_TEST_ALONE";
@@ -38,4 +38,20 @@ pub fn alone<F: Future<Output = ()>>(test: &str, body: impl FnOnce() -> F) {
         status.success(),
         "alone it did not pass ({status}); namespaces need root, or must be open to all"
     );
+}
+
+/// Runs the test of this name, which is ignored otherwise, in a process with these variables: some are read once. It must
+/// pass.
+pub async fn passes_with(test: &str, variables: &[(&str, &str)]) {
+    let judged = tokio::process::Command::new(std::env::current_exe().expect("the test's own path"))
+        .args(["--exact", test, "--ignored", "--nocapture"])
+        .envs(variables.iter().copied())
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .expect("a process");
+    let said = [judged.stdout, judged.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(judged.status.success() && said.contains("1 passed"), "{said}");
 }

@@ -1,18 +1,17 @@
 //! The call itself: redirects, secrets, addresses.
 
 use std::path::Path;
-use std::process::Stdio;
 
 use hmac::{Hmac, KeyInit, Mac};
 use portreeve::reconcile::lifecycle::EventName;
 use serde_json::json;
 use sha2::Sha256;
 use tempfile::TempDir;
-use tokio::process::Command;
 
 use super::post::{Post, TARGET};
 use super::scripted::{Scripted, status};
 use crate::integration::fixtures::{bill, bills, container};
+use crate::support::alone::passes_with;
 use crate::support::wait;
 
 async fn start_one(post: &Post) {
@@ -159,15 +158,6 @@ async fn the_child_that_delivers_over_plain_http() {
 
 #[tokio::test]
 async fn plain_http_needs_no_certificate_authorities() {
-    let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "integration::outbox::http::the_child_that_delivers_over_plain_http"])
-        .env("SSL_CERT_FILE", "/nonexistent")
-        .env("SSL_CERT_DIR", "/nonexistent")
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .unwrap();
-    let said = String::from_utf8_lossy(&child.stdout);
-    assert!(child.status.success() && said.contains("1 passed"), "{said}");
+    let variables = [("SSL_CERT_FILE", "/nonexistent"), ("SSL_CERT_DIR", "/nonexistent")];
+    passes_with("integration::outbox::http::the_child_that_delivers_over_plain_http", &variables).await;
 }

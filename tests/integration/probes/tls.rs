@@ -1,7 +1,6 @@
 //! `tls`, asking nginx with certificates of every kind.
 
 use std::fs;
-use std::process::Command;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -9,6 +8,7 @@ use tempfile::TempDir;
 use super::certificates::Authority;
 use super::listeners::{Listener, Manner};
 use super::{ask, ask_at, denied, passed, step, unhealthy};
+use crate::support::alone::passes_with;
 use crate::support::server::{Port, Server, nginx};
 
 /// Where the judging test, which is a process of its own, finds the servers.
@@ -55,15 +55,9 @@ async fn a_certificate_must_be_trusted_and_for_the_host_and_last_a_while() {
     let file = home.path().join("authority.pem");
     fs::write(&file, &trusted.pem).unwrap();
     // What a process trusts is read from its environment, once.
-    let judged = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "integration::probes::tls::judged", "--ignored", "--nocapture"])
-        .env("SSL_CERT_FILE", file)
-        .env(PORTS, serde_json::to_string(&ports).unwrap())
-        .output()
-        .unwrap();
-    let said = [judged.stdout, judged.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
-    assert!(judged.status.success() && said.contains("1 passed"), "{said}");
+    let variables =
+        [("SSL_CERT_FILE", file.to_str().unwrap()), (PORTS, &serde_json::to_string(&ports).unwrap())];
+    passes_with("integration::probes::tls::judged", &variables).await;
 
     // Here only the system's own authorities are trusted, and where nothing speaks TLS there is nothing to judge.
     let outcome = ask_at("localhost", ports[0], days(7)).await;

@@ -13,6 +13,7 @@ use crate::integration::probes::certificates::Authority;
 use crate::integration::probes::listeners::{Listener, Manner};
 use crate::integration::probes::mysql::{GREETING, login as mysql_login, packet, read};
 use crate::integration::probes::{ask, ask_at, denied, failure, fault, passed, secret, step};
+use crate::support::alone::passes_with;
 use crate::support::server::{Server, program};
 
 /// Probes that speak TLS from the first byte where they are told to, and the step at which they then speak.
@@ -107,15 +108,8 @@ async fn an_address_needs_a_name_where_all_the_world_is_trusted() {
     let home = TempDir::new().unwrap();
     let file = home.path().join("authority.pem");
     std::fs::write(&file, &ours.pem).unwrap();
-    let mut judged = Command::new(std::env::current_exe().unwrap());
-    judged
-        .args(["--exact", "integration::probes::verdicts::encryption::judged_by_the_system", "--ignored"])
-        .env("SSL_CERT_FILE", file)
-        .env(PORT, listener.port().to_string());
-    let judged = tokio::task::spawn_blocking(move || judged.output()).await.unwrap().unwrap();
-    let said = [judged.stdout, judged.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
-    assert!(judged.status.success() && said.contains("1 passed"), "{said}");
+    let variables = [("SSL_CERT_FILE", file.to_str().unwrap()), (PORT, &listener.port().to_string())];
+    passes_with("integration::probes::verdicts::encryption::judged_by_the_system", &variables).await;
 }
 
 /// Where the judging test finds the server.
