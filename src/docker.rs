@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::Docker;
+use bollard::models::SystemInfo;
 use bollard::query_parameters::{InspectContainerOptions, ListContainersOptionsBuilder};
 use tokio::time::Instant;
 
@@ -138,18 +139,30 @@ impl Client {
         Ok((client, info))
     }
 
-    /// The engine's name for its host, its version and its clock; and where it is.
-    async fn info(&self) -> Result<EngineInfo, DockerError> {
+    /// The engine's clock now, and that minus ours in nanoseconds: 0 when the two cannot be told apart.
+    pub(crate) async fn clock(&self) -> Result<(Nanos, i64), DockerError> {
+        self.told().await.map(|(_, time, ahead)| (time, ahead))
+    }
+
+    /// What it says of itself, with its clock when it said so, and that minus ours.
+    async fn told(&self) -> Result<(SystemInfo, Nanos, i64), DockerError> {
         let asked = crate::clock::now();
         let info = self.call(self.docker.info()).await.map_err(naming("GET /info"))?;
-        let (answered, since) = (crate::clock::now(), Instant::now());
+        let answered = crate::clock::now();
         let time = info.system_time.as_deref().and_then(convert::time);
         let time = time.ok_or(DockerError::Incomplete("SystemTime"))?;
-        let clock_ahead = match time {
+        let ahead = match time {
             time if time < asked => time.since(asked),
             time if time > answered => time.since(answered),
             _ => 0,
         };
+        Ok((info, time, ahead))
+    }
+
+    /// The engine's name for its host, its version and its clock; and where it is.
+    async fn info(&self) -> Result<EngineInfo, DockerError> {
+        let (info, time, clock_ahead) = self.told().await?;
+        let since = Instant::now();
         let (surroundings, interfaces) = (self.surroundings(&info).await, interfaces().await);
         let looking = i64::try_from(since.elapsed().as_nanos()).unwrap_or(0);
         Ok(EngineInfo {

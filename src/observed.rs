@@ -374,6 +374,9 @@ pub struct Engine {
     pub since: Option<Nanos>,
     /// Engine time of the last full list.
     pub last_list: Option<Nanos>,
+    /// Its clock minus ours in nanoseconds, as last measured; 0 before.
+    #[serde(skip)]
+    pub clock_ahead: i64,
     /// Where it is as seen from here.
     #[serde(skip)]
     pub surroundings: Arc<Surroundings>,

@@ -151,7 +151,8 @@ pub(super) async fn detailed(State(api): State<Api>) -> Response {
 }
 
 fn engine_health(name: &str, engine: &Engine, world: &World) -> EngineHealth {
-    let Engine { connected, error, host, version, since, last_list, surroundings: _ } = engine;
+    let Engine { connected, error, host, version, since, last_list, clock_ahead: _, surroundings: _ } =
+        engine;
     EngineHealth {
         connected: *connected,
         error: error.clone(),

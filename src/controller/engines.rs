@@ -92,6 +92,7 @@ impl Engines {
                 version: String::new(),
                 since: None,
                 last_list: None,
+                clock_ahead: 0,
                 surroundings: Arc::default(),
             });
         });
@@ -203,16 +204,12 @@ impl Witness for Watcher {
         self.change_engine(|engine| {
             engine.host.clone_from(&info.host);
             engine.version.clone_from(&info.version);
+            engine.clock_ahead = info.clock_ahead;
             engine.surroundings.clone_from(&info.surroundings);
         });
         self.shared.change_world(|world| world.interfaces = info.interfaces.clone());
-        let attachment = Attachment {
-            client,
-            seen: self.seen.clone(),
-            clock_ahead: info.clock_ahead,
-            contact: info.time,
-            read_only: self.read_only,
-        };
+        let attachment =
+            Attachment { client, seen: self.seen.clone(), contact: info.time, read_only: self.read_only };
         self.shared
             .engines
             .write()
@@ -221,6 +218,10 @@ impl Witness for Watcher {
         for key in self.known() {
             self.shared.queue.resume(&key);
         }
+    }
+
+    fn clock(&self, ahead: i64) {
+        self.change_engine(|engine| engine.clock_ahead = ahead);
     }
 
     fn ready(&self) {

@@ -44,8 +44,6 @@ pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(super) struct Attachment {
     pub client: Client,
     pub seen: Arc<Seen>,
-    /// Engine clock minus ours, in nanoseconds.
-    pub clock_ahead: i64,
     /// Engine time at which it was made.
     pub contact: Nanos,
     pub read_only: bool,
@@ -122,8 +120,12 @@ impl Shared {
 
     /// The engine's clock, as well as it can be told.
     pub(super) fn engine_now(&self, engine: &str) -> Nanos {
-        let ahead = self.attachment(engine).map_or(0, |attachment| attachment.clock_ahead);
-        Nanos(crate::clock::now().0.saturating_add(ahead))
+        Nanos(crate::clock::now().0.saturating_add(self.clock_ahead(engine)))
+    }
+
+    /// The engine's clock minus ours, as last measured: while it is away its clock goes on.
+    pub(super) fn clock_ahead(&self, engine: &str) -> i64 {
+        self.with_world(|world| world.engines.get(engine).map_or(0, |engine| engine.clock_ahead))
     }
 
     /// What is remembered of a container that exists.

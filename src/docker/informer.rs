@@ -44,6 +44,8 @@ pub trait Witness: Send + Sync + 'static {
     fn cursor(&self) -> Option<Cursor>;
     /// The engine answers: inspects and actions go to `client` from now on.
     fn attached(&self, client: Client, info: &EngineInfo);
+    /// The engine's clock minus ours, in nanoseconds, measured anew.
+    fn clock(&self, ahead: i64);
     /// The stream flows and the first list has been read.
     fn ready(&self);
     /// The connection is lost, at `at` by the engine's clock as far as known.
@@ -167,6 +169,7 @@ impl<W: Witness> Session<'_, W> {
                 }
                 _ = resync_settings.changed() => resync = resync.min(self.next_resync()),
                 () = tokio::time::sleep_until(renew) => {
+                    self.measure().await;
                     reader = self.renew();
                     renew = Instant::now() + RENEW;
                 }
@@ -231,6 +234,15 @@ impl<W: Witness> Session<'_, W> {
             DockerError::Unreachable { endpoint, reason: "the event stream ended".to_owned(), sent: true }
         });
         Reader { task }
+    }
+
+    /// Asks for the engine's clock: a machine that slept, or whose time was set, has another than it had. One that does
+    /// not answer keeps what was measured last.
+    async fn measure(&mut self) {
+        if let Ok((time, ahead)) = self.client.clock().await {
+            (self.engine_time, self.asked) = (time, Instant::now());
+            self.informer.witness.clock(ahead);
+        }
     }
 
     /// Replaces the stream; the new one begins a little before where the old one was.

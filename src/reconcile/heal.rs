@@ -166,7 +166,6 @@ fn weigh(situation: &Situation<'_>, crowd: &mut Crowd) -> Healing {
         }
         PolicyView::Selected { name, spec } => (name, spec),
     };
-    healing.memory.not_after(situation.now);
     if situation.is_own {
         let message = "Portreeve never acts on its own container".to_owned();
         healing.wait(Wait { tell: looks_sick, ..Wait::new(Reason::OwnContainer, message) });
@@ -179,6 +178,8 @@ fn weigh(situation: &Situation<'_>, crowd: &mut Crowd) -> Healing {
         healing.wait(Wait { tell, ..Wait::new(Reason::EngineUnreachable, message) });
         return healing;
     }
+    // Not before: of an engine that has not been reached yet nobody knows how far its clock is from ours.
+    healing.memory.not_after(situation.now);
     let open = healing.memory.intent.as_ref();
     if container.set_aside_from().is_some() && open.is_none_or(|open| open.container != container.key) {
         let message = "another container took its place; this one can be removed".to_owned();

@@ -17,6 +17,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::support::fake_engine::FakeEngine;
 use crate::support::wait;
 
 /// An engine that speaks API 1.41, has no containers, and remembers the first line of each request.
@@ -115,6 +116,30 @@ async fn calls_carry_no_version_in_their_path() {
             "DELETE /containers/c1",
         ]
     );
+}
+
+#[tokio::test]
+async fn an_engines_clock_is_known_while_it_is_away() {
+    const AHEAD: i64 = 600;
+    let (mut engine, home) = (FakeEngine::start(), TempDir::new().unwrap());
+    engine.clock_ahead(AHEAD);
+    let store = Arc::new(Sqlite::open(&home.path().join("portreeve.db")).await.unwrap());
+    let spec = DockerHostSpec { endpoint: engine.endpoint(), ..DockerHostSpec::default() };
+    let hosts = BTreeMap::from([("ahead".to_owned(), spec)]);
+    let (_tell, desired) = watch::channel(Arc::new(Desired { hosts, ..Desired::default() }));
+    let controller = Controller::start(store, desired, Guard::default()).await.unwrap();
+    let is = |connected: bool| {
+        let world = controller.shared.world();
+        let is = world.engines.values().any(|engine| engine.connected == connected);
+        wait::is(is, world)
+    };
+    let feed = engine.subscribed().await;
+    wait::until("the engine is watched", wait::SOON, || async { is(true) }).await;
+    drop((feed, engine));
+    wait::until("the engine is away", wait::SOON, || async { is(false) }).await;
+    let seconds = controller.shared.world().engines["ahead"].clock_ahead / 1_000_000_000;
+    assert!((AHEAD - 60..=AHEAD).contains(&seconds), "{seconds}");
+    controller.finish().await;
 }
 
 #[tokio::test]

@@ -4,9 +4,10 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -27,6 +28,8 @@ struct Shared {
     containers: Mutex<BTreeMap<String, Container>>,
     /// What it remembers of its events.
     ring: Mutex<Vec<String>>,
+    /// Its clock minus this machine's, in seconds.
+    ahead: AtomicI64,
     /// How it takes commands, if not as the module's documentation has it.
     exec: Mutex<Option<Exec>>,
 }
@@ -87,6 +90,11 @@ impl FakeEngine {
     /// From now on commands fare like this.
     pub fn exec(&self, manner: Exec) {
         *self.shared.exec.lock().unwrap() = Some(manner);
+    }
+
+    /// From now on its clock is so many seconds ahead of this machine's.
+    pub fn clock_ahead(&self, seconds: i64) {
+        self.shared.ahead.store(seconds, Ordering::Relaxed);
     }
 
     /// From now on inspects and lists show this; `None`: it does not exist.
@@ -247,7 +255,8 @@ impl Shared {
         match path {
             "/version" => ("200 OK", json!({"ApiVersion": "1.41", "Version": "20.10.0"})),
             "/info" => {
-                let now = Timestamp::now().to_string();
+                let ahead = SignedDuration::from_secs(self.ahead.load(Ordering::Relaxed));
+                let now = (Timestamp::now() + ahead).to_string();
                 ("200 OK", json!({"Name": "fake-host", "ServerVersion": "20.10.0", "SystemTime": now}))
             }
             "/containers/json" => {

@@ -114,7 +114,7 @@ impl Reconciler {
         let acting = memory.intent.as_ref().is_some_and(|open| locked(&shared.acting).contains_key(&open.id));
         let later = catching_up || acting;
         let mut around = if later { Around::default() } else { self.around(container, &memory, now) };
-        let ahead = attachment.map_or(0, |attachment| attachment.clock_ahead);
+        let ahead = shared.clock_ahead(&key.engine);
         let probed = shared.probed(container, &desired);
         let by = probed.as_ref().map(|probed| format!("service {}", probed.service)).unwrap_or_default();
         let outside = probed.as_ref().map(|probed| Outside {

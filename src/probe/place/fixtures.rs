@@ -44,6 +44,7 @@ pub(super) fn world(containers: &[&Container], surroundings: Surroundings) -> Wo
         version: String::new(),
         since: None,
         last_list: None,
+        clock_ahead: 0,
         surroundings: Arc::new(surroundings),
     };
     World {

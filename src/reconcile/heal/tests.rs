@@ -45,6 +45,34 @@ fn look(container: &Container, memory: &HealMemory, marks: &StopMarks, second: i
     decide(&situation, &mut Crowd::default())
 }
 
+/// Nobody knows yet how far the engine's clock is from ours: no wait is shortened by a guess.
+#[test]
+fn what_is_remembered_is_not_moved_before_the_engine_is_reached() {
+    let (sick, memory, spec) = (container(Health::Unhealthy), acted(), spec());
+    let (around, marks) = (Around::default(), StopMarks::default());
+    let situation = |engine_connected| Situation {
+        container: &sick,
+        around: &around,
+        outside: None,
+        policy: PolicyView::Selected { name: "web", spec: &spec },
+        memory: &memory,
+        marks: &marks,
+        engine_connected,
+        registered: false,
+        own_fault: None,
+        is_own: false,
+        observe: false,
+        read_only: false,
+        suspended: None,
+        now: at(-600),
+        seed: 7,
+    };
+    let away = decide(&situation(false), &mut Crowd::default());
+    assert_eq!((&away.memory.spent, away.memory.last_action), (&memory.spent, memory.last_action));
+    let back = decide(&situation(true), &mut Crowd::default());
+    assert_eq!(back.memory.spent, [at(-600)]);
+}
+
 fn kinds(healing: &Healing) -> Vec<&'static str> {
     healing.notes.iter().map(|note| note.reason.map_or(note.kind.as_str(), Reason::as_str)).collect()
 }
