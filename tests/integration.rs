@@ -3,6 +3,7 @@
 mod api;
 mod cli;
 mod engine_path;
+mod engines;
 mod fixtures;
 mod gitops;
 mod openapi;

@@ -105,6 +105,12 @@ impl Engines {
     /// An engine is no longer declared (or is declared otherwise): what it showed is not known any more.
     fn forget(&self, name: &str, comes_back: bool) {
         self.shared.engines.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+        // Under its new spec it is not connected before all that happened meanwhile has been read.
+        self.shared.change_world(|world| {
+            if let Some(engine) = world.engines.get_mut(name) {
+                (engine.connected, engine.error, engine.since) = (false, None, Some(crate::clock::now()));
+            }
+        });
         if !comes_back {
             let left = self.shared.change_world(|world| {
                 world.engines.remove(name);
@@ -220,7 +226,11 @@ impl Witness for Watcher {
         }
     }
 
-    fn clock(&self, ahead: i64) {
+    fn clock(&self, now: Nanos, ahead: i64) {
+        if let Some(progress) = locked(&self.journal).get_mut(&self.name) {
+            // All that happened was heard, by whatever clock: the next contact is not to take it for lost.
+            progress.contact(now);
+        }
         self.change_engine(|engine| engine.clock_ahead = ahead);
     }
 

@@ -140,8 +140,8 @@ impl Shared {
     ///
     /// Also gives what changes for services that depend on it: they are to be judged, too.
     ///
-    /// That none is there is said only while every engine is connected and after it has been so for `empty`: until then one
-    /// may be on its way.
+    /// That none is there is said only while every engine is connected that its selector can mean, and after it has been so
+    /// for `empty`: until then one may be on its way.
     pub(super) fn judge(
         &self,
         name: &str,
@@ -154,10 +154,11 @@ impl Shared {
             self.book.with(name, |state| {
                 let before = (state.health, state.early_since().is_some());
                 let changed = judge_targets(state, service, world, now);
-                let all = desired
-                    .hosts
-                    .keys()
-                    .all(|name| world.engines.get(&**name).is_some_and(|engine| engine.connected));
+                let selector = service.spec.selector.as_ref();
+                let meant = |name: &&String| selector.is_none_or(|selector| selector.can_mean_host(name));
+                let connected =
+                    |name: &String| world.engines.get(&**name).is_some_and(|engine| engine.connected);
+                let all = desired.hosts.keys().filter(meant).all(connected);
                 state.empty_since =
                     (all && state.targets.is_empty()).then(|| state.empty_since.unwrap_or(now));
                 let long =

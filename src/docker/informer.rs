@@ -9,6 +9,7 @@
 //! order in which they happened.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -44,8 +45,8 @@ pub trait Witness: Send + Sync + 'static {
     fn cursor(&self) -> Option<Cursor>;
     /// The engine answers: inspects and actions go to `client` from now on.
     fn attached(&self, client: Client, info: &EngineInfo);
-    /// The engine's clock minus ours, in nanoseconds, measured anew.
-    fn clock(&self, ahead: i64);
+    /// While we listen the engine's clock shows `now`, and is ahead of ours by so many nanoseconds.
+    fn clock(&self, now: Nanos, ahead: i64);
     /// The stream flows and the first list has been read.
     fn ready(&self);
     /// The connection is lost, at `at` by the engine's clock as far as known.
@@ -92,6 +93,8 @@ struct Session<'a, W> {
     asked: Instant,
     read: Arc<Read>,
     since: Nanos,
+    /// What happened before the contact is still being read.
+    replaying: Arc<AtomicBool>,
 }
 
 impl<W: Witness> Informer<W> {
@@ -138,6 +141,7 @@ impl<W: Witness> Informer<W> {
             asked: Instant::now(),
             read: Arc::new(watch::Sender::new(Cursor::new(since))),
             since,
+            replaying: Arc::new(AtomicBool::new(true)),
         };
         let error = session.run(cursor, waits).await;
         *engine_time = Some(session.now());
@@ -151,6 +155,8 @@ impl<W: Witness> Session<'_, W> {
         if let Err(error) = self.replay(cursor.as_ref()).await {
             return error;
         }
+        // From here on nothing is a replay, wherever the engine's clock goes.
+        self.replaying.store(false, Ordering::Relaxed);
         if let Err(error) = self.relist(Round::First).await {
             return error;
         }
@@ -169,8 +175,7 @@ impl<W: Witness> Session<'_, W> {
                 }
                 _ = resync_settings.changed() => resync = resync.min(self.next_resync()),
                 () = tokio::time::sleep_until(renew) => {
-                    self.measure().await;
-                    reader = self.renew();
+                    reader = self.renew().await;
                     renew = Instant::now() + RENEW;
                 }
                 () = tokio::time::sleep_until(resync) => {
@@ -179,7 +184,7 @@ impl<W: Witness> Session<'_, W> {
                         // Something changed and no event told of it: the stream may have fallen silent. A new one
                         // tells what happened; if that is silent, too, the list has to do.
                         Ok(true) => {
-                            reader = self.renew();
+                            reader = self.renew().await;
                             renew = Instant::now() + RENEW;
                             tokio::time::sleep(EXPLAIN).await;
                             if let Err(error) = self.relist(Round::Proof).await {
@@ -218,13 +223,14 @@ impl<W: Witness> Session<'_, W> {
     fn subscribe(&self, since: Nanos) -> Reader {
         let mut events = self.client.events(since);
         let (witness, read, contact) = (self.informer.witness.clone(), self.read.clone(), self.engine_time);
+        let replaying = self.replaying.clone();
         let endpoint = self.informer.spec.endpoint.clone();
         let task = tokio::spawn(async move {
             while let Some(event) = events.next().await {
                 match event {
                     Ok(Some(event)) => {
                         let (at, anchor) = (event.at, event.anchor());
-                        witness.event(event, at < contact);
+                        witness.event(event, at < contact && replaying.load(Ordering::Relaxed));
                         read.send_modify(|read| read.enter(at, anchor));
                     }
                     Ok(None) => {}
@@ -241,12 +247,16 @@ impl<W: Witness> Session<'_, W> {
     async fn measure(&mut self) {
         if let Ok((time, ahead)) = self.client.clock().await {
             (self.engine_time, self.asked) = (time, Instant::now());
-            self.informer.witness.clock(ahead);
+            self.read.send_modify(|read| {
+                read.follow(time);
+            });
+            self.informer.witness.clock(time, ahead);
         }
     }
 
     /// Replaces the stream; the new one begins a little before where the old one was.
-    fn renew(&self) -> Reader {
+    async fn renew(&mut self) -> Reader {
+        self.measure().await;
         let since = self.read.borrow().since();
         self.subscribe(since)
     }

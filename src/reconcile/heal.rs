@@ -46,7 +46,7 @@ use std::sync::Arc;
 use crate::observed::{Container, Health, Nanos};
 use crate::resource::autoheal_policy::AutohealPolicySpec;
 
-use self::crowd::{Standing, Turn};
+use self::crowd::Standing;
 use super::cause::StopMarks;
 use super::plan::{Action, Blocked, Note, NoteKind, Plan, Reason, Severity, earlier};
 
@@ -236,12 +236,7 @@ fn join(
     let Some(turn) = crowd.enter(&container.key.id, standing, place, spec, now) else { return };
     // Whoever waits for its turn waits for another reason now, and until another time.
     healing.next.extend(crowd.waiting());
-    let (kind, severity) = match turn {
-        Turn::Opened(..) => (NoteKind::BreakerOpen, Severity::Critical),
-        Turn::Closed(..) => (NoteKind::BreakerClosed, Severity::Info),
-    };
-    let (reason, message) = turn.told(policy, &container.key.engine);
-    healing.crowd_notes.push(Note { kind, reason, message, severity, restart_count: 0 });
+    healing.crowd_notes.push(turn.note(policy, &container.key.engine));
 }
 
 /// A decision not to act, on its way into a [`Healing`].

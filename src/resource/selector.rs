@@ -121,6 +121,11 @@ impl Selector {
         })
     }
 
+    /// Whether a container of the DockerHost `engine` can be meant.
+    pub fn can_mean_host(&self, engine: &str) -> bool {
+        self.hosts.is_empty() || self.hosts.iter().any(|host| host == engine)
+    }
+
     /// Whether `subject` is meant.
     pub fn matches(&self, subject: &Subject<'_>) -> bool {
         let any = |patterns: &[String], text: &str| {
@@ -133,7 +138,7 @@ impl Selector {
             && any(&self.names, subject.name)
             && any(&self.images, subject.image)
             && self.labels.iter().all(|(key, value)| label(key, value))
-            && (self.hosts.is_empty() || self.hosts.iter().any(|host| host == subject.engine))
+            && self.can_mean_host(subject.engine)
             && self.compose.as_ref().is_none_or(|compose| {
                 let part = |key: &str, wanted: &Option<String>| {
                     wanted.as_deref().is_none_or(|value| label(key, value))

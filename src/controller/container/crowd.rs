@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use tokio::sync::OwnedMutexGuard;
 
-use super::{Outcome, Reconciler};
+use super::{Outcome, Reconciler, healing, telling};
+use crate::controller::commit::Tickets;
 use crate::controller::queue::Work;
 use crate::controller::shared::locked;
 use crate::observed::{ContainerKey, Nanos};
 use crate::reconcile::heal::{Crowd, Kept};
+use crate::reconcile::record::Record;
 
 /// A crowd in the hands of one decision. What the decision changed of it is taken back unless it was committed.
 pub(super) struct Held {
@@ -43,9 +45,10 @@ impl Drop for Held {
 }
 
 impl Reconciler {
-    /// Has the container leave the crowd that it was in, unless that is its policy's; whoever waited for it is woken.
-    pub(super) async fn leave_crowd(&self, key: &ContainerKey, policy: Option<&str>, now: Nanos) {
-        let shared = &*self.shared;
+    /// Has the container leave the crowd that it was in, unless that is its policy's; whoever waited for it is woken. A
+    /// breaker that closes with it is stored and told here: the crowd has no other decision to wait for.
+    pub(super) async fn leave_crowd(&self, record: &Record, policy: Option<&str>, now: Nanos) {
+        let (shared, key) = (&*self.shared, &record.key);
         let was = {
             let mut of = locked(&shared.crowd_of);
             match policy {
@@ -55,12 +58,27 @@ impl Reconciler {
             }
         };
         let Some(was) = was else { return };
-        let slot = shared.crowd(&key.engine, &was);
-        let mut crowd = slot.lock().await;
-        crowd.leave(&key.id);
-        if let Some(spec) = shared.desired.load().policies.get(&was) {
-            self.wake(&key.engine, crowd.next(spec, now));
+        let mut held = self.hold_crowd(&key.engine, &was).await;
+        if let Some(note) = held.crowd.leave(&key.id, &was, &key.engine, now) {
+            let mut outcome = Outcome::default();
+            healing::tell_of_crowd(&record.key.engine, &record.host, now, &note, &mut outcome);
+            outcome.changes.healing.extend(held.changed().map(|(key, document)| (key, Some(document))));
+            if shared.committer.commit_with(outcome.changes, Tickets::new()).await.is_err() {
+                // It is found to have left when its own work, which cannot be stored either, is done again.
+                locked(&shared.crowd_of).insert(key.clone(), was);
+                return;
+            }
+            outcome.lines.iter().for_each(telling::Line::say);
+            locked(&shared.breakers).remove(&(key.engine.clone(), was.clone()));
         }
+        // What else it changed is stored with the next decision on another of them.
+        held.keep();
+        let mut woken: Vec<Arc<str>> = held.crowd.heir().into_iter().collect();
+        if let Some(spec) = shared.desired.load().policies.get(&was) {
+            woken.extend(held.crowd.next(spec, now));
+        }
+        drop(held);
+        self.wake(&key.engine, woken);
     }
 
     /// The crowd of a policy on an engine.

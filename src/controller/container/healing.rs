@@ -64,7 +64,7 @@ impl Reconciler {
         }
         let shared = &*self.shared;
         let Some(container) = container else {
-            self.leave_crowd(&record.key, None, shared.engine_now(&record.key.engine)).await;
+            self.leave_crowd(record, None, shared.engine_now(&record.key.engine)).await;
             return Pending::default();
         };
         let key = &container.key;
@@ -153,7 +153,7 @@ impl Reconciler {
                 PolicyView::Selected { name, .. } => Some(*name),
                 PolicyView::Excluded { .. } | PolicyView::NotSelected => None,
             };
-            self.leave_crowd(key, policy, now).await;
+            self.leave_crowd(record, policy, now).await;
             match policy {
                 Some(policy) => {
                     let held = held.insert(self.hold_crowd(&key.engine, policy).await);
@@ -169,7 +169,7 @@ impl Reconciler {
             tell(record, now, note, "", outcome);
         }
         for note in &crowd_notes {
-            tell_of_crowd(record, now, note, outcome);
+            tell_of_crowd(&record.key.engine, &record.host, now, note, outcome);
         }
         if !later {
             locked(&shared.blocked).insert(key.clone(), blocked);
@@ -250,11 +250,11 @@ pub(super) fn tell(record: &Record, now: Nanos, note: &Note, caller: &str, outco
 }
 
 /// What is about the policy and the engine, and not about the container that showed it.
-fn tell_of_crowd(record: &Record, now: Nanos, note: &Note, outcome: &mut Outcome) {
+pub(super) fn tell_of_crowd(engine: &str, host: &str, now: Nanos, note: &Note, outcome: &mut Outcome) {
     let kind = note.kind.as_str();
     let about = NewEvent {
-        engine: record.key.engine.to_string(),
-        host: record.host.clone(),
+        engine: engine.to_owned(),
+        host: host.to_owned(),
         event_type: kind.to_owned(),
         ..NewEvent::default()
     };

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::Wait;
 use super::backoff::elapsed;
 use crate::observed::Nanos;
-use crate::reconcile::plan::{Reason, earlier};
+use crate::reconcile::plan::{Note, Reason, earlier};
 use crate::resource::autoheal_policy::{AutohealPolicySpec, Pace};
 use crate::resource::count;
 
@@ -81,10 +81,22 @@ impl Crowd {
         self.kept.breaker.is_open()
     }
 
-    /// The container is gone, or belongs elsewhere by now.
-    pub fn leave(&mut self, id: &str) {
+    /// The container is gone, or belongs elsewhere by now. With the last one a breaker that is not closed closes, which is
+    /// to be told; unless there may be more than are known yet.
+    pub fn leave(&mut self, id: &str, policy: &str, engine: &str, now: Nanos) -> Option<Note> {
         self.members.remove(id);
         self.kept.places.remove(id);
+        if !self.members.is_empty() || self.begun.is_none_or(|begun| begun.plus(CALM) > now) {
+            return None;
+        }
+        self.suspected = false;
+        self.kept.breaker.close().map(|turn| turn.note(policy, engine))
+    }
+
+    /// Whoever is to be decided on again when another has left: with fewer containers the breaker may have to turn.
+    pub fn heir(&self) -> Option<Arc<str>> {
+        let turns = self.kept.breaker != Breaker::Closed || self.suspected;
+        self.members.keys().next().filter(|_| turns).cloned()
     }
 
     /// Those whom a decision would let act now, in the order of their ids: as many as there are places.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::observed::Nanos;
-use crate::reconcile::plan::Reason;
+use crate::reconcile::plan::{Note, NoteKind, Reason, Severity};
 use crate::resource::Duration;
 use crate::resource::autoheal_policy::{AutohealPolicySpec, HealAction};
 
@@ -91,6 +91,11 @@ impl Breaker {
         }
     }
 
+    /// Nobody is left whom it could keep from being healed.
+    pub(super) fn close(&mut self) -> Option<Turn> {
+        (std::mem::take(self) != Self::Closed).then_some(Turn::Closed(0, 0))
+    }
+
     pub(super) const fn is_open(self) -> bool {
         matches!(self, Self::Open { .. })
     }
@@ -138,8 +143,18 @@ fn fraction(part: usize, whole: usize) -> f64 {
 }
 
 impl Turn {
+    /// What is recorded of the policy and the engine.
+    pub(in crate::reconcile::heal) fn note(self, policy: &str, engine: &str) -> Note {
+        let (kind, severity) = match self {
+            Self::Opened(..) => (NoteKind::BreakerOpen, Severity::Critical),
+            Self::Closed(..) => (NoteKind::BreakerClosed, Severity::Info),
+        };
+        let (reason, message) = self.told(policy, engine);
+        Note { kind, reason, message, severity, restart_count: 0 }
+    }
+
     /// The reason and the sentence for it.
-    pub(in crate::reconcile::heal) fn told(self, policy: &str, engine: &str) -> (Option<Reason>, String) {
+    fn told(self, policy: &str, engine: &str) -> (Option<Reason>, String) {
         match self {
             Self::Opened(sick, targets) => {
                 let message = format!(
@@ -147,6 +162,11 @@ impl Turn {
                      now, as the cause is likely elsewhere"
                 );
                 (Some(Reason::BreakerOpen), message)
+            }
+            Self::Closed(_, 0) => {
+                let message =
+                    format!("no container of the policy {policy} on {engine} is left: its breaker closes");
+                (None, message)
             }
             Self::Closed(sick, targets) => {
                 let of = format!("{sick} of {targets} containers of the policy {policy} on {engine}");

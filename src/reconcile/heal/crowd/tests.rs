@@ -203,7 +203,7 @@ fn a_clock_that_stepped_back_holds_nothing_back_for_longer_than_before() {
         scene.ask(number, 0);
     }
     assert_eq!(scene.ask(1, -7200), Some(Reason::BreakerOpen));
-    scene.crowd.leave(&id(0));
+    scene.crowd.leave(&id(0), "web", "local", at(-7200));
     assert_eq!([scene.ask(1, -6901), scene.ask(1, -6900)], [Some(Reason::BreakerOpen), None]);
 }
 
@@ -219,4 +219,38 @@ fn after_a_start_nothing_is_made_of_the_first_few_that_are_seen() {
     scene.enter(10, Standing::Sick, None, 3);
     scene.enter(10, Standing::Sick, None, 10);
     assert_eq!(scene.turns, ["opened"]);
+}
+
+#[test]
+fn a_breaker_whose_containers_have_all_left_closes_and_one_that_lost_its_sick_ones_is_looked_at_again() {
+    let mut scene = Scene::of(4, AutohealPolicySpec::default());
+    for number in 0..2 {
+        scene.ask(number, 0);
+    }
+    assert_eq!((scene.turns.as_slice(), scene.crowd.heir()), (["opened"].as_slice(), Some(id(0))));
+    for number in 0..2 {
+        assert_eq!(scene.crowd.leave(&id(number), "web", "local", at(1)), None);
+    }
+    let heir = scene.crowd.heir();
+    assert_eq!(heir, Some(id(2)), "nothing happens to those who are well");
+    scene.enter(2, Standing::Well, None, 1);
+    assert_eq!(scene.crowd.due(), Some(at(11)));
+    assert_eq!(scene.crowd.leave(&id(2), "web", "local", at(2)), None);
+    let note = scene.crowd.leave(&id(3), "web", "local", at(2)).expect("it closes");
+    assert_eq!(note.message, "no container of the policy web on local is left: its breaker closes");
+    assert!(!scene.crowd.is_open());
+    assert_eq!((scene.crowd.heir(), scene.crowd.leave(&id(3), "web", "local", at(2))), (None, None));
+}
+
+/// After a start those that are still to be looked at would find healing allowed that is not.
+#[test]
+fn a_breaker_does_not_close_because_those_it_is_for_are_not_known_yet() {
+    let mut scene = Scene::of(4, AutohealPolicySpec::default());
+    for number in 0..2 {
+        scene.ask(number, 0);
+    }
+    scene.crowd = Crowd::of(scene.crowd.kept.clone());
+    scene.enter(0, Standing::Sick, None, 5);
+    assert_eq!(scene.crowd.leave(&id(0), "web", "local", at(6)), None);
+    assert!(scene.crowd.is_open());
 }

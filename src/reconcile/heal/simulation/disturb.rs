@@ -61,7 +61,8 @@ impl Simulation {
                 "unpause"
             }
             79 if free => {
-                self.portreeve.crowd.leave(&self.world.container.key.id);
+                let (key, now) = (self.world.container.key.clone(), self.now());
+                self.portreeve.crowd.leave(&key.id, "web", &key.engine, now);
                 self.world.recreate();
                 self.portreeve.marks = StopMarks::default();
                 "recreated"
