@@ -27,6 +27,7 @@ use crate::store::{ChangeSet, Store, StoreError};
 mod catalogue;
 mod commit;
 mod container;
+mod departed;
 mod engines;
 mod probing;
 mod progress;
@@ -86,6 +87,7 @@ impl Controller {
         let (crowds, memories) =
             loaded.healing.into_iter().partition(|(key, _)| key.starts_with(shared::CROWD));
         let (committer, writer) = Committer::start(store.clone(), journal.clone());
+        let departed = departed::Departed::new(&loaded.last_specs, guard.secrets());
         let shared = Arc::new(Shared {
             desired: ArcSwap::new(desired.borrow().clone()),
             store,
@@ -107,6 +109,7 @@ impl Controller {
             blocked: Mutex::default(),
             bells: Mutex::default(),
             own_fault: Mutex::default(),
+            departed,
             book: services::Book::new(&loaded.services),
             interfaces: probing::Interfaces::default(),
             probing: probing::Told::default(),
@@ -192,6 +195,7 @@ async fn supervise(
         http: HttpClient::new(shared.guard.clone()),
         stop: stop.child_token(),
         running: BTreeMap::new(),
+        seen_off: BTreeMap::new(),
     };
     loop {
         let now: Arc<Desired> = desired.borrow_and_update().clone();
@@ -199,6 +203,8 @@ async fn supervise(
             let new = now.settings.resync.get();
             std::mem::replace(period, new) != new
         });
+        // Before any cell of theirs: the writer keeps the order.
+        remember(&shared, shared.departed.follow(&now));
         targets.bring_to(&now);
         engines.bring_to(&now.hosts).await;
         shared.desired.store(now);
@@ -218,10 +224,24 @@ async fn supervise(
                     what => info!(target: "portreeve::manifests", "what is declared has changed: {what}"),
                 }
             }
+            () = shared.departed.changed.notified() => {}
         }
     }
     engines.finish().await;
     targets.finish().await;
+}
+
+/// Stores what is to be known at the next start, however long the store fails.
+fn remember(shared: &Arc<Shared>, changes: ChangeSet) {
+    if changes.is_empty() {
+        return;
+    }
+    let shared = shared.clone();
+    tokio::spawn(async move {
+        while shared.committer.commit_with(changes.clone(), commit::Tickets::new()).await.is_err() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    });
 }
 
 async fn ring_timers(shared: Arc<Shared>) {

@@ -10,6 +10,7 @@ pub mod autoheal_policy;
 pub mod billing_service;
 pub mod check;
 pub mod condition;
+mod deletion_policy;
 pub mod discovery_registry;
 pub mod docker_host;
 mod duration;
@@ -36,6 +37,7 @@ mod words;
 pub mod workload;
 
 pub use amount::{Amount, AmountError};
+pub use deletion_policy::DeletionPolicy;
 pub use duration::{Duration, DurationError};
 pub use header::Header;
 pub use json_path::{Astray, JsonPath, JsonPathError, same};

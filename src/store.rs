@@ -19,6 +19,7 @@ use crate::observed::{ContainerKey, Cursor, Nanos};
 use crate::reconcile::billing::Bill;
 use crate::reconcile::discovery::Wanted;
 use crate::reconcile::record::Record;
+use crate::resource::ObjectKey;
 
 mod delivery;
 mod file_system;
@@ -66,6 +67,8 @@ pub struct ChangeSet {
     pub healing: Vec<(String, Option<String>)>,
     /// What is known of services' health, by name, as a document; `None`: forgotten.
     pub services: Vec<(String, Option<String>)>,
+    /// How objects were last declared whose deletion has consequences, as a document; `None`: forgotten.
+    pub last_specs: Vec<(ObjectKey, Option<String>)>,
     /// How far each engine's stream has been dealt with.
     pub cursors: BTreeMap<Arc<str>, Cursor>,
     /// What came of deliveries.
@@ -79,14 +82,26 @@ pub struct ChangeSet {
 impl ChangeSet {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        let Self { records, bills, cells, events, healing, services, cursors, settled, objects, at: _ } =
-            self;
+        let Self {
+            records,
+            bills,
+            cells,
+            events,
+            healing,
+            services,
+            last_specs,
+            cursors,
+            settled,
+            objects,
+            at: _,
+        } = self;
         records.is_empty()
             && bills.is_empty()
             && cells.is_empty()
             && events.is_empty()
             && healing.is_empty()
             && services.is_empty()
+            && last_specs.is_empty()
             && cursors.is_empty()
             && settled.is_empty()
             && objects.is_empty()
@@ -216,6 +231,11 @@ pub enum Settlement {
         /// What it holds now.
         state: Wanted,
     },
+    /// A registry is deleted and done with: what it should hold is forgotten.
+    RegistryLeft {
+        /// DiscoveryRegistry.
+        registry: String,
+    },
     /// A cell must wait.
     CellWaits {
         /// DiscoveryRegistry.
@@ -287,6 +307,8 @@ pub struct Loaded {
     pub healing: BTreeMap<String, String>,
     /// Services' health by name.
     pub services: BTreeMap<String, String>,
+    /// How objects were last declared whose deletion has consequences.
+    pub last_specs: BTreeMap<ObjectKey, String>,
     /// Cursors by engine.
     pub cursors: BTreeMap<Arc<str>, Cursor>,
 }

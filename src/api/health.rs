@@ -134,10 +134,13 @@ pub(super) async fn detailed(State(api): State<Api>) -> Response {
         },
         queue: Queue { containers, events },
         deliveries: Deliveries {
-            billing: targets(bills, desired.billing.keys(), |name| suspended(KindId::BillingService, name)),
-            discovery: targets(cells, desired.registries.keys(), |name| {
-                suspended(KindId::DiscoveryRegistry, name)
-            }),
+            billing: targets(bills, desired.billing.keys(), |name| suspended(KindId::BillingService, name), |_| true),
+            discovery: targets(
+                cells,
+                desired.registries.keys(),
+                |name| suspended(KindId::DiscoveryRegistry, name),
+                |name| !shared.is_leaving(name),
+            ),
         },
         manifests: Manifests::of(&api, &desired),
         access: AccessHealth {
@@ -168,6 +171,7 @@ fn targets<'a>(
     mut depths: BTreeMap<String, QueueDepth>,
     declared: impl Iterator<Item = &'a String>,
     suspended: impl Fn(&str) -> bool,
+    held: impl Fn(&str) -> bool,
 ) -> BTreeMap<String, Target> {
     let target = |depth: QueueDepth, held, suspended| Target {
         pending: depth.pending,
@@ -180,6 +184,10 @@ fn targets<'a>(
     let mut targets: BTreeMap<_, _> = declared
         .map(|name| (name.clone(), target(depths.remove(name).unwrap_or_default(), false, suspended(name))))
         .collect();
-    targets.extend(depths.into_iter().map(|(name, depth)| (name, target(depth, true, false))));
+    let rest = depths.into_iter().map(|(name, depth)| {
+        let held = held(&name);
+        (name, target(depth, held, false))
+    });
+    targets.extend(rest);
     targets
 }

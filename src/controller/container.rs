@@ -13,6 +13,7 @@ use tracing::{debug, warn};
 use super::commit::{Journal, Tickets};
 use super::queue::Work;
 use super::shared::{Attachment, Shared, locked};
+use crate::desired::Desired;
 use crate::docker::DockerError;
 use crate::observed::{Container, ContainerKey, EventKind, Nanos};
 use crate::reconcile::billing::{Account, bills};
@@ -109,6 +110,10 @@ impl Reconciler {
 
     async fn reconcile(&self, key: &ContainerKey, work: &Work) -> Result<(), Trouble> {
         let shared = &*self.shared;
+        // Of an engine that is not declared any more nothing can be asked, and nothing waits.
+        let watched = shared.is_watched(&key.engine);
+        let alone = if watched { None } else { Some(work.without_engine()) };
+        let work = alone.as_ref().unwrap_or(work);
         let attachment = shared.attachment(&key.engine);
         let mut inspected = self.look(key, work, attachment.as_ref()).await?;
         let mut checks = shared.record(key).map(|record| record.checks.clone()).unwrap_or_default();
@@ -167,7 +172,9 @@ impl Reconciler {
         }
         let container = container.filter(|_| record.ledger.removed.is_none());
         let mut outcome = Outcome::default();
-        self.bill(&mut record, &entered, &mut outcome);
+        if watched {
+            self.bill(&mut record, &entered, &mut outcome);
+        }
         telling::lifecycle(&record, &entered, &mut outcome);
         if let Some(note) = &heard {
             let now = shared.engine_now(&key.engine);
@@ -191,6 +198,9 @@ impl Reconciler {
         heal.store(self, &key.engine);
         work.releases.iter().for_each(|release| release.done.notify_one());
         self.remember(record);
+        if !watched {
+            locked(&shared.blocked).remove(key);
+        }
         self.look_again(key, container.as_deref(), &checks, attachment.as_ref());
         lines.iter().for_each(telling::Line::say);
         rings.iter().for_each(|target| shared.ring(target));
@@ -345,14 +355,39 @@ impl Reconciler {
         outcome: &mut Outcome,
     ) {
         let desired = self.shared.desired.load();
+        let mut changed = self.shared.departed.withdraw(&mut record.wanted);
+        if self.may_register(record, container) {
+            changed.extend(self.registrations(record, container, drains, &desired));
+        }
+        for registry in changed {
+            if let Some(wanted) = record.wanted.get(&registry) {
+                outcome.rings.push(super::targets::discovery_bell(&registry));
+                outcome.changes.cells.push((registry, record.key.clone(), wanted.clone()));
+            }
+        }
+    }
+
+    /// Whether what registries hold of a container may be wrong.
+    fn may_register(&self, record: &Record, container: Option<&Container>) -> bool {
         if record.host.is_empty() {
-            return;
+            return false;
         }
-        let removed = record.ledger.removed.is_some();
-        if container.is_none() && !removed && desired.hosts.contains_key(&*record.key.engine) {
-            // Not seen yet by this process, or its removal is on its way: what the registry holds may be right.
-            return;
+        if container.is_some() || record.ledger.removed.is_some() {
+            return true;
         }
+        // Of a watched engine: not seen yet by this process, or its removal is on its way.
+        let engine = &record.key.engine;
+        !self.shared.is_watched(engine) && !self.shared.departed.retains(engine)
+    }
+
+    /// Sets what registries should hold of a container; gives those for which it changed.
+    fn registrations(
+        &self,
+        record: &mut Record,
+        container: Option<&Container>,
+        drains: bool,
+        desired: &Desired,
+    ) -> Vec<String> {
         let verdicts = self.shared.verdicts(&record.key);
         let members: Vec<Member<'_>> = verdicts
             .iter()
@@ -363,12 +398,7 @@ impl Reconciler {
             })
             .collect();
         let seen = discovery::Seen { container, drains, services: &members, host: &record.host };
-        for registry in discovery::update(&seen, &desired.registries, &mut record.wanted) {
-            if let Some(wanted) = record.wanted.get(&registry) {
-                outcome.rings.push(super::targets::discovery_bell(&registry));
-                outcome.changes.cells.push((registry, record.key.clone(), wanted.clone()));
-            }
-        }
+        discovery::update(&seen, &desired.registries, &mut record.wanted)
     }
 
     async fn finish(&self, mut changes: ChangeSet, work: &Work) -> Result<(), Trouble> {

@@ -18,8 +18,12 @@ use super::shared::{Attachment, Shared, locked};
 use crate::docker::informer::{Informer, Seen, Witness};
 use crate::docker::{Client, DockerError, EngineInfo};
 use crate::observed::{ContainerKey, Cursor, Engine, EngineEvent, EventKind, Nanos};
+use crate::resource::DeletionPolicy;
 use crate::resource::docker_host::DockerHostSpec;
 use crate::store::{ChangeSet, NewEvent, Severity};
+
+/// How long an event may take from the engine to us, in nanoseconds.
+const ON_ITS_WAY: i64 = 1_000_000_000;
 
 /// Watches the engines that are declared now.
 pub(super) struct Engines {
@@ -66,8 +70,15 @@ impl Engines {
     /// Ends every informer. What is known of the engines stays: work that is still in hand needs it.
     pub(super) async fn finish(self) {
         for (name, Running { stop, task, .. }) in self.running {
+            // What happened a moment ago may still be on its way here.
+            let heard = Nanos(self.shared.engine_now(&name).0.saturating_sub(ON_ITS_WAY));
             stop.cancel();
             let _ = task.await;
+            if self.shared.with_world(|world| world.engines.get(&*name).is_some_and(|engine| engine.connected))
+                && let Some(progress) = locked(&self.journal).get_mut(&*name)
+            {
+                progress.seen(heard);
+            }
             self.shared.engines.write().unwrap_or_else(PoisonError::into_inner).remove(&*name);
         }
     }
@@ -125,7 +136,12 @@ impl Engines {
 
 /// What of a DockerHost its connection depends on.
 fn connection(spec: &DockerHostSpec) -> DockerHostSpec {
-    DockerHostSpec { address: None, labels: BTreeMap::new(), ..spec.clone() }
+    DockerHostSpec {
+        address: None,
+        deletion_policy: DeletionPolicy::default(),
+        labels: BTreeMap::new(),
+        ..spec.clone()
+    }
 }
 
 /// What one informer reports to.
@@ -308,6 +324,11 @@ impl Witness for Watcher {
     fn listed(&self, at: Nanos, absent: &[ContainerKey]) {
         let mut previous = None;
         self.change_engine(|engine| previous = engine.last_list.replace(at));
+        if let Some(progress) = locked(&self.journal).get_mut(&self.name) {
+            // By the last process's lists and its end, if this is the first.
+            previous = previous.or(progress.cursor().seen);
+            progress.seen(at);
+        }
         counter!("portreeve_lists_total", "engine" => self.name.to_string()).increment(1);
         for key in absent {
             let record = self.shared.record(key);

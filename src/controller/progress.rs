@@ -73,6 +73,14 @@ impl Progress {
         back
     }
 
+    /// Nothing came and went unseen up to `at`; that is stored with the next change, or soon without one.
+    pub(super) fn seen(&mut self, at: Nanos) {
+        if self.committed.seen.is_none_or(|seen| seen < at) {
+            self.committed.seen = Some(at);
+            self.dirty = true;
+        }
+    }
+
     /// The cursor to commit together with the work on `tickets`, if it moves or was not stored yet.
     pub(super) fn with(&self, tickets: &BTreeSet<Ticket>) -> Option<Cursor> {
         let done = |ticket: &Ticket| self.finished.contains(ticket) || tickets.contains(ticket);
@@ -193,6 +201,18 @@ mod tests {
             (Nanos(20_000_000_000), None)
         );
         assert!(progress.with(&BTreeSet::new()).is_some(), "it is to be stored");
+    }
+
+    #[test]
+    fn what_a_list_or_a_proper_end_showed_bounds_what_can_be_unknown() {
+        let mut progress = progress();
+        let ticket = progress.begin(&event(5)).expect("new");
+        progress.finish(&set(&[ticket]), true);
+        assert_eq!(progress.cursor().known(), Nanos(5));
+        progress.seen(Nanos(9));
+        progress.seen(Nanos(7));
+        let stored = progress.with(&BTreeSet::new()).expect("it is to be stored");
+        assert_eq!((stored.at, stored.known()), (Nanos(5), Nanos(9)));
     }
 
     #[test]

@@ -89,6 +89,12 @@ impl Work {
         facts
     }
 
+    /// What of it concerns us alone: all else has to be heard again, should the engine be declared again.
+    pub(super) fn without_engine(&self) -> Self {
+        let Self { events: _, look: _, absent: _, breaks: _, concluded, releases, failures } = self.clone();
+        Self { concluded, releases, failures, ..Self::default() }
+    }
+
     fn tells_of_a_stop(&self) -> bool {
         self.events.iter().any(|arrival| {
             matches!(arrival.event.kind, EventKind::Kill { .. } | EventKind::Stop | EventKind::Destroy)

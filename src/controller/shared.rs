@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Mutex as AsyncMutex, Notify, Semaphore};
 
 use super::commit::Committer;
+use super::departed::Departed;
 use super::probing::{Interfaces, Told};
 use super::queue::{Queue, Release, Work};
 use super::services::Book;
@@ -86,6 +87,8 @@ pub struct Shared {
     pub(super) blocked: Mutex<BTreeMap<ContainerKey, Vec<Blocked>>>,
     pub(super) bells: Mutex<HashMap<String, Bell>>,
     pub(super) own_fault: Mutex<Option<(String, tokio::time::Instant)>>,
+    /// What was declared and has consequences now that it is not.
+    pub(super) departed: Departed,
     pub(super) book: Book,
     pub(super) interfaces: Interfaces,
     pub(super) probing: Told,
@@ -112,6 +115,11 @@ impl Shared {
 
     pub(super) fn with_world<T>(&self, read: impl FnOnce(&World) -> T) -> T {
         read(&self.world.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether an engine is watched, connected or not: it is declared.
+    pub(super) fn is_watched(&self, engine: &str) -> bool {
+        self.with_world(|world| world.engines.contains_key(engine))
     }
 
     pub(super) fn attachment(&self, engine: &str) -> Option<Attachment> {

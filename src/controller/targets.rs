@@ -1,5 +1,5 @@
-//! One dispatcher per declared DiscoveryRegistry and BillingService. What waits for one that is no longer declared, or
-//! suspended, is held, visibly.
+//! One dispatcher per declared DiscoveryRegistry and BillingService, and per deleted registry that is still to be told. What
+//! waits for one that is otherwise no longer declared, or suspended, is held, visibly.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -7,8 +7,10 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::departed::see_off;
 use super::shared::{Shared, locked};
 use crate::desired::Desired;
+use crate::observed::Nanos;
 use crate::outbox::billing::BillingQueue;
 use crate::outbox::discovery::DiscoveryQueue;
 use crate::outbox::{Bell, Dispatcher, HttpClient, Office, Queue};
@@ -38,6 +40,8 @@ pub(super) struct Targets {
     pub http: HttpClient,
     pub stop: CancellationToken,
     pub running: BTreeMap<String, Running>,
+    /// Deleted registries whose end is seen to, by name and when they were deleted.
+    pub seen_off: BTreeMap<(String, Nanos), JoinHandle<()>>,
 }
 
 pub(super) struct Running {
@@ -57,6 +61,14 @@ impl Targets {
         let registries = desired.registries.iter();
         for (name, spec) in registries.filter(|(name, _)| served(KindId::DiscoveryRegistry, name)) {
             wanted.insert(discovery_bell(name), Target::Discovery(name.clone(), spec.clone()));
+        }
+        self.seen_off.retain(|_, task| !task.is_finished());
+        for (name, (spec, gone)) in self.shared.departed.registries() {
+            let (shared, stop) = (self.shared.clone(), self.stop.child_token());
+            self.seen_off
+                .entry((name.clone(), gone))
+                .or_insert_with(|| tokio::spawn(see_off(shared, name.clone(), gone, stop)));
+            wanted.insert(discovery_bell(&name), Target::Discovery(name, spec));
         }
         let stale: BTreeSet<String> = self
             .running

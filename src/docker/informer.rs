@@ -265,8 +265,8 @@ impl<W: Witness> Session<'_, W> {
     async fn replay(&self, cursor: Option<&Cursor>) -> Result<(), DockerError> {
         let Some(cursor) = cursor else { return Ok(()) };
         let ring = self.client.ring(cursor, self.engine_time).await?;
-        if !ring.complete && cursor.at < self.engine_time {
-            self.informer.witness.gap(cursor.at, self.engine_time);
+        if !ring.complete && cursor.known() < self.engine_time {
+            self.informer.witness.gap(cursor.known(), self.engine_time);
         }
         if let Some(last) = ring.last.filter(|(at, _)| *at >= self.since) {
             let mut read = self.read.subscribe();

@@ -100,6 +100,9 @@ pub struct Cursor {
     /// What was dealt with and a replay brings again.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub recent: BTreeSet<(Nanos, Anchor)>,
+    /// Engine time up to which nothing can have come and gone unseen: of the last list, or of a proper end of Portreeve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Nanos>,
 }
 
 /// How much older than the newest event one may be that is read after it.
@@ -110,7 +113,7 @@ const RECENT: usize = 256;
 impl Cursor {
     /// Before the first event.
     pub const fn new(first_contact: Nanos) -> Self {
-        Self { first_contact, at: first_contact, anchor: None, recent: BTreeSet::new() }
+        Self { first_contact, at: first_contact, anchor: None, recent: BTreeSet::new(), seen: None }
     }
 
     /// Engine time to replay from, inclusive.
@@ -123,6 +126,11 @@ impl Cursor {
             Some((oldest, _)) if self.recent.len() >= RECENT => *oldest,
             Some(_) => overlap.max(self.first_contact).min(self.at),
         }
+    }
+
+    /// Engine time up to which all is known.
+    pub fn known(&self) -> Nanos {
+        self.seen.map_or(self.at, |seen| seen.max(self.at))
     }
 
     /// Begins anew at the engine's present time, if its clock went back; whether it did.

@@ -135,6 +135,21 @@ pub fn update(
     changed
 }
 
+/// Has deleted registries hold nothing of a container any more; gives the names of those for which that changed.
+pub fn withdraw<'r>(
+    deleted: impl IntoIterator<Item = &'r String>,
+    wanted: &mut BTreeMap<String, Wanted>,
+) -> Vec<String> {
+    let mut changed = Vec::new();
+    for name in deleted {
+        if let Some(known) = wanted.get_mut(name).filter(|known| **known != Wanted::Absent) {
+            *known = Wanted::Absent;
+            changed.push(name.clone());
+        }
+    }
+    changed
+}
+
 fn registered(container: &Container, services: &[Member<'_>], spec: &DiscoveryRegistrySpec) -> bool {
     let healthy = || {
         if services.is_empty() {
@@ -311,6 +326,20 @@ mod tests {
         assert_eq!(update(None, &[], "box", &none, &mut wanted), ["reg"]);
         assert_eq!(wanted["reg"], Wanted::Absent);
         assert!(update(None, &[], "box", &none, &mut wanted).is_empty());
+    }
+
+    #[test]
+    fn what_a_deleted_registry_holds_is_taken_out_whatever_runs() {
+        let (mut wanted, web) = (BTreeMap::new(), container(State::Running));
+        let all = registries(serde_json::json!({}));
+        let deleted = ["reg".to_owned()];
+        assert!(super::withdraw(&deleted, &mut wanted).is_empty(), "it was never told");
+        update(Some(&web), &[], "box", &all, &mut wanted);
+        assert_eq!(super::withdraw(&deleted, &mut wanted), deleted);
+        assert!(super::withdraw(&deleted, &mut wanted).is_empty());
+        assert!(update(Some(&web), &[], "box", &BTreeMap::new(), &mut wanted).is_empty());
+        assert_eq!(wanted["reg"], Wanted::Absent);
+        assert_eq!(update(Some(&web), &[], "box", &all, &mut wanted), ["reg"], "it came back");
     }
 
     #[test]

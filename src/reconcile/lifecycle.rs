@@ -62,11 +62,16 @@ impl<'a> Entry<'_, 'a> {
             Fact::Started(at) => self.started(at),
             Fact::Died(at, exit_code) => self.died(at, exit_code),
             Fact::Destroyed(at) => {
-                self.close_open(at, Nanos(i64::MAX), None, "the end of the last run: no die event was seen");
+                self.close_open(at, Nanos(i64::MAX), Nanos(0), "the end of the last run: no die event was seen");
                 self.removed(at);
             }
             Fact::Absent { listed, last_known } => {
-                self.close_open(listed, Nanos(i64::MAX), None, "the end of the last run and the removal");
+                self.close_open(
+                    listed,
+                    Nanos(i64::MAX),
+                    last_known,
+                    "the end of the last run and the removal",
+                );
                 self.gap(last_known, listed, "the time of the removal, and what came and went before it");
                 self.removed(listed);
             }
@@ -123,7 +128,7 @@ impl<'a> Entry<'_, 'a> {
             run.start_event = Some(at);
             return;
         }
-        self.close_open(at, at, None, "the end of a run: no die event was seen before the next start");
+        self.close_open(at, at, Nanos(0), "the end of a run: no die event was seen before the next start");
         self.insert(Run {
             key: format!("t:{}", at.0),
             started: at,
@@ -259,11 +264,11 @@ impl<'a> Entry<'_, 'a> {
                 self.close_open(
                     end,
                     started,
-                    None,
+                    Nanos(0),
                     "what ran between two inspects: the end is an upper bound",
                 );
             }
-            None => self.close_open(started, started, None, "the end of a run that another followed"),
+            None => self.close_open(started, started, Nanos(0), "the end of a run that another followed"),
         }
     }
 
@@ -275,13 +280,13 @@ impl<'a> Entry<'_, 'a> {
         }
     }
 
-    /// Closes what is open and began before `before`, at `at`, and says what is not known about it.
-    fn close_open(&mut self, at: Nanos, before: Nanos, exit_code: Option<i64>, unknown: &'static str) {
+    /// Closes what is open and began before `before`, at `at`, and says what is not known about it since `known`.
+    fn close_open(&mut self, at: Nanos, before: Nanos, known: Nanos, unknown: &'static str) {
         while let Some(index) =
             self.ledger.runs.iter().position(|run| run.ended.is_none() && run.started < before)
         {
-            let from = self.ledger.runs[index].started;
-            self.close(index, at, None, exit_code);
+            let from = self.ledger.runs[index].started.max(known);
+            self.close(index, at, None, None);
             self.gap(from, at, unknown);
         }
     }
@@ -316,7 +321,9 @@ impl<'a> Entry<'_, 'a> {
     }
 
     fn gap(&mut self, from: Nanos, to: Nanos, what: &'static str) {
-        if from < to {
+        // Once per interval: of the end of a run and the removal after it the first says all.
+        let told = self.out.gaps.iter().any(|gap| (gap.from, gap.to) == (from, to));
+        if from < to && !told {
             self.out.gaps.push(Gap { from, to, what });
         }
     }

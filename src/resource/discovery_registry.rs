@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::check::Check;
-use super::{Auth, Duration, Kind, Selector, Subject};
+use super::{Auth, DeletionPolicy, Duration, Kind, Selector, Subject};
 
 /// Keeps a Discovery Service equal to what runs: `POST`, `PUT` and `DELETE` on `/registry/endpoints` (document R1).
 ///
@@ -38,6 +38,10 @@ pub struct DiscoveryRegistrySpec {
     /// How often everything is sent again, for a registry that forgets; `0s`: never.
     #[serde(default)]
     pub resync_period: Duration,
+    /// What becomes of its registrations when it is deleted: `deregister` takes them out, which is tried for ten minutes,
+    /// also across a restart of Portreeve; with `retain` they stay as they are.
+    #[serde(default, skip_serializing_if = "DeletionPolicy::is_default")]
+    pub deletion_policy: DeletionPolicy,
     /// How calls prove who they come from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Auth>,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Kind;
+use super::{DeletionPolicy, Kind};
 use super::check::Check;
 use super::probe::http::is_host_name;
 
@@ -39,6 +39,10 @@ pub struct DockerHostSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^1\\.[0-9]{1,3}$"))]
     pub api_version: Option<String>,
+    /// What becomes of the registrations of its containers when it is deleted, and they are watched no more: `deregister`
+    /// takes them out of every registry; with `retain` they stay as they are.
+    #[serde(default, skip_serializing_if = "DeletionPolicy::is_default")]
+    pub deletion_policy: DeletionPolicy,
     /// Free labels, for people.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
@@ -64,6 +68,7 @@ impl Default for DockerHostSpec {
             read_only: false,
             tls: None,
             api_version: None,
+            deletion_policy: DeletionPolicy::Deregister,
             labels: BTreeMap::new(),
         }
     }

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::sync::{OwnedRwLockWriteGuard, RwLock, mpsc};
+use tokio::task::{JoinHandle, JoinSet};
 
 pub struct FakeEngine {
     shared: Arc<Shared>,
@@ -30,6 +30,8 @@ struct Shared {
     ring: Mutex<Vec<String>>,
     /// Its clock minus this machine's, in seconds.
     ahead: AtomicI64,
+    /// Held by whoever wants no inspect answered for now.
+    inspecting: Arc<RwLock<()>>,
     /// How it takes commands, if not as the module's documentation has it.
     exec: Mutex<Option<Exec>>,
 }
@@ -65,8 +67,10 @@ impl FakeEngine {
         let accepting = tokio::spawn({
             let shared = Arc::clone(&shared);
             async move {
+                // Its connections end with it.
+                let mut serving = JoinSet::new();
                 while let Ok((stream, _)) = listener.accept().await {
-                    tokio::spawn(serve(Arc::clone(&shared), stream, sender.clone()));
+                    serving.spawn(serve(Arc::clone(&shared), stream, sender.clone()));
                 }
             }
         });
@@ -95,6 +99,11 @@ impl FakeEngine {
     /// From now on its clock is so many seconds ahead of this machine's.
     pub fn clock_ahead(&self, seconds: i64) {
         self.shared.ahead.store(seconds, Ordering::Relaxed);
+    }
+
+    /// Answers no inspect until what this gives is dropped.
+    pub async fn hold_inspects(&self) -> OwnedRwLockWriteGuard<()> {
+        self.shared.inspecting.clone().write_owned().await
     }
 
     /// From now on inspects and lists show this; `None`: it does not exist.
@@ -237,6 +246,8 @@ async fn serve(shared: Arc<Shared>, mut stream: UnixStream, streams: mpsc::Unbou
             let _ = stream.read_u8().await;
             return;
         }
+        let inspects = path.starts_with("/containers/") && path != "/containers/json" && call.is_empty();
+        let _turn = if inspects { Some(shared.inspecting.read().await) } else { None };
         let (status, body) = shared.answer(&path);
         let body = body.to_string();
         let head = format!(

@@ -9,6 +9,7 @@ use sqlx::sqlite::{SqlitePool, SqliteRow};
 use crate::observed::{ContainerKey, Nanos, State};
 use crate::reconcile::lifecycle::{Ledger, Run};
 use crate::reconcile::record::Record;
+use crate::resource::{KindId, ObjectKey};
 use crate::store::{EventFilter, EventRow, Loaded, NewEvent, QueueDepth, Severity, StoreError};
 
 fn document<T: serde::de::DeserializeOwned>(what: &'static str, text: &str) -> Result<T, StoreError> {
@@ -40,6 +41,13 @@ pub(super) async fn load(pool: &SqlitePool) -> Result<Loaded, StoreError> {
     }
     for row in sqlx::query("SELECT name, document FROM service_health").fetch_all(pool).await? {
         loaded.services.insert(row.try_get("name")?, row.try_get("document")?);
+    }
+    for row in sqlx::query("SELECT kind, name, document FROM last_specs").fetch_all(pool).await? {
+        // One of a later version is left where it is.
+        if let Some(kind) = KindId::of(row.try_get("kind")?) {
+            let key = ObjectKey { kind, name: row.try_get("name")? };
+            loaded.last_specs.insert(key, row.try_get("document")?);
+        }
     }
     for row in sqlx::query("SELECT engine, cursor FROM cursors").fetch_all(pool).await? {
         let engine: String = row.try_get("engine")?;

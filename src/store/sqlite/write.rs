@@ -35,8 +35,19 @@ async fn unless_failed<T>(
 }
 
 fn apply(db: &mut Script, change: &ChangeSet) -> Result<(), StoreError> {
-    let ChangeSet { records, bills, cells, events, healing, services, cursors, settled, objects, at } =
-        change;
+    let ChangeSet {
+        records,
+        bills,
+        cells,
+        events,
+        healing,
+        services,
+        last_specs,
+        cursors,
+        settled,
+        objects,
+        at,
+    } = change;
     for record in records {
         put_record(db, record)?;
     }
@@ -76,6 +87,22 @@ fn apply(db: &mut Script, change: &ChangeSet) -> Result<(), StoreError> {
             }
             None => drop(db.add("DELETE FROM service_health WHERE name = ?").bind(name)?),
         }
+    }
+    for (key, document) in last_specs {
+        match document {
+            Some(document) => db
+                .add(
+                    "INSERT INTO last_specs (kind, name, document) VALUES (?, ?, ?)
+                     ON CONFLICT DO UPDATE SET document = excluded.document",
+                )
+                .bind(key.kind.as_str())?
+                .bind(&key.name)?
+                .bind(document)?,
+            None => db
+                .add("DELETE FROM last_specs WHERE kind = ? AND name = ?")
+                .bind(key.kind.as_str())?
+                .bind(&key.name)?,
+        };
     }
     for (engine, cursor) in cursors {
         db.add("INSERT INTO cursors (engine, cursor) VALUES (?, ?) ON CONFLICT DO UPDATE SET cursor = excluded.cursor")
@@ -272,6 +299,9 @@ fn settle(db: &mut Script, settlement: &Settlement, at: Nanos) -> Result<(), Sto
                 .bind(&*key.engine)?
                 .bind(&*key.id)?;
             }
+        }
+        Settlement::RegistryLeft { registry } => {
+            db.add("DELETE FROM cells WHERE registry = ?").bind(registry)?;
         }
         Settlement::CellWaits { registry, key, attempts, next, firm, error, keeps_ack } => {
             db.add(

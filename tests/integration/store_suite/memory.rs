@@ -7,7 +7,7 @@ use portreeve::reconcile::billing::Follower;
 use portreeve::reconcile::cause::{Fact, Seen, StopHabits};
 use portreeve::reconcile::discovery::Wanted;
 use portreeve::reconcile::record::Record;
-use portreeve::resource::Duration;
+use portreeve::resource::{Duration, KindId, ObjectKey};
 use portreeve::store::{ChangeSet, Store};
 
 use super::Bench;
@@ -83,21 +83,28 @@ pub async fn cursors_and_memories_are_replaced(bench: &mut impl Bench) {
         at: Nanos(at),
         anchor: Some(anchor.clone()),
         recent: [(Nanos(at), anchor.clone())].into(),
+        seen: Some(Nanos(at + 1)),
     };
+    let registry = ObjectKey { kind: KindId::DiscoveryRegistry, name: "d".to_owned() };
     for (at, memory) in [(5, "{\"a\":1}"), (6, "{\"a\":2}")] {
         let healing = vec![("local/web".to_owned(), Some(memory.to_owned()))];
         let services = vec![("shop".to_owned(), Some(memory.to_owned()))];
+        let last_specs = vec![(registry.clone(), Some(memory.to_owned()))];
         let cursors = [("local".into(), cursor(at))].into();
-        commit(bench.store(), ChangeSet { healing, services, cursors, ..ChangeSet::default() }).await;
+        let changes = ChangeSet { healing, services, last_specs, cursors, ..ChangeSet::default() };
+        commit(bench.store(), changes).await;
     }
     let loaded = bench.store().load().await.unwrap();
     assert_eq!(loaded.cursors, [("local".into(), cursor(6))].into());
     assert_eq!(loaded.healing, [("local/web".to_owned(), "{\"a\":2}".to_owned())].into());
     assert_eq!(loaded.services, [("shop".to_owned(), "{\"a\":2}".to_owned())].into());
+    assert_eq!(loaded.last_specs, [(registry.clone(), "{\"a\":2}".to_owned())].into());
     let (healing, services) = (vec![("local/web".to_owned(), None)], vec![("shop".to_owned(), None)]);
-    commit(bench.store(), ChangeSet { healing, services, ..ChangeSet::default() }).await;
+    let last_specs = vec![(registry, None)];
+    commit(bench.store(), ChangeSet { healing, services, last_specs, ..ChangeSet::default() }).await;
     let loaded = bench.store().load().await.unwrap();
-    assert!(loaded.healing.is_empty() && loaded.services.is_empty(), "what is forgotten is gone");
+    let forgotten = loaded.healing.is_empty() && loaded.services.is_empty() && loaded.last_specs.is_empty();
+    assert!(forgotten, "what is forgotten is gone");
 }
 
 pub async fn everything_survives_a_reopening(bench: &mut impl Bench) {

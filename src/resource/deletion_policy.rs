@@ -1,0 +1,21 @@
+//! What becomes of registrations when the object is deleted that they came from.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What becomes of the containers that are registered on an object's account once it is deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum DeletionPolicy {
+    /// They are taken out of the registry.
+    #[default]
+    Deregister,
+    /// They stay registered as they are.
+    Retain,
+}
+
+impl DeletionPolicy {
+    pub(super) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
