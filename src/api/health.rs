@@ -134,7 +134,12 @@ pub(super) async fn detailed(State(api): State<Api>) -> Response {
         },
         queue: Queue { containers, events },
         deliveries: Deliveries {
-            billing: targets(bills, desired.billing.keys(), |name| suspended(KindId::BillingService, name), |_| true),
+            billing: targets(
+                bills,
+                desired.billing.keys(),
+                |name| suspended(KindId::BillingService, name),
+                |_| true,
+            ),
             discovery: targets(
                 cells,
                 desired.registries.keys(),

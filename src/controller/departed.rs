@@ -154,9 +154,9 @@ impl Departed {
     /// Deleted registries that are still to be told, as they were last declared, and when they were deleted.
     pub(super) fn registries(&self) -> BTreeMap<String, (DiscoveryRegistrySpec, Nanos)> {
         let specs = locked(&self.specs);
-        let of = specs.iter().filter_map(|(key, last)| {
-            Some((key.name.clone(), (last.registry.clone()?, last.gone?)))
-        });
+        let of = specs
+            .iter()
+            .filter_map(|(key, last)| Some((key.name.clone(), (last.registry.clone()?, last.gone?))));
         of.collect()
     }
 
@@ -287,7 +287,8 @@ mod tests {
     }
 
     fn object(kind: &str, spec: serde_json::Value) -> Object {
-        let document = json!({"apiVersion": "portreeve/v1", "kind": kind, "metadata": {"name": "x"}, "spec": spec});
+        let document =
+            json!({"apiVersion": "portreeve/v1", "kind": kind, "metadata": {"name": "x"}, "spec": spec});
         draft(document, Origin::Api).expect("an object").object
     }
 

@@ -74,7 +74,9 @@ impl Engines {
             let heard = Nanos(self.shared.engine_now(&name).0.saturating_sub(ON_ITS_WAY));
             stop.cancel();
             let _ = task.await;
-            if self.shared.with_world(|world| world.engines.get(&*name).is_some_and(|engine| engine.connected))
+            if self
+                .shared
+                .with_world(|world| world.engines.get(&*name).is_some_and(|engine| engine.connected))
                 && let Some(progress) = locked(&self.journal).get_mut(&*name)
             {
                 progress.seen(heard);

@@ -62,7 +62,12 @@ impl<'a> Entry<'_, 'a> {
             Fact::Started(at) => self.started(at),
             Fact::Died(at, exit_code) => self.died(at, exit_code),
             Fact::Destroyed(at) => {
-                self.close_open(at, Nanos(i64::MAX), Nanos(0), "the end of the last run: no die event was seen");
+                self.close_open(
+                    at,
+                    Nanos(i64::MAX),
+                    Nanos(0),
+                    "the end of the last run: no die event was seen",
+                );
                 self.removed(at);
             }
             Fact::Absent { listed, last_known } => {

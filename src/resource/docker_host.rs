@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{DeletionPolicy, Kind};
 use super::check::Check;
 use super::probe::http::is_host_name;
+use super::{DeletionPolicy, Kind};
 
 /// One Docker engine, API 1.41 (Docker 20.10) or later. With none declared there is one, named `local`, from
 /// `DOCKER_HOST` or the default socket.

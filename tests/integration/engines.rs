@@ -339,8 +339,10 @@ async fn what_is_billed_of_a_host_that_was_deleted_meanwhile_names_it() {
 #[tokio::test]
 async fn a_registry_that_is_deleted_is_told_while_portreeve_runs_and_at_its_next_start() {
     let mut engine = FakeEngine::start();
-    let (gone, kept) =
-        (Receiver::start(Options::default()).await.unwrap(), Receiver::start(Options::default()).await.unwrap());
+    let (gone, kept) = (
+        Receiver::start(Options::default()).await.unwrap(),
+        Receiver::start(Options::default()).await.unwrap(),
+    );
     let of = |name: &str| registry(name, &gone, &[]);
     let retain = registry("kept", &kept, &[("deletionPolicy", "retain")]);
     let near = host("e", &engine);
@@ -392,7 +394,8 @@ async fn a_deleted_registry_that_cannot_be_told_is_given_up_and_named() {
     drop(feed);
     let told = scene.told("DeregistrationFailed").await;
     let message = &told[0].event.message;
-    let says = "DiscoveryRegistry/d is deleted and was not told within 10 minutes; 1 registration may stay there: ";
+    let says =
+        "DiscoveryRegistry/d is deleted and was not told within 10 minutes; 1 registration may stay there: ";
     assert!(message.starts_with(says), "{message}");
     let (_, cells) = scene.store.depths().await.unwrap();
     assert!(cells.is_empty(), "{cells:?}");
