@@ -98,7 +98,7 @@ fn follow(known: &mut LastSpecs, objects: &[Object], now: Nanos) -> Vec<(ObjectK
             changed.insert(key, spec);
         }
     }
-    for (key, last) in known.iter().filter(|(key, _)| !declared.contains(key)) {
+    for (key, last) in known.iter().filter(|(key, _)| !declared.contains(*key)) {
         match &last.registry {
             Some(registry) if registry.deletion_policy == DeletionPolicy::Retain => {
                 changed.insert(key.clone(), None);
