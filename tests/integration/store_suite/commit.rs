@@ -5,6 +5,7 @@ use std::sync::Arc;
 use portreeve::observed::{Cursor, Nanos};
 use portreeve::reconcile::discovery::Wanted;
 use portreeve::reconcile::lifecycle::EventName;
+use portreeve::resource::{KindId, ObjectKey};
 use portreeve::store::{ChangeSet, EventFilter, Settlement};
 
 use super::Bench;
@@ -24,6 +25,10 @@ pub async fn a_change_set_that_fails_half_way_leaves_nothing(bench: &mut impl Be
         events: vec![event(1, "start", "good")],
         healing: vec![("web".to_owned(), Some("{}".to_owned()))],
         services: vec![("shop".to_owned(), Some("{}".to_owned()))],
+        last_specs: vec![(
+            ObjectKey { kind: KindId::DiscoveryRegistry, name: "registry".to_owned() },
+            Some("{}".to_owned()),
+        )],
         cursors: [("local".into(), Cursor { at: Nanos(2), ..Cursor::new(Nanos(1)) })].into(),
         settled: vec![Settlement::BillDelivered { seq }],
         objects: Vec::new(),
@@ -40,7 +45,10 @@ pub async fn a_change_set_that_fails_half_way_leaves_nothing(bench: &mut impl Be
     assert_eq!(messages(store, EventFilter::default()).await, Vec::<String>::new());
     let loaded = store.load().await.unwrap();
     assert!(
-        loaded.records.is_empty() && loaded.healing.is_empty() && loaded.cursors.is_empty(),
+        loaded.records.is_empty()
+            && loaded.healing.is_empty()
+            && loaded.last_specs.is_empty()
+            && loaded.cursors.is_empty(),
         "{loaded:?}"
     );
 
