@@ -351,7 +351,7 @@ async fn a_registry_that_is_deleted_is_told_while_portreeve_runs_and_at_its_next
     let feed = engine.subscribed().await;
     registered(&gone, 1).await;
     registered(&kept, 1).await;
-    scene.declare(&[near.clone()]);
+    scene.declare(std::slice::from_ref(&near));
     let told = scene.told("Deregistered").await;
     assert_eq!(told[0].event.message, "DiscoveryRegistry/d is deleted, and its registrations are taken out");
     assert!(gone.look(|state| state.registry.is_empty()));
@@ -413,7 +413,7 @@ fn unknown_since(message: &str) -> jiff::Timestamp {
 async fn what_came_and_went_after_a_proper_end_is_unknown_from_then_on_and_no_longer() {
     let mut engine = FakeEngine::start();
     let near = host("e", &engine);
-    let scene = Scene::start(&[near.clone()]).await;
+    let scene = Scene::start(std::slice::from_ref(&near)).await;
     engine.show(&id("a"), Some(running("web")));
     let feed = engine.subscribed().await;
     scene.connected("e", true).await;
