@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::Docker;
-use bollard::query_parameters::{InspectContainerOptions, ListContainersOptionsBuilder};
 use tokio::time::Instant;
 
 use crate::guard::Guard;
@@ -14,8 +13,10 @@ use crate::observed::{Container, ContainerKey, Interface, Nanos, Surroundings};
 use crate::resource::docker_host::DockerHostSpec;
 
 mod actions;
+mod answer;
 mod connect;
 mod convert;
+mod dialect;
 mod exec;
 mod fingerprint;
 pub mod informer;
@@ -28,9 +29,11 @@ mod stats;
 mod surroundings;
 mod tcp;
 mod tls;
+mod unix;
 mod uptime;
+mod wire;
 
-use connect::naming;
+pub(crate) use dialect::Dialect;
 pub use exec::Awaited;
 pub use fingerprint::Fingerprint;
 pub use own::own_containers;
@@ -74,15 +77,36 @@ pub enum DockerError {
     /// An answer of the engine makes no sense.
     #[error("the engine's answer lacks {0}")]
     Incomplete(&'static str),
+    /// An answer of the engine is something else than what was asked for.
+    #[error("the engine's answer to {call} cannot be read: {reason}")]
+    Unreadable {
+        /// The question.
+        call: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 /// How long an ordinary call may take. Actions add the container's stop timeout.
 const CALL: Duration = Duration::from_secs(30);
 
+impl DockerError {
+    /// Whether the engine answers and will not, or cannot, tell of what it was asked about: asking for something else may
+    /// well succeed.
+    pub const fn is_of_this_alone(&self) -> bool {
+        match self {
+            Self::Refused { .. } | Self::TimedOut(_) | Self::Incomplete(_) | Self::Unreadable { .. } => true,
+            Self::Unreachable { .. } | Self::TooOld { .. } | Self::Unusable(_) => false,
+        }
+    }
+}
+
 /// An engine that answered: cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Client {
     docker: Docker,
+    wire: wire::Wire,
+    dialect: Dialect,
     name: Arc<str>,
     endpoint: Arc<str>,
     running: Arc<exec::Running>,
@@ -125,23 +149,33 @@ impl Client {
         spec: &DockerHostSpec,
         guard: &Guard,
     ) -> Result<(Self, EngineInfo), DockerError> {
-        let docker = connect::docker(spec, guard).await?;
+        let (docker, wire) = connect::docker(spec, guard).await?;
+        let version: answer::Version = wire.get("GET /version", "/version", CALL).await?.read()?;
+        connect::check_version(
+            version.api_version.as_deref().unwrap_or_default(),
+            spec.api_version.as_deref(),
+        )?;
         let client = Self {
             docker,
+            wire,
+            dialect: Dialect::of(&version),
             name: name.clone(),
             endpoint: spec.endpoint.as_str().into(),
             running: Arc::default(),
         };
-        let version = client.call(client.docker.version()).await.map_err(naming("GET /version"))?;
-        connect::check_version(&version.api_version.unwrap_or_default(), spec.api_version.as_deref())?;
         let info = client.info().await?;
         Ok((client, info))
+    }
+
+    /// Whose engine it is.
+    pub(crate) const fn dialect(&self) -> Dialect {
+        self.dialect
     }
 
     /// The engine's name for its host, its version and its clock; and where it is.
     async fn info(&self) -> Result<EngineInfo, DockerError> {
         let asked = crate::clock::now();
-        let info = self.call(self.docker.info()).await.map_err(naming("GET /info"))?;
+        let info: answer::Info = self.wire.get("GET /info", "/info", CALL).await?.read()?;
         let (answered, since) = (crate::clock::now(), Instant::now());
         let time = info.system_time.as_deref().and_then(convert::time);
         let time = time.ok_or(DockerError::Incomplete("SystemTime"))?;
@@ -157,7 +191,7 @@ impl Client {
             version: info.server_version.unwrap_or_default(),
             time: Nanos(time.0.saturating_add(looking)),
             clock_ahead,
-            containers: info.containers.unwrap_or(0).unsigned_abs(),
+            containers: info.containers.unwrap_or(0),
             surroundings: Arc::new(surroundings),
             interfaces,
         })
@@ -165,23 +199,31 @@ impl Client {
 
     /// Inspects one container; `None` when there is no such container.
     pub async fn inspect(&self, id: &str) -> Result<Option<(Container, Fingerprint)>, DockerError> {
-        let answer = self.call(self.docker.inspect_container(id, None::<InspectContainerOptions>)).await;
-        match answer {
-            Ok(answer) => {
-                let fingerprint = Fingerprint::of_inspect(&answer);
-                Ok(Some((convert::container(&self.name, answer)?, fingerprint)))
-            }
-            Err(DockerError::Refused { status: 404, .. }) => Ok(None),
-            Err(error) => Err(naming("GET /containers/{id}/json")(error)),
-        }
+        let path = format!("/containers/{id}/json");
+        let answer = match self.wire.get("GET /containers/{id}/json", &path, CALL).await {
+            Ok(answer) => answer,
+            Err(DockerError::Refused { status: 404, .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let mut value = answer.value()?;
+        self.dialect.inspect(&mut value);
+        let read = wire::lenient(&mut value).map_err(|error| answer.unreadable(&error))?;
+        let fingerprint = Fingerprint::of_inspect(&read);
+        Ok(Some((convert::container(&self.name, read)?, fingerprint)))
     }
 
     /// Lists all containers, running or not.
     pub async fn list(&self) -> Result<Vec<Listed>, DockerError> {
-        let options = ListContainersOptionsBuilder::default().all(true).build();
-        let rows = self.call(self.docker.list_containers(Some(options))).await;
-        let rows = rows.map_err(naming("GET /containers/json"))?;
-        Ok(rows.iter().filter_map(|row| convert::listed(&self.name, row)).collect())
+        let answer = self.wire.get("GET /containers/json", "/containers/json?all=true", CALL).await?;
+        // Of a row that is something else altogether its id is enough: it is inspected.
+        let row = |row: Result<answer::Row, serde_json::Value>| {
+            row.unwrap_or_else(|odd| answer::Row {
+                id: odd.get("Id").and_then(serde_json::Value::as_str).map(str::to_owned),
+                ..answer::Row::default()
+            })
+        };
+        let rows = answer.rows()?.into_iter().map(row);
+        Ok(rows.filter_map(|row| convert::listed(&self.name, &row)).collect())
     }
 
     async fn call<T>(

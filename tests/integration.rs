@@ -5,6 +5,7 @@ mod cli;
 mod engine_path;
 mod fixtures;
 mod gitops;
+mod odd_engine;
 mod openapi;
 mod outbox;
 mod overtaken;

@@ -2,26 +2,21 @@
 
 use std::path::Path;
 
+use bollard::Docker;
 use bollard::errors::Error;
-use bollard::{API_DEFAULT_VERSION, Docker};
 
-use super::DockerError;
 use super::ssh::Target;
+use super::wire::Wire;
+use super::{DockerError, unix};
 use crate::guard::Guard;
 use crate::resource::docker_host::DockerHostSpec;
 
-/// Seconds the client library waits for the head of an answer. Calls have tighter bounds of their own; actions
-/// such as a slow stop need longer than any fixed value, so this one is out of their way.
-const HEAD_SECONDS: u64 = 24 * 3600;
-
 /// A client for `spec`'s endpoint. The socket is opened anew with each connection, by path: the file behind a
 /// mounted socket changes when the engine restarts.
-pub(super) async fn docker(spec: &DockerHostSpec, guard: &Guard) -> Result<Docker, DockerError> {
+pub(super) async fn docker(spec: &DockerHostSpec, guard: &Guard) -> Result<(Docker, Wire), DockerError> {
     let endpoint = spec.endpoint.as_str();
-    let unusable = |error: Error| DockerError::Unusable(error.to_string());
-    let version = API_DEFAULT_VERSION;
     if let Some(path) = endpoint.strip_prefix("unix://") {
-        // The library refuses a missing socket at once; that is an engine that is not up yet.
+        // That is an engine that is not up yet.
         if !Path::new(path).exists() {
             return Err(DockerError::Unreachable {
                 endpoint: endpoint.to_owned(),
@@ -29,17 +24,17 @@ pub(super) async fn docker(spec: &DockerHostSpec, guard: &Guard) -> Result<Docke
                 sent: false,
             });
         }
-        return Docker::connect_with_unix(path, HEAD_SECONDS, version).map_err(unusable);
+        return unix::docker(endpoint, path);
     }
     if endpoint.starts_with("tcp://") || endpoint.starts_with("http://") || endpoint.starts_with("https://") {
         super::tcp::check(endpoint, guard).await?;
         return match &spec.tls {
-            None => super::tcp::docker(endpoint, guard, HEAD_SECONDS, version).map_err(unusable),
-            Some(tls) => super::tls::docker(endpoint, tls, guard, HEAD_SECONDS, version).await,
+            None => super::tcp::docker(endpoint, guard),
+            Some(tls) => super::tls::docker(endpoint, tls, guard).await,
         };
     }
     if let Some(target) = Target::parse(endpoint) {
-        return super::ssh::docker(target, HEAD_SECONDS, version).map_err(unusable);
+        return super::ssh::docker(endpoint, target);
     }
     Err(DockerError::Unusable(format!(
         "{endpoint:?} is no endpoint: write unix:///path, tcp://host:port or ssh://user@host"
@@ -64,12 +59,7 @@ pub(super) fn check_version(found: &str, asked: Option<&str>) -> Result<(), Dock
 
 pub(super) fn error(endpoint: &str, error: Error) -> DockerError {
     match error {
-        Error::DockerResponseServerError { status_code, message } => {
-            // An engine says why in words; a page or a document is another server's, and nobody's to be shown.
-            let strange = message.trim_start().starts_with(['<', '{', '[']);
-            let message = if strange { "no engine answers like that".to_owned() } else { message };
-            DockerError::Refused { status: status_code, message }
-        }
+        Error::DockerResponseServerError { status_code, message } => refused(status_code, message),
         other => {
             let sent = match &other {
                 Error::HyperLegacyError { err } => !err.is_connect(),
@@ -83,6 +73,13 @@ pub(super) fn error(endpoint: &str, error: Error) -> DockerError {
             }
         }
     }
+}
+
+/// An engine says why in words; a page or a document is another server's, and nobody's to be shown.
+pub(super) fn refused(status: u16, message: String) -> DockerError {
+    let strange = message.trim_start().starts_with(['<', '{', '[']);
+    let message = if strange { "no engine answers like that".to_owned() } else { message };
+    DockerError::Refused { status, message }
 }
 
 /// Names the call that was forbidden, and who most likely forbade it: proxies before an engine's socket let a few calls

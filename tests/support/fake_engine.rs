@@ -2,7 +2,7 @@
 //! it answers `/version`, `/info`, lists and inspects from what it is told, and streams the events it is fed. Every command
 //! says `begun`, ends at once with exit code 3, and leaves something behind that holds its output open.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -29,6 +29,10 @@ struct Shared {
     ring: Mutex<Vec<String>>,
     /// How it takes commands, if not as the module's documentation has it.
     exec: Mutex<Option<Exec>>,
+    /// Whom it does not let be inspected.
+    refused: Mutex<BTreeSet<String>>,
+    /// Rows that its lists have beside its containers.
+    odd_rows: Mutex<Vec<Value>>,
 }
 
 /// What an engine makes of a command.
@@ -84,6 +88,21 @@ impl FakeEngine {
         self.shared.ring.lock().unwrap().push(format!("{}\n", event(id, name, action, at)));
     }
 
+    /// Whether an inspect of this container is answered with an error.
+    pub fn refuse(&self, id: &str, refuse: bool) {
+        let mut refused = self.shared.refused.lock().unwrap();
+        if refuse {
+            refused.insert(id.to_owned())
+        } else {
+            refused.remove(id)
+        };
+    }
+
+    /// From now on lists have this row, too.
+    pub fn list_too(&self, row: Value) {
+        self.shared.odd_rows.lock().unwrap().push(row);
+    }
+
     /// From now on commands fare like this.
     pub fn exec(&self, manner: Exec) {
         *self.shared.exec.lock().unwrap() = Some(manner);
@@ -129,6 +148,11 @@ impl Feed {
             }))
             .await;
         }
+    }
+
+    /// Writes a line that may be anything.
+    pub async fn line(&mut self, line: &Value) {
+        self.write(line).await;
     }
 
     pub fn bytes(&self) -> usize {
@@ -257,7 +281,8 @@ impl Shared {
                         "State": container.state(), "Status": "", "Ports": [], "Labels": {},
                     })
                 });
-                ("200 OK", rows.collect())
+                let odd = self.odd_rows.lock().unwrap().clone();
+                ("200 OK", odd.into_iter().chain(rows).collect())
             }
             _ if path.ends_with("/exec") => ("201 Created", json!({"Id": "e"})),
             "/exec/e/json" => match *self.exec.lock().unwrap() {
@@ -268,6 +293,9 @@ impl Shared {
             },
             _ => {
                 let id = path.trim_start_matches("/containers/").trim_end_matches("/json");
+                if self.refused.lock().unwrap().contains(id) {
+                    return ("500 Internal Server Error", json!({"message": "layer does not exist"}));
+                }
                 match containers.get(id) {
                     Some(container) => ("200 OK", container.inspect(id)),
                     None => ("404 Not Found", json!({"message": format!("No such container: {id}")})),
