@@ -2,6 +2,7 @@
 //!
 //! Events are hints here: the stream tells when to look, a list what may have changed, an inspect what is so.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,11 +10,12 @@ use bollard::Docker;
 use tokio::time::Instant;
 
 use crate::guard::Guard;
-use crate::observed::{Container, ContainerKey, Interface, Nanos, Surroundings};
+use crate::observed::{Container, ContainerKey, Health, Interface, Nanos, Surroundings};
 use crate::resource::docker_host::DockerHostSpec;
 
 mod actions;
 mod answer;
+mod clock;
 mod connect;
 mod convert;
 mod dialect;
@@ -33,6 +35,7 @@ mod unix;
 mod uptime;
 mod wire;
 
+use clock::Reading;
 pub(crate) use dialect::Dialect;
 pub use exec::Awaited;
 pub use fingerprint::Fingerprint;
@@ -91,6 +94,11 @@ pub enum DockerError {
 const CALL: Duration = Duration::from_secs(30);
 
 impl DockerError {
+    /// Whether somebody, most likely a proxy, does not let this be asked.
+    const fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Refused { status: 401 | 403 | 404 | 405, .. })
+    }
+
     /// Whether the engine answers and will not, or cannot, tell of what it was asked about: asking for something else may
     /// well succeed.
     pub const fn is_of_this_alone(&self) -> bool {
@@ -123,8 +131,6 @@ pub struct EngineInfo {
     pub time: Nanos,
     /// Its clock minus ours, in nanoseconds; 0 when the two cannot be told apart.
     pub clock_ahead: i64,
-    /// How many containers it has.
-    pub containers: u64,
     /// Where it is as seen from here.
     pub surroundings: Arc<Surroundings>,
     /// The interfaces in this process's network namespace.
@@ -163,7 +169,7 @@ impl Client {
             endpoint: spec.endpoint.as_str().into(),
             running: Arc::default(),
         };
-        let info = client.info().await?;
+        let info = client.info(&version).await?;
         Ok((client, info))
     }
 
@@ -172,29 +178,64 @@ impl Client {
         self.dialect
     }
 
-    /// The engine's name for its host, its version and its clock; and where it is.
-    async fn info(&self) -> Result<EngineInfo, DockerError> {
+    /// The engine's name for its host, its version and its clock; and where it is. A proxy may keep `/info` to itself: then
+    /// the name is that of the endpoint, and the clock is told by the date of an answer.
+    async fn info(&self, version: &answer::Version) -> Result<EngineInfo, DockerError> {
         let asked = crate::clock::now();
-        let info: answer::Info = self.wire.get("GET /info", "/info", CALL).await?.read()?;
-        let (answered, since) = (crate::clock::now(), Instant::now());
-        let time = info.system_time.as_deref().and_then(convert::time);
-        let time = time.ok_or(DockerError::Incomplete("SystemTime"))?;
-        let clock_ahead = match time {
-            time if time < asked => time.since(asked),
-            time if time > answered => time.since(answered),
-            _ => 0,
+        let info = match self.wire.get("GET /info", "/info", CALL).await {
+            Ok(answer) => Some(answer.read::<answer::Info>()?),
+            Err(error) if error.is_forbidden() => {
+                tracing::info!(target: "portreeve::engine", engine = %self.name, "{error}. It is done without: the host's name is taken from the endpoint, the clock from the dates of answers");
+                None
+            }
+            Err(error) => return Err(error),
         };
-        let (surroundings, interfaces) = (self.surroundings(&info).await, interfaces().await);
+        let told = info.as_ref().and_then(|info| info.system_time.as_deref()).and_then(convert::time);
+        let (answered, since) = (crate::clock::now(), Instant::now());
+        let clock = match told {
+            Some(time) => Reading { asked, answered, least: time, most: time },
+            None => self.date().await?,
+        };
+        let (time, clock_ahead) = clock.time_and_lead();
+        let info = info.unwrap_or_default();
+        let kernel = info.kernel_version.as_deref().or(version.kernel_version.as_deref());
+        let (surroundings, interfaces) = (self.surroundings(&info, kernel).await, interfaces().await);
         let looking = i64::try_from(since.elapsed().as_nanos()).unwrap_or(0);
         Ok(EngineInfo {
-            host: info.name.unwrap_or_default(),
-            version: info.server_version.unwrap_or_default(),
+            host: info.name.filter(|name| !name.is_empty()).unwrap_or_else(|| self.host_by_endpoint()),
+            version: info.server_version.or_else(|| version.version.clone()).unwrap_or_default(),
             time: Nanos(time.0.saturating_add(looking)),
             clock_ahead,
-            containers: info.containers.unwrap_or(0),
             surroundings: Arc::new(surroundings),
             interfaces,
         })
+    }
+
+    /// The engine's clock, to the second, by when it says it answered.
+    async fn date(&self) -> Result<Reading, DockerError> {
+        const SECOND: i64 = 1_000_000_000;
+        let asked = crate::clock::now();
+        let answer = self.wire.get("GET /version", "/version", CALL).await?;
+        let answered = crate::clock::now();
+        // Whoever leaves the date out says nothing against our own clock.
+        let reading =
+            |date: Nanos| Reading { asked, answered, least: date, most: Nanos(date.0 + SECOND - 1) };
+        Ok(answer.date.map_or(Reading { asked, answered, least: asked, most: answered }, reading))
+    }
+
+    /// What its host is called, as far as its endpoint tells.
+    fn host_by_endpoint(&self) -> String {
+        let remote = url::Url::parse(&self.endpoint).ok().filter(|url| url.scheme() != "unix");
+        let remote = remote.and_then(|url| url.host_str().map(str::to_owned));
+        let own = || {
+            let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+            // In a container this machine's name is the container's.
+            if own_containers().is_empty() { name } else { self.name.to_string() }
+        };
+        match remote {
+            Some(host) if host != "localhost" && !host.starts_with("127.") && host != "[::1]" => host,
+            Some(_) | None => own(),
+        }
     }
 
     /// Inspects one container; `None` when there is no such container.
@@ -222,8 +263,23 @@ impl Client {
                 ..answer::Row::default()
             })
         };
-        let rows = answer.rows()?.into_iter().map(row);
-        Ok(rows.filter_map(|row| convert::listed(&self.name, &row)).collect())
+        let mut rows: Vec<answer::Row> = answer.rows()?.into_iter().map(row).collect();
+        for health in self.dialect.healths_to_ask() {
+            let such = self.ids_of_health(*health).await?;
+            let such = |row: &&mut answer::Row| row.id.as_ref().is_some_and(|id| such.contains(id));
+            rows.iter_mut().filter(such).for_each(|row| row.health = Some(*health));
+        }
+        Ok(rows.iter().filter_map(|row| convert::listed(&self.name, row)).collect())
+    }
+
+    /// Ids of the containers that run and whose health check's word is this.
+    async fn ids_of_health(&self, health: Health) -> Result<HashSet<String>, DockerError> {
+        let filters = serde_json::json!({"health": [health.as_str()], "status": ["running"]}).to_string();
+        let query =
+            url::form_urlencoded::Serializer::new(String::new()).append_pair("filters", &filters).finish();
+        let path = format!("/containers/json?{query}");
+        let rows = self.wire.get("GET /containers/json", &path, CALL).await?.rows::<answer::Row>()?;
+        Ok(rows.into_iter().flatten().filter_map(|row| row.id).collect())
     }
 
     async fn call<T>(

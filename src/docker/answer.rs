@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::observed::Health;
+
 /// `GET /version`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
@@ -44,6 +46,9 @@ pub(super) struct Row {
     pub ports: Option<Vec<RowPort>>,
     pub host_config: Option<RowHost>,
     pub network_settings: Option<RowNetworks>,
+    /// Its health, where a list has to be asked for that; else `status` ends with it.
+    #[serde(skip)]
+    pub health: Option<Health>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -81,6 +86,35 @@ pub(super) struct Network {
     pub id: Option<String>,
     pub driver: Option<String>,
     pub options: Option<HashMap<String, String>>,
+}
+
+/// `GET /containers/{id}/stats`, of one moment.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Stats {
+    pub read: Option<String>,
+    pub cpu_stats: Option<CpuStats>,
+    pub memory_stats: Option<MemoryStats>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct CpuStats {
+    pub cpu_usage: Option<CpuUsage>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct CpuUsage {
+    pub total_usage: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct MemoryStats {
+    pub usage: Option<u64>,
+    pub limit: Option<u64>,
+    pub stats: Option<HashMap<String, Option<u64>>>,
 }
 
 /// A line of `GET /events`.

@@ -77,8 +77,15 @@ pub(super) fn error(endpoint: &str, error: Error) -> DockerError {
 
 /// An engine says why in words; a page or a document is another server's, and nobody's to be shown.
 pub(super) fn refused(status: u16, message: String) -> DockerError {
-    let strange = message.trim_start().starts_with(['<', '{', '[']);
-    let message = if strange { "no engine answers like that".to_owned() } else { message };
+    let message = match () {
+        () if message.trim_start().starts_with(['<', '{', '[']) => "no engine answers like that".to_owned(),
+        // As servers written in Go say it.
+        () if message.contains("HTTP request to an HTTPS server") => {
+            "it speaks TLS there: give the DockerHost its `tls` (DOCKER_TLS_VERIFY and DOCKER_CERT_PATH)"
+                .to_owned()
+        }
+        () => message,
+    };
     DockerError::Refused { status, message }
 }
 
@@ -88,12 +95,30 @@ pub(super) fn naming(call: &'static str) -> impl Fn(DockerError) -> DockerError 
     move |error| match error {
         DockerError::Refused { status: 403, message } => {
             let message = format!(
-                "{call} is forbidden, {message}; a proxy before the engine's socket has to allow VERSION, INFO, EVENTS, CONTAINERS and NETWORKS, and POST for what is to be done"
+                "{call} is forbidden: {message}; a proxy before the engine's socket has to allow {}",
+                sections(call)
             );
             DockerError::Refused { status: 403, message }
         }
         other => other,
     }
+}
+
+/// What proxies call the parts of the API that `call` needs: the first part of its path, a command's, and changes.
+fn sections(call: &str) -> String {
+    let (method, path) = call.split_once(' ').unwrap_or(("GET", call));
+    let mut sections =
+        vec![path.trim_start_matches('/').split('/').next().unwrap_or_default().to_uppercase()];
+    if path.ends_with("/exec") {
+        sections.push("EXEC".to_owned());
+    }
+    if method != "GET" {
+        sections.push("POST".to_owned());
+    }
+    if method == "DELETE" {
+        sections.push("DELETE".to_owned());
+    }
+    sections.join(", ")
 }
 
 /// The innermost cause: "connection refused" says more than "client error (Connect)".
@@ -105,7 +130,26 @@ fn root_cause(error: &(dyn std::error::Error + 'static), endpoint: &str) -> Stri
     while let Some(source) = innermost.source() {
         innermost = source;
     }
-    innermost.to_string()
+    let denied = innermost
+        .downcast_ref::<std::io::Error>()
+        .is_some_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied);
+    match endpoint.strip_prefix("unix://") {
+        Some(path) if denied => not_permitted(path),
+        _ if crate::tls::is_plain(error) => {
+            "it does not speak TLS there: the port is one for plain connections; name the one for TLS (mostly 2376), or leave `tls` out".to_owned()
+        }
+        _ => innermost.to_string(),
+    }
+}
+
+/// Who may open a socket that this user may not.
+fn not_permitted(path: &str) -> String {
+    use std::os::unix::fs::MetadataExt;
+    let group = std::fs::metadata(path).ok().map(|file| nix::unistd::Gid::from_raw(file.gid()));
+    let name =
+        group.and_then(|group| nix::unistd::Group::from_gid(group).ok().flatten()).map(|group| group.name);
+    let name = name.filter(|name| name != "root").unwrap_or_else(|| "docker".to_owned());
+    format!("this user may not open the socket: become a member of the group `{name}`, or run as root")
 }
 
 /// `tcp://engine.example:2376` → `engine.example`
@@ -128,37 +172,36 @@ mod tests {
         assert!(answered("No such container: web").contains("No such container: web"));
     }
 
-    /// Documented by the proxies: what is not allowed is a 403 with an HTML page.
-    #[tokio::test]
-    async fn a_call_that_a_proxy_forbids_is_named() {
-        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    #[test]
+    fn plain_and_encrypted_ports_that_are_mixed_up_are_told() {
+        let message = "Client sent an HTTP request to an HTTPS server.\n".to_owned();
+        let plain = refused(400, message).to_string();
+        assert!(plain.contains("it speaks TLS there: give the DockerHost its `tls`"), "{plain}");
+    }
 
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let endpoint = format!("tcp://{}", listener.local_addr().expect("an address"));
-        tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                let mut request = [0; 4096];
-                let read = stream.read(&mut request).await.unwrap_or(0);
-                let (status, body) = if request[..read].starts_with(b"GET /version") {
-                    ("200 OK", r#"{"ApiVersion": "1.41"}"#)
-                } else {
-                    ("403 Forbidden", "<html><body><h1>403 Forbidden</h1></body></html>")
-                };
-                let answer = format!(
-                    "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-                    body.len()
-                );
-                let _ = stream.write_all(answer.as_bytes()).await;
-            }
-        });
-        let spec = DockerHostSpec { endpoint, ..DockerHostSpec::default() };
-        let connected = super::super::Client::connect(&"local".into(), &spec, &Guard::default()).await;
-        let refused = connected.expect_err("no /info");
-        let text = refused.to_string();
-        for part in ["GET /info is forbidden", "allow VERSION, INFO", "HTTP 403"] {
-            assert!(text.contains(part), "no `{part}`: {text}");
+    #[test]
+    fn a_socket_that_may_not_be_opened_names_the_group_that_may() {
+        let denied = Error::from(std::io::Error::from(std::io::ErrorKind::PermissionDenied));
+        let told = error("unix:///nowhere/docker.sock", denied).to_string();
+        assert!(told.contains("become a member of the group `docker`"), "{told}");
+    }
+
+    #[test]
+    fn a_call_that_a_proxy_forbids_is_named_with_what_to_allow() {
+        for (call, allow) in [
+            ("GET /info", "INFO"),
+            ("GET /events", "EVENTS"),
+            ("GET /containers/{id}/json", "CONTAINERS"),
+            ("GET /networks", "NETWORKS"),
+            ("POST /containers/{id}/restart", "CONTAINERS, POST"),
+            ("POST /containers/{id}/exec", "CONTAINERS, EXEC, POST"),
+            ("DELETE /containers/{id}", "CONTAINERS, POST, DELETE"),
+        ] {
+            let error = naming(call)(refused(403, "<html>403 Forbidden</html>".to_owned())).to_string();
+            assert!(error.contains(&format!("{call} is forbidden: ")), "{error}");
+            assert!(error.ends_with(&format!("has to allow {allow} (HTTP 403)")), "{error}");
+            assert!(!error.contains("<html"), "{error}");
         }
-        assert!(!text.contains("<html"), "{text}");
     }
 
     #[test]

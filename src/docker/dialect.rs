@@ -4,10 +4,13 @@
 //! since there is no `stop`, and a `kill` has no signal; `health_status` comes with every check, and says what was so before
 //! it; its lists say nothing of health, but can be asked for those of one health.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::answer::{Message, Version};
-use crate::observed::Health;
+use crate::observed::{Cursor, EngineEvent, EventKind, Health, Nanos};
 
 /// Whose engine it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -113,6 +116,17 @@ impl Dialect {
         }
     }
 
+    /// From when on an engine's memory of events is read, to see whether it reaches back to `cursor`: all of it, or of a log
+    /// without an end enough to hold something older.
+    pub(super) fn memory_since(self, cursor: &Cursor) -> Nanos {
+        const BEGINNING: Nanos = Nanos(1_000_000_000);
+        const HOUR: i64 = 3_600_000_000_000;
+        match self {
+            Self::Docker => BEGINNING,
+            Self::Podman => Nanos(cursor.since().0.saturating_sub(HOUR)).max(BEGINNING),
+        }
+    }
+
     /// Brings an inspect's words into Docker's. A state that has no word there is what its flags say.
     pub(super) fn inspect(self, answer: &mut Value) {
         const KNOWN: [&str; 7] = ["created", "running", "paused", "restarting", "removing", "exited", "dead"];
@@ -135,9 +149,25 @@ impl Dialect {
     }
 }
 
+/// What a stream said of containers' health. Where it says so with every check, what is said again is no news.
+#[derive(Debug, Default)]
+pub(super) struct Healths(HashMap<Arc<str>, Health>);
+
+impl Healths {
+    /// Whether an event tells something that was not told before.
+    pub(super) fn is_news(&mut self, dialect: Dialect, event: &EngineEvent) -> bool {
+        if let EventKind::Start | EventKind::Destroy = event.kind {
+            self.0.remove(&event.key.id);
+        }
+        let EventKind::Health(health) = event.kind else { return true };
+        !dialect.tells_every_check() || self.0.insert(event.key.id.clone(), health) != Some(health)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observed::ContainerKey;
 
     fn message(value: Value) -> Message {
         serde_json::from_value(value).expect("a message")
@@ -160,6 +190,26 @@ mod tests {
         // A container of Docker's may well be called so.
         let docker = Dialect::Docker.action(&message(json!({"Action": "remove"})));
         assert_eq!(docker, Some(("remove".to_owned(), String::new())));
+    }
+
+    #[test]
+    fn what_is_said_of_health_with_every_check_is_news_once() {
+        let event = |kind: EventKind| EngineEvent {
+            key: ContainerKey::new("local", "c1"),
+            at: Nanos(1),
+            kind,
+            name: String::new(),
+            image: String::new(),
+            labels: std::collections::BTreeMap::new(),
+        };
+        let mut healths = Healths::default();
+        let mut news = |dialect, kind| healths.is_news(dialect, &event(kind));
+        let told = [Health::Starting, Health::Healthy, Health::Healthy, Health::Unhealthy, Health::Unhealthy];
+        let podman = told.map(|health| news(Dialect::Podman, EventKind::Health(health)));
+        assert_eq!(podman, [true, true, false, true, false]);
+        assert!(news(Dialect::Podman, EventKind::Start));
+        assert!(news(Dialect::Podman, EventKind::Health(Health::Unhealthy)), "of another run");
+        assert!(news(Dialect::Docker, EventKind::Health(Health::Unhealthy)));
     }
 
     #[test]

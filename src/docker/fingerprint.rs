@@ -9,6 +9,7 @@ use std::hash::{Hash, Hasher};
 use bollard::models::{ContainerInspectResponse, HealthStatusEnum};
 
 use super::answer::Row;
+use crate::observed::Health;
 
 /// State, health, names, endpoint ids and published ports, as one number. The same container gives the same number
 /// from a list and from an inspect.
@@ -19,6 +20,7 @@ impl Fingerprint {
     pub(super) fn of_summary(row: &Row) -> Self {
         let status = row.status.as_deref().unwrap_or_default();
         let health = match () {
+            () if row.health.is_some() => row.health.map_or("", Health::as_str),
             () if status.ends_with("(healthy)") => "healthy",
             () if status.ends_with("(unhealthy)") => "unhealthy",
             () if status.ends_with("(health: starting)") => "starting",

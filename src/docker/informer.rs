@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::dialect::Healths;
 use super::{Client, DockerError, EngineInfo, Listed};
 use crate::guard::Guard;
 use crate::observed::{ContainerKey, Cursor, EngineEvent, Nanos};
@@ -221,11 +222,14 @@ impl<W: Witness> Session<'_, W> {
                 Ok(events) => events,
                 Err(error) => return error,
             };
+            let mut healths = Healths::default();
             while let Some(event) = events.next().await {
                 match event {
                     Ok(Some(event)) => {
                         let (at, anchor) = (event.at, event.anchor());
-                        witness.event(event, at < contact);
+                        if healths.is_news(client.dialect(), &event) {
+                            witness.event(event, at < contact);
+                        }
                         read.send_modify(|read| read.enter(at, anchor));
                     }
                     Ok(None) => {}

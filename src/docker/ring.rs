@@ -41,7 +41,7 @@ impl Client {
 
     /// Reads all the ring holds up to `until`.
     pub(super) async fn ring(&self, cursor: &Cursor, until: Nanos) -> Result<Ring, DockerError> {
-        let query = [("since", "1.0".to_owned()), ("until", seconds(until))];
+        let query = [("since", seconds(self.dialect.memory_since(cursor))), ("until", seconds(until))];
         let (name, since) = (self.name.clone(), cursor.since());
         let read = async {
             let mut ring = Ring { complete: false, last: None };
@@ -67,18 +67,13 @@ impl Client {
     }
 
     /// The lines of an answer of `/events`; `None` stands for one that cannot be read. Nobody here knows what it told, so a
-    /// list has to.
+    /// list has to. An engine may begin to answer with the first event only.
     async fn messages(
         &self,
         query: &[(&str, String)],
     ) -> Result<impl Stream<Item = Result<Option<Message>, DockerError>> + Send + use<>, DockerError> {
         let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
-        let path = format!("/events?{query}");
-        let answer = self.wire.open(EVENTS, &path);
-        let answer = match tokio::time::timeout(CALL, answer).await {
-            Ok(answer) => answer?,
-            Err(_) => return Err(DockerError::TimedOut(CALL)),
-        };
+        let answer = self.wire.open("GET /events", &format!("/events?{query}")).await?;
         let (wire, name) = (self.wire.clone(), self.name.clone());
         Ok(wire::lines(answer.into_body()).map(move |line| match line {
             Ok(line) => Ok(message(&name, line)),
@@ -86,8 +81,6 @@ impl Client {
         }))
     }
 }
-
-const EVENTS: &str = "GET /events";
 
 /// What a line says, as far as it is understood.
 fn message(engine: &str, line: Line) -> Option<Message> {

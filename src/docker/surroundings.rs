@@ -24,7 +24,7 @@ const ENGINES: [&str; 4] = ["dockerd", "podman", "systemd", "init"];
 
 impl Client {
     /// Looks around. What an engine or a proxy does not tell is left out.
-    pub(super) async fn surroundings(&self, info: &Info) -> Surroundings {
+    pub(super) async fn surroundings(&self, info: &Info, kernel: Option<&str>) -> Surroundings {
         let listener = match self.endpoint.strip_prefix("unix://") {
             Some(path) => listener(Path::new(path)).await,
             None => Listener::Unknown,
@@ -40,7 +40,7 @@ impl Client {
         let options = info.security_options.iter().flatten();
         Surroundings {
             rootless: options.into_iter().any(|option| is_rootless(option)),
-            same_host: is_this_host(info),
+            same_host: is_this_host(info, kernel),
             listener,
             own,
             networks,
@@ -83,10 +83,10 @@ fn is_rootless(option: &str) -> bool {
 }
 
 /// Whether the engine's host has the name and the kernel of this process's.
-fn is_this_host(info: &Info) -> bool {
+fn is_this_host(info: &Info, kernel: Option<&str>) -> bool {
     let own = rustix::system::uname();
     info.name.as_deref().is_some_and(|name| own.nodename().to_bytes() == name.as_bytes())
-        && info.kernel_version.as_deref().is_some_and(|kernel| own.release().to_bytes() == kernel.as_bytes())
+        && kernel.is_some_and(|kernel| own.release().to_bytes() == kernel.as_bytes())
 }
 
 /// Whose socket it is. What the kernel tells of it: the name under which it listens, and its process as far as that is

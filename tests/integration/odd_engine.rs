@@ -99,3 +99,34 @@ async fn a_list_is_read_though_a_row_of_it_holds_what_is_not_known() {
     assert!(!log.contains("degraded"), "{log}");
     receiver.state().assert_clean();
 }
+
+/// `docker stats` asks for all at once, too; an engine that does not know `one-shot` takes seconds over each.
+#[tokio::test]
+async fn what_fifty_containers_use_is_asked_at_once_and_told_as_far_as_it_is_known() {
+    let engine = FakeEngine::start();
+    let receiver = Receiver::start(Options::default()).await.unwrap();
+    for number in 0..51 {
+        engine.show(&format!("{number:064x}"), Some(running(&format!("c{number}"), now())));
+    }
+    let portreeve = watching(&engine, &receiver).await;
+    wait::until("all are seen", wait::SOON, || async {
+        let seen = portreeve.get("/api/containers").await?.json();
+        let count = seen.as_array().map_or(0, Vec::len);
+        wait::is(count == 51, count).map_err(|count| count.to_string())
+    })
+    .await;
+    engine.measure_together(51);
+    let answer = portreeve.get("/apis/portreeve/v1/containers?usage=true&limit=500").await.unwrap().json();
+    assert_eq!(engine.measured_at_once(), 51);
+    let items = answer["items"].as_array().unwrap();
+    assert_eq!(items.len(), 51);
+    for item in items {
+        let usage = &item["usage"];
+        assert_eq!(
+            (&usage["memory_bytes"], &usage["memory_limit_bytes"]),
+            (&json!(7), &json!(null)),
+            "{item}"
+        );
+        assert!(usage["cpu_seconds"].is_f64(), "{item}");
+    }
+}

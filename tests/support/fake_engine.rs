@@ -5,13 +5,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 pub struct FakeEngine {
@@ -31,6 +32,8 @@ struct Shared {
     exec: Mutex<Option<Exec>>,
     /// Whom it does not let be inspected.
     refused: Mutex<BTreeSet<String>>,
+    /// How many it measures now, the most so far, and how many it measures together.
+    measuring: watch::Sender<(usize, usize, usize)>,
     /// Rows that its lists have beside its containers.
     odd_rows: Mutex<Vec<Value>>,
 }
@@ -96,6 +99,17 @@ impl FakeEngine {
         } else {
             refused.remove(id)
         };
+    }
+
+    /// It measures containers when so many are to be measured at once, or when it has waited for long; how many that were is
+    /// [`Self::measured_at_once`].
+    pub fn measure_together(&self, count: usize) {
+        self.shared.measuring.send_modify(|(_, _, together)| *together = count);
+    }
+
+    /// The most containers that were measured at once.
+    pub fn measured_at_once(&self) -> usize {
+        self.shared.measuring.borrow().1
     }
 
     /// From now on lists have this row, too.
@@ -227,6 +241,16 @@ async fn serve(shared: Arc<Shared>, mut stream: UnixStream, streams: mpsc::Unbou
             }
             continue;
         }
+        if path.ends_with("/stats") {
+            let mut measuring = shared.measuring.subscribe();
+            shared.measuring.send_modify(|(now, most, _)| {
+                *now += 1;
+                *most = (*most).max(*now);
+            });
+            let all = measuring.wait_for(|(_, most, together)| most >= together);
+            let _ = tokio::time::timeout(Duration::from_secs(3), all).await;
+            shared.measuring.send_modify(|(now, _, _)| *now -= 1);
+        }
         let exec = shared.exec.lock().unwrap().clone();
         let call = match &*path {
             "/exec/e/start" => "start",
@@ -283,6 +307,11 @@ impl Shared {
                 });
                 let odd = self.odd_rows.lock().unwrap().clone();
                 ("200 OK", odd.into_iter().chain(rows).collect())
+            }
+            _ if path.ends_with("/stats") => {
+                let now = Timestamp::now().to_string();
+                let (cpu, memory) = (json!({"cpu_usage": {"total_usage": 5}}), json!({"usage": 7}));
+                ("200 OK", json!({"read": now, "cpu_stats": cpu, "memory_stats": memory}))
             }
             _ if path.ends_with("/exec") => ("201 Created", json!({"Id": "e"})),
             "/exec/e/json" => match *self.exec.lock().unwrap() {
