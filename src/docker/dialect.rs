@@ -127,6 +127,14 @@ impl Dialect {
         }
     }
 
+    /// The parameter that ends an answer at `now`. Podman's `until` is when it stops reading: of the past it reads nothing.
+    pub(super) fn memory_end(self, now: String) -> (&'static str, String) {
+        match self {
+            Self::Docker => ("until", now),
+            Self::Podman => ("stream", "false".to_owned()),
+        }
+    }
+
     /// Brings an inspect's words into Docker's. A state that has no word there is what its flags say.
     pub(super) fn inspect(self, answer: &mut Value) {
         const KNOWN: [&str; 7] = ["created", "running", "paused", "restarting", "removing", "exited", "dead"];

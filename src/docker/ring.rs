@@ -41,13 +41,17 @@ impl Client {
 
     /// Reads all the ring holds up to `until`.
     pub(super) async fn ring(&self, cursor: &Cursor, until: Nanos) -> Result<Ring, DockerError> {
-        let query = [("since", seconds(self.dialect.memory_since(cursor))), ("until", seconds(until))];
+        let query =
+            [("since", seconds(self.dialect.memory_since(cursor))), self.dialect.memory_end(seconds(until))];
         let (name, since) = (self.name.clone(), cursor.since());
         let read = async {
             let mut ring = Ring { complete: false, last: None };
             let mut messages = std::pin::pin!(self.messages(&query).await?);
             while let Some(message) = messages.next().await {
                 let Some(message) = message? else { continue };
+                if message.nanos.is_some_and(|at| Nanos(at) > until) {
+                    continue;
+                }
                 // The ring is one stretch of the stream: an event that was dealt with, or is older than what a
                 // replay brings, proves that all since is there.
                 ring.complete |= message.nanos.is_some_and(|at| Nanos(at) < since);
