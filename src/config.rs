@@ -5,6 +5,7 @@
 
 mod anonymous;
 mod args;
+mod engine;
 pub mod environment;
 mod git;
 mod limits;

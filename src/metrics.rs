@@ -239,8 +239,9 @@ fn load_gauges(page: &mut Page<'_>, world: &World, loads: &BTreeMap<ContainerKey
     for (key, load) in loads {
         let Some(container) = world.containers.get(key) else { continue };
         let label = format!("container=\"{}\"", escaped(&container.name));
-        let (used, most) = (bytes(load.usage.memory), bytes(load.usage.memory_limit));
-        let values = [load.cpu_percent, Some(used / MIB), (most > 0.0).then(|| used / most * 100.0)];
+        let (used, most) = (load.usage.memory.map(bytes), load.usage.memory_limit.map(bytes));
+        let share = used.zip(most).filter(|(_, most)| *most > 0.0).map(|(used, most)| used / most * 100.0);
+        let values = [load.cpu_percent, used.map(|used| used / MIB), share];
         for (series, value) in by_name.iter_mut().zip(values) {
             if let Some(value) = value {
                 series.entry(label.clone()).and_modify(|known| *known = known.max(value)).or_insert(value);

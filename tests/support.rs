@@ -42,6 +42,8 @@ pub mod leftovers;
 pub mod machine;
 #[path = "support/own.rs"]
 pub mod own;
+#[path = "support/podman.rs"]
+pub mod podman;
 #[path = "support/portreeve.rs"]
 pub mod portreeve;
 #[path = "support/proxy.rs"]
@@ -54,6 +56,8 @@ mod requests;
 pub mod server;
 #[path = "support/sshd.rs"]
 pub mod sshd;
+#[path = "support/strict_proxy.rs"]
+pub mod strict_proxy;
 #[path = "support/tar.rs"]
 pub mod tar;
 #[path = "support/wait.rs"]

@@ -88,18 +88,18 @@ impl From<Blocked> for Withheld {
     }
 }
 
-/// What a container had used when it was measured. Two measurements tell its CPU load.
+/// What a container had used when it was measured; what the engine did not give is `null`. Two measurements tell its CPU load.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "ContainerUsage")]
 struct Measured {
     /// When, by the engine's clock.
     at: String,
     /// CPU time since its start.
-    cpu_seconds: f64,
+    cpu_seconds: Option<f64>,
     /// Memory in use, without cached files that are given back at once.
-    memory_bytes: u64,
+    memory_bytes: Option<u64>,
     /// Its limit, or the memory of its host.
-    memory_limit_bytes: u64,
+    memory_limit_bytes: Option<u64>,
 }
 
 pub(super) async fn list(State(api): State<Api>) -> Json<Vec<Row>> {
@@ -167,7 +167,7 @@ fn measured(usage: &Usage) -> Measured {
     let Usage { at, cpu, memory, memory_limit } = *usage;
     Measured {
         at: at.rfc3339_millis(),
-        cpu_seconds: cpu as f64 / 1e9,
+        cpu_seconds: cpu.map(|cpu| cpu as f64 / 1e9),
         memory_bytes: memory,
         memory_limit_bytes: memory_limit,
     }

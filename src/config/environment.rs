@@ -11,6 +11,7 @@ mod settings;
 
 use std::collections::BTreeMap;
 
+pub use docker::DOCKER_SOCKET;
 use read::Reader;
 pub use read::VariableError;
 

@@ -98,7 +98,7 @@ mod tests {
 
     fn resolve(pairs: &[(&str, &str)]) -> Result<Option<Source>, GitFault> {
         let variables = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let process = Process { variables: variables.collect(), superuser: false };
+        let process = Process { variables: variables.collect(), ..Process::default() };
         let nothing = Written { url: None, reference: None, path: None, interval: None, token_file: None };
         nothing.resolve(&process)
     }
@@ -120,7 +120,7 @@ mod tests {
         };
         let variables = [URL, ("PORTREEVE_GIT_REF", "other"), ("PORTREEVE_GIT_INTERVAL", "5m")];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let process = Process { variables: variables.into(), superuser: false };
+        let process = Process { variables: variables.into(), ..Process::default() };
         let source = written.resolve(&process).expect("good").expect("a source");
         assert_eq!((source.address.as_str(), source.reference.as_str()), ("/srv/ops.git", "main"));
         assert_eq!((source.path, source.interval.to_string()), ("manifests".into(), "10s".to_owned()));

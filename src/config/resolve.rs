@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 use secrecy::SecretString;
 
-use super::environment::{Environment, VariableError};
+use super::environment::{DOCKER_SOCKET, Environment, VariableError};
 use super::{
     Anonymous, GitFault, LimitError, LogConfig, RuleError, RunArgs, RunConfig, SocketPlace, Storage, git,
 };
@@ -25,18 +25,19 @@ pub struct Process {
     pub variables: BTreeMap<String, String>,
     /// Whether the process runs as root.
     pub superuser: bool,
+    /// Podman's socket, where no variable names an engine and Docker has none.
+    pub podman: Option<String>,
 }
 
 impl Process {
     /// This process.
     pub fn current() -> Self {
         let text = |text: std::ffi::OsString| text.into_string().ok();
-        Self {
-            variables: std::env::vars_os()
-                .filter_map(|(name, value)| Some((text(name)?, text(value)?)))
-                .collect(),
-            superuser: is_superuser(),
-        }
+        let variables =
+            std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?))).collect();
+        let user = rustix::process::geteuid().as_raw();
+        let podman = super::engine::podman(&variables, user, Path::exists);
+        Self { variables, superuser: is_superuser(), podman }
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&str> {
@@ -149,7 +150,15 @@ pub(super) fn resolve(args: RunArgs, process: &Process) -> Result<RunConfig, Con
     if let Some(endpoint) = docker_host {
         variables.insert("DOCKER_HOST".to_owned(), endpoint);
     }
-    let environment = Environment::read(&variables).map_err(ConfigError::Variables)?;
+    let podman =
+        process.podman.as_ref().filter(|_| variables.get("DOCKER_HOST").is_none_or(String::is_empty));
+    if let Some(path) = podman {
+        variables.insert("DOCKER_HOST".to_owned(), format!("unix://{path}"));
+    }
+    let mut environment = Environment::read(&variables).map_err(ConfigError::Variables)?;
+    environment.notes.extend(podman.map(|path| {
+        format!("DOCKER_HOST is not set and there is no {DOCKER_SOCKET}: Podman's socket {path} is used")
+    }));
     let flags = environment.flags;
     let state_dir = self::state_dir(state_dir, process)?;
     let token = token(token_file.or_else(|| process.path("PORTREEVE_TOKEN_FILE")), process)?;

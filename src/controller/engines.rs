@@ -96,6 +96,7 @@ impl Engines {
             read_only: spec.read_only,
             dropped: Notify::new(),
             dropping: AtomicBool::new(false),
+            tells_who_stopped: AtomicBool::new(true),
         });
         self.shared.change_world(|world| {
             world.engines.entry(name.clone()).or_insert_with(|| Engine {
@@ -157,6 +158,8 @@ struct Watcher {
     dropped: Notify,
     /// Events are dropped until the stream is read anew.
     dropping: AtomicBool,
+    /// Whether the end of a run comes with who caused it.
+    tells_who_stopped: AtomicBool,
 }
 
 impl Watcher {
@@ -206,6 +209,7 @@ impl Witness for Watcher {
 
     fn attached(&self, client: Client, info: &EngineInfo) {
         self.dropping.store(false, Ordering::Relaxed);
+        self.tells_who_stopped.store(client.dialect().tells_who_stopped(), Ordering::Relaxed);
         let mut journal = locked(&self.journal);
         let mut back = false;
         match journal.get_mut(&self.name) {
@@ -311,7 +315,11 @@ impl Witness for Watcher {
             debug!(target: "portreeve::engine", "Container start event detected: {} ({})", event.name, event.key.short_id());
         }
         let key = event.key.clone();
-        let work = Work { events: vec![Arrival { event, ticket, replayed }], ..Work::default() };
+        let mut work = Work::default();
+        if matches!(event.kind, EventKind::Die { .. }) && !self.tells_who_stopped.load(Ordering::Relaxed) {
+            work.breaks.push((0, Break::CauseUntold(event.at)));
+        }
+        work.events.push(Arrival { event, ticket, replayed });
         if !self.shared.queue.add(&key, work) {
             self.dropping.store(true, Ordering::Relaxed);
             warn!(target: "portreeve::engine", engine = %self.name, "events come faster than they can be stored; they will be read again");

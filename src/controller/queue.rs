@@ -13,6 +13,8 @@ use crate::reconcile::lifecycle::Fact;
 
 /// Events waiting in all inboxes together; beyond this they are dropped and the stream is read again.
 const ROOM: usize = 20_000;
+/// Events that are kept of a container which the engine does not let be inspected.
+const KEPT: usize = 16;
 
 /// An event, and what is known of how it came.
 #[derive(Clone, Debug)]
@@ -32,6 +34,8 @@ pub(super) enum Break {
     StreamEnded(Nanos),
     /// Events up to this time may have been missed.
     Gap(Nanos),
+    /// The run that ended at this time may have been ended by anybody: the engine does not say.
+    CauseUntold(Nanos),
 }
 
 /// What there is to do about one container.
@@ -51,6 +55,8 @@ pub(super) struct Work {
     pub releases: Vec<Release>,
     /// Failures in a row of this work.
     pub failures: u32,
+    /// The cursor waits for it no longer: it waits for what the engine refuses to tell.
+    pub let_go: bool,
 }
 
 /// Somebody lifts a quarantine.
@@ -91,7 +97,8 @@ impl Work {
 
     /// What of it concerns us alone: all else has to be heard again, should the engine be declared again.
     pub(super) fn without_engine(&self) -> Self {
-        let Self { events: _, look: _, absent: _, breaks: _, concluded, releases, failures } = self.clone();
+        let Self { events: _, look: _, absent: _, breaks: _, concluded, releases, failures, let_go: _ } =
+            self.clone();
         Self { concluded, releases, failures, ..Self::default() }
     }
 
@@ -103,7 +110,7 @@ impl Work {
 
     /// Puts `newer` behind this.
     fn append(&mut self, newer: Self) {
-        let Self { events, look, absent, breaks, concluded, releases, failures } = newer;
+        let Self { events, look, absent, breaks, concluded, releases, failures, let_go } = newer;
         let before = self.events.len();
         self.breaks.extend(breaks.into_iter().map(|(position, how)| (before + position, how)));
         self.events.extend(events);
@@ -112,12 +119,29 @@ impl Work {
         self.concluded.extend(concluded);
         self.releases.extend(releases);
         self.failures = self.failures.max(failures);
+        self.let_go |= let_go;
+    }
+
+    /// Lets go of it for good or ill: its newest events are kept, and that older ones are not.
+    pub(super) fn let_go(&mut self) {
+        self.let_go = true;
+        let dropped = self.events.len().saturating_sub(KEPT);
+        if let Some(last) = self.events.drain(..dropped).next_back() {
+            for (position, _) in &mut self.breaks {
+                *position = position.saturating_sub(dropped);
+            }
+            self.breaks.insert(0, (0, Break::Gap(last.event.at)));
+            // What each of them said is said by the last.
+            self.breaks.dedup();
+        }
     }
 }
 
 #[derive(Debug, Default)]
 struct Inbox {
     work: Work,
+    /// How many events of `work` count against the room that all share.
+    counted: usize,
     /// Something is to be done, if only to decide again.
     waiting: bool,
     running: bool,
@@ -151,6 +175,7 @@ impl Queue {
         }
         inner.events += work.events.len();
         let inbox = inner.inboxes.entry(key.clone()).or_default();
+        inbox.counted += work.events.len();
         inbox.work.append(work);
         let ready = !inbox.waiting && !inbox.running && !inbox.held;
         inbox.waiting = true;
@@ -181,7 +206,8 @@ impl Queue {
         inbox.running = true;
         let work = std::mem::take(&mut inbox.work);
         inbox.stopping = work.tells_of_a_stop();
-        inner.events -= work.events.len();
+        let counted = std::mem::take(&mut inbox.counted);
+        inner.events -= counted;
         drop(inner);
         if more {
             self.rung.notify_one();
@@ -206,8 +232,11 @@ impl Queue {
     /// The work failed and comes first when [`Self::resume`] is called; what comes meanwhile waits behind it.
     pub(super) fn put_back(&self, key: &ContainerKey, mut work: Work) {
         let mut inner = locked(&self.inner);
-        inner.events += work.events.len();
+        // What may wait for ever takes no room from others.
+        let counted = if work.let_go { 0 } else { work.events.len() };
+        inner.events += counted;
         let inbox = inner.inboxes.entry(key.clone()).or_default();
+        inbox.counted += counted;
         work.failures = work.failures.saturating_add(1);
         let failures = work.failures;
         work.append(std::mem::take(&mut inbox.work));
@@ -287,6 +316,39 @@ mod tests {
         assert_eq!(queue.take().await.0, key("new"));
         queue.done(&key("new"));
         assert_eq!(queue.at_work(), []);
+    }
+
+    fn arrival(at: i64) -> Arrival {
+        let event = EngineEvent {
+            key: key("a"),
+            at: Nanos(at),
+            kind: EventKind::Oom,
+            name: String::new(),
+            image: String::new(),
+            labels: std::collections::BTreeMap::new(),
+        };
+        let ticket = super::super::progress::Progress::new(crate::observed::Cursor::new(Nanos(0)), true)
+            .begin(&event)
+            .expect("it is new");
+        Arrival { event, ticket, replayed: false }
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_ever_takes_no_room_from_others_and_says_what_it_lost() {
+        let queue = Queue::default();
+        let events =
+            |times: std::ops::Range<i64>| Work { events: times.map(arrival).collect(), ..Work::default() };
+        queue.add(&key("a"), Work { breaks: vec![(99, Break::Gap(Nanos(99)))], ..events(0..100) });
+        let (_, mut work) = queue.take().await;
+        work.let_go();
+        queue.put_back(&key("a"), work);
+        assert_eq!(queue.depth(), (1, 0));
+        queue.add(&key("a"), events(100..101));
+        assert_eq!(queue.depth(), (1, 1));
+        queue.resume(&key("a"));
+        let (_, work) = queue.take().await;
+        assert_eq!((work.events.len(), work.let_go, queue.depth()), (KEPT + 1, true, (1, 0)));
+        assert_eq!(work.breaks, [(0, Break::Gap(Nanos(83))), (15, Break::Gap(Nanos(99)))]);
     }
 
     #[test]

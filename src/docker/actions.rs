@@ -37,7 +37,8 @@ impl Client {
     /// Removes a stopped container.
     pub async fn remove(&self, id: &str) -> Result<(), DockerError> {
         let options = RemoveContainerOptionsBuilder::default().build();
-        self.call(self.docker.remove_container(id, Some(options))).await
+        let call = self.call(self.docker.remove_container(id, Some(options)));
+        call.await.map_err(naming("DELETE /containers/{id}"))
     }
 }
 

@@ -2,26 +2,21 @@
 
 use std::path::Path;
 
+use bollard::Docker;
 use bollard::errors::Error;
-use bollard::{API_DEFAULT_VERSION, Docker};
 
-use super::DockerError;
 use super::ssh::Target;
+use super::wire::Wire;
+use super::{DockerError, unix};
 use crate::guard::Guard;
 use crate::resource::docker_host::DockerHostSpec;
 
-/// Seconds the client library waits for the head of an answer. Calls have tighter bounds of their own; actions
-/// such as a slow stop need longer than any fixed value, so this one is out of their way.
-const HEAD_SECONDS: u64 = 24 * 3600;
-
 /// A client for `spec`'s endpoint. The socket is opened anew with each connection, by path: the file behind a
 /// mounted socket changes when the engine restarts.
-pub(super) async fn docker(spec: &DockerHostSpec, guard: &Guard) -> Result<Docker, DockerError> {
+pub(super) async fn docker(spec: &DockerHostSpec, guard: &Guard) -> Result<(Docker, Wire), DockerError> {
     let endpoint = spec.endpoint.as_str();
-    let unusable = |error: Error| DockerError::Unusable(error.to_string());
-    let version = API_DEFAULT_VERSION;
     if let Some(path) = endpoint.strip_prefix("unix://") {
-        // The library refuses a missing socket at once; that is an engine that is not up yet.
+        // That is an engine that is not up yet.
         if !Path::new(path).exists() {
             return Err(DockerError::Unreachable {
                 endpoint: endpoint.to_owned(),
@@ -29,17 +24,17 @@ pub(super) async fn docker(spec: &DockerHostSpec, guard: &Guard) -> Result<Docke
                 sent: false,
             });
         }
-        return Docker::connect_with_unix(path, HEAD_SECONDS, version).map_err(unusable);
+        return unix::docker(endpoint, path);
     }
     if endpoint.starts_with("tcp://") || endpoint.starts_with("http://") || endpoint.starts_with("https://") {
         super::tcp::check(endpoint, guard).await?;
         return match &spec.tls {
-            None => super::tcp::docker(endpoint, guard, HEAD_SECONDS, version).map_err(unusable),
-            Some(tls) => super::tls::docker(endpoint, tls, guard, HEAD_SECONDS, version).await,
+            None => super::tcp::docker(endpoint, guard),
+            Some(tls) => super::tls::docker(endpoint, tls, guard).await,
         };
     }
     if let Some(target) = Target::parse(endpoint) {
-        return super::ssh::docker(target, HEAD_SECONDS, version).map_err(unusable);
+        return super::ssh::docker(endpoint, target);
     }
     Err(DockerError::Unusable(format!(
         "{endpoint:?} is no endpoint: write unix:///path, tcp://host:port or ssh://user@host"
@@ -64,12 +59,7 @@ pub(super) fn check_version(found: &str, asked: Option<&str>) -> Result<(), Dock
 
 pub(super) fn error(endpoint: &str, error: Error) -> DockerError {
     match error {
-        Error::DockerResponseServerError { status_code, message } => {
-            // An engine says why in words; a page or a document is another server's, and nobody's to be shown.
-            let strange = message.trim_start().starts_with(['<', '{', '[']);
-            let message = if strange { "no engine answers like that".to_owned() } else { message };
-            DockerError::Refused { status: status_code, message }
-        }
+        Error::DockerResponseServerError { status_code, message } => refused(status_code, message),
         other => {
             let sent = match &other {
                 Error::HyperLegacyError { err } => !err.is_connect(),
@@ -85,18 +75,50 @@ pub(super) fn error(endpoint: &str, error: Error) -> DockerError {
     }
 }
 
+/// An engine says why in words; a page or a document is another server's, and nobody's to be shown.
+pub(super) fn refused(status: u16, message: String) -> DockerError {
+    let message = match () {
+        () if message.trim_start().starts_with(['<', '{', '[']) => "no engine answers like that".to_owned(),
+        // As servers written in Go say it.
+        () if message.contains("HTTP request to an HTTPS server") => {
+            "it speaks TLS there: give the DockerHost its `tls` (DOCKER_TLS_VERIFY and DOCKER_CERT_PATH)"
+                .to_owned()
+        }
+        () => message,
+    };
+    DockerError::Refused { status, message }
+}
+
 /// Names the call that was forbidden, and who most likely forbade it: proxies before an engine's socket let a few calls
 /// through and answer others with a page of their own.
 pub(super) fn naming(call: &'static str) -> impl Fn(DockerError) -> DockerError {
     move |error| match error {
         DockerError::Refused { status: 403, message } => {
             let message = format!(
-                "{call} is forbidden, {message}; a proxy before the engine's socket has to allow VERSION, INFO, EVENTS, CONTAINERS and NETWORKS, and POST for what is to be done"
+                "{call} is forbidden: {message}; a proxy before the engine's socket has to allow {}",
+                sections(call)
             );
             DockerError::Refused { status: 403, message }
         }
         other => other,
     }
+}
+
+/// What proxies call the parts of the API that `call` needs: the first part of its path, a command's, and changes.
+fn sections(call: &str) -> String {
+    let (method, path) = call.split_once(' ').unwrap_or(("GET", call));
+    let mut sections =
+        vec![path.trim_start_matches('/').split('/').next().unwrap_or_default().to_uppercase()];
+    if path.ends_with("/exec") {
+        sections.push("EXEC".to_owned());
+    }
+    if method != "GET" {
+        sections.push("POST".to_owned());
+    }
+    if method == "DELETE" {
+        sections.push("DELETE".to_owned());
+    }
+    sections.join(", ")
 }
 
 /// The innermost cause: "connection refused" says more than "client error (Connect)".
@@ -108,7 +130,26 @@ fn root_cause(error: &(dyn std::error::Error + 'static), endpoint: &str) -> Stri
     while let Some(source) = innermost.source() {
         innermost = source;
     }
-    innermost.to_string()
+    let denied = innermost
+        .downcast_ref::<std::io::Error>()
+        .is_some_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied);
+    match endpoint.strip_prefix("unix://") {
+        Some(path) if denied => not_permitted(path),
+        _ if crate::tls::is_plain(error) => {
+            "it does not speak TLS there: the port is one for plain connections; name the one for TLS (mostly 2376), or leave `tls` out".to_owned()
+        }
+        _ => innermost.to_string(),
+    }
+}
+
+/// Who may open a socket that this user may not.
+fn not_permitted(path: &str) -> String {
+    use std::os::unix::fs::MetadataExt;
+    let group = std::fs::metadata(path).ok().map(|file| nix::unistd::Gid::from_raw(file.gid()));
+    let name =
+        group.and_then(|group| nix::unistd::Group::from_gid(group).ok().flatten()).map(|group| group.name);
+    let name = name.filter(|name| name != "root").unwrap_or_else(|| "docker".to_owned());
+    format!("this user may not open the socket: become a member of the group `{name}`, or run as root")
 }
 
 /// `tcp://engine.example:2376` → `engine.example`
@@ -131,37 +172,36 @@ mod tests {
         assert!(answered("No such container: web").contains("No such container: web"));
     }
 
-    /// Documented by the proxies: what is not allowed is a 403 with an HTML page.
-    #[tokio::test]
-    async fn a_call_that_a_proxy_forbids_is_named() {
-        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    #[test]
+    fn plain_and_encrypted_ports_that_are_mixed_up_are_told() {
+        let message = "Client sent an HTTP request to an HTTPS server.\n".to_owned();
+        let plain = refused(400, message).to_string();
+        assert!(plain.contains("it speaks TLS there: give the DockerHost its `tls`"), "{plain}");
+    }
 
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let endpoint = format!("tcp://{}", listener.local_addr().expect("an address"));
-        tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                let mut request = [0; 4096];
-                let read = stream.read(&mut request).await.unwrap_or(0);
-                let (status, body) = if request[..read].starts_with(b"GET /version") {
-                    ("200 OK", r#"{"ApiVersion": "1.41"}"#)
-                } else {
-                    ("403 Forbidden", "<html><body><h1>403 Forbidden</h1></body></html>")
-                };
-                let answer = format!(
-                    "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-                    body.len()
-                );
-                let _ = stream.write_all(answer.as_bytes()).await;
-            }
-        });
-        let spec = DockerHostSpec { endpoint, ..DockerHostSpec::default() };
-        let connected = super::super::Client::connect(&"local".into(), &spec, &Guard::default()).await;
-        let refused = connected.expect_err("no /info");
-        let text = refused.to_string();
-        for part in ["GET /info is forbidden", "allow VERSION, INFO", "HTTP 403"] {
-            assert!(text.contains(part), "no `{part}`: {text}");
+    #[test]
+    fn a_socket_that_may_not_be_opened_names_the_group_that_may() {
+        let denied = Error::from(std::io::Error::from(std::io::ErrorKind::PermissionDenied));
+        let told = error("unix:///nowhere/docker.sock", denied).to_string();
+        assert!(told.contains("become a member of the group `docker`"), "{told}");
+    }
+
+    #[test]
+    fn a_call_that_a_proxy_forbids_is_named_with_what_to_allow() {
+        for (call, allow) in [
+            ("GET /info", "INFO"),
+            ("GET /events", "EVENTS"),
+            ("GET /containers/{id}/json", "CONTAINERS"),
+            ("GET /networks", "NETWORKS"),
+            ("POST /containers/{id}/restart", "CONTAINERS, POST"),
+            ("POST /containers/{id}/exec", "CONTAINERS, EXEC, POST"),
+            ("DELETE /containers/{id}", "CONTAINERS, POST, DELETE"),
+        ] {
+            let error = naming(call)(refused(403, "<html>403 Forbidden</html>".to_owned())).to_string();
+            assert!(error.contains(&format!("{call} is forbidden: ")), "{error}");
+            assert!(error.ends_with(&format!("has to allow {allow} (HTTP 403)")), "{error}");
+            assert!(!error.contains("<html"), "{error}");
         }
-        assert!(!text.contains("<html"), "{text}");
     }
 
     #[test]

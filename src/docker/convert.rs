@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bollard::models::{
-    ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary, EndpointSettings, EventMessage,
-    EventMessageTypeEnum, HealthConfig, HealthStatusEnum, HostConfig, RestartPolicyNameEnum,
+    ContainerInspectResponse, ContainerStateStatusEnum, EndpointSettings, HealthConfig, HealthStatusEnum,
+    HostConfig, RestartPolicyNameEnum,
 };
 
-use super::{DockerError, Fingerprint, Listed, uptime};
+use super::answer::{Message, Row};
+use super::{Dialect, DockerError, Fingerprint, Listed, uptime};
 use crate::observed::{
     Container, ContainerKey, EngineEvent, EventKind, Health, HealthCheck, Nanos, NetworkEndpoint, Port,
     RestartPolicy, State,
@@ -186,7 +187,7 @@ fn port(name: &str) -> Option<(u16, &str)> {
     Some((number.parse().ok()?, protocol))
 }
 
-pub(super) fn listed(engine: &Arc<str>, row: &ContainerSummary) -> Option<Listed> {
+pub(super) fn listed(engine: &Arc<str>, row: &Row) -> Option<Listed> {
     let key = ContainerKey { engine: engine.clone(), id: row.id.as_deref()?.into() };
     let shares_network = row
         .host_config
@@ -198,23 +199,26 @@ pub(super) fn listed(engine: &Arc<str>, row: &ContainerSummary) -> Option<Listed
 }
 
 /// An event of a container; `None` for what is not one or does not matter here.
-pub(super) fn event(engine: &Arc<str>, message: EventMessage) -> Option<EngineEvent> {
+pub(super) fn event(engine: &Arc<str>, dialect: Dialect, message: Message) -> Option<EngineEvent> {
     // Networks, volumes and images are created and destroyed too.
-    if message.typ != Some(EventMessageTypeEnum::CONTAINER) {
+    if message.kind.as_deref() != Some("container") {
         return None;
     }
+    let (word, detail) = dialect.action(&message)?;
     let actor = message.actor?;
-    let mut attributes = actor.attributes.unwrap_or_default();
-    let action = message.action?;
-    let (word, detail) = match action.split_once(':') {
-        Some((word, detail)) => (word, detail.trim()),
-        None => (action.as_str(), ""),
+    let text = |value: serde_json::Value| match value {
+        serde_json::Value::String(text) => text,
+        other => other.to_string(),
     };
+    let attributes = actor.attributes.unwrap_or_default().into_iter();
+    let mut attributes: BTreeMap<String, String> =
+        attributes.map(|(name, value)| (name, text(value))).collect();
     let number = |key: &str| attributes.get(key).and_then(|text| text.parse::<i64>().ok());
-    let kind = match word {
+    let exit_code = || dialect.exit_codes().iter().find_map(|name| number(name));
+    let kind = match &*word {
         "create" => EventKind::Create,
         "start" => EventKind::Start,
-        "die" => EventKind::Die { exit_code: number("exitCode").unwrap_or(-1) },
+        "die" => EventKind::Die { exit_code: exit_code().unwrap_or(-1) },
         "kill" => EventKind::Kill { signal: i32::try_from(number("signal").unwrap_or(0)).unwrap_or(0) },
         "stop" => EventKind::Stop,
         "restart" => EventKind::Restart,
@@ -224,7 +228,7 @@ pub(super) fn event(engine: &Arc<str>, message: EventMessage) -> Option<EngineEv
         "rename" => EventKind::Rename,
         "update" => EventKind::Update,
         "destroy" => EventKind::Destroy,
-        "health_status" => EventKind::Health(match detail {
+        "health_status" => EventKind::Health(match &*detail {
             "healthy" => Health::Healthy,
             "unhealthy" => Health::Unhealthy,
             _ => Health::Starting,
@@ -232,21 +236,20 @@ pub(super) fn event(engine: &Arc<str>, message: EventMessage) -> Option<EngineEv
         _ => return None,
     };
     let at =
-        message.time_nano.or_else(|| message.time.map(|seconds| seconds.saturating_mul(1_000_000_000)))?;
+        message.nanos.or_else(|| message.seconds.map(|seconds| seconds.saturating_mul(1_000_000_000)))?;
     let name = attributes.remove("name").unwrap_or_default();
     let image = attributes.remove("image").unwrap_or_default();
     // The engine mixes its own attributes among the labels.
-    for own in ["exitCode", "signal", "execID", "oldName", "execDuration"] {
-        attributes.remove(own);
+    for own in dialect.own_attributes() {
+        attributes.remove(*own);
     }
-    let labels: BTreeMap<String, String> = attributes.into_iter().collect();
     Some(EngineEvent {
         key: ContainerKey { engine: engine.clone(), id: actor.id?.into() },
         at: Nanos(at),
         kind,
         name,
         image,
-        labels,
+        labels: attributes,
     })
 }
 
@@ -273,12 +276,12 @@ mod tests {
 
     #[test]
     fn events_keep_labels_and_lose_the_engines_own_attributes() {
-        let message: EventMessage = serde_json::from_value(serde_json::json!({
+        let message: Message = serde_json::from_value(serde_json::json!({
             "Type": "container", "Action": "health_status: unhealthy", "timeNano": 17, "time": 0,
             "Actor": {"ID": "c1", "Attributes": {"name": "web", "image": "nginx", "autoheal": "true"}}
         }))
         .expect("an event");
-        let event = event(&"local".into(), message).expect("an event that matters");
+        let event = event(&"local".into(), Dialect::Docker, message).expect("an event that matters");
         assert_eq!(event.kind, EventKind::Health(Health::Unhealthy));
         assert_eq!((event.name.as_str(), event.image.as_str(), event.at), ("web", "nginx", Nanos(17)));
         assert_eq!(event.labels, BTreeMap::from([("autoheal".to_owned(), "true".to_owned())]));
@@ -286,12 +289,12 @@ mod tests {
 
     #[test]
     fn what_happens_to_networks_is_not_an_event_of_a_container() {
-        let message: EventMessage = serde_json::from_value(serde_json::json!({
+        let message: Message = serde_json::from_value(serde_json::json!({
             "Type": "network", "Action": "destroy", "timeNano": 17,
             "Actor": {"ID": "n1", "Attributes": {"name": "shop_default", "type": "bridge"}}
         }))
         .expect("an event");
-        assert_eq!(event(&"local".into(), message), None);
+        assert_eq!(event(&"local".into(), Dialect::Docker, message), None);
     }
 
     #[test]

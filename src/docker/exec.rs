@@ -150,7 +150,7 @@ fn forbidden(error: DockerError) -> DockerError {
     match error {
         DockerError::Refused { status: 403, message } => {
             let message = format!(
-                "a command may not be run, {message}; a proxy before the engine's socket has to allow POST, CONTAINERS and EXEC"
+                "a command may not be run: {message}; a proxy before the engine's socket has to allow CONTAINERS, EXEC, POST"
             );
             DockerError::Refused { status: 403, message }
         }

@@ -6,7 +6,10 @@
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
-use bollard::models::{ContainerInspectResponse, ContainerSummary, HealthStatusEnum};
+use bollard::models::{ContainerInspectResponse, HealthStatusEnum};
+
+use super::answer::Row;
+use crate::observed::Health;
 
 /// State, health, names, endpoint ids and published ports, as one number. The same container gives the same number
 /// from a list and from an inspect.
@@ -14,9 +17,10 @@ use bollard::models::{ContainerInspectResponse, ContainerSummary, HealthStatusEn
 pub struct Fingerprint(u64);
 
 impl Fingerprint {
-    pub(super) fn of_summary(row: &ContainerSummary) -> Self {
+    pub(super) fn of_summary(row: &Row) -> Self {
         let status = row.status.as_deref().unwrap_or_default();
         let health = match () {
+            () if row.health.is_some() => row.health.map_or("", Health::as_str),
             () if status.ends_with("(healthy)") => "healthy",
             () if status.ends_with("(unhealthy)") => "unhealthy",
             () if status.ends_with("(health: starting)") => "starting",
@@ -25,13 +29,13 @@ impl Fingerprint {
         // The names of linked containers are listed too: `/other/alias`.
         let name = row.names.iter().flatten().find(|name| name.matches('/').count() == 1);
         let networks = row.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
-        let endpoints = networks.into_iter().flatten().filter_map(|(_, end)| end.endpoint_id.as_deref());
+        let endpoints = networks.into_iter().flatten().filter_map(|(_, end)| end.as_ref()?.id.as_deref());
         let ports = row.ports.iter().flatten().filter_map(|port| {
-            let protocol = port.typ.map(|protocol| protocol.to_string()).unwrap_or_default();
-            Some((port.private_port, protocol, port.public_port?))
+            let protocol = port.protocol.clone().unwrap_or_default();
+            Some((port.private_port?, protocol, port.public_port?))
         });
         Self::of(
-            &row.state.map(|state| state.to_string()).unwrap_or_default(),
+            row.state.as_deref().unwrap_or_default(),
             health,
             name.map_or("", |name| name),
             endpoints,

@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::dialect::Healths;
 use super::{Client, DockerError, EngineInfo, Listed};
 use crate::guard::Guard;
 use crate::observed::{ContainerKey, Cursor, EngineEvent, Nanos};
@@ -221,16 +222,23 @@ impl<W: Witness> Session<'_, W> {
     }
 
     fn subscribe(&self, since: Nanos) -> Reader {
-        let mut events = self.client.events(since);
+        let client = self.client.clone();
         let (witness, read, contact) = (self.informer.witness.clone(), self.read.clone(), self.engine_time);
         let replaying = self.replaying.clone();
         let endpoint = self.informer.spec.endpoint.clone();
         let task = tokio::spawn(async move {
+            let mut events = match client.events(since).await {
+                Ok(events) => events,
+                Err(error) => return error,
+            };
+            let mut healths = Healths::default();
             while let Some(event) = events.next().await {
                 match event {
                     Ok(Some(event)) => {
                         let (at, anchor) = (event.at, event.anchor());
-                        witness.event(event, at < contact && replaying.load(Ordering::Relaxed));
+                        if healths.is_news(client.dialect(), &event) {
+                            witness.event(event, at < contact && replaying.load(Ordering::Relaxed));
+                        }
                         read.send_modify(|read| read.enter(at, anchor));
                     }
                     Ok(None) => {}
@@ -291,10 +299,8 @@ impl<W: Witness> Session<'_, W> {
             let still_known = self.informer.witness.known().into_iter();
             still_known.filter(|key| known.contains(key) && !listed.contains(key)).collect()
         };
-        let changed = || -> Vec<&ContainerKey> {
-            let differs = |row: &&Listed| self.informer.seen.differs(row, at);
-            rows.iter().filter(differs).map(|row| &row.key).collect()
-        };
+        let changed =
+            || -> Vec<&Listed> { rows.iter().filter(|row| self.informer.seen.differs(row, at)).collect() };
         let unexplained = || !(changed().is_empty() && absent().is_empty());
         if round == Round::Check && unexplained() {
             tokio::time::sleep(EXPLAIN).await;
@@ -304,11 +310,9 @@ impl<W: Witness> Session<'_, W> {
         }
         // The replay was read up to the contact, and what happened before a later list has had its time to arrive.
         let heard = if round == Round::First { self.engine_time } else { at };
-        for key in changed() {
-            self.informer.witness.look(key, heard);
-        }
-        for row in &rows {
-            self.informer.seen.listed(row);
+        for row in changed() {
+            self.informer.seen.asked(row);
+            self.informer.witness.look(&row.key, heard);
         }
         self.informer.witness.listed(at, &absent());
         Ok(false)

@@ -1,10 +1,12 @@
 //! The engine's memory of its last events, read to its end: proves whether anything was missed.
 
-use bollard::query_parameters::EventsOptionsBuilder;
-use futures_util::StreamExt;
-use std::collections::HashMap;
+use futures_util::{Stream, StreamExt, TryStreamExt};
+use serde_json::json;
+use tracing::{debug, warn};
 
-use super::{Client, DockerError, connect, convert};
+use super::answer::Message;
+use super::wire::{self, Line};
+use super::{CALL, Client, DockerError, convert};
 use crate::observed::{Anchor, Cursor, EngineEvent, Nanos};
 
 /// What the engine's ring of 256 events holds of the time since a cursor.
@@ -16,23 +18,6 @@ pub(super) struct Ring {
     pub last: Option<(Nanos, Anchor)>,
 }
 
-/// The events worth hearing of. Health checks emit `exec_*` events all the time: those stay in the engine.
-const WANTED: [&str; 13] = [
-    "create",
-    "start",
-    "die",
-    "kill",
-    "stop",
-    "restart",
-    "pause",
-    "unpause",
-    "oom",
-    "rename",
-    "update",
-    "health_status",
-    "destroy",
-];
-
 /// `1755587842.193900000`, as the engine reads times.
 fn seconds(at: Nanos) -> String {
     format!("{}.{:09}", at.0.div_euclid(1_000_000_000), at.0.rem_euclid(1_000_000_000))
@@ -40,34 +25,37 @@ fn seconds(at: Nanos) -> String {
 
 impl Client {
     /// The live stream from `since` on, inclusive. It ends when the engine does, and may also fall silent and stay open.
-    pub(super) fn events(
+    pub(super) async fn events(
         &self,
         since: Nanos,
-    ) -> impl futures_util::Stream<Item = Result<Option<EngineEvent>, DockerError>> + Send + Unpin + 'static
-    {
-        let filters: HashMap<&str, Vec<&str>> =
-            HashMap::from([("type", vec!["container"]), ("event", WANTED.to_vec())]);
-        let options = EventsOptionsBuilder::default().since(&seconds(since)).filters(&filters).build();
-        let (docker, name, endpoint) = (self.docker.clone(), self.name.clone(), self.endpoint.clone());
-        Box::pin(async_stream(docker, options).map(move |message| match message {
-            Ok(message) => Ok(convert::event(&name, message)),
-            Err(error) => Err(connect::naming("GET /events")(connect::error(&endpoint, error))),
-        }))
+    ) -> Result<
+        impl Stream<Item = Result<Option<EngineEvent>, DockerError>> + Send + Unpin + use<>,
+        DockerError,
+    > {
+        let filters = json!({"type": ["container"], "event": self.dialect.wanted()}).to_string();
+        let query = [("since", seconds(since)), ("filters", filters)];
+        let messages = self.messages(&query).await?;
+        let (name, dialect) = (self.name.clone(), self.dialect);
+        Ok(Box::pin(messages.map_ok(move |message| convert::event(&name, dialect, message?))))
     }
 
     /// Reads all the ring holds up to `until`.
     pub(super) async fn ring(&self, cursor: &Cursor, until: Nanos) -> Result<Ring, DockerError> {
-        let options = EventsOptionsBuilder::default().since("1.0").until(&seconds(until)).build();
+        let query =
+            [("since", seconds(self.dialect.memory_since(cursor))), self.dialect.memory_end(seconds(until))];
         let (name, since) = (self.name.clone(), cursor.since());
         let read = async {
             let mut ring = Ring { complete: false, last: None };
-            let mut events = std::pin::pin!(self.docker.events(Some(options)));
-            while let Some(message) = events.next().await {
-                let message = message?;
+            let mut messages = std::pin::pin!(self.messages(&query).await?);
+            while let Some(message) = messages.next().await {
+                let Some(message) = message? else { continue };
+                if message.nanos.is_some_and(|at| Nanos(at) > until) {
+                    continue;
+                }
                 // The ring is one stretch of the stream: an event that was dealt with, or is older than what a
                 // replay brings, proves that all since is there.
-                ring.complete |= message.time_nano.is_some_and(|at| Nanos(at) < since);
-                if let Some(event) = convert::event(&name, message) {
+                ring.complete |= message.nanos.is_some_and(|at| Nanos(at) < since);
+                if let Some(event) = convert::event(&name, self.dialect, message) {
                     let event = (event.at, event.anchor());
                     ring.complete |= event.0 == cursor.at && cursor.anchor.as_ref() == Some(&event.1);
                     ring.complete |= cursor.recent.contains(&event);
@@ -76,15 +64,42 @@ impl Client {
             }
             Ok(ring)
         };
-        self.call(read).await.map_err(connect::naming("GET /events"))
+        match tokio::time::timeout(CALL, read).await {
+            Ok(ring) => ring,
+            Err(_) => Err(DockerError::TimedOut(CALL)),
+        }
+    }
+
+    /// The lines of an answer of `/events`; `None` stands for one that cannot be read. Nobody here knows what it told, so a
+    /// list has to. An engine may begin to answer with the first event only.
+    async fn messages(
+        &self,
+        query: &[(&str, String)],
+    ) -> Result<impl Stream<Item = Result<Option<Message>, DockerError>> + Send + use<>, DockerError> {
+        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+        let answer = self.wire.open("GET /events", &format!("/events?{query}")).await?;
+        let (wire, name) = (self.wire.clone(), self.name.clone());
+        Ok(wire::lines(answer.into_body()).map(move |line| match line {
+            Ok(line) => Ok(message(&name, line)),
+            Err(error) => Err(wire.broken(error.to_string())),
+        }))
     }
 }
 
-fn async_stream(
-    docker: bollard::Docker,
-    options: bollard::query_parameters::EventsOptions,
-) -> impl futures_util::Stream<Item = Result<bollard::models::EventMessage, bollard::errors::Error>> + Send {
-    docker.events(Some(options))
+/// What a line says, as far as it is understood.
+fn message(engine: &str, line: Line) -> Option<Message> {
+    let text = match line {
+        Line::Text(text) => text,
+        Line::TooLong => {
+            warn!(target: "portreeve::engine", engine, "an event is too long to be read; the next list shows what it told");
+            return None;
+        }
+    };
+    let read = serde_json::from_slice(&text).and_then(|mut value| wire::lenient(&mut value));
+    read.inspect_err(|error| {
+        debug!(target: "portreeve::engine", engine, "an event cannot be read and is passed over: {error}");
+    })
+    .ok()
 }
 
 #[cfg(test)]

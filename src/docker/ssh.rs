@@ -8,13 +8,16 @@ use std::pin::Pin;
 use std::process::Stdio;
 use std::task::{Context, Poll, ready};
 
-use bollard::{BollardRequest, ClientVersion, Docker};
+use bollard::{BollardRequest, Docker};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::task::JoinHandle;
+
+use super::DockerError;
+use super::wire::Wire;
 
 /// As much as is read of what `ssh` says when it fails.
 const WORDS: u64 = 4096;
@@ -89,11 +92,7 @@ impl Target {
 }
 
 /// A client whose every connection is an `ssh` of its own.
-pub(super) fn docker(
-    target: Target,
-    timeout: u64,
-    version: &ClientVersion,
-) -> Result<Docker, bollard::errors::Error> {
+pub(super) fn docker(endpoint: &str, target: Target) -> Result<(Docker, Wire), DockerError> {
     let dial = tower::service_fn(move |_| future::ready(target.dial().map(TokioIo::new)));
     let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(IDLE).build(dial);
     let request = move |request: BollardRequest| {
@@ -101,7 +100,7 @@ pub(super) fn docker(
         Box::pin(async { answer.await.map_err(bollard::errors::Error::from) }) as Pin<Box<_>>
     };
     // Requests name a host; where they go is decided above.
-    Docker::connect_with_custom_transport(request, Some("http://engine"), timeout, version)
+    Wire::new(endpoint, "http://engine", request)
 }
 
 /// What `ssh` says, without its line ends.

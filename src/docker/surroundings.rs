@@ -7,14 +7,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bollard::models::SystemInfo;
-use bollard::query_parameters::{InspectNetworkOptions, ListNetworksOptions};
 use nix::ifaddrs::{InterfaceAddress, getifaddrs};
 use nix::sys::socket::SockaddrStorage;
 use tokio::net::UnixStream;
 use tracing::debug;
 
-use super::{Client, DockerError, own_containers};
+use super::answer::{self, Info};
+use super::{CALL, Client, DockerError, own_containers};
 use crate::observed::{Interface, Listener, Network, Surroundings};
 
 /// Longest wait for the socket of an engine that has just answered to take one connection more.
@@ -25,7 +24,7 @@ const ENGINES: [&str; 4] = ["dockerd", "podman", "systemd", "init"];
 
 impl Client {
     /// Looks around. What an engine or a proxy does not tell is left out.
-    pub(super) async fn surroundings(&self, info: &SystemInfo) -> Surroundings {
+    pub(super) async fn surroundings(&self, info: &Info, kernel: Option<&str>) -> Surroundings {
         let listener = match self.endpoint.strip_prefix("unix://") {
             Some(path) => listener(Path::new(path)).await,
             None => Listener::Unknown,
@@ -41,7 +40,7 @@ impl Client {
         let options = info.security_options.iter().flatten();
         Surroundings {
             rootless: options.into_iter().any(|option| is_rootless(option)),
-            same_host: is_this_host(info),
+            same_host: is_this_host(info, kernel),
             listener,
             own,
             networks,
@@ -49,17 +48,20 @@ impl Client {
     }
 
     async fn networks(&self) -> Result<BTreeMap<String, Network>, DockerError> {
-        let all = self.call(self.docker.list_networks(None::<ListNetworksOptions>)).await?;
-        let network = |known: bollard::models::Network| {
+        let all = self.wire.get("GET /networks", "/networks", CALL).await?.rows::<answer::Network>()?;
+        let network = |known: answer::Network| {
             Some((known.id?, network(known.driver, known.options.unwrap_or_default())))
         };
-        Ok(all.into_iter().filter_map(network).collect())
+        Ok(all.into_iter().flatten().filter_map(network).collect())
     }
 
     /// One network; `None` when there is none of this id.
     pub async fn network(&self, id: &str) -> Result<Option<Network>, DockerError> {
-        match self.call(self.docker.inspect_network(id, None::<InspectNetworkOptions>)).await {
-            Ok(known) => Ok(Some(network(known.driver, known.options.unwrap_or_default()))),
+        match self.wire.get("GET /networks/{id}", &format!("/networks/{id}"), CALL).await {
+            Ok(answer) => {
+                let known: answer::Network = answer.read()?;
+                Ok(Some(network(known.driver, known.options.unwrap_or_default())))
+            }
             Err(DockerError::Refused { status: 404, .. }) => Ok(None),
             Err(error) => Err(error),
         }
@@ -81,10 +83,10 @@ fn is_rootless(option: &str) -> bool {
 }
 
 /// Whether the engine's host has the name and the kernel of this process's.
-fn is_this_host(info: &SystemInfo) -> bool {
+fn is_this_host(info: &Info, kernel: Option<&str>) -> bool {
     let own = rustix::system::uname();
     info.name.as_deref().is_some_and(|name| own.nodename().to_bytes() == name.as_bytes())
-        && info.kernel_version.as_deref().is_some_and(|kernel| own.release().to_bytes() == kernel.as_bytes())
+        && kernel.is_some_and(|kernel| own.release().to_bytes() == kernel.as_bytes())
 }
 
 /// Whose socket it is. What the kernel tells of it: the name under which it listens, and its process as far as that is

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bollard::{BollardRequest, ClientVersion, Docker};
+use bollard::{BollardRequest, Docker};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
@@ -14,6 +14,7 @@ use hyper_util::rt::TokioExecutor;
 use tower::Service;
 
 use super::DockerError;
+use super::wire::Wire;
 use crate::guard::Guard;
 
 /// Refuses an endpoint whose host may not be reached, by any of the addresses that it resolves to now.
@@ -28,12 +29,7 @@ pub(super) async fn check(endpoint: &str, guard: &Guard) -> Result<(), DockerErr
 }
 
 /// A client that connects to what `guard` lets be reached.
-pub(super) fn docker(
-    endpoint: &str,
-    guard: &Guard,
-    timeout: u64,
-    version: &ClientVersion,
-) -> Result<Docker, bollard::errors::Error> {
+pub(super) fn docker(endpoint: &str, guard: &Guard) -> Result<(Docker, Wire), DockerError> {
     let client = Client::builder(TokioExecutor::new())
         .build(HttpConnector::new_with_resolver(Resolver(guard.clone())));
     let request = move |request: BollardRequest| {
@@ -41,7 +37,7 @@ pub(super) fn docker(
         Box::pin(async { answer.await.map_err(bollard::errors::Error::from) }) as Pin<Box<_>>
     };
     let address = endpoint.replacen("tcp://", "http://", 1);
-    Docker::connect_with_custom_transport(request, Some(address), timeout, version)
+    Wire::new(endpoint, address.trim_end_matches('/'), request)
 }
 
 /// The system's resolver, without the addresses that may not be reached.

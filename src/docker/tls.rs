@@ -4,7 +4,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use bollard::{BollardRequest, ClientVersion, Docker};
+use bollard::{BollardRequest, Docker};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -17,6 +17,7 @@ use rustls::{ClientConfig, SignatureScheme};
 
 use super::DockerError;
 use super::tcp::Resolver;
+use super::wire::Wire;
 use crate::guard::Guard;
 use crate::resource::docker_host::DockerTls;
 use crate::tls::{Names, Trust, Verifier, certificates, provider};
@@ -26,9 +27,7 @@ pub(super) async fn docker(
     endpoint: &str,
     tls: &DockerTls,
     guard: &Guard,
-    timeout: u64,
-    version: &ClientVersion,
-) -> Result<Docker, DockerError> {
+) -> Result<(Docker, Wire), DockerError> {
     let unusable =
         |field: &str, why: &dyn std::fmt::Display| DockerError::Unusable(format!("tls.{field}: {why}"));
     let pem = guard.file(&tls.ca).await.map_err(|error| unusable("ca", &error))?;
@@ -55,8 +54,7 @@ pub(super) async fn docker(
         Box::pin(async { answer.await.map_err(bollard::errors::Error::from) }) as Pin<Box<_>>
     };
     let address = endpoint.split_once("://").map_or(endpoint, |(_, address)| address);
-    Docker::connect_with_custom_transport(request, Some(format!("https://{address}")), timeout, version)
-        .map_err(|error| DockerError::Unusable(error.to_string()))
+    Wire::new(endpoint, &format!("https://{}", address.trim_end_matches('/')), request)
 }
 
 /// The certificate that we show, read for each handshake: it may be renewed at any time.

@@ -114,6 +114,9 @@ pub enum EndpointFault {
     /// None of the schemes that are spoken.
     #[error("must be unix:///path, tcp://host:port or ssh://user@host")]
     Scheme,
+    /// What speaks TLS is told by `tls`, not by the scheme.
+    #[error("must be tcp://host:port, with `tls` beside it where the engine speaks TLS there")]
+    Web,
     /// A relative socket path depends on where Portreeve was started.
     #[error("needs an absolute path: unix:///var/run/docker.sock")]
     Path,
@@ -141,6 +144,7 @@ pub fn endpoint_fault(endpoint: &str) -> Option<EndpointFault> {
     let url = match url::Url::parse(endpoint) {
         Ok(url) if matches!(url.scheme(), "tcp" | "ssh") => url,
         Ok(url) if url.password().is_some() => return Some(EndpointFault::Password),
+        Ok(url) if matches!(url.scheme(), "http" | "https") => return Some(EndpointFault::Web),
         Ok(_) => return Some(EndpointFault::Scheme),
         Err(_) if endpoint.starts_with("tcp://") => return Some(EndpointFault::HostAndPort),
         Err(_) if endpoint.starts_with("ssh://") => return Some(EndpointFault::Host),

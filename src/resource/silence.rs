@@ -1,4 +1,4 @@
-//! `Silence`: when nobody is told, or nothing is healed.
+//! `Silence`: when nothing is healed, and, once there are notifications, when nobody is told.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,7 +11,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::check::Check;
 use super::{Duration, Kind, Selector, nearest, schema};
 
-/// Keeps quiet about, or its hands off, some containers: once, from `startsAt` to `endsAt`, or by `schedule`.
+/// Keeps Portreeve's hands off some containers, once, from `startsAt` to `endsAt`, or by `schedule`: with
+/// `suppress: [healing]` none of them is restarted, recreated or stopped, also not for what it depends on, and `Silenced` says
+/// so. `suppress: [notifications]`, which is meant where nothing is said, has no effect yet: this version sends none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(transform = schema::exactly_one(&["endsAt", "schedule"]))]
@@ -27,7 +29,7 @@ pub struct SilenceSpec {
     /// When it begins again and again, and how long it lasts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Schedule>,
-    /// What is not done meanwhile.
+    /// What is not done meanwhile: `healing` is left alone; that `notifications` are held back has no effect yet.
     #[serde(default = "notifications")]
     #[schemars(length(min = 1), extend("uniqueItems" = true))]
     pub suppress: Vec<Suppress>,
@@ -77,9 +79,9 @@ pub enum Day {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Suppress {
-    /// Nobody is told.
+    /// Nobody is told. No effect yet: this version sends no notifications.
     Notifications,
-    /// Nothing is restarted.
+    /// Nothing is restarted, recreated or stopped.
     Healing,
 }
 
@@ -196,7 +198,7 @@ impl Kind for SilenceSpec {
     const KIND: &'static str = "Silence";
     const PLURAL: &'static str = "silences";
     const SHORT: &'static [&'static str] = &["sil"];
-    const DOC: &'static str = "When nobody is told, or nothing is healed.";
+    const DOC: &'static str = "When nothing is healed. (That nobody is told has no effect yet.)";
 
     fn validate(&self, check: &mut Check) {
         check.field("selector", |check| self.selector.validate_filled(check));

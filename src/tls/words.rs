@@ -45,6 +45,11 @@ pub(crate) fn refused(error: &(dyn StdError + 'static), host: &str) -> Option<St
     }
 }
 
+/// Whether what answered is no TLS at all.
+pub(crate) fn is_plain(error: &(dyn StdError + 'static)) -> bool {
+    matches!(cause(error), Some(rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType)))
+}
+
 /// What TLS says at the bottom of an error. Errors of I/O hold others that they do not give as their source.
 fn cause<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e rustls::Error> {
     let within = error

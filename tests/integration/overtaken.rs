@@ -8,13 +8,13 @@ use crate::support::portreeve::Portreeve;
 use crate::support::receiver::{Options, Receiver};
 use crate::support::wait;
 
-const MILLISECOND: i64 = 1_000_000;
+pub(super) const MILLISECOND: i64 = 1_000_000;
 
-fn id(letter: &str) -> String {
+pub(super) fn id(letter: &str) -> String {
     letter.repeat(64)
 }
 
-async fn bills(receiver: &Receiver, container: &str, wanted: &[&str]) {
+pub(super) async fn bills(receiver: &Receiver, container: &str, wanted: &[&str]) {
     wait::until(&format!("bills {wanted:?}"), wait::SOON, || async {
         receiver.look(|state| {
             let names: Vec<String> = state.names_of(container).into_iter().map(str::to_owned).collect();
@@ -25,7 +25,7 @@ async fn bills(receiver: &Receiver, container: &str, wanted: &[&str]) {
 }
 
 /// Portreeve, watching `engine`, and all that runs there is billed.
-async fn watching(engine: &FakeEngine, receiver: &Receiver) -> Portreeve {
+pub(super) async fn watching(engine: &FakeEngine, receiver: &Receiver) -> Portreeve {
     let mut portreeve =
         Portreeve::new(env!("CARGO_BIN_EXE_portreeve")).docker_host(&engine.endpoint()).arg("--observe");
     portreeve.manifest(
@@ -39,7 +39,7 @@ async fn watching(engine: &FakeEngine, receiver: &Receiver) -> Portreeve {
     portreeve
 }
 
-fn now() -> i64 {
+pub(super) fn now() -> i64 {
     i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap()
 }
 

@@ -2,17 +2,18 @@
 //! it answers `/version`, `/info`, lists and inspects from what it is told, and streams the events it is fed. Every command
 //! says `begun`, ends at once with exit code 3, and leaves something behind that holds its output open.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{OwnedRwLockWriteGuard, RwLock, mpsc};
+use tokio::sync::{OwnedRwLockWriteGuard, RwLock, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 pub struct FakeEngine {
@@ -34,6 +35,12 @@ struct Shared {
     inspecting: Arc<RwLock<()>>,
     /// How it takes commands, if not as the module's documentation has it.
     exec: Mutex<Option<Exec>>,
+    /// Whom it does not let be inspected.
+    refused: Mutex<BTreeSet<String>>,
+    /// How many it measures now, the most so far, and how many it measures together.
+    measuring: watch::Sender<(usize, usize, usize)>,
+    /// Rows that its lists have beside its containers.
+    odd_rows: Mutex<Vec<Value>>,
 }
 
 /// What an engine makes of a command.
@@ -91,6 +98,32 @@ impl FakeEngine {
         self.shared.ring.lock().unwrap().push(format!("{}\n", event(id, name, action, at)));
     }
 
+    /// Whether an inspect of this container is answered with an error.
+    pub fn refuse(&self, id: &str, refuse: bool) {
+        let mut refused = self.shared.refused.lock().unwrap();
+        if refuse {
+            refused.insert(id.to_owned())
+        } else {
+            refused.remove(id)
+        };
+    }
+
+    /// It measures containers when so many are to be measured at once, or when it has waited for long; how many that were is
+    /// [`Self::measured_at_once`].
+    pub fn measure_together(&self, count: usize) {
+        self.shared.measuring.send_modify(|(_, _, together)| *together = count);
+    }
+
+    /// The most containers that were measured at once.
+    pub fn measured_at_once(&self) -> usize {
+        self.shared.measuring.borrow().1
+    }
+
+    /// From now on lists have this row, too.
+    pub fn list_too(&self, row: Value) {
+        self.shared.odd_rows.lock().unwrap().push(row);
+    }
+
     /// From now on commands fare like this.
     pub fn exec(&self, manner: Exec) {
         *self.shared.exec.lock().unwrap() = Some(manner);
@@ -146,6 +179,11 @@ impl Feed {
             }))
             .await;
         }
+    }
+
+    /// Writes a line that may be anything.
+    pub async fn line(&mut self, line: &Value) {
+        self.write(line).await;
     }
 
     pub fn bytes(&self) -> usize {
@@ -220,6 +258,16 @@ async fn serve(shared: Arc<Shared>, mut stream: UnixStream, streams: mpsc::Unbou
             }
             continue;
         }
+        if path.ends_with("/stats") {
+            let mut measuring = shared.measuring.subscribe();
+            shared.measuring.send_modify(|(now, most, _)| {
+                *now += 1;
+                *most = (*most).max(*now);
+            });
+            let all = measuring.wait_for(|(_, most, together)| most >= together);
+            let _ = tokio::time::timeout(Duration::from_secs(3), all).await;
+            shared.measuring.send_modify(|(now, _, _)| *now -= 1);
+        }
         let exec = shared.exec.lock().unwrap().clone();
         let call = match &*path {
             "/exec/e/start" => "start",
@@ -277,7 +325,13 @@ impl Shared {
                         "State": container.state(), "Status": "", "Ports": [], "Labels": {},
                     })
                 });
-                ("200 OK", rows.collect())
+                let odd = self.odd_rows.lock().unwrap().clone();
+                ("200 OK", odd.into_iter().chain(rows).collect())
+            }
+            _ if path.ends_with("/stats") => {
+                let now = Timestamp::now().to_string();
+                let (cpu, memory) = (json!({"cpu_usage": {"total_usage": 5}}), json!({"usage": 7}));
+                ("200 OK", json!({"read": now, "cpu_stats": cpu, "memory_stats": memory}))
             }
             _ if path.ends_with("/exec") => ("201 Created", json!({"Id": "e"})),
             "/exec/e/json" => match *self.exec.lock().unwrap() {
@@ -288,6 +342,9 @@ impl Shared {
             },
             _ => {
                 let id = path.trim_start_matches("/containers/").trim_end_matches("/json");
+                if self.refused.lock().unwrap().contains(id) {
+                    return ("500 Internal Server Error", json!({"message": "layer does not exist"}));
+                }
                 match containers.get(id) {
                     Some(container) => ("200 OK", container.inspect(id)),
                     None => ("404 Not Found", json!({"message": format!("No such container: {id}")})),

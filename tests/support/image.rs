@@ -54,7 +54,8 @@ async fn build(docker: &Docker, tag: &str, directories: &[(&str, u32)]) {
         .expect("building the test image");
 }
 
-fn root_file_system(directories: &[(&str, u32)]) -> Vec<u8> {
+/// A tar of what is in the image.
+pub(super) fn root_file_system(directories: &[(&str, u32)]) -> Vec<u8> {
     let path = std::env::var("PORTREEVE_BUSYBOX").unwrap_or_else(|_| "/bin/busybox".to_owned());
     let busybox = std::fs::read(&path).unwrap_or_else(|e| {
         panic!("{path}: {e}; the test image needs a static busybox: run tests/engine/up")

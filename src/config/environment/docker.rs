@@ -5,6 +5,9 @@ use crate::desired::LOCAL_HOST;
 use crate::resource::docker_host::{DockerHostSpec, DockerTls, api_version_fault, endpoint_fault};
 use crate::resource::{Object, Origin};
 
+/// Where Docker's own client looks when no variable says anything.
+pub const DOCKER_SOCKET: &str = "/var/run/docker.sock";
+
 /// The engine `local`, if a variable says anything about it.
 pub(super) fn host(read: &mut Reader<'_>) -> Option<Object> {
     let (variable, endpoint) = match (read.text("DOCKER_HOST"), read.text("DOCKER_SOCK")) {

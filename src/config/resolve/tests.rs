@@ -6,7 +6,7 @@ use crate::config::LogFormat;
 fn process(pairs: &[(&str, &str)]) -> Process {
     let home = [("HOME", "/home/ada")];
     let variables = home.iter().chain(pairs).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    Process { variables: variables.collect(), superuser: false }
+    Process { variables: variables.collect(), ..Process::default() }
 }
 
 fn listening(address: &str) -> RunArgs {

@@ -194,7 +194,7 @@ fn feed(
     sent: impl Fn(&HealMemory) -> bool,
 ) {
     let habits = StopHabits::of(container);
-    let Work { events, look: _, absent: _, breaks, concluded: _, releases: _, failures: _ } = work;
+    let Work { events, look: _, absent: _, breaks, concluded: _, releases: _, failures: _, let_go: _ } = work;
     let enter = |record: &mut Record, memory: &HealMemory, at: Nanos, fact: Fact, replayed: bool| {
         let ours = memory.claims(&container.key, &record.marks, at) && sent(memory);
         record.marks.feed(&Seen { at, fact, ours, replayed_from_outage: replayed }, habits);
@@ -208,6 +208,8 @@ fn feed(
                     memory.interrupt_health();
                     enter(record, memory, *at, Fact::Gap, false);
                 }
+                // Who stopped it was not told, as if that event had been missed.
+                Break::CauseUntold(at) => enter(record, memory, *at, Fact::Gap, false),
             }
         }
         let Some(Arrival { event, replayed, ticket: _ }) = events.get(place) else { break };

@@ -7,7 +7,7 @@ use super::*;
 
 fn process(pairs: &[(&str, &str)]) -> Process {
     let variables = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Process { variables, superuser: false }
+    Process { variables, ..Process::default() }
 }
 
 fn mode(path: &Path, mode: u32) {

@@ -1,0 +1,142 @@
+//! What is read of an engine's answers: only what is used, every part of it optional.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::observed::Health;
+
+/// `GET /version`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct Version {
+    pub api_version: Option<String>,
+    pub version: Option<String>,
+    pub kernel_version: Option<String>,
+    pub components: Option<Vec<Component>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct Component {
+    pub name: Option<String>,
+}
+
+/// `GET /info`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct Info {
+    pub name: Option<String>,
+    pub server_version: Option<String>,
+    pub system_time: Option<String>,
+    pub kernel_version: Option<String>,
+    pub containers: Option<u64>,
+    pub security_options: Option<Vec<String>>,
+}
+
+/// A row of `GET /containers/json`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct Row {
+    pub id: Option<String>,
+    pub names: Option<Vec<String>>,
+    pub state: Option<String>,
+    pub status: Option<String>,
+    pub ports: Option<Vec<RowPort>>,
+    pub host_config: Option<RowHost>,
+    pub network_settings: Option<RowNetworks>,
+    /// Its health, where a list has to be asked for that; else `status` ends with it.
+    #[serde(skip)]
+    pub health: Option<Health>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct RowPort {
+    pub private_port: Option<u16>,
+    pub public_port: Option<u16>,
+    #[serde(rename = "Type")]
+    pub protocol: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct RowHost {
+    pub network_mode: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct RowNetworks {
+    pub networks: Option<HashMap<String, Option<RowEndpoint>>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RowEndpoint {
+    #[serde(rename = "EndpointID")]
+    pub id: Option<String>,
+}
+
+/// A network, of `GET /networks` or alone.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct Network {
+    pub id: Option<String>,
+    pub driver: Option<String>,
+    pub options: Option<HashMap<String, String>>,
+}
+
+/// `GET /containers/{id}/stats`, of one moment.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Stats {
+    pub read: Option<String>,
+    pub cpu_stats: Option<CpuStats>,
+    pub memory_stats: Option<MemoryStats>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct CpuStats {
+    pub cpu_usage: Option<CpuUsage>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct CpuUsage {
+    pub total_usage: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct MemoryStats {
+    pub usage: Option<u64>,
+    pub limit: Option<u64>,
+    pub stats: Option<HashMap<String, Option<u64>>>,
+}
+
+/// A line of `GET /events`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct Message {
+    #[serde(rename = "Type")]
+    pub kind: Option<String>,
+    pub action: Option<String>,
+    pub actor: Option<Actor>,
+    #[serde(rename = "time")]
+    pub seconds: Option<i64>,
+    #[serde(rename = "timeNano")]
+    pub nanos: Option<i64>,
+    /// Podman's.
+    pub health_status: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct Actor {
+    #[serde(rename = "ID")]
+    pub id: Option<String>,
+    pub attributes: Option<HashMap<String, Value>>,
+}
