@@ -192,6 +192,7 @@ async fn supervise(
         http: HttpClient::new(shared.guard.clone()),
         stop: stop.child_token(),
         running: BTreeMap::new(),
+        ending: BTreeMap::new(),
     };
     loop {
         let now: Arc<Desired> = desired.borrow_and_update().clone();
