@@ -4,6 +4,7 @@ mod apply;
 mod client;
 mod completion;
 mod delete;
+mod deliveries;
 mod describe;
 mod diff;
 mod edit;
@@ -97,8 +98,10 @@ enum Verb {
     Test(test::TestArgs),
     /// Let containers out of quarantine
     Release(release::ReleaseArgs),
-    /// Send parked deliveries again
-    Replay(release::ReplayArgs),
+    /// Decide on deliveries: try those that wait, send parked ones again, or skip them
+    Deliveries(deliveries::DeliveriesArgs),
+    /// Send parked deliveries again: short for `deliveries replay`
+    Replay(deliveries::WhichArgs),
     /// Write a directory to start from, for what runs now
     Init(init::InitArgs),
     /// Print or write the JSON Schemas of the kinds
@@ -129,6 +132,7 @@ impl Verb {
             Self::Wait(args) => Some(&mut args.server),
             Self::Test(args) => Some(args.server()),
             Self::Release(args) => Some(&mut args.server),
+            Self::Deliveries(args) => Some(args.server()),
             Self::Replay(args) => Some(&mut args.server),
             Self::Init(args) => Some(&mut args.server),
             Self::Run(_)
@@ -193,6 +197,7 @@ pub fn main() -> ExitCode {
             width,
             height,
             watched: face::watched(),
+            asks: face::asks(),
             in_progress: String::new(),
         };
         let done = act(verb, &mut face);
@@ -266,7 +271,8 @@ fn act(verb: Verb, face: &mut Face<'_>) -> anyhow::Result<Exit> {
         Verb::Wait(args) => online(wait::wait(&args, face)),
         Verb::Test(args) => online(test::test(&args, face)),
         Verb::Release(args) => online(release::release(&args, face)),
-        Verb::Replay(args) => online(release::replay(&args, face)),
+        Verb::Deliveries(args) => online(deliveries::deliveries(&args, face)),
+        Verb::Replay(args) => online(deliveries::replay(&args, face)),
         Verb::Init(args) => online(init::init(&args, face)),
         Verb::Schema(args) => schema::schema(&args, face.out, face.err),
         Verb::Completion(args) => completion::completion(&args, face),
@@ -318,6 +324,7 @@ mod tests {
                 width: None,
                 height: None,
                 watched: false,
+                asks: false,
                 in_progress: String::new(),
             }
         }

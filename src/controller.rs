@@ -196,6 +196,7 @@ async fn supervise(
         stop: stop.child_token(),
         running: BTreeMap::new(),
         seen_off: BTreeMap::new(),
+        ending: BTreeMap::new(),
     };
     loop {
         let now: Arc<Desired> = desired.borrow_and_update().clone();

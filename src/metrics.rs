@@ -16,6 +16,7 @@ use crate::observed::{
     CHECK_TIMES, Checks, Container, ContainerKey, Health, HealthWord, Nanos, ProbeTarget, ServiceState,
     State, Window, World,
 };
+use crate::resource::KindId;
 use crate::store::QueueDepth;
 
 /// Containers that get series of their own; the engine can hold more, a scrape must stay readable.
@@ -137,31 +138,41 @@ fn queues(
     for name in desired.registries.keys() {
         cells.entry(name.clone()).or_default();
     }
-    let all: Vec<(String, &QueueDepth)> = [("BillingService", &bills), ("DiscoveryRegistry", &cells)]
-        .into_iter()
-        .flat_map(|(kind, depths)| {
-            depths.iter().map(move |(target, depth)| {
-                (format!("kind=\"{kind}\",target=\"{}\"", escaped(target)), depth)
+    let all: Vec<(String, &QueueDepth, bool)> =
+        [(KindId::BillingService, &bills), (KindId::DiscoveryRegistry, &cells)]
+            .into_iter()
+            .flat_map(|(kind, depths)| {
+                depths.iter().map(move |(target, depth)| {
+                    let declared = match kind {
+                        KindId::BillingService => desired.billing.contains_key(target),
+                        _ => desired.registries.contains_key(target),
+                    };
+                    let served = declared && !desired.is_suspended(kind, target);
+                    (format!("kind=\"{kind}\",target=\"{}\"", escaped(target)), depth, served)
+                })
             })
-        })
-        .collect();
-    let each = |value: &dyn Fn(&QueueDepth) -> f64| -> Vec<(String, f64)> {
-        all.iter().map(|(labels, depth)| (labels.clone(), value(depth))).collect()
+            .collect();
+    // What is held for a target that is deleted or suspended waits on purpose: it is not late.
+    let served = |value: &dyn Fn(&QueueDepth) -> f64| -> Vec<(String, f64)> {
+        let served = all.iter().filter(|(_, _, served)| *served);
+        served.map(|(labels, depth, _)| (labels.clone(), value(depth))).collect()
     };
     page.gauge(
         "portreeve_outbox_depth",
         "Bills and discovery cells not yet delivered",
-        each(&|depth| whole(usize::try_from(depth.pending).unwrap_or(usize::MAX))),
+        all.iter().map(|(labels, depth, _)| {
+            (labels.clone(), whole(usize::try_from(depth.pending).unwrap_or(usize::MAX)))
+        }),
     );
     page.gauge(
         "portreeve_outbox_parked",
-        "Lanes parked because their service refused an event for good",
-        each(&|depth| whole(usize::try_from(depth.parked).unwrap_or(usize::MAX))),
+        "Lanes parked because their service, which is declared and not suspended, refused an event for good",
+        served(&|depth| whole(usize::try_from(depth.parked).unwrap_or(usize::MAX))),
     );
     page.gauge(
         "portreeve_outbox_oldest_seconds",
-        "Age of the oldest undelivered bill or cell",
-        each(&|depth| depth.oldest.map_or(0.0, |oldest| age(now, oldest))),
+        "Age of the oldest undelivered bill or cell of a service that is declared and not suspended",
+        served(&|depth| depth.oldest.map_or(0.0, |oldest| age(now, oldest))),
     );
 }
 

@@ -3,7 +3,8 @@
 //! # Guarantees
 //! Nothing is sent that is not committed, and nothing committed is given up. Bills of one container reach one
 //! service in order: the next is sent after the answer to the one before has been stored. A container whose call
-//! fails delays no other; a service that fails delays no other. While the store fails nothing new is sent.
+//! fails delays no other; a service that fails delays no other. A time that a service names (`Retry-After`) holds all
+//! calls to it. While the store fails nothing new is sent.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,31 +22,59 @@ mod call;
 mod credentials;
 pub mod discovery;
 mod dispatch;
+mod outage;
 pub mod retry;
+mod turn;
 
 pub use call::HttpClient;
-pub use dispatch::{Dispatcher, Queue};
+pub use dispatch::{Dispatcher, Queue, Unrecorded};
+pub use turn::Turn;
 
 /// Why a call was not made or not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum DeliveryError {
     /// The service cannot be reached, broke off or took too long. Normal while it restarts; tried again for ever.
-    #[error("{0}")]
-    Transport(String),
+    #[error("{asked}: {why}")]
+    Transport {
+        /// Method and URL, without what may be secret in it.
+        asked: String,
+        /// What went wrong.
+        why: String,
+    },
     /// The service answered, but not with success.
-    #[error("HTTP {status}{}", .retry_after.map(|wait| format!(", to be tried again in {} s", wait.as_secs())).unwrap_or_default())]
+    #[error("{asked}: HTTP {status}{}", .retry_after.map(|wait| format!(", to be tried again in {} s", wait.as_secs())).unwrap_or_default())]
     Status {
+        /// Method and URL, without what may be secret in it.
+        asked: String,
         /// HTTP status.
         status: u16,
         /// Its `Retry-After`.
         retry_after: Option<Duration>,
     },
     /// The secret a call needs is not there now. Tried again: it may be mounted later.
-    #[error("no secret: {0}")]
-    Secret(#[from] SecretError),
+    #[error("{asked}: no secret: {source}")]
+    Secret {
+        /// Method and URL, without what may be secret in it.
+        asked: String,
+        /// Why there is none.
+        source: SecretError,
+    },
     /// The resource's URL cannot be used.
     #[error("the URL {0}")]
     Url(String),
+    /// It was under way when Portreeve was stopped or the service was declared otherwise. The service may have heard it.
+    #[error("the call was broken off: Portreeve stopped, or the service was declared otherwise")]
+    BrokenOff,
+}
+
+impl DeliveryError {
+    /// How long the service does not want to be called, by any container's account.
+    const fn hold(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            Self::Transport { .. } | Self::Secret { .. } | Self::Url(_) | Self::BrokenOff => None,
+        }
+    }
 }
 
 /// Who commits what deliveries came to; batches with everybody else.
@@ -116,6 +145,8 @@ pub enum Worked {
     Delivered,
     /// It has to wait, or is parked.
     Failed,
+    /// Nothing was begun: it is not the time.
+    NotBegun,
     /// What came of the call could not be stored, and why. It is stored before anything else is sent: a store that
     /// fails must not make the same call again and again.
     Unrecorded(Settlement, String),

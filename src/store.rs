@@ -26,7 +26,7 @@ mod file_system;
 mod object;
 mod sqlite;
 
-pub use delivery::{Delivery, DeliveryFilter, DeliveryKind, DeliveryState};
+pub use delivery::{Delivery, DeliveryFilter, DeliveryKind, DeliveryPlace, DeliveryState};
 pub use object::{ObjectChange, StoredObject};
 pub use sqlite::Sqlite;
 
@@ -206,8 +206,8 @@ pub enum Settlement {
         attempts: u32,
         /// When to try again.
         next: Nanos,
-        /// Whether the service named that time itself: then no success of others brings it forward.
-        firm: bool,
+        /// Until when the service does not want to be called at all, if it said so: that holds every lane or cell of it.
+        hold: Option<Nanos>,
         /// What went wrong.
         error: String,
     },
@@ -246,8 +246,8 @@ pub enum Settlement {
         attempts: u32,
         /// When to try again.
         next: Nanos,
-        /// Whether the service named that time itself: then no success of others brings it forward.
-        firm: bool,
+        /// Until when the service does not want to be called at all, if it said so: that holds every lane or cell of it.
+        hold: Option<Nanos>,
         /// What went wrong.
         error: String,
         /// Whether what was acknowledged before is still what the registry holds: the failed call asked for no change.
@@ -327,6 +327,20 @@ pub struct QueueDepth {
     pub last_error: Option<String>,
 }
 
+/// What is to be tried at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting<'a> {
+    /// Bills or cells.
+    pub kind: DeliveryKind,
+    /// Name of the BillingService or DiscoveryRegistry.
+    pub target: &'a str,
+    /// Only of this container.
+    pub key: Option<&'a ContainerKey>,
+}
+
+/// Makes the event of so many dropped bills.
+pub type Discarded<'a> = dyn Fn(u64) -> NewEvent + Sync + 'a;
+
 /// Durable memory. Each implementation passes the same suite in `tests/integration`.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
@@ -354,7 +368,17 @@ pub trait Store: Send + Sync + 'static {
     async fn replay(&self, target: &str) -> Result<u64, StoreError>;
     /// Frees one lane of `target`, if it is parked.
     async fn replay_lane(&self, target: &str, key: &ContainerKey) -> Result<u64, StoreError>;
-    /// Deliveries, newest first.
+    /// Lets what waits be tried at once, whatever the target itself has said: how many lanes or cells.
+    async fn retry(&self, which: &Waiting<'_>) -> Result<u64, StoreError>;
+    /// Passes over the bill at `seq` for `reason`, and frees its lane, if the lane is parked and the bill the first of it;
+    /// `event` tells of it in the same transaction. Whether it was so.
+    async fn skip(&self, seq: i64, reason: &str, event: &NewEvent) -> Result<bool, StoreError>;
+    /// The bills that parked lanes of `target` wait for, in order of their containers.
+    async fn parked_heads(&self, target: &str) -> Result<Vec<Delivery>, StoreError>;
+    /// Drops every bill for `target` that is not delivered, with an event in the same transaction that `tells` of their
+    /// number, if there are any.
+    async fn discard(&self, target: &str, tells: &Discarded<'_>) -> Result<u64, StoreError>;
+    /// Deliveries: first what is to be told to registries, in the order of their names, then bills, newest first.
     async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError>;
     /// Every stored object, and the highest revision ever given.
     async fn objects(&self) -> Result<(u64, Vec<StoredObject>), StoreError>;

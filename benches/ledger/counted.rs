@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use portreeve::observed::{ContainerKey, Nanos};
 use portreeve::reconcile::record::Record;
 use portreeve::store::{
-    Cell, ChangeSet, Delivery, DeliveryFilter, EventFilter, EventRow, Lane, Loaded, QueueDepth, Sqlite,
-    Store, StoreError, StoredObject,
+    Cell, ChangeSet, Delivery, DeliveryFilter, Discarded, EventFilter, EventRow, Lane, Loaded, NewEvent,
+    QueueDepth, Sqlite, Store, StoreError, StoredObject, Waiting,
 };
 
 /// The real store, watched.
@@ -72,6 +72,22 @@ impl Store for Counted {
 
     async fn replay_lane(&self, target: &str, key: &ContainerKey) -> Result<u64, StoreError> {
         self.store.replay_lane(target, key).await
+    }
+
+    async fn retry(&self, which: &Waiting<'_>) -> Result<u64, StoreError> {
+        self.store.retry(which).await
+    }
+
+    async fn skip(&self, seq: i64, reason: &str, event: &NewEvent) -> Result<bool, StoreError> {
+        self.store.skip(seq, reason, event).await
+    }
+
+    async fn parked_heads(&self, target: &str) -> Result<Vec<Delivery>, StoreError> {
+        self.store.parked_heads(target).await
+    }
+
+    async fn discard(&self, target: &str, tells: &Discarded<'_>) -> Result<u64, StoreError> {
+        self.store.discard(target, tells).await
     }
 
     async fn due_lanes(

@@ -1,26 +1,24 @@
-//! `/apis/portreeve/v1/deliveries`: what is on its way to Discovery and Billing Services, and freeing what is parked.
+//! `/apis/portreeve/v1/deliveries`: what is on its way to Discovery and Billing Services.
 
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::response::Json;
 use schemars::JsonSchema;
 use serde::Serialize;
-use tracing::info;
 
-use super::audit::{self, Deed};
-use super::caller::Caller;
-use super::page::{Item, ItemMeta, List};
+use super::page::{self, Item, ItemMeta, List};
 use super::query::{Misfit, Query};
-use super::status::{self, Failure, Status};
+use super::status::Failure;
 use super::{Api, events};
-use crate::manifest::nearest;
-use crate::observed::Nanos;
-use crate::store::{self, DeliveryFilter, DeliveryKind, DeliveryState};
+use crate::desired::Desired;
+use crate::observed::{ContainerKey, Nanos};
+use crate::resource::KindId;
+use crate::store::{self, DeliveryFilter, DeliveryKind, DeliveryPlace, DeliveryState};
+
+pub(super) mod decide;
 
 /// Parameters of the list.
-pub(super) const LIST: &[&str] = &["target", "container", "state", "limit"];
-/// Parameters of freeing all of a target.
-pub(super) const REPLAY: &[&str] = &["target"];
+pub(super) const LIST: &[&str] = &["target", "container", "state", "limit", "continue"];
+/// How many come in an answer if nothing else is asked for: what was delivered is remembered for long.
 const DEFAULT_LIMIT: u32 = 500;
 
 /// A bill or a discovery state on its way.
@@ -40,8 +38,10 @@ pub(crate) struct Delivery {
     event: String,
     /// The `Idempotency-Key` of a bill.
     event_id: Option<String>,
-    /// `pending`, `parked` or `delivered`.
+    /// `pending`, `parked`, `delivered` or `skipped`.
     state: &'static str,
+    /// Whether it is kept and not sent, because its target is no longer declared or is suspended.
+    held: bool,
     /// Failures in a row.
     attempts: u32,
     /// When it is tried next; none: at once, in its turn, or never.
@@ -49,17 +49,37 @@ pub(crate) struct Delivery {
     last_error: Option<String>,
     created: String,
     delivered: Option<String>,
+    /// When somebody had it passed over.
+    skipped: Option<String>,
+    /// Why.
+    reason: Option<String>,
 }
 
-impl From<store::Delivery> for Delivery {
-    fn from(row: store::Delivery) -> Self {
+/// The kind of object that a delivery is for.
+const fn kind(of: DeliveryKind) -> KindId {
+    match of {
+        DeliveryKind::Bill => KindId::BillingService,
+        DeliveryKind::Cell => KindId::DiscoveryRegistry,
+    }
+}
+
+/// Whether what waits for a target is kept and not sent.
+fn is_held(of: DeliveryKind, target: &str, desired: &Desired) -> bool {
+    let declared = match of {
+        DeliveryKind::Bill => desired.billing.contains_key(target),
+        DeliveryKind::Cell => desired.registries.contains_key(target),
+    };
+    !declared || desired.is_suspended(kind(of), target)
+}
+
+impl Delivery {
+    fn of(row: store::Delivery, desired: &Desired) -> Self {
+        let done = |state| row.done.filter(|_| row.state == state).map(Nanos::rfc3339_millis);
         Self {
             id: id(&row),
+            held: row.state.is_open() && is_held(row.kind, &row.target, desired),
             target: row.target,
-            kind: match row.kind {
-                DeliveryKind::Bill => "BillingService",
-                DeliveryKind::Cell => "DiscoveryRegistry",
-            },
+            kind: kind(row.kind).as_str(),
             container: row.container_name,
             container_id: row.key.id.to_string(),
             engine: row.key.engine.to_string(),
@@ -67,10 +87,13 @@ impl From<store::Delivery> for Delivery {
             event_id: row.event_id,
             state: row.state.as_str(),
             attempts: row.attempts,
-            next_attempt: row.next_attempt.map(Nanos::rfc3339_millis),
+            // What is past is not "next": it is due now, in its turn.
+            next_attempt: row.next_attempt.filter(|at| *at > crate::clock::now()).map(Nanos::rfc3339_millis),
             last_error: row.last_error,
             created: row.created.rfc3339_millis(),
-            delivered: row.delivered.map(Nanos::rfc3339_millis),
+            delivered: done(DeliveryState::Delivered),
+            skipped: done(DeliveryState::Skipped),
+            reason: row.skipped,
         }
     }
 }
@@ -83,13 +106,26 @@ fn id(row: &store::Delivery) -> String {
     }
 }
 
-fn item(row: store::Delivery) -> Item<Delivery> {
-    let item = Delivery::from(row);
+fn item(row: store::Delivery, desired: &Desired) -> Item<Delivery> {
+    let item = Delivery::of(row, desired);
     let metadata = ItemMeta { name: item.id.clone(), creation_timestamp: Some(item.created.clone()) };
     Item { metadata, item }
 }
 
-/// Deliveries, newest first; `limit` counts bills and discovery states each.
+/// The place that an id names.
+fn place(id: &str) -> Option<DeliveryPlace> {
+    if let Some(seq) = id.strip_prefix("bill-") {
+        return seq.parse().ok().map(|seq| DeliveryPlace::Bill { seq });
+    }
+    let mut parts = id.strip_prefix("cell:")?.splitn(3, ':');
+    let (registry, engine, container) = (parts.next()?, parts.next()?, parts.next()?);
+    Some(DeliveryPlace::Cell {
+        registry: registry.to_owned(),
+        key: ContainerKey::new(engine.to_owned(), container.to_owned()),
+    })
+}
+
+/// What registries are to be told, then bills, newest first.
 pub(super) async fn list(
     State(api): State<Api>,
     query: Query,
@@ -97,17 +133,31 @@ pub(super) async fn list(
     query.only(LIST)?;
     let state = query.get("state").map(|word| {
         let found = DeliveryState::ALL.into_iter().find(|state| state.as_str() == word);
-        found.ok_or_else(|| Misfit::new("state is pending, parked or delivered"))
+        found.ok_or_else(|| Misfit::new("state is pending, parked, delivered or skipped"))
     });
+    let after = page::token(&query)?.map(|token| place(&token).ok_or_else(page::no_token)).transpose()?;
+    let limit = match query.number("limit", 0..=page::MOST)? {
+        None => DEFAULT_LIMIT,
+        Some(0) => u32::MAX - 1,
+        Some(limit) => limit,
+    };
     let filter = DeliveryFilter {
         target: query.text("target"),
         container: query.text("container"),
         state: state.transpose()?,
         seq: None,
-        limit: query.number("limit", 1..=events::MOST)?.unwrap_or(DEFAULT_LIMIT),
+        after,
+        // One more tells whether there are more.
+        limit: limit + 1,
     };
-    let rows = api.shared.store.deliveries(&filter).await?;
-    Ok(Json(List::whole("Delivery", rows.into_iter().map(item).collect())))
+    let mut rows = api.shared.store.deliveries(&filter).await?;
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = rows.len() > most;
+    rows.truncate(most);
+    let last = rows.last().filter(|_| more).map(id);
+    let desired = api.shared.desired.load();
+    let items = rows.into_iter().map(|row| item(row, &desired)).collect();
+    Ok(Json(List::whole("Delivery", items).before(last.as_deref())))
 }
 
 /// One delivery.
@@ -115,24 +165,22 @@ pub(super) async fn get(
     State(api): State<Api>,
     Path(id): Path<String>,
 ) -> Result<Json<Item<Delivery>>, Failure> {
-    find(&api, &id).await.map(item).map(Json)
+    let row = find(&api, &id).await?;
+    Ok(Json(item(row, &api.shared.desired.load())))
 }
 
 async fn find(api: &Api, wanted: &str) -> Result<store::Delivery, Failure> {
-    let filter = if let Some(seq) = wanted.strip_prefix("bill-").and_then(|seq| seq.parse().ok()) {
-        Some(DeliveryFilter { seq: Some(seq), limit: 1, ..DeliveryFilter::default() })
-    } else {
-        let mut parts = wanted.splitn(4, ':');
-        match (parts.next(), parts.next(), parts.next(), parts.next()) {
-            (Some("cell"), Some(target), Some(_), Some(container)) => Some(DeliveryFilter {
-                target: Some(target.to_owned()),
-                container: Some(container.to_owned()),
-                limit: events::MOST,
-                ..DeliveryFilter::default()
-            }),
-            _ => None,
+    let filter = place(wanted).map(|place| match place {
+        DeliveryPlace::Bill { seq } => {
+            DeliveryFilter { seq: Some(seq), limit: 1, ..DeliveryFilter::default() }
         }
-    };
+        DeliveryPlace::Cell { registry, key } => DeliveryFilter {
+            target: Some(registry),
+            container: Some(key.id.to_string()),
+            limit: events::MOST,
+            ..DeliveryFilter::default()
+        },
+    });
     let rows = match &filter {
         Some(filter) => api.shared.store.deliveries(filter).await?,
         None => Vec::new(),
@@ -144,67 +192,4 @@ async fn find(api: &Api, wanted: &str) -> Result<store::Delivery, Failure> {
         ))
         .about("Delivery", wanted)
     })
-}
-
-/// Frees the parked lane that a bill belongs to.
-pub(super) async fn replay(
-    State(api): State<Api>,
-    Path(id): Path<String>,
-    caller: Caller,
-) -> Result<Json<Status>, Failure> {
-    let row = find(&api, &id).await?;
-    let refuse = |why: String| Err(Failure::conflict(format!("{id} {why}")).about("Delivery", &*id));
-    let next = row.next_attempt.map_or_else(|| "soon".to_owned(), |at| format!("at {}", at.rfc3339_millis()));
-    match (row.kind, row.state) {
-        (_, DeliveryState::Delivered) => refuse("was delivered; nothing is sent twice".to_owned()),
-        (_, DeliveryState::Pending) => refuse(format!("is not parked: it is tried by itself, {next}")),
-        (DeliveryKind::Cell, DeliveryState::Parked) => refuse("is never parked".to_owned()),
-        (DeliveryKind::Bill, DeliveryState::Parked) => {
-            let freed = api.shared.store.replay_lane(&row.target, &row.key).await?;
-            info!(target: "portreeve::outbox", queue = row.target, container = %row.key, "a parked lane is freed");
-            api.shared.wake_billing(&row.target);
-            let message = format!("the lane of {} to {} is free again", row.key.short_id(), row.target);
-            let deed = Deed { kind: "Replayed", status: "freed", what: message.clone(), container: None };
-            audit::record(&api, &caller, deed).await;
-            Ok(Json(status::counted(message, "Delivery", &id, freed)))
-        }
-    }
-}
-
-/// Frees every parked lane of a BillingService.
-pub(super) async fn replay_target(
-    State(api): State<Api>,
-    query: Query,
-    caller: Caller,
-) -> Result<Json<Status>, Failure> {
-    query.only(REPLAY)?;
-    let target =
-        query.get("target").ok_or_else(|| Misfit::new("say which BillingService is meant: ?target=NAME"))?;
-    let declared: Vec<String> = api.shared.desired.load().billing.keys().cloned().collect();
-    let (held, _) = api.shared.store.depths().await?;
-    if !declared.iter().any(|name| name == target) && !held.contains_key(target) {
-        let hint = nearest(target, declared.iter().map(String::as_str))
-            .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-        let shown: String = target.chars().take(64).flat_map(char::escape_debug).collect();
-        return Err(Failure::new(
-            StatusCode::NOT_FOUND,
-            format!("there is no BillingService named `{shown}`{hint}"),
-        )
-        .about("BillingService", target));
-    }
-    let freed = api.shared.store.replay(target).await?;
-    if freed > 0 {
-        info!(target: "portreeve::outbox", queue = target, lanes = freed, "parked lanes are freed");
-        api.shared.wake_billing(target);
-    }
-    let message = match freed {
-        0 => format!("nothing is parked for {target}"),
-        1 => format!("1 lane to {target} is free again"),
-        freed => format!("{freed} lanes to {target} are free again"),
-    };
-    if freed > 0 {
-        let deed = Deed { kind: "Replayed", status: "freed", what: message.clone(), container: None };
-        audit::record(&api, &caller, deed).await;
-    }
-    Ok(Json(status::counted(message, "BillingService", target, freed)))
 }

@@ -75,7 +75,7 @@ impl Noun {
             Self::Kind(_) => &["delete", "get", "list", "patch", "update", "watch"],
             Self::Containers => &["get", "list", "release"],
             Self::Events => &["list"],
-            Self::Deliveries => &["get", "list", "replay"],
+            Self::Deliveries => &["discard", "get", "list", "replay", "retry", "skip"],
         }
     }
 

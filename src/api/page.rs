@@ -65,13 +65,31 @@ impl Page {
     /// What `limit` and `continue` ask for.
     pub(super) fn of(query: &Query) -> Result<Self, Misfit> {
         let limit = query.number("limit", 0..=MOST)?.filter(|limit| *limit > 0);
-        let after = hex::decode(query.get("continue").unwrap_or_default())
-            .map_err(|_| Misfit::new("continue is not a token that a list gave out; start without it"))?;
+        let after = hex::decode(query.get("continue").unwrap_or_default()).map_err(|_| no_token())?;
         Ok(Self { limit: limit.and_then(|limit| usize::try_from(limit).ok()), after })
     }
 }
 
+/// What the token of the page before says, if one is given.
+pub(super) fn token(query: &Query) -> Result<Option<String>, Misfit> {
+    let Some(token) = query.get("continue").filter(|token| !token.is_empty()) else { return Ok(None) };
+    let text = hex::decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    text.map(Some).ok_or_else(no_token)
+}
+
+/// What was given as the token of a page is none.
+pub(super) fn no_token() -> Misfit {
+    Misfit::new("continue is not a token that a list gave out; start without it")
+}
+
 impl<T> List<T> {
+    /// The page that ends with `last`, if others follow.
+    #[must_use]
+    pub(super) fn before(mut self, last: Option<&str>) -> Self {
+        self.metadata.token = last.map(hex::encode);
+        self
+    }
+
     /// All of it.
     pub(super) fn whole(kind: &str, items: Vec<T>) -> Self {
         Self { api_version: API_VERSION, kind: format!("{kind}List"), metadata: ListMeta::default(), items }

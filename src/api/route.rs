@@ -5,6 +5,7 @@ use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::Value;
 
+use super::deliveries::decide;
 use super::page::{Item, List};
 use super::{
     Api, containers, deliveries, docs, events, health, noun, objects, openapi, release, status, trial,
@@ -97,6 +98,7 @@ const fn change(
 }
 
 const STATUS: Content = Content::Json(of::<status::Status>);
+const SKIP: Content = Content::Json(of::<decide::Skip>);
 const OBJECTS: &str = "/apis/portreeve/v1/{plural}";
 const OBJECT: &str = "/apis/portreeve/v1/{plural}/{name}";
 
@@ -211,7 +213,7 @@ pub(super) const ROUTES: &[Route] = &[
     ),
     read(
         "/apis/portreeve/v1/deliveries",
-        "What is on its way to services, newest first",
+        "What registries are to be told, then bills, newest first",
         deliveries::LIST,
         Content::Json(of::<List<Item<deliveries::Delivery>>>),
         || get(deliveries::list),
@@ -229,15 +231,55 @@ pub(super) const ROUTES: &[Route] = &[
         "Free the parked lane that a delivery belongs to",
         &[],
         (Content::None, STATUS),
-        || post(deliveries::replay),
+        || post(decide::replay),
     ),
     change(
         Verb::Post,
         "/apis/portreeve/v1/deliveries/replay",
         "Free every parked lane of a BillingService",
-        deliveries::REPLAY,
+        decide::TARGET,
         (Content::None, STATUS),
-        || post(deliveries::replay_target),
+        || post(decide::replay_target),
+    ),
+    change(
+        Verb::Post,
+        "/apis/portreeve/v1/deliveries/{name}/retry",
+        "Try at once what waits of a container for a target",
+        &[],
+        (Content::None, STATUS),
+        || post(decide::retry),
+    ),
+    change(
+        Verb::Post,
+        "/apis/portreeve/v1/deliveries/retry",
+        "Try at once all that waits for a target",
+        decide::TARGET,
+        (Content::None, STATUS),
+        || post(decide::retry_target),
+    ),
+    change(
+        Verb::Post,
+        "/apis/portreeve/v1/deliveries/{name}/skip",
+        "Skip the bill that a parked lane waits for",
+        &[],
+        (SKIP, STATUS),
+        || post(decide::skip),
+    ),
+    change(
+        Verb::Post,
+        "/apis/portreeve/v1/deliveries/skip",
+        "Skip the bill that each parked lane of a BillingService waits for",
+        decide::TARGET,
+        (SKIP, STATUS),
+        || post(decide::skip_target),
+    ),
+    change(
+        Verb::Post,
+        "/apis/portreeve/v1/deliveries/discard",
+        "Drop what waits for a BillingService that is no longer declared",
+        decide::TARGET,
+        (Content::None, STATUS),
+        || post(decide::discard),
     ),
     change(
         Verb::Post,

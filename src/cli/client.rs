@@ -255,6 +255,16 @@ impl Client {
         self.answer(self.request(Method::POST, self.url(parts), query)).await
     }
 
+    /// Asks for something to be done, with what has to be said about it.
+    pub(super) async fn post_with(
+        &self,
+        parts: &[&str],
+        query: &[(&str, &str)],
+        body: &Value,
+    ) -> Result<Answer, ClientError> {
+        self.answer(self.request(Method::POST, self.url(parts), query).json(body)).await
+    }
+
     /// Asks for something that has to be said at length.
     pub(super) async fn post_body(&self, parts: &[&str], body: &Value) -> Result<Value, ClientError> {
         Ok(self.answer(self.request(Method::POST, self.url(parts), &[]).json(body)).await?.body)

@@ -8,6 +8,7 @@ use super::apply::say;
 use super::client::{Client, ClientError, ServerArgs};
 use super::face::Face;
 use super::noun::{Noun, Target, targets};
+use super::release::{told, worse};
 use super::table::Tone;
 use super::text::count;
 use super::{Exit, UsageError, fail, files, problems};
@@ -32,12 +33,21 @@ pub(super) struct DeleteArgs {
     #[arg(long)]
     dry_run: bool,
 
+    /// Of a BillingService: also drop the bills that wait for it, after a question. Otherwise they are held, and sent once a
+    /// BillingService of this name is declared again
+    #[arg(long)]
+    discard: bool,
+
+    /// With --discard: ask no question
+    #[arg(long, requires = "discard")]
+    yes: bool,
+
     #[command(flatten)]
     pub(super) server: ServerArgs,
 }
 
 pub(super) async fn delete(args: &DeleteArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
-    let DeleteArgs { words, paths, ignore_not_found, dry_run, server } = args;
+    let DeleteArgs { words, paths, ignore_not_found, dry_run, discard, yes, server } = args;
     let keys = if paths.is_empty() {
         named(words)?
     } else {
@@ -52,11 +62,32 @@ pub(super) async fn delete(args: &DeleteArgs, face: &mut Face<'_>) -> anyhow::Re
         // What names others goes first.
         set.objects.iter().rev().map(|loaded| loaded.object.key()).collect()
     };
+    if *discard && let Some(key) = keys.iter().find(|key| key.kind != KindId::BillingService) {
+        return Err(UsageError(format!(
+            "--discard is for what waits for a BillingService, and {key} is none"
+        ))
+        .into());
+    }
     let client = server.client()?;
     let mut exit = Exit::Fine;
     for key in keys {
         let waiting = waiting(&client, &key).await;
-        match one(&client, &key, *dry_run).await {
+        if *discard && waiting > 0 && !*yes && !*dry_run && !agreed(&key, waiting, face)? {
+            writeln!(face.err, "{key} is not deleted")?;
+            exit = Exit::Problems;
+            continue;
+        }
+        let deleted = one(&client, &key, *dry_run).await;
+        // What was deleted before can have left something.
+        let gone = deleted.as_ref().err().is_some_and(ClientError::is_not_found);
+        if *discard && waiting > 0 && (deleted.is_ok() || gone) {
+            if deleted.is_ok() {
+                say(&key, ("deleted", Tone::Odd), *dry_run, face)?;
+            }
+            exit = worse(exit, drop_waiting(&client, &key, waiting, *dry_run, face).await?);
+            continue;
+        }
+        match deleted {
             Ok(()) => {
                 say(&key, ("deleted", Tone::Odd), *dry_run, face)?;
                 if let Some(held) = held(&key, waiting) {
@@ -91,13 +122,49 @@ async fn waiting(client: &Client, key: &ObjectKey) -> u64 {
     ["pending", "parked"].iter().filter_map(|field| target[field].as_u64()).sum()
 }
 
+/// Whether whoever sits there wants the bills dropped. Where nobody does, nothing is assumed.
+fn agreed(key: &ObjectKey, waiting: u64, face: &mut Face<'_>) -> anyhow::Result<bool> {
+    if !face.asks {
+        let why = format!(
+            "{} for {} would be dropped, and nobody can be asked here: confirm with --yes",
+            count(waiting, "bill"),
+            key.name
+        );
+        return Err(UsageError(why).into());
+    }
+    let bills = count(waiting, "bill");
+    write!(face.err, "Drop {bills} for {}? They are never sent. [y/N] ", key.name)?;
+    face.err.flush()?;
+    let (mut answer, mut byte) = (Vec::new(), [0]);
+    while answer.len() < 16 && face.input.read(&mut byte)? == 1 && byte[0] != b'\n' {
+        answer.push(byte[0]);
+    }
+    let answer = String::from_utf8_lossy(&answer).trim().to_ascii_lowercase();
+    Ok(matches!(answer.as_str(), "y" | "yes"))
+}
+
+/// Has what waits for a service that is gone dropped.
+async fn drop_waiting(
+    client: &Client,
+    key: &ObjectKey,
+    waiting: u64,
+    dry_run: bool,
+    face: &mut Face<'_>,
+) -> anyhow::Result<Exit> {
+    if dry_run {
+        writeln!(face.out, "{} for {} would be dropped (dry run)", count(waiting, "bill"), key.name)?;
+        return Ok(Exit::Fine);
+    }
+    told(client.post(&["deliveries", "discard"], &[("target", &key.name)]).await, face)
+}
+
 /// What becomes of bills whose service goes.
 fn held(key: &ObjectKey, waiting: u64) -> Option<String> {
     let name = &key.name;
     let (wait, are) = if waiting == 1 { ("waits", "it is") } else { ("wait", "they are") };
     (waiting > 0).then(|| {
         let bills = count(waiting, "bill");
-        format!("{bills} {wait} for {name}; {are} held, and sent once a BillingService of this name is declared again")
+        format!("{bills} {wait} for {name}; {are} held, and sent once a BillingService of this name is declared again; `portreeve delete bill/{name} --discard` drops what waits")
     })
 }
 
@@ -128,6 +195,7 @@ fn named(words: &[String]) -> Result<Vec<ObjectKey>, UsageError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::tests::Streams;
 
     #[test]
     fn bills_that_wait_are_told_of_when_their_service_goes() {
@@ -135,6 +203,22 @@ mod tests {
         assert_eq!(held(&key, 0), None);
         assert!(held(&key, 1).is_some_and(|said| said.starts_with("1 bill waits for b; it is held, ")));
         assert!(held(&key, 2).is_some_and(|said| said.starts_with("2 bills wait for b; they are held, ")));
+    }
+
+    #[test]
+    fn bills_are_dropped_only_by_whoever_says_so() {
+        let key = ObjectKey { kind: KindId::BillingService, name: "b".to_owned() };
+        for (said, agrees) in [("y\n", true), ("Yes\nno", true), ("\n", false), ("n\n", false), ("", false)] {
+            let mut streams = Streams::default();
+            let (mut face, mut input) = (streams.face(), said.as_bytes());
+            (face.asks, face.input) = (true, &mut input);
+            assert_eq!(agreed(&key, 7, &mut face).expect("an answer"), agrees, "{said:?}");
+            drop(face);
+            assert_eq!(streams.both(), "Drop 7 bills for b? They are never sent. [y/N] ");
+        }
+        let mut streams = Streams::default();
+        let error = agreed(&key, 1, &mut streams.face()).expect_err("nobody is there").to_string();
+        assert_eq!(error, "1 bill for b would be dropped, and nobody can be asked here: confirm with --yes");
     }
 
     #[test]

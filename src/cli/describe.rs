@@ -87,7 +87,7 @@ impl Beside {
             Noun::Containers => Self {
                 registries: client.items("discoveryregistries", &[]).await?,
                 billing: client.items("billingservices", &[]).await?,
-                deliveries: client.items("deliveries", &[("container", &id)]).await?,
+                deliveries: deliveries_by(client, ("container", &id)).await?,
                 events: client.items("events", &[("container", &id), ("limit", "15")]).await?,
                 ..Self::default()
             },
@@ -95,7 +95,7 @@ impl Beside {
                 let target = matches!(noun.kind(), "BillingService" | "DiscoveryRegistry");
                 let mut deliveries = Vec::new();
                 if target {
-                    deliveries = client.items("deliveries", &[("target", &name)]).await?;
+                    deliveries = deliveries_by(client, ("target", &name)).await?;
                     deliveries.retain(|delivery| delivery["kind"].as_str() == Some(noun.kind()));
                 }
                 let mut events = client.items("events", &[("limit", "1000")]).await?;
@@ -157,6 +157,17 @@ fn events(beside: &Beside, face: &mut Face<'_>) -> io::Result<()> {
         table.row(columns.row(event, now));
     }
     if table.is_empty() { writeln!(face.out, "  none") } else { table.print(face.out, 2, face.width) }
+}
+
+/// All that wait or are parked, and what was delivered lately: of that there may be very many.
+async fn deliveries_by(client: &Client, by: (&str, &str)) -> Result<Vec<Value>, ClientError> {
+    let mut found = client.items("deliveries", &[by, ("state", "pending")]).await?;
+    found.extend(client.items("deliveries", &[by, ("state", "parked")]).await?);
+    let mut lately = client.get(&["deliveries"], &[by, ("state", "delivered")]).await?;
+    if let Some(Value::Array(lately)) = lately.get_mut("items").map(Value::take) {
+        found.extend(lately);
+    }
+    Ok(found)
 }
 
 /// How many deliveries are how far, and what is not delivered.

@@ -34,6 +34,8 @@ pub(super) struct Face<'a> {
     pub(super) height: Option<usize>,
     /// Whether somebody watches standard error.
     pub(super) watched: bool,
+    /// Whether somebody can be asked and can answer.
+    pub(super) asks: bool,
     /// The line of progress that stands there.
     pub(super) in_progress: String,
 }
@@ -98,6 +100,11 @@ pub(super) fn terminal() -> (Option<usize>, Option<usize>) {
         None => return (None, None),
     };
     (Some(width.into()), Some(height.into()).filter(|_| !is_dumb()))
+}
+
+/// Whether somebody sits at standard input and sees standard error.
+pub(super) fn asks() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
 /// Whether standard error is a terminal that can be written over.

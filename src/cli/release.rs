@@ -1,4 +1,4 @@
-//! `portreeve release CONTAINER...` lifts a quarantine; `portreeve replay` frees parked deliveries.
+//! `portreeve release CONTAINER...` lifts a quarantine.
 
 use clap::Args;
 use serde_json::Value;
@@ -61,56 +61,11 @@ async fn quarantined(client: &Client) -> anyhow::Result<Vec<String>> {
     Ok(held.filter_map(|item| scalar(item, "/id")).collect())
 }
 
-/// Flags of `replay`.
-#[derive(Args, Debug)]
-pub(super) struct ReplayArgs {
-    /// Parked deliveries, by name as `get deliveries` shows them
-    #[arg(required_unless_present_any = ["target", "all"], value_name = "DELIVERY")]
-    names: Vec<String>,
-
-    /// All that are parked for this BillingService
-    #[arg(long, value_name = "NAME", conflicts_with = "names")]
-    target: Option<String>,
-
-    /// All that are parked
-    #[arg(long, conflicts_with_all = ["names", "target"])]
-    all: bool,
-
-    #[command(flatten)]
-    pub(super) server: ServerArgs,
-}
-
-pub(super) async fn replay(args: &ReplayArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
-    let ReplayArgs { names, target, all, server } = args;
-    let client = server.client()?;
-    let targets = if *all { parked(&client).await? } else { target.iter().cloned().collect() };
-    if *all && targets.is_empty() {
-        writeln!(face.err, "nothing is parked")?;
-        return Ok(Exit::Fine);
-    }
-    let mut exit = Exit::Fine;
-    for target in &targets {
-        let answer = client.post(&["deliveries", "replay"], &[("target", target)]).await;
-        exit = worse(exit, told(answer, face)?);
-    }
-    for name in names {
-        let name = name.rsplit_once('/').map_or(name.as_str(), |(_, name)| name);
-        let answer = client.post(&["deliveries", name, "replay"], &[]).await;
-        exit = worse(exit, told(answer, face)?);
-    }
-    Ok(exit)
-}
-
-async fn parked(client: &Client) -> anyhow::Result<Vec<String>> {
-    let deliveries = client.items("deliveries", &[("state", "parked")]).await?;
-    let mut targets: Vec<_> = deliveries.iter().filter_map(|item| scalar(item, "/target")).collect();
-    targets.sort();
-    targets.dedup();
-    Ok(targets)
-}
-
 /// Says what came of a request; only a server that cannot be asked at all ends the command.
-fn told(answer: Result<super::client::Answer, ClientError>, face: &mut Face<'_>) -> anyhow::Result<Exit> {
+pub(super) fn told(
+    answer: Result<super::client::Answer, ClientError>,
+    face: &mut Face<'_>,
+) -> anyhow::Result<Exit> {
     match answer {
         Ok(answer) => {
             let freed = answer.body.pointer("/details/count").and_then(Value::as_u64);
@@ -128,7 +83,7 @@ fn told(answer: Result<super::client::Answer, ClientError>, face: &mut Face<'_>)
     }
 }
 
-const fn worse(one: Exit, other: Exit) -> Exit {
+pub(super) const fn worse(one: Exit, other: Exit) -> Exit {
     match (one, other) {
         (Exit::Fine, other) => other,
         (one, _) => one,

@@ -120,8 +120,8 @@ fn wrong(health: &Value, containers: &[Value], services: &[Value]) -> Vec<String
         for (name, target) in map(health, pointer) {
             let name = plain(name);
             let (pending, parked) = (number(target, "/pending"), number(target, "/parked"));
-            // What somebody suspended waits on purpose, and is shown as suspended.
-            if target["suspended"] == Value::Bool(true) {
+            // What somebody suspended or deleted waits on purpose, and is shown so.
+            if is_kept(target) {
                 continue;
             }
             if parked > 0 {
@@ -132,12 +132,6 @@ fn wrong(health: &Value, containers: &[Value], services: &[Value]) -> Vec<String
                 ));
             } else if let Some(error) = scalar(target, "/lastError").filter(|_| pending > 0) {
                 wrong.push(format!("{what} {name}: {pending} waiting, {error}"));
-            }
-            if target["held"] == Value::Bool(true) && pending + parked > 0 {
-                wrong.push(format!(
-                    "{what} {name} is declared no longer, and {} wait for it",
-                    pending + parked
-                ));
             }
         }
     }
@@ -328,13 +322,25 @@ fn deliveries(health: &Value, now: Nanos) -> Table {
                 what.into(),
                 name.into(),
                 number(target, "/pending").to_string().into(),
-                Cell::new(parked.to_string(), if parked > 0 { Tone::Bad } else { Tone::Plain }),
+                Cell::new(
+                    parked.to_string(),
+                    if parked > 0 && !is_kept(target) { Tone::Bad } else { Tone::Plain },
+                ),
                 age_of(target, "/oldest", now).into(),
-                text(target, "/lastError").into(),
+                match (&target["held"], &target["suspended"]) {
+                    (Value::Bool(true), _) => Cell::new("held: no longer declared", Tone::Dim),
+                    (_, Value::Bool(true)) => Cell::new("held: suspended", Tone::Dim),
+                    _ => text(target, "/lastError").into(),
+                },
             ]);
         }
     }
     table
+}
+
+/// Whether what waits for a target is kept and not sent, because somebody wants it so.
+fn is_kept(target: &Value) -> bool {
+    target["held"] == Value::Bool(true) || target["suspended"] == Value::Bool(true)
 }
 
 #[cfg(test)]
@@ -421,6 +427,8 @@ deliveries  nobody is to be told of anything
         health["engines"]["edge"] = json!({"connected": false, "error": "refused"});
         health["store"]["error"] = "the disk is full".into();
         health["deliveries"]["billing"]["b"] =
+            json!({"pending": 3, "parked": 1, "held": false, "lastError": "HTTP 422"});
+        health["deliveries"]["billing"]["gone"] =
             json!({"pending": 3, "parked": 1, "held": true, "lastError": "HTTP 422"});
         health["deliveries"]["discovery"]["d"] =
             json!({"pending": 2, "parked": 0, "held": false, "lastError": "HTTP 500"});
@@ -441,7 +449,6 @@ deliveries  nobody is to be told of anything
             "engine edge: refused",
             "store: the disk is full",
             "BillingService b: 1 parked, HTTP 422; `portreeve replay --target b` sends again",
-            "BillingService b is declared no longer, and 4 wait for it",
             "DiscoveryRegistry d: 2 waiting, HTTP 500",
             "manifest a.yaml:1:2: bad",
             "manifest b.yaml:3:4: worse",

@@ -137,9 +137,10 @@ impl Goal {
                 value: known(value, &["healthy", "unhealthy", "unknown", "error", "not_found"])?,
             },
             ("released", Noun::Containers) if value.is_empty() => Self::Released,
-            ("state", Noun::Deliveries) => {
-                Self::Field { pointer: "/state", value: known(value, &["pending", "parked", "delivered"])? }
-            }
+            ("state", Noun::Deliveries) => Self::Field {
+                pointer: "/state",
+                value: known(value, &["pending", "parked", "delivered", "skipped"])?,
+            },
             _ => {
                 let forms = if of_container {
                     "state=running, health=healthy, released or delete"

@@ -197,10 +197,11 @@ impl Reconciler {
         let Some(before) = before else {
             // Gone before anything was known of it but a row in a list.
             self.finish(ChangeSet::default(), work).await?;
-            work.releases.iter().for_each(|release| release.done.notify_one());
+            work.committed();
             return Ok(());
         };
         let mut record = (*before).clone();
+        record.followers.retain(|target, _| !work.forgets.iter().any(|forget| forget.target == *target));
         let container = match inspected {
             Inspected::Shown(ref container) => Some(container.clone()),
             Inspected::Gone => None,
@@ -251,7 +252,7 @@ impl Reconciler {
         let Outcome { changes, lines, action, requeue_at, rings } = outcome;
         self.finish(changes, work).await?;
         heal.store(self, &key.engine);
-        work.releases.iter().for_each(|release| release.done.notify_one());
+        work.committed();
         self.remember(record);
         if !watched {
             locked(&shared.blocked).remove(key);

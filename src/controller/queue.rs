@@ -53,6 +53,8 @@ pub(super) struct Work {
     pub concluded: Vec<(String, ActionOutcome)>,
     /// Who lifts its quarantine.
     pub releases: Vec<Release>,
+    /// What services were told of it that is to be forgotten.
+    pub forgets: Vec<Forget>,
     /// Failures in a row of this work.
     pub failures: u32,
     /// The cursor waits for it no longer: it waits for what the engine refuses to tell.
@@ -68,7 +70,22 @@ pub(super) struct Release {
     pub done: Arc<Notify>,
 }
 
+/// What a BillingService was told is forgotten.
+#[derive(Clone, Debug)]
+pub(super) struct Forget {
+    /// The service.
+    pub target: String,
+    /// Told when that is committed.
+    pub done: Arc<Notify>,
+}
+
 impl Work {
+    /// Tells those who wait for it that it is committed.
+    pub(super) fn committed(&self) {
+        let releases = self.releases.iter().map(|release| &release.done);
+        releases.chain(self.forgets.iter().map(|forget| &forget.done)).for_each(|done| done.notify_one());
+    }
+
     /// What it says of the container's life.
     pub(super) fn facts(&self) -> Vec<Fact> {
         let of_event = |kind: &EventKind, at: Nanos| match kind {
@@ -97,9 +114,18 @@ impl Work {
 
     /// What of it concerns us alone: all else has to be heard again, should the engine be declared again.
     pub(super) fn without_engine(&self) -> Self {
-        let Self { events: _, look: _, absent: _, breaks: _, concluded, releases, failures, let_go: _ } =
-            self.clone();
-        Self { concluded, releases, failures, ..Self::default() }
+        let Self {
+            events: _,
+            look: _,
+            absent: _,
+            breaks: _,
+            concluded,
+            releases,
+            forgets,
+            failures,
+            let_go: _,
+        } = self.clone();
+        Self { concluded, releases, forgets, failures, ..Self::default() }
     }
 
     fn tells_of_a_stop(&self) -> bool {
@@ -110,7 +136,7 @@ impl Work {
 
     /// Puts `newer` behind this.
     fn append(&mut self, newer: Self) {
-        let Self { events, look, absent, breaks, concluded, releases, failures, let_go } = newer;
+        let Self { events, look, absent, breaks, concluded, releases, forgets, failures, let_go } = newer;
         let before = self.events.len();
         self.breaks.extend(breaks.into_iter().map(|(position, how)| (before + position, how)));
         self.events.extend(events);
@@ -118,6 +144,7 @@ impl Work {
         self.absent = absent.or(self.absent);
         self.concluded.extend(concluded);
         self.releases.extend(releases);
+        self.forgets.extend(forgets);
         self.failures = self.failures.max(failures);
         self.let_go |= let_go;
     }

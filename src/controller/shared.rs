@@ -9,7 +9,7 @@ use tokio::sync::{Mutex as AsyncMutex, Notify, Semaphore};
 use super::commit::Committer;
 use super::departed::Departed;
 use super::probing::{Interfaces, Told};
-use super::queue::{Queue, Release, Work};
+use super::queue::{Forget, Queue, Release, Work};
 use super::services::Book;
 use super::timers::Timers;
 use super::usage::Loads;
@@ -24,7 +24,7 @@ use crate::reconcile::plan::{Blocked, Reason};
 use crate::reconcile::record::Record;
 use crate::store::Store;
 
-/// How long whoever lifts a quarantine waits to hear that it is committed.
+/// How long whoever lifts a quarantine, or has something forgotten, waits to hear that it is committed.
 const RELEASE: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// What keys of crowds begin with among those of healing memory, which begin with the name of an engine.
@@ -238,6 +238,37 @@ impl Shared {
         let release = Release { caller: caller.to_owned(), done: done.clone() };
         self.queue.add(key, Work { releases: vec![release], ..Work::default() });
         tokio::time::timeout(RELEASE, done.notified()).await.is_ok()
+    }
+
+    /// Forgets, in turn with all decisions about each container, what a BillingService that is gone was told of it, so that
+    /// it is told of no end; waits five seconds at most for that to be committed. Whether it was in time.
+    pub async fn forget_follower(&self, target: &str) -> bool {
+        // Nothing is decided about those of an engine that is away.
+        let mut at_work = self.queue.at_work();
+        at_work.retain(|key| self.attachment(&key.engine).is_some());
+        let told: BTreeSet<ContainerKey> = {
+            let records = locked(&self.records);
+            let told = records.iter().filter(|(_, record)| record.followers.contains_key(target));
+            told.map(|(key, _)| key.clone()).chain(at_work).collect()
+        };
+        let mut waiting = Vec::new();
+        for key in told {
+            let done = Arc::new(Notify::new());
+            let forget = Forget { target: target.to_owned(), done: done.clone() };
+            self.queue.add(&key, Work { forgets: vec![forget], ..Work::default() });
+            waiting.push(done);
+        }
+        let all = async {
+            for done in waiting {
+                done.notified().await;
+            }
+        };
+        tokio::time::timeout(RELEASE, all).await.is_ok()
+    }
+
+    /// Wakes whoever registers with a DiscoveryRegistry.
+    pub fn wake_registry(&self, target: &str) {
+        self.ring(&super::targets::discovery_bell(target));
     }
 
     /// Wakes whoever delivers to a BillingService: what was parked may be sent.

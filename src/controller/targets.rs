@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -13,7 +14,7 @@ use crate::desired::Desired;
 use crate::observed::Nanos;
 use crate::outbox::billing::BillingQueue;
 use crate::outbox::discovery::DiscoveryQueue;
-use crate::outbox::{Bell, Dispatcher, HttpClient, Office, Queue};
+use crate::outbox::{Bell, Dispatcher, HttpClient, Office, Queue, Unrecorded};
 use crate::resource::KindId;
 use crate::resource::billing_service::BillingServiceSpec;
 use crate::resource::discovery_registry::DiscoveryRegistrySpec;
@@ -42,12 +43,21 @@ pub(super) struct Targets {
     pub running: BTreeMap<String, Running>,
     /// Deleted registries whose end is seen to, by name and when they were deleted.
     pub seen_off: BTreeMap<(String, Nanos), JoinHandle<()>>,
+    /// Dispatchers that were told to end and have calls in hand. None follows them before they have ended, however
+    /// often their target goes and comes back meanwhile: a lane has one worker.
+    pub ending: BTreeMap<String, Ending>,
 }
+
+/// A dispatcher at its end, and what it leaves to the next one.
+type Ending = JoinHandle<Vec<Unrecorded>>;
+
+/// How long dispatchers may take to end with the process: a little longer than they give their calls.
+const END: Duration = Duration::from_secs(8);
 
 pub(super) struct Running {
     target: Target,
     stop: CancellationToken,
-    task: JoinHandle<()>,
+    task: Ending,
 }
 
 impl Targets {
@@ -76,24 +86,25 @@ impl Targets {
             .filter(|(bell, running)| wanted.get(*bell) != Some(&running.target))
             .map(|(bell, _)| bell.clone())
             .collect();
-        let mut ending = BTreeMap::new();
         for bell in stale {
             if let Some(running) = self.running.remove(&bell) {
                 running.stop.cancel();
-                ending.insert(bell, running.task);
+                // It has itself waited for the one before it.
+                self.ending.insert(bell, running.task);
             }
         }
         for (bell, target) in wanted {
             if !self.running.contains_key(&bell) {
-                let running = self.serve(&bell, target, ending.remove(&bell));
+                let before = self.ending.remove(&bell);
+                let running = self.serve(&bell, target, before);
                 self.running.insert(bell, running);
             }
         }
     }
 
-    /// `before`: the dispatcher of the same target under its old spec, which must have ended first, so that no lane
-    /// is worked on twice.
-    fn serve(&self, bell: &str, target: Target, before: Option<JoinHandle<()>>) -> Running {
+    /// `before`: the last dispatcher of the same target, which must have ended first, so that no lane is worked on
+    /// twice.
+    fn serve(&self, bell: &str, target: Target, before: Option<Ending>) -> Running {
         let stop = self.stop.child_token();
         let ringer = locked(&self.shared.bells).entry(bell.to_owned()).or_default().clone();
         let office = Office {
@@ -112,23 +123,25 @@ impl Targets {
 
     /// Waits until every dispatcher has finished what it has in hand.
     pub(super) async fn finish(self) {
-        for (_, running) in self.running {
-            let _ = running.task.await;
-        }
+        let tasks = self.running.into_values().map(|running| running.task).chain(self.ending.into_values());
+        let ended = async {
+            for task in tasks {
+                let _ = task.await;
+            }
+        };
+        // A store that does not answer at all must not keep the process; what was under way counts as sent at its
+        // next start.
+        let _ = tokio::time::timeout(END, ended).await;
     }
 }
 
-fn start<Q: Queue>(
-    queue: Q,
-    bell: Bell,
-    before: Option<JoinHandle<()>>,
-    stop: &CancellationToken,
-) -> JoinHandle<()> {
+fn start<Q: Queue>(queue: Q, bell: Bell, before: Option<Ending>, stop: &CancellationToken) -> Ending {
     let stop = stop.clone();
     tokio::spawn(async move {
-        if let Some(before) = before {
-            let _ = before.await;
-        }
-        Dispatcher::new(queue, bell).run(stop).await;
+        let left = match before {
+            Some(before) => before.await.unwrap_or_default(),
+            None => Vec::new(),
+        };
+        Dispatcher::new(queue, bell).after(left).run(stop).await
     })
 }

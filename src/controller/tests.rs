@@ -51,3 +51,34 @@ async fn a_quarantine_is_lifted_in_turn_and_stored() {
     assert!(told.iter().any(|row| row.event.event_type == "Released"), "{told:?}");
     controller.finish().await;
 }
+
+#[tokio::test]
+async fn what_a_service_that_is_gone_was_told_is_forgotten_and_no_end_is_billed_to_it() {
+    use crate::reconcile::billing::Follower;
+
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = Arc::new(Sqlite::open(&directory.path().join("p.db")).await.expect("a store"));
+    let container: Container = serde_json::from_value(serde_json::json!({
+        "key": {"engine": "local", "id": "aaaaaaaaaaaa1111"}, "name": "web", "image": "nginx", "state": "running",
+        "created": 1, "started": 2,
+    }))
+    .expect("a container");
+    let key = container.key.clone();
+    let mut record = crate::reconcile::record::Record::of_container(&container, Nanos(1));
+    record.host = "box".to_owned();
+    for target in ["gone", "kept"] {
+        let follower = Follower { told: true, open: ["s:2".to_owned()].into(), ..Follower::default() };
+        record.followers.insert(target.to_owned(), follower);
+    }
+    let records = vec![Arc::new(record)];
+    store.commit(&[ChangeSet { records, ..ChangeSet::default() }]).await.expect("committed");
+    let (_keep, receiver) = watch::channel(Arc::default());
+    let controller =
+        Controller::start(store.clone(), receiver, Guard::default()).await.expect("a controller");
+    assert!(controller.shared.forget_follower("gone").await);
+    let stored = store.record(&key).await.expect("a record").expect("a record");
+    assert_eq!(stored.followers.keys().collect::<Vec<_>>(), ["kept"]);
+    let known = controller.shared.record(&key).expect("a record");
+    assert_eq!(known.followers, stored.followers);
+    controller.finish().await;
+}

@@ -3,12 +3,13 @@
 use async_trait::async_trait;
 use metrics::counter;
 use reqwest::{Method, Url};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::call::Call;
 use super::retry::{self, Verdict};
-use super::{DeliveryError, Due, Office, Queue, Worked, after, seed, signing_key};
+use super::{DeliveryError, Due, Office, Queue, Turn, Worked, after, seed, signing_key};
 use crate::observed::{ContainerKey, Nanos};
+use crate::resource::KindId;
 use crate::resource::billing_service::BillingServiceSpec;
 use crate::store::{Lane, PendingBill, Settlement, StoreError};
 
@@ -44,26 +45,36 @@ impl Queue for BillingQueue {
         self.office.store.wake_lanes(&self.name, from).await
     }
 
-    async fn work(&self, lane: Lane) -> Worked {
-        let mut attempts = lane.attempts;
+    async fn work(&self, lane: Lane, turn: &Turn) -> Worked {
+        let (mut attempts, mut last) = (lane.attempts, Worked::NotBegun);
         for bill in &lane.bills {
+            if !turn.may_begin() {
+                return last;
+            }
             // The next bill of the lane waits for this to be stored: after a crash at most the last one is sent again.
-            let worked = match self.deliver(&lane.key, bill).await {
+            last = match turn.make(self.deliver(&lane.key, bill)).await {
                 Ok(()) => {
+                    turn.answered(KindId::BillingService, &self.name);
                     let taken = Settlement::BillDelivered { seq: bill.seq };
                     self.office.settled(taken, Worked::Delivered).await
                 }
+                Err(DeliveryError::BrokenOff) => {
+                    // It is pending still, and is sent again with the same id.
+                    debug!(target: "portreeve::billing", service = %self.name, container = %lane.key.id, "{}", DeliveryError::BrokenOff);
+                    return Worked::Failed;
+                }
                 Err(error) => {
-                    let failed = self.failed(&lane.key, attempts, bill, &error);
+                    let _hold = error.hold().map(|_| turn.hold());
+                    let failed = self.failed(&lane.key, attempts, bill, &error, turn);
                     self.office.settled(failed, Worked::Failed).await
                 }
             };
             attempts = 0;
-            if worked != Worked::Delivered {
-                return worked;
+            if last != Worked::Delivered {
+                break;
             }
         }
-        Worked::Delivered
+        last
     }
 
     async fn record(&self, settlement: Settlement) -> Result<(), StoreError> {
@@ -95,16 +106,22 @@ impl BillingQueue {
         attempts: u32,
         bill: &PendingBill,
         error: &DeliveryError,
+        turn: &Turn,
     ) -> Settlement {
-        let (verdict, retry_after) = match error {
-            DeliveryError::Status { status, retry_after } => (retry::verdict(*status), *retry_after),
-            DeliveryError::Transport(_) | DeliveryError::Secret(_) | DeliveryError::Url(_) => {
-                (Verdict::Later, None)
-            }
+        let verdict = match error {
+            DeliveryError::Status { status, .. } => retry::verdict(*status),
+            DeliveryError::Transport { .. }
+            | DeliveryError::Secret { .. }
+            | DeliveryError::Url(_)
+            | DeliveryError::BrokenOff => Verdict::Later,
         };
+        let retry_after = error.hold();
         let outcome = if verdict == Verdict::Never { "parked" } else { "retried" };
         counter!("portreeve_deliveries_total", "kind" => "BillingService", "target" => self.name.clone(), "outcome" => outcome).increment(1);
-        warn!(target: "portreeve::billing", service = %self.name, event = %bill.event, container = %key.id, outcome, "Failed to notify Billing Service: {error}");
+        let first = attempts == 0 || verdict == Verdict::Never;
+        turn.failed(first, KindId::BillingService, &self.name, error, || {
+            warn!(target: "portreeve::billing", service = %self.name, event = %bill.event, container = %key.id, outcome, "Failed to notify Billing Service: {error}");
+        });
         let (target, key) = (self.name.clone(), key.clone());
         match verdict {
             Verdict::Never => Settlement::LaneParked { target, key, error: error.to_string() },
@@ -117,7 +134,7 @@ impl BillingQueue {
                     key,
                     attempts,
                     next: after(wait),
-                    firm: retry_after.is_some(),
+                    hold: retry::hold(retry_after).map(after),
                     error: error.to_string(),
                 }
             }

@@ -48,7 +48,7 @@ impl HttpClient {
         Self(Arc::new(Clients { guard, ..Clients::default() }))
     }
 
-    async fn client(&self, url: &Url) -> Result<&reqwest::Client, DeliveryError> {
+    async fn client(&self, url: &Url) -> Result<&reqwest::Client, String> {
         let plain = url.scheme() == "http";
         let cell = if plain { &self.0.plain } else { &self.0.tls };
         if let Some(client) = cell.get() {
@@ -66,7 +66,7 @@ impl HttpClient {
         } else {
             builder.tls_backend_preconfigured(trusting().await?)
         };
-        let client = builder.build().map_err(|error| DeliveryError::Transport(reason(&error, url)))?;
+        let client = builder.build().map_err(|error| reason(&error, url))?;
         Ok(cell.get_or_init(|| client))
     }
 
@@ -74,25 +74,28 @@ impl HttpClient {
     pub(super) async fn send(&self, call: Call<'_>) -> Result<(), DeliveryError> {
         let Call { method, url, body, headers, timeout, auth, signing } = call;
         let guard = &self.0.guard;
+        let asked = asked(&method, &url);
+        let lost = |why| DeliveryError::Transport { asked: asked.clone(), why };
+        let secret = |source| DeliveryError::Secret { asked: asked.clone(), source };
         guard.check(&url).map_err(|error| DeliveryError::Url(format!("is not used: {error}")))?;
-        let mut request = self.client(&url).await?.request(method, url.clone()).timeout(timeout);
+        let client = self.client(&url).await.map_err(lost)?;
+        let mut request = client.request(method, url.clone()).timeout(timeout);
         for (name, value) in headers {
             request = request.header(name, value);
         }
-        request = match credentials::authorisation(guard, auth).await? {
+        request = match credentials::authorisation(guard, auth).await.map_err(secret)? {
             Authorisation::None => request,
             Authorisation::Bearer(secret) => request.bearer_auth(secret.expose_secret()),
             Authorisation::Basic(user, password) => request.basic_auth(user, Some(password.expose_secret())),
         };
         if let Some(body) = body {
             if let Some(key) = signing {
-                let key = guard.secret(key).await?;
+                let key = guard.secret(key).await.map_err(secret)?;
                 request = request.headers(signature(key.expose_secret().as_bytes(), &body));
             }
             request = request.header(CONTENT_TYPE, "application/json").body(body);
         }
-        let mut answer =
-            request.send().await.map_err(|error| DeliveryError::Transport(reason(&error, &url)))?;
+        let mut answer = request.send().await.map_err(|error| lost(reason(&error, &url)))?;
         let status = answer.status();
         if status.is_success() {
             // The connection can be used again once the answer has been read; a long one is not worth it.
@@ -108,7 +111,8 @@ impl HttpClient {
             let _ = tokio::time::timeout(Duration::from_millis(200), read).await;
             return Ok(());
         }
-        Err(DeliveryError::Status { status: status.as_u16(), retry_after: retry_after(answer.headers()) })
+        let retry_after = retry_after(answer.headers());
+        Err(DeliveryError::Status { asked, status: status.as_u16(), retry_after })
     }
 }
 
@@ -137,10 +141,17 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// TLS that trusts what everything of ours trusts.
-async fn trusting() -> Result<rustls::ClientConfig, DeliveryError> {
+async fn trusting() -> Result<rustls::ClientConfig, String> {
     let client = |trust| tls::client(tls::Verifier::new(trust, tls::Names::Judged), &[b"h2", b"http/1.1"]);
     let client = tls::Trust::system().await.and_then(client);
-    client.map_err(|error| DeliveryError::Transport(error.to_string()))
+    client.map_err(|error| error.to_string())
+}
+
+/// `POST https://billing:8001/events`: without user, password, query and fragment, which may hold a secret.
+fn asked(method: &Method, url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{method} {}://{host}{port}{}", url.scheme(), url.path())
 }
 
 /// The innermost cause without the URL, which may hold a token.
@@ -173,6 +184,19 @@ mod tests {
             headers["x-portreeve-signature"],
             "sha256=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
         );
+    }
+
+    #[test]
+    fn what_was_asked_is_told_without_what_may_be_secret() {
+        for (url, told) in [
+            (
+                "http://me:secret@billing:8001/v2/events?token=secret#secret",
+                "POST http://billing:8001/v2/events",
+            ),
+            ("https://[::1]/", "POST https://[::1]/"),
+        ] {
+            assert_eq!(asked(&Method::POST, &url.parse().expect(url)), told);
+        }
     }
 
     #[test]

@@ -8,9 +8,10 @@ use reqwest::Method;
 use tracing::{info, warn};
 
 use super::call::Call;
-use super::{DeliveryError, Due, Office, Queue, Worked, after, billing::endpoint, retry::wait, seed};
+use super::{DeliveryError, Due, Office, Queue, Turn, Worked, after, billing::endpoint, retry, seed};
 use crate::observed::{ContainerKey, Nanos};
 use crate::reconcile::discovery::Wanted;
+use crate::resource::KindId;
 use crate::resource::billing_service::Retry;
 use crate::resource::discovery_registry::DiscoveryRegistrySpec;
 use crate::store::{Cell, Settlement, StoreError};
@@ -55,10 +56,16 @@ impl Queue for DiscoveryQueue {
         Some(self.spec.resync_period.get()).filter(|period| !period.is_zero())
     }
 
-    async fn work(&self, cell: Cell) -> Worked {
-        let (settlement, worked) = match self.bring_up_to_date(&cell).await {
+    async fn work(&self, cell: Cell, turn: &Turn) -> Worked {
+        if !turn.may_begin() {
+            return Worked::NotBegun;
+        }
+        let outcome = turn.make(self.bring_up_to_date(&cell)).await;
+        let held = outcome.as_ref().err().and_then(DeliveryError::hold).map(|_| turn.hold());
+        let (settlement, worked) = match outcome {
             Ok(action) => {
                 if let Some(action) = action {
+                    turn.answered(KindId::DiscoveryRegistry, &self.name);
                     info!(target: "portreeve::discovery", service = %self.name, "Discovery Service notified: {action} for {}", cell.key.id);
                     self.count("delivered");
                 }
@@ -70,13 +77,18 @@ impl Queue for DiscoveryQueue {
                 };
                 (acked, Worked::Delivered)
             }
+            Err(DeliveryError::BrokenOff) => (self.waits(&cell, &DeliveryError::BrokenOff), Worked::Failed),
             Err(error) => {
-                warn!(target: "portreeve::discovery", service = %self.name, container = %cell.key.id, wanted = cell.wanted.as_str(), "Failed to notify Discovery Service: {error}");
+                turn.failed(cell.attempts == 0, KindId::DiscoveryRegistry, &self.name, &error, || {
+                    warn!(target: "portreeve::discovery", service = %self.name, container = %cell.key.id, wanted = cell.wanted.as_str(), "Failed to notify Discovery Service: {error}");
+                });
                 self.count("retried");
                 (self.waits(&cell, &error), Worked::Failed)
             }
         };
-        self.office.settled(settlement, worked).await
+        let worked = self.office.settled(settlement, worked).await;
+        drop(held);
+        worked
     }
 
     async fn record(&self, settlement: Settlement) -> Result<(), StoreError> {
@@ -134,18 +146,22 @@ impl DiscoveryQueue {
     }
 
     fn waits(&self, cell: &Cell, error: &DeliveryError) -> Settlement {
-        let retry_after = match error {
-            DeliveryError::Status { retry_after, .. } => *retry_after,
-            DeliveryError::Transport(_) | DeliveryError::Secret(_) | DeliveryError::Url(_) => None,
+        let retry_after = error.hold();
+        // What was broken off has not failed: whoever works on it next begins at once.
+        let broken_off = matches!(error, DeliveryError::BrokenOff);
+        let attempts = cell.attempts.saturating_add(u32::from(!broken_off));
+        let wait = match broken_off {
+            true => Duration::ZERO,
+            false => {
+                retry::wait(&Retry::default(), attempts, retry_after, seed(&self.name, &cell.key, attempts))
+            }
         };
-        let attempts = cell.attempts.saturating_add(1);
-        let wait = wait(&Retry::default(), attempts, retry_after, seed(&self.name, &cell.key, attempts));
         Settlement::CellWaits {
             registry: self.name.clone(),
             key: cell.key.clone(),
             attempts,
             next: after(wait),
-            firm: retry_after.is_some(),
+            hold: retry::hold(retry_after).map(after),
             error: error.to_string(),
             // Whoever asked for something else may have been heard although no answer came.
             keeps_ack: cell.acked.as_ref() == Some(&cell.wanted),

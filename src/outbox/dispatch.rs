@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::{Bell, Due, Worked};
+use super::{Bell, Due, Turn, Worked};
 use crate::clock;
 use crate::observed::{ContainerKey, Nanos};
 use crate::store::{Settlement, StoreError};
@@ -51,8 +51,8 @@ pub trait Queue: Send + Sync + 'static {
     fn resend_period(&self) -> Option<Duration> {
         None
     }
-    /// Makes the calls and commits what came of them.
-    async fn work(&self, item: Self::Item) -> Worked;
+    /// Makes the calls that `turn` gives leave to, and commits what came of them.
+    async fn work(&self, item: Self::Item, turn: &Turn) -> Worked;
     /// Commits what [`Self::work`] could not.
     async fn record(&self, settlement: Settlement) -> Result<(), StoreError>;
 }
@@ -63,31 +63,43 @@ struct Hand {
     /// Containers that are worked on, or whose last result is not stored yet.
     busy: Vec<ContainerKey>,
     calls: JoinSet<(ContainerKey, Worked)>,
-    unrecorded: Vec<(ContainerKey, Settlement)>,
+    unrecorded: Vec<Unrecorded>,
 }
+
+/// What came of a call and is not stored yet.
+pub type Unrecorded = (ContainerKey, Settlement);
 
 /// Works on one queue until told to stop.
 #[derive(Debug)]
 pub struct Dispatcher<Q> {
     queue: Arc<Q>,
     bell: Bell,
+    before: Vec<Unrecorded>,
 }
 
 impl<Q: Queue> Dispatcher<Q> {
     /// A dispatcher that is woken by `bell`.
     pub fn new(queue: Q, bell: Bell) -> Self {
-        Self { queue: Arc::new(queue), bell }
+        Self { queue: Arc::new(queue), bell, before: Vec::new() }
     }
 
-    /// Works until `stop`; then finishes the calls in hand.
-    pub async fn run(self, stop: CancellationToken) {
-        let mut hand = Hand::default();
+    /// The same, but first it stores what the one before it could not.
+    #[must_use]
+    pub fn after(self, before: Vec<Unrecorded>) -> Self {
+        Self { before, ..self }
+    }
+
+    /// Works until `stop`; then finishes the calls in hand. Until then nobody else may work on the target. What could
+    /// not be stored is for whoever comes next.
+    pub async fn run(mut self, stop: CancellationToken) -> Vec<Unrecorded> {
+        let turn = Turn::new(stop.clone());
+        let mut hand = Hand { unrecorded: std::mem::take(&mut self.before), ..Hand::default() };
         // What waits may have failed in an earlier life: the first success wakes it too.
         let mut failing = true;
         let (mut woken, mut wake) = (None::<Instant>, None::<Instant>);
         let mut resend = self.queue.resend_period().map(|period| Instant::now() + period);
         while !stop.is_cancelled() {
-            let next_look = match self.fill(&mut hand).await {
+            let next_look = match self.fill(&mut hand, &turn).await {
                 Ok(next) => next,
                 Err(error) => {
                     warn!(target: "portreeve::outbox", queue = self.queue.name(), "{error}");
@@ -109,6 +121,7 @@ impl<Q: Queue> Dispatcher<Q> {
                             failing = true;
                             hand.free(&key);
                         }
+                        Worked::NotBegun => hand.free(&key),
                         Worked::Delivered => {
                             if failing && wake.is_none() {
                                 let now = Instant::now();
@@ -137,23 +150,30 @@ impl<Q: Queue> Dispatcher<Q> {
                 }
             }
         }
-        self.finish(hand).await;
+        self.finish(hand, &turn).await
     }
 
-    async fn finish(&self, mut hand: Hand) {
-        let rest = async {
-            while let Some(done) = hand.calls.join_next().await {
-                if let Ok((key, Worked::Unrecorded(settlement, _))) = done {
-                    hand.unrecorded.push((key, settlement));
+    async fn finish(&self, mut hand: Hand, turn: &Turn) -> Vec<Unrecorded> {
+        let last = tokio::time::sleep(LAST_CALLS);
+        tokio::pin!(last);
+        let mut cut = false;
+        loop {
+            tokio::select! {
+                done = hand.calls.join_next() => match done {
+                    Some(Ok((key, Worked::Unrecorded(settlement, _)))) => hand.unrecorded.push((key, settlement)),
+                    Some(_) => {}
+                    None => break,
+                },
+                () = &mut last, if !cut => {
+                    // They end by themselves now, and store that nobody knows whether they were heard.
+                    turn.cut();
+                    cut = true;
                 }
             }
-        };
-        if tokio::time::timeout(LAST_CALLS, rest).await.is_err() {
-            // They are pending still, and will be sent again with the same ids.
-            hand.calls.abort_all();
         }
-        // What cannot be stored now either is sent again too.
+        // After the end of the process what cannot be stored now either is sent again, with the same ids.
         let _ = self.catch_up(&mut hand).await;
+        hand.unrecorded
     }
 
     /// Stores what could not be stored before.
@@ -167,8 +187,13 @@ impl<Q: Queue> Dispatcher<Q> {
     }
 
     /// Takes on what is due, and says when to look again.
-    async fn fill(&self, hand: &mut Hand) -> Result<Instant, StoreError> {
+    async fn fill(&self, hand: &mut Hand, turn: &Turn) -> Result<Instant, StoreError> {
         self.catch_up(hand).await?;
+        // Given before the store is read: who is held by what is stored later makes no call.
+        let Some(turn) = turn.next() else {
+            // Whoever stores the time that the target named comes back here with the end of its work.
+            return Ok(Instant::now() + LOOK_EVERY);
+        };
         let now = clock::now();
         let free = AT_ONCE.saturating_sub(hand.busy.len());
         if free == 0 {
@@ -176,8 +201,8 @@ impl<Q: Queue> Dispatcher<Q> {
         }
         for (key, item) in self.queue.due(now, &hand.busy, free).await? {
             hand.busy.push(key.clone());
-            let queue = self.queue.clone();
-            hand.calls.spawn(async move { (key, queue.work(item).await) });
+            let (queue, turn) = (self.queue.clone(), turn.clone());
+            hand.calls.spawn(async move { (key, queue.work(item, &turn).await) });
         }
         let wait = match self.queue.next(now).await? {
             Some(next) => Duration::from_nanos(u64::try_from(next.since(now)).unwrap_or(0)),

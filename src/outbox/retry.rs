@@ -38,6 +38,11 @@ pub fn wait(retry: &Retry, attempts: u32, retry_after: Option<Duration>, seed: u
     jittered.max(retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER))
 }
 
+/// How long a service that named a time is not called at all.
+pub fn hold(retry_after: Option<Duration>) -> Option<Duration> {
+    retry_after.map(|wait| wait.min(LONGEST_RETRY_AFTER)).filter(|wait| !wait.is_zero())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,6 +66,8 @@ mod tests {
     fn a_service_that_names_a_time_is_not_asked_before_and_cannot_name_a_week() {
         assert_eq!(wait(&retry(), 1, Some(Duration::from_secs(60)), 0), Duration::from_secs(60));
         assert_eq!(wait(&retry(), 1, Some(Duration::from_secs(604_800)), 0), LONGEST_RETRY_AFTER);
+        assert_eq!(hold(Some(Duration::from_secs(604_800))), Some(LONGEST_RETRY_AFTER));
+        assert_eq!((hold(Some(Duration::ZERO)), hold(None)), (None, None));
     }
 
     #[test]

@@ -20,11 +20,13 @@ pub enum DeliveryState {
     Parked,
     /// The target took it.
     Delivered,
+    /// Somebody had it passed over.
+    Skipped,
 }
 
 impl DeliveryState {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Pending, Self::Parked, Self::Delivered];
+    pub const ALL: [Self; 4] = [Self::Pending, Self::Parked, Self::Delivered, Self::Skipped];
 
     /// The word shown and asked for.
     pub const fn as_str(self) -> &'static str {
@@ -32,6 +34,15 @@ impl DeliveryState {
             Self::Pending => "pending",
             Self::Parked => "parked",
             Self::Delivered => "delivered",
+            Self::Skipped => "skipped",
+        }
+    }
+
+    /// Whether something is still to be done.
+    pub const fn is_open(self) -> bool {
+        match self {
+            Self::Pending | Self::Parked => true,
+            Self::Delivered | Self::Skipped => false,
         }
     }
 }
@@ -63,11 +74,42 @@ pub struct Delivery {
     pub last_error: Option<String>,
     /// When it was enqueued.
     pub created: Nanos,
-    /// When it was taken.
-    pub delivered: Option<Nanos>,
+    /// When it was taken, or passed over.
+    pub done: Option<Nanos>,
+    /// Why it was passed over.
+    pub skipped: Option<String>,
 }
 
-/// Which deliveries are asked for: newest first.
+impl Delivery {
+    /// Its place in the list.
+    pub fn place(&self) -> DeliveryPlace {
+        match self.kind {
+            DeliveryKind::Cell => {
+                DeliveryPlace::Cell { registry: self.target.clone(), key: self.key.clone() }
+            }
+            DeliveryKind::Bill => DeliveryPlace::Bill { seq: self.seq },
+        }
+    }
+}
+
+/// Where a delivery stands in the list of all. What comes and goes meanwhile shifts nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeliveryPlace {
+    /// Cells come first, by registry and container.
+    Cell {
+        /// DiscoveryRegistry.
+        registry: String,
+        /// Container.
+        key: ContainerKey,
+    },
+    /// Then bills, newest first.
+    Bill {
+        /// Place in the outbox.
+        seq: i64,
+    },
+}
+
+/// Which deliveries are asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeliveryFilter {
     /// Only for this target.
@@ -78,6 +120,8 @@ pub struct DeliveryFilter {
     pub state: Option<DeliveryState>,
     /// Only the bill in this place of the outbox.
     pub seq: Option<i64>,
-    /// At most so many of each kind.
+    /// Only what comes after this.
+    pub after: Option<DeliveryPlace>,
+    /// At most so many.
     pub limit: u32,
 }

@@ -14,13 +14,14 @@ use sqlx::sqlite::{
 };
 
 use super::{
-    Cell, ChangeSet, Delivery, DeliveryFilter, EventFilter, EventRow, Lane, Loaded, QueueDepth, Store,
-    StoreError, StoredObject, file_system,
+    Cell, ChangeSet, Delivery, DeliveryFilter, Discarded, EventFilter, EventRow, Lane, Loaded, NewEvent,
+    QueueDepth, Store, StoreError, StoredObject, Waiting, file_system,
 };
 use crate::config::state_dir;
 use crate::observed::{ContainerKey, Nanos};
 use crate::reconcile::record::Record;
 
+mod decide;
 mod deliver;
 mod deliveries;
 mod objects;
@@ -150,6 +151,7 @@ fn migrator() -> Migrator {
         migration(2, "objects", include_str!("migrations/2_objects.sql")),
         migration(3, "health", include_str!("migrations/3_health.sql")),
         migration(4, "callers", include_str!("migrations/4_callers.sql")),
+        migration(5, "deliveries", include_str!("migrations/5_deliveries.sql")),
         migration(6, "last specs", include_str!("migrations/6_last_specs.sql")),
     ])
 }
@@ -192,11 +194,27 @@ impl Store for Sqlite {
     }
 
     async fn replay(&self, target: &str) -> Result<u64, StoreError> {
-        deliver::replay(&self.writer, target).await
+        decide::replay(&self.writer, target).await
     }
 
     async fn replay_lane(&self, target: &str, key: &ContainerKey) -> Result<u64, StoreError> {
-        deliver::replay_lane(&self.writer, target, key).await
+        decide::replay_lane(&self.writer, target, key).await
+    }
+
+    async fn retry(&self, which: &Waiting<'_>) -> Result<u64, StoreError> {
+        decide::retry(&self.writer, which).await
+    }
+
+    async fn skip(&self, seq: i64, reason: &str, event: &NewEvent) -> Result<bool, StoreError> {
+        decide::skip(&self.writer, seq, reason, event).await
+    }
+
+    async fn parked_heads(&self, target: &str) -> Result<Vec<Delivery>, StoreError> {
+        deliveries::parked_heads(&self.readers, target).await
+    }
+
+    async fn discard(&self, target: &str, tells: &Discarded<'_>) -> Result<u64, StoreError> {
+        decide::discard(&self.writer, target, tells).await
     }
 
     async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError> {

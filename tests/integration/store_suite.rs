@@ -54,7 +54,12 @@ macro_rules! all_guarantees {
                 bills_of_a_lane_are_due_in_the_order_of_their_commits
                 a_lane_vanishes_when_it_is_drained
                 a_waiting_lane_is_due_when_its_time_has_come
-                a_success_wakes_waiting_lanes_but_none_whose_time_the_service_named
+                a_success_wakes_waiting_lanes_but_none_that_is_parked
+                a_time_that_the_service_named_holds_every_lane_of_it
+                what_waits_is_tried_at_once_if_somebody_wishes_it
+                a_parked_bill_is_passed_over_with_a_reason_and_what_follows_goes_on
+                what_waits_for_a_target_is_dropped_whole_and_told_of
+                deliveries_are_listed_page_by_page_and_none_twice
                 a_parked_lane_waits_for_a_replay_with_all_that_is_behind_it
                 busy_lanes_are_left_out_and_the_longest_waiting_come_first
                 a_delivery_ends_the_failures_of_its_lane
@@ -66,8 +71,8 @@ macro_rules! all_guarantees {
                 absent_once_acknowledged_is_forgotten
                 a_start_counts_every_cell_as_attempted
                 a_failed_attempt_counts_as_attempted
-                waiting_cells_are_woken_but_not_before_the_time_the_service_named
-                a_newer_state_is_not_sent_before_the_time_the_service_named
+                waiting_cells_are_woken
+                no_cell_is_sent_before_the_time_the_service_named
                 an_acknowledged_state_is_not_trusted_once_another_may_have_been_taken
                 everything_acknowledged_can_be_sent_again
                 depths_tell_what_differs

@@ -55,10 +55,10 @@ fn refuses(route: &Route, path: &str, code: u16) -> bool {
     let changes = route.verb != Verb::Get;
     match code {
         401 => !OPEN.contains(&path),
-        // `POST …/replay` names its target in a parameter.
+        // `POST …/deliveries/replay` names its target in a parameter.
         404 => named || changes,
         // The beginning of an id may be that of two containers.
-        409 => named && (changes || path.contains("/containers/")),
+        409 => path.ends_with("/discard") || named && (changes || path.contains("/containers/")),
         415 | 422 => !matches!(route.body, Content::None),
         _ => true,
     }

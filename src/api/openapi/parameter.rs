@@ -83,9 +83,10 @@ fn meaning(name: &str, paged: bool) -> (&'static str, Value) {
         "since" => ("Not before this time, or this long ago: `2025-08-19T07:17:22Z` or `15m`.", moment()),
         "until" => ("Before this time, or this long ago.", moment()),
         "target" => ("Only for this BillingService or DiscoveryRegistry.", text()),
-        "state" => {
-            ("Only in this state.", json!({"type": "string", "enum": ["pending", "parked", "delivered"]}))
-        }
+        "state" => (
+            "Only in this state.",
+            json!({"type": "string", "enum": ["pending", "parked", "delivered", "skipped"]}),
+        ),
         _ => ("", text()),
     }
 }

@@ -114,7 +114,9 @@ fn own(noun: Noun) -> (Fields, Fields) {
                 ("FAILED", |item, _| failures(item).into()),
                 ("NEXT", |item, now| next(item, now).into()),
                 ("AGE", |item, now| age_of(item, "/created", now).into()),
-                ("ERROR", |item, _| at(item, "/lastError")),
+                ("ERROR", |item, _| {
+                    scalar(item, "/lastError").or_else(|| scalar(item, "/reason")).unwrap_or_default().into()
+                }),
             ],
             &[
                 ("KIND", |item, _| at(item, "/kind")),
@@ -317,9 +319,13 @@ fn container(item: &Value) -> String {
 }
 
 fn delivery_state(item: &Value) -> Cell {
+    // It is kept, on purpose, and not sent.
+    if item["held"] == Value::Bool(true) {
+        return Cell::new("held", Tone::Dim);
+    }
     let text = scalar(item, "/state").unwrap_or_default();
     let tone = match text.as_str() {
-        "delivered" => Tone::Dim,
+        "delivered" | "skipped" => Tone::Dim,
         "parked" => Tone::Bad,
         _ => Tone::Odd,
     };
@@ -328,7 +334,11 @@ fn delivery_state(item: &Value) -> Cell {
 
 /// How often in a row it was tried in vain; how often what is delivered was is forgotten.
 fn failures(item: &Value) -> String {
-    if item["state"] == "delivered" { String::new() } else { text(item, "/attempts") }
+    if matches!(item["state"].as_str(), Some("delivered" | "skipped")) {
+        String::new()
+    } else {
+        text(item, "/attempts")
+    }
 }
 
 fn next(item: &Value, now: Nanos) -> String {

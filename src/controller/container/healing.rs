@@ -194,7 +194,17 @@ fn feed(
     sent: impl Fn(&HealMemory) -> bool,
 ) {
     let habits = StopHabits::of(container);
-    let Work { events, look: _, absent: _, breaks, concluded: _, releases: _, failures: _, let_go: _ } = work;
+    let Work {
+        events,
+        look: _,
+        absent: _,
+        breaks,
+        concluded: _,
+        releases: _,
+        forgets: _,
+        failures: _,
+        let_go: _,
+    } = work;
     let enter = |record: &mut Record, memory: &HealMemory, at: Nanos, fact: Fact, replayed: bool| {
         let ours = memory.claims(&container.key, &record.marks, at) && sent(memory);
         record.marks.feed(&Seen { at, fact, ours, replayed_from_outage: replayed }, habits);

@@ -19,7 +19,9 @@ pub(super) async fn due_lanes(
 ) -> Result<Vec<Lane>, StoreError> {
     let rows = sqlx::query(
         "SELECT engine, container_id, attempts FROM lanes
-         WHERE target = ? AND parked = 0 AND next_ns <= ? ORDER BY next_ns LIMIT ?",
+         WHERE target = ?1 AND parked = 0 AND next_ns <= ?2
+             AND NOT EXISTS (SELECT 1 FROM holds WHERE kind = 'BillingService' AND target = ?1 AND until_ns > ?2)
+         ORDER BY next_ns LIMIT ?3",
     )
     .bind(target)
     .bind(now.0)
@@ -78,51 +80,27 @@ pub(super) async fn next_lane(
     target: &str,
     now: Nanos,
 ) -> Result<Option<Nanos>, StoreError> {
-    let next: Option<i64> =
-        sqlx::query_scalar("SELECT min(next_ns) FROM lanes WHERE target = ? AND parked = 0 AND next_ns > ?")
-            .bind(target)
-            .bind(now.0)
-            .fetch_one(pool)
-            .await?;
+    // What is held is due when that is over, also what was due before.
+    let next: Option<i64> = sqlx::query_scalar(
+        "SELECT coalesce(
+             (SELECT until_ns FROM holds WHERE kind = 'BillingService' AND target = ?1 AND until_ns > ?2),
+             (SELECT min(next_ns) FROM lanes WHERE target = ?1 AND parked = 0 AND next_ns > ?2))",
+    )
+    .bind(target)
+    .bind(now.0)
+    .fetch_one(pool)
+    .await?;
     Ok(next.map(Nanos))
 }
 
 pub(super) async fn wake_lanes(pool: &SqlitePool, target: &str, from: Nanos) -> Result<u64, StoreError> {
-    let woken = sqlx::query(
-        "UPDATE lanes SET next_ns = ?1 WHERE target = ?2 AND parked = 0 AND firm = 0 AND next_ns > ?1",
-    )
-    .bind(from.0)
-    .bind(target)
-    .execute(pool)
-    .await?;
+    let woken =
+        sqlx::query("UPDATE lanes SET next_ns = ?1 WHERE target = ?2 AND parked = 0 AND next_ns > ?1")
+            .bind(from.0)
+            .bind(target)
+            .execute(pool)
+            .await?;
     Ok(woken.rows_affected())
-}
-
-pub(super) async fn replay(pool: &SqlitePool, target: &str) -> Result<u64, StoreError> {
-    let freed = sqlx::query(
-        "UPDATE lanes SET parked = 0, attempts = 0, next_ns = 0, last_error = NULL WHERE target = ? AND parked = 1",
-    )
-    .bind(target)
-    .execute(pool)
-    .await?;
-    Ok(freed.rows_affected())
-}
-
-pub(super) async fn replay_lane(
-    pool: &SqlitePool,
-    target: &str,
-    key: &ContainerKey,
-) -> Result<u64, StoreError> {
-    let freed = sqlx::query(
-        "UPDATE lanes SET parked = 0, attempts = 0, next_ns = 0, last_error = NULL
-         WHERE target = ? AND engine = ? AND container_id = ? AND parked = 1",
-    )
-    .bind(target)
-    .bind(&*key.engine)
-    .bind(&*key.id)
-    .execute(pool)
-    .await?;
-    Ok(freed.rows_affected())
 }
 
 pub(super) async fn due_cells(
@@ -134,7 +112,9 @@ pub(super) async fn due_cells(
 ) -> Result<Vec<Cell>, StoreError> {
     let rows = sqlx::query(
         "SELECT engine, container_id, generation, wanted, acked, attempted, attempts FROM cells
-         WHERE registry = ? AND dirty = 1 AND next_ns <= ? ORDER BY next_ns, changed_ns LIMIT ?",
+         WHERE registry = ?1 AND dirty = 1 AND next_ns <= ?2
+             AND NOT EXISTS (SELECT 1 FROM holds WHERE kind = 'DiscoveryRegistry' AND target = ?1 AND until_ns > ?2)
+         ORDER BY next_ns, changed_ns LIMIT ?3",
     )
     .bind(registry)
     .bind(now.0)
@@ -167,23 +147,25 @@ pub(super) async fn next_cell(
     registry: &str,
     now: Nanos,
 ) -> Result<Option<Nanos>, StoreError> {
-    let next: Option<i64> =
-        sqlx::query_scalar("SELECT min(next_ns) FROM cells WHERE registry = ? AND dirty = 1 AND next_ns > ?")
-            .bind(registry)
-            .bind(now.0)
-            .fetch_one(pool)
-            .await?;
+    let next: Option<i64> = sqlx::query_scalar(
+        "SELECT coalesce(
+             (SELECT until_ns FROM holds WHERE kind = 'DiscoveryRegistry' AND target = ?1 AND until_ns > ?2),
+             (SELECT min(next_ns) FROM cells WHERE registry = ?1 AND dirty = 1 AND next_ns > ?2))",
+    )
+    .bind(registry)
+    .bind(now.0)
+    .fetch_one(pool)
+    .await?;
     Ok(next.map(Nanos))
 }
 
 pub(super) async fn wake_cells(pool: &SqlitePool, registry: &str, from: Nanos) -> Result<u64, StoreError> {
-    let woken = sqlx::query(
-        "UPDATE cells SET next_ns = ?1 WHERE registry = ?2 AND dirty = 1 AND firm = 0 AND next_ns > ?1",
-    )
-    .bind(from.0)
-    .bind(registry)
-    .execute(pool)
-    .await?;
+    let woken =
+        sqlx::query("UPDATE cells SET next_ns = ?1 WHERE registry = ?2 AND dirty = 1 AND next_ns > ?1")
+            .bind(from.0)
+            .bind(registry)
+            .execute(pool)
+            .await?;
     Ok(woken.rows_affected())
 }
 

@@ -5,49 +5,82 @@ use sqlx::sqlite::{SqlitePool, SqliteRow};
 
 use crate::observed::{ContainerKey, Nanos};
 use crate::reconcile::discovery::Wanted;
-use crate::store::{Delivery, DeliveryFilter, DeliveryKind, DeliveryState, StoreError};
+use crate::store::{Delivery, DeliveryFilter, DeliveryKind, DeliveryPlace, DeliveryState, StoreError};
 
 const BILLS: &str = "SELECT o.seq, o.target, o.engine, o.container_id, c.name AS container_name, o.event_id, o.event,
-        o.created_ns, o.delivered_ns, l.parked, l.attempts, l.next_ns, l.last_error,
-        CASE WHEN o.delivered_ns IS NOT NULL THEN 'delivered' WHEN l.parked = 1 THEN 'parked' ELSE 'pending' END AS progress
+        o.created_ns, o.delivered_ns, o.skipped, l.parked, l.attempts, max(l.next_ns, coalesce(h.until_ns, 0)) AS next_ns,
+        l.last_error,
+        CASE WHEN o.skipped IS NOT NULL THEN 'skipped' WHEN o.delivered_ns IS NOT NULL THEN 'delivered'
+            WHEN l.parked = 1 THEN 'parked' ELSE 'pending' END AS progress
     FROM outbox o
         LEFT JOIN lanes l ON l.target = o.target AND l.engine = o.engine AND l.container_id = o.container_id
         LEFT JOIN containers c ON c.engine = o.engine AND c.id = o.container_id
+        LEFT JOIN holds h ON h.kind = 'BillingService' AND h.target = o.target
     WHERE (?1 IS NULL OR o.target = ?1)
         AND (?2 IS NULL OR c.name = ?2 OR (length(?2) >= 6 AND substr(o.container_id, 1, length(?2)) = ?2))
-        AND (?3 IS NULL OR progress = ?3) AND (?4 IS NULL OR o.seq = ?4)
-    ORDER BY o.seq DESC LIMIT ?5";
+        AND (?3 IS NULL OR progress = ?3) AND (?4 IS NULL OR o.seq = ?4) AND (?5 IS NULL OR o.seq < ?5)
+    ORDER BY o.seq DESC LIMIT ?6";
 
 const CELLS: &str = "SELECT 0 AS seq, d.registry AS target, d.engine, d.container_id, c.name AS container_name,
-        NULL AS event_id, d.wanted AS event, d.changed_ns AS created_ns, NULL AS delivered_ns, d.attempts, d.next_ns,
-        d.last_error, 'pending' AS progress
+        NULL AS event_id, d.wanted AS event, d.changed_ns AS created_ns, NULL AS delivered_ns, NULL AS skipped,
+        d.attempts, max(d.next_ns, coalesce(h.until_ns, 0)) AS next_ns, d.last_error, 'pending' AS progress
     FROM cells d LEFT JOIN containers c ON c.engine = d.engine AND c.id = d.container_id
+        LEFT JOIN holds h ON h.kind = 'DiscoveryRegistry' AND h.target = d.registry
     WHERE d.dirty = 1 AND (?1 IS NULL OR d.registry = ?1)
         AND (?2 IS NULL OR c.name = ?2 OR (length(?2) >= 6 AND substr(d.container_id, 1, length(?2)) = ?2))
         AND (?3 IS NULL OR ?3 = 'pending') AND ?4 IS NULL
-    ORDER BY d.changed_ns DESC, d.registry, d.engine, d.container_id LIMIT ?5";
+        AND (?5 IS NULL OR (d.registry, d.engine, d.container_id) > (?5, ?7, ?8))
+    ORDER BY d.registry, d.engine, d.container_id LIMIT ?6";
+
+/// Of each parked lane of a target the bill that was refused.
+const HEADS: &str = "SELECT o.seq, o.target, o.engine, o.container_id, c.name AS container_name, o.event_id, o.event,
+        o.created_ns, NULL AS delivered_ns, NULL AS skipped, l.attempts, l.next_ns, l.last_error, 'parked' AS progress
+    FROM lanes l
+        JOIN outbox o ON o.seq = (SELECT min(p.seq) FROM outbox p WHERE p.target = l.target AND p.engine = l.engine
+            AND p.container_id = l.container_id AND p.delivered_ns IS NULL)
+        LEFT JOIN containers c ON c.engine = o.engine AND c.id = o.container_id
+    WHERE l.target = ? AND l.parked = 1 ORDER BY l.engine, l.container_id";
 
 pub(super) async fn deliveries(
     pool: &SqlitePool,
     filter: &DeliveryFilter,
 ) -> Result<Vec<Delivery>, StoreError> {
+    let DeliveryFilter { target, container, state, seq, after, limit } = filter;
+    let limit = usize::try_from(*limit).unwrap_or(usize::MAX);
     let mut found = Vec::new();
     for (kind, statement) in [(DeliveryKind::Cell, CELLS), (DeliveryKind::Bill, BILLS)] {
-        let DeliveryFilter { target, container, state, seq, limit } = filter;
-        let rows = sqlx::query(statement)
-            .bind(target)
-            .bind(container)
-            .bind(state.map(DeliveryState::as_str))
-            .bind(seq)
-            .bind(limit)
-            .fetch_all(pool)
-            .await?;
-        for row in rows {
+        let query = sqlx::query(statement).bind(target).bind(container);
+        let query = query.bind(state.map(DeliveryState::as_str)).bind(seq);
+        let query = match (kind, after) {
+            (DeliveryKind::Cell, Some(DeliveryPlace::Bill { .. })) => continue,
+            (DeliveryKind::Bill, Some(DeliveryPlace::Bill { seq })) => query.bind(Some(*seq)),
+            (DeliveryKind::Bill, Some(DeliveryPlace::Cell { .. }) | None) => query.bind(None::<i64>),
+            (DeliveryKind::Cell, Some(DeliveryPlace::Cell { registry, .. })) => query.bind(Some(registry)),
+            (DeliveryKind::Cell, None) => query.bind(None::<&str>),
+        };
+        let query = query.bind(i64::try_from(limit.saturating_sub(found.len())).unwrap_or(i64::MAX));
+        let query = match (kind, after) {
+            (DeliveryKind::Cell, Some(DeliveryPlace::Cell { key, .. })) => {
+                query.bind(Some(&*key.engine)).bind(Some(&*key.id))
+            }
+            (DeliveryKind::Cell, Some(DeliveryPlace::Bill { .. }) | None) => {
+                query.bind(None::<&str>).bind(None::<&str>)
+            }
+            (DeliveryKind::Bill, _) => query,
+        };
+        for row in query.fetch_all(pool).await? {
             found.push(delivery(kind, &row)?);
         }
+        if found.len() >= limit {
+            break;
+        }
     }
-    found.sort_by_key(|delivery| std::cmp::Reverse((delivery.created, delivery.seq)));
     Ok(found)
+}
+
+pub(super) async fn parked_heads(pool: &SqlitePool, target: &str) -> Result<Vec<Delivery>, StoreError> {
+    let rows = sqlx::query(HEADS).bind(target).fetch_all(pool).await?;
+    rows.iter().map(|row| delivery(DeliveryKind::Bill, row)).collect()
 }
 
 fn delivery(kind: DeliveryKind, row: &SqliteRow) -> Result<Delivery, StoreError> {
@@ -64,7 +97,7 @@ fn delivery(kind: DeliveryKind, row: &SqliteRow) -> Result<Delivery, StoreError>
         }
     };
     // Of what is delivered the lane's figures say nothing.
-    let open = state != DeliveryState::Delivered;
+    let open = state.is_open();
     let next: Option<i64> = row.try_get("next_ns")?;
     Ok(Delivery {
         kind,
@@ -82,6 +115,7 @@ fn delivery(kind: DeliveryKind, row: &SqliteRow) -> Result<Delivery, StoreError>
         next_attempt: next.filter(|at| *at > 0 && state == DeliveryState::Pending).map(Nanos),
         last_error: row.try_get::<Option<String>, _>("last_error")?.filter(|_| open),
         created: Nanos(row.try_get("created_ns")?),
-        delivered: row.try_get::<Option<i64>, _>("delivered_ns")?.map(Nanos),
+        done: row.try_get::<Option<i64>, _>("delivered_ns")?.map(Nanos),
+        skipped: row.try_get("skipped")?,
     })
 }

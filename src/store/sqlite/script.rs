@@ -1,4 +1,4 @@
-//! A transaction as one script.
+//! A transaction, or a part of one, as one script.
 
 use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 use sqlx::{Arguments, AssertSqlSafe, Encode, Sqlite, Type};
@@ -19,6 +19,11 @@ impl Script {
         Self { sql: "BEGIN IMMEDIATE;\n".to_owned(), arguments: SqliteArguments::default() }
     }
 
+    /// A part of a transaction that is begun and ended elsewhere.
+    pub(super) fn part() -> Self {
+        Self { sql: String::new(), arguments: SqliteArguments::default() }
+    }
+
     /// Adds a statement; its arguments follow by [`Self::bind`], one for each `?`, in their order.
     pub(super) fn add(&mut self, statement: &'static str) -> &mut Self {
         self.sql.push_str(statement);
@@ -37,6 +42,11 @@ impl Script {
     /// Runs all of it and commits. After an error the connection may be anywhere between the two.
     pub(super) async fn commit(mut self, db: &mut SqliteConnection) -> Result<(), StoreError> {
         self.add("COMMIT");
+        self.run(db).await
+    }
+
+    /// Runs all of it.
+    pub(super) async fn run(self, db: &mut SqliteConnection) -> Result<(), StoreError> {
         let Self { sql, arguments } = self;
         // The text is made of constants only. It is hardly ever the same twice: not worth keeping prepared.
         sqlx::query_with(AssertSqlSafe(sql), arguments).persistent(false).execute(db).await?;

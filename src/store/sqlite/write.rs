@@ -9,6 +9,7 @@ use crate::observed::{ContainerKey, Nanos};
 use crate::reconcile::billing::Bill;
 use crate::reconcile::discovery::Wanted;
 use crate::reconcile::record::Record;
+use crate::resource::KindId;
 use crate::store::{ChangeSet, NewEvent, Settlement, StoreError};
 
 pub(super) async fn commit(pool: &SqlitePool, changes: &[ChangeSet]) -> Result<(), StoreError> {
@@ -23,7 +24,7 @@ pub(super) async fn commit(pool: &SqlitePool, changes: &[ChangeSet]) -> Result<(
 
 /// Parts with a connection on which a transaction failed: it may be open still, or ended by SQLite itself, as a full disk
 /// makes it do, and the driver would not know.
-async fn unless_failed<T>(
+pub(super) async fn unless_failed<T>(
     connection: PoolConnection<Sqlite>,
     written: Result<T, StoreError>,
 ) -> Result<T, StoreError> {
@@ -189,13 +190,13 @@ fn put_cell(
     at: Nanos,
 ) -> Result<(), StoreError> {
     // A state that was not acknowledged may have been taken all the same: then what was acknowledged before it is no
-    // longer what the registry holds. A time that the service named holds for newer states too.
+    // longer what the registry holds.
     db.add(
         "INSERT INTO cells (registry, engine, container_id, generation, wanted, dirty, changed_ns)
          VALUES (?, ?, ?, 1, ?, 1, ?)
          ON CONFLICT DO UPDATE SET generation = generation + 1, wanted = excluded.wanted, dirty = 1,
              acked = CASE WHEN dirty THEN NULL ELSE acked END,
-             attempts = 0, next_ns = CASE WHEN firm THEN next_ns ELSE 0 END, changed_ns = excluded.changed_ns",
+             attempts = 0, next_ns = 0, changed_ns = excluded.changed_ns",
     )
     .bind(registry)?
     .bind(&*key.engine)?
@@ -205,7 +206,7 @@ fn put_cell(
     Ok(())
 }
 
-fn put_event(db: &mut Script, event: &NewEvent) -> Result<(), StoreError> {
+pub(super) fn put_event(db: &mut Script, event: &NewEvent) -> Result<(), StoreError> {
     let NewEvent {
         at,
         engine,
@@ -241,12 +242,26 @@ fn put_event(db: &mut Script, event: &NewEvent) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// The service does not want to be called until then.
+fn hold(db: &mut Script, kind: KindId, target: &str, until: Option<Nanos>) -> Result<(), StoreError> {
+    if let Some(until) = until {
+        db.add(
+            "INSERT INTO holds (kind, target, until_ns) VALUES (?, ?, ?)
+             ON CONFLICT DO UPDATE SET until_ns = max(until_ns, excluded.until_ns)",
+        )
+        .bind(kind.as_str())?
+        .bind(target)?
+        .bind(until.0)?;
+    }
+    Ok(())
+}
+
 fn settle(db: &mut Script, settlement: &Settlement, at: Nanos) -> Result<(), StoreError> {
     match settlement {
         Settlement::BillDelivered { seq } => {
             db.add("UPDATE outbox SET delivered_ns = ? WHERE seq = ?").bind(at.0)?.bind(seq)?;
             db.add(
-                "UPDATE lanes SET attempts = 0, next_ns = 0, firm = 0, last_error = NULL
+                "UPDATE lanes SET attempts = 0, next_ns = 0, last_error = NULL
                  WHERE (target, engine, container_id) = (SELECT target, engine, container_id FROM outbox WHERE seq = ?)",
             )
             .bind(seq)?;
@@ -258,14 +273,14 @@ fn settle(db: &mut Script, settlement: &Settlement, at: Nanos) -> Result<(), Sto
             )
             .bind(seq)?;
         }
-        Settlement::LaneWaits { target, key, attempts, next, firm, error } => {
+        Settlement::LaneWaits { target, key, attempts, next, hold: until, error } => {
+            hold(db, KindId::BillingService, target, *until)?;
             db.add(
-                "UPDATE lanes SET attempts = ?, next_ns = ?, firm = ?, last_error = ?
+                "UPDATE lanes SET attempts = ?, next_ns = ?, last_error = ?
                  WHERE target = ? AND engine = ? AND container_id = ?",
             )
             .bind(attempts)?
             .bind(next.0)?
-            .bind(firm)?
             .bind(error)?
             .bind(target)?
             .bind(&*key.engine)?
@@ -282,7 +297,7 @@ fn settle(db: &mut Script, settlement: &Settlement, at: Nanos) -> Result<(), Sto
         }
         Settlement::CellAcked { registry, key, generation, state } => {
             db.add(
-                "UPDATE cells SET acked = ?, attempts = 0, next_ns = 0, firm = 0, last_error = NULL, attempted = 1,
+                "UPDATE cells SET acked = ?, attempts = 0, next_ns = 0, last_error = NULL, attempted = 1,
                      dirty = (generation <> ?) WHERE registry = ? AND engine = ? AND container_id = ?",
             )
             .bind(document("discovery cell", state)?)?
@@ -303,14 +318,14 @@ fn settle(db: &mut Script, settlement: &Settlement, at: Nanos) -> Result<(), Sto
         Settlement::RegistryLeft { registry } => {
             db.add("DELETE FROM cells WHERE registry = ?").bind(registry)?;
         }
-        Settlement::CellWaits { registry, key, attempts, next, firm, error, keeps_ack } => {
+        Settlement::CellWaits { registry, key, attempts, next, hold: until, error, keeps_ack } => {
+            hold(db, KindId::DiscoveryRegistry, registry, *until)?;
             db.add(
-                "UPDATE cells SET attempts = ?, next_ns = ?, firm = ?, last_error = ?, attempted = 1,
+                "UPDATE cells SET attempts = ?, next_ns = ?, last_error = ?, attempted = 1,
                      acked = iif(?, acked, NULL) WHERE registry = ? AND engine = ? AND container_id = ?",
             )
             .bind(attempts)?
             .bind(next.0)?
-            .bind(firm)?
             .bind(error)?
             .bind(keeps_ack)?
             .bind(registry)?

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use portreeve::observed::{ContainerKey, Nanos};
 use portreeve::reconcile::lifecycle::EventName;
+use portreeve::store::{DeliveryKind, Waiting};
 use serde_json::json;
 
 use super::post::{Post, TARGET};
@@ -146,7 +147,7 @@ async fn the_first_success_wakes_all_that_wait_also_in_a_new_life() {
 }
 
 #[tokio::test]
-async fn a_service_that_names_a_time_is_not_called_before_it_even_if_others_succeed() {
+async fn a_service_that_names_a_time_is_not_called_before_it_for_any_container() {
     let busy = container(0);
     let of_busy = busy.clone();
     let first = AtomicBool::new(true);
@@ -166,11 +167,60 @@ async fn a_service_that_names_a_time_is_not_called_before_it_even_if_others_succ
     .await;
     post.commit(starts(1..4)).await;
     post.drained().await;
-    let tries: Vec<_> = service.asked().into_iter().filter(|asked| is_of(&asked.body, &busy)).collect();
-    assert_eq!(tries.len(), 2);
-    // The service's clock begins with its answer, ours a little later.
-    let between = tries[1].at - tries[0].at;
-    assert!(between >= Duration::from_millis(1950), "called again after {between:?}");
+    let asked = service.asked();
+    assert_eq!(asked.len(), 5);
+    for later in &asked[1..] {
+        // The service's clock begins with its answer, ours a little later.
+        let between = later.at - asked[0].at;
+        assert!(between >= Duration::from_millis(1950), "called again after {between:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_lane_with_more_to_send_makes_no_further_call_once_its_service_has_named_a_time() {
+    let service = Scripted::gated(|_, before| match before {
+        0 => (503, vec![("retry-after", "3600".to_owned())]),
+        _ => status(201),
+    })
+    .await;
+    let mut post = Post::new().await;
+    post.bill(&service.url(), json!({ "timeout": "60s" }));
+    for n in 0..2 {
+        post.commit(bills(life(TARGET, &container(n), 3))).await;
+    }
+    wait::until("both are under way", wait::SOON, || async {
+        wait::is(service.inside() == 2, service.inside())
+    })
+    .await;
+    service.open();
+    wait::until("both are answered and stored", wait::SOON, || async {
+        let left = post.bills_left().await;
+        wait::is(left.pending == 13 && left.last_error.is_some(), left)
+    })
+    .await;
+    wait::throughout("nothing else is sent", Duration::from_millis(500), || async {
+        wait::is(service.asked().len() == 2, service.lines())
+    })
+    .await;
+    let which = Waiting { kind: DeliveryKind::Bill, target: TARGET, key: None };
+    assert_eq!(post.store.retry(&which).await.unwrap(), 2);
+    post.ring();
+    post.drained().await;
+    assert_eq!(service.asked().len(), 15, "once somebody wishes it");
+}
+
+#[tokio::test]
+async fn an_error_names_what_was_asked_without_its_secrets() {
+    let service = Scripted::start(|_, _| status(500)).await;
+    let mut post = Post::new().await;
+    let url = service.url().replace("http://", "http://me:hidden@");
+    post.bill(&format!("{url}/base"), json!({}));
+    post.commit(starts(0..1)).await;
+    let error = wait::until("it has failed", wait::SOON, || async {
+        post.bills_left().await.last_error.ok_or("no error")
+    })
+    .await;
+    assert_eq!(error, format!("POST {}/base/events: HTTP 500", service.url()));
 }
 
 #[tokio::test]

@@ -193,3 +193,23 @@ async fn although_half_of_all_calls_fail_the_registry_becomes_what_is_wanted() {
     let faults = state.calls.iter().filter(|call| call.which == Which::Discovery && call.fault.is_some());
     assert!(faults.clone().any(|call| call.fault == Some(Fault::ResetAfter)), "{:?}", faults.count());
 }
+
+#[tokio::test]
+async fn a_call_that_was_broken_off_may_have_been_taken_and_is_taken_back() {
+    let registry = Scripted::gated(|_, _| status(201)).await;
+    let mut post = Post::new().await;
+    post.register(&registry.url(), json!({ "timeout": "60s" }));
+    post.commit(cell(1, up(1))).await;
+    wait::until("it is being registered", wait::SOON, || async {
+        wait::is(registry.inside() == 1, registry.inside())
+    })
+    .await;
+    post.commit(cell(1, Wanted::Absent)).await;
+    // The registry is declared otherwise: the call under way is given some seconds and then broken off.
+    post.end().await;
+    registry.open();
+    post.register(&registry.url(), json!({}));
+    post.drained().await;
+    let last = registry.lines().pop();
+    assert_eq!(last, Some(format!("DELETE /registry/endpoints/{}", container(1).id)));
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use portreeve::outbox::billing::BillingQueue;
 use portreeve::outbox::discovery::DiscoveryQueue;
-use portreeve::outbox::{Bell, Commit, Dispatcher, HttpClient, Office, Queue};
+use portreeve::outbox::{Bell, Commit, Dispatcher, HttpClient, Office, Queue, Unrecorded};
 use portreeve::store::{ChangeSet, QueueDepth, Sqlite, Store, StoreError};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -34,7 +34,7 @@ pub struct Post {
     http: HttpClient,
     bells: Vec<Bell>,
     stop: CancellationToken,
-    running: JoinSet<()>,
+    running: JoinSet<Vec<Unrecorded>>,
 }
 
 impl Post {

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use portreeve::observed::{ContainerKey, Nanos};
 use portreeve::reconcile::record::Record;
 use portreeve::store::{
-    Cell, ChangeSet, Delivery, DeliveryFilter, EventFilter, EventRow, Lane, Loaded, QueueDepth, Sqlite,
-    Store, StoreError, StoredObject,
+    Cell, ChangeSet, Delivery, DeliveryFilter, Discarded, EventFilter, EventRow, Lane, Loaded, NewEvent,
+    QueueDepth, Sqlite, Store, StoreError, StoredObject, Waiting,
 };
 use tempfile::TempDir;
 
@@ -89,6 +89,22 @@ impl Store for Failing {
 
     async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError> {
         self.reads()?.deliveries(filter).await
+    }
+
+    async fn retry(&self, which: &Waiting<'_>) -> Result<u64, StoreError> {
+        self.writes()?.retry(which).await
+    }
+
+    async fn skip(&self, seq: i64, reason: &str, event: &NewEvent) -> Result<bool, StoreError> {
+        self.writes()?.skip(seq, reason, event).await
+    }
+
+    async fn parked_heads(&self, target: &str) -> Result<Vec<Delivery>, StoreError> {
+        self.reads()?.parked_heads(target).await
+    }
+
+    async fn discard(&self, target: &str, tells: &Discarded<'_>) -> Result<u64, StoreError> {
+        self.writes()?.discard(target, tells).await
     }
 
     async fn due_lanes(

@@ -2,7 +2,7 @@
 
 use portreeve::observed::{ContainerKey, Nanos};
 use portreeve::reconcile::discovery::Wanted;
-use portreeve::store::{Cell, ChangeSet, Settlement, Store};
+use portreeve::store::{Cell, ChangeSet, DeliveryKind, Settlement, Store, Waiting};
 
 use super::Bench;
 use crate::integration::fixtures::{commit, container};
@@ -26,10 +26,10 @@ async fn ack(store: &dyn Store, cell: &Cell) {
     settle(store, Settlement::CellAcked { registry, key, generation, state }).await;
 }
 
-async fn waits(store: &dyn Store, key: &ContainerKey, next: i64, firm: bool) {
+async fn waits(store: &dyn Store, key: &ContainerKey, next: i64, hold: Option<i64>) {
     let (registry, key, error) = ("registry".to_owned(), key.clone(), "HTTP 500".to_owned());
-    let next = Nanos(next);
-    settle(store, Settlement::CellWaits { registry, key, attempts: 2, next, firm, error, keeps_ack: true })
+    let (next, hold) = (Nanos(next), hold.map(Nanos));
+    settle(store, Settlement::CellWaits { registry, key, attempts: 2, next, hold, error, keeps_ack: true })
         .await;
 }
 
@@ -96,34 +96,36 @@ pub async fn a_start_counts_every_cell_as_attempted(bench: &mut impl Bench) {
 pub async fn a_failed_attempt_counts_as_attempted(bench: &mut impl Bench) {
     let (store, key) = (bench.store(), container(1));
     want(store, &key, up()).await;
-    waits(store, &key, 10, false).await;
+    waits(store, &key, 10, None).await;
     assert!(cell(store).await.attempted);
 }
 
-pub async fn waiting_cells_are_woken_but_not_before_the_time_the_service_named(bench: &mut impl Bench) {
-    let (store, soft, firm) = (bench.store(), container(1), container(2));
-    for key in [&soft, &firm] {
-        want(store, key, up()).await;
-        waits(store, key, 1000, *key == firm).await;
-    }
+pub async fn waiting_cells_are_woken(bench: &mut impl Bench) {
+    let (store, key) = (bench.store(), container(1));
+    want(store, &key, up()).await;
+    waits(store, &key, 1000, None).await;
     assert_eq!(due(store, 999).await, []);
     assert_eq!(store.next_cell("registry", Nanos(0)).await.unwrap(), Some(Nanos(1000)));
     assert_eq!(store.wake_cells("registry", Nanos(50)).await.unwrap(), 1);
     let woken = due(store, 50).await;
-    assert_eq!(woken.iter().map(|cell| (&cell.key, cell.attempts)).collect::<Vec<_>>(), [(&soft, 2)]);
-    assert_eq!(due(store, 1000).await.len(), 2);
+    assert_eq!(woken.iter().map(|cell| (&cell.key, cell.attempts)).collect::<Vec<_>>(), [(&key, 2)]);
 }
 
-pub async fn a_newer_state_is_not_sent_before_the_time_the_service_named(bench: &mut impl Bench) {
-    let (store, soft, firm) = (bench.store(), container(1), container(2));
-    for key in [&soft, &firm] {
+pub async fn no_cell_is_sent_before_the_time_the_service_named(bench: &mut impl Bench) {
+    let (store, told, other) = (bench.store(), container(1), container(2));
+    for key in [&told, &other] {
         want(store, key, up()).await;
-        waits(store, key, 1000, *key == firm).await;
-        want(store, key, Wanted::Down).await;
     }
-    let now: Vec<_> = due(store, 0).await.into_iter().map(|cell| cell.key).collect();
-    assert_eq!(now, [soft], "a mere back-off is for the state that failed");
-    assert_eq!(due(store, 1000).await.len(), 2);
+    waits(store, &told, 1000, Some(900)).await;
+    want(store, &told, Wanted::Down).await;
+    store.wake_cells("registry", Nanos(50)).await.unwrap();
+    assert_eq!(due(store, 899).await, [], "neither a newer state nor another container's");
+    assert_eq!(store.next_cell("registry", Nanos(0)).await.unwrap(), Some(Nanos(900)));
+    assert_eq!(due(store, 900).await.len(), 2);
+    waits(store, &other, 1000, Some(950)).await;
+    let now = Waiting { kind: DeliveryKind::Cell, target: "registry", key: Some(&other) };
+    assert_eq!(store.retry(&now).await.unwrap(), 1);
+    assert_eq!(due(store, 0).await.len(), 2, "somebody wished it");
 }
 
 pub async fn an_acknowledged_state_is_not_trusted_once_another_may_have_been_taken(bench: &mut impl Bench) {
@@ -134,7 +136,7 @@ pub async fn an_acknowledged_state_is_not_trusted_once_another_may_have_been_tak
     // DOWN is sent and taken, but the answer is lost; then the container runs again.
     want(store, &key, Wanted::Down).await;
     assert_eq!(cell(store).await.acked, Some(up()));
-    waits(store, &key, 10, false).await;
+    waits(store, &key, 10, None).await;
     want(store, &key, up()).await;
     let again = cell(store).await;
     assert_eq!((again.wanted, again.acked), (up(), None), "the registry may hold DOWN");
@@ -163,7 +165,7 @@ pub async fn depths_tell_what_differs(bench: &mut impl Bench) {
     for n in 0..2 {
         want(store, &container(n), up()).await;
     }
-    waits(store, &container(0), 10, false).await;
+    waits(store, &container(0), 10, None).await;
     let depth = store.depths().await.unwrap().1.remove("registry").unwrap();
     assert_eq!((depth.pending, depth.parked, depth.oldest), (2, 0, Some(Nanos(5))));
     assert_eq!(depth.last_error.as_deref(), Some("HTTP 500"));

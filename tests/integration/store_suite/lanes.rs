@@ -1,11 +1,15 @@
 //! Lanes of bills: order, waiting, waking, parking.
 
 use portreeve::observed::{ContainerKey, Nanos};
+use portreeve::reconcile::discovery::Wanted;
 use portreeve::reconcile::lifecycle::EventName;
-use portreeve::store::{ChangeSet, Lane, Settlement, Store};
+use portreeve::store::{
+    ChangeSet, Delivery, DeliveryFilter, DeliveryKind, DeliveryState, EventFilter, Lane, Settlement, Store,
+    Waiting,
+};
 
 use super::Bench;
-use crate::integration::fixtures::{bill, bills, commit, container, life};
+use crate::integration::fixtures::{bill, bills, commit, container, event, life, messages};
 
 async fn due(store: &dyn Store, now: i64) -> Vec<Lane> {
     store.due_lanes("billing", Nanos(now), &[], 100).await.unwrap()
@@ -25,9 +29,9 @@ async fn start(store: &dyn Store, containers: &[&ContainerKey]) {
     commit(store, bills(started)).await;
 }
 
-fn waits(key: &ContainerKey, attempts: u32, next: i64, firm: bool) -> Settlement {
-    let (target, key) = ("billing".to_owned(), key.clone());
-    Settlement::LaneWaits { target, key, attempts, next: Nanos(next), firm, error: "HTTP 503".to_owned() }
+fn waits(key: &ContainerKey, attempts: u32, next: i64, hold: Option<i64>) -> Settlement {
+    let (target, key, hold) = ("billing".to_owned(), key.clone(), hold.map(Nanos));
+    Settlement::LaneWaits { target, key, attempts, next: Nanos(next), hold, error: "HTTP 503".to_owned() }
 }
 
 fn parked(key: &ContainerKey) -> Settlement {
@@ -67,7 +71,7 @@ pub async fn a_lane_vanishes_when_it_is_drained(bench: &mut impl Bench) {
 pub async fn a_waiting_lane_is_due_when_its_time_has_come(bench: &mut impl Bench) {
     let (store, key) = (bench.store(), container(1));
     start(store, &[&key]).await;
-    settle(store, waits(&key, 3, 100, false)).await;
+    settle(store, waits(&key, 3, 100, None)).await;
     assert_eq!(due(store, 99).await, []);
     assert_eq!(store.next_lane("billing", Nanos(99)).await.unwrap(), Some(Nanos(100)));
     let lane = due(store, 100).await.remove(0);
@@ -80,23 +84,127 @@ pub async fn a_waiting_lane_is_due_when_its_time_has_come(bench: &mut impl Bench
     assert_eq!(due(store, 100).await[0].bills.len(), 2);
 }
 
-pub async fn a_success_wakes_waiting_lanes_but_none_whose_time_the_service_named(bench: &mut impl Bench) {
-    let (store, soft, firm, stuck) = (bench.store(), container(1), container(2), container(3));
-    start(store, &[&soft, &firm, &stuck]).await;
-    settle(store, waits(&soft, 1, 1000, false)).await;
-    settle(store, waits(&firm, 1, 1000, true)).await;
+pub async fn a_success_wakes_waiting_lanes_but_none_that_is_parked(bench: &mut impl Bench) {
+    let (store, waiting, stuck) = (bench.store(), container(1), container(2));
+    start(store, &[&waiting, &stuck]).await;
+    settle(store, waits(&waiting, 1, 1000, None)).await;
     settle(store, parked(&stuck)).await;
     assert_eq!(store.wake_lanes("billing", Nanos(50)).await.unwrap(), 1);
     assert_eq!(due_keys(store, 49).await, []);
-    assert_eq!(due_keys(store, 50).await, [soft]);
+    assert_eq!(due_keys(store, 50).await, [waiting]);
     assert_eq!(store.wake_lanes("billing", Nanos(60)).await.unwrap(), 0, "never later than planned");
-    assert_eq!(due_keys(store, 1000).await.len(), 2);
+}
+
+pub async fn a_time_that_the_service_named_holds_every_lane_of_it(bench: &mut impl Bench) {
+    let (store, told, other, new) = (bench.store(), container(1), container(2), container(3));
+    start(store, &[&told, &other]).await;
+    commit(store, bills(vec![bill("elsewhere", &told, EventName::Started, 1)])).await;
+    settle(store, waits(&told, 1, 700, Some(600))).await;
+    settle(store, waits(&other, 1, 650, Some(500))).await;
+    start(store, &[&new]).await;
+    store.wake_lanes("billing", Nanos(100)).await.unwrap();
+    assert_eq!(due_keys(store, 599).await, [], "the longest counts");
+    assert_eq!(store.next_lane("billing", Nanos(0)).await.unwrap(), Some(Nanos(600)));
+    assert_eq!(due_keys(store, 600).await.len(), 3);
+    assert_eq!(store.due_lanes("elsewhere", Nanos(0), &[], 9).await.unwrap().len(), 1);
+    let filter = DeliveryFilter { target: Some("billing".to_owned()), limit: 9, ..DeliveryFilter::default() };
+    let next: Vec<_> =
+        store.deliveries(&filter).await.unwrap().into_iter().map(|row| row.next_attempt).collect();
+    assert_eq!(next, [Some(Nanos(600)); 3]);
+}
+
+pub async fn what_waits_is_tried_at_once_if_somebody_wishes_it(bench: &mut impl Bench) {
+    let (store, one, other, stuck) = (bench.store(), container(1), container(2), container(3));
+    start(store, &[&one, &other, &stuck]).await;
+    let wait = async || {
+        settle(store, waits(&one, 4, 700, Some(600))).await;
+        settle(store, waits(&other, 4, 700, None)).await;
+    };
+    wait().await;
+    settle(store, parked(&stuck)).await;
+    let all = Waiting { kind: DeliveryKind::Bill, target: "billing", key: None };
+    assert_eq!(store.retry(&Waiting { target: "elsewhere", ..all }).await.unwrap(), 0);
+    assert_eq!(due_keys(store, 5).await, []);
+    assert_eq!(store.retry(&Waiting { key: Some(&one), ..all }).await.unwrap(), 1);
+    assert_eq!(due_keys(store, 5).await, std::slice::from_ref(&one));
+    assert_eq!(due(store, 5).await[0].attempts, 4, "should it fail it waits on where it was");
+    wait().await;
+    assert_eq!(store.retry(&all).await.unwrap(), 2);
+    assert_eq!(due_keys(store, 5).await, [one, other], "none that is parked");
+}
+
+pub async fn a_parked_bill_is_passed_over_with_a_reason_and_what_follows_goes_on(bench: &mut impl Bench) {
+    let (store, key) = (bench.store(), container(1));
+    commit(store, bills(life("billing", &key, 1))).await;
+    let told = event(9, "Skipped", "bill-1 was skipped");
+    let seqs: Vec<i64> = due(store, 0).await[0].bills.iter().map(|bill| bill.seq).collect();
+    assert!(!store.skip(seqs[0], "why", &told).await.unwrap(), "it is not parked");
+    settle(store, parked(&key)).await;
+    assert!(!store.skip(seqs[1], "why", &told).await.unwrap(), "it is not the first");
+    assert_eq!(messages(store, EventFilter::default()).await, Vec::<String>::new());
+    let heads = store.parked_heads("billing").await.unwrap();
+    assert_eq!(heads.iter().map(|head| head.seq).collect::<Vec<_>>(), [seqs[0]]);
+    assert!(store.skip(seqs[0], "sent by hand", &told).await.unwrap());
+    assert_eq!(messages(store, EventFilter::default()).await, ["bill-1 was skipped"]);
+    let lane = due(store, 0).await.remove(0);
+    assert_eq!(lane.bills.iter().map(|bill| bill.seq).collect::<Vec<_>>(), seqs[1..]);
+    let filter = DeliveryFilter { seq: Some(seqs[0]), limit: 1, ..DeliveryFilter::default() };
+    let skipped = store.deliveries(&filter).await.unwrap().remove(0);
+    let is = (skipped.state, skipped.skipped.as_deref(), skipped.done);
+    assert_eq!(is, (DeliveryState::Skipped, Some("sent by hand"), Some(Nanos(9))));
+    for bill in &lane.bills {
+        settle(store, parked(&key)).await;
+        assert!(store.skip(bill.seq, "too", &told).await.unwrap());
+    }
+    assert_eq!(due(store, 0).await, [], "a lane goes with its last bill");
+    assert!(store.depths().await.unwrap().0.is_empty());
+}
+
+pub async fn what_waits_for_a_target_is_dropped_whole_and_told_of(bench: &mut impl Bench) {
+    let (store, one, stuck) = (bench.store(), container(1), container(2));
+    start(store, &[&one, &stuck]).await;
+    commit(store, bills(vec![bill("elsewhere", &one, EventName::Started, 1)])).await;
+    settle(store, parked(&stuck)).await;
+    let tells = |bills| event(9, "Discarded", &format!("{bills} bills"));
+    assert_eq!(store.discard("billing", &tells).await.unwrap(), 2);
+    assert_eq!(store.discard("billing", &tells).await.unwrap(), 0);
+    assert_eq!(messages(store, EventFilter::default()).await, ["2 bills"]);
+    assert_eq!(store.depths().await.unwrap().0.into_keys().collect::<Vec<_>>(), ["elsewhere"]);
+    // The same can be sent again by whoever is told of it again.
+    start(store, &[&one]).await;
+    assert_eq!(due_keys(store, 0).await, [one]);
+}
+
+pub async fn deliveries_are_listed_page_by_page_and_none_twice(bench: &mut impl Bench) {
+    let store = bench.store();
+    let keys: Vec<_> = (1..=7).map(container).collect();
+    start(store, &keys.iter().collect::<Vec<_>>()).await;
+    let cells = keys.iter().map(|key| ("discovery".to_owned(), key.clone(), Wanted::Down)).collect();
+    commit(store, ChangeSet { cells, ..ChangeSet::default() }).await;
+    let (mut pages, mut after) = (Vec::new(), None);
+    loop {
+        let filter = DeliveryFilter { after, limit: 4, ..DeliveryFilter::default() };
+        let page = store.deliveries(&filter).await.unwrap();
+        after = page.last().map(Delivery::place);
+        if page.is_empty() {
+            break;
+        }
+        pages.push(page);
+        // What changes meanwhile is where it was.
+        let again = vec![("discovery".to_owned(), keys[6].clone(), Wanted::Absent)];
+        commit(store, ChangeSet { cells: again, at: Nanos(99), ..ChangeSet::default() }).await;
+    }
+    assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [4, 4, 4, 2]);
+    let all: Vec<_> = pages.concat().into_iter().map(|row| (row.kind, row.key)).collect();
+    let cells = keys.iter().map(|key| (DeliveryKind::Cell, key.clone()));
+    let bills = keys.iter().rev().map(|key| (DeliveryKind::Bill, key.clone()));
+    assert_eq!(all, cells.chain(bills).collect::<Vec<_>>());
 }
 
 pub async fn a_parked_lane_waits_for_a_replay_with_all_that_is_behind_it(bench: &mut impl Bench) {
     let (store, key) = (bench.store(), container(1));
     start(store, &[&key]).await;
-    settle(store, waits(&key, 4, 100, false)).await;
+    settle(store, waits(&key, 4, 100, None)).await;
     settle(store, parked(&key)).await;
     commit(store, bills(vec![bill("billing", &key, EventName::Stopped, 1)])).await;
     assert_eq!(due(store, i64::MAX).await, []);
@@ -117,7 +225,7 @@ pub async fn busy_lanes_are_left_out_and_the_longest_waiting_come_first(bench: &
     let all: Vec<ContainerKey> = (0..6).map(container).collect();
     start(store, &all.iter().collect::<Vec<_>>()).await;
     for (place, key) in all.iter().enumerate() {
-        settle(store, waits(key, 1, 100 - 10 * place as i64, false)).await;
+        settle(store, waits(key, 1, 100 - 10 * place as i64, None)).await;
     }
     let keys = |busy: Vec<ContainerKey>, limit| async move {
         let lanes = store.due_lanes("billing", Nanos(100), &busy, limit).await.unwrap();
@@ -132,7 +240,7 @@ pub async fn busy_lanes_are_left_out_and_the_longest_waiting_come_first(bench: &
 pub async fn a_delivery_ends_the_failures_of_its_lane(bench: &mut impl Bench) {
     let (store, key) = (bench.store(), container(1));
     commit(store, bills(life("billing", &key, 1))).await;
-    settle(store, waits(&key, 7, 100, true)).await;
+    settle(store, waits(&key, 7, 100, None)).await;
     let seq = due(store, 100).await[0].bills[0].seq;
     settle(store, Settlement::BillDelivered { seq }).await;
     let lane = due(store, 0).await.remove(0);
@@ -145,7 +253,7 @@ pub async fn targets_do_not_touch_each_other(bench: &mut impl Bench) {
     for target in ["billing", "other"] {
         commit(store, bills(vec![bill(target, &key, EventName::Started, 1)])).await;
     }
-    settle(store, waits(&key, 1, 100, false)).await;
+    settle(store, waits(&key, 1, 100, None)).await;
     assert_eq!(due(store, 0).await, []);
     let other = store.due_lanes("other", Nanos(0), &[], 8).await.unwrap();
     assert_eq!((other.len(), other[0].attempts), (1, 0));

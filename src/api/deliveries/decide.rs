@@ -1,0 +1,340 @@
+//! What people decide about deliveries: those parked are sent again or skipped, those waiting tried at once, and those of a
+//! service that is gone dropped.
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Json;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tracing::{info, warn};
+
+use super::{find, id, is_held, kind};
+use crate::api::audit::{self, Deed};
+use crate::api::caller::Caller;
+use crate::api::query::{Misfit, Query};
+use crate::api::status::{self, Failure, Status};
+use crate::api::{Api, objects};
+use crate::manifest::nearest;
+use crate::resource::{KindId, ObjectKey};
+use crate::store::{Delivery, DeliveryKind, DeliveryState, NewEvent, Severity, Waiting};
+
+/// Parameters of what is decided about all deliveries of a target.
+pub(in crate::api) const TARGET: &[&str] = &["target"];
+/// The longest reason, in characters.
+const LONGEST_REASON: usize = 500;
+/// How long a deleted object may take to be out of force.
+const OUT_OF_FORCE: Duration = Duration::from_secs(5);
+
+/// Why a bill is skipped.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct Skip {
+    /// Kept with the bill and told by the event.
+    #[schemars(length(min = 1, max = 500))]
+    reason: String,
+}
+
+impl Skip {
+    fn read(headers: &HeaderMap, body: &[u8]) -> Result<String, Failure> {
+        let document = objects::document(headers, body, &[])?;
+        let misfit = |why: String| Failure::new(StatusCode::UNPROCESSABLE_ENTITY, why);
+        let Self { reason } =
+            serde_json::from_value(document).map_err(|error| misfit(format!("the body: {error}")))?;
+        if reason.trim().is_empty() || reason.chars().count() > LONGEST_REASON {
+            return Err(misfit(format!("reason: say why, in {LONGEST_REASON} characters at most")));
+        }
+        Ok(reason)
+    }
+}
+
+fn refused(id: &str, why: &str) -> Failure {
+    Failure::conflict(format!("{id} {why}")).about("Delivery", id)
+}
+
+fn next(row: &Delivery) -> String {
+    row.next_attempt.map_or_else(|| "soon".to_owned(), |at| format!("at {}", at.rfc3339_millis()))
+}
+
+/// The parked bill of this name.
+async fn parked(api: &Api, id: &str) -> Result<Delivery, Failure> {
+    let row = find(api, id).await?;
+    let why = match (row.kind, row.state) {
+        (_, DeliveryState::Delivered) => "was delivered; nothing is sent twice".to_owned(),
+        (_, DeliveryState::Skipped) => "was skipped".to_owned(),
+        (_, DeliveryState::Pending) => format!("is not parked: it is tried by itself, {}", next(&row)),
+        (DeliveryKind::Cell, DeliveryState::Parked) => "is never parked".to_owned(),
+        (DeliveryKind::Bill, DeliveryState::Parked) => return Ok(row),
+    };
+    Err(refused(id, &why))
+}
+
+/// The target that a request names, if it is declared or something waits for it.
+async fn target<'q>(api: &Api, query: &'q Query, kinds: &[DeliveryKind]) -> Result<&'q str, Failure> {
+    query.only(TARGET)?;
+    let said = || match kinds {
+        [DeliveryKind::Bill] => "BillingService",
+        _ => "BillingService or DiscoveryRegistry",
+    };
+    let name = query
+        .get("target")
+        .ok_or_else(|| Misfit::new(format!("say which {} is meant: ?target=NAME", said())))?;
+    let desired = api.shared.desired.load();
+    let mut names: Vec<String> = desired.billing.keys().cloned().collect();
+    let (bills, cells) = api.shared.store.depths().await?;
+    let mut known = bills.contains_key(name);
+    if kinds.contains(&DeliveryKind::Cell) {
+        names.extend(desired.registries.keys().cloned());
+        known |= cells.contains_key(name);
+    }
+    if known || names.iter().any(|known| known == name) {
+        return Ok(name);
+    }
+    let hint = nearest(name, names.iter().map(String::as_str))
+        .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+    let shown: String = name.chars().take(64).flat_map(char::escape_debug).collect();
+    Err(Failure::not_found(format!("there is no {} named `{shown}`{hint}", said()))
+        .about("BillingService", name))
+}
+
+/// Frees the parked lane that a bill belongs to.
+pub(in crate::api) async fn replay(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    caller: Caller,
+) -> Result<Json<Status>, Failure> {
+    let row = parked(&api, &id).await?;
+    let freed = api.shared.store.replay_lane(&row.target, &row.key).await?;
+    info!(target: "portreeve::outbox", queue = row.target, container = %row.key, "a parked lane is freed");
+    api.shared.wake_billing(&row.target);
+    let message = format!("the lane of {} to {} is free again", row.key.short_id(), row.target);
+    let deed = Deed { kind: "Replayed", status: "freed", what: message.clone(), container: None };
+    audit::record(&api, &caller, deed).await;
+    Ok(Json(status::counted(message, "Delivery", &id, freed)))
+}
+
+/// Frees every parked lane of a BillingService.
+pub(in crate::api) async fn replay_target(
+    State(api): State<Api>,
+    query: Query,
+    caller: Caller,
+) -> Result<Json<Status>, Failure> {
+    let target = target(&api, &query, &[DeliveryKind::Bill]).await?;
+    let freed = api.shared.store.replay(target).await?;
+    if freed > 0 {
+        info!(target: "portreeve::outbox", queue = target, lanes = freed, "parked lanes are freed");
+        api.shared.wake_billing(target);
+    }
+    let message = match freed {
+        0 => format!("nothing is parked for {target}"),
+        1 => format!("1 lane to {target} is free again"),
+        freed => format!("{freed} lanes to {target} are free again"),
+    };
+    if freed > 0 {
+        let deed = Deed { kind: "Replayed", status: "freed", what: message.clone(), container: None };
+        audit::record(&api, &caller, deed).await;
+    }
+    Ok(Json(status::counted(message, "BillingService", target, freed)))
+}
+
+/// Tries what waits in the lane or cell of a delivery at once.
+pub(in crate::api) async fn retry(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    caller: Caller,
+) -> Result<Json<Status>, Failure> {
+    let row = find(&api, &id).await?;
+    let refuse = |why: &str| Err(refused(&id, why));
+    match row.state {
+        DeliveryState::Delivered => return refuse("was delivered; nothing is sent twice"),
+        DeliveryState::Skipped => return refuse("was skipped"),
+        DeliveryState::Parked => return refuse("is parked: it is sent again by a replay, or skipped"),
+        DeliveryState::Pending => {}
+    }
+    if is_held(row.kind, &row.target, &api.shared.desired.load()) {
+        let kind = kind(row.kind);
+        return refuse(&format!("is held: {kind}/{} is not declared, or is suspended", row.target));
+    }
+    let which = Waiting { kind: row.kind, target: &row.target, key: Some(&row.key) };
+    let tried = api.shared.store.retry(&which).await?;
+    wake(&api, row.kind, &row.target);
+    let message = format!("what waits of {} for {} is tried now", row.key.short_id(), row.target);
+    let deed = Deed { kind: "Retried", status: "retried", what: message.clone(), container: None };
+    audit::record(&api, &caller, deed).await;
+    Ok(Json(status::counted(message, "Delivery", &id, tried)))
+}
+
+/// Tries all that waits for a target at once, even if the target itself has named a later time.
+pub(in crate::api) async fn retry_target(
+    State(api): State<Api>,
+    query: Query,
+    caller: Caller,
+) -> Result<Json<Status>, Failure> {
+    let kinds = [DeliveryKind::Bill, DeliveryKind::Cell];
+    let target = target(&api, &query, &kinds).await?;
+    let (mut tried, mut held) = (0, false);
+    for of in kinds {
+        if is_held(of, target, &api.shared.desired.load()) {
+            held = true;
+            continue;
+        }
+        tried += api.shared.store.retry(&Waiting { kind: of, target, key: None }).await?;
+        wake(&api, of, target);
+    }
+    let message = match tried {
+        0 if held => {
+            format!("nothing waits for {target}, but what is held while it is not declared or is suspended")
+        }
+        0 => format!("nothing waits for {target}"),
+        1 => format!("what waits of 1 container for {target} is tried now"),
+        tried => format!("what waits of {tried} containers for {target} is tried now"),
+    };
+    if tried > 0 {
+        let deed = Deed { kind: "Retried", status: "retried", what: message.clone(), container: None };
+        audit::record(&api, &caller, deed).await;
+    }
+    Ok(Json(status::counted(message, "BillingService", target, tried)))
+}
+
+fn wake(api: &Api, of: DeliveryKind, target: &str) {
+    match of {
+        DeliveryKind::Bill => api.shared.wake_billing(target),
+        DeliveryKind::Cell => api.shared.wake_registry(target),
+    }
+}
+
+/// Passes over the bill that a parked lane waits for.
+pub(in crate::api) async fn skip(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<Status>, Failure> {
+    let reason = Skip::read(&headers, &body)?;
+    let row = parked(&api, &id).await?;
+    match pass(&api, &caller, &row, &reason).await? {
+        Some(message) => {
+            api.shared.wake_billing(&row.target);
+            Ok(Json(status::counted(message, "Delivery", &id, 1)))
+        }
+        None => {
+            let heads = api.shared.store.parked_heads(&row.target).await?;
+            let head = heads.iter().find(|head| head.key == row.key).map(super::id);
+            Err(match head.filter(|head| *head != id) {
+                Some(head) => refused(&id, &format!("was not refused: it waits behind {head}")),
+                None => refused(&id, "is parked no longer"),
+            })
+        }
+    }
+}
+
+/// Passes over the bill that each parked lane of a BillingService waits for.
+pub(in crate::api) async fn skip_target(
+    State(api): State<Api>,
+    query: Query,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<Status>, Failure> {
+    let target = target(&api, &query, &[DeliveryKind::Bill]).await?;
+    let reason = Skip::read(&headers, &body)?;
+    let mut skipped = 0;
+    for head in api.shared.store.parked_heads(target).await? {
+        skipped += u64::from(pass(&api, &caller, &head, &reason).await?.is_some());
+    }
+    if skipped > 0 {
+        api.shared.wake_billing(target);
+    }
+    let message = match skipped {
+        0 => format!("nothing is parked for {target}"),
+        1 => format!("1 bill for {target} is skipped"),
+        skipped => format!("{skipped} bills for {target} are skipped"),
+    };
+    Ok(Json(status::counted(message, "BillingService", target, skipped)))
+}
+
+/// Skips a bill and tells of it, if it is the one that its lane waits for.
+async fn pass(api: &Api, caller: &Caller, row: &Delivery, reason: &str) -> Result<Option<String>, Failure> {
+    let container = row.container_name.clone().unwrap_or_else(|| row.key.short_id().to_owned());
+    let what = format!("{}, `{}` of {container} for {}, is skipped", id(row), row.event, row.target);
+    let refusal = row.last_error.as_deref().map(|error| format!("; it was refused: {error}"));
+    let event = NewEvent {
+        engine: row.key.engine.to_string(),
+        container_id: row.key.id.to_string(),
+        container_name: row.container_name.clone().unwrap_or_default(),
+        severity: Severity::Warning,
+        message: format!("{what}, by {}: {reason}{}", caller.who, refusal.unwrap_or_default()),
+        ..told("Skipped", "skipped", caller)
+    };
+    if !api.shared.store.skip(row.seq, reason, &event).await? {
+        return Ok(None);
+    }
+    warn!(target: "portreeve::outbox", queue = row.target, container = %row.key, "{}", event.message);
+    Ok(Some(what))
+}
+
+fn told(event_type: &str, status: &str, caller: &Caller) -> NewEvent {
+    NewEvent {
+        at: crate::clock::now(),
+        event_type: event_type.to_owned(),
+        reason: event_type.to_owned(),
+        status: status.to_owned(),
+        caller: caller.who.to_string(),
+        ..NewEvent::default()
+    }
+}
+
+/// Drops what waits for a BillingService that is not declared any more, and forgets what it was told.
+pub(in crate::api) async fn discard(
+    State(api): State<Api>,
+    query: Query,
+    caller: Caller,
+) -> Result<Json<Status>, Failure> {
+    query.only(TARGET)?;
+    let target =
+        query.get("target").ok_or_else(|| Misfit::new("say which BillingService is meant: ?target=NAME"))?;
+    let key = ObjectKey { kind: KindId::BillingService, name: target.to_owned() };
+    let declared = || api.shared.desired.load().billing.contains_key(target);
+    let refuse = || {
+        let why = format!("{key} is declared: what waits for it is sent; delete it first");
+        Err(Failure::conflict(why).about("BillingService", target))
+    };
+    if api.catalogue.get(&key).is_some() {
+        return refuse();
+    }
+    // What was deleted just now may be in force for a moment.
+    let begin = tokio::time::Instant::now();
+    while declared() && begin.elapsed() < OUT_OF_FORCE {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    if declared() {
+        return refuse();
+    }
+    if !api.shared.forget_follower(target).await {
+        return Err(Failure::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!(
+                "nothing was dropped: what {target} was told cannot be forgotten now; see /health/detailed"
+            ),
+        )
+        .about("BillingService", target));
+    }
+    let said = |bills: u64| match bills {
+        0 => format!("nothing waits for {target}"),
+        1 => format!("1 bill for {target} is dropped"),
+        bills => format!("{bills} bills for {target} are dropped"),
+    };
+    let tells = |bills| NewEvent {
+        severity: Severity::Warning,
+        message: format!("{}, by {}", said(bills), caller.who),
+        ..told("Discarded", "discarded", &caller)
+    };
+    let dropped = api.shared.store.discard(target, &tells).await?;
+    if dropped > 0 {
+        warn!(target: "portreeve::outbox", queue = target, bills = dropped, "{}, by {}", said(dropped), caller.who);
+    }
+    Ok(Json(status::counted(said(dropped), "BillingService", target, dropped)))
+}
