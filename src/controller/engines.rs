@@ -79,7 +79,7 @@ impl Engines {
                 .with_world(|world| world.engines.get(&*name).is_some_and(|engine| engine.connected))
                 && let Some(progress) = locked(&self.journal).get_mut(&*name)
             {
-                progress.seen(heard);
+                progress.end(heard);
             }
             self.shared.engines.write().unwrap_or_else(PoisonError::into_inner).remove(&*name);
         }

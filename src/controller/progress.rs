@@ -73,12 +73,15 @@ impl Progress {
         back
     }
 
-    /// Nothing came and went unseen up to `at`; that is stored with the next change, or soon without one.
+    /// Nothing came and went unseen up to `at`. That is stored with the next change: an idle system is not written of.
     pub(super) fn seen(&mut self, at: Nanos) {
-        if self.committed.seen.is_none_or(|seen| seen < at) {
-            self.committed.seen = Some(at);
-            self.dirty = true;
-        }
+        self.committed.seen = self.committed.seen.max(Some(at));
+    }
+
+    /// The same, and it is the last word of this process.
+    pub(super) fn end(&mut self, at: Nanos) {
+        self.seen(at);
+        self.dirty = true;
     }
 
     /// The cursor to commit together with the work on `tickets`, if it moves or was not stored yet.
@@ -210,7 +213,8 @@ mod tests {
         progress.finish(&set(&[ticket]), true);
         assert_eq!(progress.cursor().known(), Nanos(5));
         progress.seen(Nanos(9));
-        progress.seen(Nanos(7));
+        assert_eq!(progress.with(&BTreeSet::new()), None, "a list alone is not written of");
+        progress.end(Nanos(7));
         let stored = progress.with(&BTreeSet::new()).expect("it is to be stored");
         assert_eq!((stored.at, stored.known()), (Nanos(5), Nanos(9)));
     }
