@@ -22,7 +22,7 @@ mod path;
 mod words;
 
 pub(crate) use path::{End, Part};
-pub(crate) use words::{beyond, date, mistrusted, refused};
+pub(crate) use words::{beyond, date, is_plain, mistrusted, refused};
 
 /// Why nobody can be trusted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
