@@ -161,6 +161,11 @@ impl<W: Witness> Session<'_, W> {
         if let Err(error) = self.relist(Round::First).await {
             return error;
         }
+        // Whoever refuses the stream lets the list pass, perhaps: that is no connection.
+        if reader.task.is_finished() {
+            let ended = (&mut reader.task).await;
+            return ended.unwrap_or_else(|_| self.unreachable("the event reader failed"));
+        }
         self.informer.witness.ready();
         waits.reset();
         let mut resync_settings = self.informer.resync.clone();
