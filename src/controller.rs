@@ -105,6 +105,7 @@ impl Controller {
             breakers: Mutex::default(),
             acting: Mutex::default(),
             blocked: Mutex::default(),
+            making: Mutex::default(),
             bells: Mutex::default(),
             own_fault: Mutex::default(),
             book: services::Book::new(&loaded.services),

@@ -27,6 +27,7 @@ mod around;
 mod checks;
 mod crowd;
 mod healing;
+mod making;
 mod monitoring;
 mod networks;
 mod telling;
@@ -111,13 +112,16 @@ impl Reconciler {
         let shared = &*self.shared;
         let attachment = shared.attachment(&key.engine);
         let mut inspected = self.look(key, work, attachment.as_ref()).await?;
+        if self.is_in_the_making(key, work, &inspected) {
+            return self.finish(ChangeSet::default(), work).await;
+        }
         let mut checks = shared.record(key).map(|record| record.checks.clone()).unwrap_or_default();
         let heard = match (&mut inspected, &attachment) {
             (Inspected::Shown(container), Some(attachment)) => {
                 self.learn_networks(container, attachment).await;
                 self.hear_checks(Arc::make_mut(container), &mut checks, attachment, work)
             }
-            (Inspected::Shown(_) | Inspected::Gone | Inspected::NotAsked, _) => None,
+            (Inspected::Shown(_) | Inspected::Gone | Inspected::NotAsked, _) => Vec::new(),
         };
         let mut changed = match &inspected {
             Inspected::Shown(container) => {
@@ -153,7 +157,7 @@ impl Reconciler {
         };
         let first_contact = self.first_contact(&key.engine);
         let up_to = self.heard(key, work, container.as_deref());
-        let entered = advance(&mut record.ledger, &work.facts(), answer, first_contact, up_to);
+        let entered = advance(&mut record.ledger, &self.facts(key, work), answer, first_contact, up_to);
         if let Some(attachment) = attachment.as_ref().filter(|_| entered.ahead) {
             // Should the start event never come, the next list has it looked at again.
             attachment.seen.forget(&key.id);
@@ -169,7 +173,7 @@ impl Reconciler {
         let mut outcome = Outcome::default();
         self.bill(&mut record, &entered, &mut outcome);
         telling::lifecycle(&record, &entered, &mut outcome);
-        if let Some(note) = &heard {
+        for note in &heard {
             let now = shared.engine_now(&key.engine);
             healing::tell(&record, now, note, "", &mut outcome);
         }
@@ -188,11 +192,13 @@ impl Reconciler {
         }
         let Outcome { changes, lines, action, requeue_at, rings } = outcome;
         self.finish(changes, work).await?;
+        locked(&shared.making).remove(key);
         heal.store(self, &key.engine);
         work.releases.iter().for_each(|release| release.done.notify_one());
+        let name = record.name.clone();
         self.remember(record);
         self.look_again(key, container.as_deref(), &checks, attachment.as_ref());
-        lines.iter().for_each(telling::Line::say);
+        lines.iter().for_each(|line| line.say(&name));
         rings.iter().for_each(|target| shared.ring(target));
         self.requeue(key, requeue_at);
         if let Some(changed) = &changed {
@@ -362,7 +368,9 @@ impl Reconciler {
                 Member { health: *health, discovery }
             })
             .collect();
-        let seen = discovery::Seen { container, drains, services: &members, host: &record.host };
+        let owner = container.and_then(|container| self.shared.network_owner(container));
+        let owner = owner.as_deref();
+        let seen = discovery::Seen { container, owner, drains, services: &members, host: &record.host };
         for registry in discovery::update(&seen, &desired.registries, &mut record.wanted) {
             if let Some(wanted) = record.wanted.get(&registry) {
                 outcome.rings.push(super::targets::discovery_bell(&registry));

@@ -150,6 +150,7 @@ fn migrator() -> Migrator {
         migration(2, "objects", include_str!("migrations/2_objects.sql")),
         migration(3, "health", include_str!("migrations/3_health.sql")),
         migration(4, "callers", include_str!("migrations/4_callers.sql")),
+        migration(6, "outputs", include_str!("migrations/6_outputs.sql")),
     ])
 }
 

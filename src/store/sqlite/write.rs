@@ -193,10 +193,11 @@ fn put_event(db: &mut Script, event: &NewEvent) -> Result<(), StoreError> {
         severity,
         restart_count,
         caller,
+        output,
     } = event;
     db.add(
         "INSERT INTO event_log (at_ns, engine, container_id, container_name, image, host, event_type, reason,
-             status, message, severity, restart_count, caller) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             status, message, severity, restart_count, caller, output) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(at.0)?
     .bind(engine)?
@@ -210,7 +211,8 @@ fn put_event(db: &mut Script, event: &NewEvent) -> Result<(), StoreError> {
     .bind(message)?
     .bind(severity.as_str())?
     .bind(restart_count)?
-    .bind(caller)?;
+    .bind(caller)?
+    .bind(output)?;
     Ok(())
 }
 
