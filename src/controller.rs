@@ -107,6 +107,7 @@ impl Controller {
             breakers: Mutex::default(),
             acting: Mutex::default(),
             blocked: Mutex::default(),
+            making: Mutex::default(),
             bells: Mutex::default(),
             own_fault: Mutex::default(),
             departed,

@@ -17,7 +17,7 @@ pub async fn execute(client: &Client, action: &Action, stopping: impl Fn() -> bo
         Err(why) => return ActionOutcome::Superseded { why },
     };
     if stopping() {
-        return ActionOutcome::Superseded { why: "somebody is stopping it".to_owned() };
+        return ActionOutcome::Superseded { why: "something else is stopping the container".to_owned() };
     }
     let done = |()| ActionOutcome::Succeeded;
     let result = match (action.verb, container.set_aside_from()) {
@@ -27,7 +27,13 @@ pub async fn execute(client: &Client, action: &Action, stopping: impl Fn() -> bo
             made.map(|by| ActionOutcome::Replaced { by })
         }
         (Verb::Start, Some(name)) => client.bring_back(id, name).await.map(done),
-        (Verb::Start, None) => client.start(id).await.map(done),
+        (Verb::Start, None) => {
+            // What left it down may have left a successor half-made.
+            match client.discard_successor(&container.name, id).await {
+                Ok(()) => client.start(id).await.map(done),
+                Err(error) => Err(error),
+            }
+        }
         (Verb::Stop { stop_timeout }, _) => client.stop(id, stop_timeout.get()).await.map(done),
     };
     match result {

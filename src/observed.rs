@@ -2,6 +2,7 @@
 
 mod event;
 mod health;
+mod identity;
 mod network;
 mod usage;
 
@@ -17,6 +18,7 @@ pub use self::health::{
     CHECK_TIMES, Checked, Checks, HealthWord, LastCheck, ProbeState, ProbeTarget, Rates, ServiceState,
     Standing, TargetState, Window,
 };
+pub use self::identity::{logical_id, predecessor, set_aside, successor};
 pub use self::network::{
     Interface, Listener, Network, NetworkEndpoint, Route, Surroundings, bridge_of, note_route,
 };
@@ -314,46 +316,6 @@ impl Container {
     /// What selectors look at.
     pub fn subject(&self) -> Subject<'_> {
         Subject { engine: &self.key.engine, name: &self.name, image: &self.image, labels: &self.labels }
-    }
-
-    /// Its name before it was set aside for a successor, if it was.
-    pub fn set_aside_from(&self) -> Option<&str> {
-        self.name.strip_suffix(self.key.short_id())?.strip_suffix(SET_ASIDE)
-    }
-
-    /// What stays the same when a container is recreated: its healing memory is kept under this name.
-    ///
-    /// Label `monitoring.id`, else Compose project, service and number, else the name; always with the engine.
-    pub fn logical_id(&self) -> String {
-        logical_id(&self.key.engine, &self.name, &self.labels)
-    }
-}
-
-/// The name of a container while its successor takes its place: nobody else's container has its own id in its name.
-pub fn set_aside(name: &str, id: &str) -> String {
-    format!("{name}{SET_ASIDE}{}", id.get(..12).unwrap_or(id))
-}
-
-const SET_ASIDE: &str = ".replaced-";
-
-/// See [`Container::logical_id`].
-pub fn logical_id(engine: &str, name: &str, labels: &BTreeMap<String, String>) -> String {
-    let label = |key: &str| labels.get(key).filter(|value| !value.is_empty());
-    if let Some(id) = label("monitoring.id") {
-        return format!("{engine}/id/{id}");
-    }
-    let compose = |part: &str| label(&format!("com.docker.compose.{part}"));
-    // `compose run` starts containers of their own beside those of the service.
-    let one_off = compose("oneoff").is_some_and(|value| value == "True");
-    match (compose("project"), compose("service")) {
-        (Some(project), Some(service)) if !one_off => {
-            let number = compose("container-number").map_or("1", String::as_str);
-            format!("{engine}/compose/{project}/{service}/{number}")
-        }
-        _ => {
-            let own = name.rsplit_once(SET_ASIDE).filter(|(_, id)| id.len() == 12);
-            format!("{engine}/name/{}", own.map_or(name, |(name, _)| name))
-        }
     }
 }
 

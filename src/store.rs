@@ -162,6 +162,8 @@ pub struct NewEvent {
     pub restart_count: u32,
     /// Who asked for it, such as `token ci`; empty where nobody did.
     pub caller: String,
+    /// What a check printed, for those only who may see what containers print; empty where none did.
+    pub output: String,
 }
 
 /// A stored event.

@@ -7,13 +7,15 @@ use axum::response::Json;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::caller::Caller;
 use super::page::{Item, ItemMeta, List, Page};
 use super::query::Query;
 use super::status::Failure;
 use super::{Api, objects, release};
+use crate::controller::Outputs;
 use crate::desired::PolicyChoice;
 use crate::observed::{Container, ContainerKey, Nanos, Port, Usage};
-use crate::reconcile::discovery::Wanted;
+use crate::reconcile::discovery::{Wanted, hidden};
 use crate::reconcile::plan::{Blocked, Reason};
 use crate::resource::settings::SettingsSpec;
 
@@ -32,6 +34,9 @@ pub(crate) struct Row {
     /// What its health check says: `starting`, `healthy`, `unhealthy`, or `silent` where the engine makes none of its checks any
     /// more; nothing without a health check.
     health: Option<&'static str>,
+    /// What its last health check printed; shown to those only who may edit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    health_output: Option<String>,
     engine: String,
     labels: BTreeMap<String, String>,
     created: String,
@@ -61,11 +66,14 @@ struct Registration {
     /// Host and port under which it is registered.
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<String>,
+    /// Why it is not registered, though the registry selects it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
 }
 
 impl From<&Wanted> for Registration {
     fn from(wanted: &Wanted) -> Self {
-        Self { state: wanted.as_str(), address: wanted.address() }
+        Self { state: wanted.as_str(), address: wanted.address(), reason: None }
     }
 }
 
@@ -102,25 +110,29 @@ struct Measured {
     memory_limit_bytes: Option<u64>,
 }
 
-pub(super) async fn list(State(api): State<Api>) -> Json<Vec<Row>> {
+pub(super) async fn list(State(api): State<Api>, caller: Caller) -> Json<Vec<Row>> {
     let world = api.shared.world();
     let mut rows = Vec::with_capacity(world.containers.len());
     for container in world.containers.values() {
-        rows.push(row(&api, container));
+        rows.push(row(&api, container, caller.outputs()));
     }
     rows.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
     Json(rows)
 }
 
 /// The same in Kubernetes' shape, in the order of ids; a page ends with an id.
-pub(super) async fn objects(State(api): State<Api>, query: Query) -> Result<Json<List<Item<Row>>>, Failure> {
+pub(super) async fn objects(
+    State(api): State<Api>,
+    caller: Caller,
+    query: Query,
+) -> Result<Json<List<Item<Row>>>, Failure> {
     query.only(LIST)?;
     let (selector, page) = (objects::selector(&query)?, Page::of(&query)?);
     let usage = query.flag("usage")?;
     let world = api.shared.world();
     let mut items = Vec::new();
     for container in world.containers.values().filter(|container| selector.matches(&container.labels)) {
-        items.push(item(row(&api, container)));
+        items.push(item(row(&api, container, caller.outputs())));
     }
     items.sort_by(|a, b| a.item.id.cmp(&b.item.id));
     let mut page = List::page("Container", items, &page, |item| item.item.id.as_str());
@@ -134,12 +146,13 @@ pub(super) async fn objects(State(api): State<Api>, query: Query) -> Result<Json
 pub(super) async fn object(
     State(api): State<Api>,
     Path(name): Path<String>,
+    caller: Caller,
     query: Query,
 ) -> Result<Json<Item<Row>>, Failure> {
     query.only(ONE)?;
     let usage = query.flag("usage")?;
     let container = release::find(&api, &name)?;
-    let mut item = item(row(&api, &container));
+    let mut item = item(row(&api, &container, caller.outputs()));
     if usage {
         measure(&api, std::slice::from_mut(&mut item)).await;
     }
@@ -178,7 +191,7 @@ fn item(row: Row) -> Item<Row> {
     Item { metadata: ItemMeta { name: row.name.clone(), creation_timestamp }, item: row }
 }
 
-fn row(api: &Api, container: &Container) -> Row {
+fn row(api: &Api, container: &Container, outputs: Outputs) -> Row {
     let policy = match api.shared.desired.load().policy_for(container) {
         PolicyChoice::Selected { name, .. } => Some(name),
         PolicyChoice::Excluded { .. } | PolicyChoice::NotSelected { .. } => None,
@@ -190,6 +203,7 @@ fn row(api: &Api, container: &Container) -> Row {
         image: container.image.clone(),
         status: container.state.to_string(),
         health: container.health.map(|health| health.as_str()),
+        health_output: container.health_output.clone().filter(|_| outputs == Outputs::Shown),
         engine: container.key.engine.to_string(),
         labels: container.labels.clone(),
         created: container.created.rfc3339_millis(),
@@ -197,19 +211,37 @@ fn row(api: &Api, container: &Container) -> Row {
         ports: container.ports.clone(),
         monitored: policy.is_some(),
         policy,
-        restart_count: memory.restart_count,
+        restart_count: memory.restarts(),
         last_action: memory.last_action.map(Nanos::rfc3339_millis),
         quarantined: memory.quarantined.is_some(),
         blocked: api.shared.blocked(&container.key).into_iter().map(Withheld::from).collect(),
-        registries: registries(api, &container.key),
+        registries: registries(api, container),
         usage: None,
     }
 }
 
-fn registries(api: &Api, key: &ContainerKey) -> BTreeMap<String, Registration> {
-    let record = api.shared.record(key);
+fn registries(api: &Api, container: &Container) -> BTreeMap<String, Registration> {
+    let record = api.shared.record(&container.key);
     let wanted = record.iter().flat_map(|record| &record.wanted);
-    wanted.map(|(name, wanted)| (name.clone(), wanted.into())).collect()
+    let mut all: BTreeMap<String, Registration> =
+        wanted.map(|(name, wanted)| (name.clone(), wanted.into())).collect();
+    let desired = api.shared.desired.load();
+    for (name, spec) in desired.registries.iter().filter(|(_, spec)| spec.published_only) {
+        let of_service = desired.services.values().find_map(|service| {
+            let selector = service.spec.selector.as_ref()?;
+            let discovery = service.spec.discovery.as_ref()?;
+            (discovery.registry_ref == *name && selector.matches(&container.subject())).then_some(discovery)
+        });
+        if of_service.is_none() && !spec.selects(&container.subject()) {
+            continue;
+        }
+        let port = of_service.and_then(|discovery| discovery.port).or(spec.port);
+        let owner = api.shared.network_owner(container);
+        if let Some(reason) = hidden(container, owner.as_deref(), spec, port) {
+            all.entry(name.clone()).or_insert_with(|| (&Wanted::Absent).into()).reason = Some(reason);
+        }
+    }
+    all
 }
 
 /// What is selected, and the settings in force.

@@ -5,11 +5,13 @@ use axum::response::Json;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::caller::Caller;
 use super::page::{Item, ItemMeta, List};
 use super::query::{Misfit, Query};
 use super::status::Failure;
 use super::{Api, Refusal};
 use crate::clock;
+use crate::controller::Outputs;
 use crate::observed::Nanos;
 use crate::resource::Duration;
 use crate::store::{EventFilter, EventRow, Severity};
@@ -37,24 +39,33 @@ pub(crate) struct Event {
     host: String,
     /// Who asked for it: `token ci`, `user alice (uid 1000)`, `anonymous at 127.0.0.1`; empty where nobody did.
     caller: String,
+    /// What a health check printed that failed; shown to those only who may edit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<String>,
 }
 
-pub(super) async fn list(State(api): State<Api>, query: Query) -> Result<Json<Vec<Event>>, Refusal> {
+pub(super) async fn list(
+    State(api): State<Api>,
+    caller: Caller,
+    query: Query,
+) -> Result<Json<Vec<Event>>, Refusal> {
     let filter = filter(&query, clock::now())?;
     let rows = api.shared.store.events(&filter).await?;
-    Ok(Json(rows.into_iter().map(Event::from).collect()))
+    Ok(Json(rows.into_iter().map(|row| Event::of(row, caller.outputs())).collect()))
 }
 
 /// The same in Kubernetes' shape; an event's name is its number.
 pub(super) async fn objects(
     State(api): State<Api>,
+    caller: Caller,
     query: Query,
 ) -> Result<Json<List<Item<Event>>>, Failure> {
     let filter = filter(&query, clock::now())?;
     let rows = api.shared.store.events(&filter).await?;
     let item = |row: EventRow| {
         let creation_timestamp = Some(row.event.at.rfc3339_millis());
-        Item { metadata: ItemMeta { name: row.seq.to_string(), creation_timestamp }, item: Event::from(row) }
+        let name = row.seq.to_string();
+        Item { metadata: ItemMeta { name, creation_timestamp }, item: Event::of(row, caller.outputs()) }
     };
     Ok(Json(List::whole("Event", rows.into_iter().map(item).collect())))
 }
@@ -85,8 +96,8 @@ fn time(name: &str, text: &str, now: Nanos) -> Result<Nanos, Misfit> {
     Ok(Nanos(i64::try_from(at.as_nanosecond()).unwrap_or(end)))
 }
 
-impl From<EventRow> for Event {
-    fn from(row: EventRow) -> Self {
+impl Event {
+    fn of(row: EventRow, outputs: Outputs) -> Self {
         let event = row.event;
         Self {
             timestamp: event.at.rfc3339_millis(),
@@ -102,6 +113,7 @@ impl From<EventRow> for Event {
             image: event.image,
             host: event.host,
             caller: event.caller,
+            output: Some(event.output).filter(|text| outputs == Outputs::Shown && !text.is_empty()),
         }
     }
 }

@@ -37,9 +37,9 @@ pub(super) async fn list(
     let kind = match Noun::parse(&plural)? {
         Noun::Kind(kind) => kind,
         Noun::Containers => {
-            return containers::objects(state, query).await.map(IntoResponse::into_response);
+            return containers::objects(state, caller, query).await.map(IntoResponse::into_response);
         }
-        Noun::Events => return events::objects(state, query).await.map(IntoResponse::into_response),
+        Noun::Events => return events::objects(state, caller, query).await.map(IntoResponse::into_response),
         Noun::Deliveries => {
             return deliveries::list(state, query).await.map(IntoResponse::into_response);
         }
@@ -77,7 +77,7 @@ pub(super) async fn get(
     match Noun::parse(&plural)? {
         Noun::Kind(kind) => found(&state.0, kind, &name, &caller),
         Noun::Containers => {
-            let container = containers::object(state, Path(name), Query::default()).await;
+            let container = containers::object(state, Path(name), caller, Query::default()).await;
             container.map(IntoResponse::into_response)
         }
         Noun::Deliveries => deliveries::get(state, Path(name)).await.map(IntoResponse::into_response),

@@ -282,7 +282,14 @@ fn one(event: &Value, output: Format, face: &mut Face<'_>) -> std::io::Result<()
             let engine = if output == Format::Wide { format!(" {}", text("/engine")) } else { String::new() };
             let time = Tone::Dim.paint(&text("/timestamp"));
             let kind = severity(event).paint(&kind);
-            writeln!(face.out, "{time}{engine} {} {kind} {}", text("/container_name"), text("/message"))
+            let output = Some(text("/output")).filter(|output| !output.is_empty());
+            let output = output.map_or_else(String::new, |output| format!(": {output}"));
+            writeln!(
+                face.out,
+                "{time}{engine} {} {kind} {}{output}",
+                text("/container_name"),
+                text("/message")
+            )
         }
     }
 }

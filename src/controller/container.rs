@@ -13,12 +13,9 @@ use tracing::{debug, warn};
 use super::commit::{Journal, Tickets};
 use super::queue::Work;
 use super::shared::{Attachment, Shared, locked};
-use crate::desired::Desired;
 use crate::docker::DockerError;
 use crate::observed::{Container, ContainerKey, EventKind, Nanos};
-use crate::reconcile::billing::{Account, bills};
-use crate::reconcile::discovery::{self, Member};
-use crate::reconcile::lifecycle::{Advance, Answer, advance};
+use crate::reconcile::lifecycle::{Answer, advance};
 use crate::reconcile::plan::Action;
 use crate::reconcile::record::Record;
 use crate::store::{ChangeSet, NewEvent, Severity, StoreError};
@@ -28,6 +25,8 @@ mod around;
 mod checks;
 mod crowd;
 mod healing;
+mod informing;
+mod making;
 mod monitoring;
 mod networks;
 mod telling;
@@ -171,13 +170,16 @@ impl Reconciler {
         let work = alone.as_ref().unwrap_or(work);
         let attachment = shared.attachment(&key.engine);
         let mut inspected = self.look(key, work, attachment.as_ref()).await?;
+        if self.is_in_the_making(key, work, &inspected) {
+            return self.finish(ChangeSet::default(), work).await;
+        }
         let mut checks = shared.record(key).map(|record| record.checks.clone()).unwrap_or_default();
         let heard = match (&mut inspected, &attachment) {
             (Inspected::Shown(container), Some(attachment)) => {
                 self.learn_networks(container, attachment).await;
                 self.hear_checks(Arc::make_mut(container), &mut checks, attachment, work)
             }
-            (Inspected::Shown(_) | Inspected::Gone | Inspected::NotAsked, _) => None,
+            (Inspected::Shown(_) | Inspected::Gone | Inspected::NotAsked, _) => Vec::new(),
         };
         let mut changed = match &inspected {
             Inspected::Shown(container) => {
@@ -214,7 +216,7 @@ impl Reconciler {
         };
         let first_contact = self.first_contact(&key.engine);
         let up_to = self.heard(key, work, container.as_deref());
-        let entered = advance(&mut record.ledger, &work.facts(), answer, first_contact, up_to);
+        let entered = advance(&mut record.ledger, &self.facts(key, work), answer, first_contact, up_to);
         if let Some(attachment) = attachment.as_ref().filter(|_| entered.ahead) {
             // Should the start event never come, the next list has it looked at again.
             attachment.seen.forget(&key.id);
@@ -232,7 +234,7 @@ impl Reconciler {
             self.bill(&mut record, &entered, &mut outcome);
         }
         telling::lifecycle(&record, &entered, &mut outcome);
-        if let Some(note) = &heard {
+        for note in &heard {
             let now = shared.engine_now(&key.engine);
             healing::tell(&record, now, note, "", &mut outcome);
         }
@@ -251,14 +253,16 @@ impl Reconciler {
         }
         let Outcome { changes, lines, action, requeue_at, rings } = outcome;
         self.finish(changes, work).await?;
+        locked(&shared.making).remove(key);
         heal.store(self, &key.engine);
         work.committed();
+        let name = record.name.clone();
         self.remember(record);
         if !watched {
             locked(&shared.blocked).remove(key);
         }
         self.look_again(key, container.as_deref(), &checks, attachment.as_ref());
-        lines.iter().for_each(telling::Line::say);
+        lines.iter().for_each(|line| line.say(&name));
         rings.iter().for_each(|target| shared.ring(target));
         self.requeue(key, requeue_at);
         if let Some(changed) = &changed {
@@ -381,80 +385,6 @@ impl Reconciler {
         let host =
             self.shared.with_world(|world| world.engines.get(engine).map(|engine| engine.host.clone()));
         host.filter(|host| !host.is_empty())
-    }
-
-    fn bill(&self, record: &mut Record, entered: &Advance, outcome: &mut Outcome) {
-        let desired = self.shared.desired.load();
-        if record.host.is_empty() && entered.transitions.is_empty() {
-            // The engine has not said its name yet; once it has, every container is decided on again.
-            return;
-        }
-        let mut followers = std::mem::take(&mut record.followers);
-        let account = Account {
-            subject: record.subject(),
-            container: &record.key.id,
-            host: &record.host,
-            ledger: &record.ledger,
-        };
-        for bill in bills(&account, &desired.billing, &mut followers, &entered.transitions) {
-            outcome.rings.push(super::targets::billing_bell(&bill.target));
-            outcome.changes.bills.push((record.key.clone(), bill));
-        }
-        record.followers = followers;
-    }
-
-    fn register(
-        &self,
-        record: &mut Record,
-        container: Option<&Container>,
-        drains: bool,
-        outcome: &mut Outcome,
-    ) {
-        let desired = self.shared.desired.load();
-        let mut changed = self.shared.departed.withdraw(&mut record.wanted);
-        if self.may_register(record, container) {
-            changed.extend(self.registrations(record, container, drains, &desired));
-        }
-        for registry in changed {
-            if let Some(wanted) = record.wanted.get(&registry) {
-                outcome.rings.push(super::targets::discovery_bell(&registry));
-                outcome.changes.cells.push((registry, record.key.clone(), wanted.clone()));
-            }
-        }
-    }
-
-    /// Whether what registries hold of a container may be wrong.
-    fn may_register(&self, record: &Record, container: Option<&Container>) -> bool {
-        if record.host.is_empty() {
-            return false;
-        }
-        if container.is_some() || record.ledger.removed.is_some() {
-            return true;
-        }
-        // Of a watched engine: not seen yet by this process, or its removal is on its way.
-        let engine = &record.key.engine;
-        !self.shared.is_watched(engine) && !self.shared.departed.retains(engine)
-    }
-
-    /// Sets what registries should hold of a container; gives those for which it changed.
-    fn registrations(
-        &self,
-        record: &mut Record,
-        container: Option<&Container>,
-        drains: bool,
-        desired: &Desired,
-    ) -> Vec<String> {
-        let verdicts = self.shared.verdicts(&record.key);
-        let members: Vec<Member<'_>> = verdicts
-            .iter()
-            .map(|(service, health)| {
-                let service = desired.services.get(service);
-                let discovery = service.and_then(|service| service.spec.discovery.as_ref());
-                Member { health: *health, discovery }
-            })
-            .collect();
-        let seen = discovery::Seen { container, drains, services: &members, host: &record.host };
-        discovery::update(&seen, &desired.registries, &mut record.wanted)
     }
 
     async fn finish(&self, mut changes: ChangeSet, work: &Work) -> Result<(), Trouble> {

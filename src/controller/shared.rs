@@ -20,6 +20,7 @@ use crate::guard::Guard;
 use crate::observed::{Container, ContainerKey, Nanos, World};
 use crate::outbox::Bell;
 use crate::reconcile::heal::{Crowd, HealMemory};
+use crate::reconcile::lifecycle::Fact;
 use crate::reconcile::plan::{Blocked, Reason};
 use crate::reconcile::record::Record;
 use crate::store::Store;
@@ -75,6 +76,8 @@ pub struct Shared {
     pub(super) looks: Timers,
     pub(super) engines: RwLock<HashMap<Arc<str>, Attachment>>,
     pub(super) records: Mutex<HashMap<ContainerKey, Arc<Record>>>,
+    /// What happened so far to containers that are being made to take the place of others.
+    pub(super) making: Mutex<HashMap<ContainerKey, Vec<Fact>>>,
     pub(super) healing: Mutex<HashMap<String, Arc<Slot>>>,
     /// Intents whose call this process has in hand, and whether it may have been sent.
     pub(super) acting: Mutex<HashMap<String, bool>>,
@@ -120,6 +123,12 @@ impl Shared {
     /// Whether an engine is watched, connected or not: it is declared.
     pub(super) fn is_watched(&self, engine: &str) -> bool {
         self.with_world(|world| world.engines.contains_key(engine))
+    }
+
+    /// The container whose network `container` uses, if it has none of its own and the other one is there.
+    pub fn network_owner(&self, container: &Container) -> Option<Arc<Container>> {
+        container.network_mode.strip_prefix("container:")?;
+        self.with_world(|world| world.network_owner(container).ok().cloned().map(Arc::new))
     }
 
     pub(super) fn attachment(&self, engine: &str) -> Option<Attachment> {

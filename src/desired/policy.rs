@@ -77,6 +77,10 @@ impl Desired {
                 name: name.to_owned(),
                 why: format!("the policy {name} excludes it"),
             },
+            Some((name, _)) if container.is_swarm_task() => PolicyChoice::Excluded {
+                name: name.to_owned(),
+                why: "it is a task of a Swarm service, and Swarm itself replaces it".to_owned(),
+            },
             Some((name, spec)) => {
                 let mut spec = Box::new(spec.clone());
                 let warnings = follow_labels(container, &mut spec);

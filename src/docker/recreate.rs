@@ -1,21 +1,23 @@
 //! Making a container anew as it is: the same configuration, name, networks and volumes, from what an inspect shows.
 //!
-//! The old one is set aside under another name, the new one made beside it, and only then is the old one stopped and the new
-//! one started; the old one is removed when the new one runs. Whatever fails is undone, and the old one runs again.
+//! The new one is made beside the old one under a name that says whose place it is to take. Only when that worked is the old one
+//! stopped and set aside under another name, and the new one given its name and started; the old one is removed when the new one
+//! runs. Whatever fails is undone, and the old one runs again.
 
 use std::time::Duration;
 
 use bollard::models::{
-    ContainerCreateBody, ContainerInspectResponse, EndpointSettings, NetworkConnectRequest,
+    ContainerCreateBody, EndpointSettings, NetworkConnectRequest, NetworkDisconnectRequest,
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, RemoveContainerOptionsBuilder,
     RenameContainerOptionsBuilder,
 };
+use serde_json::Value;
 
-use super::likeness::{Likeness, likeness};
+use super::likeness::{Beside, Likeness, likeness};
 use super::{CALL, Client, DockerError};
-use crate::observed::set_aside;
+use crate::observed::{set_aside, successor};
 
 impl Client {
     /// Replaces a container by one that is made like it, and gives the new one's id. `parent` is whose network it is to
@@ -30,21 +32,26 @@ impl Client {
         timeout: Duration,
         parent: Option<&str>,
     ) -> Result<String, DockerError> {
-        let seen = self.call(self.docker.inspect_container(id, None::<InspectContainerOptions>)).await?;
-        let name = seen.name.as_deref().unwrap_or_default().trim_start_matches('/').to_owned();
-        let image = self.image_of(&seen).await?;
-        let up = seen.state.as_ref().and_then(|state| state.running).unwrap_or(false);
-        let likeness = likeness(&seen, image, parent)?;
-        self.rename(id, &set_aside(&name, id)).await?;
-        match self.replace(id, &name, up.then_some(timeout), likeness).await {
-            Ok(new) => {
+        let seen = self.document(id).await?;
+        let name = seen["Name"].as_str().unwrap_or_default().trim_start_matches('/').to_owned();
+        let up = seen["State"]["Running"] == true;
+        let (image, entrypoint) = self.image_of(&seen).await?;
+        let sources_gone = self.sources_gone(&seen).await?;
+        let likeness = likeness(&seen, &Beside { image, entrypoint, parent, sources_gone })?;
+        self.discard_successor(&name, id).await?;
+        let new = self.make(&successor(&name, id), likeness).await?;
+        match self.replace(id, &name, up.then_some(timeout), &new).await {
+            Ok(()) => {
                 if let Err(error) = self.remove(id).await {
                     tracing::warn!(target: "portreeve::healing", container = %name, "its predecessor stays behind: {error}");
                 }
                 Ok(new)
             }
             Err(error) => {
-                self.rename(id, &name).await?;
+                // Under the name that it was made with: its removal is nobody else's.
+                self.rename_if_needed(&new, &successor(&name, id)).await?;
+                self.discard(&new).await?;
+                self.rename_if_needed(id, &name).await?;
                 if up {
                     self.start(id).await?;
                 }
@@ -55,11 +62,14 @@ impl Client {
 
     /// Gives a container that was set aside its name back, and starts it. A successor that never ran is removed.
     pub async fn bring_back(&self, id: &str, name: &str) -> Result<(), DockerError> {
+        self.discard_successor(name, id).await?;
         match self.call(self.docker.inspect_container(name, None::<InspectContainerOptions>)).await {
             Ok(other) => {
                 let never_ran = other.state.as_ref().and_then(|state| state.started_at.as_deref());
                 if never_ran.and_then(super::convert::time).is_none() {
-                    self.discard(other.id.as_deref().unwrap_or(name)).await?;
+                    let other = other.id.as_deref().unwrap_or(name);
+                    self.rename(other, &successor(name, id)).await?;
+                    self.discard(other).await?;
                 }
             }
             Err(DockerError::Refused { status: 404, .. }) => {}
@@ -69,25 +79,31 @@ impl Client {
         self.start(id).await
     }
 
-    /// Makes, connects and starts the new one; `stop`: how long the old one, which is up, may take to stop.
-    async fn replace(
+    /// Removes what an attempt to replace the container left half-made, if anything.
+    pub async fn discard_successor(&self, name: &str, id: &str) -> Result<(), DockerError> {
+        match self.discard(&successor(name, id)).await {
+            Err(DockerError::Refused { status: 404, .. }) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Makes the new one and connects it.
+    async fn make(
         &self,
-        old: &str,
         name: &str,
-        stop: Option<Duration>,
-        Likeness { body, networks }: Likeness,
+        Likeness { body, networks, leaves }: Likeness,
     ) -> Result<String, DockerError> {
-        let new = self.create(name, body).await?;
-        let made = async {
+        let new = self.create(name, &body).await?;
+        let connected = async {
             for (network, endpoint) in networks {
                 self.connect_network(&network, &new, endpoint).await?;
             }
-            if let Some(timeout) = stop {
-                self.stop(old, timeout).await?;
+            match leaves {
+                Some(network) => self.leave_network(&network, &new).await,
+                None => Ok(()),
             }
-            self.start(&new).await
         };
-        match made.await {
+        match connected.await {
             Ok(()) => Ok(new),
             Err(error) => {
                 self.discard(&new).await?;
@@ -96,21 +112,91 @@ impl Client {
         }
     }
 
-    /// The image by the name that the container gives, as long as that means the same; else by its content.
-    async fn image_of(&self, seen: &ContainerInspectResponse) -> Result<String, DockerError> {
-        let named = seen.config.as_ref().and_then(|config| config.image.clone()).unwrap_or_default();
-        let content = seen.image.clone().unwrap_or_default();
-        match self.call(self.docker.inspect_image(&named)).await {
-            Ok(found) if found.id.as_deref() == Some(&*content) => Ok(named),
-            Ok(_) | Err(DockerError::Refused { status: 404, .. }) => Ok(content),
+    /// Puts the new one in the place of the old one; `stop`: how long the old one, which is up, may take to stop.
+    async fn replace(
+        &self,
+        old: &str,
+        name: &str,
+        stop: Option<Duration>,
+        new: &str,
+    ) -> Result<(), DockerError> {
+        if let Some(timeout) = stop {
+            self.stop(old, timeout).await?;
+        }
+        self.rename(old, &set_aside(name, old)).await?;
+        self.rename(new, name).await?;
+        self.start(new).await
+    }
+
+    /// The engine's own document of a container, with what the client library has no field for.
+    async fn document(&self, id: &str) -> Result<Value, DockerError> {
+        use futures_util::TryStreamExt;
+
+        // The library gives the bytes of an answer for few calls only: it is asked for one of them, and another is made.
+        let raw = self.docker.clone().with_request_modifier(|mut request| {
+            let uri = request.uri().to_string();
+            if let Some(Ok(inspect)) =
+                uri.strip_suffix("/export").map(|start| format!("{start}/json").parse())
+            {
+                *request.uri_mut() = inspect;
+            }
+            request
+        });
+        let bytes = self.call(raw.export_container(id).try_fold(Vec::new(), async |mut all, piece| {
+            all.extend_from_slice(&piece);
+            Ok(all)
+        }));
+        serde_json::from_slice(&bytes.await?).map_err(|_| DockerError::Incomplete("JSON"))
+    }
+
+    /// The image by the name that the container gives, as long as that means the same; else by its content. And whether it has
+    /// an entrypoint.
+    async fn image_of(&self, seen: &Value) -> Result<(String, bool), DockerError> {
+        let named = seen["Config"]["Image"].as_str().unwrap_or_default();
+        let content = seen["Image"].as_str().unwrap_or_default();
+        for image in [named, content] {
+            match self.call(self.docker.inspect_image(image)).await {
+                Ok(found) if found.id.as_deref() == Some(content) => {
+                    let entrypoint = found.config.and_then(|config| config.entrypoint);
+                    return Ok((image.to_owned(), entrypoint.is_some_and(|words| !words.is_empty())));
+                }
+                Ok(_) | Err(DockerError::Refused { status: 404, .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((content.to_owned(), false))
+    }
+
+    /// Whether a container is gone whose volumes the one `seen` has.
+    async fn sources_gone(&self, seen: &Value) -> Result<bool, DockerError> {
+        let sources = seen["HostConfig"]["VolumesFrom"].as_array();
+        for source in sources.into_iter().flatten().filter_map(Value::as_str) {
+            let source = source.split_once(':').map_or(source, |(source, _)| source);
+            if !self.exists(source).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn exists(&self, container: &str) -> Result<bool, DockerError> {
+        match self.call(self.docker.inspect_container(container, None::<InspectContainerOptions>)).await {
+            Ok(_) => Ok(true),
+            Err(DockerError::Refused { status: 404, .. }) => Ok(false),
             Err(error) => Err(error),
         }
     }
 
-    async fn create(&self, name: &str, body: ContainerCreateBody) -> Result<String, DockerError> {
+    async fn create(&self, name: &str, body: &Value) -> Result<String, DockerError> {
         let options = CreateContainerOptionsBuilder::default().name(name).build();
-        let made = self.call_within(CALL * 2, self.docker.create_container(Some(options), body)).await?;
-        Ok(made.id)
+        let bytes = serde_json::to_vec(body).map_err(|_| DockerError::Incomplete("JSON"))?;
+        // The library's own body lacks fields that the engine has.
+        let raw = self.docker.clone().with_request_modifier(move |mut request| {
+            *request.body_mut() = bollard::body_full(bytes.clone().into());
+            request
+        });
+        let made = raw.create_container(Some(options), ContainerCreateBody::default());
+        Ok(self.call_within(CALL * 2, made).await?.id)
     }
 
     async fn connect_network(
@@ -123,9 +209,23 @@ impl Client {
         self.call(self.docker.connect_network(network, request)).await
     }
 
+    async fn leave_network(&self, network: &str, id: &str) -> Result<(), DockerError> {
+        let request = NetworkDisconnectRequest { container: id.to_owned(), force: Some(false) };
+        self.call(self.docker.disconnect_network(network, request)).await
+    }
+
     async fn rename(&self, id: &str, name: &str) -> Result<(), DockerError> {
         let options = RenameContainerOptionsBuilder::default().name(name).build();
         self.call(self.docker.rename_container(id, options)).await
+    }
+
+    /// The engine refuses to give a container the name that it has.
+    async fn rename_if_needed(&self, id: &str, name: &str) -> Result<(), DockerError> {
+        let seen = self.call(self.docker.inspect_container(id, None::<InspectContainerOptions>)).await?;
+        if seen.name.is_some_and(|known| known.trim_start_matches('/') == name) {
+            return Ok(());
+        }
+        self.rename(id, name).await
     }
 
     /// Removes a container that took its predecessor's volumes over: they stay.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Container;
+use super::{Container, ContainerKey, World};
 
 /// A container's place in one network of its engine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,6 +134,28 @@ pub fn note_route(routes: &mut BTreeSet<Route>, route: Route) {
     routes.insert(route);
     while routes.len() > ROUTES {
         routes.pop_first();
+    }
+}
+
+impl World {
+    /// The container whose network `container` uses: another one, with `--network container:…`.
+    ///
+    /// # Errors
+    /// Why there is none, for people.
+    pub fn network_owner<'a>(&'a self, container: &'a Container) -> Result<&'a Container, String> {
+        let mut owner = container;
+        // A container can join one that has joined another; nobody builds long chains, and a circle has no end.
+        for _ in 0..8 {
+            let Some(parent) = owner.network_mode.strip_prefix("container:") else { return Ok(owner) };
+            let key = ContainerKey::new(owner.key.engine.clone(), parent);
+            let named = || {
+                let is_it = |other: &&Arc<Container>| other.key.engine == key.engine && other.name == parent;
+                self.containers.values().find(is_it)
+            };
+            let gone = || format!("it uses the network of the container {parent}, which is not there");
+            owner = self.containers.get(&key).or_else(named).ok_or_else(gone)?;
+        }
+        Err("it uses the network of a container, which uses that of another, and so on".to_owned())
     }
 }
 

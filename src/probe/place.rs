@@ -12,7 +12,6 @@
 //! - Addresses in an engine's networks are never asked from outside its network namespace: in this one they may be a
 //!   stranger's.
 
-mod owner;
 mod position;
 
 use std::fmt;
@@ -23,7 +22,6 @@ use crate::observed::{
 };
 use crate::resource::docker_host::DockerHostSpec;
 
-use owner::network_owner;
 pub use position::NetworkPosition;
 
 /// An address and why it is this one.
@@ -84,7 +82,7 @@ impl Place {
         port: u16,
         protocol: &str,
     ) -> Result<Self, String> {
-        let container = network_owner(container, world)?;
+        let container = world.network_owner(container)?;
         let engine = &*container.key.engine;
         let position = NetworkPosition::of(engine, &spec.endpoint, world);
         let surroundings = world.engines.get(engine).map(|engine| &*engine.surroundings);

@@ -71,6 +71,8 @@ pub struct Member<'a> {
 pub struct Seen<'a> {
     /// The last inspect; `None` once it is removed.
     pub container: Option<&'a Container>,
+    /// The container whose network it uses, if that is known and another one.
+    pub owner: Option<&'a Container>,
     /// Whether it is about to be healed, and its callers are to go elsewhere.
     pub drains: bool,
     /// What the services it belongs to say of it, which then decides over Docker's own health check.
@@ -86,7 +88,7 @@ pub fn update(
     registries: &BTreeMap<String, DiscoveryRegistrySpec>,
     wanted: &mut BTreeMap<String, Wanted>,
 ) -> Vec<String> {
-    let Seen { container, drains, services, host } = *seen;
+    let Seen { container, owner, drains, services, host } = *seen;
     let mut changed = Vec::new();
     for (name, spec) in registries {
         let known = wanted.get(name);
@@ -94,16 +96,27 @@ pub fn update(
             member.discovery.filter(|discovery| discovery.registry_ref == *name).map(|of| (member, of))
         });
         let now = match (container, by_service) {
+            (Some(container), Some((_, discovery)))
+                if hidden(container, owner, spec, discovery.port.or(spec.port)).is_some() =>
+            {
+                Wanted::Absent
+            }
+            (Some(container), None)
+                if spec.selects(&container.subject())
+                    && hidden(container, owner, spec, spec.port).is_some() =>
+            {
+                Wanted::Absent
+            }
             (Some(container), Some((member, discovery))) => {
                 if container.state.is_up() && !drains && member.health == HealthWord::Healthy {
-                    Wanted::Up(body(container, host, spec, discovery.port.or(spec.port)))
+                    Wanted::Up(body(container, owner, host, spec, discovery.port.or(spec.port)))
                 } else {
                     Wanted::Down
                 }
             }
             (Some(container), None) if spec.selects(&container.subject()) => {
                 if !drains && registered(container, services, spec) {
-                    Wanted::Up(body(container, host, spec, spec.port))
+                    Wanted::Up(body(container, owner, host, spec, spec.port))
                 } else {
                     Wanted::Down
                 }
@@ -164,12 +177,46 @@ fn registered(container: &Container, services: &[Member<'_>], spec: &DiscoveryRe
         }
 }
 
-fn body(container: &Container, host: &str, spec: &DiscoveryRegistrySpec, wanted: Option<u16>) -> String {
+/// Why a registry with `publishedOnly` does not get to know a container that runs, though it selects it; `None`: it does, or
+/// the container is down. `wanted` is the port that is to be registered.
+pub fn hidden(
+    container: &Container,
+    owner: Option<&Container>,
+    spec: &DiscoveryRegistrySpec,
+    wanted: Option<u16>,
+) -> Option<String> {
+    if !spec.published_only || !container.state.is_up() {
+        return None;
+    }
+    let owner = owner.unwrap_or(container);
+    // All ports of one that uses the network of its host are that one's.
+    if owner.network_mode == "host" {
+        return None;
+    }
+    let ports = &owner.ports;
+    let of_interest = |port: &&Port| wanted.is_none_or(|wanted| is_tcp(port) && port.container == wanted);
+    let mut published = ports.iter().filter(of_interest).filter(|port| port.host.is_some()).peekable();
+    let which = || wanted.map_or("no port of it is".to_owned(), |port| format!("its port {port} is not"));
+    if published.peek().is_none() {
+        return Some(format!("{} published", which()));
+    }
+    let reaches = |port: &Port| is_reachable(port, spec);
+    let only = || wanted.map_or("its ports are".to_owned(), |port| format!("its port {port} is"));
+    (!published.any(reaches)).then(|| format!("{} published on a loopback address only", only()))
+}
+
+fn body(
+    container: &Container,
+    owner: Option<&Container>,
+    host: &str,
+    spec: &DiscoveryRegistrySpec,
+    wanted: Option<u16>,
+) -> String {
     let body = Body {
         id: &container.key.id,
         image_id: &container.image,
         host: spec.host.as_deref().unwrap_or(host),
-        port: port(&container.ports, wanted),
+        port: port(container, owner, spec, wanted),
         caps: Caps {
             cpu: container.nano_cpus.filter(|limit| *limit > 0).map(cpu),
             mem: container
@@ -183,18 +230,45 @@ fn body(container: &Container, host: &str, spec: &DiscoveryRegistrySpec, wanted:
 }
 
 /// `wanted` mapped to its published port (itself when it is not published), else the lowest published port, else
-/// the lowest exposed one.
-fn port(ports: &[Port], wanted: Option<u16>) -> Option<u16> {
-    match wanted {
-        Some(wanted) => {
-            let published = ports.iter().filter(|port| port.container == wanted).find_map(|port| port.host);
-            Some(published.unwrap_or(wanted))
-        }
-        None => {
-            let published = ports.iter().filter_map(|port| port.host).min();
-            published.or_else(|| ports.iter().map(|port| port.container).min())
-        }
+/// the lowest exposed one; TCP goes before other protocols. What a container that uses another's network exposes itself tells
+/// which of the other's published ports are its own.
+fn port(
+    container: &Container,
+    owner: Option<&Container>,
+    spec: &DiscoveryRegistrySpec,
+    wanted: Option<u16>,
+) -> Option<u16> {
+    let ports = &owner.unwrap_or(container).ports;
+    let published = |port: &Port| port.host.filter(|_| is_reachable(port, spec));
+    if let Some(wanted) = wanted {
+        let its_own = ports.iter().filter(|port| is_tcp(port) && port.container == wanted);
+        return Some(its_own.filter_map(published).min().unwrap_or(wanted));
     }
+    let exposes = |port: &Port| {
+        container.ports.iter().any(|own| own.container == port.container && own.protocol == port.protocol)
+    };
+    let lowest = |of: &dyn Fn(&Port) -> Option<u16>, ports: &[Port]| {
+        let of_protocol = |tcp: bool| ports.iter().filter(|port| is_tcp(port) == tcp).filter_map(of).min();
+        of_protocol(true).or_else(|| of_protocol(false))
+    };
+    lowest(&|port| published(port).filter(|_| exposes(port)), ports)
+        .or_else(|| lowest(&published, ports))
+        .or_else(|| lowest(&|port| Some(port.container), &container.ports))
+        .or_else(|| lowest(&|port| Some(port.container), ports))
+}
+
+fn is_tcp(port: &Port) -> bool {
+    port.protocol == "tcp"
+}
+
+/// Whether a published port is one for those to whom the registry tells it: what is published on a loopback address is reached
+/// from its own machine only.
+fn is_reachable(port: &Port, spec: &DiscoveryRegistrySpec) -> bool {
+    let is_loopback = |host: &str| {
+        let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+        address.map_or(host.eq_ignore_ascii_case("localhost"), |address| address.to_canonical().is_loopback())
+    };
+    !port.host_ip.as_deref().is_some_and(is_loopback) || spec.host.as_deref().is_some_and(is_loopback)
 }
 
 /// Billionths of a CPU as the shortest decimal number of CPUs.
@@ -226,14 +300,14 @@ mod tests {
         registries: &BTreeMap<String, DiscoveryRegistrySpec>,
         wanted: &mut BTreeMap<String, Wanted>,
     ) -> Vec<String> {
-        super::update(&Seen { container, drains: false, services, host }, registries, wanted)
+        super::update(&Seen { container, owner: None, drains: false, services, host }, registries, wanted)
     }
 
     #[test]
     fn who_drains_is_down_until_its_new_run() {
         let (all, web) = (registries(serde_json::json!({})), container(State::Running));
         let mut wanted = BTreeMap::new();
-        let mut seen = Seen { container: Some(&web), drains: true, services: &[], host: "box" };
+        let mut seen = Seen { container: Some(&web), owner: None, drains: true, services: &[], host: "box" };
         assert!(super::update(&seen, &all, &mut wanted).is_empty(), "nobody was told of it");
         for (drains, expected) in [(false, "UP"), (true, "DOWN"), (false, "UP")] {
             seen.drains = drains;
@@ -261,12 +335,12 @@ mod tests {
         web.memory = Some(256 * 1024 * 1024 + 5);
         web.ports = vec![published(80, Some(8000)), published(443, Some(8443)), published(22, None)];
         assert_eq!(
-            body(&web, "box", &registries(serde_json::json!({}))["reg"], None),
+            body(&web, None, "box", &registries(serde_json::json!({}))["reg"], None),
             r#"{"id":"c1","image_id":"nginx:alpine","host":"box","port":8000,"caps":{"cpu":"0.5","mem":"256m"}}"#
         );
         let bare = container(State::Running);
         assert_eq!(
-            body(&bare, "box", &registries(serde_json::json!({"host": "edge"}))["reg"], None),
+            body(&bare, None, "box", &registries(serde_json::json!({"host": "edge"}))["reg"], None),
             r#"{"id":"c1","image_id":"nginx:alpine","host":"edge","port":null,"caps":{}}"#
         );
     }
@@ -274,11 +348,98 @@ mod tests {
     #[test]
     fn the_port_is_the_wanted_one_else_the_lowest_published_else_the_lowest_exposed() {
         let ports = [published(80, Some(32768)), published(443, Some(8443)), published(22, None)];
-        assert_eq!(port(&ports, Some(80)), Some(32768));
-        assert_eq!(port(&ports, Some(22)), Some(22));
-        assert_eq!(port(&ports, None), Some(8443));
-        assert_eq!(port(&[published(9000, None), published(22, None)], None), Some(22));
-        assert_eq!(port(&[], None), None);
+        assert_eq!(port_of(&ports, Some(80)), Some(32768));
+        assert_eq!(port_of(&ports, Some(22)), Some(22));
+        assert_eq!(port_of(&ports, None), Some(8443));
+        assert_eq!(port_of(&[published(9000, None), published(22, None)], None), Some(22));
+        assert_eq!(port_of(&[], None), None);
+    }
+
+    fn port_of(ports: &[Port], wanted: Option<u16>) -> Option<u16> {
+        let web = Container { ports: ports.to_vec(), ..container(State::Running) };
+        port(&web, None, &registries(serde_json::json!({}))["reg"], wanted)
+    }
+
+    #[test]
+    fn a_udp_binding_never_answers_for_a_tcp_port() {
+        let udp = |container, host| Port { protocol: "udp".into(), ..published(container, host) };
+        assert_eq!(port_of(&[udp(53, Some(5353)), published(53, Some(5300))], Some(53)), Some(5300));
+        assert_eq!(port_of(&[udp(53, Some(5353))], Some(53)), Some(53));
+        assert_eq!(port_of(&[udp(53, Some(53)), published(80, Some(8080))], None), Some(8080));
+        assert_eq!(port_of(&[udp(53, Some(5353))], None), Some(5353), "the only one that it has");
+        assert_eq!(port_of(&[udp(53, None), published(80, None)], None), Some(80));
+    }
+
+    #[test]
+    fn what_is_published_on_a_loopback_address_is_for_its_own_machine() {
+        let on = |address: &str, host| Port { host_ip: Some(address.into()), ..published(80, Some(host)) };
+        for loopback in ["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"] {
+            assert_eq!(port_of(&[on(loopback, 8080)], Some(80)), Some(80), "{loopback}");
+            assert_eq!(port_of(&[on(loopback, 8080)], None), Some(80), "{loopback}");
+            assert_eq!(
+                port_of(&[on(loopback, 8080), on("0.0.0.0", 8081)], Some(80)),
+                Some(8081),
+                "{loopback}"
+            );
+        }
+        assert_eq!(port_of(&[on("::", 8080)], Some(80)), Some(8080));
+        assert_eq!(port_of(&[on("192.0.2.1", 8080)], Some(80)), Some(8080));
+        let web = Container { ports: vec![on("127.0.0.1", 8080)], ..container(State::Running) };
+        for host in ["localhost", "127.0.0.1", "::1"] {
+            let local = registries(serde_json::json!({ "host": host }));
+            assert_eq!(port(&web, None, &local["reg"], Some(80)), Some(8080), "{host}");
+        }
+    }
+
+    #[test]
+    fn who_uses_anothers_network_has_that_ones_published_ports_and_follows_them() {
+        let (mut app, mut vpn) = (container(State::Running), container(State::Running));
+        vpn.ports = vec![published(80, Some(8080)), published(9000, Some(900))];
+        let all = registries(serde_json::json!({}));
+        let address = |app: &Container, vpn: &Container, registries: &BTreeMap<String, _>| {
+            let seen =
+                Seen { container: Some(app), owner: Some(vpn), drains: false, services: &[], host: "box" };
+            let mut wanted = BTreeMap::new();
+            super::update(&seen, registries, &mut wanted);
+            wanted.get("reg").and_then(Wanted::address)
+        };
+        assert_eq!(
+            address(&app, &vpn, &registries(serde_json::json!({"port": 80}))).as_deref(),
+            Some("box:8080")
+        );
+        assert_eq!(address(&app, &vpn, &all).as_deref(), Some("box:900"));
+        app.ports = vec![published(80, None)];
+        assert_eq!(address(&app, &vpn, &all).as_deref(), Some("box:8080"), "it exposes 80 itself");
+        vpn.ports = vec![published(80, Some(8081))];
+        assert_eq!(address(&app, &vpn, &all).as_deref(), Some("box:8081"));
+        vpn.ports.clear();
+        assert_eq!(address(&app, &vpn, &all).as_deref(), Some("box:80"));
+    }
+
+    #[test]
+    fn published_only_registers_what_others_can_reach_and_says_why_not() {
+        let only = registries(serde_json::json!({"publishedOnly": true}));
+        let (mut wanted, mut web) = (BTreeMap::new(), container(State::Running));
+        web.ports = vec![published(80, None)];
+        assert!(update(Some(&web), &[], "box", &only, &mut wanted).is_empty());
+        let why = |web: &Container, port| hidden(web, None, &only["reg"], port);
+        assert_eq!(why(&web, None).as_deref(), Some("no port of it is published"));
+        web.ports = vec![Port { host_ip: Some("127.0.0.1".into()), ..published(80, Some(8080)) }];
+        assert!(update(Some(&web), &[], "box", &only, &mut wanted).is_empty());
+        assert_eq!(why(&web, None).as_deref(), Some("its ports are published on a loopback address only"));
+        assert_eq!(why(&web, Some(443)).as_deref(), Some("its port 443 is not published"));
+        web.ports = vec![published(80, Some(8080))];
+        assert_eq!(update(Some(&web), &[], "box", &only, &mut wanted), ["reg"]);
+        assert_eq!(why(&web, None), None);
+        // Down it has no published ports; that is no reason to forget it.
+        let down = container(State::Exited);
+        assert_eq!(update(Some(&down), &[], "box", &only, &mut wanted), ["reg"]);
+        assert_eq!(wanted["reg"], Wanted::Down);
+        // A new run without published ports.
+        assert_eq!(update(Some(&container(State::Running)), &[], "box", &only, &mut wanted), ["reg"]);
+        assert_eq!(wanted["reg"], Wanted::Absent);
+        let host = Container { network_mode: "host".to_owned(), ..container(State::Running) };
+        assert_eq!(why(&host, None), None);
     }
 
     #[test]

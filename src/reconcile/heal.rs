@@ -160,8 +160,11 @@ fn weigh(situation: &Situation<'_>, crowd: &mut Crowd) -> Healing {
     let (policy, spec) = match situation.policy {
         PolicyView::NotSelected => return healing,
         PolicyView::Excluded { by } => {
-            healing
-                .wait(Wait { tell: looks_sick, ..Wait::new(Reason::Excluded, format!("left alone: {by}")) });
+            let (reason, tell) = match container.is_swarm_task() {
+                true => (Reason::LeftToSwarm, true),
+                false => (Reason::Excluded, looks_sick),
+            };
+            healing.wait(Wait { tell, ..Wait::new(reason, format!("left alone: {by}")) });
             return healing;
         }
         PolicyView::Selected { name, spec } => (name, spec),
@@ -276,7 +279,8 @@ impl Healing {
     }
 
     fn note(&mut self, kind: NoteKind, reason: Option<Reason>, severity: Severity, message: String) {
-        self.notes.push(Note { kind, reason, message, severity, restart_count: self.memory.restart_count });
+        let restart_count = self.memory.restart_count;
+        self.notes.push(Note { kind, reason, message, severity, restart_count, output: None });
     }
 
     /// Records a non-action; tells it when its reason is not the one told last.

@@ -126,7 +126,8 @@ impl Verb {
 pub enum Cause {
     /// Docker's own health check failed often enough.
     Unhealthy {
-        /// What the last check printed, one line, bounded; empty if nothing.
+        /// What the last check printed, one line, bounded; empty if nothing. Not everybody may see what containers print, so it
+        /// is no part of the text.
         output: String,
     },
     /// Somebody other than the engine says that it is unhealthy.
@@ -189,7 +190,7 @@ impl Cause {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (text, detail) = match self {
-            Self::Unhealthy { output } => ("its health check says unhealthy".to_owned(), output.as_str()),
+            Self::Unhealthy { output: _ } => ("its health check says unhealthy".to_owned(), ""),
             Self::Reported { by, why } => (format!("{by} says unhealthy"), why.as_str()),
             Self::NotVerified { within } => {
                 (format!("it did not become healthy within {within} of the last attempt"), "")
@@ -235,6 +236,8 @@ pub struct Note {
     pub severity: Severity,
     /// How often Portreeve acted on the container so far, under its logical identity.
     pub restart_count: u32,
+    /// What a check printed, bounded: for those only who may see what containers print.
+    pub output: Option<String>,
 }
 
 /// The kinds of events a decision records.
@@ -256,7 +259,7 @@ pub enum NoteKind {
     Stopped,
     /// Something would have been done but for a reason.
     Skipped,
-    /// The container is unhealthy and its policy only says so.
+    /// The container became unhealthy, or it is and its policy only says so.
     Unhealthy,
     /// The budget is spent: nothing is done any more until released.
     Quarantined,

@@ -30,11 +30,16 @@ pub struct DiscoveryRegistrySpec {
     /// The host registered; left out: the engine's name for its host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// The container port registered, translated to its published port; left out: the lowest published port,
-    /// else the lowest exposed one.
+    /// The container's TCP port registered, translated to its published port; left out: the lowest published port,
+    /// else the lowest exposed one. A container that uses another's network has that one's published ports. A port published
+    /// on a loopback address only counts as not published, unless `host` is the loopback, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65535))]
     pub port: Option<u16>,
+    /// Whether only containers are registered that can be reached from other machines: those of which `port` is published, or
+    /// any port where `port` is left out.
+    #[serde(default)]
+    pub published_only: bool,
     /// How often everything is sent again, for a registry that forgets; `0s`: never.
     #[serde(default)]
     pub resync_period: Duration,

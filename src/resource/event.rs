@@ -51,7 +51,7 @@ names! {
     AlertFiring,
     /// It holds no longer.
     AlertResolved,
-    /// A container was unhealthy and its policy only says so.
+    /// A container became unhealthy, or it is and its policy only says so.
     Unhealthy,
     /// A container was restarted and a new run was seen.
     Restarted,

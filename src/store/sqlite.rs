@@ -153,6 +153,7 @@ fn migrator() -> Migrator {
         migration(4, "callers", include_str!("migrations/4_callers.sql")),
         migration(5, "deliveries", include_str!("migrations/5_deliveries.sql")),
         migration(6, "last specs", include_str!("migrations/6_last_specs.sql")),
+        migration(7, "outputs", include_str!("migrations/7_outputs.sql")),
     ])
 }
 

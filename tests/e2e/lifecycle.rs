@@ -58,7 +58,8 @@ async fn a_life_is_told_to_both_services_byte_for_byte() {
         }
     };
 
-    let web = scene.lab.container("web").publish(8080).cpus(0.5).memory(256 << 20).start().await;
+    let web =
+        scene.lab.container("web").publish_on("0.0.0.0", 8080).cpus(0.5).memory(256 << 20).start().await;
     let id = web.id();
     scene.registered(&[&web]).await;
     scene.billed(id, &["started"]).await;

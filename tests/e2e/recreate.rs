@@ -12,6 +12,7 @@ use bollard::query_parameters::InspectContainerOptions;
 use serde_json::Value;
 
 use super::scene::{Scene, started_at};
+use crate::support::receiver::book::Which;
 use crate::support::wait;
 
 const CHECK: Duration = Duration::from_millis(200);
@@ -171,7 +172,7 @@ async fn what_is_made_anew_is_the_same_in_all_but_its_id_and_healed_by_it() {
         let path = format!("/api/events?limit=1000&container={}", after.id.as_ref().unwrap());
         let told = scene.json(&path).await?;
         let has = |kind: &str| told.as_array().unwrap().iter().any(|event| event["event_type"] == kind);
-        if has("Restarted") && has("Recovered") { Ok(()) } else { Err(format!("{told:#}")) }
+        if has("create") && has("Restarted") && has("Recovered") { Ok(()) } else { Err(format!("{told:#}")) }
     })
     .await;
     assert_eq!(scene.events(&web, &["Recreating"]).await.len(), 1);
@@ -206,5 +207,25 @@ async fn a_recreation_that_fails_leaves_the_old_container_running_under_its_name
     assert_eq!(scene.lab.ids().await, [web.id()]);
     assert_eq!(started_at(&web).await, before, "it was not even stopped");
     scene.told(&web, "Quarantined", 1).await;
+    // What was made to take its place is none of anybody's business: only its own start is told of, and billed.
+    let told = scene.json("/api/events?limit=10000").await.unwrap();
+    let told: Vec<(String, String)> = told
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| {
+            let text = |field: &str| event[field].as_str().unwrap_or_default().to_owned();
+            (text("event_type"), text("container_id"))
+        })
+        .collect();
+    let lives =
+        |(kind, _): &&(String, String)| ["create", "start", "stop", "remove"].contains(&kind.as_str());
+    assert!(told.iter().filter(lives).all(|(_, id)| id == web.id()), "{told:#?}");
+    scene.billed(web.id(), &["started"]).await;
+    let billed = scene.receiver.look(|state| {
+        let bills = state.calls.iter().filter(|call| call.which == Which::Billing);
+        bills.filter(|call| !call.request.body.contains(web.id())).count()
+    });
+    assert_eq!(billed, 0);
     scene.receiver.state().assert_clean();
 }

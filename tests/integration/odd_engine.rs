@@ -26,7 +26,8 @@ async fn an_inspect_that_is_refused_for_ever_neither_holds_the_cursor_nor_others
     feed.event(&good, "good", "start", begin + 2 * MILLISECOND).await;
     bills(&receiver, &good, &["started"]).await;
     wait::until("that it cannot be inspected is told", wait::SOON, || async {
-        let gaps = portreeve.get("/api/events?type=gap").await.map_or_else(|error| error, |answer| answer.body);
+        let gaps =
+            portreeve.get("/api/events?type=gap").await.map_or_else(|error| error, |answer| answer.body);
         let told = gaps.contains("it cannot be inspected") && gaps.contains("layer does not exist");
         wait::is(told, (gaps, portreeve.log()))
     })

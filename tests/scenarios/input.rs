@@ -154,6 +154,9 @@ struct Inspected {
     auto_remove: bool,
     stop_signal: Option<String>,
     stop_timeout: Option<i64>,
+    /// Whether it is a task of a Swarm service.
+    #[serde(default)]
+    swarm_task: bool,
 }
 
 impl Observed {
@@ -187,7 +190,7 @@ impl Observed {
         let Checks { resumed, missed_since, silent, told } = self.checks;
         let last = container.last_check;
         let missed = missed_since.map(|since| Missed { since: since.0, last, silent });
-        let mut memory = CheckMemory { resumed: resumed.map(|at| at.0), missed, told };
+        let mut memory = CheckMemory { resumed: resumed.map(|at| at.0), missed, told, sick: None };
         let contact =
             self.contact.map_or_else(|| Nanos(NOW.0 - Duration::from_secs(3600).as_nanos()), |at| at.0);
         let (health, note) = hear(&container, &mut memory, contact, NOW);
@@ -209,7 +212,11 @@ impl Observed {
             name: seen.name.clone().unwrap_or_else(|| "web".to_owned()),
             image: "nginx:alpine".to_owned(),
             image_id: seen.image.clone().unwrap_or_else(|| "sha256:1".to_owned()),
-            labels: BTreeMap::from([("autoheal".to_owned(), "true".to_owned())]),
+            labels: [("autoheal", "true")]
+                .into_iter()
+                .chain(seen.swarm_task.then_some(("com.docker.swarm.task.id", "t1")))
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .collect(),
             state: seen.state,
             health: seen.health,
             health_output: seen.output.clone(),
@@ -301,6 +308,8 @@ pub(super) struct Memory {
     #[serde(default)]
     attempts: Vec<At>,
     quarantined: Option<At>,
+    /// When an attempt was called off, after all others.
+    called_off: Option<At>,
     /// Since when it is out of the registries for an attempt.
     draining: Option<At>,
     intent: Option<OpenIntent>,
@@ -349,6 +358,8 @@ impl Memory {
             streak: attempts,
             last_action: self.attempts.last().map(|at| at.0),
             restart_count: attempts,
+            committed: attempts,
+            called_off: self.called_off.map(|at| at.0),
             quarantined: self.quarantined.map(|since| Quarantine {
                 since: since.0,
                 why: "5 attempts within 1h did not help".to_owned(),

@@ -96,9 +96,14 @@ impl Builder {
         self
     }
 
-    /// Publishes a TCP port of the container on a free one of the host.
-    pub fn publish(mut self, port: u16) -> Self {
-        let any = PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: None };
+    /// Publishes a TCP port of the container on a free one of the host, for this machine.
+    pub fn publish(self, port: u16) -> Self {
+        self.publish_on("127.0.0.1", port)
+    }
+
+    /// Publishes a TCP port of the container on a free one of this address of the host.
+    pub fn publish_on(mut self, address: &str, port: u16) -> Self {
+        let any = PortBinding { host_ip: Some(address.to_owned()), host_port: None };
         self.body.exposed_ports.get_or_insert_default().push(format!("{port}/tcp"));
         self.host.port_bindings.get_or_insert_default().insert(format!("{port}/tcp"), Some(vec![any]));
         self

@@ -29,7 +29,7 @@ pub struct Portreeve {
     lines: Arc<Mutex<Vec<String>>>,
 }
 
-fn free_port() -> String {
+pub fn free_port() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("an address").to_string()
 }

@@ -25,6 +25,10 @@ pub(super) fn show(item: &Value, beside: &Beside, face: &mut Face<'_>) -> io::Re
     field(face.out, "Image", &text("/image"))?;
     field(face.out, "State", &text("/status"))?;
     field(face.out, "Health", &health(item))?;
+    if let Some(output) = scalar(item, "/health_output") {
+        let line: Vec<&str> = output.split_whitespace().collect();
+        field(face.out, "Last check", &line.join(" "))?;
+    }
     field(face.out, "Created", &time(item, "/created", now))?;
     field(face.out, "Started", &time(item, "/started_at", now))?;
     field(face.out, "Ports", &ports(item))?;
@@ -99,7 +103,10 @@ fn informed(item: &Value, beside: &Beside, face: &mut Face<'_>) -> io::Result<()
             let labels =
                 item.get("labels").and_then(|labels| BTreeMap::deserialize(labels).ok()).unwrap_or_default();
             let selected = selects(&selector, item);
-            let word = if selected && kind == "DiscoveryRegistry" && ignores(&labels) {
+            let reason = scalar(item, &format!("/registries/{name}/reason"));
+            let word = if let Some(reason) = reason.filter(|_| kind == "DiscoveryRegistry") {
+                format!("no ({reason})").into()
+            } else if selected && kind == "DiscoveryRegistry" && ignores(&labels) {
                 "no (its label SERVICE_IGNORE)".into()
             } else {
                 told(selected, "yes")
@@ -151,14 +158,17 @@ mod tests {
     fn what_is_not_done_is_told_with_its_reason_and_the_way_out() {
         let item = json!({
             "metadata": {"name": "web"}, "name": "web", "id": "c1", "engine": "local", "image": "nginx",
-            "status": "running", "health": "unhealthy", "policy": "default", "restart_count": 5, "quarantined": true,
+            "status": "running", "health": "unhealthy", "health_output": "no\nanswer", "policy": "default", "restart_count": 5, "quarantined": true,
             "blocked": [{"reason": "Quarantined", "message": "quarantined for 3s455ms: the budget is spent", "until": null},
                         {"reason": "BackingOff", "message": "waits", "until": "2025-08-19T07:17:22.193Z"}],
             "labels": {"autoheal": "true"}, "ports": [],
+            "registries": {"d": {"state": "UP"}, "edge": {"state": "ABSENT", "reason": "no port of it is published"}},
         });
         let beside = Beside {
             billing: vec![json!({"metadata": {"name": "b"}, "spec": {"selector": {"names": ["db"]}}})],
-            registries: vec![json!({"metadata": {"name": "d"}, "spec": {"selector": {"all": true}}})],
+            registries: ["d", "edge"]
+                .map(|name| json!({"metadata": {"name": name}, "spec": {"selector": {"all": true}}}))
+                .into(),
             ..Beside::default()
         };
         let mut streams = Streams::default();
@@ -176,11 +186,13 @@ Healing:
 Told of it:
   KIND               NAME  SELECTED
   DiscoveryRegistry  d     yes
+  DiscoveryRegistry  edge  no (no port of it is published)
   BillingService     b     no
 
 Deliveries:
   0 delivered lately, 0 waiting, 0 parked
 ";
         assert!(streams.both().ends_with(expected), "{}", streams.both());
+        assert!(streams.both().contains("Last check:   no answer\n"), "{}", streams.both());
     }
 }

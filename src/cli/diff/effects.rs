@@ -102,7 +102,7 @@ fn healed(before: &Desired, after: &Desired, container: &Container) -> Option<St
 
 fn registered(before: &Desired, after: &Desired, container: &Container) -> Vec<String> {
     // Hosts are the same before and after, so any will do.
-    let seen = Seen { container: Some(container), drains: false, services: &[], host: "host" };
+    let seen = Seen { container: Some(container), owner: None, drains: false, services: &[], host: "host" };
     let held = |desired: &Desired| {
         let mut wanted = BTreeMap::new();
         discovery::update(&seen, &desired.registries, &mut wanted);

@@ -8,7 +8,7 @@ use super::Reconciler;
 use crate::controller::queue::Work;
 use crate::controller::shared::Attachment;
 use crate::observed::{Container, ContainerKey, EventKind, Nanos, State};
-use crate::reconcile::health::checks::{CheckMemory, hear, look_due};
+use crate::reconcile::health::checks::{CheckMemory, fell_sick, hear, look_due};
 use crate::reconcile::plan::Note;
 use crate::resource::Duration;
 
@@ -26,12 +26,12 @@ impl Reconciler {
         checks: &mut CheckMemory,
         attachment: &Attachment,
         work: &Work,
-    ) -> Option<Note> {
+    ) -> Vec<Note> {
         let now = self.shared.engine_now(&container.key.engine);
         checks.resumed = checks.resumed.max(self.resumed(container, work, now));
         let (health, note) = hear(container, checks, attachment.contact, now);
         container.health = health;
-        note
+        note.into_iter().chain(fell_sick(container, checks)).collect()
     }
 
     /// When the container went on after a pause: by the events, or because it was last seen paused.

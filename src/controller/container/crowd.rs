@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::OwnedMutexGuard;
 
-use super::{Outcome, Reconciler, healing, telling};
+use super::{Outcome, Reconciler, healing};
 use crate::controller::commit::Tickets;
 use crate::controller::queue::Work;
 use crate::controller::shared::locked;
@@ -68,7 +68,7 @@ impl Reconciler {
                 locked(&shared.crowd_of).insert(key.clone(), was);
                 return;
             }
-            outcome.lines.iter().for_each(telling::Line::say);
+            outcome.lines.iter().for_each(|line| line.say(&record.name));
             locked(&shared.breakers).remove(&(key.engine.clone(), was.clone()));
         }
         // What else it changed is stored with the next decision on another of them.

@@ -293,6 +293,7 @@ fn write(line: String, now: Nanos, note: &Note, about: NewEvent, outcome: &mut O
         message: note.message.clone(),
         severity,
         restart_count: note.restart_count,
+        output: note.output.clone().unwrap_or_default(),
         ..about
     });
 }

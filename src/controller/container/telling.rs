@@ -13,12 +13,16 @@ pub(super) enum Line {
     Info(String),
     /// WARN, as it stands.
     Warn(String),
+    /// INFO in the words of document R1, which have no name: it stands beside them.
+    Named(String),
 }
 
 impl Line {
-    pub(super) fn say(&self) {
+    /// `container`: its name.
+    pub(super) fn say(&self, container: &str) {
         match self {
             Self::Info(text) => info!(target: "portreeve::containers", "{text}"),
+            Self::Named(text) => info!(target: "portreeve::containers", container, "{text}"),
             Self::Warn(text) => warn!(target: "portreeve::containers", "{text}"),
         }
     }
@@ -43,7 +47,7 @@ pub(super) fn lifecycle(record: &Record, entered: &Advance, outcome: &mut Outcom
     for (old, new) in &entered.states {
         let old = old.map_or("None", |state| state.as_str());
         let new = new.map_or("removed", |state| state.as_str());
-        outcome.lines.push(Line::Info(format!("Container {id} state changed: {old} -> {new}")));
+        outcome.lines.push(Line::Named(format!("Container {id} state changed: {old} -> {new}")));
     }
     for transition in &entered.transitions {
         let (word, status, message) = match transition {

@@ -4,7 +4,7 @@ use super::*;
 
 const ID: &str = "4f5a6b7c8d9e4f5a6b7c8d9e4f5a6b7c8d9e4f5a6b7c8d9e4f5a6b7c8d9e4f5a";
 
-fn seen(change: impl FnOnce(&mut Value)) -> ContainerInspectResponse {
+fn seen(change: impl FnOnce(&mut Value)) -> Value {
     let mut answer = json!({
         "Id": ID, "Name": "/web", "Image": "sha256:1",
         "Config": {
@@ -20,14 +20,18 @@ fn seen(change: impl FnOnce(&mut Value)) -> ContainerInspectResponse {
         }},
     });
     change(&mut answer);
-    serde_json::from_value(answer).expect("an inspect")
+    answer
 }
 
-fn sent(answer: &ContainerInspectResponse, parent: Option<&str>) -> (Value, Vec<(String, Value)>) {
-    let Likeness { body, networks } = likeness(answer, "nginx".to_owned(), parent).expect("a likeness");
+fn sent(answer: &Value, parent: Option<&str>) -> (Value, Vec<(String, Value)>) {
+    sent_beside(answer, &Beside { image: "nginx".to_owned(), parent, ..Beside::default() })
+}
+
+fn sent_beside(answer: &Value, beside: &Beside<'_>) -> (Value, Vec<(String, Value)>) {
+    let Likeness { body, networks, leaves: _ } = likeness(answer, beside).expect("a likeness");
     let value = |endpoint| serde_json::to_value(endpoint).expect("JSON");
     let networks = networks.into_iter().map(|(name, endpoint)| (name, value(endpoint))).collect();
-    (serde_json::to_value(body).expect("JSON"), networks)
+    (body, networks)
 }
 
 #[test]
@@ -106,4 +110,103 @@ fn the_default_bridge_goes_by_two_names() {
     let (body, networks) = sent(&seen(bridge), None);
     assert_eq!(body["NetworkingConfig"]["EndpointsConfig"], json!({"bridge": {}}));
     assert_eq!(networks, [("a".to_owned(), json!({}))]);
+}
+
+/// `-v data:/data/` and `--mount target=/cache/.`: the engine shows `/data` and `/cache` (dockhand#583, portainer#8828).
+#[test]
+fn targets_are_compared_as_paths_however_they_were_written() {
+    let (body, _) = sent(
+        &seen(|answer| {
+            answer["Config"]["Volumes"] = json!({"/anonymous/": {}});
+            answer["HostConfig"]["Binds"] = json!(["named:/named/:ro", "/srv/x:/srv//x"]);
+            answer["HostConfig"]["Mounts"] = json!([{"Type": "volume", "Target": "/cache/."}]);
+            let point = |name: &str, target: &str| json!({"Type": "volume", "Name": name, "Destination": target, "RW": true});
+            answer["Mounts"] = json!([point("named", "/named"), point("ccc", "/cache"), point("aaa", "/anonymous"),
+                {"Type": "bind", "Source": "/srv/x", "Destination": "/srv/x", "RW": true}]);
+        }),
+        None,
+    );
+    assert_eq!(body["HostConfig"]["Binds"], json!(["named:/named/:ro", "/srv/x:/srv//x", "aaa:/anonymous"]));
+    assert_eq!(
+        body["HostConfig"]["Mounts"],
+        json!([{"Type": "volume", "Target": "/cache/.", "Source": "ccc"}])
+    );
+    for (written, shown) in [("/data/", "/data"), ("//a/./b/../c//", "/a/c"), ("/..", "/"), ("a", "/a")] {
+        assert_eq!(clean(written), shown, "{written}");
+    }
+}
+
+#[test]
+fn what_the_client_library_has_no_field_for_is_kept() {
+    let (body, _) = sent(
+        &seen(|answer| {
+            answer["Config"]["MacAddress"] = json!("02:11:22:33:44:55");
+            answer["HostConfig"]["KernelMemory"] = json!(7);
+            answer["HostConfig"]["OfTomorrow"] = json!({"x": 1});
+        }),
+        None,
+    );
+    assert_eq!(body["MacAddress"], "02:11:22:33:44:55");
+    assert_eq!(body["HostConfig"]["KernelMemory"], 7);
+    assert_eq!(body["HostConfig"]["OfTomorrow"], json!({"x": 1}));
+}
+
+#[test]
+fn a_mac_address_is_asked_for_again_unless_the_engine_made_it_of_the_address() {
+    let mac = |mac: &str| {
+        let (body, _) = sent(
+            &seen(|answer| answer["NetworkSettings"]["Networks"]["front"]["MacAddress"] = json!(mac)),
+            None,
+        );
+        body["NetworkingConfig"]["EndpointsConfig"]["front"]["MacAddress"].clone()
+    };
+    assert_eq!(mac("02:42:0a:01:00:07"), Value::Null);
+    assert_eq!(mac("02:11:22:33:44:55"), "02:11:22:33:44:55");
+    assert_eq!(mac(""), Value::Null);
+}
+
+#[test]
+fn an_entrypoint_that_was_taken_away_does_not_come_back_with_the_image() {
+    let entrypoint = |entrypoint: bool, own: Value| {
+        let beside = Beside { entrypoint, ..Beside::default() };
+        sent_beside(&seen(|answer| answer["Config"]["Entrypoint"] = own), &beside).0["Entrypoint"].clone()
+    };
+    assert_eq!(entrypoint(true, Value::Null), json!([""]));
+    assert_eq!(entrypoint(true, json!(["/own"])), json!(["/own"]));
+    assert_eq!(entrypoint(false, Value::Null), Value::Null);
+}
+
+#[test]
+fn volumes_of_another_container_are_had_from_it_until_it_is_gone() {
+    let from = seen(|answer| {
+        answer["HostConfig"]["VolumesFrom"] = json!(["store:ro"]);
+        answer["Mounts"] = json!([
+            {"Type": "volume", "Name": "sss", "Destination": "/store", "RW": false},
+            {"Type": "bind", "Source": "/srv", "Destination": "/srv", "RW": true},
+            {"Type": "volume", "Name": "aaa", "Destination": "/data", "RW": true},
+        ]);
+    });
+    let host = |sources_gone| {
+        let body = sent_beside(&from, &Beside { sources_gone, ..Beside::default() }).0;
+        (body["HostConfig"]["VolumesFrom"].clone(), body["HostConfig"]["Binds"].clone())
+    };
+    assert_eq!(host(false), (json!(["store:ro"]), json!(["named:/named:ro", "aaa:/data"])));
+    let all = json!(["named:/named:ro", "sss:/store:ro", "/srv:/srv", "aaa:/data"]);
+    assert_eq!(host(true), (Value::Null, all));
+}
+
+#[test]
+fn one_that_was_disconnected_from_its_network_is_not_connected_to_it_again() {
+    let leaves = |networks: Value, mode: &str| {
+        let answer = seen(|answer| {
+            answer["NetworkSettings"]["Networks"] = networks;
+            answer["HostConfig"]["NetworkMode"] = json!(mode);
+        });
+        likeness(&answer, &Beside::default()).expect("a likeness").leaves
+    };
+    assert_eq!(leaves(json!({}), "front").as_deref(), Some("front"));
+    assert_eq!(leaves(json!({}), "default").as_deref(), Some("bridge"));
+    assert_eq!(leaves(json!({"back": {}}), "front"), None);
+    assert_eq!(leaves(json!({}), "none"), None);
+    assert_eq!(leaves(json!({}), "container:x"), None);
 }

@@ -8,7 +8,6 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::owner::network_owner;
 use crate::observed::{Container, ContainerKey, Interface, Listener, Surroundings, World};
 
 /// From where Portreeve sees an engine's networks.
@@ -74,7 +73,7 @@ impl NetworkPosition {
 fn own_container(engine: &str, world: &World) -> Option<Arc<Container>> {
     let of = |id: &Arc<str>| world.containers.get(&ContainerKey::new(engine, id.clone()));
     let own = world.own.iter().find_map(of)?;
-    network_owner(own, world).ok().cloned().map(Arc::new)
+    world.network_owner(own).ok().cloned().map(Arc::new)
 }
 
 /// The host that an endpoint names; `None` for a socket.

@@ -18,6 +18,9 @@ pub(super) struct Orders<'a> {
     pub(super) spec: &'a AutohealPolicySpec,
 }
 
+/// How long after an attempt that was called off the next one is made at the earliest.
+const AFTER_CALLING_OFF: Duration = Duration::from_secs(5);
+
 /// How long a step that touches nothing lasts at least.
 const SHORTEST_STEP: Duration = Duration::from_secs(1);
 
@@ -174,6 +177,7 @@ fn in_time(
     let memory = &healing.memory;
     let wait = wait_after(&spec.backoff, memory.streak, seed);
     let due = memory.last_action.map_or(now, |last| last.plus(wait)).max(now);
+    let due = memory.called_off.map_or(due, |at| due.max(at.plus(AFTER_CALLING_OFF)));
     if is_spent(&memory.spent, &spec.budget, due) {
         let Budget { restarts, per } = spec.budget;
         let why = format!("{} within {per} did not help: {cause}", count(restarts, "attempt"));
@@ -247,15 +251,16 @@ fn commit(healing: &mut Healing, situation: &Situation<'_>, orders: Orders<'_>, 
     let memory = &mut healing.memory;
     // Who follows another one is none the worse for it; its budget bounds that all the same.
     memory.streak = memory.streak.saturating_add(u32::from(!cause.is_cascade()));
+    memory.committed = memory.committed.max(memory.restart_count).saturating_add(1);
     memory.restart_count = memory.restart_count.saturating_add(1);
+    memory.called_off = None;
     spend(&mut memory.spent, &spec.budget, now);
     memory.last_action = Some(now);
     memory.told = None;
     memory.verifying = None;
     let attempt = memory.streak.max(1);
     // The count never goes back, so that no two attempts share an id.
-    let name =
-        format!("portreeve/heal/{}/{}/{}", container.key.engine, container.key.id, memory.restart_count);
+    let name = format!("portreeve/heal/{}/{}/{}", container.key.engine, container.key.id, memory.committed);
     let intent = Intent {
         id: Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()).to_string(),
         container: container.key.clone(),

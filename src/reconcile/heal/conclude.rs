@@ -7,8 +7,8 @@ use crate::reconcile::plan::{NoteKind, Reason, Severity, one_line};
 /// Takes in how the engine call of the open intent went; without one, or for one already answered, nothing happens.
 ///
 /// Only a look at the container closes an intent whose call was sent: an answer is not a new run, and an error does not
-/// say whether the container is up. Waits count from here. An attempt that was superseded stays spent:
-/// the next decision may come to the same plan at once, and must not do so for free.
+/// say whether the container is up. Waits count from here. An attempt that was superseded was none: it is not counted as
+/// spent, and a short wait keeps the next decision from coming to the same plan at once.
 pub fn conclude(memory: &HealMemory, outcome: &ActionOutcome, now: Nanos) -> Healing {
     let mut healing = Healing { memory: memory.clone(), ..Healing::default() };
     let memory = &mut healing.memory;
@@ -34,7 +34,7 @@ pub fn conclude(memory: &HealMemory, outcome: &ActionOutcome, now: Nanos) -> Hea
             healing.note(NoteKind::RestartFailed, None, Severity::Warning, format!("{what} failed: {error}"));
         }
         ActionOutcome::Superseded { why } => {
-            memory.intent = None;
+            memory.call_off(now);
             healing.requeue_at = Some(now);
             let message = format!("{what} was called off: {}", one_line(why));
             healing.note(NoteKind::Skipped, Some(Reason::Superseded), Reason::Superseded.severity(), message);

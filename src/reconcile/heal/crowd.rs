@@ -190,7 +190,7 @@ impl Crowd {
             let are = if taken == 1 { "is" } else { "are" };
             format!("{} {are} under way or unproven", count(taken, "other attempt"))
         };
-        let wait = Wait::new(Reason::Paced, message).quietly();
+        let wait = Wait::new(Reason::Paced, message);
         Some(match self.kept.places.values().min() {
             Some(until) => wait.until(*until),
             None => wait,

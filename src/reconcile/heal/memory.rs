@@ -42,8 +42,14 @@ pub struct HealMemory {
     /// When the last attempt was committed or, once known, answered: waits count from here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_action: Option<Nanos>,
-    /// Attempts ever.
+    /// Attempts ever, but for those called off.
     pub restart_count: u32,
+    /// Attempts ever committed: what their ids are made of.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub committed: u32,
+    /// When the last attempt was called off, unless another was committed since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub called_off: Option<Nanos>,
     /// Set when the budget is spent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quarantined: Option<Quarantine>,
@@ -68,6 +74,11 @@ pub struct HealMemory {
     /// The reason last told, so that it is told once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub told: Option<Reason>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks for it")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// A run of a container, as healing saw it.
@@ -149,6 +160,7 @@ impl HealMemory {
             ),
             severity: Severity::Info,
             restart_count: self.restart_count,
+            output: None,
         })
     }
 
@@ -170,6 +182,23 @@ impl HealMemory {
         proof.filter(|until| *until > now).or(drain.filter(|until| *until > now))
     }
 
+    /// How often Portreeve acted on the container: an attempt counts once the engine has answered, or gave a new run.
+    pub fn restarts(&self) -> u32 {
+        let in_flight = self.intent.as_ref().is_some_and(|intent| intent.answer.is_none());
+        self.restart_count.saturating_sub(u32::from(in_flight))
+    }
+
+    /// Takes back what was counted for the open attempt, which is not made.
+    pub(super) fn call_off(&mut self, now: Nanos) {
+        let Some(intent) = self.intent.take() else { return };
+        if let Some(at) = self.spent.iter().rposition(|spent| *spent == intent.committed_at) {
+            self.spent.remove(at);
+        }
+        self.streak = self.streak.saturating_sub(u32::from(!intent.cause.is_cascade()));
+        self.restart_count = self.restart_count.saturating_sub(1);
+        self.called_off = Some(now);
+    }
+
     /// Forgets waits and spent budget. `last_action` stays: with no streak it delays nothing.
     pub(super) fn start_afresh(&mut self) {
         self.quarantined = None;
@@ -189,6 +218,8 @@ impl HealMemory {
             streak: _,
             last_action,
             restart_count: _,
+            committed: _,
+            called_off,
             quarantined,
             intent,
             verifying,
@@ -200,7 +231,10 @@ impl HealMemory {
         } = self;
         let clamp = |at: &mut Nanos| *at = (*at).min(now);
         run.iter_mut().for_each(|run| clamp(&mut run.seen));
-        [unhealthy_since, healthy_since, last_action, draining].into_iter().flatten().for_each(clamp);
+        [unhealthy_since, healthy_since, last_action, called_off, draining]
+            .into_iter()
+            .flatten()
+            .for_each(clamp);
         spent.iter_mut().for_each(clamp);
         quarantined.iter_mut().for_each(|quarantine| clamp(&mut quarantine.since));
         verifying.iter_mut().for_each(|verifying| clamp(&mut verifying.since));

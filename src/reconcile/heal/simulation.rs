@@ -323,6 +323,8 @@ impl Simulation {
             }
             1 => {
                 let why = "someone was faster".to_owned();
+                // It counts for nothing.
+                self.acted.pop();
                 self.conclude(&ActionOutcome::Superseded { why });
             }
             dice => {

@@ -142,10 +142,28 @@ fn an_error_is_told_when_it_comes_and_not_again() {
 }
 
 #[test]
-fn what_was_called_off_stays_spent_and_leaves_no_intent() {
+fn what_was_called_off_counts_for_nothing_and_is_not_tried_again_at_once() {
     let healing = conclude(&acted(), &ActionOutcome::Superseded { why: "it was restarted".into() }, at(1));
     assert_eq!(kinds(&healing), ["Superseded"]);
-    assert_eq!((healing.memory.intent, healing.memory.spent.len()), (None, 1));
+    let memory = healing.memory;
+    assert_eq!((&memory.intent, memory.spent.len(), memory.streak, memory.restart_count), (&None, 0, 0, 0));
+    let sick = container(Health::Unhealthy);
+    let waits = look(&sick, &memory, &StopMarks::default(), 2);
+    assert_eq!((waits.action, waits.blocked.first().and_then(|blocked| blocked.until)), (None, Some(at(6))));
+    let again = look(&sick, &waits.memory, &StopMarks::default(), 6).memory;
+    assert_eq!((again.streak, again.spent.len(), again.restart_count), (1, 1, 1));
+    let (first, second) = (acted().intent, again.intent.clone());
+    assert_ne!(first.map(|intent| intent.id), second.map(|intent| intent.id), "no two attempts share an id");
+}
+
+#[test]
+fn an_attempt_in_flight_is_no_restart_yet() {
+    let open = acted();
+    assert_eq!(open.restarts(), 0);
+    assert_eq!(conclude(&open, &ActionOutcome::Succeeded, at(1)).memory.restarts(), 1);
+    assert_eq!(conclude(&open, &ActionOutcome::Superseded { why: "x".into() }, at(1)).memory.restarts(), 0);
+    let seen = look(&restarted(1, Health::Starting), &open, &StopMarks::default(), 2).memory;
+    assert_eq!(seen.restarts(), 1, "its answer was never heard");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::observed::{Container, Health, HealthCheck, Nanos, State};
 use crate::reconcile::plan::{Note, NoteKind, Reason, Severity};
-use crate::resource::Duration;
+use crate::resource::{Duration, count};
 
 /// How much later than configured a check may end: an engine with much to do makes them late.
 const MARGIN: Duration = Duration::from_secs(10);
@@ -33,6 +33,9 @@ pub struct CheckMemory {
     /// Whether it was told that they do, and not yet that they are made again.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub told: bool,
+    /// The run of which it was told that it became unhealthy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sick: Option<Nanos>,
 }
 
 /// Checks that did not come when they were due.
@@ -113,6 +116,29 @@ pub fn hear(
     let note = news.then(|| silent_now(container, check, missed.since));
     memory.missed = Some(missed);
     (Some(word), note)
+}
+
+/// What is to be told of a container that became unhealthy: once for each time. `container` has the word that counts.
+pub fn fell_sick(container: &Container, memory: &mut CheckMemory) -> Option<Note> {
+    match (container.state, container.health) {
+        (State::Running, Some(Health::Unhealthy)) if memory.sick != container.started => {
+            memory.sick = container.started;
+            let failed = match container.failing_streak {
+                Some(streak) if streak > 0 => {
+                    format!(": {} failed in a row", count(streak, "health check"))
+                }
+                Some(_) | None => String::new(),
+            };
+            let message = format!("{} became unhealthy{failed}", container.name);
+            let output = container.health_output.clone();
+            Some(Note { severity: Severity::Warning, output, ..note(NoteKind::Unhealthy, None, message) })
+        }
+        (_, Some(Health::Healthy)) => {
+            memory.sick = None;
+            None
+        }
+        _ => None,
+    }
 }
 
 /// Whether checks have spoken and the engine does not keep when, as Podman can be told to.
@@ -208,7 +234,7 @@ fn heard_again(container: &Container, word: Health) -> Note {
 
 fn note(kind: NoteKind, reason: Option<Reason>, message: String) -> Note {
     let severity = reason.map_or(Severity::Info, Reason::severity);
-    Note { kind, reason, message, severity, restart_count: 0 }
+    Note { kind, reason, message, severity, restart_count: 0, output: None }
 }
 
 /// What a container whose checks stay away is judged to be, in words that stay the same until one comes.

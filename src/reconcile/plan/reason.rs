@@ -43,6 +43,8 @@ pub enum Reason {
     StopCauseUnknown,
     /// Someone opted it out.
     Excluded,
+    /// It is a task of a Swarm service, which Swarm itself replaces.
+    LeftToSwarm,
     /// It started too recently: the policy's grace, or the health check has not spoken yet.
     Starting,
     /// The engine makes none of its health checks any more: nobody knows how it is.
@@ -109,6 +111,7 @@ impl Reason {
             Self::EngineShutdown => "EngineShutdown",
             Self::StopCauseUnknown => "StopCauseUnknown",
             Self::Excluded => "Excluded",
+            Self::LeftToSwarm => "LeftToSwarm",
             Self::Starting => "Starting",
             Self::HealthCheckSilent => "HealthCheckSilent",
             Self::Paused => "Paused",
@@ -156,6 +159,7 @@ impl Reason {
             | Self::StoppedByPolicy
             | Self::EngineShutdown
             | Self::Excluded
+            | Self::LeftToSwarm
             | Self::NotYet
             | Self::Starting
             | Self::Paused

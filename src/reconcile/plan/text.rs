@@ -11,7 +11,7 @@ impl Plan {
     ///
     /// ```text
     /// restart web (local/4f5a…) attempt 1, policy default, stop timeout 10s, running since -1h
-    ///   because its health check says unhealthy: connection refused
+    ///   because its health check says unhealthy
     /// blocked BackingOff until +10s: the next attempt is due in 10s
     /// note Restarting warning #1: restarting web: …
     /// requeue +20s
@@ -25,7 +25,7 @@ impl Plan {
             let until = until.map_or_else(String::new, |until| format!(" until {}", relative(until, now)));
             line(&mut text, format_args!("blocked {reason}{until}: {message}"));
         }
-        for Note { kind, reason, message, severity, restart_count } in &self.notes {
+        for Note { kind, reason, message, severity, restart_count, output: _ } in &self.notes {
             let kind = kind.as_str();
             let reason = reason.map_or_else(String::new, |reason| format!("/{reason}"));
             let severity = severity.as_str();

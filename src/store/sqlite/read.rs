@@ -140,6 +140,7 @@ fn event(row: &SqliteRow) -> Result<EventRow, StoreError> {
             severity,
             restart_count: row.try_get("restart_count")?,
             caller: row.try_get("caller")?,
+            output: row.try_get("output")?,
         },
     })
 }

@@ -221,10 +221,11 @@ pub(super) fn put_event(db: &mut Script, event: &NewEvent) -> Result<(), StoreEr
         severity,
         restart_count,
         caller,
+        output,
     } = event;
     db.add(
         "INSERT INTO event_log (at_ns, engine, container_id, container_name, image, host, event_type, reason,
-             status, message, severity, restart_count, caller) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             status, message, severity, restart_count, caller, output) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(at.0)?
     .bind(engine)?
@@ -238,7 +239,8 @@ pub(super) fn put_event(db: &mut Script, event: &NewEvent) -> Result<(), StoreEr
     .bind(message)?
     .bind(severity.as_str())?
     .bind(restart_count)?
-    .bind(caller)?;
+    .bind(caller)?
+    .bind(output)?;
     Ok(())
 }
 

@@ -67,6 +67,7 @@ pub async fn events_come_back_as_they_were(bench: &mut impl Bench) {
     let store = bench.store();
     let full = |severity| NewEvent {
         caller: "token ci".to_owned(),
+        output: "refused".to_owned(),
         at: Nanos(1),
         engine: "local".to_owned(),
         container_id: "c".repeat(64),

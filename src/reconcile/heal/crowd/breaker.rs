@@ -150,7 +150,7 @@ impl Turn {
             Self::Closed(..) => (NoteKind::BreakerClosed, Severity::Info),
         };
         let (reason, message) = self.told(policy, engine);
-        Note { kind, reason, message, severity, restart_count: 0 }
+        Note { kind, reason, message, severity, restart_count: 0, output: None }
     }
 
     /// The reason and the sentence for it.

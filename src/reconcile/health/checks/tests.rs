@@ -129,3 +129,25 @@ fn what_does_not_run_or_has_no_health_check_misses_nothing() {
     let without = Container { health: None, health_check: None, ..container(Health::Healthy, None, 0) };
     assert_eq!(Story::new().hears(9_000, &without), (None, None, None));
 }
+
+#[test]
+fn becoming_unhealthy_is_told_once_for_each_time_with_what_the_check_printed() {
+    let mut memory = CheckMemory::default();
+    let mut tell = |word: Health, started: i64| {
+        let output = Some("no".to_owned());
+        let seen =
+            Container { started: Some(at(started)), health_output: output, ..container(word, None, 3) };
+        fell_sick(&seen, &mut memory).map(|note| (note.message, note.output))
+    };
+    let told =
+        Some(("web became unhealthy: 3 health checks failed in a row".to_owned(), Some("no".to_owned())));
+    assert_eq!(tell(Health::Healthy, 0), None);
+    assert_eq!(tell(Health::Unhealthy, 0), told);
+    assert_eq!(tell(Health::Unhealthy, 0), None);
+    assert_eq!(tell(Health::Awaited, 0), None);
+    assert_eq!(tell(Health::Unhealthy, 0), None, "nothing was heard in between");
+    assert_eq!(tell(Health::Healthy, 0), None);
+    assert_eq!(tell(Health::Unhealthy, 0), told);
+    assert_eq!(tell(Health::Starting, 9), None);
+    assert_eq!(tell(Health::Unhealthy, 9), told, "another run");
+}

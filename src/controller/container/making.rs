@@ -1,0 +1,58 @@
+//! A container that is being made to take the place of another one: nobody's business before it runs.
+//!
+//! If that comes to nothing it goes as it came, and nobody is told that the other one was made or removed.
+
+use super::{Inspected, Reconciler};
+use crate::controller::queue::Work;
+use crate::controller::shared::locked;
+use crate::observed::{ContainerKey, EventKind, predecessor};
+use crate::reconcile::lifecycle::Fact;
+
+impl Reconciler {
+    /// Whether nothing is to be done about the container, because it is being made to take the place of one that is there. What
+    /// happened to it is kept until it runs.
+    pub(super) fn is_in_the_making(&self, key: &ContainerKey, work: &Work, inspected: &Inspected) -> bool {
+        if self.shared.record(key).is_some() {
+            return false;
+        }
+        let shown = match inspected {
+            Inspected::Shown(container) if container.started.is_none() => container.successor_of(),
+            Inspected::Gone if !starts(work) => None,
+            Inspected::Shown(_) | Inspected::Gone | Inspected::NotAsked => return false,
+        };
+        let told = work.events.iter().find_map(|arrival| predecessor(&arrival.event.name));
+        let is_known = locked(&self.shared.making).contains_key(key);
+        if !is_known && !shown.or(told).is_some_and(|old| self.is_there(&key.engine, old)) {
+            return false;
+        }
+        let mut making = locked(&self.shared.making);
+        match inspected {
+            Inspected::Gone => {
+                making.remove(key);
+            }
+            Inspected::Shown(_) | Inspected::NotAsked => {
+                making.entry(key.clone()).or_default().extend(work.facts());
+            }
+        }
+        true
+    }
+
+    /// What is known of the container's life: what happened while it was made, and what `work` tells.
+    pub(super) fn facts(&self, key: &ContainerKey, work: &Work) -> Vec<Fact> {
+        let mut facts = locked(&self.shared.making).get(key).cloned().unwrap_or_default();
+        facts.extend(work.facts());
+        facts
+    }
+
+    fn is_there(&self, engine: &std::sync::Arc<str>, start: &str) -> bool {
+        let from = ContainerKey::new(engine.clone(), start);
+        self.shared.with_world(|world| {
+            let next = world.containers.range(from..).next();
+            next.is_some_and(|(key, _)| key.engine == *engine && key.id.starts_with(start))
+        })
+    }
+}
+
+fn starts(work: &Work) -> bool {
+    work.events.iter().any(|arrival| arrival.event.kind == EventKind::Start)
+}

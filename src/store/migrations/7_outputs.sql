@@ -1,0 +1,2 @@
+-- What a check printed; empty where none did.
+ALTER TABLE event_log ADD COLUMN output TEXT NOT NULL DEFAULT '';
