@@ -35,6 +35,8 @@ pub struct RunConfig {
     pub config_dirs: Vec<PathBuf>,
     /// A repository that one more such directory is pulled from, after the others.
     pub git: Option<crate::manifest::git::Source>,
+    /// Whether a directory that declares nothing any more is meant to.
+    pub allow_empty: bool,
     /// Directory of everything that must survive a restart.
     pub state_dir: PathBuf,
     /// Address of the HTTP server.

@@ -121,6 +121,7 @@ impl Desired {
         let (mut problems, mut warnings) = (Vec::new(), Vec::new());
         if let Some(set) = sources.directory {
             problems.clone_from(&set.problems);
+            warnings.clone_from(&set.warnings);
             problems.extend(reference::dangling(set, &Names::of(&objects)));
             problems.extend(reference::circular(set, &cycles));
             problems.extend(private.problems(set));

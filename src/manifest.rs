@@ -10,10 +10,12 @@ mod draft;
 mod excerpt;
 mod fault;
 mod file;
+mod foreign;
 pub mod git;
 mod locate;
 mod problem;
 mod render;
+mod slip;
 mod split;
 mod strict;
 mod value;
@@ -23,6 +25,7 @@ mod write;
 
 pub use draft::{Draft, FieldFault, draft, json};
 pub use file::{LARGEST_FILE, Parsed, parse};
+pub use foreign::Foreign;
 pub use problem::{Place, Problem, Weight};
 pub use write::{WriteError, write, yaml};
 
@@ -44,8 +47,17 @@ pub struct Loaded {
     pub warnings: Vec<Problem>,
     /// The variables and files it names, and where.
     pub named: Vec<(Named, Place)>,
-    /// Whether its file has become unreadable since, and this is what it said last.
-    pub held: bool,
+    /// Why it is in force although its file does not say so now, if that is so.
+    pub held: Option<Held>,
+}
+
+/// Why what was declared last stays in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Held {
+    /// Its file cannot be read, or has an error.
+    Unreadable,
+    /// Its directory declares nothing any more, and nobody has confirmed that this is meant.
+    Unconfirmed,
 }
 
 /// What the configuration directories say.
@@ -55,4 +67,8 @@ pub struct LoadedSet {
     pub objects: Vec<Loaded>,
     /// What is wrong.
     pub problems: Vec<Problem>,
+    /// What is odd beside that.
+    pub warnings: Vec<Problem>,
+    /// The files that are not Portreeve's, which are passed over.
+    pub others: Vec<String>,
 }

@@ -47,6 +47,10 @@ fn describe() {
         "Checks made, by type and outcome: passed, failed, denied, not_yet, fault"
     );
     describe_histogram!("portreeve_probe_duration_seconds", "How long checks took, by type");
+    describe_gauge!(
+        "portreeve_manifests_unconfirmed",
+        "Objects in force of directories that declare nothing any more, which nobody has confirmed"
+    );
     describe_gauge!("portreeve_store_up", "Whether the store can commit");
     describe_gauge!(
         "portreeve_outbox_parked",

@@ -50,4 +50,4 @@ pub use quantity::{Cpu, Memory, QuantityError};
 pub use secret::{Auth, BasicAuth, Login, SecretRef, Signing};
 pub(crate) use secret::{LITERAL, SECRET_REF};
 pub use selector::{ComposeSelector, Selector, Subject};
-pub use words::count;
+pub use words::{count, not_ours};

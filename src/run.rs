@@ -17,12 +17,12 @@ use crate::config::state_dir::Claimed;
 use crate::config::{RunConfig, SocketPlace, Storage};
 use crate::controller::{Catalogue, Controller};
 use crate::desired::{Desired, Layers, Problem, Sources};
-use crate::manifest::LoadedSet;
 use crate::manifest::directory::Directories;
 use crate::manifest::git::{GitError, Puller};
 use crate::manifest::watch::Watched;
+use crate::manifest::{LoadedSet, Weight};
 use crate::outbox::Commit;
-use crate::resource::count;
+use crate::resource::{count, not_ours};
 use crate::store::{Sqlite, Store, StoreError};
 use crate::telemetry::TelemetryError;
 
@@ -64,6 +64,7 @@ pub async fn run(config: RunConfig, claimed: Claimed) -> Result<(), RunError> {
     let RunConfig {
         mut config_dirs,
         git,
+        allow_empty,
         state_dir,
         listen,
         socket,
@@ -116,6 +117,7 @@ pub async fn run(config: RunConfig, claimed: Claimed) -> Result<(), RunError> {
     let strangers = puller.as_ref().map(Puller::home);
     let directories = Directories::new(config_dirs)
         .guarded(guard.secrets().clone(), strangers)
+        .allowing_empty(allow_empty)
         .keeping(state_dir.join("manifests"));
     let (watched, watching) = crate::manifest::watch::watch(directories, stop.clone()).await;
     let Watched { sets, states, hint } = watched;
@@ -213,6 +215,7 @@ pub fn desired(
 ) -> watch::Receiver<Arc<Desired>> {
     let mut writes = catalogue.writes();
     let mut told_problems = HashSet::new();
+    let mut told_others = Vec::new();
     let mut of = move |set: &LoadedSet| {
         catalogue.hold(set);
         let (count, api) = catalogue.declared();
@@ -227,6 +230,7 @@ pub fn desired(
         let desired = Arc::new(Desired::of(sources));
         catalogue.bring_to(&desired, count);
         tell_problems(&mut told_problems, &desired.problems, &desired.warnings);
+        tell_others(&mut told_others, &set.others);
         desired
     };
     let first = of(&sets.borrow_and_update());
@@ -259,12 +263,30 @@ const UNTOUCHED: &str = "; what was last good there, if anything, stays in force
 /// Says what is wrong or odd, once.
 fn tell_problems(told: &mut HashSet<Problem>, problems: &[Problem], warnings: &[Problem]) {
     for problem in problems.iter().filter(|problem| !told.contains(problem)) {
+        if problem.weight == Weight::Warning {
+            warn!(target: "portreeve::manifests", "{problem}");
+            continue;
+        }
         // Some say themselves what stays in force.
-        let more = if problem.message.ends_with("in force") { "" } else { UNTOUCHED };
+        let more = if problem.message.contains(" in force") { "" } else { UNTOUCHED };
         error!(target: "portreeve::manifests", "{problem}{more}");
     }
     for warning in warnings.iter().filter(|warning| !told.contains(warning)) {
         warn!(target: "portreeve::manifests", "{warning}");
     }
     *told = problems.iter().chain(warnings).cloned().collect();
+}
+
+/// How many files that are not ours are named in one line.
+const MOST_NAMES: usize = 5;
+
+/// Says which files are passed over, once.
+fn tell_others(told: &mut Vec<String>, others: &[String]) {
+    if told != others && !others.is_empty() {
+        let names = others.iter().take(MOST_NAMES).cloned().collect::<Vec<_>>().join(", ");
+        let more = if others.len() > MOST_NAMES { ", …" } else { "" };
+        let files = not_ours(others.len());
+        info!(target: "portreeve::manifests", "{files}, passed over: {names}{more}");
+    }
+    *told = others.to_vec();
 }

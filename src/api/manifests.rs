@@ -35,6 +35,10 @@ struct Directory {
     revision: Option<Revision>,
     /// How many of its objects are in force.
     objects: usize,
+    /// How many of these it does not declare any more: they stay in force until somebody confirms that this is meant.
+    unconfirmed: usize,
+    /// How many of its files are other tools', which are passed over.
+    other_files: usize,
     /// When what it says was last taken for what is wanted.
     applied: String,
     /// What is wrong in it. A file with an error keeps in force what it said before.
@@ -97,10 +101,12 @@ fn directories(states: Vec<DirectoryState>, problems: &[Problem]) -> Vec<Directo
     states
         .into_iter()
         .enumerate()
-        .map(|(place, DirectoryState { path, revision, objects, applied })| Directory {
+        .map(|(place, DirectoryState { path, revision, objects, unconfirmed, others, applied })| Directory {
             path: path.display().to_string(),
             revision,
             objects,
+            unconfirmed,
+            other_files: others,
             applied: applied.rfc3339_millis(),
             problems: of(place).map(file_problem).collect(),
         })

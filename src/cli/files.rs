@@ -81,7 +81,8 @@ fn add_input(input: &mut dyn Read, set: &mut LoadedSet) -> std::io::Result<()> {
     // One byte more than is parsed, so that too much is noticed.
     let most = u64::try_from(LARGEST_FILE).unwrap_or(u64::MAX).saturating_add(1);
     input.take(most).read_to_end(&mut content)?;
-    let parsed = parse("<stdin>", &content);
+    let mut parsed = parse("<stdin>", &content);
+    parsed.insist();
     let mut known: BTreeMap<ObjectKey, String> = BTreeMap::new();
     for loaded in &set.objects {
         known.insert(loaded.object.key(), format!("{}:{}", loaded.place.file, loaded.place.line));

@@ -11,7 +11,7 @@ use super::text::count;
 use super::{Exit, UsageError, fail, files};
 use crate::desired::{Desired, Sources};
 use crate::manifest::{Loaded, LoadedSet, Problem};
-use crate::resource::{KindId, ObjectKey};
+use crate::resource::{KindId, ObjectKey, not_ours};
 
 /// Flags of `validate`.
 #[derive(Args, Debug)]
@@ -83,20 +83,23 @@ fn text(
         0 => "no problems".to_owned(),
         found => count(found, "problem"),
     };
-    match warnings.len() {
-        0 => writeln!(out, "{objects}, {problems}"),
-        found => writeln!(out, "{objects}, {problems}, {}", count(found, "warning")),
-    }
+    let mut words = vec![objects, problems];
+    words.extend((!warnings.is_empty()).then(|| count(warnings.len(), "warning")));
+    words.extend((!set.others.is_empty()).then(|| not_ours(set.others.len())));
+    writeln!(out, "{}", words.join(", "))
 }
 
 /// What `-o json` prints.
 #[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 #[schemars(rename = "Validation")]
 pub(super) struct Document {
     valid: bool,
     objects: Vec<Declared>,
     problems: Vec<Found>,
     warnings: Vec<Found>,
+    /// Files in directories that are other tools', which are passed over.
+    other_files: Vec<String>,
 }
 
 /// An object that was read.
@@ -131,6 +134,7 @@ fn json(
     let found = |Problem { file, line, column, message, .. }| Found { file, line, column, message };
     let document = Document {
         valid: problems.is_empty(),
+        other_files: set.others,
         objects: set.objects.into_iter().map(declared).collect(),
         problems: problems.into_iter().map(found).collect(),
         warnings: warnings.into_iter().map(found).collect(),
@@ -187,6 +191,35 @@ error: spec: unknown field `resinc`; did you mean `resync`?
 0 objects, 1 problem
 ";
         assert_eq!(validated(&["-"], BAD, Output::Text), (Exit::Problems, expected.to_owned()));
+    }
+
+    #[test]
+    fn files_of_other_tools_are_counted_and_one_that_is_named_is_an_error() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let put = |name: &str, text: &str| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, text).expect("a file");
+            path.to_str().expect("text").to_owned()
+        };
+        let compose = put("compose.yaml", "services: {}\n");
+        put("renovate.json", "{}");
+        put("a.yaml", &BAD.replace("resinc", "resync"));
+        let path = dir.path().to_str().expect("text");
+        let expected = "1 object, no problems, 2 files that are not Portreeve's\n";
+        assert_eq!(validated(&[path], "", Output::Text), (Exit::Fine, expected.to_owned()));
+        let (_, text) = validated(&[path], "", Output::Json);
+        let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(value["otherFiles"].as_array().map(Vec::len), Some(2), "{text}");
+        for (paths, input) in [(vec![compose.as_str()], ""), (vec!["-"], "services: {}\n")] {
+            let (exit, text) = validated(&paths, input, Output::Text);
+            assert!(
+                exit == Exit::Problems && text.contains("this is not a document of Portreeve's"),
+                "{text}"
+            );
+        }
+        put(".portreeveignore", "compose.yaml\n");
+        let (_, text) = validated(&[path], "", Output::Text);
+        assert_eq!(text, "1 object, no problems, 1 file that is not Portreeve's\n");
     }
 
     #[test]

@@ -22,7 +22,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "URL")]
     pub git_url: Option<String>,
 
-    /// Branch, tag or commit of it; only ever followed forwards
+    /// Branch, tag or commit of it, a branch before a tag of the same name (refs/heads/NAME, refs/tags/NAME name one of
+    /// them); only ever followed forwards
     /// [env: PORTREEVE_GIT_REF] [default: HEAD, the repository's default branch]
     #[arg(long, value_name = "REF")]
     pub git_ref: Option<String>,
@@ -37,10 +38,21 @@ pub struct RunArgs {
     #[arg(long, value_name = "DURATION")]
     pub git_interval: Option<String>,
 
+    /// How long one pull may take, the first one with all of the history too
+    /// [env: PORTREEVE_GIT_TIMEOUT] [default: 10m]
+    #[arg(long, value_name = "DURATION")]
+    pub git_timeout: Option<String>,
+
     /// File that holds the token for https://, or user:password; PORTREEVE_GIT_TOKEN holds the same itself
     /// [env: PORTREEVE_GIT_TOKEN_FILE]
     #[arg(long, value_name = "FILE")]
     pub git_token_file: Option<PathBuf>,
+
+    /// Take it as meant that a configuration directory, or what is pulled, declares nothing any more; without it what it
+    /// declared stays in force. A file .portreeveignore in the directory says the same of that one
+    /// [env: PORTREEVE_ALLOW_EMPTY]
+    #[arg(long)]
+    pub allow_empty: bool,
 
     /// Directory of everything that must survive a restart
     /// [env: PORTREEVE_STATE_DIR] [default: /var/lib/portreeve for root, else $XDG_STATE_HOME/portreeve]

@@ -38,6 +38,8 @@ pub struct Flags {
     pub open_metrics: bool,
     /// `PORTREEVE_OBSERVE`.
     pub observe: bool,
+    /// `PORTREEVE_ALLOW_EMPTY`.
+    pub allow_empty: bool,
     /// `PORTREEVE_LOG_FORMAT`.
     pub log_format: LogFormat,
 }
@@ -65,6 +67,7 @@ impl Environment {
             port: read.whole("HEALTH_SERVICE_PORT", 1..=65_535).and_then(|port| u16::try_from(port).ok()),
             open_metrics: read.flag("PORTREEVE_OPEN_METRICS").unwrap_or_default(),
             observe: read.flag("PORTREEVE_OBSERVE").unwrap_or_default(),
+            allow_empty: read.flag("PORTREEVE_ALLOW_EMPTY").unwrap_or_default(),
             log_format: log_format(read),
         };
         for name in NOT_YET {

@@ -9,6 +9,8 @@ use super::Process;
 
 /// How often a repository is pulled if nothing is said.
 const INTERVAL: Duration = Duration::from_secs(60);
+/// How long an answer may take if nothing is said: also the first one, with all there ever was.
+const TIMEOUT: Duration = Duration::from_secs(600);
 /// What is checked out if nothing is said.
 const DEFAULT_REFERENCE: &str = "HEAD";
 
@@ -29,7 +31,13 @@ pub enum GitFault {
     Path(PathBuf),
     /// The interval is none.
     #[error("--git-interval: {0}")]
-    Interval(#[from] DurationError),
+    Interval(DurationError),
+    /// The timeout is none.
+    #[error("--git-timeout: {0}")]
+    Timeout(DurationError),
+    /// The timeout is no time at all.
+    #[error("--git-timeout must be longer than 0s")]
+    NoTimeout,
     /// The interval is no time at all.
     #[error("--git-interval must be longer than 0s")]
     NoInterval,
@@ -41,12 +49,13 @@ pub enum GitFault {
 }
 
 /// Flags as they were written.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Written {
     pub url: Option<String>,
     pub reference: Option<String>,
     pub path: Option<PathBuf>,
     pub interval: Option<String>,
+    pub timeout: Option<String>,
     pub token_file: Option<PathBuf>,
 }
 
@@ -58,6 +67,7 @@ impl Written {
         let reference = text(self.reference, "PORTREEVE_GIT_REF");
         let path = self.path.or_else(|| process.path("PORTREEVE_GIT_PATH"));
         let interval = text(self.interval, "PORTREEVE_GIT_INTERVAL");
+        let timeout = text(self.timeout, "PORTREEVE_GIT_TIMEOUT");
         let file = self.token_file.or_else(|| process.path("PORTREEVE_GIT_TOKEN_FILE"));
         let token = process.get("PORTREEVE_GIT_TOKEN");
         let Some(url) = url else {
@@ -65,6 +75,7 @@ impl Written {
                 ("--git-ref", reference.is_some()),
                 ("--git-path", path.is_some()),
                 ("--git-interval", interval.is_some()),
+                ("--git-timeout", timeout.is_some()),
                 ("--git-token-file", file.is_some()),
                 ("PORTREEVE_GIT_TOKEN", token.is_some()),
             ];
@@ -78,9 +89,13 @@ impl Written {
         }
         let path = path.unwrap_or_default();
         let Some(path) = inner_path(&path) else { return Err(GitFault::Path(path)) };
-        let interval = interval.map_or(Ok(INTERVAL), |text| text.parse())?;
+        let interval = interval.map_or(Ok(INTERVAL), |text| text.parse()).map_err(GitFault::Interval)?;
         if interval.is_zero() {
             return Err(GitFault::NoInterval);
+        }
+        let timeout = timeout.map_or(Ok(TIMEOUT), |text| text.parse()).map_err(GitFault::Timeout)?;
+        if timeout.is_zero() {
+            return Err(GitFault::NoTimeout);
         }
         let given = token.map(|token| Credentials::Given(token.into()));
         let name = if file.is_some() { "--git-token-file" } else { "PORTREEVE_GIT_TOKEN" };
@@ -88,7 +103,7 @@ impl Written {
         if credentials.is_some() && !address.takes_token() {
             return Err(GitFault::Token(name));
         }
-        Ok(Some(Source { address, reference, path, interval, credentials }))
+        Ok(Some(Source { address, reference, path, interval, timeout, credentials }))
     }
 }
 
@@ -99,8 +114,7 @@ mod tests {
     fn resolve(pairs: &[(&str, &str)]) -> Result<Option<Source>, GitFault> {
         let variables = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let process = Process { variables: variables.collect(), ..Process::default() };
-        let nothing = Written { url: None, reference: None, path: None, interval: None, token_file: None };
-        nothing.resolve(&process)
+        Written::default().resolve(&process)
     }
 
     const URL: (&str, &str) = ("PORTREEVE_GIT_URL", "https://git.example/ops.git");
@@ -116,6 +130,7 @@ mod tests {
             reference: Some("main".to_owned()),
             path: Some("./manifests/".into()),
             interval: Some("10s".to_owned()),
+            timeout: Some("1h".to_owned()),
             token_file: None,
         };
         let variables = [URL, ("PORTREEVE_GIT_REF", "other"), ("PORTREEVE_GIT_INTERVAL", "5m")];
@@ -124,6 +139,7 @@ mod tests {
         let source = written.resolve(&process).expect("good").expect("a source");
         assert_eq!((source.address.as_str(), source.reference.as_str()), ("/srv/ops.git", "main"));
         assert_eq!((source.path, source.interval.to_string()), ("manifests".into(), "10s".to_owned()));
+        assert_eq!(source.timeout.to_string(), "1h");
     }
 
     #[test]
@@ -140,6 +156,8 @@ mod tests {
             (&[URL, ("PORTREEVE_GIT_PATH", "../x")], "--git-path ../x must be a directory within"),
             (&[URL, ("PORTREEVE_GIT_INTERVAL", "5")], "--git-interval: \"5\" is not a duration"),
             (&[URL, ("PORTREEVE_GIT_INTERVAL", "0s")], "--git-interval must be longer than 0s"),
+            (&[URL, ("PORTREEVE_GIT_TIMEOUT", "0s")], "--git-timeout must be longer than 0s"),
+            (&[URL, ("PORTREEVE_GIT_TIMEOUT", "long")], "--git-timeout: \"long\" is not a duration"),
             (
                 &[("PORTREEVE_GIT_URL", "http://git.example/x"), ("PORTREEVE_GIT_TOKEN", "hunter2")],
                 "PORTREEVE_GIT_TOKEN is given, and --git-url is not https://",

@@ -130,7 +130,9 @@ pub(super) fn resolve(args: RunArgs, process: &Process) -> Result<RunConfig, Con
         git_ref,
         git_path,
         git_interval,
+        git_timeout,
         git_token_file,
+        allow_empty,
         state_dir,
         listen,
         socket,
@@ -171,12 +173,14 @@ pub(super) fn resolve(args: RunArgs, process: &Process) -> Result<RunConfig, Con
         reference: git_ref,
         path: git_path,
         interval: git_interval,
+        timeout: git_timeout,
         token_file: git_token_file,
     };
     let guard = guard(secret_dirs, &allow_address, &state_dir, process)?;
     Ok(RunConfig {
         config_dirs: config_directories(config_dirs, process),
         git: written.resolve(process)?,
+        allow_empty: allow_empty || flags.allow_empty,
         storage: storage(process, &state_dir)?,
         socket: self::socket(socket.as_deref(), &state_dir, process)?,
         anonymous: self::anonymous(&anonymous, process)?,

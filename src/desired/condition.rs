@@ -1,13 +1,13 @@
 //! What is said of every object that is in force.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::cycle::{self, Cycles};
 use super::private::Private;
 use super::reference::{self, Names};
 use super::suspended;
-use crate::manifest::LoadedSet;
+use crate::manifest::{Held, LoadedSet};
 use crate::resource::check::Findings;
 use crate::resource::condition::{Condition, ConditionStatus};
 use crate::resource::secret::policy::SecretPolicy;
@@ -41,15 +41,15 @@ pub(super) struct Grounds<'a> {
 pub(super) fn judge(objects: &mut [Object], grounds: &Grounds<'_>) {
     let names = Names::of(objects);
     let loaded = grounds.directory.into_iter().flat_map(|set| &set.objects);
-    let held: BTreeSet<ObjectKey> =
-        loaded.filter(|loaded| loaded.held).map(|loaded| loaded.object.key()).collect();
+    let held: BTreeMap<ObjectKey, Held> =
+        loaded.filter_map(|loaded| Some((loaded.object.key(), loaded.held?))).collect();
     let conditions: Vec<Vec<Condition>> = objects
         .iter()
         .zip(grounds.findings)
         .map(|(object, findings)| {
             let key = object.key();
             let ready = ready(key.kind);
-            let accepted = accepted(&key, findings, held.contains(&key), grounds);
+            let accepted = accepted(&key, findings, held.get(&key).copied(), grounds);
             let suspended = suspended::condition(object);
             let resolved = resolved(object, findings, &names, grounds.private);
             [Some(accepted), ready, resolved, suspended].into_iter().flatten().collect()
@@ -60,10 +60,18 @@ pub(super) fn judge(objects: &mut [Object], grounds: &Grounds<'_>) {
     }
 }
 
-fn accepted(key: &ObjectKey, findings: &Findings, held: bool, grounds: &Grounds<'_>) -> Condition {
-    if held {
-        let message = "the file cannot be read as it is now; what it said last stays in force";
-        return Condition::new(ACCEPTED, false, "LastGoodInForce", message);
+fn accepted(key: &ObjectKey, findings: &Findings, held: Option<Held>, grounds: &Grounds<'_>) -> Condition {
+    if let Some(held) = held {
+        let (reason, message) = match held {
+            Held::Unreadable => {
+                ("LastGoodInForce", "the file cannot be read as it is now; what it said last stays in force")
+            }
+            Held::Unconfirmed => (
+                "EmptyNotConfirmed",
+                "its directory declares nothing any more; the object stays in force until that is confirmed",
+            ),
+        };
+        return Condition::new(ACCEPTED, false, reason, message);
     }
     let cycle = (key.kind == KindId::MonitoredService).then(|| grounds.cycles.with(&key.name)).flatten();
     if let Some(cycle) = cycle {

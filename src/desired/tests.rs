@@ -7,7 +7,7 @@ const SETTINGS: &str =
 
 fn declared(text: &str) -> LoadedSet {
     let parsed = parse("conf/a.yaml", text.as_bytes());
-    LoadedSet { objects: parsed.objects, problems: parsed.problems }
+    LoadedSet { objects: parsed.objects, problems: parsed.problems, ..LoadedSet::default() }
 }
 
 fn environment(pairs: &[(&str, &str)]) -> Vec<Object> {
@@ -121,7 +121,7 @@ error: spec.selector.hosts[0]: there is no DockerHost named `locla`; did you mea
 #[test]
 fn what_a_bad_file_said_last_stays_in_force_and_says_so() {
     let mut set = declared(SETTINGS);
-    set.objects[0].held = true;
+    set.objects[0].held = Some(crate::manifest::Held::Unreadable);
     let desired = Desired::of(Sources { directory: Some(&set), ..Sources::default() });
     assert_eq!(desired.settings.resync.to_string(), "5m");
     assert_eq!(desired.objects[2].status.conditions[0].reason, "LastGoodInForce");

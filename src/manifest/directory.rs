@@ -3,28 +3,37 @@
 //! Guarantees:
 //! - A file that can no longer be read, or has a fault in it, keeps in force what it said when it was last good.
 //! - A directory that is gone or cannot be read takes nothing out of force; it says so.
-//! - A file that is deleted from a directory that can be read takes its objects with it.
+//! - A file that is deleted from a directory that can be read takes its objects with it, but for the last one: a directory
+//!   that declared something and declares nothing now takes nothing out of force until that is confirmed.
+//! - Documents of other tools are passed over and counted; in a file that was named itself they are errors.
 //! - Of two objects with one kind and name the one in the first file, in the order of paths, is in force.
 //! - With [`Directories::keeping`] all this holds across restarts too.
 //! - What a link swaps at once, a volume's `..data` or the root itself, is read from one version only.
 
+mod emptied;
+mod ignored;
 mod keep;
+mod reading;
 mod scan;
 mod state;
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use metrics::gauge;
+
 use super::worktree::WorkTree;
-use super::{Loaded, LoadedSet, Parsed, Problem, parse};
+use super::{Held, Loaded, LoadedSet, Parsed, Problem, parse};
 use crate::ownership::Ownership;
 use crate::resource::ObjectKey;
 use crate::resource::secret::policy::{SecretPolicy, Trust};
+use emptied::Look;
 use keep::Keep;
-use scan::{Found, Listing};
+use reading::{Memory, Reading, Writers};
+use scan::Listing;
 pub use state::DirectoryState;
 use state::States;
 
@@ -37,17 +46,10 @@ pub struct Directories {
     secrets: SecretPolicy,
     /// A directory whose files others write, whoever owns them here.
     strangers: Option<PathBuf>,
+    /// Whether what declares nothing any more is meant to.
+    allow_empty: bool,
     set: Arc<LoadedSet>,
     states: States,
-}
-
-/// What is kept of one file.
-#[derive(Debug, Default)]
-struct Memory {
-    /// Of the content that `now` and `good` were made of, so that an unchanged file is not parsed again.
-    fingerprint: Option<u64>,
-    good: Vec<Loaded>,
-    now: Vec<Problem>,
 }
 
 impl Directories {
@@ -64,6 +66,13 @@ impl Directories {
         self
     }
 
+    /// Takes a directory that declares nothing any more at its word.
+    #[must_use]
+    pub fn allowing_empty(mut self, allow: bool) -> Self {
+        self.allow_empty = allow;
+        self
+    }
+
     /// Keeps what is good in `directory`, one of Portreeve's own, and takes up what an earlier process kept there.
     #[must_use]
     pub fn keeping(mut self, directory: PathBuf) -> Self {
@@ -73,12 +82,13 @@ impl Directories {
             if !self.roots.iter().any(|root| path.starts_with(root)) {
                 continue;
             }
-            let Parsed { mut objects, mut problems } = parse(&path.display().to_string(), content.as_bytes());
+            let Parsed { mut objects, mut problems, .. } =
+                parse(&path.display().to_string(), content.as_bytes());
             let stranger = (trust == Trust::Restricted).then(String::new);
             problems.extend(Writers { stranger, secrets: &self.secrets }.judge(&mut objects));
             // What was good for an earlier version may not be for this one.
             if problems.is_empty() {
-                self.files.insert(path, Memory { good: objects, ..Memory::default() });
+                self.files.insert(path, Memory::of(objects));
             }
         }
         self.keep = Some(keep);
@@ -102,66 +112,37 @@ impl Directories {
 
     /// Reads everything again. Blocks on the file system.
     pub fn load(&mut self) -> Arc<LoadedSet> {
-        let mut problems = Vec::new();
-        let mut order = Vec::new();
-        for (place, root) in self.roots.iter().enumerate() {
-            let listing = scan::scan(root);
-            self.states.begin(place, root, listing.revision.clone());
-            let Listing { files, unread: gone, unknown, .. } = listing;
-            let remembered: Vec<PathBuf> =
-                self.files.keys().filter(|path| path.starts_with(root)).cloned().collect();
-            let mut unread = Vec::new();
-            let gone = gone.into_iter().map(|gone| (gone, true));
-            for ((path, error), is_directory) in gone.chain(unknown.into_iter().map(|path| (path, false))) {
-                let known = remembered.iter().any(|known| known.starts_with(&path));
-                if known || is_directory {
-                    problems.push(scan::unreadable(&path, &error, known));
-                    unread.push(path);
-                }
-            }
-            // What lies below something that cannot be listed is as it was; all else that is not listed is gone.
-            let kept = |path: &Path| unread.iter().any(|above| path.starts_with(above));
-            let mut here: BTreeMap<PathBuf, Option<Found>> = BTreeMap::new();
-            for path in remembered {
-                if kept(&path) {
-                    here.insert(path, None);
-                } else if !files.contains_key(&path) {
-                    self.files.remove(&path);
-                    if let Some(keep) = &self.keep {
-                        keep.forget(&path);
-                    }
-                }
-            }
-            here.extend(files.into_iter().map(|(path, found)| (path, Some(found))));
-            order.extend(here.into_iter().map(|(path, found)| (place, path, found)));
+        let mut set = LoadedSet::default();
+        let (mut order, mut unconfirmed) = (Vec::new(), Vec::new());
+        for (place, root) in self.roots.clone().iter().enumerate() {
+            let mut round = self.survey(place, root, &mut set.problems);
+            order.extend(round.files.into_iter().map(|(path, found)| (place, path, found)));
+            unconfirmed.append(&mut round.unconfirmed);
         }
         let mut ownership = Ownership::new();
         let mut in_force: BTreeMap<ObjectKey, String> = BTreeMap::new();
-        let mut set = LoadedSet::default();
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         for (place, path, found) in order {
             // One directory inside another is read once.
             if !seen.insert(path.clone()) {
                 continue;
             }
-            let memory = self.files.entry(path.clone()).or_default();
             let listed = found.is_some();
             if let Some(found) = found {
-                let strangers = self.strangers.as_ref().is_some_and(|strangers| is_below(&path, strangers));
-                let stranger = match strangers {
-                    true => Some("others write to the repository".to_owned()),
-                    false => ownership.stranger(&path),
-                };
-                memory.update(
-                    &path,
-                    found,
-                    &Writers { stranger, secrets: &self.secrets },
-                    self.keep.as_ref(),
-                );
+                let stranger = self.stranger(&path, &mut ownership);
+                let writers = Writers { stranger, secrets: &self.secrets };
+                let memory = self.files.entry(path.clone()).or_default();
+                memory.take(found, &path, &writers, self.keep.as_ref());
             }
-            problems.extend(memory.now.iter().cloned());
-            let held = !listed || !memory.now.is_empty();
-            self.states.file(place, &path, memory.fingerprint, held);
+            let Some(memory) = self.files.get(&path) else { continue };
+            set.problems.extend(memory.now.iter().cloned());
+            set.warnings.extend(memory.odd.iter().cloned());
+            let held = (!listed || !memory.now.is_empty()).then_some(Held::Unreadable);
+            self.states.file(place, &path, memory.fingerprint, held.is_some());
+            if memory.foreign {
+                self.states.other(place);
+                set.others.push(path.display().to_string());
+            }
             for loaded in &memory.good {
                 match in_force.entry(loaded.object.key()) {
                     Entry::Vacant(vacant) => {
@@ -173,100 +154,143 @@ impl Directories {
                         let key = loaded.object.key();
                         let message =
                             format!("{key} is declared in {} already, which stays in force", first.get());
-                        problems.push(loaded.place.problem(&message));
+                        set.problems.push(loaded.place.problem(&message));
                     }
                 }
             }
         }
-        set.problems = problems;
+        self.hold(unconfirmed, &mut in_force, &mut set);
         self.states.end();
         if *self.set != set {
             self.set = Arc::new(set);
         }
         Arc::clone(&self.set)
     }
-}
 
-impl Memory {
-    fn update(&mut self, path: &Path, found: Found, writers: &Writers<'_>, keep: Option<&Keep>) {
-        let name = path.display().to_string();
-        let content = match found {
-            Ok(content) => content,
-            Err(why) => {
-                self.fingerprint = None;
-                self.now = vec![Problem::whole(&name, &why)];
-                return;
-            }
-        };
-        let mut hasher = DefaultHasher::new();
-        (&content, &writers.stranger).hash(&mut hasher);
-        let fingerprint = Some(hasher.finish());
-        if self.fingerprint == fingerprint {
-            return;
+    /// Lists what lies below a root, and forgets what does no longer.
+    fn survey(&mut self, place: usize, root: &Path, problems: &mut Vec<Problem>) -> Round {
+        let mut listing = scan::scan(root);
+        // A path that is gone from what was pulled is as empty as Git can have it.
+        if self.allow_empty && self.is_pulled(root) && listing.files.is_empty() {
+            listing.unread.retain(|(path, error)| path != root || error.kind() != io::ErrorKind::NotFound);
         }
-        self.fingerprint = fingerprint;
-        let Parsed { mut objects, mut problems } = parse(&name, &content);
-        problems.extend(twice(&objects));
-        problems.extend(writers.judge(&mut objects));
-        if problems.is_empty() {
-            self.good = objects;
-            if let Some(keep) = keep {
-                keep.save(path, &content, writers.trust());
+        self.states.begin(place, root, listing.revision.clone());
+        let Listing { files, unread: gone, unknown, directories, ignored, problems: odd, .. } = listing;
+        problems.extend(odd);
+        let remembered: Vec<PathBuf> =
+            self.files.keys().filter(|path| path.starts_with(root)).cloned().collect();
+        let mut unread = Vec::new();
+        let gone = gone.into_iter().map(|gone| (gone, true));
+        for ((path, error), is_directory) in gone.chain(unknown.into_iter().map(|path| (path, false))) {
+            let known = remembered.iter().any(|known| known.starts_with(&path));
+            if known || is_directory {
+                let pulled = self.is_pulled(root);
+                problems.push(scan::unreadable(&path, &error, known, pulled));
+                unread.push(path);
             }
         }
-        self.now = problems;
-    }
-}
-
-/// Who can have written a file.
-struct Writers<'a> {
-    /// Who beside root and our own user, for people.
-    stranger: Option<String>,
-    secrets: &'a SecretPolicy,
-}
-
-impl Writers<'_> {
-    fn trust(&self) -> Trust {
-        if self.stranger.is_none() { Trust::Trusted } else { Trust::Restricted }
-    }
-
-    /// Trusts the objects that nobody else can have written; what others may not name is a problem.
-    fn judge(&self, objects: &mut [Loaded]) -> Vec<Problem> {
-        let Some(stranger) = &self.stranger else {
-            for loaded in objects {
-                loaded.object.trust = Trust::Trusted;
+        // What lies below something that cannot be listed is as it was; all else that is not listed is gone.
+        let kept = |path: &Path| unread.iter().any(|above| path.starts_with(above));
+        let mut here: BTreeMap<PathBuf, Option<Reading>> = BTreeMap::new();
+        let mut speaking = BTreeSet::new();
+        for (path, found) in files {
+            let reading = Reading::of(&path, found, path == root, self.files.get(&path));
+            if reading.speaks(self.files.get(&path)) {
+                speaking.insert(path.clone());
             }
-            return Vec::new();
-        };
-        let named = objects.iter().flat_map(|loaded| &loaded.named);
-        let refused = named.filter_map(|(named, place)| {
-            let why = self.secrets.refuses(&named.source)?;
-            Some(place.problem(&format!("{}: {why} ({stranger})", named.path)))
-        });
-        refused.collect()
+            here.insert(path, Some(reading));
+        }
+        let mut lost = Vec::new();
+        for path in remembered {
+            if kept(&path) {
+                speaking.insert(path.clone());
+                here.insert(path, None);
+            } else if !speaking.contains(&path)
+                && self.files.get(&path).is_some_and(|memory| !memory.good.is_empty())
+            {
+                lost.push(path);
+            } else if !here.contains_key(&path) {
+                self.forget(&path);
+            }
+        }
+        let look =
+            Look { root, lost: &lost, speaking: &speaking, directories: &directories, ignored: &ignored };
+        let unconfirmed = if self.allow_empty { BTreeMap::new() } else { emptied::unconfirmed(&look) };
+        for path in lost.iter().filter(|path| !unconfirmed.contains_key(*path) && !here.contains_key(*path)) {
+            self.forget(path);
+        }
+        here.retain(|path, _| !unconfirmed.contains_key(path));
+        let unconfirmed = unconfirmed.into_iter().map(|(path, directory)| (place, path, directory)).collect();
+        Round { files: here, unconfirmed }
     }
+
+    /// Keeps in force what directories declared that declare nothing now, until that is confirmed or somebody else declares
+    /// it.
+    fn hold(
+        &mut self,
+        unconfirmed: Vec<(usize, PathBuf, PathBuf)>,
+        in_force: &mut BTreeMap<ObjectKey, String>,
+        set: &mut LoadedSet,
+    ) {
+        let mut counts: BTreeMap<PathBuf, usize> = BTreeMap::new();
+        for (place, path, directory) in unconfirmed {
+            let Some(memory) = self.files.get(&path) else { continue };
+            let mut held = 0;
+            for loaded in &memory.good {
+                if let Entry::Vacant(vacant) = in_force.entry(loaded.object.key()) {
+                    vacant.insert(loaded.place.file.clone());
+                    self.states.held(place);
+                    set.objects.push(Loaded { held: Some(Held::Unconfirmed), ..loaded.clone() });
+                    held += 1;
+                }
+            }
+            self.states.file(place, &path, memory.fingerprint, true);
+            if held == 0 {
+                self.forget(&path);
+            } else {
+                *counts.entry(directory).or_default() += held;
+            }
+        }
+        gauge!("portreeve_manifests_unconfirmed").set(counts.values().sum::<usize>() as f64);
+        set.problems.extend(counts.into_iter().map(|(directory, held)| emptied::problem(&directory, held)));
+    }
+
+    fn forget(&mut self, path: &Path) {
+        self.files.remove(path);
+        if let Some(keep) = &self.keep {
+            keep.forget(path);
+        }
+    }
+
+    /// Whether a root is part of what is pulled from a repository, and something was pulled.
+    fn is_pulled(&self, root: &Path) -> bool {
+        self.strangers.as_ref().is_some_and(|home| {
+            root.strip_prefix(home)
+                .is_ok_and(|below| below.components().next().is_some_and(|link| home.join(link).is_dir()))
+        })
+    }
+
+    /// Who beside root and our own user can have written a file.
+    fn stranger(&self, path: &Path, ownership: &mut Ownership) -> Option<String> {
+        if self.strangers.as_ref().is_some_and(|strangers| is_below(path, strangers)) {
+            return Some("others write to the repository".to_owned());
+        }
+        ownership.stranger(path)
+    }
+}
+
+/// What a look at one root found.
+struct Round {
+    /// Its files; nothing for one that cannot be looked at.
+    files: BTreeMap<PathBuf, Option<Reading>>,
+    /// The place of the root, a file that declares nothing any more, and the directory that is empty with it.
+    unconfirmed: Vec<(usize, PathBuf, PathBuf)>,
 }
 
 /// Whether a file is in `directory` in the end, wherever its path and links lead on the way.
 fn is_below(path: &Path, directory: &Path) -> bool {
     let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     path.starts_with(directory) || real(path).starts_with(real(directory))
-}
-
-/// Objects that a file declares more than once.
-fn twice(objects: &[Loaded]) -> Vec<Problem> {
-    let mut first: BTreeMap<ObjectKey, usize> = BTreeMap::new();
-    let mut problems = Vec::new();
-    for loaded in objects {
-        match first.entry(loaded.object.key()) {
-            Entry::Vacant(vacant) => drop(vacant.insert(loaded.place.line)),
-            Entry::Occupied(line) => {
-                let message = format!("{} is declared in line {} already", loaded.object.key(), line.get());
-                problems.push(loaded.place.problem(&message));
-            }
-        }
-    }
-    problems
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! The second reading of a document: plain values → an object of its kind. Every fault is reported, not only the first.
+//! The second reading of a document: plain values → an object of its kind. Every fault is reported, not only the first: a
+//! wrong type hides nothing that is wrong elsewhere.
 
 use serde::de::Deserialize;
 use serde_json::{Map, Value};
@@ -37,11 +38,13 @@ pub(super) fn object(document: &Value, origin: Origin) -> Result<Declared, Vec<F
         .collect();
     api_version(fields, &mut faults);
     let kind = kind(fields, &mut faults);
-    let metadata = part(fields, "metadata", &mut faults, |track, value| {
+    // What has a fault of its own already, so that nothing is said of it twice.
+    let mut taken = Vec::new();
+    let metadata = part(fields, "metadata", &mut faults, &mut taken, |track, value| {
         Metadata::deserialize(Deserializer::new(Strict(value), track))
     });
     let spec = kind.and_then(|kind| {
-        part(fields, "spec", &mut faults, |track, value| {
+        part(fields, "spec", &mut faults, &mut taken, |track, value| {
             Spec::deserialize(kind, Deserializer::new(Strict(value), track))
         })
     });
@@ -51,8 +54,14 @@ pub(super) fn object(document: &Value, origin: Origin) -> Result<Declared, Vec<F
     {
         faults.push(Fault::top("status", "status is written by Portreeve: leave it out".to_owned()));
     }
-    let (Some(metadata), Some(spec), true) = (metadata, spec, faults.is_empty()) else {
-        return Err(faults);
+    let (metadata, spec) = match (metadata, spec) {
+        (Some(metadata), Some(spec)) => (metadata, spec),
+        // A name that cannot be read hides nothing that is wrong below.
+        (None, Some(spec)) => {
+            taken.push(root.key("metadata"));
+            (Metadata { name: "unnamed".to_owned(), ..Metadata::default() }, spec)
+        }
+        (_, None) => return Err(faults),
     };
     // What Portreeve writes about an object is accepted in a file and does not count.
     let Metadata { name, labels, annotations, .. } = metadata;
@@ -61,7 +70,7 @@ pub(super) fn object(document: &Value, origin: Origin) -> Result<Declared, Vec<F
     let (status, given) = (Status::default(), given.unwrap_or_default());
     let object = Object { metadata, spec, status, given, trust: Trust::default() };
     let Findings { violations, references, warnings, named } = object.validate();
-    if violations.is_empty() {
+    if violations.is_empty() && faults.is_empty() {
         return Ok(Declared { object, references, warnings, named });
     }
     let fault = |Violation { path, message, secret }| {
@@ -69,7 +78,15 @@ pub(super) fn object(document: &Value, origin: Origin) -> Result<Declared, Vec<F
         fault.secret |= secret;
         fault
     };
-    Err(violations.into_iter().take(MOST_FAULTS).map(fault).collect())
+    let apart = |violation: &Violation| !taken.iter().any(|taken| related(taken, &violation.path));
+    faults.extend(violations.into_iter().filter(apart).take(MOST_FAULTS).map(fault));
+    Err(faults)
+}
+
+/// Whether one of two fields is the other, or holds it: what is said of a mapping may only be due to a field that was taken
+/// out of it.
+fn related(one: &FieldPath, other: &FieldPath) -> bool {
+    one.segments().starts_with(other.segments()) || other.segments().starts_with(one.segments())
 }
 
 fn missing(name: &str) -> Fault {
@@ -108,6 +125,7 @@ fn part<T>(
     fields: &Map<String, Value>,
     name: &str,
     faults: &mut Vec<Fault>,
+    taken: &mut Vec<FieldPath>,
     read: impl Fn(&mut Track, &Value) -> Result<T, serde_json::Error>,
 ) -> Option<T> {
     let Some(written) = fields.get(name) else {
@@ -120,7 +138,12 @@ fn part<T>(
     loop {
         let mut track = Track::new();
         let error = match read(&mut track, &rest) {
-            Ok(value) => return removed.is_empty().then_some(value),
+            Ok(value) => {
+                let whole =
+                    |path: &FieldPath| base.segments().iter().chain(path.segments()).cloned().collect();
+                taken.extend(removed.iter().map(whole));
+                return Some(value);
+            }
             Err(error) => error.to_string(),
         };
         let steps: FieldPath = track.path().iter().filter_map(segment).collect();
@@ -133,9 +156,10 @@ fn part<T>(
         }
         let path = base.segments().iter().chain(steps.segments()).cloned().collect();
         faults.push(from_serde(path, &error, at(&rest, &steps)));
-        let taken = if required.is_some() { None } else { take_out(&mut rest, &steps) };
-        match taken {
-            Some(taken) if removed.len() < MOST_FAULTS => removed.push(taken),
+        // Without a field that must be there a mapping further down is left out, and nothing can be read of the part itself.
+        let out = take_out(&mut rest, &steps);
+        match out {
+            Some(out) if removed.len() < MOST_FAULTS => removed.push(out),
             _ => return None,
         }
     }

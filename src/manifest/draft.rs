@@ -32,7 +32,7 @@ pub struct FieldFault {
 /// What is wrong, with line and column.
 pub fn json(text: &[u8]) -> Result<Value, String> {
     value::read_json(text).map_err(|error| {
-        let value::Unreadable { at, message } = error;
+        let value::Unreadable { at, message, .. } = error;
         format!("line {}, column {}: {message}", at.line, at.column)
     })
 }

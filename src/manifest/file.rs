@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::document::Declared;
 use super::excerpt::excerpt;
 use super::fault::{At, Fault};
+use super::foreign::{Foreign, is_foreign, names_us};
 use super::locate::{Part, locate};
 use super::split::{Document, documents, is_break};
 use super::{Loaded, Place, Problem, document, value};
@@ -20,6 +21,9 @@ const MOST_DOCUMENTS: usize = 1_000;
 const MOST_BRACKETS: usize = 2_000;
 /// How many problems of one file are reported.
 const MOST_PROBLEMS: usize = 50;
+/// What is said of another tool's document.
+const NOT_OURS: &str =
+    "this is not a document of Portreeve's: it has neither `apiVersion: portreeve/v1` nor one of its kinds";
 /// How many references of one object have their places looked up; the others are reported at the object's.
 const MOST_PLACES: usize = 64;
 
@@ -30,12 +34,30 @@ pub struct Parsed {
     pub objects: Vec<Loaded>,
     /// What is wrong with the others.
     pub problems: Vec<Problem>,
+    /// The documents that are not Portreeve's.
+    pub foreign: Vec<Foreign>,
+}
+
+impl Parsed {
+    /// Takes every document for one of Portreeve's: somebody named the file itself.
+    pub fn insist(&mut self) {
+        self.problems.extend(self.foreign.drain(..).map(|foreign| foreign.problem));
+        self.problems.sort_by_key(|problem| (problem.line, problem.column));
+    }
+
+    /// Whether the file is another tool's.
+    pub fn is_foreign(&self) -> bool {
+        self.objects.is_empty() && self.problems.is_empty() && !self.foreign.is_empty()
+    }
 }
 
 /// What a file of this content says: YAML, or JSON, which is YAML too. `file` is how problems name it.
 ///
 /// No input makes this panic, and memory stays within a small multiple of [`LARGEST_FILE`].
 pub fn parse(file: &str, content: &[u8]) -> Parsed {
+    let beginning = &content[..content.len().min(LARGEST_FILE)];
+    let ours = || names_us(&String::from_utf8_lossy(beginning));
+    let only = |problem| only(problem, ours());
     if content.len() > LARGEST_FILE {
         return only(Problem::whole(file, &format!("is larger than {LARGEST_FILE} bytes")));
     }
@@ -64,11 +86,32 @@ pub fn parse(file: &str, content: &[u8]) -> Parsed {
             break;
         }
     }
+    if !(parsed.objects.is_empty() && parsed.problems.is_empty()) {
+        // Beside documents of ours one that cannot be read is ours too.
+        let (foreign, ours) = parsed.foreign.into_iter().partition(|foreign| foreign.legible);
+        parsed.foreign = foreign;
+        parsed.problems.extend(Vec::into_iter(ours).map(|foreign: Foreign| foreign.problem));
+        parsed.problems.sort_by_key(|problem| (problem.line, problem.column));
+    }
     parsed
 }
 
-fn only(problem: Problem) -> Parsed {
-    Parsed { objects: Vec::new(), problems: vec![problem] }
+/// A file of which nothing else is known.
+fn only(problem: Problem, ours: bool) -> Parsed {
+    let mut parsed = Parsed::default();
+    parsed.refuse(problem, ours);
+    parsed
+}
+
+impl Parsed {
+    /// A document that cannot be read.
+    fn refuse(&mut self, problem: Problem, ours: bool) {
+        if ours {
+            self.problems.push(problem);
+        } else {
+            self.foreign.push(Foreign { problem, legible: false });
+        }
+    }
 }
 
 /// The first character that YAML does not allow, and what comes before it.
@@ -99,18 +142,27 @@ fn read(file: &str, document: Document<'_>, parsed: &mut Parsed) {
     let place = |at: At, secret: bool| place(file, text, at, lines_before, secret);
     if text.bytes().filter(|byte| matches!(byte, b'[' | b'{')).count() > MOST_BRACKETS {
         let message = format!("the document opens more than {MOST_BRACKETS} brackets");
-        parsed.problems.push(place(At { line: 1, column: 1 }, false).problem(&message));
+        parsed.refuse(place(At { line: 1, column: 1 }, false).problem(&message), names_us(text));
         return;
     }
     let value = match value::read(text) {
         Ok(Value::Null) => return,
         Ok(value) => value,
         Err(error) => {
-            let message = absolute_lines(&error.message, lines_before);
-            parsed.problems.push(place(error.at, false).problem(&message));
+            let message = match error.parsers {
+                true => absolute_lines(&error.message, lines_before),
+                false => error.message,
+            };
+            parsed.refuse(place(error.at, false).problem(&message), names_us(text));
             return;
         }
     };
+    if is_foreign(&value) {
+        let first = first_line(text);
+        let problem = place(At { line: first, column: 1 }, false).problem(NOT_OURS);
+        parsed.foreign.push(Foreign { problem, legible: true });
+        return;
+    }
     let origin = Origin::Directory(file.to_owned());
     match document::object(&value, origin) {
         Ok(Declared { object, references, warnings, named }) => {
@@ -132,7 +184,7 @@ fn read(file: &str, document: Document<'_>, parsed: &mut Parsed) {
                 (named, place)
             });
             let named = named.collect();
-            parsed.objects.push(Loaded { object, place: own, references, warnings, named, held: false });
+            parsed.objects.push(Loaded { object, place: own, references, warnings, named, held: None });
         }
         Err(faults) => {
             let mut problems: Vec<Problem> = faults
@@ -145,6 +197,15 @@ fn read(file: &str, document: Document<'_>, parsed: &mut Parsed) {
             parsed.problems.append(&mut problems);
         }
     }
+}
+
+/// The first line of a document that says something.
+fn first_line(text: &str) -> usize {
+    let says = |line: &str| {
+        let line = line.strip_prefix("---").unwrap_or(line).trim();
+        !line.is_empty() && !line.starts_with(['#', '%'])
+    };
+    super::split::lines(text).position(says).map_or(1, |place| place + 1)
 }
 
 /// Where the value at `path` is, or the nearest one above it that was written down. Lists and mappings are found by

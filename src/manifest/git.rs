@@ -4,6 +4,7 @@
 //! - What is in force changes from one commit to the next at once, and only forwards: a history that was rewritten is
 //!   refused and said, and what was in force before stays.
 //! - Without network or server, and over restarts, what was pulled last stays in force.
+//! - Where a branch and a tag have one name the branch is meant.
 //! - A secret stands neither on a command line nor in anything that is said; it is sent to the host that was named,
 //!   and only where nobody on the way can read it.
 //!
@@ -14,7 +15,10 @@
 mod address;
 mod checkout;
 mod command;
+mod left_over;
+mod progress;
 mod reach;
+mod safe;
 
 use std::path::{Path, PathBuf};
 
@@ -26,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 pub use address::{Address, AddressFault, inner_path, is_reference};
-use checkout::{Applied, Checkout, CheckoutError};
+use checkout::{Applied, Checkout, CheckoutError, Wanted};
 pub use command::GitError;
 use command::Login;
 
@@ -50,6 +54,8 @@ pub struct Source {
     pub path: PathBuf,
     /// How often the repository is asked.
     pub interval: Duration,
+    /// How long an answer may take.
+    pub timeout: Duration,
     /// What proves to the server who asks.
     pub credentials: Option<Credentials>,
 }
@@ -196,20 +202,25 @@ impl Puller {
     }
 
     async fn bring_up_to_date(&mut self, applied: Option<&Applied>) -> Result<(), Trouble> {
-        let Source { address, reference, credentials, .. } = &self.source;
+        let Source { address, reference, credentials, timeout, .. } = &self.source;
         let failed = |error: &dyn std::fmt::Display| Trouble {
             reason: "PullFailed",
             message: format!("{reference} of {address} cannot be pulled: {error}"),
         };
         let login = login(address, credentials.as_ref()).await.map_err(|why| failed(&why))?;
         if !self.prepared {
-            self.checkout.prepare().await.map_err(|error| failed(&error))?;
+            self.checkout.prepare(address.local().as_deref()).await.map_err(|error| failed(&error))?;
             self.prepared = true;
         }
         let pinned = reach::pinned(address, &self.guard).await.map_err(|error| failed(&error))?;
-        let commit =
-            self.checkout.fetch(address.as_str(), reference, login.as_ref(), pinned.as_deref()).await;
-        let commit = commit.map_err(|error| {
+        let wanted = Wanted {
+            address: address.as_str(),
+            reference,
+            login: login.as_ref(),
+            pinned: pinned.as_deref(),
+            limit: timeout.get(),
+        };
+        let commit = self.checkout.fetch(&wanted).await.map_err(|error| {
             // Somebody may have taken the repository away; it is made anew then.
             self.prepared = false;
             failed(&error)

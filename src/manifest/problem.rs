@@ -81,12 +81,27 @@ impl Place {
 impl Problem {
     /// A problem with a file or directory as a whole.
     pub fn whole(file: &str, message: &str) -> Self {
+        Self::weighed(file, message, Weight::Error)
+    }
+
+    /// A warning about a file or directory as a whole.
+    pub fn whole_warning(file: &str, message: &str) -> Self {
+        Self::weighed(file, message, Weight::Warning)
+    }
+
+    /// The same as a warning.
+    #[must_use]
+    pub fn softened(self) -> Self {
+        Self { weight: Weight::Warning, ..self }.rendered()
+    }
+
+    fn weighed(file: &str, message: &str, weight: Weight) -> Self {
         Self {
             file: file.to_owned(),
             line: None,
             column: None,
             message: message.to_owned(),
-            weight: Weight::Error,
+            weight,
             rendered: String::new(),
             excerpt: None,
         }

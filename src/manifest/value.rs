@@ -10,6 +10,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visit
 use serde_json::{Map, Number, Value};
 
 use super::fault::At;
+use super::slip::slip;
 use super::split::lines;
 
 /// How deep values may be nested.
@@ -24,6 +25,8 @@ const MOST_TEXT: usize = 4 << 20;
 pub(super) struct Unreadable {
     pub(super) at: At,
     pub(super) message: String,
+    /// Whether the words are the parser's own, with positions counted from the document's start.
+    pub(super) parsers: bool,
 }
 
 /// The value of the one document in `text`.
@@ -34,11 +37,17 @@ pub(super) fn read(text: &str) -> Result<Value, Unreadable> {
         let at = error
             .location()
             .map_or(At { line: 1, column: 1 }, |place| At { line: place.line(), column: place.column() });
-        let message = bounds.said.take().unwrap_or_else(|| {
-            let said = error.to_string();
-            if is_tab(text, at, &said) { "a tab; YAML indents with spaces".to_owned() } else { said }
-        });
-        Unreadable { at, message }
+        if let Some(message) = bounds.said.take() {
+            return Unreadable { at, message, parsers: false };
+        }
+        let said = error.to_string();
+        if is_tab(text, at, &said) {
+            return Unreadable { at, message: "a tab; YAML indents with spaces".to_owned(), parsers: false };
+        }
+        match slip(text, at, &said) {
+            Some((at, message)) => Unreadable { at, message, parsers: false },
+            None => Unreadable { at, message: said, parsers: true },
+        }
     })
 }
 
@@ -59,7 +68,7 @@ pub(super) fn read_json(text: &[u8]) -> Result<Value, Unreadable> {
         let said = error.to_string();
         // serde_json says where at the end of its message; that is told apart.
         let words = said.rfind(" at line ").map_or(said.as_str(), |end| &said[..end]).to_owned();
-        Unreadable { at, message: bounds.said.take().unwrap_or(words) }
+        Unreadable { at, message: bounds.said.take().unwrap_or(words), parsers: false }
     })
 }
 

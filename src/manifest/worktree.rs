@@ -1,13 +1,15 @@
 //! Which commit a directory shows, where it lies in a Git work tree: read from `.git` itself, so that nobody needs the
 //! program for it, and no process is started at every rescan.
 //!
-//! Caveats: a repository that keeps its references as a reftable tells nothing; a file that was changed by hand and not
-//! committed is not noticed.
+//! Caveats: a repository that keeps its references as a reftable tells nothing.
+
+mod index;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Component, Path, PathBuf};
 
+use index::Index;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -23,11 +25,15 @@ pub struct Revision {
     pub commit: String,
     /// The branch, unless the commit is checked out by itself.
     pub branch: Option<String>,
+    /// Whether files there are not as the commit has them, or are not in it.
+    pub changed: bool,
 }
 
 /// The work tree around a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct WorkTree {
+    /// The directory itself.
+    top: PathBuf,
     /// Where `HEAD` and the index of this work tree are.
     own: PathBuf,
     /// Where the references of all of the repository's work trees are.
@@ -48,7 +54,7 @@ impl WorkTree {
             };
             first_line(&own.join("HEAD"))?;
             let common = first_line(&own.join("commondir")).map_or_else(|| own.clone(), |at| own.join(at));
-            Some(Self { own, common })
+            Some(Self { top: above.to_owned(), own, common })
         })
     }
 
@@ -74,7 +80,28 @@ impl WorkTree {
             said = self.reference(name)?;
         }
         let is_commit = matches!(said.len(), 40 | 64) && said.bytes().all(|byte| byte.is_ascii_hexdigit());
-        is_commit.then_some(Revision { commit: said, branch })
+        is_commit.then_some(Revision { commit: said, branch, changed: false })
+    }
+
+    /// The commit that `files` are of: none if Git knows none of them, for then they only lie in a work tree.
+    pub(super) fn revision_of<'f>(
+        &self,
+        files: impl Iterator<Item = (&'f Path, &'f [u8])>,
+    ) -> Option<Revision> {
+        let revision = self.head()?;
+        let Some(index) = Index::read(&self.own) else { return Some(revision) };
+        let (mut known, mut changed, mut any) = (false, false, false);
+        for (path, content) in files {
+            any = true;
+            let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+            let tracked = path
+                .strip_prefix(&self.top)
+                .ok()
+                .and_then(|path| index.knows(path.as_os_str().as_encoded_bytes(), content));
+            known |= tracked.is_some();
+            changed |= tracked != Some(true);
+        }
+        (known || !any).then_some(Revision { changed, ..revision })
     }
 
     /// What a reference says, wherever it is kept.
@@ -132,7 +159,7 @@ mod tests {
 
         /// `commit branch` as seen from `below`.
         fn head(&self, below: &str) -> Option<String> {
-            let Revision { commit, branch } = WorkTree::around(&self.0.path().join(below))?.head()?;
+            let Revision { commit, branch, .. } = WorkTree::around(&self.0.path().join(below))?.head()?;
             Some(format!("{commit} {}", branch.as_deref().unwrap_or("-")))
         }
     }

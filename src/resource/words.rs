@@ -8,6 +8,12 @@ pub fn count(number: impl fmt::Display, what: &str) -> String {
     format!("{number} {what}{}", if number == "1" { "" } else { "s" })
 }
 
+/// `2 files that are not Portreeve's`.
+pub fn not_ours(number: usize) -> String {
+    let are = if number == 1 { "is" } else { "are" };
+    format!("{} that {are} not Portreeve's", count(number, "file"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::count;

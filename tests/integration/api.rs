@@ -87,7 +87,7 @@ impl Server {
     async fn declare(&mut self, file: &str, text: &str) {
         let parsed = portreeve::manifest::parse(file, text.as_bytes());
         assert!(parsed.problems.is_empty(), "{:?}", parsed.problems);
-        let set = LoadedSet { objects: parsed.objects, problems: parsed.problems };
+        let set = LoadedSet { objects: parsed.objects, problems: parsed.problems, ..LoadedSet::default() };
         self.desired.borrow_and_update();
         self.directory.send_replace(Arc::new(set));
         self.desired.changed().await.expect("a change");

@@ -28,6 +28,7 @@ fn source(repository: &Repository) -> Source {
         reference: "main".to_owned(),
         path: "".into(),
         interval: Duration::from_millis(200),
+        timeout: Duration::from_secs(120),
         credentials: None,
     }
 }

@@ -10,16 +10,17 @@ use crate::cli::table::{Cell, Table, Tone};
 use crate::cli::text::{age_of, count, scalar};
 use crate::manifest::git::short;
 use crate::observed::Nanos;
+use crate::resource::not_ours;
 
 pub(super) fn show(manifests: &Value, face: &mut Face<'_>) -> io::Result<()> {
     let now = face.now();
     let problems = list(manifests, "/problems").len();
-    writeln!(
-        face.out,
-        "manifests   {}, {}",
-        count(number(manifests, "/objects"), "object"),
-        count(problems, "problem")
-    )?;
+    let mut words = vec![count(number(manifests, "/objects"), "object"), count(problems, "problem")];
+    let others: u64 = list(manifests, "/directories").iter().map(|item| number(item, "/otherFiles")).sum();
+    if let Some(others) = usize::try_from(others).ok().filter(|others| *others > 0) {
+        words.push(not_ours(others));
+    }
+    writeln!(face.out, "manifests   {}", words.join(", "))?;
     let mut table = directories(list(manifests, "/directories"), now);
     if !table.is_empty() {
         table.print(face.out, 2, face.width)?;
@@ -56,7 +57,12 @@ fn directories(items: &[Value], now: Nanos) -> Table {
         let commit = scalar(item, "/revision/commit").map(|commit| {
             let branch =
                 scalar(item, "/revision/branch").map_or_else(String::new, |branch| format!("{branch} "));
-            format!("{branch}{}", short(&commit))
+            let changed = if item.pointer("/revision/changed") == Some(&Value::Bool(true)) {
+                " + changes not committed"
+            } else {
+                ""
+            };
+            format!("{branch}{}{changed}", short(&commit))
         });
         table.row(vec![
             text(item, "/path").into(),
@@ -104,8 +110,8 @@ mod tests {
             "directories": [
                 {"path": "/etc/a", "objects": 2, "revision": {"commit": "1".repeat(40), "branch": "main"},
                  "problems": [problem("/etc/a/sub/b.yaml", json!(3)), problem("/etc/a/c.yaml", json!(1))]},
-                {"path": "/etc/b", "objects": 0, "revision": null, "problems": [problem("/etc/b", Value::Null)]},
-                {"path": "/s/git/current", "objects": 1, "revision": {"commit": "2".repeat(64), "branch": null}, "problems": []},
+                {"path": "/etc/b", "objects": 0, "otherFiles": 2, "revision": null, "problems": [problem("/etc/b", Value::Null)]},
+                {"path": "/s/git/current", "objects": 1, "revision": {"commit": "2".repeat(64), "branch": null, "changed": true}, "problems": []},
             ],
             "git": {"url": "https://h/x", "ref": "main", "commit": "2".repeat(64), "pulled": null,
                     "error": {"reason": "PullFailed", "message": "no network"}},
@@ -114,11 +120,11 @@ mod tests {
         let mut streams = Streams::default();
         show(&manifests, &mut streams.face()).expect("output");
         let expected = "\
-manifests   7 objects, 3 problems
-  DIRECTORY       COMMIT             OBJECTS  APPLIED  ERROR
-  /etc/a          main 111111111111  2        -        sub/b.yaml:3:3: bad (and 1 more)
-  /etc/b          -                  0        -        bad
-  /s/git/current  222222222222       1        -        -
+manifests   7 objects, 3 problems, 2 files that are not Portreeve's
+  DIRECTORY       COMMIT                                OBJECTS  APPLIED  ERROR
+  /etc/a          main 111111111111                     2        -        sub/b.yaml:3:3: bad (and 1 more)
+  /etc/b          -                                     0        -        bad
+  /s/git/current  222222222222 + changes not committed  1        -        -
 git         main of https://h/x: 222222222222, not pulled by this process yet
 suspended   BillingService/b, Probe/p
 ";

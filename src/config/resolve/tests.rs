@@ -179,6 +179,7 @@ fn every_flag_is_a_variable_too_and_an_empty_one_is_none() {
         "PORTREEVE_TOKEN_FILE",
         "PORTREEVE_OPEN_METRICS",
         "PORTREEVE_OBSERVE",
+        "PORTREEVE_ALLOW_EMPTY",
         "PORTREEVE_LOG_FORMAT",
         "PORTREEVE_LOG",
         "RUST_LOG",
@@ -197,6 +198,7 @@ fn every_flag_is_a_variable_too_and_an_empty_one_is_none() {
         ("PORTREEVE_LISTEN", "127.0.0.1:1"),
         ("PORTREEVE_OPEN_METRICS", "yes"),
         ("PORTREEVE_OBSERVE", "1"),
+        ("PORTREEVE_ALLOW_EMPTY", "true"),
         ("PORTREEVE_LOG_FORMAT", "json"),
         ("PORTREEVE_LOG", "debug"),
         ("RUST_LOG", "trace"),
@@ -205,7 +207,7 @@ fn every_flag_is_a_variable_too_and_an_empty_one_is_none() {
     let config = resolve(RunArgs::default(), &set).expect("a configuration");
     assert_eq!(config.config_dirs, ["/a", "/b"].map(PathBuf::from));
     assert_eq!((config.state_dir.as_path(), config.listen.port()), (Path::new("/s"), 1));
-    assert!(config.open_metrics && config.observe);
+    assert!(config.open_metrics && config.observe && config.allow_empty);
     let log = LogConfig { format: LogFormat::Json, filter: "debug".to_owned(), file: Some("/l".into()) };
     assert_eq!(config.log, log);
     let args =

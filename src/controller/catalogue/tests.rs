@@ -46,7 +46,7 @@ impl Rig {
 
     fn follow(&self, files: &str) -> Desired {
         let parsed = parse("a.yaml", files.as_bytes());
-        let set = LoadedSet { objects: parsed.objects, problems: parsed.problems };
+        let set = LoadedSet { objects: parsed.objects, problems: parsed.problems, ..LoadedSet::default() };
         self.catalogue.hold(&set);
         let (writes, api) = self.catalogue.declared();
         let desired = Desired::of(Sources { directory: Some(&set), api: &api, ..Sources::default() });
@@ -280,7 +280,8 @@ async fn a_copy_is_trusted_as_its_file_was_also_after_a_restart() {
         document["metadata"]["annotations"] = json!({"portreeve/prune": "disabled"});
         document["spec"]["auth"] = json!({"bearer": {"env": env}});
         let parsed = parse("a.yaml", document.to_string().as_bytes());
-        let mut set = LoadedSet { objects: parsed.objects, problems: parsed.problems };
+        let mut set =
+            LoadedSet { objects: parsed.objects, problems: parsed.problems, ..LoadedSet::default() };
         set.objects.iter_mut().for_each(|loaded| loaded.object.trust = trust);
         rig.catalogue.hold(&set);
         let (_, before) = rig.catalogue.declared();

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::worktree::{Revision, WorkTree};
 use super::super::{LARGEST_FILE, Problem};
+use super::ignored::{self, Rules};
 
 /// A file's content, or why it cannot be had.
 pub(super) type Found = Result<Vec<u8>, String>;
@@ -31,6 +32,12 @@ pub(super) struct Listing {
     pub(super) unread: Vec<(PathBuf, io::Error)>,
     /// Names that may be directories' or not; they matter if files were known below them.
     pub(super) unknown: Vec<(PathBuf, io::Error)>,
+    /// The directories that were listed, and whether each has a file of what is to be passed over.
+    pub(super) directories: BTreeMap<PathBuf, bool>,
+    /// What such files have passed over, with all that lies below.
+    pub(super) ignored: Vec<PathBuf>,
+    /// What is wrong with them.
+    pub(super) problems: Vec<Problem>,
     /// The commit that all this is of.
     pub(super) revision: Option<Revision>,
     ground: Ground,
@@ -40,6 +47,7 @@ pub(super) struct Listing {
 #[derive(Debug, Default, PartialEq)]
 struct Ground {
     root: Option<PathBuf>,
+    head: Option<Revision>,
     volumes: BTreeMap<PathBuf, Option<PathBuf>>,
 }
 
@@ -47,18 +55,19 @@ impl Listing {
     /// Whether it is of one version from the first file to the last.
     fn is_whole(&self, root: &Path) -> bool {
         let volumes = self.ground.volumes.keys().map(|path| (path.clone(), fs::read_link(path).ok()));
-        let now = Ground { root: fs::canonicalize(root).ok(), volumes: volumes.collect() };
-        now == self.ground && revision(root) == self.revision
+        let now = Ground { root: fs::canonicalize(root).ok(), head: head(root), volumes: volumes.collect() };
+        now == self.ground
     }
 }
 
-fn revision(root: &Path) -> Option<Revision> {
+fn head(root: &Path) -> Option<Revision> {
     WorkTree::around(root)?.head()
 }
 
 /// Every `*.yaml`, `*.yml` and `*.json` below `root`, or `root` itself if it is a file.
 ///
-/// Names that start with `.` are skipped: the `..data` of a mounted volume holds the same files once more.
+/// Names that start with `.` are skipped: the `..data` of a mounted volume holds the same files once more. So is what a
+/// `.portreeveignore` names.
 /// What is replaced while it is read, by a link that is swapped or another commit, is read again.
 pub(super) fn scan(root: &Path) -> Listing {
     let mut listing = once(root);
@@ -72,21 +81,27 @@ pub(super) fn scan(root: &Path) -> Listing {
 }
 
 fn once(root: &Path) -> Listing {
-    let ground = Ground { root: fs::canonicalize(root).ok(), volumes: BTreeMap::new() };
-    let listing = Listing { ground, revision: revision(root), ..Listing::default() };
-    let mut scan = Scan { listing, visited: BTreeSet::new(), bytes: 0 };
+    let ground = Ground { root: fs::canonicalize(root).ok(), head: head(root), volumes: BTreeMap::new() };
+    let listing = Listing { ground, ..Listing::default() };
+    let mut scan = Scan { listing, visited: BTreeSet::new(), rules: Vec::new(), bytes: 0 };
     match fs::metadata(root) {
         Ok(kind) if kind.is_dir() => scan.directory(root, 0),
         Ok(_) => scan.file(root.to_owned()),
         Err(error) => scan.unread(root, error),
     }
-    scan.listing
+    let mut listing = scan.listing;
+    let files = listing.files.iter();
+    let read = files.filter_map(|(path, found)| Some((path.as_path(), found.as_ref().ok()?.as_slice())));
+    listing.revision = WorkTree::around(root).and_then(|tree| tree.revision_of(read));
+    listing
 }
 
 struct Scan {
     listing: Listing,
     /// Canonical paths of directories, against links in a circle.
     visited: BTreeSet<PathBuf>,
+    /// What is to be passed over, by the directories from the root down to here.
+    rules: Vec<Rules>,
     bytes: usize,
 }
 
@@ -117,6 +132,21 @@ impl Scan {
             Err(error) => return self.unread(path, error),
         };
         paths.sort();
+        let rules = match ignored::rules(path) {
+            Ok(rules) => rules,
+            Err(error) => return self.unread(path, error),
+        };
+        self.listing.directories.insert(path.to_owned(), rules.is_some());
+        let above = self.rules.len();
+        if let Some((rules, problems)) = rules {
+            self.rules.push(rules);
+            self.listing.problems.extend(problems);
+        }
+        self.entries(paths, depth);
+        self.rules.truncate(above);
+    }
+
+    fn entries(&mut self, paths: Vec<PathBuf>, depth: usize) {
         for path in paths {
             let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
             if name.starts_with('.') {
@@ -125,7 +155,12 @@ impl Scan {
             let manifest = ["yaml", "yml", "json"]
                 .iter()
                 .any(|end| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(end)));
-            match fs::metadata(&path) {
+            let found = fs::metadata(&path);
+            if ignored::is_ignored(&self.rules, &path, found.as_ref().is_ok_and(fs::Metadata::is_dir)) {
+                self.listing.ignored.push(path);
+                continue;
+            }
+            match found {
                 Ok(kind) if kind.is_dir() => self.directory(&path, depth + 1),
                 // Also a link to nothing: an editor or a volume may be about to put the file there.
                 _ if manifest => self.file(path),
@@ -149,13 +184,20 @@ impl Scan {
     }
 }
 
-/// What is said of a directory that cannot be listed, `known` if files were known below it.
-pub(super) fn unreadable(path: &Path, error: &io::Error, known: bool) -> Problem {
+/// What is said of a directory that cannot be listed, `known` if files were known below it, and `pulled` if a repository
+/// was and it is not there.
+pub(super) fn unreadable(path: &Path, error: &io::Error, known: bool, pulled: bool) -> Problem {
     let what = match error.kind() {
         io::ErrorKind::NotFound => "there is no such file or directory".to_owned(),
         _ => format!("cannot be read: {error}"),
     };
-    let message = if known { format!("{what}; what it declared before stays in force") } else { what };
+    let confirm = if pulled && error.kind() == io::ErrorKind::NotFound {
+        " until that is confirmed: start with --allow-empty"
+    } else {
+        ""
+    };
+    let message =
+        if known { format!("{what}; what it declared before stays in force{confirm}") } else { what };
     Problem::whole(&path.display().to_string(), &message)
 }
 

@@ -16,6 +16,10 @@ pub struct DirectoryState {
     pub revision: Option<Revision>,
     /// How many of its objects are in force.
     pub objects: usize,
+    /// How many of these it does not declare any more: they stay until somebody confirms that this is meant.
+    pub unconfirmed: usize,
+    /// How many of its files are other tools'.
+    pub others: usize,
     /// When what it says was last taken for what is wanted: at the start, and after every change.
     pub applied: Nanos,
 }
@@ -40,15 +44,22 @@ impl States {
     /// The directory at `place`, of which `revision` is shown, is being read.
     pub(super) fn begin(&mut self, place: usize, path: &Path, revision: Option<Revision>) {
         if self.0.len() <= place {
-            let state =
-                DirectoryState { path: path.to_owned(), revision: None, objects: 0, applied: Nanos(0) };
+            let state = DirectoryState {
+                path: path.to_owned(),
+                revision: None,
+                objects: 0,
+                unconfirmed: 0,
+                others: 0,
+                applied: Nanos(0),
+            };
             self.0.push(Reading { state, fingerprint: None, hasher: DefaultHasher::new() });
         }
         let Some(reading) = self.0.get_mut(place) else { return };
         reading.hasher = DefaultHasher::new();
         revision.hash(&mut reading.hasher);
         reading.state.revision = revision;
-        reading.state.objects = 0;
+        let DirectoryState { objects, unconfirmed, others, .. } = &mut reading.state;
+        (*objects, *unconfirmed, *others) = (0, 0, 0);
     }
 
     /// A file of it, and whether what it said before is in force instead.
@@ -62,6 +73,21 @@ impl States {
     pub(super) fn object(&mut self, place: usize) {
         if let Some(reading) = self.0.get_mut(place) {
             reading.state.objects += 1;
+        }
+    }
+
+    /// An object that it declared stays in force.
+    pub(super) fn held(&mut self, place: usize) {
+        self.object(place);
+        if let Some(reading) = self.0.get_mut(place) {
+            reading.state.unconfirmed += 1;
+        }
+    }
+
+    /// A file of it is another tool's.
+    pub(super) fn other(&mut self, place: usize) {
+        if let Some(reading) = self.0.get_mut(place) {
+            reading.state.others += 1;
         }
     }
 

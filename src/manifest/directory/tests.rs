@@ -3,6 +3,8 @@ use std::os::unix::fs::symlink;
 
 use super::*;
 
+mod emptied;
+mod others;
 mod trust;
 
 fn host(name: &str, endpoint: &str) -> String {
@@ -44,7 +46,9 @@ impl Dir {
 fn names(set: &LoadedSet) -> Vec<String> {
     set.objects
         .iter()
-        .map(|loaded| format!("{}{}", loaded.object.metadata.name, if loaded.held { "?" } else { "" }))
+        .map(|loaded| {
+            format!("{}{}", loaded.object.metadata.name, if loaded.held.is_some() { "?" } else { "" })
+        })
         .collect()
 }
 
@@ -104,10 +108,6 @@ fn a_directory_that_is_gone_or_unreadable_takes_nothing_out_of_force() {
     // Where nothing was declared before, nothing stays in force.
     let set = Directories::new(vec![root.clone()]).load();
     assert_eq!(dir.problems(&set), ["sub: there is no such file or directory"]);
-    // An empty directory is another thing: there every file has been deleted.
-    fs::create_dir(&root).expect("a directory");
-    let set = directories.load();
-    assert_eq!((names(&set), dir.problems(&set)), (vec![], vec![]));
 }
 
 #[test]
@@ -296,4 +296,43 @@ fn a_volume_or_a_link_that_is_swapped_while_it_is_read_is_read_from_one_version(
         }
     }
     assert_eq!(torn, Vec::<Vec<String>>::new());
+}
+
+fn git(directory: &Path, args: &[&str]) {
+    let mut command = std::process::Command::new("git");
+    command
+        .current_dir(directory)
+        .args(["-c", "user.name=ada", "-c", "user.email=ada@example.org"])
+        .args(args);
+    let output = command.env("GIT_CONFIG_GLOBAL", "/dev/null").output().expect("git");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_commit_is_told_of_files_that_are_in_it_and_whether_they_were_changed_since() {
+    for version in ["2", "4"] {
+        for format in ["sha1", "sha256"] {
+            let dir = Dir::new();
+            let top = dir.0.path();
+            git(top, &["init", "--quiet", "--object-format", format]);
+            dir.put("a/a.yaml", &host("a", GOOD));
+            dir.put("a/b.yaml", &host("b", GOOD));
+            git(top, &["add", "."]);
+            git(top, &["update-index", "--index-version", version]);
+            git(top, &["commit", "--quiet", "--message", "a"]);
+            dir.put("untracked/x.yaml", &host("x", GOOD));
+            let mut directories =
+                Directories::new(vec![dir.path("a"), dir.path("untracked"), top.to_owned()]);
+            let mut changed = || -> Vec<Option<bool>> {
+                directories.load();
+                let states = directories.states();
+                states.iter().map(|state| state.revision.as_ref().map(|revision| revision.changed)).collect()
+            };
+            assert_eq!(changed(), [Some(false), None, Some(true)], "{version} {format}");
+            dir.put("a/b.yaml", &host("c", GOOD));
+            assert_eq!(changed()[0], Some(true), "{version} {format}");
+            git(top, &["checkout", "--quiet", "."]);
+            assert_eq!(changed()[0], Some(false), "{version} {format}");
+        }
+    }
 }

@@ -2,6 +2,13 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// What a file says that somebody named itself.
+fn parse(file: &str, content: &[u8]) -> Parsed {
+    let mut parsed = super::parse(file, content);
+    parsed.insist();
+    parsed
+}
+
 const BILLING: &str = "\
 apiVersion: portreeve/v1
 kind: BillingService
@@ -84,11 +91,11 @@ error: unknown kind `BillingServic`; did you mean `BillingService`?
 8 | kind: BillingServic
   |       ^^^^^^^^^^^^^
 
-error: mapping values are not allowed in this context
-  --> shop.yaml:15:5
+error: indented by 3 spaces, and the field above it by 2 spaces: fields of one mapping begin in the same column
+  --> shop.yaml:15:4
    |
 15 |    b: 2
-   |     ^
+   |    ^
 
 error: spec.resync: must be longer than 0s
   --> shop.yaml:20:16
@@ -102,6 +109,24 @@ error: spec.criticalCpu: 101 is out of range: 1 to 100
 20 | spec: {resync: 0s, criticalCpu: 101}
    |                                 ^^^";
     assert_eq!(rendered(&text), expected);
+}
+
+#[test]
+fn types_values_and_meaning_are_told_at_once() {
+    let text = "apiVersion: portreeve/v1\nkind: Settings\nmetadata: {name: other, labels: 3}\nspec: {resync: 0s, retryAttempts: many, \
+                criticalCpu: 101, resinc: 1}\n";
+    let found = messages(text);
+    for says in [
+        "f:3:31: metadata.labels: expected a mapping",
+        "f:3:18: metadata.name: there is one Settings object",
+        "f:4:16: spec.resync: must be longer than 0s",
+        "f:4:35: spec.retryAttempts: expected a whole number",
+        "f:4:54: spec.criticalCpu: 101 is out of range",
+        "f:4:59: spec: unknown field `resinc`",
+    ] {
+        assert!(found.iter().any(|message| message.starts_with(says)), "{says}: {found:#?}");
+    }
+    assert_eq!(found.len(), 6, "{found:#?}");
 }
 
 #[test]
@@ -219,22 +244,13 @@ fn yaml_that_says_something_unclear_is_refused() {
         ("a: *x\n", "f:1:4: unknown anchor"),
         ("a:\n\tb: 1\n", "f:2:1: a tab; YAML indents with spaces"),
         ("a:\n  b:\n  \tc: 1\n", "f:3:3: a tab; YAML indents with spaces"),
-        (
-            "a:\n  b: @c\n",
-            "f:2:6: found character that cannot start any token, while scanning for the next token",
-        ),
+        ("a:\n  b: @c\n", "f:2:6: a value that begins with `@` must stand in quotes"),
         ("a: .inf\n", "f:1:4: the number is not finite"),
         ("a: 99999999999999999999\n", "f:1:4: the number is too large"),
         ("just text\n", "f:1:1: a document is a mapping of apiVersion, kind, metadata, spec, status"),
-        (
-            "a: 1\nb: \"x\n",
-            "f:3:1: found unexpected end of stream, while scanning a quoted scalar at line 2 column 4",
-        ),
+        ("a: 1\nb: \"x\n", "f:2:4: a quote is opened here and never closed"),
         ("a: b\u{7}\n", "f:1:5: the character U+0007 cannot stand in YAML"),
-        (
-            "---\na: 1\n---\nb: \"x\n",
-            "f:5:1: found unexpected end of stream, while scanning a quoted scalar at line 4 column 4",
-        ),
+        ("---\na: 1\n---\nb: \"x\n", "f:4:4: a quote is opened here and never closed"),
     ] {
         let found = messages(text);
         assert!(found.iter().any(|message| message == expected), "{text:?}: {found:?}");
@@ -242,6 +258,45 @@ fn yaml_that_says_something_unclear_is_refused() {
     let bytes = parse("f", b"a: b\nc: \xff\n").problems;
     assert_eq!(bytes[0].to_string(), "f:2:4: is not UTF-8 from here on");
     assert_eq!(parse("f", b"\xef\xbb\xbf# only a mark\n"), Parsed::default());
+}
+
+#[test]
+fn common_slips_are_told_with_what_would_be_right() {
+    for (text, expected) in [
+        (
+            "a: 1\n b: 2\n",
+            "f:2:2: indented by 1 space, and the field above it by 0 spaces: fields of one mapping begin in the same column",
+        ),
+        (
+            "l:\n  - a: 1\n      b: 2\n",
+            "f:3:7: indented by 6 spaces, and the field above it by 4 spaces: fields of one mapping begin in the same column",
+        ),
+        (
+            "s:\n    a: 1\n  b: 2\n",
+            "f:3:3: indented by 2 spaces, where nothing above it begins: the field above it is indented by 4 spaces",
+        ),
+        ("a:\n  url:http://x\n  b: 1\n", "f:2:6: a space is missing after `url:`"),
+        ("a: 1\nb:2\nc: 3\n", "f:2:2: a space is missing after `b:`"),
+        (
+            "kind Probe\nb: 1\n",
+            "f:1:1: this is neither `name: value` nor `- item`: a colon or a dash is missing",
+        ),
+        (
+            "a:\n  - x\n  y\n  - z\n",
+            "f:3:3: this is neither `name: value` nor `- item`: a colon or a dash is missing",
+        ),
+        (
+            "l:\n  - name: x\n  value: y\n",
+            "f:3:3: the list above goes on with `- `: here a dash is missing, or the indentation of the item above",
+        ),
+        ("a: - x\n", "f:1:4: a list begins on a line of its own: put each `- item` on a line below"),
+        ("a: b: c\n", "f:1:5: a value that holds `: ` must stand in quotes"),
+        ("a: {b: 1\nc: 2\n", "f:2:2: a comma, or the closing `}`, is missing before this"),
+        ("a: [1, 2\nb: 3\n", "f:2:2: a comma, or the closing `]`, is missing before this"),
+        ("b: 'it's'\n", "f:1:8: a value that holds a quote must stand in quotes of the other kind"),
+    ] {
+        assert_eq!(messages(text), [expected], "{text:?}");
+    }
 }
 
 #[test]

@@ -71,6 +71,15 @@ impl Address {
         &self.text
     }
 
+    /// Where the repository is, if it is on this machine.
+    pub(super) fn local(&self) -> Option<PathBuf> {
+        let text = self.as_str();
+        if text.starts_with('/') {
+            return Some(text.into());
+        }
+        text.starts_with("file://").then(|| url::Url::parse(text).ok()?.to_file_path().ok()).flatten()
+    }
+
     /// `https://host:port`, to which alone a token is ever sent; `None` where there is no use for one.
     pub(super) fn origin(&self) -> Option<&str> {
         self.http_origin.as_deref()

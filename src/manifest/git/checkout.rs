@@ -6,13 +6,39 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::command::{Git, GitError, Login};
+use super::{left_over, safe};
 
 /// Where the commit that was asked for is kept from being forgotten.
 const FETCHED: &str = "refs/portreeve/fetched";
 /// The link.
 const CURRENT: &str = "current";
+
+/// How objects are named, the usual one first.
+const OBJECT_FORMATS: [&str; 2] = ["sha1", "sha256"];
+
+/// What is to be fetched, and how.
+pub(super) struct Wanted<'a> {
+    pub address: &'a str,
+    pub reference: &'a str,
+    pub login: Option<&'a Login>,
+    /// What the server's name stands for.
+    pub pinned: Option<&'a str>,
+    /// How long it may take.
+    pub limit: Duration,
+}
+
+/// What a reference may name, in the order in which that is looked for: a branch before a tag.
+fn meanings(reference: &str) -> Vec<String> {
+    let is_commit =
+        matches!(reference.len(), 40 | 64) && reference.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if reference == "HEAD" || reference.starts_with("refs/") || is_commit {
+        return vec![reference.to_owned()];
+    }
+    vec![format!("refs/heads/{reference}"), format!("refs/tags/{reference}"), reference.to_owned()]
+}
 
 /// What is in force of a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,33 +99,79 @@ impl Checkout {
         self.git.run(["version"], None).await.map(drop)
     }
 
-    /// Makes the repository if there is none, and takes away what a process that was killed left in it.
-    pub(super) async fn prepare(&self) -> Result<(), CheckoutError> {
-        let repository = self.home.join("repository");
+    /// Makes the repository if there is none, and takes away what a process that was killed left in it. A `local` source is
+    /// read whoever owns it: that is who was named on our command line.
+    pub(super) async fn prepare(&mut self, local: Option<&Path>) -> Result<(), CheckoutError> {
         // What is in a repository may not be for every user of the machine.
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.home).map_err(at(&self.home))?;
-        if !repository.join("HEAD").is_file() {
-            remove(&repository)?;
-            self.git.run(["init", "--quiet", "--bare", "--template="], None).await?;
+        if !self.repository().join("HEAD").is_file() {
+            self.begin(OBJECT_FORMATS[0]).await?;
         }
-        remove_locks(&repository);
+        left_over::remove(&self.repository());
+        if let Some(entries) = local.and_then(safe::entries) {
+            let file = self.home.join("safe");
+            fs::write(&file, entries).map_err(at(&file))?;
+            self.git = self.git.configured_by(&file);
+        }
         Ok(())
     }
 
-    /// Fetches `reference` and gives its commit. `pinned` is what the server's name stands for.
-    pub(super) async fn fetch(
-        &self,
-        address: &str,
-        reference: &str,
-        login: Option<&Login>,
-        pinned: Option<&str>,
-    ) -> Result<String, GitError> {
-        let wanted = format!("+{reference}:{FETCHED}");
-        let fetch =
-            ["fetch", "--quiet", "--no-tags", "--force", "--no-recurse-submodules", "--", address, &wanted];
-        let git = pinned.map_or_else(|| self.git.clone(), |pinned| self.git.pinned(pinned));
-        git.run(fetch, login).await?;
-        self.git.run(["rev-parse", "--verify", "--quiet", &format!("{FETCHED}^{{commit}}")], None).await
+    fn repository(&self) -> PathBuf {
+        self.home.join("repository")
+    }
+
+    /// Makes an empty repository in place of whatever is there.
+    async fn begin(&self, format: &str) -> Result<(), CheckoutError> {
+        remove(&self.repository())?;
+        let format = format!("--object-format={format}");
+        self.git.run(["init", "--quiet", "--bare", "--template=", &format], None).await?;
+        Ok(())
+    }
+
+    /// Fetches what is wanted and gives its commit.
+    pub(super) async fn fetch(&self, wanted: &Wanted<'_>) -> Result<String, CheckoutError> {
+        let mut fetched = self.fetch_named(wanted).await;
+        if matches!(&fetched, Err(GitError::Failed { said, .. }) if said.contains("mismatched algorithms")) {
+            // A repository has objects of one kind only, and the other side's is another.
+            let ours = self.git.run(["rev-parse", "--show-object-format"], None).await?;
+            let other = OBJECT_FORMATS.iter().find(|format| **format != ours).unwrap_or(&OBJECT_FORMATS[0]);
+            self.begin(other).await?;
+            fetched = self.fetch_named(wanted).await;
+        }
+        fetched?;
+        Ok(self.git.run(["rev-parse", "--verify", "--quiet", &format!("{FETCHED}^{{commit}}")], None).await?)
+    }
+
+    /// Fetches the first that there is of what the reference may name. Left to itself Git takes a tag before a branch, and
+    /// who may push tags is often not who decides what is in force.
+    async fn fetch_named(&self, wanted: &Wanted<'_>) -> Result<(), GitError> {
+        let git = wanted.pinned.map_or_else(|| self.git.clone(), |pinned| self.git.pinned(pinned));
+        let mut last = None;
+        for name in meanings(wanted.reference) {
+            let refspec = format!("+{name}:{FETCHED}");
+            let fetch = [
+                "fetch",
+                "--progress",
+                "--no-tags",
+                "--force",
+                "--no-recurse-submodules",
+                "--update-shallow",
+                "--",
+            ];
+            let fetch = fetch.into_iter().chain([wanted.address, refspec.as_str()]);
+            match git.run_within(fetch, wanted.login, wanted.limit).await {
+                Ok(_) => return Ok(()),
+                Err(GitError::Failed { said, code, what }) if said.contains("couldn't find remote ref") => {
+                    last = Some(GitError::Failed { said, code, what });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| GitError::Failed {
+            what: "fetch".to_owned(),
+            code: None,
+            said: "there is nothing to fetch".to_owned(),
+        }))
     }
 
     /// Whether `new` comes after `old`. One that the repository does not know cannot be in its history.
@@ -172,21 +244,6 @@ fn remove(path: &Path) -> Result<(), CheckoutError> {
     match removed {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(path)(error)),
         Ok(()) | Err(_) => Ok(()),
-    }
-}
-
-/// Git takes its locks away however it ends, but not when it is killed. Nobody else works in this repository.
-fn remove_locks(directory: &Path) {
-    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-        let path = entry.path();
-        let objects = path.file_name().is_some_and(|name| name == "objects");
-        match entry.file_type() {
-            Ok(kind) if kind.is_dir() && !objects => remove_locks(&path),
-            Ok(kind) if kind.is_file() && path.extension().is_some_and(|end| end == "lock") => {
-                let _ = fs::remove_file(path);
-            }
-            Ok(_) | Err(_) => {}
-        }
     }
 }
 

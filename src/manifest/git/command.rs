@@ -15,10 +15,12 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 
+use super::progress::Progress;
+
 /// How long one command may take.
 const LONGEST: Duration = Duration::from_secs(120);
 /// How much of what a command prints is looked at.
-const MOST_OUTPUT: usize = 64 * 1024;
+pub(super) const MOST_OUTPUT: usize = 64 * 1024;
 /// How much of what it complains of is repeated.
 const MOST_WORDS: usize = 300;
 
@@ -81,10 +83,12 @@ pub enum GitError {
         error: io::Error,
     },
     /// It did not end. Normal while a network or a server hangs.
-    #[error("git {what} was ended: it took longer than {} s", LONGEST.as_secs())]
+    #[error("git {what} was ended: it took longer than {} s; --git-timeout gives a fetch more time", limit.as_secs())]
     Endless {
         /// The command.
         what: String,
+        /// How long it might take.
+        limit: Duration,
     },
     /// It failed.
     #[error("git {what}: {said}")]
@@ -145,11 +149,28 @@ impl Git {
         Self { pinned: Some(format!("http.curloptResolve={addresses}")), ..self.clone() }
     }
 
+    /// The same, with this file for the user's configuration.
+    pub(super) fn configured_by(&self, file: &Path) -> Self {
+        let mut git = self.clone();
+        git.environment.insert("GIT_CONFIG_GLOBAL".into(), file.into());
+        git
+    }
+
     /// Runs a command and gives what it prints, without blanks around it.
     pub(super) async fn run<S: AsRef<OsStr>>(
         &self,
         args: impl IntoIterator<Item = S>,
         login: Option<&Login>,
+    ) -> Result<String, GitError> {
+        self.run_within(args, login, LONGEST).await
+    }
+
+    /// The same, with a time of its own. How far it has come is logged now and then.
+    pub(super) async fn run_within<S: AsRef<OsStr>>(
+        &self,
+        args: impl IntoIterator<Item = S>,
+        login: Option<&Login>,
+        limit: Duration,
     ) -> Result<String, GitError> {
         let args: Vec<OsString> = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
         let what = args.first().map(|arg| arg.to_string_lossy().into_owned()).unwrap_or_default();
@@ -166,9 +187,13 @@ impl Git {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // What it starts itself, transports and ssh, ends with it.
         command.process_group(0).kill_on_drop(true);
-        let finished = tokio::time::timeout(LONGEST, finish(command)).await;
+        let progress = Progress::default();
+        let finished = tokio::select! {
+            finished = tokio::time::timeout(limit, finish(command, &progress)) => finished,
+            never = progress.tell(&what) => match never {},
+        };
         let (code, out, err) = match finished {
-            Err(_) => return Err(GitError::Endless { what }),
+            Err(_) => return Err(GitError::Endless { what, limit }),
             Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => return Err(GitError::Missing),
             Ok(Err(error)) => return Err(GitError::Run { what, error }),
             Ok(Ok(finished)) => finished,
@@ -198,11 +223,11 @@ impl Drop for Group {
 }
 
 /// The exit code and the beginnings of both outputs.
-async fn finish(mut command: Command) -> io::Result<(Option<i32>, Vec<u8>, Vec<u8>)> {
+async fn finish(mut command: Command, progress: &Progress) -> io::Result<(Option<i32>, Vec<u8>, Vec<u8>)> {
     let mut child = command.spawn()?;
     let mut group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
     let (out, err) = (child.stdout.take(), child.stderr.take());
-    let (out, err) = tokio::try_join!(beginning(out), beginning(err))?;
+    let (out, err) = tokio::try_join!(beginning(out), progress.lines(err))?;
     let status = child.wait().await?;
     group.0 = None;
     Ok((status.code(), out, err))
@@ -224,7 +249,9 @@ async fn beginning(stream: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>
 
 /// The lines that say why, as one that can be shown.
 fn complaint(said: &str) -> String {
-    let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let is_progress = |line: &&str| line.ends_with(", done.") || line.starts_with("remote: Total ");
+    let lines: Vec<&str> =
+        said.lines().map(str::trim).filter(|line| !line.is_empty() && !is_progress(line)).collect();
     let why = |line: &&str| ["fatal: ", "error: ", "remote: "].iter().any(|word| line.starts_with(word));
     let telling: Vec<&str> = lines.iter().copied().filter(why).collect();
     let telling = if telling.is_empty() { lines.last().copied().into_iter().collect() } else { telling };
@@ -254,6 +281,9 @@ mod tests {
         assert_eq!(complaint("warning: x\nssh: connect to host h\n"), "ssh: connect to host h");
         assert_eq!(complaint("remote: no\x1b[31m\nfatal: denied"), "remote: no [31m; fatal: denied");
         assert!(complaint("fatal: The requested URL returned error: 302").ends_with("that it leads to)"));
+        let said =
+            "remote: Counting objects: 100% (3/3), done.\nremote: Total 3 (delta 0)\nfatal: early EOF\n";
+        assert_eq!(complaint(said), "fatal: early EOF");
         assert_eq!(complaint("\n"), "it failed and did not say why");
         assert_eq!(complaint(&format!("fatal: {}", "x".repeat(1000))).chars().count(), MOST_WORDS + 1);
     }

@@ -237,3 +237,125 @@ async fn a_file_url_and_a_path_within_are_taken() {
     assert_eq!(puller.directory(), home.path().join("current/deploy/prod"));
     assert_eq!(files(&puller).len(), 1);
 }
+
+/// A puller of the repository at `path`, by `reference`.
+fn at(path: &Path, reference: &str, home: &Path, repository: &Repository) -> Puller {
+    let address = Address::parse(&path.display().to_string()).expect("an address");
+    puller(Source { address, reference: reference.to_owned(), ..source(repository) }, home)
+}
+
+#[tokio::test]
+async fn a_branch_is_meant_before_a_tag_of_the_same_name() {
+    let (repository, home) = (Repository::new(), tempfile::tempdir().expect("a directory"));
+    let first = repository.push();
+    git(&repository.work(), &["tag", "main"]);
+    git(&repository.work(), &["push", "--quiet", "origin", "refs/tags/main"]);
+    git(&repository.work(), &["commit", "--quiet", "--allow-empty", "--message", "a change"]);
+    git(&repository.work(), &["push", "--quiet", "origin", "refs/heads/main"]);
+    let second = repository.head();
+    assert_ne!(first, second);
+    for (place, reference, wanted) in [
+        ("a", "main", &second),
+        ("b", "refs/heads/main", &second),
+        ("c", "refs/tags/main", &first),
+        ("d", "heads/main", &second),
+    ] {
+        let mut puller = at(&repository.bare(), reference, &home.path().join(place), &repository);
+        assert!(puller.pull().await, "{reference}: {:?}", trouble(&puller));
+        assert_eq!(commit(&puller).as_ref(), Some(wanted), "{reference}");
+    }
+}
+
+#[tokio::test]
+async fn a_repository_of_another_user_is_read_since_it_was_named() {
+    let (repository, home) = (Repository::new(), tempfile::tempdir().expect("a directory"));
+    let commit_id = repository.push();
+    let nobody = |path: &Path| {
+        let done = std::process::Command::new("chown").args(["-R", "65534:65534"]).arg(path).status();
+        assert!(done.expect("chown").success(), "only root can give a directory away");
+    };
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("not shown: only root can give a directory away");
+        return;
+    }
+    let work = home.path().join("a \"work\" tree");
+    repository.clone_to(&work);
+    for path in [repository.bare(), work.clone()] {
+        nobody(&path);
+    }
+    for (place, url) in [
+        ("a", repository.bare().display().to_string()),
+        ("b", format!("file://{}", repository.bare().display())),
+        ("c", work.display().to_string()),
+    ] {
+        let mut puller = at(Path::new(&url), "main", &home.path().join(place), &repository);
+        assert!(puller.pull().await, "{url}: {:?}", trouble(&puller));
+        assert_eq!(commit(&puller).as_ref(), Some(&commit_id), "{url}");
+    }
+}
+
+#[tokio::test]
+async fn a_shallow_clone_is_followed_like_any_other_repository() {
+    let (repository, home) = (Repository::new(), tempfile::tempdir().expect("a directory"));
+    for _ in 0..3 {
+        repository.push();
+    }
+    let shallow = home.path().join("shallow");
+    let url = format!("file://{}", repository.bare().display());
+    git(home.path(), &["clone", "--quiet", "--depth", "1", &url, &shallow.display().to_string()]);
+    let mut puller = at(&shallow, "main", &home.path().join("git"), &repository);
+    assert!(puller.pull().await, "{:?}", trouble(&puller));
+    assert_eq!(commit(&puller), Some(repository.head()));
+    let next = repository.push();
+    git(&shallow, &["pull", "--quiet", "--ff-only"]);
+    assert!(puller.pull().await, "{:?}", trouble(&puller));
+    assert_eq!((commit(&puller), trouble(&puller)), (Some(next), None));
+    repository.rewrite();
+    git(&shallow, &["fetch", "--quiet", "--update-head-ok", "--force", "origin", "main:main"]);
+    assert!(!puller.pull().await);
+    assert_eq!(trouble(&puller).map(|(reason, _)| reason), Some("HistoryRewritten"));
+}
+
+#[tokio::test]
+async fn a_repository_with_sha_256_objects_is_pulled_and_so_is_one_after_the_other() {
+    let (repository, home) = (Repository::new(), tempfile::tempdir().expect("a directory"));
+    let usual = repository.push();
+    let other = home.path().join("sha256");
+    git(home.path(), &["init", "--quiet", "--object-format=sha256", "--initial-branch=main", "sha256"]);
+    git(&other, &["commit", "--quiet", "--allow-empty", "--message", "a change"]);
+    let long = git(&other, &["rev-parse", "HEAD"]);
+    assert_eq!(long.len(), 64);
+    for (path, wanted) in [(&other, &long), (&repository.bare(), &usual), (&other, &long)] {
+        let mut puller = at(path, "main", &home.path().join("git"), &repository);
+        assert!(puller.pull().await, "{:?}", trouble(&puller));
+        assert_eq!(commit(&puller).as_ref(), Some(wanted));
+        assert!(!puller.pull().await && trouble(&puller).is_none(), "{:?}", trouble(&puller));
+    }
+}
+
+#[tokio::test]
+async fn what_a_killed_fetch_left_is_removed() {
+    let (repository, home) = (Repository::new(), tempfile::tempdir().expect("a directory"));
+    repository.push();
+    assert!(puller(source(&repository), home.path()).pull().await);
+    let left = home.path().join("repository/objects/pack/tmp_pack_XyZ123");
+    fs::write(&left, "half of a pack").expect("a file");
+    repository.push();
+    assert!(puller(source(&repository), home.path()).pull().await);
+    assert!(!left.exists());
+}
+
+#[tokio::test]
+async fn how_long_a_pull_may_take_can_be_said_and_is() {
+    let (repository, home) = (Repository::new(), tempfile::tempdir().expect("a directory"));
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = format!("http://{}/ops.git", silent.local_addr().expect("an address"));
+    let address = Address::parse(&address).expect("an address");
+    let source =
+        Source { address, timeout: portreeve::resource::Duration::from_millis(1000), ..source(&repository) };
+    let mut puller = puller(source, home.path());
+    assert!(!puller.pull().await);
+    let (_, message) = trouble(&puller).expect("trouble");
+    let says = "git fetch was ended: it took longer than 1 s; --git-timeout gives a fetch more time";
+    assert!(message.ends_with(says), "{message}");
+}
