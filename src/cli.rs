@@ -6,10 +6,13 @@ mod completion;
 mod delete;
 mod describe;
 mod diff;
+mod dry;
 mod edit;
+mod effects;
 mod events;
 mod explain;
 mod face;
+mod fields;
 mod files;
 mod get;
 mod guess;
@@ -61,7 +64,7 @@ Exit codes:
   0  all is well
   1  it did not work; `validate` found problems, `diff` differences, `status` something wrong;
      `wait` waited in vain; nothing is declared where `-f` says
-  2  the command line, an environment variable or a path is wrong
+  2  the command line, an environment variable or a path is wrong; of `diff`, whatever went wrong
 
 PORTREEVE_SERVER and PORTREEVE_TOKEN say which Portreeve is asked, as --server and --token do.";
 
@@ -150,7 +153,7 @@ enum Exit {
     Fine,
     /// It worked, and found something wrong.
     Problems,
-    /// What was asked for makes no sense.
+    /// What was asked for makes no sense. Of `diff`, for which 1 is an answer, whatever went wrong.
     Usage,
 }
 

@@ -103,7 +103,7 @@ fn found(api: &Api, kind: KindId, name: &str, caller: &Caller) -> Result<Respons
     let key = ObjectKey { kind, name: name.to_owned() };
     match api.catalogue.get(&key) {
         Some(object) => {
-            Ok(answer(StatusCode::OK, &with_figures(api, object, &api.shared.world(), caller), None))
+            Ok(answer(StatusCode::OK, &with_figures(api, object, &api.shared.world(), caller), &[]))
         }
         None => Err(missing(api, &key)),
     }
@@ -159,7 +159,7 @@ fn near(api: &Api, key: &ObjectKey) -> String {
 }
 
 /// The object with its version as `ETag`, and what is wrong with it all the same as `Warning`.
-fn answer(code: StatusCode, object: &Object, warning: Option<&str>) -> Response {
+fn answer(code: StatusCode, object: &Object, warnings: &[String]) -> Response {
     let mut response = (code, Json(object)).into_response();
     let headers = response.headers_mut();
     if let Some(version) = &object.metadata.resource_version
@@ -167,12 +167,12 @@ fn answer(code: StatusCode, object: &Object, warning: Option<&str>) -> Response 
     {
         headers.insert(header::ETAG, tag);
     }
-    if let Some(warning) = warning {
+    for warning in warnings {
         // RFC 7234; Kubernetes' clients show it.
         let plain = |c: char| if matches!(c, ' '..='~') && c != '"' && c != '\\' { c } else { '\'' };
         let text: String = warning.chars().map(plain).take(512).collect();
         if let Ok(text) = HeaderValue::from_str(&format!("299 portreeve \"{text}\"")) {
-            headers.insert(header::WARNING, text);
+            headers.append(header::WARNING, text);
         }
     }
     response
@@ -234,7 +234,7 @@ async fn write(
     let (conditions, caller) = (conditions(headers)?, caller.who.to_string());
     let wish = Wish { key: key.clone(), request, conditions, dry_run, caller };
     let written = api.catalogue.write(commit, wish).await;
-    let Written { object, outcome, warning } =
+    let Written { object, outcome, warnings } =
         written.map_err(|refused| Failure::refused(&key, &refused, &hint(api, &key, &refused)))?;
     let code = match outcome {
         Outcome::Created => StatusCode::CREATED,
@@ -245,7 +245,7 @@ async fn write(
             return Ok(Json(status::success(message, kind.as_str(), &key.name, uid)).into_response());
         }
     };
-    Ok(answer(code, &object, warning.as_deref()))
+    Ok(answer(code, &object, &warnings))
 }
 
 /// `If-Match` and `If-None-Match` (RFC 9110).

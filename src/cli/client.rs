@@ -88,7 +88,7 @@ pub(super) struct Answer {
     /// Whether something is there that was not.
     pub(super) created: bool,
     /// What the server thinks is odd all the same.
-    pub(super) warning: Option<String>,
+    pub(super) warnings: Vec<String>,
 }
 
 impl Client {
@@ -304,15 +304,16 @@ impl Client {
 
     async fn read(&self, answer: reqwest::Response) -> Result<Answer, ClientError> {
         let code = answer.status();
-        let warning = answer.headers().get(reqwest::header::WARNING).and_then(|text| text.to_str().ok());
-        let warning = warning.map(|text| text.split_once('"').map_or(text, |(_, rest)| rest));
-        let warning = warning.map(|text| text.trim_end_matches('"').to_owned());
+        let warnings = answer.headers().get_all(reqwest::header::WARNING).iter();
+        let warnings = warnings.filter_map(|text| text.to_str().ok());
+        let warnings = warnings.map(|text| text.split_once('"').map_or(text, |(_, rest)| rest));
+        let warnings: Vec<String> = warnings.map(|text| text.trim_end_matches('"').to_owned()).collect();
         let text = answer.bytes().await.map_err(|error| self.lost(&error))?;
         if !code.is_success() {
             return Err(self.refused(code, &text));
         }
         let body = serde_json::from_slice(&text).map_err(|_| self.stranger("no JSON"))?;
-        Ok(Answer { body, created: code == StatusCode::CREATED, warning })
+        Ok(Answer { body, created: code == StatusCode::CREATED, warnings })
     }
 
     fn refused(&self, code: StatusCode, text: &[u8]) -> ClientError {

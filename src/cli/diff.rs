@@ -1,9 +1,6 @@
 //! `portreeve diff -f PATH...`: what an apply would change, in the server's words, and what that would mean for which
 //! containers, by the functions that decide it later.
 
-mod effects;
-mod fields;
-
 use std::collections::BTreeMap;
 
 use clap::Args;
@@ -12,14 +9,14 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use self::effects::Effect;
-use self::fields::Change;
 use super::client::{ClientError, ServerArgs};
+use super::effects::{Effect, Preview};
 use super::face::{Face, Format};
+use super::fields::{self, Change};
 use super::files::{self, SetArgs};
 use super::table::Tone;
 use super::text::{count, plain};
-use super::{Exit, apply, problems};
+use super::{Exit, apply, fail, is_broken_pipe, problems};
 use crate::resource::{KindId, ObjectKey};
 
 /// Flags of `diff`.
@@ -44,6 +41,8 @@ pub(super) struct Document {
     objects: Vec<Difference>,
     /// In the order of their names.
     containers: Vec<Effect>,
+    /// What somebody should look at, although nothing forbids it: objects that are named and not there, kinds that have no effect.
+    warnings: Vec<String>,
 }
 
 /// What becomes of one object.
@@ -75,12 +74,24 @@ impl Action {
     }
 }
 
+/// Ends with 0 where nothing differs, 1 where something does, and 2 for all that went wrong, so that a pipeline can tell.
 pub(super) async fn diff(args: &DiffArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
+    match compare(args, face).await {
+        Err(error) if !is_broken_pipe(&error) => {
+            face.progress("");
+            fail(face.err, &format!("{error:#}"))?;
+            Ok(Exit::Usage)
+        }
+        done => done,
+    }
+}
+
+async fn compare(args: &DiffArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
     let DiffArgs { set, output, server } = args;
     let name = set.name()?;
     let loaded = files::load(&set.paths, face.input)?;
     if problems::tell(&loaded, face)? {
-        return Ok(Exit::Problems);
+        return Ok(Exit::Usage);
     }
     if files::is_nothing(&loaded) {
         return Err(anyhow::anyhow!("{}", files::nothing(&set.paths)));
@@ -89,7 +100,7 @@ pub(super) async fn diff(args: &DiffArgs, face: &mut Face<'_>) -> anyhow::Result
     let current = files::current(&client, KindId::ALL.iter().copied()).await?;
     let plan = apply::plan(&loaded.objects, &current, name.as_deref(), set.prune);
     let mut refused = plan.refused;
-    let (mut after, mut written) = (current.clone(), BTreeMap::new());
+    let (mut after, mut written, mut said) = (current.clone(), BTreeMap::new(), Vec::new());
     let writes: Vec<_> = plan.waves.into_iter().flatten().collect();
     let all = writes.len();
     let mut answers = apply::send(&client, writes, true).enumerate();
@@ -97,10 +108,11 @@ pub(super) async fn diff(args: &DiffArgs, face: &mut Face<'_>) -> anyhow::Result
         face.progress(&format!("compared {} of {all}", done + 1));
         match answer {
             Ok(answer) => {
+                said.push((write.key.clone(), write.loaded, answer.warnings));
                 written.insert(write.key.clone(), write.document);
                 after.insert(write.key, answer.body);
             }
-            Err(ClientError::Refused(why)) => refused.push(write.place.problem(&why.one_line())),
+            Err(ClientError::Refused(why)) => refused.push(write.loaded.place.problem(&why.one_line())),
             Err(error) => return Err(error.into()),
         }
     }
@@ -113,8 +125,21 @@ pub(super) async fn diff(args: &DiffArgs, face: &mut Face<'_>) -> anyhow::Result
     }
     let differences = differences(&current, &after, &written);
     let containers = client.items("containers", &[]).await?;
-    let effects = effects::effects(&current, &after, &containers);
-    let exit = if differences.is_empty() && refused.is_empty() { Exit::Fine } else { Exit::Problems };
+    let preview = Preview::of(&current, &after);
+    let effects = preview.effects(&containers);
+    let warnings = said.iter().flat_map(|(key, loaded, said)| {
+        let of = preview.warnings(key, loaded, said).into_iter();
+        of.map(move |warning| format!("{key}: {warning}"))
+    });
+    let warnings: Vec<String> = warnings.collect();
+    let exit = match (refused.is_empty(), differences.is_empty()) {
+        (false, _) => Exit::Usage,
+        (true, false) => Exit::Problems,
+        (true, true) => Exit::Fine,
+    };
+    for warning in &warnings {
+        face.warn(warning)?;
+    }
     match output {
         // "no difference" would be wrong of what could not be compared.
         Format::Text if differences.is_empty() && !refused.is_empty() => {}
@@ -123,7 +148,7 @@ pub(super) async fn diff(args: &DiffArgs, face: &mut Face<'_>) -> anyhow::Result
             text(&differences, &effects, face)?;
         }
         Format::Json => {
-            let document = Document { objects: differences, containers: effects };
+            let document = Document { objects: differences, containers: effects, warnings };
             face.json(&serde_json::to_value(document)?)?;
         }
     }
@@ -169,12 +194,8 @@ fn adopted(
     face: &mut Face<'_>,
 ) -> std::io::Result<()> {
     for (key, old) in before {
-        if let Some(new) = after.get(key)
-            && let Some(origin) = fields::origin(old, new)
-            && fields::changes(old, new).is_empty()
-        {
-            let from = if origin == "built-in" { "it was built in" } else { "it came from elsewhere" };
-            writeln!(face.out, "{} {key}: {from}, and is declared from then on", Tone::Dim.paint("same"))?;
+        if let Some(why) = after.get(key).and_then(|new| fields::adopted(old, new)) {
+            writeln!(face.out, "{} {key}: {why}", Tone::Dim.paint("unchanged"))?;
         }
     }
     Ok(())
@@ -230,7 +251,7 @@ mod tests {
             streams.both()
         };
         let said =
-            "same AutohealPolicy/default: it was built in, and is declared from then on\nno difference\n";
+            "unchanged AutohealPolicy/default: it was built in and is declared from now on\nno difference\n";
         assert_eq!(shown(&of("api", 5)), said);
         assert!(shown(&of("api", 3)).starts_with("change AutohealPolicy/default\n  - spec.budget: 5\n"));
         assert_eq!(shown(&of("built-in", 5)), "no difference\n");

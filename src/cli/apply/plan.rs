@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::cli::files::{SET, document, owner};
-use crate::manifest::{Loaded, Place, Problem};
+use crate::manifest::{Loaded, Problem};
 use crate::resource::ObjectKey;
 use crate::resource::annotation::{PRUNE, PRUNE_DISABLED};
 
@@ -14,8 +14,8 @@ use crate::resource::annotation::{PRUNE, PRUNE_DISABLED};
 pub(in crate::cli) struct Write<'a> {
     pub(in crate::cli) key: ObjectKey,
     pub(in crate::cli) document: Value,
-    /// Where it was read, for what the server may have to say.
-    pub(in crate::cli) place: &'a Place,
+    /// What was read, and where, for what there may be to say.
+    pub(in crate::cli) loaded: &'a Loaded,
 }
 
 /// What an apply does.
@@ -50,7 +50,7 @@ pub(in crate::cli) fn plan<'a>(
             continue;
         }
         let mark = before.and_then(mark).filter(|_| !prune).or(set);
-        let write = Write { document: document(loaded, mark), place: &loaded.place, key };
+        let write = Write { document: document(loaded, mark), loaded, key };
         if plan.waves.len() <= wave {
             plan.waves.resize_with(wave + 1, Vec::new);
         }

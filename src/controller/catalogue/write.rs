@@ -63,7 +63,7 @@ pub struct Written {
     /// What the write came to.
     pub outcome: Outcome,
     /// What is wrong with it all the same.
-    pub warning: Option<String>,
+    pub warnings: Vec<String>,
 }
 
 /// A write that can be made.
@@ -72,7 +72,7 @@ struct Prepared {
     /// What the API says, if the object stays.
     declared: Option<Declared>,
     outcome: Outcome,
-    warning: Option<String>,
+    warnings: Vec<String>,
 }
 
 /// The event of a write.
@@ -109,9 +109,9 @@ impl Catalogue {
         let Wish { key, request, conditions, dry_run, caller } = wish;
         let key = &key;
         let _turn = self.lanes[self.lane(key)].lock().await;
-        let Prepared { object, declared, outcome, warning } = self.prepare(key, request, &conditions)?;
+        let Prepared { object, declared, outcome, warnings } = self.prepare(key, request, &conditions)?;
         if dry_run || outcome == Outcome::Unchanged {
-            return Ok(Written { object: Arc::new(object), outcome, warning });
+            return Ok(Written { object: Arc::new(object), outcome, warnings });
         }
         let now = clock::now();
         let (identity, revision) = {
@@ -132,7 +132,7 @@ impl Catalogue {
         let events = vec![written(key, outcome, &caller, now)];
         let changes = ChangeSet { objects: vec![change], events, at: now, ..ChangeSet::default() };
         commit.commit(changes).await.map_err(|_| Refused::Store)?;
-        Ok(Written { object: self.show(key, object, declared, identity), outcome, warning })
+        Ok(Written { object: self.show(key, object, declared, identity), outcome, warnings })
     }
 
     /// Shows what is committed, and lets it be decided on.
@@ -186,9 +186,12 @@ impl Catalogue {
             Request::Delete => {
                 let object = Object::clone(current.ok_or(Refused::NotFound)?);
                 return match (declared, object.origin()) {
-                    (Some(_), _) => {
-                        Ok(Prepared { object, declared: None, outcome: Outcome::Deleted, warning: None })
-                    }
+                    (Some(_), _) => Ok(Prepared {
+                        object,
+                        declared: None,
+                        outcome: Outcome::Deleted,
+                        warnings: Vec::new(),
+                    }),
                     (None, Origin::BuiltIn) => Err(Refused::BuiltIn),
                     (None, origin) => Err(Refused::Foreign(origin.clone())),
                 };
@@ -219,7 +222,7 @@ impl Catalogue {
         let document = Arc::new(normal(&draft.object, &draft.document));
         let known = &inner.objects;
         let mut object = self.layers.in_force(draft.object.clone());
-        let (said, warning) = self.layers.judge(&object, known);
+        let (said, warnings) = self.layers.judge(&object, known);
         if let (Some(current), Some(declared)) = (current, declared)
             && *current.origin() == Origin::Api
             && declared.document == document
@@ -228,7 +231,7 @@ impl Catalogue {
                 object: Object::clone(current),
                 declared: None,
                 outcome: Outcome::Unchanged,
-                warning,
+                warnings,
             });
         }
         if declared.is_none() && inner.declared.len() >= MOST {
@@ -248,7 +251,7 @@ impl Catalogue {
             object,
             declared: Some(Declared { object: draft.object, document, copied: None }),
             outcome,
-            warning,
+            warnings,
         })
     }
 }
