@@ -51,7 +51,7 @@ use crate::terminal::{Screen, line, lines};
 #[derive(Debug, Parser)]
 #[command(name = "portreeve", version, after_help = EXIT_CODES)]
 struct Cli {
-    /// The same before the verb as after it, for verbs that ask a server.
+    /// The same before the verb as after it, for every verb; those that ask no server do without.
     #[command(flatten)]
     server: client::ServerArgs,
 
@@ -226,13 +226,8 @@ fn usage(error: &clap::Error, out: &mut dyn Write, err: &mut dyn Write) -> ExitC
 /// What the arguments ask for.
 fn parse(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Verb, clap::Error> {
     let Cli { server, mut verb } = Cli::try_parse_from(args).map_err(nearer)?;
-    match verb.server() {
-        Some(after) => after.or(server),
-        None if server.is_given() => {
-            let why = "--server and --token are for verbs that ask a running Portreeve; this one asks none";
-            return Err(Cli::command().error(clap::error::ErrorKind::ArgumentConflict, why));
-        }
-        None => {}
+    if let Some(asked) = verb.server() {
+        *asked = server;
     }
     Ok(verb)
 }
@@ -383,10 +378,16 @@ mod tests {
         assert_eq!(asked("portreeve --server http://a:1 --token t get heal"), "http://a:1");
         assert_eq!(asked("portreeve --server http://a:1 test probe p"), "http://a:1");
         assert_eq!(asked("portreeve --server http://a:1 status --server http://b:2"), "http://b:2");
-        let error =
-            parse(["portreeve", "--server", "http://a:1", "validate", "-f", "x"]).expect_err("offline");
-        assert_eq!(error.exit_code(), 2);
-        assert!(error.to_string().contains("this one asks none"), "{error}");
+        assert_eq!(asked("portreeve --server http://a:1 apply -f x --server http://b:2"), "http://b:2");
+        // Also verbs that ask none: whoever wraps the program need not know which do.
+        for line in [
+            "--server http://a:1 validate -f x",
+            "validate -f x --server http://a:1",
+            "version --token t",
+            "token list --token t",
+        ] {
+            assert!(parse(format!("portreeve {line}").split(' ')).is_ok(), "{line}");
+        }
     }
 
     #[test]

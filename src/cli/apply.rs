@@ -11,7 +11,7 @@ use futures_util::{Stream, StreamExt, stream};
 use serde_json::Value;
 
 use self::plan::{Plan, Write};
-use super::client::{Answer, Client, ClientError, ServerArgs};
+use super::client::{Answer, Check, Client, ClientError, ServerArgs};
 use super::dry::{DryRun, Writing};
 use super::effects::Preview;
 use super::face::Face;
@@ -35,7 +35,7 @@ pub(super) struct ApplyArgs {
     #[command(flatten)]
     writing: Writing,
 
-    #[command(flatten)]
+    #[arg(skip)]
     pub(super) server: ServerArgs,
 }
 
@@ -77,7 +77,7 @@ pub(super) async fn apply(args: &ApplyArgs, face: &mut Face<'_>) -> anyhow::Resu
     let current = files::current(&client, KindId::ALL.iter().copied()).await?;
     let plan = plan(&loaded.objects, &current, name.as_deref(), prune);
     if !plan.refused.is_empty() {
-        for problem in &plan.refused {
+        for (_, problem) in &plan.refused {
             writeln!(face.err, "{}\n", problem.coloured())?;
         }
         writeln!(face.err, "nothing was applied")?;
@@ -131,7 +131,8 @@ impl Applying<'_> {
                 }
                 continue;
             }
-            let mut answers = send(client, wave, writing.checks_only());
+            let check = if writing.checks_only() { Check::DryRun } else { Check::Written };
+            let mut answers = send(client, wave, check);
             while let Some((Write { key, loaded, .. }, answer)) = answers.next().await {
                 match answer {
                     Ok(answer) => {
@@ -186,10 +187,10 @@ impl Applying<'_> {
 pub(super) fn send<'a>(
     client: &Client,
     writes: Vec<Write<'a>>,
-    dry_run: bool,
+    check: Check,
 ) -> impl Stream<Item = (Write<'a>, Result<Answer, ClientError>)> + Unpin {
     let one = move |write: Write<'a>| async move {
-        let answer = client.put(&[write.key.kind.plural(), &write.key.name], &write.document, dry_run).await;
+        let answer = client.put(&[write.key.kind.plural(), &write.key.name], &write.document, check).await;
         (write, answer)
     };
     Box::pin(stream::iter(writes).map(one).buffered(AT_ONCE))

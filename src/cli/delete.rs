@@ -35,7 +35,7 @@ pub(super) struct DeleteArgs {
     #[command(flatten)]
     writing: Writing,
 
-    #[command(flatten)]
+    #[arg(skip)]
     pub(super) server: ServerArgs,
 }
 

@@ -1,7 +1,8 @@
 //! `portreeve diff -f PATH...`: what an apply would change, in the server's words, and what that would mean for which
 //! containers, by the functions that decide it later.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use futures_util::StreamExt;
@@ -9,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::client::{ClientError, ServerArgs};
+use super::client::{Check, ClientError, ServerArgs};
 use super::effects::{Effect, Preview};
 use super::face::{Face, Format};
 use super::fields::{self, Change};
@@ -17,6 +18,7 @@ use super::files::{self, SetArgs};
 use super::table::Tone;
 use super::text::{count, plain};
 use super::{Exit, apply, fail, is_broken_pipe, problems};
+use crate::manifest::Problem;
 use crate::resource::{KindId, ObjectKey};
 
 /// Flags of `diff`.
@@ -29,7 +31,7 @@ pub(super) struct DiffArgs {
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: Format,
 
-    #[command(flatten)]
+    #[arg(skip)]
     pub(super) server: ServerArgs,
 }
 
@@ -99,11 +101,14 @@ async fn compare(args: &DiffArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
     let client = server.client()?;
     let current = files::current(&client, KindId::ALL.iter().copied()).await?;
     let plan = apply::plan(&loaded.objects, &current, name.as_deref(), set.prune);
-    let mut refused = plan.refused;
+    let owned: BTreeSet<ObjectKey> = plan.owned.iter().map(|write| write.key.clone()).collect();
+    let refused = plan.refused.into_iter().filter(|(key, _)| !owned.contains(key));
+    let mut refused: Vec<Problem> = refused.map(|(_, problem)| problem).collect();
     let (mut after, mut written, mut said) = (current.clone(), BTreeMap::new(), Vec::new());
     let writes: Vec<_> = plan.waves.into_iter().flatten().collect();
-    let all = writes.len();
-    let mut answers = apply::send(&client, writes, true).enumerate();
+    let all = writes.len() + plan.owned.len();
+    let checked = apply::send(&client, writes, Check::DryRun);
+    let mut answers = checked.chain(apply::send(&client, plan.owned, Check::Preview)).enumerate();
     while let Some((done, (write, answer))) = answers.next().await {
         face.progress(&format!("compared {} of {all}", done + 1));
         match answer {
@@ -119,6 +124,18 @@ async fn compare(args: &DiffArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
     face.progress("");
     for key in plan.prune {
         after.remove(&key);
+    }
+    if !owned.is_empty() {
+        let said = "declared by files of the server: shown is what changes once these files read so there";
+        face.note(&format!("{} {said}", count(owned.len(), "object")))?;
+        if set.prune {
+            let health = client.get_plain(&["health", "detailed"]).await?;
+            let declared: BTreeSet<ObjectKey> =
+                loaded.objects.iter().map(|loaded| loaded.object.key()).collect();
+            for key in left_out(&current, &owned, &declared, &roots(&health)) {
+                after.remove(&key);
+            }
+        }
     }
     for problem in &refused {
         writeln!(face.err, "{}\n", problem.coloured())?;
@@ -153,6 +170,35 @@ async fn compare(args: &DiffArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
         }
     }
     Ok(exit)
+}
+
+/// The server's configuration directories.
+fn roots(health: &Value) -> Vec<PathBuf> {
+    let directories =
+        health.pointer("/manifests/directories").and_then(Value::as_array).into_iter().flatten();
+    directories.filter_map(|directory| directory["path"].as_str().map(PathBuf::from)).collect()
+}
+
+/// What the same directories declare as the objects that are `owned` by one, and these files do not.
+fn left_out(
+    current: &BTreeMap<ObjectKey, Value>,
+    owned: &BTreeSet<ObjectKey>,
+    declared: &BTreeSet<ObjectKey>,
+    roots: &[PathBuf],
+) -> Vec<ObjectKey> {
+    let root = |object: &Value| {
+        let file = object.pointer("/metadata/origin")?.as_str()?.strip_prefix("directory:")?;
+        roots
+            .iter()
+            .filter(|root| Path::new(file).starts_with(root))
+            .max_by_key(|root| root.as_os_str().len())
+    };
+    let of_owned: BTreeSet<&PathBuf> =
+        owned.iter().filter_map(|key| current.get(key).and_then(root)).collect();
+    let gone = current.iter().filter(|(key, object)| {
+        !declared.contains(key) && root(object).is_some_and(|root| of_owned.contains(root))
+    });
+    gone.map(|(key, _)| key.clone()).collect()
 }
 
 /// What differs of what people write, in the order of kinds and names. Of what is new only what was `written` is shown,
@@ -255,6 +301,22 @@ mod tests {
         assert_eq!(shown(&of("api", 5)), said);
         assert!(shown(&of("api", 3)).starts_with("change AutohealPolicy/default\n  - spec.budget: 5\n"));
         assert_eq!(shown(&of("built-in", 5)), "no difference\n");
+    }
+
+    #[test]
+    fn with_prune_what_the_same_directory_declares_and_these_files_do_not_goes() {
+        let key = |name: &str| ObjectKey { kind: KindId::BillingService, name: name.to_owned() };
+        let of = |name: &str, origin: &str| (key(name), json!({"metadata": {"origin": origin}}));
+        let current = BTreeMap::from([
+            of("a", "directory:/etc/p/a.yaml"),
+            of("gone", "directory:/etc/p/sub/b.yaml"),
+            of("elsewhere", "directory:/etc/p2/c.yaml"),
+            of("nested", "directory:/etc/p/git/d.yaml"),
+            of("by-hand", "api"),
+        ]);
+        let roots = ["/etc/p", "/etc/p2", "/etc/p/git"].map(PathBuf::from);
+        let (owned, declared) = (BTreeSet::from([key("a")]), BTreeSet::from([key("a"), key("new")]));
+        assert_eq!(left_out(&current, &owned, &declared, &roots), [key("gone")]);
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub(super) struct EditArgs {
     #[arg(required = true, num_args = 1..=2, value_name = "KIND")]
     words: Vec<String>,
 
-    #[command(flatten)]
+    #[arg(skip)]
     pub(super) server: ServerArgs,
 }
 

@@ -22,7 +22,7 @@ pub(super) struct InitArgs {
     #[arg(value_name = "DIR", default_value = "portreeve")]
     directory: PathBuf,
 
-    #[command(flatten)]
+    #[arg(skip)]
     pub(super) server: ServerArgs,
 }
 

@@ -33,7 +33,7 @@ pub(super) struct StatusArgs {
     #[arg(short, long)]
     watch: bool,
 
-    #[command(flatten)]
+    #[arg(skip)]
     pub(super) server: ServerArgs,
 }
 

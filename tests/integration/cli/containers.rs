@@ -165,7 +165,9 @@ async fn whoever_applies_what_init_wrote_changes_how_no_container_is_treated() {
     let diff = shell.run("portreeve diff -f start");
     assert!(diff.contains("\nno container is treated differently\n"), "{diff}");
     assert!(
-        diff.contains("unchanged AutohealPolicy/default: it came from the environment and is declared from now on"),
+        diff.contains(
+            "unchanged AutohealPolicy/default: it came from the environment and is declared from now on"
+        ),
         "{diff}"
     );
     let applied = shell.run("portreeve apply -f start");
