@@ -191,11 +191,7 @@ pub(super) async fn put(
 ) -> Result<Response, Failure> {
     let document = document(&headers, &body, &[])?;
     query.only(PUT)?;
-    let request = match (query.flag("preview")?, query.dry_run()?) {
-        (true, true) => Request::Preview(document),
-        (true, false) => return Err(Failure::bad_request("preview goes with dryRun=All: it writes nothing")),
-        (false, _) => Request::Put(document),
-    };
+    let request = if query.flag("preview")? { Request::Preview(document) } else { Request::Put(document) };
     write(&api, &plural, name, &query, &caller, &headers, request).await
 }
 

@@ -13,8 +13,8 @@ use crate::config::{Process, state_dir};
 
 /// Whether a Portreeve has left anything there but tokens.
 fn is_used(state_dir: &std::path::Path) -> bool {
-    let entries = std::fs::read_dir(state_dir).into_iter().flatten().flatten();
-    entries.into_iter().any(|entry| !entry.file_name().to_string_lossy().starts_with("tokens.json"))
+    let mut entries = std::fs::read_dir(state_dir).into_iter().flatten().flatten();
+    entries.any(|entry| !entry.file_name().to_string_lossy().starts_with("tokens.json"))
 }
 
 /// Flags of `token`.

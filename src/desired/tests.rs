@@ -230,6 +230,7 @@ fn what_can_have_no_effect_is_a_warning_and_not_an_error() {
     assert_eq!(
         lines(&desired.warnings),
         [
+            "conf/a.yaml:4:18: it suppresses nothing: no message is sent yet; `suppress: [healing]` has an effect",
             "conf/a.yaml:5:8: spec.selector: an empty selector matches nothing; `all: true` matches everything",
             "conf/a.yaml:9:18: selects no container, and no MonitoredService refers to it",
             "conf/a.yaml:19:18: selects no container, and nothing refers to it: it is told nothing",
@@ -238,7 +239,7 @@ fn what_can_have_no_effect_is_a_warning_and_not_an_error() {
              com.docker.compose.project for \"b\"",
         ]
     );
-    assert!(desired.warnings[0].rendered.starts_with("warning: "), "{}", desired.warnings[0].rendered);
+    assert!(desired.warnings[1].rendered.starts_with("warning: "), "{}", desired.warnings[0].rendered);
     let silence = desired.objects.iter().find(|object| object.metadata.name == "s").expect("an object");
     assert!(silence.status.conditions[0].message.contains("matches nothing"));
 }

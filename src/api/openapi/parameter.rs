@@ -79,7 +79,7 @@ fn meaning(name: &str, paged: bool) -> (&'static str, Value) {
         }
         "dryRun" => ("`All`: check everything, write nothing.", json!({"type": "string", "enum": ["All"]})),
         "preview" => (
-            "With `dryRun=All`: of an object that a file of the server's directory declares, what would be in force if the file read so.",
+            "Write nothing; of an object that a file of the server's directory declares, say what would be in force if the file read so.",
             flag(),
         ),
         "type" => ("Only events of this type.", text()),

@@ -74,7 +74,8 @@ impl Template {
     pub(in crate::cli) fn of(&self, document: &Value) -> String {
         let mut text = String::new();
         print(&self.0, document, &mut text);
-        terminal::lines(&text)
+        // Tabs are what separates columns here.
+        text.split('\t').map(terminal::lines).collect::<Vec<_>>().join("\t")
     }
 }
 

@@ -338,11 +338,12 @@ mod tests {
         ];
         for objects in cases {
             let objects: BTreeMap<ObjectKey, Value> = objects.into_iter().collect();
+            let everything = objects.values().any(|object| object["spec"]["selector"]["all"] == true);
             let containers = vec![
                 container("web", "local", json!({"restart.me/please": "true"}), Some("default")),
                 container("db", "a", json!({"autoheal": "true"}), Some("default")),
                 container("yes", "local", json!({"autoheal": "true", "x": "true"}), Some("default")),
-                container("plain", "a", json!({}), None),
+                container("plain", "a", json!({}), everything.then_some("default")),
             ];
             let all = Seen { containers, objects };
             let mut after = all.objects.clone();

@@ -183,7 +183,7 @@ impl Catalogue {
         wanted.check(current.map(|object| (&**object, written)))?;
         let previews = matches!(request, Request::Preview(_));
         let foreign = current.map(|object| object.origin()).filter(|origin| is_foreign(key, origin));
-        if let Some(origin) = foreign.filter(|origin| !previews || !matches!(origin, Origin::Directory(_))) {
+        if let Some(origin) = foreign.filter(|origin| !(previews && matches!(origin, Origin::Directory(_)))) {
             return Err(Refused::Foreign(origin.clone()));
         }
         let declared = inner.declared.get(key);
