@@ -7,10 +7,13 @@ mod delete;
 mod deliveries;
 mod describe;
 mod diff;
+mod dry;
 mod edit;
+mod effects;
 mod events;
 mod explain;
 mod face;
+mod fields;
 mod files;
 mod get;
 mod guess;
@@ -49,7 +52,7 @@ use crate::terminal::{Screen, line, lines};
 #[derive(Debug, Parser)]
 #[command(name = "portreeve", version, after_help = EXIT_CODES)]
 struct Cli {
-    /// The same before the verb as after it, for verbs that ask a server.
+    /// The same before the verb as after it, for every verb; those that ask no server do without.
     #[command(flatten)]
     server: client::ServerArgs,
 
@@ -62,7 +65,7 @@ Exit codes:
   0  all is well
   1  it did not work; `validate` found problems, `diff` differences, `status` something wrong;
      `wait` waited in vain; nothing is declared where `-f` says
-  2  the command line, an environment variable or a path is wrong
+  2  the command line, an environment variable or a path is wrong; of `diff`, whatever went wrong
 
 PORTREEVE_SERVER and PORTREEVE_TOKEN say which Portreeve is asked, as --server and --token do.";
 
@@ -154,7 +157,7 @@ enum Exit {
     Fine,
     /// It worked, and found something wrong.
     Problems,
-    /// What was asked for makes no sense.
+    /// What was asked for makes no sense. Of `diff`, for which 1 is an answer, whatever went wrong.
     Usage,
 }
 
@@ -228,13 +231,8 @@ fn usage(error: &clap::Error, out: &mut dyn Write, err: &mut dyn Write) -> ExitC
 /// What the arguments ask for.
 fn parse(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Verb, clap::Error> {
     let Cli { server, mut verb } = Cli::try_parse_from(args).map_err(nearer)?;
-    match verb.server() {
-        Some(after) => after.or(server),
-        None if server.is_given() => {
-            let why = "--server and --token are for verbs that ask a running Portreeve; this one asks none";
-            return Err(Cli::command().error(clap::error::ErrorKind::ArgumentConflict, why));
-        }
-        None => {}
+    if let Some(asked) = verb.server() {
+        *asked = server;
     }
     Ok(verb)
 }
@@ -387,10 +385,16 @@ mod tests {
         assert_eq!(asked("portreeve --server http://a:1 --token t get heal"), "http://a:1");
         assert_eq!(asked("portreeve --server http://a:1 test probe p"), "http://a:1");
         assert_eq!(asked("portreeve --server http://a:1 status --server http://b:2"), "http://b:2");
-        let error =
-            parse(["portreeve", "--server", "http://a:1", "validate", "-f", "x"]).expect_err("offline");
-        assert_eq!(error.exit_code(), 2);
-        assert!(error.to_string().contains("this one asks none"), "{error}");
+        assert_eq!(asked("portreeve --server http://a:1 apply -f x --server http://b:2"), "http://b:2");
+        // Also verbs that ask none: whoever wraps the program need not know which do.
+        for line in [
+            "--server http://a:1 validate -f x",
+            "validate -f x --server http://a:1",
+            "version --token t",
+            "token list --token t",
+        ] {
+            assert!(parse(format!("portreeve {line}").split(' ')).is_ok(), "{line}");
+        }
     }
 
     #[test]

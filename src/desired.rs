@@ -6,6 +6,7 @@
 mod condition;
 mod cycle;
 mod difference;
+mod inert;
 mod layer;
 mod policy;
 mod private;
@@ -19,13 +20,14 @@ mod unused;
 use std::collections::{BTreeMap, BTreeSet};
 
 use condition::Grounds;
-pub use condition::NOT_IMPLEMENTED;
 use cycle::Cycles;
 pub use difference::difference;
+pub use inert::{INERT, inert};
 pub use layer::Layers;
 pub use policy::{PolicyChoice, builtin_policy};
 use private::Private;
 use reference::Names;
+pub use reference::not_there;
 pub use service::Service;
 
 use crate::manifest::LoadedSet;
@@ -100,6 +102,8 @@ pub struct Desired {
     pub problems: Vec<Problem>,
     /// What is odd about it, in the same order: allowed, and most likely not meant.
     pub warnings: Vec<Problem>,
+    /// What objects name that is not there, wherever they come from, with the nearest name.
+    pub unresolved: Vec<(ObjectKey, String)>,
 }
 
 impl Default for Desired {
@@ -128,6 +132,7 @@ impl Desired {
             for loaded in &set.objects {
                 warnings.extend(loaded.warnings.iter().cloned());
                 warnings.extend(unused.get(&loaded.object.key()).map(|why| loaded.place.warning(why)));
+                warnings.extend(inert(&loaded.object).map(|why| loaded.place.warning(&why)));
             }
         }
         for found in [&mut problems, &mut warnings] {
@@ -141,7 +146,9 @@ impl Desired {
             directory: sources.directory,
         };
         condition::judge(&mut objects, &grounds);
+        let unresolved = reference::unresolved(&objects, &findings);
         let mut desired = Self::typed(&objects, &cycles, &private);
+        desired.unresolved = unresolved;
         (desired.objects, desired.problems, desired.warnings) = (objects, problems, warnings);
         desired
     }
@@ -164,6 +171,7 @@ impl Desired {
             objects: Vec::new(),
             problems: Vec::new(),
             warnings: Vec::new(),
+            unresolved: Vec::new(),
         };
         let mut services: BTreeMap<&str, (&MonitoredServiceSpec, Trust)> = BTreeMap::new();
         for object in objects {

@@ -39,9 +39,7 @@ pub enum RunError {
     #[error(transparent)]
     Git(#[from] GitError),
     /// The address cannot be listened on.
-    #[error(
-        "cannot listen on {address}: {error}; another program may use the port, choose one with --listen"
-    )]
+    #[error("cannot listen on {address}: {error}; {}", unheard(*address, error))]
     Listen {
         /// The address.
         address: std::net::SocketAddr,
@@ -51,6 +49,19 @@ pub enum RunError {
     /// Signals cannot be heard, or the HTTP server failed.
     #[error("the process cannot go on: {0}")]
     Io(#[from] std::io::Error),
+}
+
+/// What to do about an address that cannot be listened on.
+fn unheard(address: std::net::SocketAddr, error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::PermissionDenied if address.port() < 1024 => {
+            "ports below 1024 are for root and for who has CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE): \
+             choose a higher one with --listen"
+        }
+        std::io::ErrorKind::AddrInUse => "another program uses the port: choose one with --listen",
+        std::io::ErrorKind::AddrNotAvailable => "this machine has no such address: choose one with --listen",
+        _ => "choose another with --listen",
+    }
 }
 
 /// Everything that stops must have stopped by then.
@@ -289,4 +300,22 @@ fn tell_others(told: &mut Vec<String>, others: &[String]) {
         info!(target: "portreeve::manifests", "{files}, passed over: {names}{more}");
     }
     *told = others.to_vec();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_cannot_be_listened_on_is_told_with_what_to_do() {
+        let said = |address: &str, error: std::io::ErrorKind| {
+            RunError::Listen { address: address.parse().expect(address), error: error.into() }.to_string()
+        };
+        let low = said("127.0.0.1:80", std::io::ErrorKind::PermissionDenied);
+        assert!(low.contains("ports below 1024 are for root"), "{low}");
+        assert!(
+            said("127.0.0.1:8000", std::io::ErrorKind::AddrInUse).contains("another program uses the port")
+        );
+        assert!(!said("127.0.0.1:8000", std::io::ErrorKind::PermissionDenied).contains("1024"));
+    }
 }

@@ -46,7 +46,11 @@ fn every_folder_is_read_without_a_problem_or_a_warning() {
         let set = set(&folder);
         assert!(!set.objects.is_empty(), "{}", folder.display());
         let desired = Desired::of(Sources { directory: Some(&set), ..Sources::default() });
-        let found: Vec<_> = desired.problems.iter().chain(&desired.warnings).collect();
+        // Some examples show kinds on which nothing acts yet, and are told so.
+        let inert: Vec<String> =
+            set.objects.iter().filter_map(|loaded| portreeve::desired::inert(&loaded.object)).collect();
+        let odd = desired.warnings.iter().filter(|warning| !inert.contains(&warning.message));
+        let found: Vec<_> = desired.problems.iter().chain(odd).collect();
         let texts: Vec<&str> = found.iter().map(|problem| problem.rendered.as_str()).collect();
         assert!(texts.is_empty(), "{}", texts.join("\n\n"));
     }

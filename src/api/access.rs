@@ -26,6 +26,8 @@ use super::Api;
 use super::caller::{Caller, Claim, Peer, Who};
 use super::dress::refusal;
 use super::kept::Kept;
+use super::noun::Noun;
+use super::query::Query;
 use super::serve::activity::Activity;
 use crate::config::Anonymous;
 use crate::config::tokens::{Role, digest};
@@ -219,7 +221,7 @@ pub(super) async fn guard(State(api): State<Api>, mut request: Request, next: Ne
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         match caller.role {
             Some(Role::Edit) => {}
-            Some(Role::View) if reads => {}
+            Some(Role::View) if reads || changes_nothing(request.uri()) => {}
             Some(Role::View) if by_token => {
                 let reason = "this token may only read: changes need one of the role edit";
                 return refuse(StatusCode::FORBIDDEN, reason);
@@ -236,22 +238,36 @@ pub(super) async fn guard(State(api): State<Api>, mut request: Request, next: Ne
                 );
                 return refuse(StatusCode::FORBIDDEN, &reason);
             }
-            None => return unauthorised(path),
+            None => return unauthorised(path, matches!(caller.claim, Claim::Token(_))),
         }
     }
     request.extensions_mut().insert(caller);
     next.run(request).await
 }
 
-/// 401 in the shape of the route; document R3's has words of its own.
-fn unauthorised(path: &str) -> Response {
+/// 401 in the shape of the route; document R3's has words of its own, to which it is added whether there was a key at all.
+fn unauthorised(path: &str, sent: bool) -> Response {
     const CHALLENGE: [(header::HeaderName, &str); 1] = [(header::WWW_AUTHENTICATE, "Bearer")];
+    let why = if sent {
+        "the token that was sent is not known here; see `portreeve token create`"
+    } else {
+        "no token was sent, and one is needed, as Authorization: Bearer or X-API-Key; see `portreeve token create`"
+    };
     if path == "/apis" || path.starts_with("/apis/") {
-        let why = "a token is needed, as Authorization: Bearer or X-API-Key; see `portreeve token create`";
         return (CHALLENGE, refusal(path, StatusCode::UNAUTHORIZED, why)).into_response();
     }
-    let body = Json(serde_json::json!({"error": "Invalid API key"}));
+    let body = Json(serde_json::json!({"error": "Invalid API key", "reason": why}));
     (StatusCode::UNAUTHORIZED, CHALLENGE, body).into_response()
+}
+
+/// Whether the request asks what a write of a declared object would come to: whoever may read may know that, a pipeline that looks
+/// at a pull request for one.
+fn changes_nothing(uri: &axum::http::Uri) -> bool {
+    let mut parts = uri.path().strip_prefix("/apis/portreeve/v1/").unwrap_or_default().split('/');
+    let kind = parts.next().and_then(Noun::find);
+    let whole = parts.nth(1).is_none();
+    let dry = Query::parse(uri.query().unwrap_or_default()).is_ok_and(|query| query.dry_run() == Ok(true));
+    matches!(kind, Some(Noun::Kind(_))) && whole && dry
 }
 
 #[cfg(test)]
@@ -386,6 +402,29 @@ mod tests {
         assert!(!fit("http://evil.example/livez", "localhost"));
         assert!(!fit("http://localhost/livez", "evil.example"));
         assert!(!fit("/livez", "l\u{f6}calhost"));
+    }
+
+    #[test]
+    fn whoever_reads_may_ask_what_a_write_would_come_to_and_nothing_else() {
+        let v1 = "/apis/portreeve/v1";
+        for (path, expected) in [
+            ("/bill/b?dryRun=All", true),
+            ("/billingservices/b?dryRun=All&preview=true", true),
+            ("/billingservices?dryRun=All", true),
+            ("/bill/b", false),
+            ("/bill/b?dryRun=all", false),
+            ("/bill/b?dryRun=All&dryRun=None", false),
+            ("/bill/b?dryrun=All", false),
+            ("/bill/b/c?dryRun=All", false),
+            ("/containers/web/release?dryRun=All", false),
+            ("/containers/web?dryRun=All", false),
+            ("/deliveries/replay?dryRun=All", false),
+            ("/test/probe?dryRun=All", false),
+            ("?dryRun=All", false),
+        ] {
+            let uri: Uri = format!("{v1}{path}").parse().expect(path);
+            assert_eq!(changes_nothing(&uri), expected, "{path}");
+        }
     }
 
     #[test]

@@ -1,16 +1,18 @@
 //! What is declared where, and how that stands: a part of `/health/detailed`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Api;
-use crate::desired::{Desired, Problem};
+use crate::desired::{Desired, Problem, inert};
 use crate::manifest::directory::DirectoryState;
 use crate::manifest::git;
 use crate::manifest::worktree::Revision;
 use crate::observed::Nanos;
+use crate::resource::Origin;
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -25,6 +27,10 @@ pub(super) struct Manifests {
     git: Option<Git>,
     /// Objects on whose account nothing is done.
     suspended: Vec<String>,
+    /// What objects that no directory declares name and is not there, a line each; of a directory's objects it is a problem.
+    unresolved: Vec<String>,
+    /// How many objects of which kinds have no effect in this version.
+    inert: BTreeMap<String, usize>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -89,8 +95,29 @@ impl Manifests {
             directories: directories(states, &desired.problems),
             git: api.pulled.as_ref().map(|pulled| git(pulled.borrow().clone())),
             suspended: desired.suspended.iter().map(ToString::to_string).collect(),
+            unresolved: unresolved(desired),
+            inert: inert_kinds(desired),
         }
     }
+}
+
+fn unresolved(desired: &Desired) -> Vec<String> {
+    let of_directories: std::collections::BTreeSet<_> = desired
+        .objects
+        .iter()
+        .filter(|object| matches!(object.origin(), Origin::Directory(_)))
+        .map(crate::resource::Object::key)
+        .collect();
+    let others = desired.unresolved.iter().filter(|(key, _)| !of_directories.contains(key));
+    others.map(|(key, why)| format!("{key}: {why}")).collect()
+}
+
+fn inert_kinds(desired: &Desired) -> BTreeMap<String, usize> {
+    let mut kinds = BTreeMap::new();
+    for object in desired.objects.iter().filter(|object| inert(object).is_some()) {
+        *kinds.entry(object.spec.kind().as_str().to_owned()).or_default() += 1;
+    }
+    kinds
 }
 
 /// Each problem belongs to the first directory that holds its file: that is the one that read it.

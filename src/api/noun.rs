@@ -72,7 +72,7 @@ impl Noun {
 
     const fn verbs(self) -> &'static [&'static str] {
         match self {
-            Self::Kind(_) => &["delete", "get", "list", "patch", "update", "watch"],
+            Self::Kind(_) => &["create", "delete", "get", "list", "patch", "update", "watch"],
             Self::Containers => &["get", "list", "release"],
             Self::Events => &["list"],
             Self::Deliveries => &["discard", "get", "list", "replay", "retry", "skip"],

@@ -18,12 +18,14 @@ use super::{Api, containers, deliveries, events, watching};
 use crate::controller::{Match, Outcome, Refused, Request, Wish, Written, figures};
 use crate::manifest::{json, nearest};
 use crate::observed::World;
-use crate::resource::{KindId, Object, ObjectKey, Origin};
+use crate::resource::{API_VERSION, KindId, Object, ObjectKey, Origin};
 
 /// Parameters of a list.
 pub(super) const LIST: &[&str] = &["labelSelector", "limit", "continue", "watch", "timeoutSeconds"];
 /// Parameters of a write.
 pub(super) const WRITE: &[&str] = &["dryRun"];
+/// Parameters of a write of a whole document.
+pub(super) const PUT: &[&str] = &["dryRun", "preview"];
 /// The longest a watch can be asked to last, in seconds.
 pub(super) const LONGEST_WATCH: u32 = 86_400;
 
@@ -103,7 +105,7 @@ fn found(api: &Api, kind: KindId, name: &str, caller: &Caller) -> Result<Respons
     let key = ObjectKey { kind, name: name.to_owned() };
     match api.catalogue.get(&key) {
         Some(object) => {
-            Ok(answer(StatusCode::OK, &with_figures(api, object, &api.shared.world(), caller), None))
+            Ok(answer(StatusCode::OK, &with_figures(api, object, &api.shared.world(), caller), &[]))
         }
         None => Err(missing(api, &key)),
     }
@@ -159,7 +161,7 @@ fn near(api: &Api, key: &ObjectKey) -> String {
 }
 
 /// The object with its version as `ETag`, and what is wrong with it all the same as `Warning`.
-fn answer(code: StatusCode, object: &Object, warning: Option<&str>) -> Response {
+fn answer(code: StatusCode, object: &Object, warnings: &[String]) -> Response {
     let mut response = (code, Json(object)).into_response();
     let headers = response.headers_mut();
     if let Some(version) = &object.metadata.resource_version
@@ -167,12 +169,12 @@ fn answer(code: StatusCode, object: &Object, warning: Option<&str>) -> Response 
     {
         headers.insert(header::ETAG, tag);
     }
-    if let Some(warning) = warning {
+    for warning in warnings {
         // RFC 7234; Kubernetes' clients show it.
         let plain = |c: char| if matches!(c, ' '..='~') && c != '"' && c != '\\' { c } else { '\'' };
         let text: String = warning.chars().map(plain).take(512).collect();
         if let Ok(text) = HeaderValue::from_str(&format!("299 portreeve \"{text}\"")) {
-            headers.insert(header::WARNING, text);
+            headers.append(header::WARNING, text);
         }
     }
     response
@@ -188,7 +190,41 @@ pub(super) async fn put(
     body: Bytes,
 ) -> Result<Response, Failure> {
     let document = document(&headers, &body, &[])?;
-    write(&api, &plural, name, &query, &caller, &headers, Request::Put(document)).await
+    query.only(PUT)?;
+    let request = if query.flag("preview")? { Request::Preview(document) } else { Request::Put(document) };
+    write(&api, &plural, name, &query, &caller, &headers, request).await
+}
+
+/// Creates an object, which its document names.
+pub(super) async fn create(
+    State(api): State<Api>,
+    Path(plural): Path<String>,
+    query: Query,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Failure> {
+    query.only(WRITE)?;
+    let noun = Noun::parse(&plural)?;
+    let document = document(&headers, &body, &[])?;
+    let name = document.pointer("/metadata/name").and_then(serde_json::Value::as_str);
+    let Some(name) = name.map(str::to_owned) else {
+        let why = "metadata.name must be given as a text: it names the object that is to be made";
+        return Err(Failure::new(StatusCode::UNPROCESSABLE_ENTITY, why));
+    };
+    let place = format!("/apis/{API_VERSION}/{}/{name}", noun.plural());
+    let Noun::Kind(kind) = noun else { return Err(read_only()) };
+    let wanted = Match { absent: true, ..conditions(&headers)? };
+    let request = Request::Put(document);
+    let mut response = carry_out(&api, kind, name, &query, &caller, wanted, request).await?;
+    if let Ok(place) = HeaderValue::from_str(&place) {
+        response.headers_mut().insert(header::LOCATION, place);
+    }
+    Ok(response)
+}
+
+fn read_only() -> Failure {
+    Failure::new(StatusCode::METHOD_NOT_ALLOWED, "these can only be read")
 }
 
 /// Changes an object by a JSON merge patch (RFC 7386).
@@ -224,17 +260,29 @@ async fn write(
     headers: &HeaderMap,
     request: Request,
 ) -> Result<Response, Failure> {
-    let Noun::Kind(kind) = Noun::parse(plural)? else {
-        return Err(Failure::new(StatusCode::METHOD_NOT_ALLOWED, "these can only be read"));
-    };
-    query.only(WRITE)?;
+    let Noun::Kind(kind) = Noun::parse(plural)? else { return Err(read_only()) };
+    if !matches!(request, Request::Put(_) | Request::Preview(_)) {
+        query.only(WRITE)?;
+    }
+    carry_out(api, kind, name, query, caller, conditions(headers)?, request).await
+}
+
+async fn carry_out(
+    api: &Api,
+    kind: KindId,
+    name: String,
+    query: &Query,
+    caller: &Caller,
+    conditions: Match,
+    request: Request,
+) -> Result<Response, Failure> {
     let dry_run = query.dry_run()?;
     let key = ObjectKey { kind, name };
     let commit = Arc::new(api.shared.committer.clone());
-    let (conditions, caller) = (conditions(headers)?, caller.who.to_string());
+    let caller = caller.who.to_string();
     let wish = Wish { key: key.clone(), request, conditions, dry_run, caller };
     let written = api.catalogue.write(commit, wish).await;
-    let Written { object, outcome, warning } =
+    let Written { object, outcome, warnings } =
         written.map_err(|refused| Failure::refused(&key, &refused, &hint(api, &key, &refused)))?;
     let code = match outcome {
         Outcome::Created => StatusCode::CREATED,
@@ -245,7 +293,7 @@ async fn write(
             return Ok(Json(status::success(message, kind.as_str(), &key.name, uid)).into_response());
         }
     };
-    Ok(answer(code, &object, warning.as_deref()))
+    Ok(answer(code, &object, &warnings))
 }
 
 /// `If-Match` and `If-None-Match` (RFC 9110).

@@ -155,12 +155,20 @@ pub(super) const ROUTES: &[Route] = &[
     read(OBJECTS, "Every {kind}, or with watch their changes", objects::LIST, Content::Objects, || {
         get(objects::list)
     }),
+    change(
+        Verb::Post,
+        OBJECTS,
+        "Create a {kind}, which its document names",
+        objects::WRITE,
+        (Content::Object, Content::Object),
+        || post(objects::create),
+    ),
     read(OBJECT, "One {kind}", &[], Content::Object, || get(objects::get)),
     change(
         Verb::Put,
         OBJECT,
         "Create or replace a {kind}",
-        objects::WRITE,
+        objects::PUT,
         (Content::Object, Content::Object),
         || put(objects::put),
     ),

@@ -4,16 +4,23 @@ mod plan;
 
 pub(super) use self::plan::plan;
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use futures_util::{Stream, StreamExt, stream};
 use serde_json::Value;
 
 use self::plan::{Plan, Write};
-use super::client::{Answer, Client, ClientError, ServerArgs};
+use super::client::{Answer, Check, Client, ClientError, ServerArgs};
+use super::dry::{DryRun, Writing};
+use super::effects::Preview;
 use super::face::Face;
-use super::files::{self, SET, SetArgs};
+use super::fields;
+use super::files::{self, SetArgs};
 use super::table::Tone;
 use super::{Exit, problems};
+use crate::desired::inert;
+use crate::manifest::Loaded;
 use crate::resource::{KindId, ObjectKey};
 
 /// Writes on their way at once; they share the server's commits.
@@ -25,11 +32,10 @@ pub(super) struct ApplyArgs {
     #[command(flatten)]
     set: SetArgs,
 
-    /// Say what would be done, with all of the server's checks, and do nothing
-    #[arg(long)]
-    dry_run: bool,
-
     #[command(flatten)]
+    writing: Writing,
+
+    #[arg(skip)]
     pub(super) server: ServerArgs,
 }
 
@@ -39,20 +45,23 @@ enum Outcome {
     Created,
     Configured,
     Unchanged,
+    /// It reads as before, and is declared only from now on, for this reason.
+    Adopted(&'static str),
 }
 
 impl Outcome {
-    const fn word(self) -> (&'static str, Tone) {
+    fn words(self) -> (String, Tone) {
         match self {
-            Self::Created => ("created", Tone::Good),
-            Self::Configured => ("configured", Tone::Odd),
-            Self::Unchanged => ("unchanged", Tone::Dim),
+            Self::Created => ("created".to_owned(), Tone::Good),
+            Self::Configured => ("configured".to_owned(), Tone::Odd),
+            Self::Unchanged => ("unchanged".to_owned(), Tone::Dim),
+            Self::Adopted(why) => (format!("unchanged: {why}"), Tone::Dim),
         }
     }
 }
 
 pub(super) async fn apply(args: &ApplyArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
-    let ApplyArgs { set, dry_run, server } = args;
+    let ApplyArgs { set, writing, server } = args;
     let (name, prune) = (set.name()?, set.prune);
     let loaded = files::load(&set.paths, face.input)?;
     if problems::tell(&loaded, face)? {
@@ -64,105 +73,150 @@ pub(super) async fn apply(args: &ApplyArgs, face: &mut Face<'_>) -> anyhow::Resu
         return Err(anyhow::anyhow!("{}{hint}", files::nothing(&set.paths)));
     }
     let client = server.client()?;
-    let kinds: Vec<KindId> = KindId::ALL
-        .iter()
-        .copied()
-        .filter(|kind| prune || loaded.objects.iter().any(|loaded| loaded.object.spec.kind() == *kind))
-        .collect();
-    let current = files::current(&client, kinds).await?;
+    // Also what the files do not speak of: references lead there, and policies heal for probes.
+    let current = files::current(&client, KindId::ALL.iter().copied()).await?;
     let plan = plan(&loaded.objects, &current, name.as_deref(), prune);
     if !plan.refused.is_empty() {
-        for problem in &plan.refused {
+        for (_, problem) in &plan.refused {
             writeln!(face.err, "{}\n", problem.coloured())?;
         }
         writeln!(face.err, "nothing was applied")?;
         return Ok(Exit::Problems);
     }
-    carry_out(&client, plan, &current, *dry_run, face).await
+    let preview = Preview::of(&current, &after(&plan, &current));
+    let exit = Applying { client: &client, current: &current, preview: &preview, writing: *writing }
+        .carry_out(plan, face)
+        .await?;
+    if exit == Exit::Fine && preview.has_probes() {
+        let containers = client.items("containers", &[]).await?;
+        for (what, containers) in preview.probed(&containers) {
+            face.note(&format!("{what}: {}", containers.join(", ")))?;
+        }
+    }
+    Ok(exit)
 }
 
-async fn carry_out(
-    client: &Client,
-    plan: Plan<'_>,
-    current: &std::collections::BTreeMap<ObjectKey, Value>,
-    dry_run: bool,
-    face: &mut Face<'_>,
-) -> anyhow::Result<Exit> {
-    let mut failed = false;
-    for wave in plan.waves {
-        let mut answers = send(client, wave, dry_run);
-        while let Some((Write { key, place, .. }, answer)) = answers.next().await {
-            match answer {
-                Ok(answer) => {
-                    say(&key, outcome(&answer, current.get(&key)).word(), dry_run, face)?;
-                    if let Some(warning) = &answer.warning {
-                        face.warn(&format!("{key}: {warning}"))?;
+/// What would be declared, as far as files and lists tell.
+fn after(plan: &Plan<'_>, current: &Objects) -> Objects {
+    let mut after = current.clone();
+    for write in plan.waves.iter().flatten() {
+        after.insert(write.key.clone(), write.document.clone());
+    }
+    for key in &plan.prune {
+        after.remove(key);
+    }
+    after
+}
+
+/// Objects as the server has them.
+type Objects = BTreeMap<ObjectKey, Value>;
+
+struct Applying<'a> {
+    client: &'a Client,
+    current: &'a Objects,
+    preview: &'a Preview,
+    writing: Writing,
+}
+
+impl Applying<'_> {
+    async fn carry_out(&self, plan: Plan<'_>, face: &mut Face<'_>) -> anyhow::Result<Exit> {
+        let Self { client, writing, .. } = *self;
+        let mut failed = false;
+        for wave in plan.waves {
+            if writing.sends_nothing() {
+                for Write { key, loaded, .. } in wave {
+                    let outcome = compared(loaded, self.current.get(&key));
+                    let said: Vec<String> = inert(&loaded.object).into_iter().collect();
+                    self.told(&key, loaded, outcome, &said, face)?;
+                }
+                continue;
+            }
+            let check = if writing.checks_only() { Check::DryRun } else { Check::Written };
+            let mut answers = send(client, wave, check);
+            while let Some((Write { key, loaded, .. }, answer)) = answers.next().await {
+                match answer {
+                    Ok(answer) => {
+                        let outcome = outcome(&answer, self.current.get(&key));
+                        self.told(&key, loaded, outcome, &answer.warnings, face)?;
                     }
+                    Err(ClientError::Refused(refused)) => {
+                        let problem = loaded.place.problem(&refused.one_line());
+                        writeln!(face.err, "{}\n", problem.coloured())?;
+                        failed = true;
+                    }
+                    Err(error) => return Err(error.into()),
                 }
-                Err(ClientError::Refused(refused)) => {
-                    writeln!(face.err, "{}\n", place.problem(&refused.one_line()).coloured())?;
-                    failed = true;
-                }
-                Err(error) => return Err(error.into()),
             }
         }
-    }
-    if failed {
-        if !plan.prune.is_empty() {
-            face.note("nothing is pruned after an error")?;
+        if failed {
+            if !plan.prune.is_empty() {
+                face.note("nothing is pruned after an error")?;
+            }
+            return Ok(Exit::Problems);
         }
-        return Ok(Exit::Problems);
+        for key in &plan.kept {
+            writing.say(key, ("not pruned: it says portreeve/prune: disabled", Tone::Odd), face)?;
+        }
+        for key in plan.prune {
+            if writing.dry_run != Some(DryRun::Client) {
+                client.delete(&[key.kind.plural(), &key.name], writing.checks_only()).await?;
+            }
+            writing.say(&key, ("pruned", Tone::Odd), face)?;
+        }
+        Ok(Exit::Fine)
     }
-    for key in &plan.kept {
-        say(key, ("not pruned: it says portreeve/prune: disabled", Tone::Odd), dry_run, face)?;
+
+    fn told(
+        &self,
+        key: &ObjectKey,
+        loaded: &Loaded,
+        outcome: Outcome,
+        said: &[String],
+        face: &mut Face<'_>,
+    ) -> std::io::Result<()> {
+        let (word, tone) = outcome.words();
+        self.writing.say(key, (&word, tone), face)?;
+        for warning in self.preview.warnings(key, loaded, said) {
+            face.warn(&format!("{key}: {warning}"))?;
+        }
+        Ok(())
     }
-    for key in plan.prune {
-        client.delete(&[key.kind.plural(), &key.name], dry_run).await?;
-        say(&key, ("pruned", Tone::Odd), dry_run, face)?;
-    }
-    Ok(Exit::Fine)
 }
 
 /// Sends `writes` side by side; the answers come in their order.
 pub(super) fn send<'a>(
     client: &Client,
     writes: Vec<Write<'a>>,
-    dry_run: bool,
+    check: Check,
 ) -> impl Stream<Item = (Write<'a>, Result<Answer, ClientError>)> + Unpin {
     let one = move |write: Write<'a>| async move {
-        let answer = client.put(&[write.key.kind.plural(), &write.key.name], &write.document, dry_run).await;
+        let answer = client.put(&[write.key.kind.plural(), &write.key.name], &write.document, check).await;
         (write, answer)
     };
     Box::pin(stream::iter(writes).map(one).buffered(AT_ONCE))
 }
 
-/// One line on standard output; every verb that writes says it so.
-pub(super) fn say(
-    key: &ObjectKey,
-    (word, tone): (&str, Tone),
-    dry_run: bool,
-    face: &mut Face<'_>,
-) -> std::io::Result<()> {
-    let dry = if dry_run { " (dry run)" } else { "" };
-    writeln!(face.out, "{key} {}{dry}", tone.paint(word))
+/// A server that is asked for what is there already changes nothing; its status may have moved on meanwhile. The words are those
+/// of `diff`: what is no difference there is unchanged here.
+fn outcome(answer: &Answer, before: Option<&Value>) -> Outcome {
+    match before.filter(|_| !answer.created) {
+        None => Outcome::Created,
+        Some(before) => differs(before, &answer.body),
+    }
 }
 
-/// A server that is asked for what is there already changes nothing; its status may have moved on meanwhile.
-fn outcome(answer: &Answer, before: Option<&Value>) -> Outcome {
-    let Some(before) = before.filter(|_| !answer.created) else { return Outcome::Created };
-    let said = |object: &Value| {
-        let mut metadata = object.get("metadata").cloned().unwrap_or_default();
-        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
-            annotations.remove(SET);
-        }
-        let text = |field: &str| {
-            metadata.get(field).filter(|map| map.as_object().is_some_and(|map| !map.is_empty()))
-        };
-        // What was built in is declared from now on, even if it reads the same.
-        let origin = metadata.get("origin").cloned();
-        (origin, text("labels").cloned(), text("annotations").cloned(), object.get("spec").cloned())
-    };
-    if said(before) == said(&answer.body) { Outcome::Unchanged } else { Outcome::Configured }
+fn differs(before: &Value, after: &Value) -> Outcome {
+    match fields::adopted(before, after) {
+        Some(why) => Outcome::Adopted(why),
+        None if fields::changes(before, after).is_empty() => Outcome::Unchanged,
+        None => Outcome::Configured,
+    }
+}
+
+/// The same, as this program reads the file: no server is asked.
+fn compared(loaded: &Loaded, before: Option<&Value>) -> Outcome {
+    let Some(before) = before else { return Outcome::Created };
+    differs(before, &files::in_force(loaded, before))
 }
 
 #[cfg(test)]
@@ -174,7 +228,7 @@ mod tests {
     #[test]
     fn what_changed_is_told_by_what_people_write_and_not_by_the_mark_or_the_status() {
         let object = |spec: &str, annotations: Value| json!({"metadata": {"name": "a", "resourceVersion": spec, "annotations": annotations}, "spec": {"a": spec}});
-        let answer = |body, created| Answer { body, created, warning: None };
+        let answer = |body, created| Answer { body, created, warnings: Vec::new() };
         let before = object("1", json!({}));
         let with_mark = object("1", json!({"portreeve/applied-set": "shop"}));
         assert_eq!(outcome(&answer(with_mark, false), Some(&before)), Outcome::Unchanged);
@@ -183,5 +237,8 @@ mod tests {
         let annotated = object("1", json!({"team": "shop"}));
         assert_eq!(outcome(&answer(annotated, false), Some(&before)), Outcome::Configured);
         assert_eq!(outcome(&answer(other, true), None), Outcome::Created);
+        let of = |origin: &str| json!({"metadata": {"origin": origin}, "spec": {"a": 1}});
+        let adopted = outcome(&answer(of("api"), false), Some(&of("built-in")));
+        assert_eq!(adopted.words().0, "unchanged: it was built in and is declared from now on");
     }
 }

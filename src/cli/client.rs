@@ -38,26 +38,16 @@ pub(super) struct ServerArgs {
     /// Where Portreeve listens; on this machine its Unix socket is used, which needs no token, where the user may open it;
     /// unix:///PATH names one [env: PORTREEVE_SERVER] [default: the socket that PORTREEVE_SOCKET names, else
     /// http://127.0.0.1:8000]
-    #[arg(long, value_name = "URL", help_heading = "Server")]
+    #[arg(long, value_name = "URL", help_heading = "Server", global = true)]
     server: Option<String>,
 
     /// A token of that Portreeve, better given by the variable: others can see a command line
     /// [env: PORTREEVE_TOKEN]
-    #[arg(long, value_name = "TOKEN", help_heading = "Server")]
+    #[arg(long, value_name = "TOKEN", help_heading = "Server", global = true)]
     token: Option<String>,
 }
 
 impl ServerArgs {
-    /// What is not given here is as `others` say.
-    pub(super) fn or(&mut self, others: Self) {
-        self.server = self.server.take().or(others.server);
-        self.token = self.token.take().or(others.token);
-    }
-
-    pub(super) const fn is_given(&self) -> bool {
-        self.server.is_some() || self.token.is_some()
-    }
-
     /// The client for what flags and environment say; an empty one says nothing.
     pub(super) fn client(&self) -> anyhow::Result<Client> {
         let or = |flag: &Option<String>, name: &str| {
@@ -80,6 +70,17 @@ pub(super) struct Client {
     http: reqwest::Client,
 }
 
+/// Whether a document is to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Check {
+    /// It is.
+    Written,
+    /// What that would come to is to be said.
+    DryRun,
+    /// The same of a document that a file of the server declares, as if the file read so.
+    Preview,
+}
+
 /// What was answered.
 #[derive(Debug)]
 pub(super) struct Answer {
@@ -88,7 +89,7 @@ pub(super) struct Answer {
     /// Whether something is there that was not.
     pub(super) created: bool,
     /// What the server thinks is odd all the same.
-    pub(super) warning: Option<String>,
+    pub(super) warnings: Vec<String>,
 }
 
 impl Client {
@@ -227,9 +228,13 @@ impl Client {
         &self,
         parts: &[&str],
         body: &Value,
-        dry_run: bool,
+        check: Check,
     ) -> Result<Answer, ClientError> {
-        let query: &[(&str, &str)] = if dry_run { &[("dryRun", "All")] } else { &[] };
+        let query: &[(&str, &str)] = match check {
+            Check::Written => &[],
+            Check::DryRun => &[("dryRun", "All")],
+            Check::Preview => &[("dryRun", "All"), ("preview", "true")],
+        };
         self.answer(self.request(Method::PUT, self.url(parts), query).json(body)).await
     }
 
@@ -314,15 +319,16 @@ impl Client {
 
     async fn read(&self, answer: reqwest::Response) -> Result<Answer, ClientError> {
         let code = answer.status();
-        let warning = answer.headers().get(reqwest::header::WARNING).and_then(|text| text.to_str().ok());
-        let warning = warning.map(|text| text.split_once('"').map_or(text, |(_, rest)| rest));
-        let warning = warning.map(|text| text.trim_end_matches('"').to_owned());
+        let warnings = answer.headers().get_all(reqwest::header::WARNING).iter();
+        let warnings = warnings.filter_map(|text| text.to_str().ok());
+        let warnings = warnings.map(|text| text.split_once('"').map_or(text, |(_, rest)| rest));
+        let warnings: Vec<String> = warnings.map(|text| text.trim_end_matches('"').to_owned()).collect();
         let text = answer.bytes().await.map_err(|error| self.lost(&error))?;
         if !code.is_success() {
             return Err(self.refused(code, &text));
         }
         let body = serde_json::from_slice(&text).map_err(|_| self.stranger("no JSON"))?;
-        Ok(Answer { body, created: code == StatusCode::CREATED, warning })
+        Ok(Answer { body, created: code == StatusCode::CREATED, warnings })
     }
 
     fn refused(&self, code: StatusCode, text: &[u8]) -> ClientError {
@@ -347,7 +353,14 @@ impl Client {
     }
 
     fn lost(&self, error: &reqwest::Error) -> ClientError {
-        ClientError::Unreachable { server: self.server(), why: reason(error) }
+        let mut why = reason(error);
+        if let Some(hint) = error::hint(&why, self.base.scheme(), self.named.is_some()) {
+            why = format!("{why}: {hint}");
+        }
+        if let Some(passed_over) = &self.local.passed_over {
+            why = format!("{why} ({})", plain(passed_over));
+        }
+        ClientError::Unreachable { server: self.server(), why }
     }
 }
 

@@ -1,11 +1,11 @@
-//! `portreeve delete KIND NAME...` or `-f PATH...`: takes objects out of force.
+//! `portreeve delete KIND NAME...`, `KIND -l LABELS` or `-f PATH...`: takes objects out of force.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-use super::apply::say;
 use super::client::{Client, ClientError, ServerArgs};
+use super::dry::Writing;
 use super::face::Face;
 use super::noun::{Noun, Target, targets};
 use super::release::{told, worse};
@@ -17,7 +17,7 @@ use crate::resource::{KindId, ObjectKey};
 /// Flags of `delete`.
 #[derive(Args, Debug)]
 pub(super) struct DeleteArgs {
-    /// KIND NAME... or KIND/NAME...
+    /// KIND NAME..., KIND/NAME..., or KIND with -l
     #[arg(required_unless_present = "paths", value_name = "KIND")]
     words: Vec<String>,
 
@@ -25,13 +25,13 @@ pub(super) struct DeleteArgs {
     #[arg(short = 'f', long = "filename", value_name = "PATH", num_args = 1.., conflicts_with = "words")]
     paths: Vec<PathBuf>,
 
+    /// Of KIND, those that carry these labels, such as `tier=web,!canary,zone in (a,b)`
+    #[arg(short = 'l', long, value_name = "LABELS", conflicts_with = "paths")]
+    selector: Option<String>,
+
     /// What is not there is no error
     #[arg(long)]
     ignore_not_found: bool,
-
-    /// Say what would be done, and do nothing
-    #[arg(long)]
-    dry_run: bool,
 
     /// Of a BillingService: also drop the bills that wait for it, after a question. Otherwise they are held, and sent once a
     /// BillingService of this name is declared again
@@ -43,24 +43,29 @@ pub(super) struct DeleteArgs {
     yes: bool,
 
     #[command(flatten)]
+    writing: Writing,
+
+    #[arg(skip)]
     pub(super) server: ServerArgs,
 }
 
 pub(super) async fn delete(args: &DeleteArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
-    let DeleteArgs { words, paths, ignore_not_found, dry_run, discard, yes, server } = args;
-    let keys = if paths.is_empty() {
-        named(words)?
-    } else {
-        let set = files::load(paths, face.input)?;
-        if problems::tell(&set, face)? {
-            writeln!(face.err, "nothing was deleted")?;
-            return Ok(Exit::Problems);
+    let DeleteArgs { words, paths, selector, ignore_not_found, writing, discard, yes, server } = args;
+    let keys = match selector {
+        Some(selector) => labelled(&server.client()?, kinds(words)?, selector).await?,
+        None if paths.is_empty() => named(words)?,
+        None => {
+            let set = files::load(paths, face.input)?;
+            if problems::tell(&set, face)? {
+                writeln!(face.err, "nothing was deleted")?;
+                return Ok(Exit::Problems);
+            }
+            if files::is_nothing(&set) {
+                return Err(anyhow::anyhow!("{}", files::nothing(paths)));
+            }
+            // What names others goes first.
+            set.objects.iter().rev().map(|loaded| loaded.object.key()).collect()
         }
-        if files::is_nothing(&set) {
-            return Err(anyhow::anyhow!("{}", files::nothing(paths)));
-        }
-        // What names others goes first.
-        set.objects.iter().rev().map(|loaded| loaded.object.key()).collect()
     };
     if *discard && let Some(key) = keys.iter().find(|key| key.kind != KindId::BillingService) {
         return Err(UsageError(format!(
@@ -68,32 +73,38 @@ pub(super) async fn delete(args: &DeleteArgs, face: &mut Face<'_>) -> anyhow::Re
         ))
         .into());
     }
+    if selector.is_some() && keys.is_empty() {
+        writeln!(face.err, "nothing found")?;
+        return Ok(Exit::Fine);
+    }
     let client = server.client()?;
     let mut exit = Exit::Fine;
     for key in keys {
         let waiting = waiting(&client, &key).await;
-        if *discard && waiting > 0 && !*yes && !*dry_run && !agreed(&key, waiting, face)? {
+        if *discard && waiting > 0 && !*yes && writing.dry_run.is_none() && !agreed(&key, waiting, face)? {
             writeln!(face.err, "{key} is not deleted")?;
             exit = Exit::Problems;
             continue;
         }
-        let deleted = one(&client, &key, *dry_run).await;
+        let deleted = one(&client, &key, *writing).await;
         // What was deleted before can have left something.
         let gone = deleted.as_ref().err().is_some_and(ClientError::is_not_found);
         if *discard && waiting > 0 && (deleted.is_ok() || gone) {
             if deleted.is_ok() {
-                say(&key, ("deleted", Tone::Odd), *dry_run, face)?;
+                writing.say(&key, ("deleted", Tone::Odd), face)?;
             }
-            exit = worse(exit, drop_waiting(&client, &key, waiting, *dry_run, face).await?);
+            exit = worse(exit, drop_waiting(&client, &key, waiting, writing.dry_run.is_some(), face).await?);
             continue;
         }
         match deleted {
             Ok(()) => {
-                say(&key, ("deleted", Tone::Odd), *dry_run, face)?;
+                writing.say(&key, ("deleted", Tone::Odd), face)?;
                 if let Some(held) = held(&key, waiting) {
                     face.note(&held)?;
                 }
-                if !dry_run && let Some(left) = left(&client, &key).await {
+                if writing.dry_run.is_none()
+                    && let Some(left) = left(&client, &key).await
+                {
                     face.note(&left)?;
                 }
             }
@@ -108,8 +119,40 @@ pub(super) async fn delete(args: &DeleteArgs, face: &mut Face<'_>) -> anyhow::Re
     Ok(exit)
 }
 
-async fn one(client: &Client, key: &ObjectKey, dry_run: bool) -> Result<(), ClientError> {
-    client.delete(&[key.kind.plural(), &key.name], dry_run).await.map(drop)
+async fn one(client: &Client, key: &ObjectKey, writing: Writing) -> Result<(), ClientError> {
+    let path = [key.kind.plural(), &key.name];
+    match writing.sends_nothing() {
+        true => client.get(&path, &[]).await.map(drop),
+        false => client.delete(&path, writing.checks_only()).await.map(drop),
+    }
+}
+
+/// The kinds whose objects are chosen by their labels.
+fn kinds(words: &[String]) -> Result<Vec<KindId>, UsageError> {
+    let kind = |target: Target| match (target.noun, target.name) {
+        (Noun::Kind(kind), None) => Ok(kind),
+        (Noun::Kind(_), Some(_)) => Err(UsageError("a name and a selector do not go together".to_owned())),
+        (noun @ (Noun::Containers | Noun::Events | Noun::Deliveries), _) => Err(read_only(noun)),
+    };
+    targets(words)?.into_iter().map(kind).collect()
+}
+
+fn read_only(noun: Noun) -> UsageError {
+    UsageError(format!("{} can only be read", noun.plural()))
+}
+
+/// The objects of these kinds that carry the labels.
+async fn labelled(client: &Client, kinds: Vec<KindId>, selector: &str) -> anyhow::Result<Vec<ObjectKey>> {
+    if selector.trim().is_empty() {
+        return Err(UsageError("an empty selector would mean everything: name labels".to_owned()).into());
+    }
+    let mut keys = Vec::new();
+    for kind in kinds {
+        let items = client.items(kind.plural(), &[("labelSelector", selector)]).await?;
+        let names = items.iter().filter_map(|item| item.pointer("/metadata/name")?.as_str());
+        keys.extend(names.map(|name| ObjectKey { kind, name: name.to_owned() }));
+    }
+    Ok(keys)
 }
 
 /// How many bills wait for a BillingService; none also where that cannot be told.
@@ -183,11 +226,9 @@ fn named(words: &[String]) -> Result<Vec<ObjectKey>, UsageError> {
     let key = |target: Target| match (target.noun, target.name) {
         (Noun::Kind(kind), Some(name)) => Ok(ObjectKey { kind, name }),
         (Noun::Kind(kind), None) => Err(UsageError(format!(
-            "which {kind}? Name those that are to go; there is no way to delete all at once"
+            "which {kind}? Name those that are to go, or choose them by labels with -l"
         ))),
-        (noun @ (Noun::Containers | Noun::Events | Noun::Deliveries), _) => {
-            Err(UsageError(format!("{} can only be read", noun.plural())))
-        }
+        (noun @ (Noun::Containers | Noun::Events | Noun::Deliveries), _) => Err(read_only(noun)),
     };
     targets(words)?.into_iter().map(key).collect()
 }

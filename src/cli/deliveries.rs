@@ -43,7 +43,7 @@ pub(super) struct WhichArgs {
     #[arg(long, conflicts_with_all = ["names", "target"])]
     all: bool,
 
-    #[command(flatten)]
+    #[arg(skip)]
     pub(super) server: ServerArgs,
 }
 

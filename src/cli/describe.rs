@@ -32,7 +32,7 @@ pub(super) struct DescribeArgs {
     #[arg(required = true, num_args = 1.., value_name = "KIND")]
     words: Vec<String>,
 
-    #[command(flatten)]
+    #[arg(skip)]
     pub(super) server: ServerArgs,
 }
 

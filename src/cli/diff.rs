@@ -1,10 +1,8 @@
 //! `portreeve diff -f PATH...`: what an apply would change, in the server's words, and what that would mean for which
 //! containers, by the functions that decide it later.
 
-mod effects;
-mod fields;
-
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use futures_util::StreamExt;
@@ -12,14 +10,15 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use self::effects::Effect;
-use self::fields::Change;
-use super::client::{ClientError, ServerArgs};
+use super::client::{Check, ClientError, ServerArgs};
+use super::effects::{Effect, Preview};
 use super::face::{Face, Format};
+use super::fields::{self, Change};
 use super::files::{self, SetArgs};
 use super::table::Tone;
 use super::text::{count, plain};
-use super::{Exit, apply, problems};
+use super::{Exit, apply, fail, is_broken_pipe, problems};
+use crate::manifest::Problem;
 use crate::resource::{KindId, ObjectKey};
 
 /// Flags of `diff`.
@@ -32,7 +31,7 @@ pub(super) struct DiffArgs {
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: Format,
 
-    #[command(flatten)]
+    #[arg(skip)]
     pub(super) server: ServerArgs,
 }
 
@@ -44,6 +43,8 @@ pub(super) struct Document {
     objects: Vec<Difference>,
     /// In the order of their names.
     containers: Vec<Effect>,
+    /// What somebody should look at, although nothing forbids it: objects that are named and not there, kinds that have no effect.
+    warnings: Vec<String>,
 }
 
 /// What becomes of one object.
@@ -75,12 +76,24 @@ impl Action {
     }
 }
 
+/// Ends with 0 where nothing differs, 1 where something does, and 2 for all that went wrong, so that a pipeline can tell.
 pub(super) async fn diff(args: &DiffArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
+    match compare(args, face).await {
+        Err(error) if !is_broken_pipe(&error) => {
+            face.progress("");
+            fail(face.err, &format!("{error:#}"))?;
+            Ok(Exit::Usage)
+        }
+        done => done,
+    }
+}
+
+async fn compare(args: &DiffArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
     let DiffArgs { set, output, server } = args;
     let name = set.name()?;
     let loaded = files::load(&set.paths, face.input)?;
     if problems::tell(&loaded, face)? {
-        return Ok(Exit::Problems);
+        return Ok(Exit::Usage);
     }
     if files::is_nothing(&loaded) {
         return Err(anyhow::anyhow!("{}", files::nothing(&set.paths)));
@@ -88,19 +101,23 @@ pub(super) async fn diff(args: &DiffArgs, face: &mut Face<'_>) -> anyhow::Result
     let client = server.client()?;
     let current = files::current(&client, KindId::ALL.iter().copied()).await?;
     let plan = apply::plan(&loaded.objects, &current, name.as_deref(), set.prune);
-    let mut refused = plan.refused;
-    let (mut after, mut written) = (current.clone(), BTreeMap::new());
+    let owned: BTreeSet<ObjectKey> = plan.owned.iter().map(|write| write.key.clone()).collect();
+    let refused = plan.refused.into_iter().filter(|(key, _)| !owned.contains(key));
+    let mut refused: Vec<Problem> = refused.map(|(_, problem)| problem).collect();
+    let (mut after, mut written, mut said) = (current.clone(), BTreeMap::new(), Vec::new());
     let writes: Vec<_> = plan.waves.into_iter().flatten().collect();
-    let all = writes.len();
-    let mut answers = apply::send(&client, writes, true).enumerate();
+    let all = writes.len() + plan.owned.len();
+    let checked = apply::send(&client, writes, Check::DryRun);
+    let mut answers = checked.chain(apply::send(&client, plan.owned, Check::Preview)).enumerate();
     while let Some((done, (write, answer))) = answers.next().await {
         face.progress(&format!("compared {} of {all}", done + 1));
         match answer {
             Ok(answer) => {
+                said.push((write.key.clone(), write.loaded, answer.warnings));
                 written.insert(write.key.clone(), write.document);
                 after.insert(write.key, answer.body);
             }
-            Err(ClientError::Refused(why)) => refused.push(write.place.problem(&why.one_line())),
+            Err(ClientError::Refused(why)) => refused.push(write.loaded.place.problem(&why.one_line())),
             Err(error) => return Err(error.into()),
         }
     }
@@ -108,13 +125,38 @@ pub(super) async fn diff(args: &DiffArgs, face: &mut Face<'_>) -> anyhow::Result
     for key in plan.prune {
         after.remove(&key);
     }
+    if !owned.is_empty() {
+        let said = "declared by files of the server: shown is what changes once these files read so there";
+        face.note(&format!("{} {said}", count(owned.len(), "object")))?;
+        if set.prune {
+            let health = client.get_plain(&["health", "detailed"]).await?;
+            let declared: BTreeSet<ObjectKey> =
+                loaded.objects.iter().map(|loaded| loaded.object.key()).collect();
+            for key in left_out(&current, &owned, &declared, &roots(&health)) {
+                after.remove(&key);
+            }
+        }
+    }
     for problem in &refused {
         writeln!(face.err, "{}\n", problem.coloured())?;
     }
     let differences = differences(&current, &after, &written);
     let containers = client.items("containers", &[]).await?;
-    let effects = effects::effects(&current, &after, &containers);
-    let exit = if differences.is_empty() && refused.is_empty() { Exit::Fine } else { Exit::Problems };
+    let preview = Preview::of(&current, &after);
+    let effects = preview.effects(&containers);
+    let warnings = said.iter().flat_map(|(key, loaded, said)| {
+        let of = preview.warnings(key, loaded, said).into_iter();
+        of.map(move |warning| format!("{key}: {warning}"))
+    });
+    let warnings: Vec<String> = warnings.collect();
+    let exit = match (refused.is_empty(), differences.is_empty()) {
+        (false, _) => Exit::Usage,
+        (true, false) => Exit::Problems,
+        (true, true) => Exit::Fine,
+    };
+    for warning in &warnings {
+        face.warn(warning)?;
+    }
     match output {
         // "no difference" would be wrong of what could not be compared.
         Format::Text if differences.is_empty() && !refused.is_empty() => {}
@@ -123,11 +165,40 @@ pub(super) async fn diff(args: &DiffArgs, face: &mut Face<'_>) -> anyhow::Result
             text(&differences, &effects, face)?;
         }
         Format::Json => {
-            let document = Document { objects: differences, containers: effects };
+            let document = Document { objects: differences, containers: effects, warnings };
             face.json(&serde_json::to_value(document)?)?;
         }
     }
     Ok(exit)
+}
+
+/// The server's configuration directories.
+fn roots(health: &Value) -> Vec<PathBuf> {
+    let directories =
+        health.pointer("/manifests/directories").and_then(Value::as_array).into_iter().flatten();
+    directories.filter_map(|directory| directory["path"].as_str().map(PathBuf::from)).collect()
+}
+
+/// What the same directories declare as the objects that are `owned` by one, and these files do not.
+fn left_out(
+    current: &BTreeMap<ObjectKey, Value>,
+    owned: &BTreeSet<ObjectKey>,
+    declared: &BTreeSet<ObjectKey>,
+    roots: &[PathBuf],
+) -> Vec<ObjectKey> {
+    let root = |object: &Value| {
+        let file = object.pointer("/metadata/origin")?.as_str()?.strip_prefix("directory:")?;
+        roots
+            .iter()
+            .filter(|root| Path::new(file).starts_with(root))
+            .max_by_key(|root| root.as_os_str().len())
+    };
+    let of_owned: BTreeSet<&PathBuf> =
+        owned.iter().filter_map(|key| current.get(key).and_then(root)).collect();
+    let gone = current.iter().filter(|(key, object)| {
+        !declared.contains(key) && root(object).is_some_and(|root| of_owned.contains(root))
+    });
+    gone.map(|(key, _)| key.clone()).collect()
 }
 
 /// What differs of what people write, in the order of kinds and names. Of what is new only what was `written` is shown,
@@ -169,12 +240,8 @@ fn adopted(
     face: &mut Face<'_>,
 ) -> std::io::Result<()> {
     for (key, old) in before {
-        if let Some(new) = after.get(key)
-            && let Some(origin) = fields::origin(old, new)
-            && fields::changes(old, new).is_empty()
-        {
-            let from = if origin == "built-in" { "it was built in" } else { "it came from elsewhere" };
-            writeln!(face.out, "{} {key}: {from}, and is declared from then on", Tone::Dim.paint("same"))?;
+        if let Some(why) = after.get(key).and_then(|new| fields::adopted(old, new)) {
+            writeln!(face.out, "{} {key}: {why}", Tone::Dim.paint("unchanged"))?;
         }
     }
     Ok(())
@@ -230,10 +297,26 @@ mod tests {
             streams.both()
         };
         let said =
-            "same AutohealPolicy/default: it was built in, and is declared from then on\nno difference\n";
+            "unchanged AutohealPolicy/default: it was built in and is declared from now on\nno difference\n";
         assert_eq!(shown(&of("api", 5)), said);
         assert!(shown(&of("api", 3)).starts_with("change AutohealPolicy/default\n  - spec.budget: 5\n"));
         assert_eq!(shown(&of("built-in", 5)), "no difference\n");
+    }
+
+    #[test]
+    fn with_prune_what_the_same_directory_declares_and_these_files_do_not_goes() {
+        let key = |name: &str| ObjectKey { kind: KindId::BillingService, name: name.to_owned() };
+        let of = |name: &str, origin: &str| (key(name), json!({"metadata": {"origin": origin}}));
+        let current = BTreeMap::from([
+            of("a", "directory:/etc/p/a.yaml"),
+            of("gone", "directory:/etc/p/sub/b.yaml"),
+            of("elsewhere", "directory:/etc/p2/c.yaml"),
+            of("nested", "directory:/etc/p/git/d.yaml"),
+            of("by-hand", "api"),
+        ]);
+        let roots = ["/etc/p", "/etc/p2", "/etc/p/git"].map(PathBuf::from);
+        let (owned, declared) = (BTreeSet::from([key("a")]), BTreeSet::from([key("a"), key("new")]));
+        assert_eq!(left_out(&current, &owned, &declared, &roots), [key("gone")]);
     }
 
     #[test]

@@ -16,8 +16,8 @@ use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::draft::Reading;
-use super::apply::say;
 use super::client::{Answer, Client, ClientError, Refused, ServerArgs};
+use super::dry::Writing;
 use super::face::Face;
 use super::noun::{Noun, one};
 use super::table::Tone;
@@ -37,7 +37,7 @@ pub(super) struct EditArgs {
     #[arg(required = true, num_args = 1..=2, value_name = "KIND")]
     words: Vec<String>,
 
-    #[command(flatten)]
+    #[arg(skip)]
     pub(super) server: ServerArgs,
 }
 
@@ -160,8 +160,8 @@ impl Editing {
     fn told(&self, answer: &Answer, face: &mut Face<'_>) -> anyhow::Result<Exit> {
         let same = scalar(&answer.body, "/metadata/resourceVersion").as_deref() == Some(&self.version);
         let word = if same { ("unchanged", Tone::Dim) } else { ("edited", Tone::Odd) };
-        say(&self.key, word, false, face)?;
-        if let Some(warning) = &answer.warning {
+        Writing::default().say(&self.key, word, face)?;
+        for warning in &answer.warnings {
             face.warn(&format!("{}: {warning}", self.key))?;
         }
         Ok(Exit::Fine)

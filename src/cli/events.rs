@@ -48,7 +48,7 @@ pub(super) struct EventsArgs {
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     output: Format,
 
-    #[command(flatten)]
+    #[arg(skip)]
     pub(super) server: ServerArgs,
 }
 

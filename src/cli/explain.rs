@@ -40,7 +40,10 @@ pub(super) fn explain(args: &ExplainArgs, face: &mut Face<'_>) -> anyhow::Result
             table.row(row.into());
         }
         table.print(face.out, 0, face.width)?;
-        writeln!(face.out, "\n{HINT}")?;
+        let others = Noun::all().filter(|noun| !matches!(noun, Noun::Kind(_)));
+        let others =
+            others.map(|noun| format!("{} ({})", noun.plural(), noun.short().join(","))).collect::<Vec<_>>();
+        writeln!(face.out, "\nTo be read alone, by `portreeve get`: {}.\n{HINT}", others.join(", "))?;
         return Ok(Exit::Fine);
     };
     if what == VERDICTS {

@@ -140,6 +140,24 @@ pub(super) fn document(loaded: &Loaded, set: Option<&str>) -> Value {
     json!({"apiVersion": API_VERSION, "kind": object.spec.kind().as_str(), "metadata": metadata, "spec": spec})
 }
 
+/// The object as it would be in force in place of `before`, as far as this program can tell: with its own defaults, and of Settings
+/// with what is in force where nothing is said.
+pub(super) fn in_force(loaded: &Loaded, before: &Value) -> Value {
+    let mut spec = serde_json::to_value(&loaded.object.spec).unwrap_or_default();
+    if loaded.object.spec.kind() == KindId::Settings
+        && let (Some(fields), Some(below)) = (spec.as_object_mut(), before["spec"].as_object())
+    {
+        fields.retain(|name, _| loaded.object.given.contains(name));
+        for (name, value) in below {
+            fields.entry(name).or_insert_with(|| value.clone());
+        }
+    }
+    let mut document = document(loaded, None);
+    document["spec"] = spec;
+    document["metadata"]["origin"] = before.pointer("/metadata/origin").cloned().unwrap_or_default();
+    document
+}
+
 /// What the server has of `kinds`.
 pub(super) async fn current(
     client: &Client,
@@ -170,9 +188,11 @@ pub(super) fn owner(key: &ObjectKey, current: Option<&Value>) -> Option<String> 
             }
             None => format!("{key} is declared in {} of the server; change it there", plain(file)),
         }),
-        None if origin == "environment" && key.kind != KindId::Settings => Some(format!(
-            "{key} is made from the server's environment variables; change them, or declare it in a file there"
-        )),
+        None if origin == "environment" && !matches!(key.kind, KindId::Settings | KindId::AutohealPolicy) => {
+            Some(format!(
+                "{key} is made from the server's environment variables; change them, or declare it in a file there"
+            ))
+        }
         _ => None,
     }
 }
@@ -217,7 +237,10 @@ pub(super) mod tests {
         let of = |origin: &str| json!({"metadata": {"origin": origin}});
         let said = owner(&key, Some(&of("directory:/etc/p/a.yaml"))).expect("an owner");
         assert!(said.contains("/etc/p/a.yaml of the server"), "{said}");
-        assert!(owner(&key, Some(&of("environment"))).is_some());
+        // As the built-in one it is replaced.
+        assert_eq!(owner(&key, Some(&of("environment"))), None);
+        let bill = ObjectKey { kind: KindId::BillingService, name: "a".to_owned() };
+        assert!(owner(&bill, Some(&of("environment"))).is_some());
         let settings = ObjectKey { kind: KindId::Settings, name: "portreeve".to_owned() };
         assert_eq!(owner(&settings, Some(&of("environment"))), None);
         assert_eq!((owner(&key, Some(&of("api"))), owner(&key, None)), (None, None));

@@ -2,13 +2,17 @@
 
 pub(super) mod columns;
 mod follow;
+mod json_path;
 
-use clap::{Args, ValueEnum};
+use std::str::FromStr;
+
+use clap::Args;
 use serde_json::{Value, json};
 
 use self::columns::Columns;
 pub(super) use self::follow::Change;
 use self::follow::Watch;
+use self::json_path::Template;
 use super::Exit;
 use super::client::{Client, ClientError, ServerArgs};
 use super::face::Face;
@@ -19,6 +23,7 @@ use crate::resource::KindId;
 
 /// Flags of `get`.
 #[derive(Args, Debug)]
+#[command(after_help = kinds())]
 pub(super) struct GetArgs {
     /// KIND, KIND NAME..., KIND/NAME..., several kinds as KIND,KIND, or `all`; also containers, events, deliveries
     #[arg(required = true, num_args = 1.., value_name = "KIND")]
@@ -28,7 +33,8 @@ pub(super) struct GetArgs {
     #[arg(short = 'l', long, value_name = "LABELS")]
     selector: Option<String>,
 
-    /// How it is shown
+    /// How it is shown: table, wide, yaml, json, name (KIND/NAME), or `jsonpath=TEMPLATE` as kubectl has it, such as
+    /// `jsonpath={.items[*].metadata.name}`
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     output: Output,
 
@@ -36,12 +42,12 @@ pub(super) struct GetArgs {
     #[arg(short, long)]
     watch: bool,
 
-    #[command(flatten)]
+    #[arg(skip)]
     pub(super) server: ServerArgs,
 }
 
 /// How things are shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Output {
     /// For people.
     Table,
@@ -53,6 +59,40 @@ pub(super) enum Output {
     Json,
     /// KIND/NAME, one a line.
     Name,
+    /// What a template picks.
+    JsonPath(Template),
+}
+
+impl FromStr for Output {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let words = ["table", "wide", "yaml", "json", "name", "jsonpath=TEMPLATE"];
+        match text {
+            "table" => Ok(Self::Table),
+            "wide" => Ok(Self::Wide),
+            "yaml" => Ok(Self::Yaml),
+            "json" => Ok(Self::Json),
+            "name" => Ok(Self::Name),
+            _ => match text.strip_prefix("jsonpath=") {
+                Some(template) => template.parse().map(Self::JsonPath).map_err(|why| format!("{why}")),
+                None => {
+                    let near = crate::manifest::nearest(text, words);
+                    let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+                    Err(format!("there is {}{near}", words.join(", ")))
+                }
+            },
+        }
+    }
+}
+
+/// Every kind with its short names, for `--help`.
+fn kinds() -> String {
+    let kind = |noun: Noun| match noun.short().join(", ") {
+        none if none.is_empty() => format!("  {}", noun.plural()),
+        short => format!("  {:<22}{short}", noun.plural()),
+    };
+    format!("Kinds and their short names:\n{}", Noun::all().map(kind).collect::<Vec<_>>().join("\n"))
 }
 
 pub(super) async fn get(args: &GetArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
@@ -75,7 +115,7 @@ pub(super) async fn get(args: &GetArgs, face: &mut Face<'_>) -> anyhow::Result<E
     if *watch {
         return match targets.as_slice() {
             [target] => {
-                let watch = Watch { client: &client, target, query: &query, output: *output };
+                let watch = Watch { client: &client, target, query: &query, output: output.clone() };
                 watch.follow(face).await
             }
             _ => Err(UsageError("watch one kind, or one object, at a time".to_owned()).into()),
@@ -94,7 +134,7 @@ pub(super) async fn get(args: &GetArgs, face: &mut Face<'_>) -> anyhow::Result<E
         }
     }
     let exit = if found.missing { Exit::Problems } else { Exit::Fine };
-    show(&found, *output, targets.len() == 1, face)?;
+    show(&found, output, targets.len() == 1, face)?;
     Ok(exit)
 }
 
@@ -151,9 +191,9 @@ fn arranged(noun: Noun, mut list: Value) -> Value {
     list
 }
 
-fn show(found: &Found, output: Output, alone: bool, face: &mut Face<'_>) -> anyhow::Result<()> {
+fn show(found: &Found, output: &Output, alone: bool, face: &mut Face<'_>) -> anyhow::Result<()> {
     match output {
-        Output::Table | Output::Wide => tables(&found.lists, output == Output::Wide, alone, face),
+        Output::Table | Output::Wide => tables(&found.lists, *output == Output::Wide, alone, face),
         Output::Name => {
             for (noun, list) in &found.lists {
                 for item in items(list) {
@@ -163,6 +203,13 @@ fn show(found: &Found, output: Output, alone: bool, face: &mut Face<'_>) -> anyh
             Ok(())
         }
         Output::Json => Ok(face.json(&whole(found, alone))?),
+        Output::JsonPath(template) => {
+            let text = template.of(&whole(found, alone));
+            // A line of its own on a terminal, and for `read` in a script; nothing is added to a template that ends with one.
+            let end = if text.ends_with('\n') || text.is_empty() { "" } else { "\n" };
+            write!(face.out, "{text}{end}")?;
+            Ok(())
+        }
         Output::Yaml => face.yaml(&whole(found, alone)),
     }
 }
@@ -218,7 +265,7 @@ mod tests {
 
     fn shown(found: &Found, output: Output, alone: bool) -> String {
         let mut streams = Streams::default();
-        show(found, output, alone, &mut streams.face()).expect("output");
+        show(found, &output, alone, &mut streams.face()).expect("output");
         streams.both()
     }
 
@@ -241,6 +288,11 @@ mod tests {
         assert_eq!((&list["kind"], list["items"].as_array().map(Vec::len)), (&"List".into(), Some(2)));
         let one: Value = serde_json::from_str(&shown(&found(), Output::Json, true)).expect("JSON");
         assert_eq!(one["metadata"]["name"], "b");
+        let names: Output = "jsonpath={.items[*].metadata.name}".parse().expect("a template");
+        assert_eq!(shown(&found(), names, false), "a b\n");
+        let error = "jsno".parse::<Output>().expect_err("no format");
+        assert!(error.ends_with("did you mean `json`?"), "{error}");
+        assert!(kinds().contains("\n  autohealpolicies      heal\n"), "{}", kinds());
         assert!(shown(&found(), Output::Yaml, true).starts_with("apiVersion: portreeve/v1\nkind: Billing"));
     }
 

@@ -1,5 +1,7 @@
-//! `portreeve init [DIR]`: manifests to start from, with comments, for the containers that run now.
+//! `portreeve init [DIR]`: manifests to start from, with comments, for the containers that run now. They say what is in force
+//! already: whoever applies them unread changes how no container is treated.
 
+mod in_force;
 mod starter;
 
 use std::path::PathBuf;
@@ -7,9 +9,11 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 
-use super::Exit;
-use super::client::{ClientError, ServerArgs};
+use self::starter::Seen;
+use super::client::{Client, ClientError, ServerArgs};
 use super::face::Face;
+use super::{Exit, files};
+use crate::resource::KindId;
 
 /// Flags of `init`.
 #[derive(Args, Debug)]
@@ -18,24 +22,30 @@ pub(super) struct InitArgs {
     #[arg(value_name = "DIR", default_value = "portreeve")]
     directory: PathBuf,
 
-    #[command(flatten)]
+    #[arg(skip)]
     pub(super) server: ServerArgs,
+}
+
+/// What runs, and what is in force.
+async fn look(client: &Client) -> Result<Seen, ClientError> {
+    let containers = client.items("containers", &[]).await?;
+    Ok(Seen { containers, objects: files::current(client, KindId::ALL.iter().copied()).await? })
 }
 
 pub(super) async fn init(args: &InitArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
     let InitArgs { directory, server } = args;
     let client = server.client()?;
-    let containers = match client.items("containers", &[]).await {
-        Ok(containers) => containers,
+    let seen = match look(&client).await {
+        Ok(seen) => seen,
         Err(ClientError::Unreachable { server, .. }) => {
             face.note(&format!(
                 "no Portreeve answers at {server}, so nothing is known of what runs here; start `portreeve run` first to have it written down"
             ))?;
-            Vec::new()
+            Seen::default()
         }
         Err(error) => return Err(error.into()),
     };
-    let files = starter::files(&containers);
+    let files = starter::files(&seen);
     for (name, _) in &files {
         let path = directory.join(name);
         if path.exists() {

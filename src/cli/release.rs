@@ -20,7 +20,7 @@ pub(super) struct ReleaseArgs {
     #[arg(long, conflicts_with = "names")]
     all: bool,
 
-    #[command(flatten)]
+    #[arg(skip)]
     pub(super) server: ServerArgs,
 }
 

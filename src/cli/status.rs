@@ -33,7 +33,7 @@ pub(super) struct StatusArgs {
     #[arg(short, long)]
     watch: bool,
 
-    #[command(flatten)]
+    #[arg(skip)]
     pub(super) server: ServerArgs,
 }
 
@@ -152,6 +152,7 @@ fn wrong(health: &Value, containers: &[Value], services: &[Value]) -> Vec<String
             .map(|problem| format!("manifest {problem}")),
     );
     wrong.extend(manifests::wrong(&health["manifests"]));
+    wrong.extend(manifests::unresolved(&health["manifests"]));
     wrong.extend(services.iter().filter_map(unwell));
     for container in containers.iter().filter(|item| item["quarantined"] == Value::Bool(true)) {
         let name = get::columns::name(container);

@@ -54,7 +54,7 @@ struct ProbeArgs {
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: Format,
 
-    #[command(flatten)]
+    #[arg(skip)]
     server: ServerArgs,
 }
 

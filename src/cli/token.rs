@@ -11,6 +11,12 @@ use super::{Exit, fail};
 use crate::config::tokens::{self, Role, TokenError, Tokens};
 use crate::config::{Process, state_dir};
 
+/// Whether a Portreeve has left anything there but tokens.
+fn is_used(state_dir: &std::path::Path) -> bool {
+    let mut entries = std::fs::read_dir(state_dir).into_iter().flatten().flatten();
+    entries.any(|entry| !entry.file_name().to_string_lossy().starts_with("tokens.json"))
+}
+
 /// Flags of `token`.
 #[derive(Args, Debug)]
 pub(super) struct TokenArgs {
@@ -31,8 +37,11 @@ enum TokenVerb {
         #[arg(long, value_name = "ROLE")]
         role: Role,
         /// A name to know it by; left out: one is made up
-        #[arg(long)]
+        #[arg(value_name = "NAME")]
         name: Option<String>,
+        /// The same
+        #[arg(long = "name", value_name = "NAME", conflicts_with = "name", hide = true)]
+        named: Option<String>,
     },
     /// List names and roles
     List,
@@ -68,9 +77,14 @@ pub(super) fn token(args: &TokenArgs, out: &mut dyn Write, err: &mut dyn Write) 
     match done {
         Ok(()) => Ok(Exit::Fine),
         Err(error) => match error.downcast_ref::<TokenError>() {
-            Some(TokenError::Taken(_) | TokenError::Name(_) | TokenError::Unknown(_)) => {
+            Some(TokenError::Taken(_) | TokenError::Name(_)) => {
                 fail(err, &error.to_string())?;
                 Ok(Exit::Usage)
+            }
+            // As everything else that is named and not there.
+            Some(TokenError::Unknown(_)) => {
+                fail(err, &error.to_string())?;
+                Ok(Exit::Problems)
             }
             _ => Err(error),
         },
@@ -84,14 +98,24 @@ fn run(
     err: &mut dyn Write,
 ) -> anyhow::Result<()> {
     match verb {
-        TokenVerb::Create { role, name } => {
+        TokenVerb::Create { role, name, named } => {
             let first = !path.exists();
-            let (token, secret) = tokens::create(path, *role, name.as_deref())?;
+            let (token, secret) = tokens::create(path, *role, name.as_deref().or(named.as_deref()))?;
+            let state = path.parent().unwrap_or(path);
+            if !is_used(state) {
+                writeln!(
+                    err,
+                    "no Portreeve has used {} yet: the token is good for one that is run as this user with this --state-dir, and for \
+                     no other",
+                    state.display()
+                )?;
+            }
             if first {
                 let state = path.parent().unwrap_or(path).display();
                 writeln!(
                     err,
-                    "callers over TCP of the Portreeve whose state is in {state} need a token from now on, on this machine \
+                    "no Portreeve has used {state} yet: the token is good for one that is run as this user with this --state-dir, and \
+                 for no other\ncallers over TCP of the Portreeve whose state is in {state} need a token from now on, on this machine \
                      too; its Unix socket needs none"
                 )?;
             }
@@ -100,6 +124,11 @@ fn run(
         }
         TokenVerb::List => {
             let Tokens { tokens } = Tokens::read(path)?;
+            writeln!(
+                err,
+                "tokens of the Portreeve whose state is in {}:",
+                path.parent().unwrap_or(path).display()
+            )?;
             let width = tokens.iter().map(|token| token.name.len()).max().unwrap_or(0).max(4);
             writeln!(out, "{:width$}  ROLE  CREATED", "NAME")?;
             for token in tokens {
@@ -133,7 +162,7 @@ mod tests {
     fn a_token_is_printed_once_alone_on_standard_output() {
         let home = tempfile::tempdir().expect("a directory");
         let directory = home.path().join("state");
-        let create = || TokenVerb::Create { role: Role::View, name: Some("board".to_owned()) };
+        let create = || TokenVerb::Create { role: Role::View, name: Some("board".to_owned()), named: None };
         let (exit, out, err) = said(&directory, create());
         assert_eq!(exit, Exit::Fine);
         assert!(out.starts_with("portreeve_") && out.trim().len() == 74, "{out}");
@@ -141,17 +170,19 @@ mod tests {
         assert_eq!(
             err,
             format!(
-                "callers over TCP of the Portreeve whose state is in {state} need a token from now on, on this machine too; \
+                "no Portreeve has used {state} yet: the token is good for one that is run as this user with this --state-dir, and \
+                 for no other\ncallers over TCP of the Portreeve whose state is in {state} need a token from now on, on this machine too; \
                  its Unix socket needs none\ntoken \"board\" with the role view; it is shown this once:\n"
             )
         );
         let (exit, _, err) = said(&directory, create());
         assert_eq!(exit, Exit::Usage);
         assert!(err.contains("there is a token named \"board\" already"), "{err}");
-        let (_, out, _) = said(&directory, TokenVerb::List);
+        let (_, out, err) = said(&directory, TokenVerb::List);
+        assert_eq!(err, format!("tokens of the Portreeve whose state is in {state}:\n"));
         assert!(out.starts_with("NAME   ROLE  CREATED\nboard  view  2"), "{out}");
         let (exit, _, err) = said(&directory, TokenVerb::Delete { name: "board".to_owned() });
         assert!(exit == Exit::Fine && err.contains("nothing is open now but what --anonymous says"), "{err}");
-        assert_eq!(said(&directory, TokenVerb::Delete { name: "board".to_owned() }).0, Exit::Usage);
+        assert_eq!(said(&directory, TokenVerb::Delete { name: "board".to_owned() }).0, Exit::Problems);
     }
 }

@@ -51,7 +51,7 @@ pub(super) struct TopArgs {
     #[arg(short, long)]
     watch: bool,
 
-    #[command(flatten)]
+    #[arg(skip)]
     pub(super) server: ServerArgs,
 }
 

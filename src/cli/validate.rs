@@ -228,7 +228,7 @@ error: spec: unknown field `resinc`; did you mean `resync`?
         let (exit, text) = validated(&["-"], odd, Output::Text);
         assert_eq!(exit, Exit::Fine);
         assert!(text.starts_with("warning: selects no container, and nothing refers to it"), "{text}");
-        assert!(text.ends_with("1 object, no problems, 1 warning\n"), "{text}");
+        assert!(text.ends_with("1 object, no problems, 2 warnings\n"), "{text}");
         let (_, text) = validated(&["-"], odd, Output::Json);
         let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!((&value["valid"], &value["warnings"][0]["line"]), (&true.into(), &3.into()));

@@ -31,7 +31,7 @@ pub(super) struct WaitArgs {
     #[arg(long, value_name = "DURATION", default_value = "30s")]
     timeout: crate::resource::Duration,
 
-    #[command(flatten)]
+    #[arg(skip)]
     pub(super) server: ServerArgs,
 }
 

@@ -78,7 +78,7 @@ pub enum TokenError {
         error: serde_json::Error,
     },
     /// The name is taken.
-    #[error("there is a token named {0:?} already; choose another --name, or delete it")]
+    #[error("there is a token named {0:?} already; choose another name, or delete it")]
     Taken(String),
     /// The name is none.
     #[error("{0}")]

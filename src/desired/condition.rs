@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::cycle::{self, Cycles};
+use super::inert::inert;
 use super::private::Private;
 use super::reference::{self, Names};
 use super::suspended;
@@ -22,10 +23,6 @@ const RESOLVED: &str = "ReferencesResolved";
 
 /// The reason where a Probe's secret may not be used.
 const NOT_PERMITTED: &str = "SecretNotPermitted";
-
-/// Kinds that are declared, checked and shown, and that nothing acts on yet.
-pub const NOT_IMPLEMENTED: &[KindId] =
-    &[KindId::AlertRule, KindId::NotificationSink, KindId::Silence, KindId::Workload];
 
 /// What conditions are made from.
 pub(super) struct Grounds<'a> {
@@ -48,7 +45,7 @@ pub(super) fn judge(objects: &mut [Object], grounds: &Grounds<'_>) {
         .zip(grounds.findings)
         .map(|(object, findings)| {
             let key = object.key();
-            let ready = ready(key.kind);
+            let ready = ready(object);
             let accepted = accepted(&key, findings, held.get(&key).copied(), grounds);
             let suspended = suspended::condition(object);
             let resolved = resolved(object, findings, &names, grounds.private);
@@ -84,12 +81,12 @@ fn accepted(key: &ObjectKey, findings: &Findings, held: Option<Held>, grounds: &
 }
 
 /// The conditions of one valid object before everything is decided on anew, `known` being what is in force; and what it
-/// names in vain.
+/// names in vain, or that it has no effect: a sentence each.
 pub(super) fn of_one(
     object: &Object,
     known: &BTreeMap<ObjectKey, Arc<Object>>,
     secrets: &SecretPolicy,
-) -> (Vec<Condition>, Option<String>) {
+) -> (Vec<Condition>, Vec<String>) {
     let (key, findings) = (object.key(), object.validate());
     let probes: Vec<_> = findings
         .references
@@ -100,7 +97,7 @@ pub(super) fn of_one(
         .collect();
     let private = Private::of(probes.iter().map(|(probe, findings)| (&***probe, findings)), secrets);
     let refused = findings.references.iter().find_map(|reference| private.refuses(object, reference));
-    let missing = findings.references.iter().find(|reference| {
+    let missing = findings.references.iter().filter(|reference| {
         let target = ObjectKey { kind: reference.kind, name: reference.name.clone() };
         target != key && !known.contains_key(&target)
     });
@@ -109,19 +106,20 @@ pub(super) fn of_one(
         let names = known.range(first..).take_while(|(key, _)| key.kind == reference.kind);
         reference::missing(reference, names.map(|(key, _)| key.name.as_str()))
     });
+    let missing: Vec<String> = missing.collect();
     let accepted = Condition::new(ACCEPTED, true, "Valid", &odd(&findings).collect::<Vec<_>>().join("; "));
-    let resolved = match &missing {
-        Some(message) => Some(Condition::new(RESOLVED, false, "ReferenceNotFound", message)),
-        None if refused.is_some() => {
-            Some(Condition::new(RESOLVED, false, NOT_PERMITTED, refused.as_deref().unwrap_or_default()))
+    let resolved = match &refused {
+        _ if !missing.is_empty() => {
+            Some(Condition::new(RESOLVED, false, "ReferenceNotFound", &missing.join("; ")))
         }
+        Some(refused) => Some(Condition::new(RESOLVED, false, NOT_PERMITTED, refused)),
         None if findings.references.is_empty() => None,
         None => Some(Condition::new(RESOLVED, true, "Resolved", "")),
     };
     let suspended = suspended::condition(object);
     (
-        [Some(accepted), ready(key.kind), resolved, suspended].into_iter().flatten().collect(),
-        missing.or(refused),
+        [Some(accepted), ready(object), resolved, suspended].into_iter().flatten().collect(),
+        missing.into_iter().chain(refused).chain(inert(object)).collect(),
     )
 }
 
@@ -130,20 +128,18 @@ fn odd(findings: &Findings) -> impl Iterator<Item = String> {
     findings.warnings.iter().map(|warning| format!("{}: {}", warning.path, warning.message))
 }
 
-fn ready(kind: KindId) -> Option<Condition> {
-    NOT_IMPLEMENTED.contains(&kind).then(|| {
-        let message = "nothing acts on this kind yet";
-        Condition::new(READY, ConditionStatus::Unknown, "NotImplemented", message)
-    })
+fn ready(object: &Object) -> Option<Condition> {
+    inert(object).map(|why| Condition::new(READY, ConditionStatus::Unknown, "NotImplemented", &why))
 }
 
 fn resolved(object: &Object, findings: &Findings, names: &Names<'_>, private: &Private) -> Option<Condition> {
     if findings.references.is_empty() {
         return None;
     }
-    let missing = findings.references.iter().find(|reference| !names.know(reference));
+    let missing = findings.references.iter().filter(|reference| !names.know(reference));
+    let missing: Vec<String> = missing.map(|reference| names.message(reference)).collect();
     let refused = || findings.references.iter().find_map(|reference| private.refuses(object, reference));
-    Some(match missing.map(|reference| names.message(reference)) {
+    Some(match Some(missing.join("; ")).filter(|missing| !missing.is_empty()) {
         Some(missing) => Condition::new(RESOLVED, false, "ReferenceNotFound", &missing),
         None if let Some(refused) = refused() => Condition::new(RESOLVED, false, NOT_PERMITTED, &refused),
         None => Condition::new(RESOLVED, true, "Resolved", ""),

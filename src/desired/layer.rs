@@ -33,12 +33,21 @@ impl Layers {
         object
     }
 
-    /// The conditions of a valid object among those `known`, and the first reference of it that leads nowhere.
+    /// `object`, and of `Settings` the fields that it leaves out as the API wrote them.
+    pub fn over(object: Object, below: Option<&Object>) -> Object {
+        match below {
+            Some(below) => rank::merged(object, below),
+            None => object,
+        }
+    }
+
+    /// The conditions of a valid object among those `known`, and what somebody should look at: references of it that lead
+    /// nowhere, or that nothing acts on it.
     pub fn judge(
         &self,
         object: &Object,
         known: &BTreeMap<ObjectKey, Arc<Object>>,
-    ) -> (Vec<Condition>, Option<String>) {
+    ) -> (Vec<Condition>, Vec<String>) {
         condition::of_one(object, known, &self.secrets)
     }
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::cycle::{self, Cycles};
 use crate::manifest::{LoadedSet, Problem};
-use crate::resource::check::Reference;
-use crate::resource::{KindId, Object};
+use crate::resource::check::{Findings, Reference};
+use crate::resource::{KindId, Object, ObjectKey};
 
 /// The names in force, by kind.
 pub(super) struct Names<'o>(BTreeMap<KindId, BTreeSet<&'o str>>);
@@ -32,10 +32,24 @@ impl<'o> Names<'o> {
 
 /// That what is meant is not there, and which of `names`, those of its kind, may have been meant.
 pub(super) fn missing<'n>(reference: &Reference, names: impl IntoIterator<Item = &'n str>) -> String {
-    let Reference { path, kind, name } = reference;
-    let hint = crate::manifest::nearest(name, names)
+    let hint = crate::manifest::nearest(&reference.name, names)
         .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-    format!("{path}: there is no {kind} named `{}`{hint}", name.escape_debug())
+    format!("{}{hint}", not_there(reference))
+}
+
+/// That what is meant is not there.
+pub fn not_there(Reference { path, kind, name }: &Reference) -> String {
+    format!("{path}: there is no {kind} named `{}`", name.escape_debug())
+}
+
+/// Every reference of `objects` to one that is not among them, with the object that it is in.
+pub(super) fn unresolved(objects: &[Object], findings: &[Findings]) -> Vec<(ObjectKey, String)> {
+    let names = Names::of(objects);
+    let missing = |(object, findings): (&Object, &Findings)| {
+        let missing = findings.references.iter().filter(|reference| !names.know(reference));
+        missing.map(|reference| (object.key(), names.message(reference))).collect::<Vec<_>>()
+    };
+    objects.iter().zip(findings).flat_map(missing).collect()
 }
 
 /// A problem for each reference in the directory to an object that is not in force.

@@ -161,7 +161,9 @@ fn references_of_every_kind_are_resolved_and_near_names_offered() {
   autoheal: {policyRef: default}, discovery: {registryRef: main}, notify: [{sinkRef: ops}]}",
         );
     let desired = from_directory(&text);
-    assert_eq!((lines(&desired.problems), lines(&desired.warnings)), (vec![], vec![]));
+    assert_eq!(lines(&desired.problems), Vec::<String>::new());
+    let said = "conf/a.yaml:9:18: nothing acts on the kind NotificationSink yet: no message is sent";
+    assert_eq!(lines(&desired.warnings), [said]);
     let web = &desired.services["web"];
     assert_eq!(web.probes.keys().collect::<Vec<_>>(), ["own", "port"]);
     assert_eq!(web.probes["port"], desired.probes["port"]);
@@ -228,14 +230,16 @@ fn what_can_have_no_effect_is_a_warning_and_not_an_error() {
     assert_eq!(
         lines(&desired.warnings),
         [
+            "conf/a.yaml:4:18: it suppresses nothing: no message is sent yet; `suppress: [healing]` has an effect",
             "conf/a.yaml:5:8: spec.selector: an empty selector matches nothing; `all: true` matches everything",
             "conf/a.yaml:9:18: selects no container, and no MonitoredService refers to it",
             "conf/a.yaml:19:18: selects no container, and nothing refers to it: it is told nothing",
+            "conf/a.yaml:19:18: nothing acts on the kind NotificationSink yet: no message is sent",
             "conf/a.yaml:25:8: spec.selector: nothing matches: compose.project asks for \"a\", the label \
              com.docker.compose.project for \"b\"",
         ]
     );
-    assert!(desired.warnings[0].rendered.starts_with("warning: "), "{}", desired.warnings[0].rendered);
+    assert!(desired.warnings[1].rendered.starts_with("warning: "), "{}", desired.warnings[0].rendered);
     let silence = desired.objects.iter().find(|object| object.metadata.name == "s").expect("an object");
     assert!(silence.status.conditions[0].message.contains("matches nothing"));
 }

@@ -70,7 +70,7 @@ fn with_a_viewers_token_random_input_changes_nothing() {
         let report =
             checkers.passes(&scene, &document, &["--phases=fuzzing", "--max-examples=4"], seed()).await;
         report.covers(&document);
-        report.only_read();
+        report.only_read(&document);
         assert_eq!(scene.objects().await, before);
         scene.is_well().await;
     });

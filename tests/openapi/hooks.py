@@ -67,6 +67,9 @@ def ask_for_what_is_there(case):
         case.body = THERE["objects"][collection(case)]
     elif case.method == "PATCH":
         case.body = {"metadata": {"labels": {"tier": "db"}}}
+    elif case.method == "POST" and collection(case) in THERE["objects"]:
+        there = THERE["objects"][collection(case)]
+        case.body = {**there, "metadata": {"name": "posted"}}
     elif case.operation.path.endswith("/test/probe"):
         case.body = {"probe": {"tcpSocket": {"port": 1}}, "target": {"host": "127.0.0.1"}}
 

@@ -39,7 +39,9 @@ pub(super) fn responses(route: &Route, path: &str, answer: Value) -> Value {
         created["description"] = json!("Created");
         responses.insert("201".to_owned(), created);
     }
-    responses.insert("200".to_owned(), answer);
+    if !creates(route) {
+        responses.insert("200".to_owned(), answer);
+    }
     if path == "/readyz" {
         // Not a refusal: what is missing, for people.
         let text = json!({"text/plain": {"schema": {"type": "string"}}});
@@ -49,6 +51,11 @@ pub(super) fn responses(route: &Route, path: &str, answer: Value) -> Value {
     Value::Object(responses)
 }
 
+/// Whether something is there afterwards that was not.
+fn creates(route: &Route) -> bool {
+    route.verb == Verb::Post && matches!(route.body, Content::Object)
+}
+
 /// Whether a request to `route` can be refused with `code`.
 fn refuses(route: &Route, path: &str, code: u16) -> bool {
     let named = path.contains("{name}");
@@ -56,9 +63,13 @@ fn refuses(route: &Route, path: &str, code: u16) -> bool {
     match code {
         401 => !OPEN.contains(&path),
         // `POST …/deliveries/replay` names its target in a parameter.
-        404 => named || changes,
+        404 => named || (changes && !creates(route)),
         // The beginning of an id may be that of two containers.
-        409 => path.ends_with("/discard") || named && (changes || path.contains("/containers/")),
+        409 => {
+            creates(route)
+                || path.ends_with("/discard")
+                || (named && (changes || path.contains("/containers/")))
+        }
         415 | 422 => !matches!(route.body, Content::None),
         _ => true,
     }

@@ -23,7 +23,7 @@ pub(super) fn parameters(route: &Route, path: &str, kind: Option<KindId>) -> Vec
             "name": name, "in": "query", "required": required, "description": description, "schema": schema,
         }));
     }
-    if route.parameters == objects::WRITE {
+    if path.contains("{name}") && route.parameters.first() == objects::WRITE.first() {
         for (name, description, schema) in [
             (
                 "If-Match",
@@ -78,6 +78,10 @@ fn meaning(name: &str, paged: bool) -> (&'static str, Value) {
             ("How long a watch lasts; left out: until the server stops.", number(1, objects::LONGEST_WATCH))
         }
         "dryRun" => ("`All`: check everything, write nothing.", json!({"type": "string", "enum": ["All"]})),
+        "preview" => (
+            "Write nothing; of an object that a file of the server's directory declares, say what would be in force if the file read so.",
+            flag(),
+        ),
         "type" => ("Only events of this type.", text()),
         "container" => ("Only of the container with this name, id or beginning of an id.", text()),
         "since" => ("Not before this time, or this long ago: `2025-08-19T07:17:22Z` or `15m`.", moment()),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::cli::files::{SET, document, owner};
-use crate::manifest::{Loaded, Place, Problem};
+use crate::manifest::{Loaded, Problem};
 use crate::resource::ObjectKey;
 use crate::resource::annotation::{PRUNE, PRUNE_DISABLED};
 
@@ -14,8 +14,8 @@ use crate::resource::annotation::{PRUNE, PRUNE_DISABLED};
 pub(in crate::cli) struct Write<'a> {
     pub(in crate::cli) key: ObjectKey,
     pub(in crate::cli) document: Value,
-    /// Where it was read, for what the server may have to say.
-    pub(in crate::cli) place: &'a Place,
+    /// What was read, and where, for what there may be to say.
+    pub(in crate::cli) loaded: &'a Loaded,
 }
 
 /// What an apply does.
@@ -28,7 +28,9 @@ pub(in crate::cli) struct Plan<'a> {
     /// Objects that would be among them, were it not for their annotation.
     pub(in crate::cli) kept: Vec<ObjectKey>,
     /// Objects that somebody else declares. If there are any, nothing is to be done at all.
-    pub(in crate::cli) refused: Vec<Problem>,
+    pub(in crate::cli) refused: Vec<(ObjectKey, Problem)>,
+    /// Those among them that the server's own directory declares: what would change if the files there read so can be asked.
+    pub(in crate::cli) owned: Vec<Write<'a>>,
 }
 
 /// The plan for `objects`, applied as the set named `set`.
@@ -46,11 +48,15 @@ pub(in crate::cli) fn plan<'a>(
         let key = loaded.object.key();
         let before = current.get(&key);
         if let Some(why) = owner(&key, before) {
-            plan.refused.push(loaded.place.problem(&why));
+            plan.refused.push((key.clone(), loaded.place.problem(&why)));
+            if before.is_some_and(is_of_directory) {
+                // A file carries no mark; what stands there is compared as it is.
+                plan.owned.push(Write { document: document(loaded, None), loaded, key });
+            }
             continue;
         }
         let mark = before.and_then(mark).filter(|_| !prune).or(set);
-        let write = Write { document: document(loaded, mark), place: &loaded.place, key };
+        let write = Write { document: document(loaded, mark), loaded, key };
         if plan.waves.len() <= wave {
             plan.waves.resize_with(wave + 1, Vec::new);
         }
@@ -75,6 +81,13 @@ fn mark(object: &Value) -> Option<&str> {
 
 fn is_kept(object: &Value) -> bool {
     object.pointer("/metadata/annotations").is_some_and(|all| all[PRUNE] == PRUNE_DISABLED)
+}
+
+fn is_of_directory(object: &Value) -> bool {
+    object
+        .pointer("/metadata/origin")
+        .and_then(Value::as_str)
+        .is_some_and(|origin| origin.starts_with("directory:"))
 }
 
 fn is_of_api(object: &Value) -> bool {
@@ -187,7 +200,8 @@ spec: {endpoint: tcp://edge:2375}
         let current = BTreeMap::from([there("DockerHost/edge", "directory:/etc/p/hosts.yaml", None)]);
         let plan = plan(&objects, &current, Some("shop"), false);
         assert_eq!(plan.refused.len(), 1);
-        let said = plan.refused[0].to_string();
+        let said = plan.refused[0].1.to_string();
+        assert_eq!(plan.owned.iter().map(|write| &write.key).collect::<Vec<_>>(), [&key("DockerHost/edge")]);
         assert!(said.starts_with("a.yaml:8:18: DockerHost/edge is declared in /etc/p/hosts.yaml"), "{said}");
     }
 }

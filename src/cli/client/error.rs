@@ -52,6 +52,25 @@ pub(super) fn reason(error: &reqwest::Error) -> String {
     innermost.to_string()
 }
 
+/// What to do about the innermost cause, where that is known. Libraries name it by what went wrong between the machines.
+pub(super) fn hint(why: &str, scheme: &str, by_socket: bool) -> Option<&'static str> {
+    let says = |word: &str| why.contains(word);
+    if by_socket && (says("Permission denied") || says("permission denied")) {
+        return Some(
+            "root may open this socket, and members of the group docker: `sudo usermod -aG docker $USER`, then log in again",
+        );
+    }
+    match scheme {
+        "https" if says("InvalidContentType") || says("wrong version number") => {
+            Some("that port speaks plain HTTP: write http://")
+        }
+        "http" if says("invalid HTTP version") || says("invalid HTTP status") => {
+            Some("that port does not speak plain HTTP: it may want https://")
+        }
+        _ => None,
+    }
+}
+
 impl ClientError {
     /// Whether what was asked for does not exist.
     pub(in crate::cli) const fn is_not_found(&self) -> bool {
@@ -75,5 +94,22 @@ impl ClientError {
             }
             Self::Refused(refused) => refused.one_line(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn common_slips_are_answered_with_what_to_do() {
+        let plain = "received corrupt message of type InvalidContentType";
+        assert!(hint(plain, "https", false).is_some_and(|hint| hint.ends_with("write http://")));
+        assert!(
+            hint("Permission denied (os error 13)", "http", true)
+                .is_some_and(|hint| hint.contains("group docker"))
+        );
+        assert_eq!(hint("Permission denied (os error 13)", "http", false), None);
+        assert_eq!(hint("Connection refused (os error 111)", "https", false), None);
     }
 }

@@ -47,7 +47,7 @@ impl Watch<'_> {
 
     /// Kinds send their changes, and after an interruption all there is once more.
     async fn stream(&self, means: impl Fn(&Value) -> bool, face: &mut Face<'_>) -> anyhow::Result<Exit> {
-        let mut shown = Shown::new(self.target.noun, self.output);
+        let mut shown = Shown::new(self.target.noun, self.output.clone());
         let mut known: BTreeMap<String, Value> = BTreeMap::new();
         let mut lines = self.watch().await?;
         // What has been told since the stream began; all of it at the first bookmark.
@@ -105,7 +105,7 @@ impl Watch<'_> {
 
     /// Others are looked at again and again.
     async fn look(&self, means: impl Fn(&Value) -> bool, face: &mut Face<'_>) -> anyhow::Result<Exit> {
-        let mut shown = Shown::new(self.target.noun, self.output);
+        let mut shown = Shown::new(self.target.noun, self.output.clone());
         let mut known: BTreeMap<String, Value> = BTreeMap::new();
         loop {
             let list = match self.client.list(self.target.noun.plural(), self.query).await {
@@ -192,7 +192,7 @@ impl Shown {
         gone: bool,
         face: &mut Face<'_>,
     ) -> anyhow::Result<()> {
-        match self.output {
+        match &self.output {
             Output::Table | Output::Wide => {
                 let mut row = self.columns.row(object, face.now());
                 if gone && let Some(last) = row.last_mut() {
@@ -209,6 +209,10 @@ impl Shown {
             Output::Yaml => {
                 writeln!(face.out, "---")?;
                 face.yaml(object)?;
+            }
+            Output::JsonPath(template) => {
+                let text = template.of(object);
+                writeln!(face.out, "{}", text.trim_end_matches('\n'))?;
             }
             Output::Name => writeln!(face.out, "{}/{}", self.noun, columns::name(object))?,
         }

@@ -5,23 +5,13 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
+use super::in_force;
 use crate::cli::text::{plain, scalar};
+use crate::resource::{KindId, ObjectKey};
 use crate::terminal::quoted;
 
 /// At most so many services are written down.
 const MOST: usize = 50;
-
-const SETTINGS: &str = "\
-# How Portreeve itself works. What is left out keeps its default, which is what stands here.
-# `portreeve explain settings.spec` describes every field.
-apiVersion: portreeve/v1
-kind: Settings
-metadata: {name: portreeve}
-spec:
-  resync: 60s                # everything is listed again this often, beside the event stream
-  # observe: true            # touch no container, say what would be done: good for a first day
-  # metricsRetentionDays: 30
-";
 
 const TOLD: &str = "\
 # Services that are told what runs. Take away the marks in front to use them.
@@ -42,30 +32,25 @@ const TOLD: &str = "\
 #   auth: {bearer: {env: PORTREEVE_SECRET_BILLING}}   # a secret is never written down, only where it is found
 ";
 
-const HEALING: &str = "\
-# Which containers are restarted when they are sick, how often, and when to stop trying.
-# `portreeve explain autohealpolicy.spec` describes every field; `portreeve get containers` shows what is not done and why.
-apiVersion: portreeve/v1
-kind: AutohealPolicy
-metadata: {name: default}                 # the policy of this name replaces the built-in one
-spec:
-  selector: {labels: {autoheal: \"true\"}}  # or: {names: [\"web-*\"]}, {compose: {project: shop}}, {all: true}
-  # exclude: {names: [db]}
-  triggers:
-    unhealthy: true                       # Docker's own health check
-    exited: never                         # onFailure: crashes are healed too; a stop by hand never is
-  backoff: {initial: 10s, max: 5m}        # the first restart at once, then these waits
-  budget: {restarts: 5, per: 1h}          # spent: quarantine, until `portreeve release`
-";
+/// What a server tells.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen {
+    /// What runs, and what has run.
+    pub(super) containers: Vec<Value>,
+    /// What is in force.
+    pub(super) objects: BTreeMap<ObjectKey, Value>,
+}
 
 /// Names and texts of the files.
-pub(super) fn files(containers: &[Value]) -> Vec<(&'static str, String)> {
-    vec![
-        ("settings.yaml", SETTINGS.to_owned()),
-        ("healing.yaml", format!("{}{HEALING}", seen(containers))),
-        ("services.yaml", services(containers)),
+pub(super) fn files(all: &Seen) -> Vec<(&'static str, String)> {
+    let mut files = vec![
+        ("settings.yaml", in_force::settings(&all.objects)),
+        ("healing.yaml", format!("{}{}", seen(&all.containers), in_force::policies(&all.objects))),
+        ("services.yaml", services(all)),
         ("told.yaml", TOLD.to_owned()),
-    ]
+    ];
+    files.extend(in_force::hosts(&all.objects).map(|hosts| ("hosts.yaml", hosts)));
+    files
 }
 
 /// What is there to be healed, as comments in the order of names.
@@ -85,9 +70,9 @@ fn seen(containers: &[Value]) -> String {
             }
             health => format!("health check says {health}"),
         };
-        let wants = match field("/labels/autoheal") {
-            value if value.is_empty() => "not labelled".to_owned(),
-            value => format!("label autoheal={value}"),
+        let wants = match field("/policy") {
+            policy if policy.is_empty() => "no policy heals it".to_owned(),
+            policy => format!("healed by {policy}"),
         };
         let _ = writeln!(
             text,
@@ -105,7 +90,9 @@ fn seen(containers: &[Value]) -> String {
 }
 
 /// One service for each service of Compose, and for each other container.
-fn services(containers: &[Value]) -> String {
+///
+/// A probe is only written down where nothing follows from it: not for what a policy heals, nor where a registry waits for health.
+fn services(Seen { containers, objects }: &Seen) -> String {
     let mut text = String::from(
         "# What is watched as a whole: one verdict over the containers of a service.\n\
          # `portreeve explain monitoredservice.spec` describes every field.\n",
@@ -115,8 +102,22 @@ fn services(containers: &[Value]) -> String {
         let (name, selector) = identity(container);
         services.entry(name).or_insert((selector, Vec::new())).1.push(container);
     }
+    let waits = objects.iter().any(|(key, object)| {
+        key.kind == KindId::DiscoveryRegistry && object["spec"]["registerWhen"] == "healthy"
+    });
+    // What is declared already stays as it is.
+    let declared = |name: &String| {
+        objects.contains_key(&ObjectKey { kind: KindId::MonitoredService, name: name.clone() })
+    };
+    let kept: Vec<String> = services.keys().filter(|name| declared(name)).cloned().collect();
+    services.retain(|name, _| !declared(name));
+    if !kept.is_empty() {
+        let _ = writeln!(text, "# Declared already, and not repeated here: {}", kept.join(", "));
+    }
     if services.is_empty() {
-        text.push_str(EXAMPLE);
+        if kept.is_empty() {
+            text.push_str(EXAMPLE);
+        }
         return text;
     }
     for (place, (name, (selector, members))) in services.iter().take(MOST).enumerate() {
@@ -129,7 +130,7 @@ fn services(containers: &[Value]) -> String {
             quoted(name),
             plain(&images.join(", ")),
         );
-        text.push_str(&probes(members));
+        text.push_str(&probes(members, waits));
     }
     if services.len() > MOST {
         let _ = writeln!(text, "# {} more were running.", services.len() - MOST);
@@ -167,7 +168,7 @@ fn identity(container: &Value) -> (String, String) {
 }
 
 /// A probe for what the containers have: their health check, else a port of theirs.
-fn probes(members: &[&Value]) -> String {
+fn probes(members: &[&Value], waits: bool) -> String {
     if members.iter().any(|member| member["health"].is_string()) {
         return "  # no probes: Docker's own health check decides\n".to_owned();
     }
@@ -177,6 +178,10 @@ fn probes(members: &[&Value]) -> String {
         .filter_map(|port| port["container"].as_u64())
         .min();
     match port {
+        Some(port) if waits || members.iter().any(|member| member["policy"].is_string()) => format!(
+            "  # To ask its port, take away the marks; what a policy heals is then healed also when the port does not answer.\n  \
+             # probes:\n  #   - name: port-{port}\n  #     tcpSocket: {{port: {port}}}\n"
+        ),
         Some(port) => format!(
             "  probes:\n    - name: port-{port}\n      tcpSocket: {{port: {port}}}\n      # better, if it speaks HTTP: httpGet: {{path: /health, port: {port}}}\n"
         ),
@@ -202,8 +207,8 @@ mod tests {
     fn containers() -> Vec<Value> {
         let shop = json!({"com.docker.compose.project": "shop", "com.docker.compose.service": "web", "autoheal": "true"});
         vec![
-            json!({"name": "shop-web-1", "image": "nginx", "status": "running", "health": "healthy", "labels": shop, "ports": []}),
-            json!({"name": "shop-web-2", "image": "nginx", "status": "running", "health": "healthy", "labels": shop, "ports": []}),
+            json!({"name": "shop-web-1", "image": "nginx", "status": "running", "health": "healthy", "labels": shop, "ports": [], "policy": "default"}),
+            json!({"name": "shop-web-2", "image": "nginx", "status": "running", "health": "healthy", "labels": shop, "ports": [], "policy": "default"}),
             json!({"name": "db", "image": "redis: \"7\"\n#", "status": "running", "health": null, "labels": {},
                    "ports": [{"container": 6379, "protocol": "tcp"}]}),
             json!({"name": "job", "image": "busybox", "status": "exited", "health": null, "labels": {}, "ports": []}),
@@ -213,7 +218,7 @@ mod tests {
     #[test]
     fn what_is_written_is_good_whatever_runs() {
         for containers in [Vec::new(), containers()] {
-            for (name, text) in files(&containers) {
+            for (name, text) in files(&Seen { containers: containers.clone(), ..Seen::default() }) {
                 let objects = loaded(&text);
                 let expected = match (name, containers.len()) {
                     ("settings.yaml" | "healing.yaml", _) => 1,
@@ -241,18 +246,127 @@ mod tests {
 
     #[test]
     fn a_service_of_compose_is_one_and_its_health_check_or_port_is_its_probe() {
-        let text = services(&containers());
+        let text = services(&Seen { containers: containers(), ..Seen::default() });
         assert!(text.contains(r#"selector: {compose: {project: "shop", service: "web"}}"#), "{text}");
         assert_eq!(text.matches("kind: MonitoredService").count(), 2);
         assert!(text.contains("tcpSocket: {port: 6379}") && !text.contains("job"), "{text}");
         assert!(
             seen(&containers())
-                .contains("shop-web-1 (nginx): running, health check says healthy, label autoheal=true")
+                .contains("shop-web-1 (nginx): running, health check says healthy, healed by default")
         );
         let seen = seen(&containers());
         let places =
             ["#   db (", "#   job (", "#   shop-web-1 (", "#   shop-web-2 ("].map(|name| seen.find(name));
         assert!(places.is_sorted() && places.iter().all(Option::is_some), "{seen}");
+    }
+
+    fn object(kind: &str, name: &str, origin: &str, spec: Value) -> (ObjectKey, Value) {
+        let key = ObjectKey { kind: KindId::of(kind).expect("a kind"), name: name.to_owned() };
+        // As a server tells of it: with every default.
+        let document =
+            json!({"apiVersion": "portreeve/v1", "kind": kind, "metadata": {"name": name}, "spec": spec});
+        let read: crate::resource::Object = serde_json::from_value(document).expect("an object");
+        let mut shown = serde_json::to_value(&read).expect("JSON");
+        shown["metadata"]["origin"] = origin.into();
+        (key, shown)
+    }
+
+    fn container(name: &str, engine: &str, labels: Value, policy: Option<&str>) -> Value {
+        json!({"id": name, "name": name, "image": "nginx", "engine": engine, "status": "running", "health": null, "labels": labels,
+               "ports": [{"container": 80, "protocol": "tcp"}], "policy": policy})
+    }
+
+    /// Nobody reads what he applies: it must change nothing, whatever is in force and however it came to be.
+    #[test]
+    fn whoever_applies_what_is_written_changes_how_no_container_is_treated() {
+        let settings = |origin: &str, spec: Value| object("Settings", "portreeve", origin, spec);
+        let default = |origin: &str, spec: Value| object("AutohealPolicy", "default", origin, spec);
+        let label = |label: &str| json!({"selector": {"labels": {label: "true"}}});
+        let local = || object("DockerHost", "local", "built-in", json!({}));
+        let cases: Vec<Vec<(ObjectKey, Value)>> = vec![
+            vec![settings("built-in", json!({})), default("built-in", label("autoheal")), local()],
+            // AUTOHEAL_CONTAINER_LABEL, AUTOHEAL_START_PERIOD, AUTOHEAL_DEFAULT_STOP_TIMEOUT, HEALTH_INTERVAL_SECONDS.
+            vec![
+                settings("environment", json!({"resync": "30s", "criticalCpu": 70})),
+                default(
+                    "environment",
+                    json!({"selector": {"labels": {"restart.me/please": "true"}}, "startGrace": "30s", "stopTimeout": "20s"}),
+                ),
+                local(),
+            ],
+            vec![
+                settings("built-in", json!({"observe": true})),
+                default("environment", json!({"selector": {"all": true}})),
+                local(),
+            ],
+            // Several engines, several policies, one of them spelled out, and a registry that waits for health.
+            vec![
+                settings("api", json!({"alerting": false})),
+                default(
+                    "api",
+                    json!({"selector": {"hosts": ["a"], "names": ["web*", "yes", "0x1"]}, "exclude": {"labels": {"k": "no"}},
+                    "triggers": {"exited": "onFailure", "notYet": "30m"}, "escalation": ["restart", "recreate"],
+                    "backoff": {"initial": "1s", "jitter": 0}, "budget": {"restarts": 2, "per": "1d"}, "breaker": {"unhealthyRatio": 0.25}}),
+                ),
+                object("AutohealPolicy", "labelled", "api", label("restart.me/please")),
+                object(
+                    "DockerHost",
+                    "a",
+                    "api",
+                    json!({"endpoint": "tcp://a:2376", "labels": {"on": "off"}, "readOnly": true}),
+                ),
+                object("DockerHost", "local", "api", json!({})),
+                object(
+                    "DiscoveryRegistry",
+                    "reg",
+                    "api",
+                    json!({"url": "http://d", "registerWhen": "healthy"}),
+                ),
+                object(
+                    "MonitoredService",
+                    "web",
+                    "api",
+                    json!({"selector": {"names": ["web"]}, "probes": [{"name": "p", "icmp": {}}]}),
+                ),
+            ],
+            // What a directory says already is said there.
+            vec![
+                settings("directory:/c/s.yaml", json!({})),
+                default("directory:/c/p.yaml", label("x")),
+                local(),
+            ],
+        ];
+        for objects in cases {
+            let objects: BTreeMap<ObjectKey, Value> = objects.into_iter().collect();
+            let everything = objects.values().any(|object| object["spec"]["selector"]["all"] == true);
+            let containers = vec![
+                container("web", "local", json!({"restart.me/please": "true"}), Some("default")),
+                container("db", "a", json!({"autoheal": "true"}), Some("default")),
+                container("yes", "local", json!({"autoheal": "true", "x": "true"}), Some("default")),
+                container("plain", "a", json!({}), everything.then_some("default")),
+            ];
+            let all = Seen { containers, objects };
+            let mut after = all.objects.clone();
+            for (name, text) in files(&all) {
+                for loaded in loaded(&text) {
+                    let key = loaded.object.key();
+                    let before = after.get(&key).cloned().unwrap_or_default();
+                    assert!(
+                        !before["metadata"]["origin"]
+                            .as_str()
+                            .is_some_and(|from| from.starts_with("directory")),
+                        "{name}: {text}"
+                    );
+                    let written = crate::cli::files::in_force(&loaded, &before);
+                    if !before.is_null() {
+                        assert_eq!(crate::cli::fields::changes(&before, &written), [], "{name}: {text}");
+                    }
+                    after.insert(key, written);
+                }
+            }
+            let preview = crate::cli::effects::Preview::of(&all.objects, &after);
+            assert_eq!(preview.effects(&all.containers), []);
+        }
     }
 
     #[test]

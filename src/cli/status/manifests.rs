@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{number, text};
 use crate::cli::face::Face;
 use crate::cli::table::{Cell, Table, Tone};
-use crate::cli::text::{age_of, count, scalar};
+use crate::cli::text::{age_of, count, plain, scalar};
 use crate::manifest::git::short;
 use crate::observed::Nanos;
 use crate::resource::not_ours;
@@ -38,7 +38,18 @@ pub(super) fn show(manifests: &Value, face: &mut Face<'_>) -> io::Result<()> {
     if !suspended.is_empty() {
         writeln!(face.out, "suspended   {}", Tone::Odd.paint(&suspended))?;
     }
+    let inert = manifests.get("inert").and_then(Value::as_object).into_iter().flatten();
+    let inert: Vec<String> = inert.map(|(kind, number)| format!("{} {number}", plain(kind))).collect();
+    if !inert.is_empty() {
+        let kinds = Tone::Odd.paint(&inert.join(", "));
+        writeln!(face.out, "no effect   {kinds}: nothing acts on them yet")?;
+    }
     Ok(())
+}
+
+/// What objects name that is not there.
+pub(super) fn unresolved(manifests: &Value) -> impl Iterator<Item = String> {
+    list(manifests, "/unresolved").iter().filter_map(Value::as_str).map(plain)
 }
 
 /// What is wrong with the pulling, if anything is.
@@ -116,6 +127,8 @@ mod tests {
             "git": {"url": "https://h/x", "ref": "main", "commit": "2".repeat(64), "pulled": null,
                     "error": {"reason": "PullFailed", "message": "no network"}},
             "suspended": ["BillingService/b", "Probe/p"],
+            "inert": {"AlertRule": 2, "Workload": 1},
+            "unresolved": ["MonitoredService/web: spec.dependsOn[0]: there is no MonitoredService named `dbb`"],
         });
         let mut streams = Streams::default();
         show(&manifests, &mut streams.face()).expect("output");
@@ -127,7 +140,9 @@ manifests   7 objects, 3 problems, 2 files that are not Portreeve's
   /s/git/current  222222222222 + changes not committed  1        -        -
 git         main of https://h/x: 222222222222, not pulled by this process yet
 suspended   BillingService/b, Probe/p
+no effect   AlertRule 2, Workload 1: nothing acts on them yet
 ";
+        assert_eq!(unresolved(&manifests).count(), 1);
         assert_eq!(streams.both(), expected);
         assert_eq!(wrong(&manifests).as_deref(), Some("git PullFailed: no network"));
         assert_eq!(wrong(&json!({"git": {"error": null}})), None);

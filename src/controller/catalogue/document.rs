@@ -8,6 +8,9 @@ use crate::resource::{API_VERSION, KindId, Object, ObjectKey};
 /// The document must be about the object that the URL names. What is missing is told by validation.
 pub(super) fn about(key: &ObjectKey, document: &Value) -> Result<(), Refused> {
     let text = |field: &str| document.pointer(field).and_then(Value::as_str);
+    if document.get("status").is_some_and(|status| !status.is_object()) {
+        return Err(Refused::Mismatch("status is a map, which Portreeve writes: leave it out".to_owned()));
+    }
     if let Some(kind) = text("/kind").and_then(KindId::of).filter(|kind| *kind != key.kind) {
         return Err(Refused::Mismatch(format!("the document is a {kind}, and the URL names a {}", key.kind)));
     }

@@ -58,11 +58,12 @@ fn foreign(origin: &Origin) -> String {
     }
 }
 
-/// `Settings` is merged field by field, so that the API adds to what the environment says.
+/// `Settings` is merged field by field, so that the API adds to what the environment says; a policy that variables make stands in for
+/// the built-in one, and like it is replaced by one that is declared.
 pub(super) fn is_foreign(key: &ObjectKey, origin: &Origin) -> bool {
     match origin {
         Origin::Directory(_) | Origin::Label => true,
-        Origin::Environment => key.kind != KindId::Settings,
+        Origin::Environment => !matches!(key.kind, KindId::Settings | KindId::AutohealPolicy),
         Origin::BuiltIn | Origin::Api => false,
     }
 }

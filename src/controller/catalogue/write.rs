@@ -10,6 +10,7 @@ use super::identity::Identity;
 use super::refused::{MOST, Match, Refused, is_foreign};
 use super::{Catalogue, Declared};
 use crate::clock;
+use crate::desired::Layers;
 use crate::manifest::draft;
 use crate::observed::Nanos;
 use crate::outbox::Commit;
@@ -21,6 +22,9 @@ use crate::store::{ChangeSet, NewEvent, ObjectChange};
 pub enum Request {
     /// The object is to read so.
     Put(Value),
+    /// What would be in force if the file that declares the object read so; for an object of the API the same as `Put`. Nothing is
+    /// ever written.
+    Preview(Value),
     /// The object is to be changed by this JSON merge patch (RFC 7386).
     Patch(Value),
     /// The object is to go.
@@ -63,7 +67,7 @@ pub struct Written {
     /// What the write came to.
     pub outcome: Outcome,
     /// What is wrong with it all the same.
-    pub warning: Option<String>,
+    pub warnings: Vec<String>,
 }
 
 /// A write that can be made.
@@ -72,7 +76,7 @@ struct Prepared {
     /// What the API says, if the object stays.
     declared: Option<Declared>,
     outcome: Outcome,
-    warning: Option<String>,
+    warnings: Vec<String>,
 }
 
 /// The event of a write.
@@ -107,11 +111,12 @@ impl Catalogue {
 
     async fn write_in_turn(&self, commit: &dyn Commit, wish: Wish) -> Result<Written, Refused> {
         let Wish { key, request, conditions, dry_run, caller } = wish;
+        let dry_run = dry_run || matches!(request, Request::Preview(_));
         let key = &key;
         let _turn = self.lanes[self.lane(key)].lock().await;
-        let Prepared { object, declared, outcome, warning } = self.prepare(key, request, &conditions)?;
+        let Prepared { object, declared, outcome, warnings } = self.prepare(key, request, &conditions)?;
         if dry_run || outcome == Outcome::Unchanged {
-            return Ok(Written { object: Arc::new(object), outcome, warning });
+            return Ok(Written { object: Arc::new(object), outcome, warnings });
         }
         let now = clock::now();
         let (identity, revision) = {
@@ -132,7 +137,7 @@ impl Catalogue {
         let events = vec![written(key, outcome, &caller, now)];
         let changes = ChangeSet { objects: vec![change], events, at: now, ..ChangeSet::default() };
         commit.commit(changes).await.map_err(|_| Refused::Store)?;
-        Ok(Written { object: self.show(key, object, declared, identity), outcome, warning })
+        Ok(Written { object: self.show(key, object, declared, identity), outcome, warnings })
     }
 
     /// Shows what is committed, and lets it be decided on.
@@ -176,9 +181,9 @@ impl Catalogue {
         let current = inner.objects.get(key);
         let written = inner.identities.get(key).map_or(0, |identity| identity.written);
         wanted.check(current.map(|object| (&**object, written)))?;
-        if let Some(origin) = current.map(|object| object.origin())
-            && is_foreign(key, origin)
-        {
+        let previews = matches!(request, Request::Preview(_));
+        let foreign = current.map(|object| object.origin()).filter(|origin| is_foreign(key, origin));
+        if let Some(origin) = foreign.filter(|origin| !(previews && matches!(origin, Origin::Directory(_)))) {
             return Err(Refused::Foreign(origin.clone()));
         }
         let declared = inner.declared.get(key);
@@ -186,14 +191,17 @@ impl Catalogue {
             Request::Delete => {
                 let object = Object::clone(current.ok_or(Refused::NotFound)?);
                 return match (declared, object.origin()) {
-                    (Some(_), _) => {
-                        Ok(Prepared { object, declared: None, outcome: Outcome::Deleted, warning: None })
-                    }
+                    (Some(_), _) => Ok(Prepared {
+                        object,
+                        declared: None,
+                        outcome: Outcome::Deleted,
+                        warnings: Vec::new(),
+                    }),
                     (None, Origin::BuiltIn) => Err(Refused::BuiltIn),
                     (None, origin) => Err(Refused::Foreign(origin.clone())),
                 };
             }
-            Request::Put(document) => document,
+            Request::Put(document) | Request::Preview(document) => document,
             Request::Patch(patch) => {
                 let current = current.ok_or(Refused::NotFound)?;
                 let mut document = match declared {
@@ -214,12 +222,18 @@ impl Catalogue {
         {
             return Err(Refused::Stale(format!("it is not the object with the uid {uid:?}")));
         }
-        let draft = draft(document, Origin::Api).and_then(|draft| draft.restricted(&self.layers.secrets));
-        let draft = draft.map_err(Refused::Invalid)?;
+        // A file may name what the API may not.
+        let draft = draft(document, foreign.cloned().unwrap_or(Origin::Api))
+            .and_then(|draft| if previews { Ok(draft) } else { draft.restricted(&self.layers.secrets) });
+        let mut draft = draft.map_err(Refused::Invalid)?;
+        if let Some(current) = current.filter(|_| foreign.is_some()) {
+            draft.object.trust = current.trust;
+        }
         let document = Arc::new(normal(&draft.object, &draft.document));
         let known = &inner.objects;
-        let mut object = self.layers.in_force(draft.object.clone());
-        let (said, warning) = self.layers.judge(&object, known);
+        let below = declared.filter(|_| foreign.is_some()).map(|declared| &declared.object);
+        let mut object = self.layers.in_force(Layers::over(draft.object.clone(), below));
+        let (said, warnings) = self.layers.judge(&object, known);
         if let (Some(current), Some(declared)) = (current, declared)
             && *current.origin() == Origin::Api
             && declared.document == document
@@ -228,7 +242,7 @@ impl Catalogue {
                 object: Object::clone(current),
                 declared: None,
                 outcome: Outcome::Unchanged,
-                warning,
+                warnings,
             });
         }
         if declared.is_none() && inner.declared.len() >= MOST {
@@ -248,7 +262,7 @@ impl Catalogue {
             object,
             declared: Some(Declared { object: draft.object, document, copied: None }),
             outcome,
-            warning,
+            warnings,
         })
     }
 }

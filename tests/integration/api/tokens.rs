@@ -45,6 +45,28 @@ async fn a_viewer_reads_an_editor_writes_and_nobody_else_does_anything() {
     }
     let answer = server.send("GET", "/api/events", &[], Vec::new()).await;
     assert_eq!((answer.code.as_u16(), &answer.body["error"]), (401, &"Invalid API key".into()));
+    assert!(
+        answer.body["reason"].as_str().is_some_and(|why| why.starts_with("no token was sent")),
+        "{}",
+        answer.body
+    );
+    let answer = server.send("GET", "/api/events", &[("x-api-key", "wrong")], Vec::new()).await;
+    assert!(
+        answer.body["reason"].as_str().is_some_and(|why| why.contains("is not known here")),
+        "{}",
+        answer.body
+    );
+    // What a write would come to is to be read, too.
+    for (method, path) in
+        [("PUT", "reg/main?dryRun=All"), ("DELETE", "reg/main?dryRun=All"), ("POST", "reg?dryRun=All")]
+    {
+        let bearer = format!("Bearer {}", view.expose_secret());
+        let path = format!("{V1}/{path}");
+        let answer = server.send(method, &path, &[("authorization", &bearer)], body()).await;
+        let expected = if method == "POST" { 409 } else { 200 };
+        assert_eq!(answer.code, expected, "{method} {path}: {}", answer.body);
+    }
+    assert_eq!(ask("GET", view.expose_secret()).await.code, 200);
     let answer = server.send("GET", "/docs", &[("x-api-key", view.expose_secret())], Vec::new()).await;
     assert_eq!(answer.code, 200);
     assert_eq!(server.send("GET", "/livez", &[], Vec::new()).await.code, 200);

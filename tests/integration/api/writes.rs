@@ -297,3 +297,85 @@ async fn applying_a_thousand_objects_takes_no_time_that_grows_with_each() {
     println!("500 applied one by one in {:?}, 500 more in {:?}", halves[0], halves[1]);
     assert!(halves[1] < halves[0] * 5 + std::time::Duration::from_secs(5), "{halves:?}");
 }
+
+#[tokio::test]
+async fn an_object_is_posted_to_its_collection_once() {
+    let directory = temporary();
+    let server = Server::new(directory.path()).await;
+    let post = async |path: &str, body: &serde_json::Value| {
+        server.send("POST", &format!("{V1}/{path}"), &[], body.to_string().into_bytes()).await
+    };
+    let object = registry("main", "http://localhost:7000");
+    let dry = post("reg?dryRun=All", &object).await;
+    assert_eq!(dry.code, 201, "{}", dry.body);
+    server.get("reg/main").await.is_refused(404, "NotFound", "named `main`");
+    let created = post("reg", &object).await;
+    assert_eq!(created.code, 201, "{}", created.body);
+    assert_eq!(created.headers["location"], format!("{V1}/discoveryregistries/main"));
+    assert_eq!(created.headers["etag"], format!("\"{}\"", created.version()));
+    assert_eq!(server.get("reg/main").await.body, created.body);
+    for path in ["reg", "reg?dryRun=All", "discoveryregistries"] {
+        post(path, &object).await.is_refused(409, "AlreadyExists", "exists already");
+    }
+    post("bill", &object).await.is_refused(400, "BadRequest", "is a DiscoveryRegistry");
+    post("reg", &json!({"metadata": {}})).await.is_refused(422, "Invalid", "metadata.name must be given");
+    post("reg", &json!([])).await.is_refused(422, "Invalid", "metadata.name must be given");
+    post("reg", &registry("a/b", "http://a")).await.is_refused(422, "Invalid", "name");
+    post("reg?preview=true&dryRun=All", &object).await.is_refused(400, "BadRequest", "preview");
+    assert_eq!(server.send("POST", &format!("{V1}/containers"), &[], b"{}".to_vec()).await.code, 405);
+}
+
+#[tokio::test]
+async fn what_a_file_declares_is_previewed_as_if_the_file_read_so() {
+    let directory = temporary();
+    let spec = SettingsSpec { critical_cpu: 70, ..SettingsSpec::default() };
+    let mut made = Object::new("portreeve", Origin::Environment, spec);
+    made.given = ["criticalCpu".to_owned()].into();
+    let mut server = Server::with(directory.path(), Access::default(), vec![made]).await;
+    let settings = |spec: serde_json::Value| json!({"apiVersion": "portreeve/v1", "kind": "Settings", "metadata": {"name": "portreeve"}, "spec": spec});
+    server.declare("conf/a.yaml", &settings(json!({"resync": "5m", "criticalCpu": 80})).to_string()).await;
+    let before = server.get("settings/portreeve").await.body;
+    assert_eq!(before["spec"]["criticalCpu"], 80);
+    let changed = settings(json!({"resync": "7m"}));
+    server.put("settings/portreeve?dryRun=All", &changed).await.is_refused(
+        409,
+        "Conflict",
+        "change it there",
+    );
+    assert_eq!(server.put("settings/portreeve?preview=true", &changed).await.code, 200);
+    assert_eq!(server.get("settings/portreeve").await.body, before);
+    let preview = server.put("settings/portreeve?dryRun=All&preview=true", &changed).await;
+    assert_eq!(preview.code, 200, "{}", preview.body);
+    // What the file leaves out comes from the environment again.
+    assert_eq!(
+        (&preview.body["spec"]["resync"], &preview.body["spec"]["criticalCpu"]),
+        (&json!("7m"), &json!(70))
+    );
+    assert_eq!(preview.body["metadata"]["origin"], "directory:conf/a.yaml");
+    assert_eq!(server.get("settings/portreeve").await.body, before);
+    let faulty = settings(json!({"resinc": "7m"}));
+    let faulty = server.put("settings/portreeve?dryRun=All&preview=true", &faulty).await;
+    faulty.is_refused(422, "Invalid", "did you mean `resync`");
+}
+
+#[tokio::test]
+async fn a_policy_of_the_environment_is_replaced_and_comes_back() {
+    let directory = temporary();
+    let policy = |label: &str| {
+        json!({"apiVersion": "portreeve/v1", "kind": "AutohealPolicy", "metadata": {"name": "default"},
+               "spec": {"selector": {"labels": {label: "true"}}}})
+    };
+    let spec: portreeve::resource::autoheal_policy::AutohealPolicySpec =
+        serde_json::from_value(policy("mine")["spec"].clone()).expect("a spec");
+    let made = Object::new("default", Origin::Environment, spec);
+    let mut server = Server::with(directory.path(), Access::default(), vec![made]).await;
+    assert_eq!(server.get("heal/default").await.body["metadata"]["origin"], "environment");
+    let replaced = server.put("heal/default", &policy("theirs")).await;
+    assert_eq!((replaced.code.as_u16(), &replaced.body["metadata"]["origin"]), (200, &json!("api")));
+    server.desired.changed().await.expect("a change");
+    server.desired.borrow_and_update();
+    assert_eq!(server.delete("heal/default").await.code, 200);
+    server.desired.changed().await.expect("a change");
+    assert_eq!(server.get("heal/default").await.body["metadata"]["origin"], "environment");
+    server.delete("heal/default").await.is_refused(409, "Conflict", "environment");
+}

@@ -142,3 +142,57 @@ async fn what_computes_most_comes_first_in_top() {
     })
     .await;
 }
+
+/// The label in force is another than `autoheal`: what `init` writes is in force already, and changes nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_applies_what_init_wrote_changes_how_no_container_is_treated() {
+    let engine = Engine::own().await;
+    let lab = Lab::new(&engine).await;
+    let label = "restart.me/please";
+    let _web = lab.container("web").label(label, "true").start().await;
+    let _plain = lab.container("plain").start().await;
+    let portreeve = Portreeve::new(BINARY)
+        .docker_host(engine.endpoint())
+        .env("AUTOHEAL_CONTAINER_LABEL", label)
+        .env("AUTOHEAL_START_PERIOD", "7")
+        .env("HEALTH_INTERVAL_SECONDS", "30");
+    let portreeve = serving(portreeve).await;
+    portreeve.wait_ready().await;
+    let shell = Shell::of(&portreeve).mask(lab.run(), "RUN");
+    shell.run("portreeve init start");
+    let healing = shell.run("cat start/healing.yaml");
+    assert!(healing.contains("selector: {labels: {\"restart.me/please\": \"true\"}}"), "{healing}");
+    let diff = shell.run("portreeve diff -f start");
+    assert!(diff.contains("\nno container is treated differently\n"), "{diff}");
+    assert!(
+        diff.contains(
+            "unchanged AutohealPolicy/default: it came from the environment and is declared from now on"
+        ),
+        "{diff}"
+    );
+    let applied = shell.run("portreeve apply -f start");
+    assert!(applied.contains("AutohealPolicy/default unchanged: it came from the environment"), "{applied}");
+    let again = shell.run("portreeve diff -f start");
+    assert_eq!(again, "no difference\n");
+    let healed = shell.run(&format!("portreeve get c web-{} -o json | grep '\"policy\"'", lab.run()));
+    assert_eq!(healed.trim(), "\"policy\": \"default\",");
+}
+
+/// A probe that fails restarts what a policy heals: that is told before, and when it is applied.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_is_applied_with_word_of_whom_its_probes_will_heal() {
+    let engine = Engine::own().await;
+    let lab = Lab::new(&engine).await;
+    let _web = lab.healed("web").start().await;
+    let _plain = lab.container("web-2").start().await;
+    let mut portreeve = Portreeve::new(BINARY).docker_host(engine.endpoint()).healing_only(&lab);
+    portreeve.start().await;
+    let shell = Shell::of(&portreeve).mask(lab.run(), "RUN");
+    shell.file("service.yaml", "apiVersion: portreeve/v1\nkind: MonitoredService\nmetadata: {name: shop}\nspec:\n  selector: {names: [\"web*\"]}\n  probes:\n    - {name: page, httpGet: {path: /, port: 80}, periodSeconds: 3600}\n    - {name: port, tcpSocket: {port: 80}, periodSeconds: 3600}\n");
+    let effect = "also healed by default when a probe of the service shop fails: page, port";
+    let diff = shell.run("portreeve diff -f service.yaml");
+    assert!(diff.contains(&format!("\n1 container treated differently:\n  web-RUN: {effect}\n")), "{diff}");
+    let applied = shell.run("portreeve apply -f service.yaml");
+    assert_eq!(applied, format!("MonitoredService/shop created\nnote: {effect}: web-RUN\n"));
+    assert_eq!(shell.run("portreeve apply -f service.yaml"), "MonitoredService/shop unchanged\n");
+}

@@ -23,6 +23,12 @@ async fn objects_are_applied_shown_compared_pruned_and_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_reference_to_nothing_and_a_kind_without_effect_are_told_everywhere() {
+    let portreeve = without_engine().await;
+    shell(&portreeve).assert_transcript("references.txt");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn mistakes_are_answered_with_the_place_and_the_right_word() {
     let portreeve = without_engine().await;
     shell(&portreeve).assert_transcript("mistakes.txt");

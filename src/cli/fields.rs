@@ -35,19 +35,26 @@ pub(super) fn changes(before: &Value, after: &Value) -> Vec<Change> {
         .collect()
 }
 
-/// Where the object came from, if from then on it is declared.
-pub(super) fn origin<'v>(before: &'v Value, after: &Value) -> Option<&'v str> {
+/// That the object reads as before and is declared only from then on, for people; nothing is done otherwise.
+pub(super) fn adopted(before: &Value, after: &Value) -> Option<&'static str> {
     let of = |object: &Value| object.pointer("/metadata/origin").cloned();
-    before.pointer("/metadata/origin")?.as_str().filter(|_| of(before) != of(after))
+    let origin = before.pointer("/metadata/origin")?.as_str()?;
+    let moved = of(before) != of(after) && changes(before, after).is_empty();
+    moved.then_some(match origin {
+        "built-in" => "it was built in and is declared from now on",
+        "environment" => "it came from the environment and is declared from now on",
+        _ => "it came from elsewhere and is declared from now on",
+    })
 }
 
-/// Every scalar, and every list without lists or maps in it, by its place.
+/// Every scalar, every map without fields, and every list without lists or maps in it, by its place.
 fn leaves(object: &Value) -> BTreeMap<FieldPath, String> {
     let mut leaves = BTreeMap::new();
     let root = FieldPath::root();
     for part in ["labels", "annotations"] {
-        if let Some(value) = object.pointer(&format!("/metadata/{part}")) {
-            walk(&root.key("metadata").key(part), value, &mut leaves);
+        let pairs = object.pointer(&format!("/metadata/{part}")).and_then(Value::as_object);
+        for (key, value) in pairs.into_iter().flatten() {
+            walk(&root.key("metadata").key(part).key(key), value, &mut leaves);
         }
     }
     if let Some(spec) = object.get("spec") {
@@ -59,6 +66,8 @@ fn leaves(object: &Value) -> BTreeMap<FieldPath, String> {
 
 fn walk(path: &FieldPath, value: &Value, leaves: &mut BTreeMap<FieldPath, String>) {
     match value {
+        // Nothing is in it, and that it is there says something: `icmp: {}`.
+        Value::Object(fields) if fields.is_empty() => drop(leaves.insert(path.clone(), "{}".to_owned())),
         Value::Object(fields) => fields.iter().for_each(|(key, value)| walk(&path.key(key), value, leaves)),
         Value::Array(items) if items.iter().any(|item| item.is_object() || item.is_array()) => {
             for (index, item) in items.iter().enumerate() {
@@ -75,6 +84,16 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_map_without_fields_is_a_field_and_maps_of_metadata_without_pairs_are_not() {
+        let object = |metadata: Value, spec: Value| json!({"metadata": metadata, "spec": spec});
+        let docker = object(json!({"labels": {}}), json!({"dockerHealth": {}}));
+        let icmp = object(json!({"annotations": {"portreeve/applied-set": "a"}}), json!({"icmp": {}}));
+        let fields: Vec<_> = changes(&docker, &icmp).into_iter().map(|change| change.field).collect();
+        assert_eq!(fields, ["spec.dockerHealth", "spec.icmp"]);
+        assert_eq!(changes(&object(json!({}), json!({})), &object(json!({"labels": {}}), json!({}))), []);
+    }
 
     #[test]
     fn only_what_people_write_counts_and_not_the_mark_of_a_set() {

@@ -1,15 +1,17 @@
 //! What a change of objects means for each container: the same pure functions that reconcilers ask, asked with what is
 //! declared now and with what would be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::desired::{Desired, PolicyChoice, Sources};
+use crate::desired::{Desired, PolicyChoice, Service, Sources, not_there};
+use crate::manifest::Loaded;
 use crate::observed::{Container, ContainerKey};
 use crate::reconcile::discovery::{self, Seen, Wanted};
+use crate::resource::autoheal_policy::HealAction;
 use crate::resource::{KindId, Object, ObjectKey, Origin};
 
 /// One way in which one container is treated differently.
@@ -22,31 +24,75 @@ pub(super) struct Effect {
     pub(super) what: String,
 }
 
-/// Every effect, in the order of the containers' names.
-pub(super) fn effects(
-    before: &BTreeMap<ObjectKey, Value>,
-    after: &BTreeMap<ObjectKey, Value>,
-    containers: &[Value],
-) -> Vec<Effect> {
-    let (before, after) = (desired(before), desired(after));
+/// What is in force, and what would be.
+pub(super) struct Preview {
+    before: Desired,
+    after: Desired,
+}
+
+impl Preview {
+    pub(super) fn of(before: &BTreeMap<ObjectKey, Value>, after: &BTreeMap<ObjectKey, Value>) -> Self {
+        Self { before: desired(before), after: desired(after) }
+    }
+
+    /// What the object would name that is not there, with the nearest name, a sentence each.
+    pub(super) fn unresolved(&self, key: &ObjectKey) -> impl Iterator<Item = &str> {
+        self.after.unresolved.iter().filter(move |(of, _)| of == key).map(|(_, why)| why.as_str())
+    }
+
+    /// What an apply of the object draws attention to: `said` are the server's words. It judges one object at a time, and so takes
+    /// what comes with the object for missing.
+    pub(super) fn warnings(&self, key: &ObjectKey, loaded: &Loaded, said: &[String]) -> Vec<String> {
+        let judged_here = |warning: &&String| {
+            loaded.references.iter().any(|(reference, _)| warning.starts_with(&not_there(reference)))
+        };
+        let said = said.iter().filter(|warning| !judged_here(warning)).cloned();
+        self.unresolved(key).map(str::to_owned).chain(said).collect()
+    }
+
+    /// Every effect, in the order of the containers' names.
+    pub(super) fn effects(&self, containers: &[Value]) -> Vec<Effect> {
+        let (before, after) = (&self.before, &self.after);
+        let mut effects = Vec::new();
+        for container in &seen(containers) {
+            let engine = &*container.key.engine;
+            if before.hosts.contains_key(engine) && !after.hosts.contains_key(engine) {
+                let what = format!("no longer watched: no DockerHost named {engine} would be declared");
+                effects.push(Effect { container: container.name.clone(), what });
+                continue;
+            }
+            let all = healed(before, after, container)
+                .into_iter()
+                .chain(probed(before, after, container))
+                .chain(registered(before, after, container))
+                .chain(billed(before, after, container))
+                .chain(suspended(before, after, container));
+            effects.extend(all.map(|what| Effect { container: container.name.clone(), what }));
+        }
+        effects
+    }
+
+    /// Whether a service with probes would be there: then containers may be healed for them.
+    pub(super) fn has_probes(&self) -> bool {
+        self.after.services.values().any(|service| service.asking().next().is_some())
+    }
+
+    /// For which probes containers would be healed from then on, each with the names of these containers.
+    pub(super) fn probed(&self, containers: &[Value]) -> BTreeMap<String, Vec<String>> {
+        let mut probed: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for container in &seen(containers) {
+            for what in added_probes(&self.before, &self.after, container) {
+                probed.entry(what).or_default().push(container.name.clone());
+            }
+        }
+        probed
+    }
+}
+
+fn seen(containers: &[Value]) -> Vec<Container> {
     let mut containers: Vec<Container> = containers.iter().filter_map(container).collect();
     containers.sort_by(|a, b| (&a.name, &a.key).cmp(&(&b.name, &b.key)));
-    let mut effects = Vec::new();
-    for container in &containers {
-        let engine = &*container.key.engine;
-        if before.hosts.contains_key(engine) && !after.hosts.contains_key(engine) {
-            let what = format!("no longer watched: no DockerHost named {engine} would be declared");
-            effects.push(Effect { container: container.name.clone(), what });
-            continue;
-        }
-        let all = healed(&before, &after, container)
-            .into_iter()
-            .chain(registered(&before, &after, container))
-            .chain(billed(&before, &after, container))
-            .chain(suspended(&before, &after, container));
-        effects.extend(all.map(|what| Effect { container: container.name.clone(), what }));
-    }
-    effects
+    containers
 }
 
 /// What is in force, given the server's objects. One of a later version is left out, and what is built in is there only
@@ -98,6 +144,58 @@ fn healed(before: &Desired, after: &Desired, container: &Container) -> Option<St
             PolicyChoice::Excluded { .. } | PolicyChoice::NotSelected { .. },
         ) => None,
     }
+}
+
+/// The policy that heals a container, and for which probes of which services it does so.
+fn heals_for<'d>(desired: &'d Desired, container: &Container) -> (String, BTreeSet<(&'d str, &'d str)>) {
+    let PolicyChoice::Selected { name, spec, .. } = desired.policy_for(container) else {
+        return Default::default();
+    };
+    let acts = !matches!(spec.action, HealAction::Notify | HealAction::None) || !spec.escalation.is_empty();
+    if !acts || !spec.triggers.probes {
+        return Default::default();
+    }
+    let subject = container.subject();
+    let selects = |service: &Service| {
+        !service.suspended
+            && service.spec.selector.as_ref().is_some_and(|selector| selector.matches(&subject))
+    };
+    let services = desired.services.iter().filter(|(_, service)| selects(service));
+    let probes =
+        services.flat_map(|(name, service)| service.asking().map(|(probe, _)| (name.as_str(), probe)));
+    (name, probes.collect())
+}
+
+/// Probes, by their services, as one sentence each.
+fn by_service(
+    probes: impl Iterator<Item = (String, String)>,
+    sentence: impl Fn(&str, &str) -> String,
+) -> Vec<String> {
+    let mut services: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (service, probe) in probes {
+        services.entry(service).or_default().push(probe);
+    }
+    services.into_iter().map(|(service, probes)| sentence(&service, &probes.join(", "))).collect()
+}
+
+fn owned((service, probe): &(&str, &str)) -> (String, String) {
+    ((*service).to_owned(), (*probe).to_owned())
+}
+
+/// For which probes the container is healed that it was not healed for before.
+fn added_probes(before: &Desired, after: &Desired, container: &Container) -> Vec<String> {
+    let ((_, was), (policy, is)) = (heals_for(before, container), heals_for(after, container));
+    by_service(is.difference(&was).map(owned), |service, probes| {
+        format!("also healed by {policy} when a probe of the service {service} fails: {probes}")
+    })
+}
+
+fn probed(before: &Desired, after: &Desired, container: &Container) -> Vec<String> {
+    let ((_, was), (_, is)) = (heals_for(before, container), heals_for(after, container));
+    let gone = by_service(was.difference(&is).map(owned), |service, probes| {
+        format!("no longer healed when a probe of the service {service} fails: {probes}")
+    });
+    added_probes(before, after, container).into_iter().chain(gone).collect()
 }
 
 fn registered(before: &Desired, after: &Desired, container: &Container) -> Vec<String> {
@@ -194,7 +292,8 @@ mod tests {
 
     fn told(before: &[(ObjectKey, Value)], after: &[(ObjectKey, Value)], container: Value) -> Vec<String> {
         let map = |objects: &[(ObjectKey, Value)]| objects.iter().cloned().collect();
-        effects(&map(before), &map(after), &[container]).into_iter().map(|effect| effect.what).collect()
+        let preview = Preview::of(&map(before), &map(after));
+        preview.effects(&[container]).into_iter().map(|effect| effect.what).collect()
     }
 
     #[test]
@@ -227,6 +326,78 @@ mod tests {
         assert_eq!(told(&[all(5)], &[all(5)], labelled()), Vec::<String>::new());
         let gone = told(&[all(5)], &[], web(json!({}), "running"));
         assert!(gone[0].starts_with("no longer healed"), "{gone:?}");
+    }
+
+    #[test]
+    fn a_container_is_also_healed_for_the_probes_of_a_service_that_selects_it() {
+        let service = |probes: Value| {
+            object("MonitoredService", "shop", json!({"selector": {"names": ["web"]}, "probes": probes}))
+        };
+        let page = || json!({"name": "page", "httpGet": {"path": "/", "port": 80}});
+        let port = || json!({"name": "port", "tcpSocket": {"port": 80}});
+        let labelled = || web(json!({"autoheal": "true"}), "running");
+        let both = service(json!([page(), port()]));
+        assert_eq!(
+            told(&[], &[both.clone()], labelled()),
+            ["also healed by default when a probe of the service shop fails: page, port"]
+        );
+        // Docker's own health check is the policy's business already, and what no policy means is not healed.
+        let docker = service(json!([{"name": "own", "dockerHealth": {}}]));
+        assert_eq!(told(&[], &[docker], labelled()), Vec::<String>::new());
+        assert_eq!(told(&[], &[both.clone()], web(json!({}), "running")), Vec::<String>::new());
+        let deaf = |action: &str, probes: bool| {
+            object(
+                "AutohealPolicy",
+                "default",
+                json!({"selector": {"all": true}, "action": action, "triggers": {"probes": probes}}),
+            )
+        };
+        for policy in [deaf("restart", false), deaf("notify", true)] {
+            let told = told(&[policy.clone()], &[policy, both.clone()], labelled());
+            assert_eq!(told, Vec::<String>::new());
+        }
+        assert_eq!(
+            told(&[both.clone()], &[service(json!([port(), {"name": "dns", "icmp": {}}]))], labelled()),
+            [
+                "also healed by default when a probe of the service shop fails: dns",
+                "no longer healed when a probe of the service shop fails: page",
+            ]
+        );
+        let (key, mut quiet) = both.clone();
+        quiet["metadata"]["annotations"] = json!({"portreeve/suspend": "true"});
+        assert_eq!(
+            told(&[both], &[(key, quiet)], labelled()),
+            ["no longer healed when a probe of the service shop fails: page, port"]
+        );
+    }
+
+    #[test]
+    fn what_comes_in_the_same_batch_is_there_and_every_slip_is_told() {
+        let service = object(
+            "MonitoredService",
+            "web",
+            json!({"selector": {"all": true}, "dependsOn": ["dbb"], "autoheal": {"policyRef": "defualt"},
+                   "notify": [{"sinkRef": "ops", "events": ["ServiceDown"]}], "discovery": {"registryRef": "x"},
+                   "probes": [{"probeRef": "prot"}]}),
+        );
+        let others = [
+            object("MonitoredService", "db", json!({"target": {"host": "db", "port": 1}})),
+            object("NotificationSink", "ops", json!({"log": {}})),
+            object("Probe", "port", json!({"tcpSocket": {"port": 1}})),
+        ];
+        let key = service.0.clone();
+        let after = others.into_iter().chain([service]).collect();
+        let preview = Preview::of(&BTreeMap::new(), &after);
+        let unresolved: Vec<&str> = preview.unresolved(&key).collect();
+        assert_eq!(
+            unresolved,
+            [
+                "spec.probes[0].probeRef: there is no Probe named `prot`; did you mean `port`?",
+                "spec.dependsOn[0]: there is no MonitoredService named `dbb`; did you mean `db`?",
+                "spec.autoheal.policyRef: there is no AutohealPolicy named `defualt`; did you mean `default`?",
+                "spec.discovery.registryRef: there is no DiscoveryRegistry named `x`",
+            ]
+        );
     }
 
     #[test]
