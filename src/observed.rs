@@ -3,6 +3,7 @@
 mod event;
 mod health;
 mod network;
+mod tally;
 mod usage;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +21,7 @@ pub use self::health::{
 pub use self::network::{
     Interface, Listener, Network, NetworkEndpoint, Route, Surroundings, bridge_of, note_route,
 };
+pub use self::tally::{Counted, Tally};
 pub use self::usage::Usage;
 use crate::resource::{Duration, Subject};
 

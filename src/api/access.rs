@@ -27,6 +27,7 @@ use super::caller::{Caller, Claim, Peer, Who};
 use super::dress::refusal;
 use super::kept::Kept;
 use super::serve::activity::Activity;
+use super::shell::shell;
 use crate::config::Anonymous;
 use crate::config::tokens::{Role, digest};
 
@@ -236,7 +237,10 @@ pub(super) async fn guard(State(api): State<Api>, mut request: Request, next: Ne
                 );
                 return refuse(StatusCode::FORBIDDEN, &reason);
             }
-            None => return unauthorised(path),
+            None => {
+                let page = shell(request.method(), path, headers).filter(|_| given(headers).is_none());
+                return page.unwrap_or_else(|| unauthorised(path));
+            }
         }
     }
     request.extensions_mut().insert(caller);

@@ -133,6 +133,11 @@ impl HealMemory {
             && !marks.we_stopped(intent.committed_at, at)
     }
 
+    /// Attempts that have come to an end: one that is under way is no restart yet.
+    pub fn restarts(&self) -> u32 {
+        self.restart_count.saturating_sub(u32::from(self.intent.is_some()))
+    }
+
     /// Lifts the quarantine by someone's word: waits and budget start afresh. Does nothing to one not quarantined.
     /// The caller decides again at once.
     pub fn release(&mut self, now: Nanos, caller: &str) -> Option<Note> {
