@@ -6,7 +6,7 @@ mod service;
 
 pub(super) use self::object::selects;
 
-use std::io::{self, Write};
+use std::io;
 
 use clap::Args;
 use serde_json::Value;
