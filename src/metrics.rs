@@ -58,6 +58,7 @@ fn describe() {
         "portreeve_git_up",
         "Whether the last pull of the repository of --git-url could be followed"
     );
+    describe_gauge!("portreeve_build_info", "1, with the version of this Portreeve");
     gauge!("portreeve_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     gauge!("portreeve_store_up").set(1.0);
     zeros::of_the_program();

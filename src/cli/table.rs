@@ -401,9 +401,10 @@ c     -
         assert_eq!(printed(&mut table, Some(46)), expected);
         let expected = "\
 TYPE
+    MESSAGE
 a
     a message that goes on and on and
-    on and on
+    on and on and on
 b
     /a/path/that/has/no/place/to/break/
     but/is/too/long/all/the/same
