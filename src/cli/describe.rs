@@ -191,7 +191,7 @@ fn deliveries(beside: &Beside, face: &mut Face<'_>) -> io::Result<()> {
         let text = |pointer: &str| scalar(first, pointer).unwrap_or_default();
         let (target, state) = (text("/target"), text("/state"));
         let line = format!("and {more} more after {} for {target}, {state}", text("/metadata/name"));
-        writeln!(face.out, "  {}", Tone::Dim.paint(&line))?;
+        paragraph(face.out, &line, Tone::Dim, (2, 2), face.width)?;
     }
     Ok(())
 }

@@ -54,8 +54,8 @@ fn healing(item: &Value, now: Nanos, face: &mut Face<'_>) -> io::Result<()> {
     writeln!(face.out, "  restarts     {restarts} by Portreeve{under_way}")?;
     let name = scalar(item, "/metadata/name").unwrap_or_default();
     if item["quarantined"] == Value::Bool(true) {
-        let how = format!("yes; `portreeve release {name}` lets it out");
-        writeln!(face.out, "  quarantined  {}", Tone::Bad.paint(&how))?;
+        let line = format!("quarantined  yes; `portreeve release {name}` lets it out");
+        paragraph(face.out, &line, Tone::Bad, (2, 13), face.width)?;
     } else {
         writeln!(face.out, "  quarantined  no")?;
     }

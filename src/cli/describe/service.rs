@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{field, time};
 use crate::cli::face::Face;
 use crate::cli::get::columns::service_health;
+use crate::cli::paragraph::paragraph;
 use crate::cli::table::{Cell, Table, Tone};
 use crate::cli::text::{age, age_of, instant, scalar};
 use crate::observed::Nanos;
@@ -51,7 +52,7 @@ pub(super) fn show(item: &Value, containers: &[Value], now: Nanos, face: &mut Fa
         writeln!(face.out, "\nWhat they answer:")?;
     }
     for line in said {
-        writeln!(face.out, "  {line}")?;
+        paragraph(face.out, &line, Tone::Plain, (2, 2), face.width)?;
     }
     Ok(())
 }
