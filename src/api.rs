@@ -41,6 +41,7 @@ mod query;
 mod release;
 mod route;
 mod serve;
+mod shell;
 mod source;
 mod status;
 mod trial;

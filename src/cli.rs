@@ -20,6 +20,7 @@ mod guess;
 mod init;
 mod noun;
 mod output;
+mod paragraph;
 mod patience;
 mod problems;
 mod release;

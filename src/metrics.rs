@@ -3,18 +3,21 @@
 //! The recorder cannot delete a series, so nothing that comes and goes (containers) is put into it: those gauges are
 //! written from the present world with every scrape, and end with their container.
 
+mod containers;
+mod zeros;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge};
+use metrics::{describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 use crate::clock;
 use crate::controller::{Load, Shared};
 use crate::desired::Desired;
 use crate::observed::{
-    CHECK_TIMES, Checks, Container, ContainerKey, Health, HealthWord, Nanos, ProbeTarget, ServiceState,
-    State, Window, World,
+    CHECK_TIMES, Checks, ContainerKey, Counted, HealthWord, Nanos, ProbeTarget, ServiceState, State, Window,
+    World,
 };
 use crate::resource::KindId;
 use crate::store::QueueDepth;
@@ -60,12 +63,10 @@ fn describe() {
         "portreeve_git_up",
         "Whether the last pull of the repository of --git-url could be followed"
     );
+    describe_gauge!("portreeve_build_info", "1, with the version of this Portreeve");
     gauge!("portreeve_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
-    // A rate over a counter that is born with its first increment misses that increment.
     gauge!("portreeve_store_up").set(1.0);
-    for reason in ["BackingOff", "BudgetExhausted", "StoppedByHand", "Excluded", "Starting"] {
-        counter!("portreeve_healing_notes_total", "kind" => "Skipped", "reason" => reason).increment(0);
-    }
+    zeros::of_the_program();
 }
 
 /// The text of a scrape.
@@ -74,6 +75,7 @@ pub async fn render(handle: &PrometheusHandle, shared: &Shared) -> String {
     let desired = shared.desired.load();
     let (containers, events) = shared.queue_depth();
     let now = clock::now();
+    zeros::of_what_is_there(&world, &desired);
     handle.run_upkeep();
     let mut text = handle.render();
     let mut page = Page(&mut text);
@@ -119,7 +121,8 @@ pub async fn render(handle: &PrometheusHandle, shared: &Shared) -> String {
         queues(&mut page, &desired, bills, cells, now);
     }
     let services = shared.services();
-    world_gauges(&mut page, &world, &services);
+    world_gauges(&mut page, shared, &world, &services);
+    containers::gauges(&mut page, shared, &world);
     service_gauges(&mut page, &services, now);
     check_series(&mut page, &services);
     let running = world.containers.values().filter(|container| container.state == State::Running);
@@ -196,7 +199,12 @@ fn service_gauges(page: &mut Page<'_>, services: &BTreeMap<String, ServiceState>
 }
 
 /// The gauges of document R2, under the names that dashboards use.
-fn world_gauges(page: &mut Page<'_>, world: &World, services: &BTreeMap<String, ServiceState>) {
+fn world_gauges(
+    page: &mut Page<'_>,
+    shared: &Shared,
+    world: &World,
+    services: &BTreeMap<String, ServiceState>,
+) {
     let members: BTreeSet<&ContainerKey> = services
         .values()
         .flat_map(|state| state.targets.keys())
@@ -205,15 +213,14 @@ fn world_gauges(page: &mut Page<'_>, world: &World, services: &BTreeMap<String, 
             ProbeTarget::Container(key) => Some(key),
         })
         .collect();
-    let containers: Vec<&Container> = world.containers.values().map(AsRef::as_ref).collect();
-    let running = containers.iter().filter(|container| container.state.is_up()).count();
     // Containers of two engines may share a name; the series tells of the worst of them.
     let (mut by_state, mut by_name) = (BTreeMap::new(), BTreeMap::new());
-    for container in containers.iter().take(MOST_CONTAINERS) {
-        let (name, healthy) = (escaped(&container.name), f64::from(u8::from(is_healthy(container))));
+    for container in world.containers.values().take(MOST_CONTAINERS) {
+        let healthy = f64::from(u8::from(Counted::from(&**container).is_healthy()));
+        let name = escaped(&container.name);
         let state = format!("container=\"{name}\",status=\"{}\"", container.state);
         by_state.entry(state).and_modify(|value: &mut f64| *value = value.min(healthy)).or_insert(healthy);
-        if members.contains(&container.key) {
+        if members.contains(&container.key) || !containers::is_meant_to_be_up(container, shared) {
             continue;
         }
         let service = format!("service=\"{name}\"");
@@ -224,8 +231,6 @@ fn world_gauges(page: &mut Page<'_>, world: &World, services: &BTreeMap<String, 
         by_name.insert(format!("service=\"{}\"", escaped(name)), healthy);
     }
     let healthy = by_name.values().filter(|value| **value > 0.0).count();
-    page.gauge("system_total_containers", "Containers that exist", [("", whole(containers.len()))]);
-    page.gauge("system_running_containers", "Containers that run", [("", whole(running))]);
     page.gauge("system_healthy_services", "Services that are healthy", [("", whole(healthy))]);
     page.gauge("container_health_status", "1 for a container that runs and is not unhealthy", by_state);
     page.gauge("service_health_status", "1 for a healthy service", by_name);
@@ -235,7 +240,6 @@ fn world_gauges(page: &mut Page<'_>, world: &World, services: &BTreeMap<String, 
 fn check_series(page: &mut Page<'_>, services: &BTreeMap<String, ServiceState>) {
     let checks: Vec<_> = services
         .iter()
-        .filter(|(_, state)| state.checks != Checks::default())
         .map(|(name, state)| (format!("service=\"{}\"", escaped(name)), &state.checks))
         .collect();
     #[expect(clippy::cast_precision_loss, reason = "Prometheus knows only floating point numbers")]
@@ -320,12 +324,6 @@ impl Page<'_> {
     }
 }
 
-/// A container that no MonitoredService selects is a service of its own: running and not unhealthy is healthy, unless nobody
-/// knows.
-fn is_healthy(container: &Container) -> bool {
-    container.state.is_up() && !matches!(container.health, Some(Health::Unhealthy | Health::Silent))
-}
-
 /// A label value as the text format wants it.
 fn escaped(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
@@ -374,13 +372,7 @@ mod tests {
         ] {
             assert!(text.lines().any(|known| known == line), "no `{line}` in:\n{text}");
         }
-        assert!(!text.contains("new"), "{text}");
-    }
-
-    #[test]
-    fn an_empty_world_still_has_its_totals() {
-        let mut text = String::new();
-        world_gauges(&mut Page(&mut text), &World::default(), &BTreeMap::new());
-        assert!(text.contains("\nsystem_total_containers 0\n"), "{text}");
+        // A rate needs the zero before the first failure.
+        assert!(text.contains("health_check_failure_total{service=\"new\"} 0\n"), "{text}");
     }
 }

@@ -105,7 +105,7 @@ pub async fn run(config: RunConfig, claimed: Claimed) -> Result<(), RunError> {
     }
     if config_dirs.is_empty() && git.is_none() {
         info!(
-            "neither --config-dir nor --git-url is given: only environment variables and the label autoheal=true say what to do"
+            "neither --config-dir nor --git-url is given: what was applied through the API, environment variables and the label autoheal=true say what to do"
         );
     }
     let store: Arc<dyn Store> = match storage {

@@ -11,6 +11,7 @@ mod openapi;
 mod outbox;
 mod overtaken;
 mod probes;
+mod prometheus;
 mod state_dir;
 mod store_down;
 mod store_suite;

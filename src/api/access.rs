@@ -29,6 +29,7 @@ use super::kept::Kept;
 use super::noun::Noun;
 use super::query::Query;
 use super::serve::activity::Activity;
+use super::shell::shell;
 use crate::config::Anonymous;
 use crate::config::tokens::{Role, digest};
 
@@ -238,7 +239,10 @@ pub(super) async fn guard(State(api): State<Api>, mut request: Request, next: Ne
                 );
                 return refuse(StatusCode::FORBIDDEN, &reason);
             }
-            None => return unauthorised(path, matches!(caller.claim, Claim::Token(_))),
+            None => {
+                let page = shell(request.method(), path, headers).filter(|_| given(headers).is_none());
+                return page.unwrap_or_else(|| unauthorised(path, matches!(caller.claim, Claim::Token(_))));
+            }
         }
     }
     request.extensions_mut().insert(caller);

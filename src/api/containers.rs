@@ -44,7 +44,10 @@ pub(crate) struct Row {
     ports: Vec<Port>,
     monitored: bool,
     policy: Option<String>,
+    /// Restarts by Portreeve that have come to an end.
     restart_count: u32,
+    /// Whether Portreeve acts on it right now: the call is under way, or what it brings about is not seen yet.
+    restarting: bool,
     /// When Portreeve last acted on it.
     last_action: Option<String>,
     quarantined: bool,
@@ -212,6 +215,7 @@ fn row(api: &Api, container: &Container, outputs: Outputs) -> Row {
         monitored: policy.is_some(),
         policy,
         restart_count: memory.restarts(),
+        restarting: memory.intent.is_some(),
         last_action: memory.last_action.map(Nanos::rfc3339_millis),
         quarantined: memory.quarantined.is_some(),
         blocked: api.shared.blocked(&container.key).into_iter().map(Withheld::from).collect(),

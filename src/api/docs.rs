@@ -22,6 +22,32 @@ pub(super) async fn page() -> Response {
     html(TEXT.get_or_init(|| render(&openapi()))).into_response()
 }
 
+/// The page at `/`: what there is for people and for programs. It says nothing of anybody.
+pub(super) async fn front() -> Response {
+    static TEXT: OnceLock<String> = OnceLock::new();
+    html(TEXT.get_or_init(front_page)).into_response()
+}
+
+fn front_page() -> String {
+    let links = [
+        ("/docs", "every route, for people"),
+        ("/openapi.json", "the same for programs"),
+        ("/health/detailed", "how Portreeve itself is: engines, store, deliveries, manifests"),
+        ("/api/containers", "containers as last seen"),
+        ("/api/events", "what happened and what was decided, newest first"),
+        ("/metrics", "figures for Prometheus"),
+    ];
+    let items =
+        links.map(|(path, what)| format!("<li><a href=\"{path}\"><code>{path}</code></a> {what}</li>"));
+    format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
+         <title>Portreeve</title><style>{STYLE}</style></head><body><h1>Portreeve {}</h1><ul>{}</ul>\
+         <p>On the machine itself, <code>portreeve status</code> says first of all what is wrong.</p></body></html>\n",
+        env!("CARGO_PKG_VERSION"),
+        items.concat(),
+    )
+}
+
 fn render(document: &Value) -> String {
     let mut page = String::from("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">");
     page.push_str("<meta name=\"viewport\" content=\"width=device-width\"><title>Portreeve API</title>");

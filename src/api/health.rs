@@ -38,6 +38,8 @@ pub(crate) struct Detailed {
     status: &'static str,
     timestamp: String,
     version: &'static str,
+    /// Whether everything is decided and said, and no container is acted on.
+    observe: bool,
     engines: BTreeMap<String, EngineHealth>,
     store: StoreHealth,
     queue: Queue,
@@ -123,6 +125,7 @@ pub(super) async fn detailed(State(api): State<Api>) -> Response {
         status: if degraded { "degraded" } else { "healthy" },
         timestamp: clock::now().rfc3339_millis(),
         version: env!("CARGO_PKG_VERSION"),
+        observe: desired.settings.observe,
         engines: world
             .engines
             .iter()

@@ -35,7 +35,10 @@ pub(super) async fn release(
             format!("{} is released as soon as that can be stored; see /health/detailed", container.name),
         )));
     }
-    let message = format!("{} is out of quarantine; waits and budget start afresh", container.name);
+    let message = format!(
+        "{} is out of quarantine; waits and budget start afresh, and if it is sick it is restarted at once",
+        container.name
+    );
     Ok(Json(status::success(message, "Container", &container.name, None)))
 }
 

@@ -144,6 +144,7 @@ pub(super) const ROUTES: &[Route] = &[
         Content::Json(|_| serde_json::json!({"type": "object"})),
         || get(openapi::document),
     ),
+    read("/", "What there is, for people", &[], Content::Text("text/html"), || get(docs::front)),
     read("/docs", "This document, for people", &[], Content::Text("text/html"), || get(docs::page)),
     read(
         "/apis/portreeve/v1",

@@ -6,7 +6,7 @@ mod service;
 
 pub(super) use self::object::selects;
 
-use std::io::{self, Write};
+use std::io;
 
 use clap::Args;
 use serde_json::Value;
@@ -17,6 +17,7 @@ use super::face::Face;
 use super::get::columns::Columns;
 use super::guess::targets_or_hint;
 use super::noun::{Noun, Target};
+use super::paragraph::paragraph;
 use super::table::{Cell, Table, Tone};
 use super::text::{instant, relative, scalar};
 use super::{Exit, UsageError, fail};
@@ -122,20 +123,24 @@ fn one(noun: Noun, item: &Value, beside: &Beside, face: &mut Face<'_>) -> anyhow
     Ok(())
 }
 
-/// One field and its value, aligned with the others.
-fn field(out: &mut dyn Write, name: &str, value: &str) -> io::Result<()> {
+/// One field and its value, aligned with the others; a long value goes on below.
+fn field(face: &mut Face<'_>, name: &str, value: &str) -> io::Result<()> {
     let value = if value.is_empty() { "-" } else { value };
-    writeln!(out, "{:<14}{value}", format!("{name}:"))
+    let line = format!("{:<14}{value}", format!("{name}:"));
+    // Colours take no room, and what has one is a word.
+    let width = face.width.filter(|_| !value.contains('\u{1b}'));
+    paragraph(face.out, &line, Tone::Plain, (0, 14), width)
 }
 
 /// A map, one pair a line.
-fn fields(out: &mut dyn Write, name: &str, item: &Value, pointer: &str) -> io::Result<()> {
+fn fields(face: &mut Face<'_>, name: &str, item: &Value, pointer: &str) -> io::Result<()> {
     let map = item.pointer(pointer).and_then(Value::as_object).filter(|map| !map.is_empty());
     let Some(map) = map else { return Ok(()) };
     for (place, (key, value)) in map.iter().enumerate() {
         let name = if place == 0 { format!("{name}:") } else { String::new() };
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        writeln!(out, "{name:<14}{}", super::text::plain(&format!("{key}={text}")))?;
+        let line = format!("{name:<14}{}", super::text::plain(&format!("{key}={text}")));
+        paragraph(face.out, &line, Tone::Plain, (0, 14), face.width)?;
     }
     Ok(())
 }
@@ -152,7 +157,7 @@ fn time(item: &Value, pointer: &str, now: Nanos) -> String {
 fn events(beside: &Beside, face: &mut Face<'_>) -> io::Result<()> {
     writeln!(face.out, "\nEvents:")?;
     let (now, columns) = (face.now(), Columns::of(Noun::Events, false));
-    let mut table = columns.table().whole();
+    let mut table = columns.table();
     for event in beside.events.iter().take(EVENTS).rev() {
         table.row(columns.row(event, now));
     }
@@ -182,7 +187,7 @@ fn deliveries(beside: &Beside, face: &mut Face<'_>) -> io::Result<()> {
         of("parked")
     )?;
     let (now, columns) = (face.now(), Columns::of(Noun::Deliveries, false));
-    let mut table = columns.table().whole();
+    let mut table = columns.table();
     // They come newest first, and the oldest is the one that is tried.
     let open = beside.deliveries.iter().rev().filter(|item| item["state"].as_str() != Some("delivered"));
     let alike = alike(open);
@@ -197,7 +202,7 @@ fn deliveries(beside: &Beside, face: &mut Face<'_>) -> io::Result<()> {
         let text = |pointer: &str| scalar(first, pointer).unwrap_or_default();
         let (target, state) = (text("/target"), text("/state"));
         let line = format!("and {more} more after {} for {target}, {state}", text("/metadata/name"));
-        writeln!(face.out, "  {}", Tone::Dim.paint(&line))?;
+        paragraph(face.out, &line, Tone::Dim, (2, 2), face.width)?;
     }
     Ok(())
 }

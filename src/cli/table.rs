@@ -1,22 +1,43 @@
-//! Tables: columns as wide as what is in them, cut to the terminal's width where there is one, never wrapped.
+//! Tables: columns as wide as what is in them. On a terminal no line is longer than it is wide: what matters (names, states,
+//! reasons, messages) goes on below in its column and is never cut; the rest is cut or left out.
 
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::text::plain;
+use super::text::{plain, wrapped};
 
 /// Between two columns.
 const GAP: usize = 2;
-/// No column is cut to less while another is wider.
+/// No column is narrower while another is wider.
 const LEAST: usize = 12;
-/// What is left of a column that gives way to those that matter more.
-const STUB: usize = 5;
-/// Columns of words that say what is wrong: they give way last.
-const TELLING: [&str; 7] = ["NOT DONE", "REASON", "STATE", "STATUS", "HEALTH", "VERDICT", "CONNECTED"];
-/// What is longer is no word any more.
-const WORD: usize = 24;
+/// Names are not broken to less while what matters less can be left out.
+const NAME: usize = 24;
+/// A text at the end of a row has at least so much room, or stands below the row.
+const TEXT: usize = 40;
+/// How far below its row a text stands to the right.
+const HANG: usize = 4;
+/// Columns that are never cut nor left out, beside the first one.
+const KEPT: [&str; 17] = [
+    "CONDITION",
+    "CONNECTED",
+    "CONTAINER",
+    "ERROR",
+    "FAILURE",
+    "HEALTH",
+    "LAST ERROR",
+    "MESSAGE",
+    "NAME",
+    "NOT DONE",
+    "PROBE",
+    "REASON",
+    "STATE",
+    "STATUS",
+    "TARGET",
+    "TYPE",
+    "VERDICT",
+];
 
 /// How something is meant, which decides its colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -84,8 +105,10 @@ impl<T: AsRef<str>> From<T> for Cell {
 pub(super) struct Table {
     header: Vec<String>,
     rows: Vec<Vec<Cell>>,
-    /// Whether the last column goes on below where it has no room, instead of being cut.
+    /// Whether the last column is a text, of which nothing is left out.
     whole: bool,
+    /// Columns that are left out first, where there is no room for all.
+    least: Vec<&'static str>,
     /// Widths that rows printed before have taken.
     widths: Vec<usize>,
 }
@@ -99,6 +122,13 @@ impl Table {
     #[must_use]
     pub(super) fn whole(mut self) -> Self {
         self.whole = true;
+        self
+    }
+
+    /// These columns are left out first, in this order, where there is no room for all.
+    #[must_use]
+    pub(super) fn least(mut self, columns: impl IntoIterator<Item = &'static str>) -> Self {
+        self.least = columns.into_iter().collect();
         self
     }
 
@@ -126,24 +156,9 @@ impl Table {
     ) -> io::Result<()> {
         let header: Vec<Cell> = self.header.iter().map(Cell::from).collect();
         self.widths = widths(std::iter::once(&header).chain(&self.rows));
-        let mut fitted = self.fitted(width.map(|width| width.saturating_sub(indent)));
-        // What is broken needs no cutting.
-        let last = fitted.last_mut().filter(|_| self.whole).map(|last| std::mem::replace(last, usize::MAX));
-        for row in std::iter::once(&header).chain(&self.rows) {
-            match (last, row.split_last()) {
-                (Some(width), Some((last, others))) => {
-                    let mut others = others.to_vec();
-                    for text in broken(&last.text, width) {
-                        let row: Vec<Cell> =
-                            others.drain(..).chain([Cell { text, tone: last.tone }]).collect();
-                        line(out, &row, &fitted, indent)?;
-                        others.resize(row.len() - 1, Cell::default());
-                    }
-                }
-                _ => line(out, row, &fitted, indent)?,
-            }
-        }
-        Ok(())
+        let fitted = self.fitted(width.map(|width| width.saturating_sub(indent)));
+        self.line(out, &header, &fitted, indent)?;
+        self.rows.iter().try_for_each(|row| self.line(out, row, &fitted, indent))
     }
 
     /// Prints one more row below a table that was printed, aligned with it as far as possible.
@@ -156,44 +171,93 @@ impl Table {
         for (known, cell) in self.widths.iter_mut().zip(row) {
             *known = (*known).max(cell.text.width());
         }
-        line(out, row, &self.fitted(width), 0)
+        self.line(out, row, &self.fitted(width), 0)
     }
 
-    /// Widths that fit into `most` together: what tells what is wrong is kept as long as anything else can give way, and
-    /// what stands to the right gives way first. Where stubs are too much the columns are left out: their width is 0.
-    fn fitted(&self, most: Option<usize>) -> Vec<usize> {
-        let Some(most) = most else { return self.widths.clone() };
-        let mut whole = self.widths.clone();
-        let last = whole.len().saturating_sub(usize::from(self.whole));
+    /// How columns fit into `most` together. Where they do not, what matters less is cut; then names are broken; then columns
+    /// are left out, from the right, but for those that matter; then all that is left is broken.
+    fn fitted(&self, most: Option<usize>) -> Fitted {
+        let Some(most) = most else { return Fitted { widths: self.widths.clone(), below: None } };
+        let Some((last, others)) = self.widths.split_last().filter(|_| self.whole) else {
+            return Fitted { widths: self.cut_to(most, self.widths.clone()), below: None };
+        };
+        let widths = self.cut_to(most, self.widths.clone());
+        if widths.last().is_some_and(|width| width < (last.min(&TEXT))) {
+            let widths = self.cut_to(most, others.iter().copied().chain([0]).collect());
+            return Fitted { widths, below: Some(most.saturating_sub(HANG).max(LEAST)) };
+        }
+        Fitted { widths, below: None }
+    }
+
+    fn cut_to(&self, most: usize, mut whole: Vec<usize>) -> Vec<usize> {
+        let kept = |place: usize| self.is_kept(place);
         loop {
-            let widths = self.cut_to(most, &whole);
-            let mut cut =
-                (1..last).rev().filter(|place| !self.tells(*place) && widths[*place] < whole[*place]);
-            match cut.next() {
-                Some(place) if needed(&widths) > most => whole[place] = 0,
-                _ => return widths,
+            let mut widths = whole.clone();
+            narrow(&mut widths, |place| !kept(place), LEAST, most);
+            narrow(&mut widths, kept, NAME, most);
+            if needed(&widths) <= most {
+                return widths;
+            }
+            let may_go = |place: &usize| !kept(*place) && whole.get(*place).is_some_and(|width| *width > 0);
+            let named = |name: &&str| self.header.iter().position(|header| header == name);
+            let mut first = self.least.iter().filter_map(named).filter(may_go);
+            match first.next().or_else(|| (1..whole.len()).rev().find(may_go)) {
+                Some(place) => whole[place] = 0,
+                None => {
+                    narrow(&mut widths, kept, LEAST, most);
+                    return widths;
+                }
             }
         }
     }
 
-    fn cut_to(&self, most: usize, whole: &[usize]) -> Vec<usize> {
-        let mut widths = whole.to_vec();
-        let tells = |place: usize| self.tells(place);
-        narrow(&mut widths, |place| !tells(place), most);
-        let last = widths.len().saturating_sub(usize::from(self.whole));
-        for place in (1..last).rev().filter(|place| !tells(*place)) {
-            let excess = needed(&widths).saturating_sub(most);
-            let width = &mut widths[place];
-            *width = width.saturating_sub(excess).max(STUB.min(*width));
-        }
-        narrow(&mut widths, tells, most);
-        widths
+    fn is_kept(&self, place: usize) -> bool {
+        let last = self.whole && place + 1 == self.header.len();
+        place == 0 || last || self.header.get(place).is_some_and(|name| KEPT.contains(&name.as_str()))
     }
 
-    fn tells(&self, place: usize) -> bool {
-        let (name, width) = (self.header.get(place), self.widths.get(place));
-        name.is_some_and(|name| TELLING.contains(&name.as_str())) && width.is_some_and(|width| *width <= WORD)
+    /// One row, on as many lines as it needs.
+    fn line(&self, out: &mut dyn Write, row: &[Cell], fitted: &Fitted, indent: usize) -> io::Result<()> {
+        let piece = |(place, (cell, width)): (usize, (&Cell, &usize))| match width {
+            0 => Vec::new(),
+            _ if self.is_kept(place) => wrapped(&cell.text, *width),
+            width => vec![cut(&cell.text, *width)],
+        };
+        let pieces: Vec<_> = row.iter().zip(&fitted.widths).enumerate().map(piece).collect();
+        for line in 0..pieces.iter().map(Vec::len).max().unwrap_or(0) {
+            write!(out, "{:indent$}", "")?;
+            let mut fill = 0;
+            for ((cell, width), pieces) in row.iter().zip(&fitted.widths).zip(&pieces) {
+                if *width == 0 {
+                    continue;
+                }
+                let text = pieces.get(line).map_or("", String::as_str);
+                // Nothing follows the last text of a line, so that lines have no blanks at their end.
+                if !text.is_empty() {
+                    write!(out, "{:fill$}{}", "", cell.tone.paint(text))?;
+                    fill = 0;
+                }
+                fill += width.saturating_sub(text.width()).saturating_add(GAP);
+            }
+            writeln!(out)?;
+        }
+        let Some((width, cell)) = fitted.below.zip(row.last()).filter(|(_, cell)| cell.text != "-") else {
+            return Ok(());
+        };
+        let indent = indent + HANG;
+        for text in wrapped(&cell.text, width) {
+            writeln!(out, "{:indent$}{}", "", cell.tone.paint(&text))?;
+        }
+        Ok(())
     }
+}
+
+/// How a table fits: the width of each column, 0 where it is left out.
+#[derive(Debug)]
+struct Fitted {
+    widths: Vec<usize>,
+    /// The width of the text that stands below its row, if it does.
+    below: Option<usize>,
 }
 
 fn widths<'a>(rows: impl Iterator<Item = &'a Vec<Cell>>) -> Vec<usize> {
@@ -213,46 +277,16 @@ fn needed(widths: &[usize]) -> usize {
     widths.iter().sum::<usize>() + GAP * shown.saturating_sub(1)
 }
 
-/// Cuts the widest of these columns, none below [`LEAST`], until all columns fit into `most`. Of two that are as wide
-/// the later one is cut: names come first.
-fn narrow(widths: &mut [usize], of: impl Fn(usize) -> bool, most: usize) {
+/// Narrows the widest of these columns, none below `least`, until all columns fit into `most`. Of two that are as wide the
+/// later one is narrowed: names come first.
+fn narrow(widths: &mut [usize], of: impl Fn(usize) -> bool, least: usize, most: usize) {
     while needed(widths) > most {
         let widest = widths.iter_mut().enumerate().filter(|(place, _)| of(*place)).map(|(_, width)| width);
         match widest.rev().max_by_key(|width| **width) {
-            Some(widest) if *widest > LEAST => *widest -= 1,
+            Some(widest) if *widest > least => *widest -= 1,
             _ => break,
         }
     }
-}
-
-fn line(out: &mut dyn Write, row: &[Cell], widths: &[usize], indent: usize) -> io::Result<()> {
-    write!(out, "{:indent$}", "")?;
-    let mut fill = 0;
-    for (cell, width) in row.iter().zip(widths).filter(|(_, width)| **width > 0) {
-        // Nothing follows the last column, so that lines have no blanks at their end.
-        write!(out, "{:fill$}", "")?;
-        let text = cut(&cell.text, *width);
-        write!(out, "{}", cell.tone.paint(&text))?;
-        fill = width.saturating_sub(text.width()).saturating_add(GAP);
-    }
-    writeln!(out)
-}
-
-/// `text` in lines of at most `width` columns, broken between words; a word that is longer is cut nowhere.
-fn broken(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let Some(line) = lines.last_mut() else { break };
-        if line.is_empty() {
-            line.push_str(word);
-        } else if line.width() + 1 + word.width() <= width {
-            line.push(' ');
-            line.push_str(word);
-        } else {
-            lines.push(word.to_owned());
-        }
-    }
-    lines
 }
 
 /// `text` in at most `width` columns, `…` where something is missing.
@@ -283,7 +317,7 @@ mod tests {
     }
 
     fn table() -> Table {
-        let mut table = Table::new(["NAME", "MESSAGE", "AGE"]);
+        let mut table = Table::new(["NAME", "IMAGE", "AGE"]);
         table.row(vec!["web".into(), Cell::new("", Tone::Bad), "5s".into()]);
         table.row(vec!["ünicode".into(), "a message that goes on and on".into(), "12m".into()]);
         table
@@ -292,7 +326,7 @@ mod tests {
     #[test]
     fn columns_are_aligned_and_nothing_is_cut_without_a_terminal() {
         let expected = "\
-NAME     MESSAGE                        AGE
+NAME     IMAGE                          AGE
 web      -                              5s
 ünicode  a message that goes on and on  12m
 ";
@@ -302,33 +336,47 @@ web      -                              5s
     #[test]
     fn on_a_narrow_terminal_the_widest_column_is_cut_and_no_line_is_longer() {
         let expected = "\
-NAME     MESSAGE          AGE
+NAME     IMAGE            AGE
 web      -                5s
 ünicode  a message that…  12m
 ";
         let text = printed(&mut table(), Some(29));
         assert!(text.lines().all(|line| line.width() <= 29), "{text}");
         assert_eq!(text, expected);
-        // Narrower than can be: it is cut as far as makes sense.
-        assert_eq!(printed(&mut table(), Some(1)).lines().next(), Some("NAME     AGE"));
+        // Narrower than can be: what must not be cut is broken as far as makes sense.
+        assert_eq!(printed(&mut table(), Some(1)).lines().next(), Some("NAME"));
     }
 
     #[test]
-    fn on_a_narrow_terminal_the_reason_stays_and_what_stands_to_the_right_gives_way() {
-        let mut table = Table::new(["NAME", "STATE", "POLICY", "NOT DONE", "AGE", "ID", "IMAGE"]);
+    fn on_a_narrow_terminal_names_and_reasons_stay_and_what_matters_less_is_left_out_whole() {
+        let mut table =
+            Table::new(["NAME", "STATE", "POLICY", "NOT DONE", "AGE", "ID", "IMAGE"]).least(["AGE"]);
         let row = ["shop-web-1", "exited", "default", "StoppedByHand", "12m", "0123456789ab", "nginx:alpine"];
         table.row(row.map(Cell::from).into());
-        let text = printed(&mut table, Some(66));
-        assert!(
-            text.contains("shop-web-1  exited  default  StoppedByHand  12m  012345678…  ngin…\n"),
-            "{text}"
-        );
-        for width in [60, 56, 48, 40] {
+        for (width, expected) in [
+            (75, "shop-web-1  exited  default  StoppedByHand  12m  0123456789ab  nginx:alpine\n"),
+            (74, "shop-web-1  exited  default  StoppedByHand  0123456789ab  nginx:alpine\n"),
+            (60, "shop-web-1  exited  default  StoppedByHand  0123456789ab\n"),
+            (48, "shop-web-1  exited  default  StoppedByHand\n"),
+            (40, "shop-web-1  exited  StoppedByHand\n"),
+        ] {
             let text = printed(&mut table, Some(width));
-            assert!(text.lines().all(|line| line.width() <= width), "{text}");
-            assert!(text.contains("shop-web-1") && text.contains("StoppedByHand"), "{text}");
+            assert!(text.lines().all(|line| line.width() <= width) && text.ends_with(expected), "{text}");
         }
-        assert!(printed(&mut table, Some(48)).contains("shop-web-1  exited  default  StoppedByHand  12m\n"));
+    }
+
+    #[test]
+    fn a_long_name_is_broken_and_not_cut() {
+        let mut table = Table::new(["NAME", "STATE", "IMAGE"]);
+        let name = "a-name-that-is-far-too-long-for-a-terminal-of-eighty-columns";
+        table.row([name, "running", "nginx:alpine"].map(Cell::from).into());
+        let expected = "\
+NAME                      STATE    IMAGE
+a-name-that-is-far-too-l  running  nginx:alpine
+ong-for-a-terminal-of-ei
+ghty-columns
+";
+        assert_eq!(printed(&mut table, Some(47)), expected);
     }
 
     #[test]
@@ -337,18 +385,35 @@ web      -                5s
     }
 
     #[test]
-    fn a_column_that_must_not_be_cut_goes_on_below() {
+    fn a_text_goes_on_below_in_its_column_or_below_its_row() {
         let mut table = Table::new(["TYPE", "MESSAGE"]).whole();
-        table.row(vec!["a".into(), "a message that goes on and on".into()]);
-        table.row(vec!["b".into(), "/a/path/that/has/no/place/to/break".into()]);
+        table.row(vec!["a".into(), "a message that goes on and on and on and on and on".into()]);
+        table.row(vec!["b".into(), "/a/path/that/has/no/place/to/break/but/is/too/long/all/the/same".into()]);
+        table.row(vec!["c".into(), "".into()]);
         let expected = "\
 TYPE  MESSAGE
-a     a message that
-      goes on and on
-b     /a/path/that/has/no/place/to/break
+a     a message that goes on and on and on and
+      on and on
+b     /a/path/that/has/no/place/to/break/but/i
+      s/too/long/all/the/same
+c     -
 ";
-        assert_eq!(printed(&mut table, Some(20)), expected);
-        assert!(printed(&mut table, None).contains("a     a message that goes on and on\n"));
+        assert_eq!(printed(&mut table, Some(46)), expected);
+        let expected = "\
+TYPE
+    MESSAGE
+a
+    a message that goes on and on and
+    on and on and on
+b
+    /a/path/that/has/no/place/to/break/
+    but/is/too/long/all/the/same
+c
+";
+        assert_eq!(printed(&mut table, Some(39)), expected);
+        assert!(
+            printed(&mut table, None).contains("a     a message that goes on and on and on and on and on\n")
+        );
     }
 
     #[test]

@@ -1,10 +1,58 @@
 //! Words and figures as they are shown: ages, counts, and text from strangers on one line.
 
 use serde_json::Value;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::observed::Nanos;
 pub(super) use crate::resource::count;
 pub(super) use crate::terminal::line as plain;
+
+/// `text` on lines of at most `width` columns, broken between words; a word that is longer is broken where it has to be.
+pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let width = width.max(1);
+    let mut lines = vec![String::new()];
+    let mut used = 0;
+    for (place, word) in text.split(' ').enumerate() {
+        let wide = word.width();
+        if place > 0 && used + 1 + wide <= width {
+            push(&mut lines, " ");
+            used += 1;
+        } else if place > 0 && used > 0 {
+            lines.push(String::new());
+            used = 0;
+        }
+        if used + wide <= width {
+            push(&mut lines, word);
+            used += wide;
+            continue;
+        }
+        for c in word.chars() {
+            let wide = c.width().unwrap_or(0);
+            if used + wide > width && used > 0 {
+                lines.push(String::new());
+                used = 0;
+            }
+            push(&mut lines, c.encode_utf8(&mut [0; 4]));
+            used += wide;
+        }
+    }
+    lines
+}
+
+fn push(lines: &mut [String], text: &str) {
+    if let Some(line) = lines.last_mut() {
+        line.push_str(text);
+    }
+}
+
+/// The first `most` of these names, and how many there are more: `a, b, c and 9 more`.
+pub(super) fn named(names: &[&str], most: usize) -> String {
+    let first = names.iter().take(most).copied().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(most) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
 
 /// The instant that an RFC 3339 text names.
 pub(super) fn instant(text: &str) -> Option<Nanos> {
@@ -105,6 +153,15 @@ mod tests {
         assert_eq!(age(Nanos(second), Nanos(0)), "0s");
         assert_eq!(relative(Nanos(12 * second), Nanos(0)), "in 12s");
         assert_eq!(relative(Nanos(0), Nanos(12 * second)), "12s ago");
+    }
+
+    #[test]
+    fn lines_are_broken_between_words_and_long_words_where_they_must_be() {
+        assert_eq!(wrapped("a bc def", 4), ["a bc", "def"]);
+        assert_eq!(wrapped("abcdef g", 4), ["abcd", "ef g"]);
+        assert_eq!(wrapped("a bcdefg", 4), ["a", "bcde", "fg"]);
+        assert_eq!(wrapped("日本語", 4), ["日本", "語"]);
+        assert_eq!(wrapped("", 4), [""]);
     }
 
     #[test]

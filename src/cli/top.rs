@@ -17,9 +17,11 @@ use super::client::{Client, ClientError, ServerArgs};
 use super::face::{Face, Format};
 use super::noun::{Noun, Target, targets};
 use super::patience::{until_back, until_ready};
+use super::status::problems::counted;
 use super::table::{Cell, Table, Tone};
 use super::text::{bytes, count};
 use super::{Exit, UsageError};
+use crate::observed::Tally;
 use crate::resource::KindId;
 
 /// CPU load is told by two measurements so far apart.
@@ -186,18 +188,16 @@ impl Asking<'_> {
     ) -> anyhow::Result<()> {
         let mut containers = figures::figures(&before.containers, &after.containers, face.now());
         let total = Load::sum(containers.iter().map(|figures| &figures.load));
-        let of = |state: &dyn Fn(&ContainerFigures) -> bool| {
-            containers.iter().filter(|figures| state(figures)).count()
-        };
+        let Tally { running, unhealthy, silent, restarts, .. } =
+            after.containers.iter().map(counted).collect();
         let summary = format!(
-            "{}: {} running, {} unhealthy{}; CPU {}, memory {}",
+            "{}: {running} running, {unhealthy} unhealthy{}, {}; CPU {}, memory {}",
             count(containers.len(), "container"),
-            of(&|figures| figures.state == "running"),
-            of(&|figures| figures.health.as_deref() == Some("unhealthy")),
-            match of(&|figures| figures.health.as_deref() == Some("silent")) {
+            match silent {
                 0 => String::new(),
                 silent => format!(", {silent} silent"),
             },
+            count(restarts, "restart"),
             percent(total.cpu_percent),
             total.memory_bytes.map_or_else(|| "-".to_owned(), bytes),
         );

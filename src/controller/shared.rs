@@ -13,11 +13,11 @@ use super::queue::{Forget, Queue, Release, Work};
 use super::services::Book;
 use super::timers::Timers;
 use super::usage::Loads;
-use crate::desired::Desired;
+use crate::desired::{Desired, PolicyChoice};
 use crate::docker::Client;
 use crate::docker::informer::Seen;
 use crate::guard::Guard;
-use crate::observed::{Container, ContainerKey, Nanos, World};
+use crate::observed::{Container, ContainerKey, Counted, Nanos, World};
 use crate::outbox::Bell;
 use crate::reconcile::heal::{Crowd, HealMemory};
 use crate::reconcile::lifecycle::Fact;
@@ -191,6 +191,23 @@ impl Shared {
     /// Healing memory of a logical identity, if there is any.
     pub fn healing(&self, logical_id: &str) -> Option<Arc<HealMemory>> {
         locked(&self.healing).get(logical_id).map(|slot| slot.memory.load_full())
+    }
+
+    /// A container as `status`, `top` and `/metrics` count it.
+    pub fn counted(&self, container: &Container) -> Counted {
+        let memory = self.healing(&container.logical_id()).unwrap_or_default();
+        let policy = self.desired.load().policy_for(container);
+        Counted {
+            restarts: memory.restarts().into(),
+            monitored: matches!(policy, PolicyChoice::Selected { .. }),
+            quarantined: memory.quarantined.is_some(),
+            ..Counted::from(container)
+        }
+    }
+
+    /// The clock of an engine, for faces.
+    pub fn clock_of(&self, engine: &str) -> Nanos {
+        self.engine_now(engine)
     }
 
     /// The memory that belongs to a container, under an identity that no other container uses now.

@@ -249,6 +249,9 @@ pub struct Rates {
     hour: VecDeque<Bucket>,
     day: VecDeque<Bucket>,
     week: VecDeque<Bucket>,
+    /// When the first check was counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    first: Option<Nanos>,
 }
 
 /// A window of [`Rates`].
@@ -280,8 +283,15 @@ impl Window {
 }
 
 impl Rates {
+    /// Since when checks are counted, if any was.
+    pub fn since(&self) -> Option<Nanos> {
+        // What was stored by a version that did not note it is as old as its oldest bucket.
+        self.first.or_else(|| self.week.front().map(|first| Nanos(first.0.saturating_mul(1_000_000_000))))
+    }
+
     /// Counts one check.
     pub fn count(&mut self, now: Nanos, passed: bool) {
+        self.first = self.since().or(Some(now));
         let seconds = now.0.div_euclid(1_000_000_000);
         for window in Window::ALL {
             let (width, count) = window.shape();

@@ -82,6 +82,9 @@ impl Queue for BillingQueue {
     }
 }
 
+/// How a call can end, as it is counted.
+pub const OUTCOMES: [&str; 3] = ["delivered", "retried", "parked"];
+
 impl BillingQueue {
     async fn deliver(&self, key: &ContainerKey, bill: &PendingBill) -> Result<(), DeliveryError> {
         let url = endpoint(&self.spec.url, &self.spec.path)?;

@@ -96,6 +96,9 @@ impl Queue for DiscoveryQueue {
     }
 }
 
+/// How a call can end, as it is counted.
+pub const OUTCOMES: [&str; 2] = ["delivered", "retried"];
+
 impl DiscoveryQueue {
     /// Makes the calls that bring the registry to what is wanted, and says what they told it; `None`: nothing to say.
     async fn bring_up_to_date(&self, cell: &Cell) -> Result<Option<&'static str>, DeliveryError> {

@@ -280,6 +280,27 @@ pub enum NoteKind {
 }
 
 impl NoteKind {
+    /// Every kind, as declared.
+    pub const ALL: &[Self] = &[
+        Self::Restarting,
+        Self::Recreating,
+        Self::Stopping,
+        Self::Restarted,
+        Self::NotHealed,
+        Self::RestartFailed,
+        Self::Stopped,
+        Self::Skipped,
+        Self::Unhealthy,
+        Self::Quarantined,
+        Self::Released,
+        Self::BreakerOpen,
+        Self::BreakerClosed,
+        Self::Recovered,
+        Self::BackoffReset,
+        Self::HealthCheckSilent,
+        Self::HealthCheckHeard,
+    ];
+
     /// The event's type as it is stored, shown and matched by sinks.
     pub const fn as_str(self) -> &'static str {
         match self {

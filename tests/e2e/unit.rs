@@ -53,6 +53,27 @@ fn it_is_understood_by_systemd_and_exposes_no_more_than_it_needs() {
     assert!(good, "{said}");
 }
 
+#[test]
+fn its_recipe_installs_all_that_it_needs() {
+    let unit = text("portreeve.service");
+    let recipe: Vec<&str> = unit.lines().filter_map(|line| line.strip_prefix("#   ")).collect();
+    let installed = recipe.iter().flat_map(|line| line.split("&&")).filter_map(|command| {
+        let (from, to) = command.trim().strip_prefix("install -m ")?.split_once(' ')?.1.split_once(' ')?;
+        let name = from.rsplit('/').next()?;
+        Some((from, if to.ends_with('/') { format!("{to}{name}") } else { to.to_owned() }))
+    });
+    let installed: Vec<(&str, String)> = installed.collect();
+    for (from, _) in installed.iter().filter(|(from, _)| !from.starts_with("target/")) {
+        assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(from).is_file(), "{from}");
+    }
+    let program = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")?.split(' ').next());
+    for needed in
+        [program.unwrap(), "/etc/systemd/system/portreeve.service", "/etc/sysusers.d/portreeve.conf"]
+    {
+        assert!(installed.iter().any(|(_, to)| to == needed), "nothing installs {needed}: {recipe:#?}");
+    }
+}
+
 /// Everything that the machine is given before it boots.
 async fn prepare(machine: &mut Machine, engine: &Engine, lab: &Lab, repository: &Repository) {
     machine.install(Path::new(BINARY));

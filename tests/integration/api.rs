@@ -1,5 +1,6 @@
 //! The HTTP API over a real store and a controller whose engine cannot be reached.
 
+mod browser;
 mod deliveries;
 mod documents;
 mod lists;

@@ -36,17 +36,21 @@ def before_call(context, case, kwargs):
         # Nobody answers here, and it would be waited for.
         case.body["probe"]["timeoutSeconds"] = 1
     query = case.query or {}
-    if sent(query.get("watch")) in (True, "True", "true", "1", ""):
-        watched[route] += 1
-        if watched[route] > WATCHES:
-            query["watch"] = "false"
+    if "watch" in query:
+        if sent(query["watch"]) in (True, "True", "true", "1", ""):
+            watched[route] += 1
+            if watched[route] > WATCHES:
+                query["watch"] = "false"
+        # Whatever `watch` is written as: what is a watch to the server all the same must end, too.
         seconds = str(sent(query.get("timeoutSeconds", 1)))
         if re.fullmatch("[+]?[0-9]+", seconds, re.ASCII) and 1 <= int(seconds) <= 86_400:
             query["timeoutSeconds"] = 1
 
 
 def sent(value):
-    """A list of one is sent as that one."""
+    """A list of one is sent as that one, and what is empty as nothing behind the `=`."""
+    if value in ([], (), {}):
+        return ""
     return value[0] if isinstance(value, (list, tuple)) and len(value) == 1 else value
 
 

@@ -10,6 +10,7 @@ use super::object::selects;
 use super::{Beside, deliveries, field, fields, time, told};
 use crate::cli::face::Face;
 use crate::cli::get::columns::ports;
+use crate::cli::paragraph::paragraph;
 use crate::cli::table::{Table, Tone};
 use crate::cli::text::{instant, scalar};
 use crate::observed::Nanos;
@@ -19,20 +20,20 @@ use crate::resource::discovery_registry::ignores;
 pub(super) fn show(item: &Value, beside: &Beside, face: &mut Face<'_>) -> io::Result<()> {
     let now = face.now();
     let text = |pointer: &str| scalar(item, pointer).unwrap_or_default();
-    field(face.out, "Name", &text("/metadata/name"))?;
-    field(face.out, "ID", &text("/id"))?;
-    field(face.out, "Engine", &text("/engine"))?;
-    field(face.out, "Image", &text("/image"))?;
-    field(face.out, "State", &text("/status"))?;
-    field(face.out, "Health", &health(item))?;
+    field(face, "Name", &text("/metadata/name"))?;
+    field(face, "ID", &text("/id"))?;
+    field(face, "Engine", &text("/engine"))?;
+    field(face, "Image", &text("/image"))?;
+    field(face, "State", &text("/status"))?;
+    field(face, "Health", &health(item))?;
     if let Some(output) = scalar(item, "/health_output") {
         let line: Vec<&str> = output.split_whitespace().collect();
-        field(face.out, "Last check", &line.join(" "))?;
+        field(face, "Last check", &line.join(" "))?;
     }
-    field(face.out, "Created", &time(item, "/created", now))?;
-    field(face.out, "Started", &time(item, "/started_at", now))?;
-    field(face.out, "Ports", &ports(item))?;
-    fields(face.out, "Labels", item, "/labels")?;
+    field(face, "Created", &time(item, "/created", now))?;
+    field(face, "Started", &time(item, "/started_at", now))?;
+    field(face, "Ports", &ports(item))?;
+    fields(face, "Labels", item, "/labels")?;
     healing(item, now, face)?;
     informed(item, beside, face)?;
     deliveries(beside, face)
@@ -52,11 +53,13 @@ fn healing(item: &Value, now: Nanos, face: &mut Face<'_>) -> io::Result<()> {
         Some(policy) => writeln!(face.out, "  policy       {policy}")?,
         None => writeln!(face.out, "  policy       none: no policy selects it, or it opts out")?,
     }
-    writeln!(face.out, "  restarts     {} by Portreeve", scalar(item, "/restart_count").unwrap_or_default())?;
+    let under_way = if item["restarting"] == Value::Bool(true) { ", and one more under way" } else { "" };
+    let restarts = scalar(item, "/restart_count").unwrap_or_default();
+    writeln!(face.out, "  restarts     {restarts} by Portreeve{under_way}")?;
     let name = scalar(item, "/metadata/name").unwrap_or_default();
     if item["quarantined"] == Value::Bool(true) {
-        let how = format!("yes; `portreeve release {name}` lets it out");
-        writeln!(face.out, "  quarantined  {}", Tone::Bad.paint(&how))?;
+        let line = format!("quarantined  yes; `portreeve release {name}` lets it out");
+        paragraph(face.out, &line, Tone::Bad, (2, 13), face.width)?;
     } else {
         writeln!(face.out, "  quarantined  no")?;
     }
@@ -64,7 +67,8 @@ fn healing(item: &Value, now: Nanos, face: &mut Face<'_>) -> io::Result<()> {
     for blocked in blocked {
         let text = |pointer: &str| scalar(blocked, pointer).unwrap_or_default();
         let (reason, why) = (text("/reason"), as_of(now, &text("/message"), until(blocked)));
-        writeln!(face.out, "  not done     {}: {why}", Tone::Odd.paint(&reason))?;
+        let line = format!("not done     {reason}: {why}");
+        paragraph(face.out, &line, Tone::Odd, (2, 13), face.width)?;
     }
     Ok(())
 }

@@ -7,31 +7,40 @@ use serde_json::Value;
 use super::{field, time};
 use crate::cli::face::Face;
 use crate::cli::get::columns::service_health;
+use crate::cli::paragraph::paragraph;
 use crate::cli::table::{Cell, Table, Tone};
-use crate::cli::text::{age_of, scalar};
+use crate::cli::text::{age, age_of, instant, scalar};
 use crate::observed::Nanos;
+
+/// The longest time that rates are told of, in nanoseconds.
+const WEEK: i64 = 7 * 24 * 3_600 * 1_000_000_000;
 
 pub(super) fn show(item: &Value, containers: &[Value], now: Nanos, face: &mut Face<'_>) -> io::Result<()> {
     let status = &item["status"];
     writeln!(face.out)?;
     let text = |pointer: &str| scalar(status, pointer).unwrap_or_default();
-    field(face.out, "Health", &service_health(&text("/health")).painted())?;
+    field(face, "Health", &service_health(&text("/health")).painted())?;
     for (name, pointer) in [("Reason", "/reason"), ("Waits for", "/waitsFor")] {
         if let Some(text) = scalar(status, pointer) {
-            field(face.out, name, &text)?;
+            field(face, name, &text)?;
         }
     }
     if status.get("notYetSince").is_some() {
-        field(face.out, "Not yet", &format!("since {}", time(status, "/notYetSince", now)))?;
+        field(face, "Not yet", &format!("since {}", time(status, "/notYetSince", now)))?;
     }
-    field(face.out, "Since", &time(status, "/since", now))?;
-    field(face.out, "Last check", &time(status, "/lastCheck", now))?;
-    field(face.out, "Takes", &took(status))?;
+    field(face, "Since", &time(status, "/since", now))?;
+    field(face, "Last check", &time(status, "/lastCheck", now))?;
+    field(face, "Takes", &took(status))?;
     let rates = ["1h", "24h", "7d"].into_iter().filter_map(|window| {
         let rate = scalar(status, &format!("/successRates/{window}"))?;
         Some(format!("{rate}% in {window}"))
     });
-    field(face.out, "Passed", &rates.collect::<Vec<_>>().join(", "))?;
+    let rates = rates.collect::<Vec<_>>().join(", ");
+    // A share of a week says little as long as the week has not passed.
+    let young = |at: &Nanos| now.since(*at) < WEEK;
+    let since = scalar(status, "/measuredSince").and_then(|at| instant(&at)).filter(young);
+    let measured = since.map_or_else(String::new, |at| format!("; measured for {}", age(at, now)));
+    field(face, "Passed", &format!("{rates}{measured}"))?;
     let mut table = probes(item, containers, now);
     if table.is_empty() {
         return Ok(());
@@ -43,7 +52,7 @@ pub(super) fn show(item: &Value, containers: &[Value], now: Nanos, face: &mut Fa
         writeln!(face.out, "\nWhat they answer:")?;
     }
     for line in said {
-        writeln!(face.out, "  {line}")?;
+        paragraph(face.out, &line, Tone::Plain, (2, 2), face.width)?;
     }
     Ok(())
 }
@@ -147,7 +156,7 @@ mod tests {
         let status = json!({
             "health": "unhealthy", "since": "1970-01-01T00:00:00Z", "reason": "1 of 2 is healthy",
             "lastCheck": "1970-01-01T00:00:57Z", "responseTimeMs": 3.25,
-            "successRates": {"1h": 98.5, "24h": 99.0},
+            "successRates": {"1h": 98.5, "24h": 99.0}, "measuredSince": "1970-01-01T00:00:12Z",
             "containers": [
                 {"name": "web-1", "id": "local/c1", "health": "healthy", "probes": [
                     {"name": "page", "verdict": "healthy", "lastCheck": "1970-01-01T00:00:57Z", "responseTimeMs": 2.0, "asks": "10.0.0.2:80: its address"},
@@ -167,7 +176,7 @@ Reason:       1 of 2 is healthy
 Since:        1970-01-01T00:00:00Z (60s ago)
 Last check:   1970-01-01T00:00:57Z (3s ago)
 Takes:        3.2ms
-Passed:       98.5% in 1h, 99.0% in 24h
+Passed:       98.5% in 1h, 99.0% in 24h; measured for 48s
 
 Probes:
   OF     PROBE  VERDICT    CHECKED  TOOK   ASKS                      FAILURE

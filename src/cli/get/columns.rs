@@ -36,7 +36,10 @@ impl Columns {
             Noun::Containers | Noun::Events | Noun::Deliveries => {
                 columns.extend(short);
                 if wide {
+                    // A text stays at the end, where it has room.
+                    let text = columns.pop_if(|(name, _)| matches!(*name, "MESSAGE" | "ERROR"));
                     columns.extend(long);
+                    columns.extend(text);
                 }
             }
         }
@@ -44,7 +47,11 @@ impl Columns {
     }
 
     pub(in crate::cli) fn table(&self) -> Table {
-        Table::new(self.0.iter().map(|(name, _)| *name))
+        let table = Table::new(self.0.iter().map(|(name, _)| *name));
+        // What matters least there, and is told elsewhere.
+        let table = table.least(["EVENT ID", "IMAGE", "LABELS", "ORIGIN", "ID"]);
+        let ends_in_text = self.0.last().is_some_and(|(name, _)| matches!(*name, "MESSAGE" | "ERROR"));
+        if ends_in_text { table.whole() } else { table }
     }
 
     pub(in crate::cli) fn row(&self, item: &Value, now: Nanos) -> Vec<Cell> {
@@ -432,5 +439,49 @@ mod tests {
             {"container": 443, "protocol": "tcp"},
         ]});
         assert_eq!(ports(&item), "8080->80/tcp,443/tcp");
+    }
+
+    #[test]
+    fn at_eighty_columns_no_line_is_longer_and_no_name_or_reason_is_lost() {
+        let name = "a-container-whose-name-is-far-too-long-for-a-terminal-of-eighty-columns";
+        let long = "it could not be reached: error sending request for url (http://billing.example.org:8001/events): refused";
+        let item = json!({
+            "metadata": {"name": name, "labels": {"tier": name}, "origin": long}, "status": "running", "health": "unhealthy",
+            "policy": "default", "restart_count": 2, "blocked": [{"reason": "NotUnhealthyLongEnough"}], "id": "c".repeat(64),
+            "image": long, "engine": "local", "event_type": "HealthCheckSilent", "reason": "NotUnhealthyLongEnough",
+            "container_name": name, "container": name, "message": long, "lastError": long, "target": "billing", "state": "pending",
+        });
+        for (noun, telling) in [
+            (Noun::Containers, &[name, "NotUnhealthyLongEnough", "unhealthy"][..]),
+            (Noun::Events, &[name, "NotUnhealthyLongEnough", "HealthCheckSilent", long]),
+            (Noun::Deliveries, &[name, "pending", long]),
+        ] {
+            for wide in [false, true] {
+                let columns = Columns::of(noun, wide);
+                let mut table = columns.table();
+                table.row(columns.row(&item, Nanos(0)));
+                let mut out = Vec::new();
+                table.print(&mut out, 0, Some(80)).expect("output");
+                let text = anstream::adapter::strip_str(&String::from_utf8(out).expect("text")).to_string();
+                assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+                for word in telling {
+                    assert!(is_whole(word, &text), "{word}:\n{text}");
+                }
+            }
+        }
+    }
+
+    /// Whether all letters of `word` follow each other in some column of `text`, or below its rows.
+    fn is_whole(word: &str, text: &str) -> bool {
+        let lines: Vec<Vec<char>> = text.lines().map(|line| line.chars().collect()).collect();
+        let wanted: Vec<char> = word.chars().filter(|c| *c != ' ').collect();
+        let longest = lines.iter().map(Vec::len).max().unwrap_or(0);
+        (0..longest).any(|from| {
+            (from + 1..=longest).any(|to| {
+                let part = |line: &Vec<char>| line.get(from..to.min(line.len())).map(<[char]>::to_vec);
+                let all: Vec<char> = lines.iter().filter_map(part).flatten().filter(|c| *c != ' ').collect();
+                all.windows(wanted.len()).any(|window| window == wanted)
+            })
+        })
     }
 }

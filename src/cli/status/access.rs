@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::cli::face::Face;
+use crate::cli::paragraph::paragraph;
 use crate::cli::table::Tone;
 use crate::cli::text::{plain, scalar};
 
@@ -15,9 +16,10 @@ pub(super) fn show(access: &Value, face: &mut Face<'_>) -> std::io::Result<()> {
     let Some(rules) = access.get("anonymous").map(|_| list("/anonymous")) else { return Ok(()) };
     let open = if rules.is_empty() { "nothing".to_owned() } else { rules.join(", ") };
     let socket = scalar(access, "/socket").map_or_else(|| "none".to_owned(), |path| plain(&path));
-    writeln!(face.out, "access      without a token: {open}; socket: {socket}")?;
+    let line = format!("access      without a token: {open}; socket: {socket}");
+    paragraph(face.out, &line, Tone::Plain, (0, 12), face.width)?;
     for warning in list("/warnings") {
-        writeln!(face.out, "  {}", Tone::Odd.paint(&format!("warning: {warning}")))?;
+        paragraph(face.out, &format!("warning: {warning}"), Tone::Odd, (2, 2), face.width)?;
     }
     Ok(())
 }

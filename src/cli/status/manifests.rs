@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{number, text};
 use crate::cli::face::Face;
+use crate::cli::paragraph::paragraph;
 use crate::cli::table::{Cell, Table, Tone};
 use crate::cli::text::{age_of, count, plain, scalar};
 use crate::manifest::git::short;
@@ -32,11 +33,12 @@ pub(super) fn show(manifests: &Value, face: &mut Face<'_>) -> io::Result<()> {
             "-" => "not pulled by this process yet".to_owned(),
             age => format!("pulled {age} ago"),
         };
-        writeln!(face.out, "git         {} of {}: {at}, {pulled}", text(git, "/ref"), text(git, "/url"))?;
+        let line = format!("git         {} of {}: {at}, {pulled}", text(git, "/ref"), text(git, "/url"));
+        paragraph(face.out, &line, Tone::Plain, (0, 12), face.width)?;
     }
     let suspended = text(manifests, "/suspended").replace(',', ", ");
     if !suspended.is_empty() {
-        writeln!(face.out, "suspended   {}", Tone::Odd.paint(&suspended))?;
+        paragraph(face.out, &format!("suspended   {suspended}"), Tone::Odd, (0, 12), face.width)?;
     }
     let inert = manifests.get("inert").and_then(Value::as_object).into_iter().flatten();
     let inert: Vec<String> = inert.map(|(kind, number)| format!("{} {number}", plain(kind))).collect();

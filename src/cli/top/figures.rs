@@ -122,7 +122,8 @@ fn rounded(percent: f64) -> f64 {
 pub(super) fn table(figures: &[ContainerFigures], now: Nanos) -> Table {
     let mut table = Table::new([
         "NAME", "CPU", "MEMORY", "MEM%", "STATE", "HEALTH", "UPTIME", "RESTARTS", "ACTED", "NOT DONE",
-    ]);
+    ])
+    .least(["ACTED", "UPTIME", "MEM%"]);
     for figures in figures {
         let acted = figures.last_action.as_deref().and_then(instant);
         table.row(vec![

@@ -197,6 +197,7 @@ pub fn figures(state: &ServiceState, world: &World, now: Nanos, outputs: Outputs
         "lastCheck": state.last_check.map(Nanos::rfc3339_millis),
         "responseTimeMs": state.response_millis.map(rounded),
         "successRate": rate(Window::Day),
+        "measuredSince": state.rates.since().map(Nanos::rfc3339_millis),
         "successRates": without_nulls(json!({"1h": rate(Window::Hour), "24h": rate(Window::Day), "7d": rate(Window::Week)})),
         (if outside { "target" } else { "containers" }): members,
     }));

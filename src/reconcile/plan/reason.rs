@@ -92,6 +92,48 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every reason.
+    pub const ALL: &[Self] = &[
+        Self::BackingOff,
+        Self::BudgetExhausted,
+        Self::EscalationExhausted,
+        Self::Quarantined,
+        Self::BreakerOpen,
+        Self::Draining,
+        Self::Paced,
+        Self::Silenced,
+        Self::DependencyDown,
+        Self::Denied,
+        Self::NotYet,
+        Self::StoppedByHand,
+        Self::StoppedByPolicy,
+        Self::EngineShutdown,
+        Self::StopCauseUnknown,
+        Self::Excluded,
+        Self::Starting,
+        Self::HealthCheckSilent,
+        Self::Paused,
+        Self::Restarting,
+        Self::RestartPolicyActs,
+        Self::Removing,
+        Self::Dead,
+        Self::Replaced,
+        Self::StopInProgress,
+        Self::ActionInProgress,
+        Self::Superseded,
+        Self::OwnContainer,
+        Self::EngineUnreachable,
+        Self::OwnFault,
+        Self::Observing,
+        Self::ReadOnly,
+        Self::Suspended,
+        Self::NotUnhealthyLongEnough,
+        Self::TriggerOff,
+        Self::ActionNone,
+        Self::NotifyOnly,
+        Self::ActionUnavailable,
+    ];
+
     /// CamelCase, as in conditions.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -185,5 +227,19 @@ impl Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_among_all() {
+        let schema = schemars::schema_for!(Reason).to_value();
+        let words: Vec<_> =
+            schema["oneOf"].as_array().into_iter().flatten().map(|one| one["const"].clone()).collect();
+        let all: Vec<_> = Reason::ALL.iter().map(|reason| serde_json::json!(reason)).collect();
+        assert_eq!(all, words);
     }
 }

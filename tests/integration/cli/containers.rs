@@ -71,7 +71,10 @@ async fn containers_are_listed_described_waited_for_and_released() {
 
     web.cure().await;
     let released = shell.run(&format!("portreeve release {name}"));
-    assert_eq!(released, "web-RUN is out of quarantine; waits and budget start afresh\n");
+    assert_eq!(
+        released,
+        "web-RUN is out of quarantine; waits and budget start afresh, and if it is sick it is restarted at once\n"
+    );
     let waited = shell.run(&format!("portreeve wait c/{name} --for=released"));
     assert_eq!(waited, "Container/web-RUN released\n");
     let events = shell.run(&format!("portreeve events --for container/{name} -o json | grep -c Released"));
