@@ -228,6 +228,8 @@ fn what_can_have_no_effect_is_a_warning_and_not_an_error() {
     assert_eq!(
         lines(&desired.warnings),
         [
+            "conf/a.yaml:4:18: suppresses notifications only, and this version sends none: `suppress: [healing]` \
+             holds healing back",
             "conf/a.yaml:5:8: spec.selector: an empty selector matches nothing; `all: true` matches everything",
             "conf/a.yaml:9:18: selects no container, and no MonitoredService refers to it",
             "conf/a.yaml:19:18: selects no container, and nothing refers to it: it is told nothing",
