@@ -11,8 +11,8 @@ use crate::support::wait;
 fn body(scene: &Scene, container: &Container) -> Option<Value> {
     scene.receiver.look(|state| {
         let posts = state.calls.iter().filter(|call| call.which == Which::Discovery);
-        let bodies = posts.filter_map(|call| serde_json::from_str::<Value>(&call.request.body).ok());
-        bodies.filter(|body| body["id"] == container.id()).next_back()
+        let mut bodies = posts.filter_map(|call| serde_json::from_str::<Value>(&call.request.body).ok());
+        bodies.rfind(|body| body["id"] == container.id())
     })
 }
 
