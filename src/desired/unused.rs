@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::resource::check::{Findings, Reference};
-use crate::resource::silence::Suppress;
 use crate::resource::{Object, ObjectKey, Selector, Spec};
 
 /// Why an object has no effect, for each that has none: it selects nothing, and nothing refers to it; or nothing acts on it.
@@ -18,9 +17,6 @@ pub(super) fn unused(objects: &[Object], findings: &[Findings]) -> BTreeMap<Obje
         Spec::NotificationSink(spec) if spec.selector.as_ref().is_none_or(Selector::is_empty) => {
             Some("selects no container, and nothing refers to it: it is told nothing")
         }
-        Spec::Silence(spec) if !spec.suppress.contains(&Suppress::Healing) => Some(
-            "suppresses notifications only, and this version sends none: `suppress: [healing]` holds healing back",
-        ),
         _ => None,
     };
     objects
