@@ -272,6 +272,8 @@ fn suspended(before: &Desired, after: &Desired, container: &Container) -> Vec<St
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use serde_json::json;
 
     use super::*;
@@ -338,13 +340,13 @@ mod tests {
         let labelled = || web(json!({"autoheal": "true"}), "running");
         let both = service(json!([page(), port()]));
         assert_eq!(
-            told(&[], &[both.clone()], labelled()),
+            told(&[], slice::from_ref(&both), labelled()),
             ["also healed by default when a probe of the service shop fails: page, port"]
         );
         // Docker's own health check is the policy's business already, and what no policy means is not healed.
         let docker = service(json!([{"name": "own", "dockerHealth": {}}]));
         assert_eq!(told(&[], &[docker], labelled()), Vec::<String>::new());
-        assert_eq!(told(&[], &[both.clone()], web(json!({}), "running")), Vec::<String>::new());
+        assert_eq!(told(&[], slice::from_ref(&both), web(json!({}), "running")), Vec::<String>::new());
         let deaf = |action: &str, probes: bool| {
             object(
                 "AutohealPolicy",
@@ -353,11 +355,15 @@ mod tests {
             )
         };
         for policy in [deaf("restart", false), deaf("notify", true)] {
-            let told = told(&[policy.clone()], &[policy, both.clone()], labelled());
+            let told = told(slice::from_ref(&policy), &[policy.clone(), both.clone()], labelled());
             assert_eq!(told, Vec::<String>::new());
         }
         assert_eq!(
-            told(&[both.clone()], &[service(json!([port(), {"name": "dns", "icmp": {}}]))], labelled()),
+            told(
+                slice::from_ref(&both),
+                &[service(json!([port(), {"name": "dns", "icmp": {}}]))],
+                labelled()
+            ),
             [
                 "also healed by default when a probe of the service shop fails: dns",
                 "no longer healed when a probe of the service shop fails: page",
