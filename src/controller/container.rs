@@ -8,7 +8,7 @@ use metrics::counter;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::commit::{Journal, Tickets};
 use super::queue::Work;
@@ -18,7 +18,7 @@ use crate::observed::{Container, ContainerKey, EventKind, Nanos};
 use crate::reconcile::lifecycle::{Answer, advance};
 use crate::reconcile::plan::Action;
 use crate::reconcile::record::Record;
-use crate::store::{ChangeSet, NewEvent, Severity, StoreError};
+use crate::store::{ChangeSet, StoreError};
 
 mod acting;
 mod around;
@@ -29,14 +29,13 @@ mod informing;
 mod making;
 mod monitoring;
 mod networks;
+mod refused;
 mod telling;
 
 /// Containers of one engine that are worked on side by side.
 const AT_ONCE: usize = 16;
 /// Of those that the engine refuses to tell of, so many are asked about side by side: each may take as long as a call may.
 const REFUSED_AT_ONCE: usize = 2;
-/// After so many failures in a row that are of one container alone nothing else waits for it.
-const PATIENCE: u32 = 5;
 /// Ended runs of a container that replays are matched against.
 const RUNS_KEPT: usize = 16;
 
@@ -52,16 +51,6 @@ pub(super) enum Trouble {
     /// The store could not read or commit.
     #[error(transparent)]
     Store(#[from] Arc<StoreError>),
-}
-
-impl Trouble {
-    /// Whether the engine answers and will not tell of this container.
-    const fn is_of_this_container(&self) -> bool {
-        match self {
-            Self::Engine(error) => error.is_of_this_alone(),
-            Self::Detached | Self::Store(_) => false,
-        }
-    }
 }
 
 impl From<StoreError> for Trouble {
@@ -107,59 +96,6 @@ impl Reconciler {
                 }
             });
         }
-    }
-
-    async fn later(&self, key: &ContainerKey, mut work: Work, trouble: &Trouble) {
-        debug!(container = %key, failures = work.failures, "to be tried again: {trouble}");
-        if work.failures == 3 && !matches!(trouble, Trouble::Detached) {
-            warn!(container = %key, "cannot be dealt with: {trouble}; tried again until it can");
-        }
-        if trouble.is_of_this_container() && work.failures + 1 >= PATIENCE {
-            self.let_go(key, &mut work, trouble).await;
-        }
-        let wait = Duration::from_millis(100 << work.failures.min(if work.let_go { 7 } else { 5 }));
-        self.shared.queue.put_back(key, work);
-        let (shared, key) = (self.shared.clone(), key.clone());
-        tokio::spawn(async move {
-            tokio::time::sleep(wait).await;
-            shared.queue.resume(&key);
-        });
-    }
-
-    /// The engine will not tell of this container. What came for it is kept as far as there is room and tried again, but the
-    /// cursor goes on without it: should this process end meanwhile, what happened to it is not known, and that is said now.
-    async fn let_go(&self, key: &ContainerKey, work: &mut Work, trouble: &Trouble) {
-        let mut changes = ChangeSet::default();
-        if !work.let_go {
-            let (name, now) = (self.name_of(key, work), self.shared.engine_now(&key.engine));
-            let from = work.events.first().map_or(now, |arrival| arrival.event.at);
-            changes.events.push(NewEvent {
-                at: now,
-                engine: key.engine.to_string(),
-                container_id: key.id.to_string(),
-                container_name: name,
-                event_type: "gap".to_owned(),
-                reason: "InspectRefused".to_owned(),
-                status: "unknown".to_owned(),
-                message: format!("unknown since {from}: it cannot be inspected: {trouble}"),
-                severity: Severity::Warning,
-                ..NewEvent::default()
-            });
-        }
-        if let Err(error) = self.finish(changes, work).await {
-            debug!(container = %key, "it is waited for: {error}");
-            return;
-        }
-        work.let_go();
-        if let Some(attachment) = self.shared.attachment(&key.engine) {
-            attachment.seen.refused(&key.id);
-        }
-    }
-
-    fn name_of(&self, key: &ContainerKey, work: &Work) -> String {
-        let of_event = work.events.last().map(|arrival| arrival.event.name.clone());
-        let known = || self.shared.record(key).map(|record| record.name.clone());
-        of_event.filter(|name| !name.is_empty()).or_else(known).unwrap_or_default()
     }
 
     async fn reconcile(&self, key: &ContainerKey, work: &Work) -> Result<(), Trouble> {

@@ -181,8 +181,8 @@ mod tests {
 
     #[test]
     fn a_socket_that_may_not_be_opened_names_the_group_that_may() {
-        let denied = Error::from(std::io::Error::from(std::io::ErrorKind::PermissionDenied));
-        let told = error("unix:///nowhere/docker.sock", denied).to_string();
+        let denied = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+        let told = root_cause(&denied, "unix:///nowhere/docker.sock");
         assert!(told.contains("become a member of the group `docker`"), "{told}");
     }
 
