@@ -1,11 +1,11 @@
-//! Objects that are good and have no effect, because nothing leads to them or acts on them.
+//! Objects that are good and have no effect, because nothing leads to them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::resource::check::{Findings, Reference};
 use crate::resource::{Object, ObjectKey, Selector, Spec};
 
-/// Why an object has no effect, for each that has none: it selects nothing, and nothing refers to it; or nothing acts on it.
+/// Why an object has no effect, for each that has none: it selects nothing, and nothing refers to it.
 pub(super) fn unused(objects: &[Object], findings: &[Findings]) -> BTreeMap<ObjectKey, &'static str> {
     let references = findings.iter().flat_map(|findings| &findings.references);
     let referred: BTreeSet<(crate::resource::KindId, &str)> =

@@ -206,7 +206,9 @@ mod tests {
             ("tcp://host:2375#token=x", Some(EndpointFault::Password)),
             ("tcp://host:2375/token", Some(EndpointFault::HostAndPort)),
             ("tcp://host:2375/", None),
-            ("http://host:1", Some(EndpointFault::Scheme)),
+            ("http://host:1", Some(EndpointFault::Web)),
+            ("https://host:2376", Some(EndpointFault::Web)),
+            ("https://:hunter2@host:2376", Some(EndpointFault::Password)),
             ("/var/run/docker.sock", Some(EndpointFault::Scheme)),
             ("", Some(EndpointFault::Scheme)),
         ] {

@@ -198,7 +198,7 @@ impl Kind for SilenceSpec {
     const KIND: &'static str = "Silence";
     const PLURAL: &'static str = "silences";
     const SHORT: &'static [&'static str] = &["sil"];
-    const DOC: &'static str = "When nothing is healed. (That nobody is told has no effect yet.)";
+    const DOC: &'static str = "When nothing is healed; that nobody is told has no effect yet.";
 
     fn validate(&self, check: &mut Check) {
         check.field("selector", |check| self.selector.validate_filled(check));

@@ -11,6 +11,7 @@ use crate::store::{ChangeSet, NewEvent, Severity};
 
 /// After so many failures in a row that are of one container alone nothing else waits for it.
 const PATIENCE: u32 = 5;
+
 impl Trouble {
     /// Whether the engine answers and will not tell of this container.
     const fn is_of_this_container(&self) -> bool {
