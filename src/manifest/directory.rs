@@ -5,6 +5,8 @@
 //! - A directory that is gone or cannot be read takes nothing out of force; it says so.
 //! - A file that is deleted from a directory that can be read takes its objects with it, but for the last one: a directory
 //!   that declared something and declares nothing now takes nothing out of force until that is confirmed.
+//! - What an earlier start declared from elsewhere, with other flags, stays in force until that is confirmed or this start's
+//!   files declare it.
 //! - Documents of other tools are passed over and counted; in a file that was named itself they are errors.
 //! - Of two objects with one kind and name the one in the first file, in the order of paths, is in force.
 //! - With [`Directories::keeping`] all this holds across restarts too.
@@ -42,6 +44,8 @@ use state::States;
 pub struct Directories {
     roots: Vec<PathBuf>,
     files: BTreeMap<PathBuf, Memory>,
+    /// Those among them that are in no root of this start.
+    abroad: BTreeSet<PathBuf>,
     keep: Option<Keep>,
     secrets: SecretPolicy,
     /// A directory whose files others write, whoever owns them here.
@@ -66,7 +70,7 @@ impl Directories {
         self
     }
 
-    /// Takes a directory that declares nothing any more at its word.
+    /// Takes a directory that declares nothing any more at its word, and one that this start does not name.
     #[must_use]
     pub fn allowing_empty(mut self, allow: bool) -> Self {
         self.allow_empty = allow;
@@ -78,8 +82,10 @@ impl Directories {
     pub fn keeping(mut self, directory: PathBuf) -> Self {
         let keep = Keep::new(directory);
         for (path, (content, trust)) in keep.copies() {
-            // One of another configuration is left where it is: this start may be a slip.
-            if !self.roots.iter().any(|root| path.starts_with(root)) {
+            // Of another start: that this one does not name its directory may be a slip.
+            let abroad = !self.roots.iter().any(|root| path.starts_with(root));
+            if abroad && self.allow_empty {
+                keep.forget(&path);
                 continue;
             }
             let Parsed { mut objects, mut problems, .. } =
@@ -88,6 +94,9 @@ impl Directories {
             problems.extend(Writers { stranger, secrets: &self.secrets }.judge(&mut objects));
             // What was good for an earlier version may not be for this one.
             if problems.is_empty() {
+                if abroad {
+                    self.abroad.insert(path.clone());
+                }
                 self.files.insert(path, Memory::of(objects));
             }
         }
@@ -159,6 +168,9 @@ impl Directories {
                 }
             }
         }
+        // They are in no directory whose state is shown.
+        let nowhere = self.roots.len();
+        unconfirmed.extend(self.abroad.iter().map(|path| (nowhere, path.clone(), emptied::above(path))));
         self.hold(unconfirmed, &mut in_force, &mut set);
         self.states.end();
         if *self.set != set {
@@ -252,11 +264,17 @@ impl Directories {
             }
         }
         gauge!("portreeve_manifests_unconfirmed").set(counts.values().sum::<usize>() as f64);
-        set.problems.extend(counts.into_iter().map(|(directory, held)| emptied::problem(&directory, held)));
+        set.problems.extend(counts.into_iter().map(|(directory, held)| {
+            match self.roots.iter().any(|root| directory.starts_with(root)) {
+                true => emptied::problem(&directory, held),
+                false => emptied::unnamed(&directory, held),
+            }
+        }));
     }
 
     fn forget(&mut self, path: &Path) {
         self.files.remove(path);
+        self.abroad.remove(path);
         if let Some(keep) = &self.keep {
             keep.forget(path);
         }

@@ -55,6 +55,21 @@ pub(super) fn problem(directory: &Path, held: usize) -> Problem {
     Problem::whole_warning(&directory.display().to_string(), &message)
 }
 
+/// The directory of a file, for people.
+pub(super) fn above(file: &Path) -> PathBuf {
+    file.parent().unwrap_or(file).to_owned()
+}
+
+/// What is said of a directory that an earlier start was given and this one is not.
+pub(super) fn unnamed(directory: &Path, held: usize) -> Problem {
+    let message = format!(
+        "is not named by this start (--config-dir, --git-url), as it was by an earlier one; {} of it stay in force until \
+         that is confirmed (start with --allow-empty), or until this start's files declare them",
+        count(held, "object")
+    );
+    Problem::whole_warning(&directory.display().to_string(), &message)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

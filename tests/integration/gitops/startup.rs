@@ -103,3 +103,27 @@ async fn a_stop_does_not_wait_for_a_server_that_hangs() {
     let gone = tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut rest);
     let _ = tokio::time::timeout(wait::SOON, gone).await.expect("nobody holds the connection");
 }
+
+#[tokio::test]
+async fn a_start_without_the_directory_that_declared_things_warns_and_keeps_them() {
+    let mut portreeve = Portreeve::new(BINARY).docker_host("unix:///nowhere/docker.sock");
+    portreeve.manifest("a.yaml", &registry("a", "http://one"));
+    let config = portreeve.config_dir().display().to_string();
+    portreeve.serve().await;
+    portreeve.terminate().await;
+    portreeve.without("--config-dir");
+    portreeve.serve().await;
+    let said = format!("{config}: is not named by this start (--config-dir, --git-url)");
+    let line = portreeve.wait_line(&said).await;
+    assert!(line.contains("WARN") && line.contains("1 object of it stay in force"), "{line}");
+    let kept = portreeve.get("/apis/portreeve/v1/discoveryregistries/a").await.unwrap();
+    assert_eq!(kept.status, 200);
+    let health = portreeve.get("/health/detailed").await.unwrap().json();
+    let problems = health["manifests"]["problems"].to_string();
+    assert!(problems.contains("is not named by this start"), "what `status` tells: {problems}");
+    portreeve.terminate().await;
+    let mut portreeve = portreeve.arg("--allow-empty");
+    portreeve.serve().await;
+    let answer = portreeve.get("/apis/portreeve/v1/discoveryregistries/a").await.unwrap();
+    assert_eq!(answer.status, 404, "it is confirmed");
+}

@@ -136,3 +136,38 @@ fn a_path_that_is_gone_from_a_repository_stays_in_force_until_that_is_confirmed(
     let set = new(true).load();
     assert_eq!((names(&set), dir.problems(&set)), (vec![], vec![]));
 }
+
+#[test]
+fn what_a_start_does_not_name_stays_in_force_until_that_is_confirmed_or_it_is_declared_elsewhere() {
+    let (dir, state) = (Dir::new(), Dir::new());
+    dir.put("old/a.yaml", &host("a", GOOD));
+    dir.put("old/b.yaml", &host("b", GOOD));
+    let start = |roots: &[&str], allow| {
+        let roots = roots.iter().map(|root| dir.path(root)).collect();
+        Directories::new(roots).allowing_empty(allow).keeping(state.path("last-good"))
+    };
+    assert_eq!(names(&start(&["old"], false).load()), ["a", "b"]);
+    // No directory at all, once and once more.
+    for _ in 0..2 {
+        let mut directories = start(&[], false);
+        for _ in 0..2 {
+            let set = directories.load();
+            assert_eq!(names(&set), ["a?", "b?"]);
+            let [problem] = &dir.problems(&set)[..] else { panic!("{:?}", set.problems) };
+            let says = "old: is not named by this start (--config-dir, --git-url), as it was by an earlier one; \
+                        2 objects of it stay in force";
+            assert!(problem.starts_with(says), "{problem}");
+            assert_eq!(set.problems[0].weight, crate::manifest::Weight::Warning);
+        }
+    }
+    assert_eq!(names(&start(&["old"], false).load()), ["a", "b"], "it was a slip");
+    // Moved: what is declared elsewhere is held no more, nor does it come back.
+    dir.put("new/a.yaml", &host("a", GOOD));
+    assert_eq!(names(&start(&["new"], false).load()), ["a", "b?"]);
+    fs::remove_file(dir.path("new/a.yaml")).expect("a file");
+    dir.put("new/c.yaml", &host("c", GOOD));
+    assert_eq!(names(&start(&["new"], false).load()), ["c", "b?"]);
+    // Confirmed, for good.
+    assert_eq!(names(&start(&["new"], true).load()), ["c"]);
+    assert_eq!(names(&start(&["new"], false).load()), ["c"]);
+}
