@@ -94,7 +94,7 @@ mod tests {
         });
         let faults = draft(document, Origin::Api).expect_err("two faults");
         let fields: Vec<_> = faults.iter().map(|fault| fault.field.to_string()).collect();
-        assert_eq!(fields, ["spec.resinc"]);
+        assert_eq!(fields, ["spec.resinc", "spec.criticalCpu"]);
         assert_eq!(faults[0].message, "spec: unknown field `resinc`; did you mean `resync`?");
     }
 }

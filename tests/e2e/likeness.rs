@@ -217,11 +217,11 @@ async fn every_option_of_docker_run_survives() {
             json!({
                 "Volumes": {"/anonymous/": {}},
                 "HostConfig": {
-                    "Binds": ["data:/data/", format!("{}:/bound/:ro", path("one")), format!("{}:/shared:rslave", path("two"))],
+                    "Binds": ["data:/data/", format!("{}:/bound/:ro", path("one")), format!("{}:/shared:rprivate", path("two"))],
                     "Mounts": [
                         {"Type": "volume", "Target": "/cache/"}, {"Type": "volume", "Source": "mine", "Target": "/mine/", "ReadOnly": true},
                         {"Type": "bind", "Source": path("three"), "Target": "/three/", "ReadOnly": true,
-                         "BindOptions": {"Propagation": "rslave"}},
+                         "BindOptions": {"Propagation": "rprivate"}},
                         {"Type": "tmpfs", "Target": "/run/", "TmpfsOptions": {"SizeBytes": 1_048_576, "Mode": 448}},
                     ],
                     "Tmpfs": {"/scratch/": "size=1m,mode=700"}, "ReadonlyRootfs": true,

@@ -75,8 +75,15 @@ async fn what_swarm_runs_is_left_to_swarm_and_that_is_said_once() {
     let count = |field: &str, value: &str| said.iter().filter(|event| event[field] == value).count();
     assert_eq!(count("reason", "LeftToSwarm"), 1, "{said:#?}");
     assert_eq!(count("event_type", "Restarting") + count("event_type", "auto_monitor"), 0, "{said:#?}");
-    let rows = scene.json("/api/containers").await.unwrap();
-    let web = rows.as_array().unwrap().iter().find(|row| row["status"] == "running").unwrap();
+    // Between the end of one task and the start of the next none runs.
+    let web = wait::until("a task runs and is left to Swarm", wait::SOON, || async {
+        let rows = scene.json("/api/containers").await?;
+        let runs = |row: &&serde_json::Value| {
+            row["status"] == "running" && row["blocked"][0]["reason"] == "LeftToSwarm"
+        };
+        rows.as_array().and_then(|rows| rows.iter().find(runs)).cloned().ok_or_else(|| format!("{rows:#}"))
+    })
+    .await;
     assert_eq!(web["blocked"][0]["reason"], "LeftToSwarm", "{web:#}");
     assert!(web["blocked"][0]["message"].as_str().unwrap().contains("Swarm itself replaces it"), "{web:#}");
 }

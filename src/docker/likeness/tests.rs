@@ -71,7 +71,7 @@ fn volumes_without_a_name_are_kept_by_the_name_that_they_were_given() {
         }),
         None,
     );
-    assert_eq!(body["HostConfig"]["Binds"], json!(["named:/named:ro", "aaa:/data"]));
+    assert_eq!(body["HostConfig"]["Binds"], json!(["named:/named:ro", "aaa:/data", "/srv:/srv"]));
     let sources: Vec<&Value> = body["HostConfig"]["Mounts"]
         .as_array()
         .expect("mounts")

@@ -117,7 +117,7 @@ fn types_values_and_meaning_are_told_at_once() {
                 criticalCpu: 101, resinc: 1}\n";
     let found = messages(text);
     for says in [
-        "f:3:31: metadata.labels: expected a mapping",
+        "f:3:33: metadata.labels: expected a mapping",
         "f:3:18: metadata.name: there is one Settings object",
         "f:4:16: spec.resync: must be longer than 0s",
         "f:4:35: spec.retryAttempts: expected a whole number",

@@ -110,6 +110,7 @@ impl Reason {
         Self::EngineShutdown,
         Self::StopCauseUnknown,
         Self::Excluded,
+        Self::LeftToSwarm,
         Self::Starting,
         Self::HealthCheckSilent,
         Self::Paused,

@@ -165,7 +165,7 @@ async fn what_waits_for_a_target_that_is_gone_is_held_and_can_be_dropped() {
         assert_eq!(held(id).await, is, "{id}");
     }
     server.post("deliveries/bill-4/retry").await.is_refused(409, "Conflict", "is held");
-    let billing = json!({"spec": {"url": "http://127.0.0.1:1"}});
+    let billing = json!({"apiVersion": "portreeve/v1", "kind": "BillingService", "metadata": {"name": "billing"}, "spec": {"url": "http://127.0.0.1:1"}});
     assert_eq!(server.put("billingservices/billing", &billing).await.code, 201);
     let discard = "deliveries/discard?target=billing";
     server.post(discard).await.is_refused(409, "Conflict", "is declared");
@@ -216,6 +216,7 @@ async fn the_bill_that_a_parked_lane_waits_for_is_skipped_with_a_reason() {
 
 #[tokio::test]
 async fn what_waits_for_a_declared_target_is_tried_at_once() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let directory = temporary();
     let store = Sqlite::open(&directory.path().join("portreeve.db")).await.expect("a store");
     let key = ContainerKey::new("local", "aaaaaaaaaaaa1111");

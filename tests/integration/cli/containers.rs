@@ -111,7 +111,7 @@ async fn parked_deliveries_are_shown_and_sent_again() {
     })
     .await;
     let status = shell.run("portreeve status");
-    assert!(status.contains("BillingService billing: 1 parked, HTTP 422"), "{status}");
+    assert!(status.contains("BillingService billing: 1 parked, POST BILLING/events: HTTP 422"), "{status}");
     let described = shell.run("portreeve describe bill billing");
     assert!(described.contains("0 delivered lately, 0 waiting, 1 parked"), "{described}");
     let wrong = shell.run("portreeve replay --target biling");

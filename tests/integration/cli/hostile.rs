@@ -363,7 +363,7 @@ async fn a_line_of_the_log_is_one_line_whatever_a_stranger_wrote_into_it() {
             .env("PORTREEVE_LOG_FORMAT", format);
         let file = portreeve.home().join("portreeve.log");
         let portreeve = portreeve.env("LOG_FILE", &file.display().to_string());
-        portreeve.manifest(&name, "kind: [");
+        portreeve.manifest(&name, "apiVersion: portreeve/v1\nkind: [");
         let portreeve = serving(portreeve).await;
         let line = portreeve.wait_line("WARN forged").await;
         let logged = std::fs::read_to_string(file).unwrap();

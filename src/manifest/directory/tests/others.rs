@@ -92,7 +92,7 @@ fn what_is_to_be_ignored_is_said_as_git_has_it() {
     let set = directories.load();
     assert_eq!(names(&set), ["a-yaml", "deep-e-yaml", "deep-f-yaml"]);
     assert_eq!(dir.problems(&set), Vec::<String>::new(), "what is ignored is confirmed");
-    dir.put(".portreeveignore", "charts/\n[\n");
+    dir.put(".portreeveignore", "charts/\n[z-a]\n");
     let set = directories.load();
     assert!(
         dir.problems(&set)[0].starts_with(".portreeveignore: line 2 is not a pattern"),
