@@ -16,7 +16,7 @@ pub(super) fn unused(objects: &[Object], findings: &[Findings]) -> BTreeMap<Obje
             Some("selects no container, and no MonitoredService refers to it")
         }
         Spec::NotificationSink(spec) if spec.selector.as_ref().is_none_or(Selector::is_empty) => {
-            Some("selects no container, and nothing refers to it: it is told nothing")
+            Some("selects no container, and nothing refers to it: it gets no events")
         }
         Spec::Silence(spec) if !spec.suppress.contains(&Suppress::Healing) => Some(
             "suppresses notifications only, and this version sends none: `suppress: [healing]` holds healing back",
