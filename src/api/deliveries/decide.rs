@@ -316,7 +316,7 @@ pub(in crate::api) async fn discard(
     if !api.shared.forget_follower(target).await {
         return Err(Failure::new(
             StatusCode::SERVICE_UNAVAILABLE,
-            format!("nothing was dropped: the store cannot commit now; see /health/detailed"),
+            format!("nothing was dropped for {target}: the store cannot commit now; see /health/detailed"),
         )
         .about("BillingService", target));
     }
