@@ -198,6 +198,9 @@ impl IntoResponse for Refusal {
 impl From<crate::store::StoreError> for Refusal {
     fn from(error: crate::store::StoreError) -> Self {
         tracing::warn!(target: "portreeve::api", "{error}");
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "the store cannot be read now; see /health/detailed")
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the store cannot be read at the moment; see /health/detailed",
+        )
     }
 }

@@ -64,57 +64,57 @@ struct Cli {
 const EXIT_CODES: &str = "\
 Exit codes:
   0  all is well
-  1  it did not work; `validate` found problems, `diff` differences, `status` something wrong;
-     `wait` waited in vain; nothing is declared where `-f` says
+  1  it did not work; `validate` found problems, `diff` differences, `status` problems;
+     `wait` timed out; `-f` names nothing that is declared
   2  the command line, an environment variable or a path is wrong; of `diff`, whatever went wrong
 
-PORTREEVE_SERVER and PORTREEVE_TOKEN say which Portreeve is asked, as --server and --token do.";
+PORTREEVE_SERVER and PORTREEVE_TOKEN do the same as --server and --token.";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Watch the engine and do what the manifests say, until SIGTERM or Ctrl-C
+    /// Run Portreeve until SIGTERM or Ctrl-C
     Run(Box<RunArgs>),
-    /// Make objects read as files do: create, change, and with --prune delete
+    /// Create and change objects so that they are as in the files; with --prune also delete
     Apply(apply::ApplyArgs),
     /// List objects, containers, events or deliveries
     Get(get::GetArgs),
-    /// Show one object or container with everything known of it
+    /// Show everything that is known about one object or container
     Describe(describe::DescribeArgs),
     /// Change an object in an editor
     Edit(edit::EditArgs),
     /// Delete objects
     Delete(delete::DeleteArgs),
-    /// What an apply would change, also of what is done to containers
+    /// Show what an apply would change, and for which containers
     Diff(diff::DiffArgs),
     /// Check manifests without an engine
     Validate(validate::ValidateArgs),
-    /// What a kind is for, and each of its fields
+    /// Explain a kind and its fields
     Explain(explain::ExplainArgs),
-    /// What happened and was decided
+    /// Show what happened and what was decided
     Events(events::EventsArgs),
-    /// How Portreeve is, on one screen, and what is wrong
+    /// Show problems and a summary on one screen
     Status(status::StatusArgs),
-    /// What containers and services use now
+    /// Show what containers and services use now
     Top(top::TopArgs),
-    /// Wait until something is so
+    /// Wait until an object or container is in a state
     Wait(wait::WaitArgs),
-    /// Try out what is declared, once and now
+    /// Test what is declared, once and now
     Test(test::TestArgs),
-    /// Let containers out of quarantine
+    /// End the quarantine of containers
     Release(release::ReleaseArgs),
     /// Decide on deliveries: try those that wait, send parked ones again, or skip them
     Deliveries(deliveries::DeliveriesArgs),
     /// Send parked deliveries again: short for `deliveries replay`
     Replay(deliveries::WhichArgs),
-    /// Write a directory to start from, for what runs now
+    /// Write a directory of manifests for what runs now
     Init(init::InitArgs),
     /// Print or write the JSON Schemas of the kinds
     Schema(schema::SchemaArgs),
-    /// Print what makes a shell complete these commands
+    /// Print the completion script for a shell
     Completion(completion::CompletionArgs),
     /// Write manual pages
     Man(completion::ManArgs),
-    /// Make, list and delete tokens of the HTTP API
+    /// Create, list and delete tokens of the HTTP API
     Token(token::TokenArgs),
     /// Print the version
     Version(version::VersionArgs),

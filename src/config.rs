@@ -37,7 +37,7 @@ pub struct RunConfig {
     pub git: Option<crate::manifest::git::Source>,
     /// Whether a directory that declares nothing any more is meant to.
     pub allow_empty: bool,
-    /// Directory of everything that must survive a restart.
+    /// Directory for everything that must survive a restart.
     pub state_dir: PathBuf,
     /// Address of the HTTP server.
     pub listen: SocketAddr,

@@ -169,7 +169,8 @@ fn healing(stored: BTreeMap<String, String>) -> HashMap<String, Arc<shared::Slot
                 memories.insert(logical_id, Arc::new(slot));
             }
             Err(error) => {
-                warn!(target: "portreeve::healing", container = %logical_id, "its healing memory cannot be read and starts afresh: {error}");
+                warn!(target: "portreeve::healing", container = %logical_id, "its healing memory cannot be read and is \
+                    reset: {error}");
             }
         }
     }
@@ -223,7 +224,7 @@ async fn supervise(
                 match difference(&shared.desired.load(), &desired.borrow()).as_str() {
                     // Problems and conditions alone are told elsewhere.
                     "" => {}
-                    what => info!(target: "portreeve::manifests", "what is declared has changed: {what}"),
+                    what => info!(target: "portreeve::manifests", "the declared objects changed: {what}"),
                 }
             }
             () = shared.departed.changed.notified() => {}
@@ -299,8 +300,8 @@ async fn prune(shared: Arc<Shared>) {
         }
         match shared.store.prune(before).await {
             Ok(0) => {}
-            Ok(rows) => info!(target: "portreeve::store", rows, "forgot what is older than {days} days"),
-            Err(error) => warn!(target: "portreeve::store", "what is old could not be forgotten: {error}"),
+            Ok(rows) => info!(target: "portreeve::store", rows, "deleted records older than {days} days"),
+            Err(error) => warn!(target: "portreeve::store", "old records could not be deleted: {error}"),
         }
     }
 }

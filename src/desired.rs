@@ -93,8 +93,8 @@ pub struct Desired {
     pub silences: BTreeMap<String, SilenceSpec>,
     /// Workloads by name.
     pub workloads: BTreeMap<String, WorkloadSpec>,
-    /// Objects on whose account nothing is done. Where a kind's absence would be an order of its own (a registry that is
-    /// gone, a workload to be removed) they are among its specs all the same.
+    /// Objects that are suspended. Where a kind's absence would be an order of its own (a registry that is gone, a
+    /// workload to be removed) they are among its specs all the same.
     pub suspended: BTreeSet<ObjectKey>,
     /// Everything in force, by kind and name, each with its origin and conditions. What is built in is among it.
     pub objects: Vec<Object>,

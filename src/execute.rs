@@ -52,21 +52,21 @@ pub async fn execute(client: &Client, action: &Action, stopping: impl Fn() -> bo
 async fn look_again(client: &Client, action: &Action) -> Result<Container, String> {
     let container = match client.inspect(&action.container.id).await {
         Ok(Some((container, _))) => container,
-        Ok(None) => return Err("it is gone".to_owned()),
+        Ok(None) => return Err("the container no longer exists".to_owned()),
         Err(error) => return Err(error.to_string()),
     };
     if container.started != action.started {
         return Err("it was started again meanwhile".to_owned());
     }
     if container.state != action.state {
-        return Err(format!("it is {} by now", container.state));
+        return Err(format!("it is now {}", container.state));
     }
     match action.cause {
         Cause::Unhealthy { .. } if container.health != Some(Health::Unhealthy) => {
             Err("its health check no longer says unhealthy".to_owned())
         }
         Cause::NotVerified { .. } if container.health == Some(Health::Healthy) => {
-            Err("its health check says healthy by now".to_owned())
+            Err("its health check now says healthy".to_owned())
         }
         Cause::Unhealthy { .. }
         | Cause::Reported { .. }

@@ -43,7 +43,7 @@ fn describe() {
     describe_counter!("portreeve_restarts_total", "Healing actions carried out, by outcome");
     describe_counter!(
         "portreeve_healing_notes_total",
-        "What healing decided, by kind and reason; kind Skipped: not to act"
+        "Healing decisions, by kind and reason; kind Skipped: no action"
     );
     describe_counter!(
         "portreeve_probes_total",
@@ -52,7 +52,7 @@ fn describe() {
     describe_histogram!("portreeve_probe_duration_seconds", "How long checks took, by type");
     describe_gauge!(
         "portreeve_manifests_unconfirmed",
-        "Objects in force of directories that declare nothing any more, which nobody has confirmed"
+        "Objects that stay in force although their directory declares nothing any more, until this is confirmed"
     );
     describe_gauge!("portreeve_store_up", "Whether the store can commit");
     describe_gauge!(
@@ -81,10 +81,10 @@ pub async fn render(handle: &PrometheusHandle, shared: &Shared) -> String {
     let mut page = Page(&mut text);
     page.gauge(
         "portreeve_queue_containers",
-        "Containers with work waiting or in hand",
+        "Containers with work waiting or in progress",
         [("", whole(containers))],
     );
-    page.gauge("portreeve_queue_events", "Events waiting to be dealt with", [("", whole(events))]);
+    page.gauge("portreeve_queue_events", "Events waiting to be processed", [("", whole(events))]);
     page.gauge(
         "portreeve_manifest_problems",
         "Errors in what is declared",
@@ -111,7 +111,7 @@ pub async fn render(handle: &PrometheusHandle, shared: &Shared) -> String {
     );
     page.gauge(
         "portreeve_healing_blocked",
-        "Containers about which something would be done but for the reason",
+        "Containers that are not healed for the reason",
         shared
             .blocked_by_reason()
             .into_iter()

@@ -199,7 +199,7 @@ pub(crate) fn protocol(handler: Handler<'_>) -> &dyn Protocol {
 /// Carries out one check: attempts follow each other at once until one ends well or there have been `attempts` of them.
 pub async fn check(spec: &ProbeSpec, subject: &Subject<'_>) -> Outcome {
     let Some(handler) = spec.handler() else {
-        let result = Err(Failure::new(Here::NothingToAsk, "the probe says no way of asking"));
+        let result = Err(Failure::new(Here::NothingToAsk, "the probe has no handler"));
         return Outcome { result, took: Duration::ZERO, steps: Vec::new() };
     };
     let protocol = protocol(handler);
@@ -216,7 +216,7 @@ pub async fn check(spec: &ProbeSpec, subject: &Subject<'_>) -> Outcome {
             && speaks_tls(place, limit, steps.afresh()).await
         {
             let remedy = if matches!(handler, Handler::Http(_)) { "scheme: https" } else { "tls: {}" };
-            let reason = format!("{}; it speaks TLS there: `{remedy}` asks it so", failure.reason);
+            let reason = format!("{}; the server uses TLS there: set `{remedy}`", failure.reason);
             result = Err(Failure::new(There::WantsTls, reason));
         }
         let result = result.map_err(|failure| failure.told(&steps));

@@ -156,11 +156,13 @@ pub async fn run(config: RunConfig, claimed: Claimed) -> Result<(), RunError> {
     if token.is_some()
         && let Err(error) = crate::config::tokens::close(&tokens)
     {
-        warn!(target: "portreeve::api", "{error}; after a start without the token this machine may read without one");
+        warn!(target: "portreeve::api", "{error}; if Portreeve starts without the token, this machine can read without \
+            one");
     }
     let lonely = !listen.ip().is_loopback() && token.is_none() && !tokens.exists() && anonymous.is_local();
     if lonely {
-        warn!(target: "portreeve::api", "{address} can be reached from other machines, and nobody there is let in: make a token (`portreeve token create`), or name a network by --anonymous");
+        warn!(target: "portreeve::api", "{address} can be reached from other machines, but no caller there is \
+            permitted: create a token (`portreeve token create`), or permit a network with --anonymous");
     }
     let access = Access::new(token, anonymous)
         .open_metrics(open_metrics)
@@ -179,7 +181,7 @@ pub async fn run(config: RunConfig, claimed: Claimed) -> Result<(), RunError> {
         _ = terminate.recv() => "SIGTERM",
         _ = interrupt.recv() => "SIGINT",
     };
-    info!("{signal}: finishing what is in hand");
+    info!("{signal}: shutting down");
     stop.cancel();
     let finish = async {
         controller.finish().await;
@@ -187,7 +189,7 @@ pub async fn run(config: RunConfig, claimed: Claimed) -> Result<(), RunError> {
         let _ = serving.await;
     };
     if tokio::time::timeout(LAST_MOMENT, finish).await.is_err() {
-        warn!("not everything was finished in time; it is stored and goes on with the next start");
+        warn!("not everything was finished in time; it is stored and continues at the next start");
     }
     info!("stopped");
     Ok(())
@@ -269,7 +271,7 @@ pub fn desired(
 }
 
 /// What a problem leaves as it was.
-const UNTOUCHED: &str = "; what was last good there, if anything, stays in force";
+const UNTOUCHED: &str = "; the last valid version, if any, stays in force";
 
 /// Says what is wrong or odd, once.
 fn tell_problems(told: &mut HashSet<Problem>, problems: &[Problem], warnings: &[Problem]) {

@@ -116,9 +116,9 @@ pub enum Severity {
     /// Part of normal life.
     #[default]
     Info,
-    /// Somebody may want to look.
+    /// A person may want to look.
     Warning,
-    /// Somebody should look.
+    /// A person should look.
     Error,
 }
 
@@ -180,7 +180,7 @@ pub struct EventRow {
 pub struct EventFilter {
     /// Only of this type.
     pub event_type: Option<String>,
-    /// Only of the container with this name, id or beginning of an id.
+    /// Only for the container with this name, id or beginning of an id.
     pub container: Option<String>,
     /// Not before.
     pub since: Option<Nanos>,

@@ -27,7 +27,7 @@ pub enum TelemetryError {
     },
     /// The filter makes no sense.
     #[error(
-        "the log filter {filter:?} makes no sense: {error}; write for example \"info\" or \"portreeve=debug\""
+        "the log filter {filter:?} is not valid: {error}; write for example \"info\" or \"portreeve=debug\""
     )]
     Filter {
         /// What was given.
@@ -36,7 +36,7 @@ pub enum TelemetryError {
         error: tracing_subscriber::filter::ParseError,
     },
     /// Somebody else has set it up already.
-    #[error("logging is set up already")]
+    #[error("logging is already set up")]
     Twice,
 }
 

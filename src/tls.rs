@@ -29,11 +29,11 @@ pub(crate) use words::{beyond, date, is_plain, mistrusted, refused};
 pub enum TrustError {
     /// Normal in an image without `ca-certificates`, until they are mounted.
     #[error(
-        "this system has no certificate authorities: install ca-certificates, or name a file of them in SSL_CERT_FILE"
+        "this system has no certificate authorities: install ca-certificates, or set SSL_CERT_FILE to a file with them"
     )]
     NoAuthorities,
     /// What was given holds no certificate that could be one of an authority.
-    #[error("there is no certificate in it (PEM)")]
+    #[error("it contains no certificate (PEM)")]
     NoCertificates,
     /// A set-up of ours that the library refuses; not expected.
     #[error("{0}")]

@@ -7,6 +7,7 @@ use std::process::Command;
 mod laws;
 mod lex;
 mod source;
+mod words;
 
 use source::File;
 
@@ -94,4 +95,11 @@ fn the_top_level_holds_what_it_may_and_nothing_else() {
         .collect();
     strangers.dedup();
     assert_none(strangers.iter().map(|top| format!("{top}: the top level is fixed")).collect());
+}
+
+#[test]
+fn what_users_read_speaks_of_things_not_of_persons() {
+    let texts = words::read(root());
+    assert!(texts.len() > 100, "only {} texts found", texts.len());
+    assert_none(texts.iter().flat_map(|(name, text)| words::banned(name, text)).collect());
 }

@@ -89,7 +89,7 @@ impl Access {
         self.anonymous.in_force(self.is_closed())
     }
 
-    /// What is dangerous about that.
+    /// Why this is dangerous.
     pub fn warnings(&self) -> Vec<String> {
         self.anonymous.warnings()
     }
@@ -211,8 +211,8 @@ pub(super) async fn guard(State(api): State<Api>, mut request: Request, next: Ne
     // No browser asks over the Unix socket, whose clients name whatever host they like.
     let over_socket = matches!(peer, Some(Peer::Unix { .. }));
     if !by_token && !over_socket && !access.host_is_fit(&hosts) {
-        let reason = "this name is not known here: ask for an address, for a name without a dot or for one that --allow-host \
-                      names, or bring a token";
+        let reason = "this host name is not permitted: use an address, a name without a dot or a name given with \
+            --allow-host, or send a token";
         return refuse(StatusCode::FORBIDDEN, reason);
     }
     if !Access::origin_is_fit(headers, &hosts) {
@@ -224,19 +224,18 @@ pub(super) async fn guard(State(api): State<Api>, mut request: Request, next: Ne
             Some(Role::Edit) => {}
             Some(Role::View) if reads || changes_nothing(request.uri()) => {}
             Some(Role::View) if by_token => {
-                let reason = "this token may only read: changes need one of the role edit";
+                let reason = "this token may only read: changes need a token with the role edit";
                 return refuse(StatusCode::FORBIDDEN, reason);
             }
             Some(Role::View) => {
                 let socket = access.socket().map_or_else(String::new, |socket| {
                     format!(
-                        " Portreeve's socket ({}), as `portreeve` does where the user may, or",
+                        " Portreeve's socket ({}), as `portreeve` does if the user may open it, or",
                         socket.display()
                     )
                 });
-                let reason = format!(
-                    "without a token this can only be read: ask by{socket} with a token of the role edit"
-                );
+                let reason =
+                    format!("without a token this can only be read: use{socket} a token with the role edit");
                 return refuse(StatusCode::FORBIDDEN, &reason);
             }
             None => {
@@ -253,9 +252,9 @@ pub(super) async fn guard(State(api): State<Api>, mut request: Request, next: Ne
 fn unauthorised(path: &str, sent: bool) -> Response {
     const CHALLENGE: [(header::HeaderName, &str); 1] = [(header::WWW_AUTHENTICATE, "Bearer")];
     let why = if sent {
-        "the token that was sent is not known here; see `portreeve token create`"
+        "the token is not accepted; see `portreeve token create`"
     } else {
-        "no token was sent, and one is needed, as Authorization: Bearer or X-API-Key; see `portreeve token create`"
+        "a token is needed, as Authorization: Bearer or X-API-Key; see `portreeve token create`"
     };
     if path == "/apis" || path.starts_with("/apis/") {
         return (CHALLENGE, refusal(path, StatusCode::UNAUTHORIZED, why)).into_response();

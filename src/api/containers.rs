@@ -31,8 +31,8 @@ pub(crate) struct Row {
     name: String,
     image: String,
     status: String,
-    /// What its health check says: `starting`, `healthy`, `unhealthy`, or `silent` where the engine makes none of its checks any
-    /// more; nothing without a health check.
+    /// What its health check says: `starting`, `healthy`, `unhealthy`, or `silent` if the engine no longer runs it;
+    /// nothing without a health check.
     health: Option<&'static str>,
     /// What its last health check printed; shown to those only who may edit.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,17 +51,17 @@ pub(crate) struct Row {
     /// When Portreeve last acted on it.
     last_action: Option<String>,
     quarantined: bool,
-    /// Why nothing is done about it, where something would be.
+    /// Why the container is not healed although it needs healing.
     blocked: Vec<Withheld>,
-    /// What the DiscoveryRegistries that heard of it are to hold, by their names.
+    /// What each DiscoveryRegistry must contain for it, by the registry's name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     registries: BTreeMap<String, Registration>,
-    /// What it uses, where that was asked for and could be measured.
+    /// What it uses, if that was requested and could be measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<Measured>,
 }
 
-/// What a registry is to hold of a container. Until it took it, a delivery waits.
+/// What a registry must contain for a container. A delivery waits until the registry has accepted it.
 #[derive(Serialize, JsonSchema)]
 struct Registration {
     /// `UP`, `DOWN` or `ABSENT`.
@@ -86,7 +86,7 @@ impl From<&Wanted> for Registration {
 struct Withheld {
     /// Why not, for machines.
     reason: Reason,
-    /// Why not, for people, as of the decision.
+    /// Why not, for people, at the time of the decision.
     message: String,
     /// When the reason passes by itself, if it does: RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]

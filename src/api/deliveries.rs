@@ -26,7 +26,7 @@ const DEFAULT_LIMIT: u32 = 500;
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Delivery {
     id: String,
-    /// Name of the service it is for.
+    /// Name of the target.
     target: String,
     /// `BillingService` or `DiscoveryRegistry`.
     kind: &'static str,
@@ -44,12 +44,12 @@ pub(crate) struct Delivery {
     held: bool,
     /// Failures in a row.
     attempts: u32,
-    /// When it is tried next; none: at once, in its turn, or never.
+    /// When it is tried next; left out: at once, in its turn, or never.
     next_attempt: Option<String>,
     last_error: Option<String>,
     created: String,
     delivered: Option<String>,
-    /// When somebody had it passed over.
+    /// When it was skipped by hand.
     skipped: Option<String>,
     /// Why.
     reason: Option<String>,
@@ -188,7 +188,8 @@ async fn find(api: &Api, wanted: &str) -> Result<store::Delivery, Failure> {
     rows.into_iter().find(|row| id(row) == wanted).ok_or_else(|| {
         let shown: String = wanted.chars().take(64).flat_map(char::escape_debug).collect();
         Failure::not_found(format!(
-            "there is no delivery `{shown}`; what is delivered is forgotten after a while, see GET /apis/portreeve/v1/deliveries"
+            "there is no delivery `{shown}`; delivered ones are deleted after a while, see GET \
+            /apis/portreeve/v1/deliveries"
         ))
         .about("Delivery", wanted)
     })

@@ -38,7 +38,7 @@ pub(super) async fn dress(request: Request, next: Next) -> Response {
         404 => "there is no such route; /openapi.json lists them all".to_owned(),
         405 => {
             let known = allowed.and_then(|methods| methods.to_str().ok()).unwrap_or_default();
-            format!("this route does not know {method}; it knows {}", known.replace(',', ", "))
+            format!("this route does not support {method}; it supports {}", known.replace(',', ", "))
         }
         413 => format!("the body is larger than {} bytes", super::LARGEST_BODY),
         500 => "something is wrong with Portreeve itself; its log says more".to_owned(),

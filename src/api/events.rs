@@ -37,7 +37,8 @@ pub(crate) struct Event {
     engine: String,
     image: String,
     host: String,
-    /// Who asked for it: `token ci`, `user alice (uid 1000)`, `anonymous at 127.0.0.1`; empty where nobody did.
+    /// The caller that requested it: `token ci`, `user alice (uid 1000)`, `anonymous at 127.0.0.1`; empty without a
+    /// caller.
     caller: String,
     /// What a health check printed that failed; shown to those only who may edit.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -139,8 +140,8 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_refused_with_what_would() {
         for (query, expected) in [
-            ("limit=0", "limit is a whole number between 1 and 10000"),
-            ("limit=many", "limit is a whole number between 1 and 10000"),
+            ("limit=0", "limit must be a whole number between 1 and 10000"),
+            ("limit=many", "limit must be a whole number between 1 and 10000"),
             ("since=yesterday", "such as 15m"),
             ("contianer=web", "did you mean \"container\"?"),
         ] {

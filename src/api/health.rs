@@ -50,13 +50,13 @@ pub(crate) struct Detailed {
     own_fault: Option<String>,
 }
 
-/// Who is let in.
+/// Which callers are permitted.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct AccessHealth {
-    /// What whoever brings no token may do over TCP, as `--anonymous` writes it: `view@loopback`, `edit@10.0.0.0/8`.
+    /// What callers without a token may do over TCP, in the form of `--anonymous`: `view@loopback`, `edit@10.0.0.0/8`.
     anonymous: Vec<String>,
-    /// What is dangerous about that.
+    /// Why this is dangerous.
     warnings: Vec<String>,
     /// The Unix socket, whose callers may change everything.
     socket: Option<String>,
@@ -101,7 +101,7 @@ struct Deliveries {
 struct Target {
     pending: u64,
     parked: u64,
-    /// Whether the target is no longer declared, so that what waits for it is held.
+    /// Whether the target is no longer declared, so that its deliveries are held.
     held: bool,
     /// Whether it is suspended, with the same effect.
     suspended: bool,

@@ -38,7 +38,10 @@ impl Kept {
         let mut eyes = self.eyes.lock().unwrap_or_else(PoisonError::into_inner);
         if eyes.is_none() {
             *eyes = open(Arc::downgrade(self), &self.path)
-                .inspect_err(|error| warn!(target: "portreeve::api", "{} cannot be watched: {error}; what a token opened may go on until the next request", self.path.display()))
+                .inspect_err(|error| {
+                    warn!(target: "portreeve::api", "{} cannot be watched: {error}; a connection of a \
+                    deleted token may stay open until the next request", self.path.display())
+                })
                 .ok();
         }
         changes
@@ -73,7 +76,8 @@ impl Kept {
             }
             Err(error) => {
                 if last.as_ref().is_none_or(|(known, _)| *known != version) {
-                    error!(target: "portreeve::api", "{error}; no token of it opens anything, and nothing is open without one");
+                    error!(target: "portreeve::api", "{error}; none of its tokens is accepted, and calls without a \
+                        token are refused");
                 }
                 None
             }

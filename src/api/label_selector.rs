@@ -86,7 +86,7 @@ fn requirement(part: &str) -> Result<Requirement, String> {
         let fault = key.is_empty() || key.contains(BLANK) || key.contains(['=', '!', '(', ')']);
         if fault {
             return Err(format!(
-                "{:?} is no requirement; write a=b, a!=b, a, !a, a in (b,c) or a notin (b,c)",
+                "{:?} is not a requirement; write a=b, a!=b, a, !a, a in (b,c) or a notin (b,c)",
                 part.chars().take(64).collect::<String>()
             ));
         }

@@ -19,13 +19,13 @@ use crate::resource::Origin;
 pub(super) struct Manifests {
     /// How many objects are in force, wherever they come from.
     objects: usize,
-    /// What is wrong, a line each.
+    /// Errors, one line each.
     problems: Vec<String>,
     /// The configuration directories, in their order.
     directories: Vec<Directory>,
-    /// The pulling of one of them.
+    /// The Git repository that is pulled.
     git: Option<Git>,
-    /// Objects on whose account nothing is done.
+    /// Objects that are suspended.
     suspended: Vec<String>,
     /// What objects that no directory declares name and is not there, a line each; of a directory's objects it is a problem.
     unresolved: Vec<String>,
@@ -37,17 +37,17 @@ pub(super) struct Manifests {
 #[serde(rename_all = "camelCase")]
 struct Directory {
     path: String,
-    /// What it shows, if it is part of a Git work tree.
+    /// The revision, if it is part of a Git work tree.
     revision: Option<Revision>,
     /// How many of its objects are in force.
     objects: usize,
-    /// How many of these it does not declare any more: they stay in force until somebody confirms that this is meant.
+    /// How many of these it no longer declares: they stay in force until this is confirmed.
     unconfirmed: usize,
     /// How many of its files are other tools', which are passed over.
     other_files: usize,
-    /// When what it says was last taken for what is wanted.
+    /// When its content was last applied.
     applied: String,
-    /// What is wrong in it. A file with an error keeps in force what it said before.
+    /// Errors in it. The last valid version of a file with an error stays in force.
     problems: Vec<FileProblem>,
 }
 
@@ -68,13 +68,13 @@ struct Git {
     /// The branch, tag or commit that is followed.
     #[serde(rename = "ref")]
     reference: String,
-    /// The configuration directory that it comes to.
+    /// The configuration directory that holds it.
     directory: String,
     /// The commit in force.
     commit: Option<String>,
-    /// When the repository last gave an answer that could be followed.
+    /// When the last pull succeeded.
     pulled: Option<String>,
-    /// Why the last pull changed nothing that it should have.
+    /// Why the last pull failed.
     error: Option<GitTrouble>,
 }
 

@@ -66,7 +66,7 @@ impl Noun {
             Self::Kind(kind) => kind.doc(),
             Self::Containers => "A container as last seen on its engine.",
             Self::Events => "Something that happened or was decided.",
-            Self::Deliveries => "A bill or a discovery state on its way to a service.",
+            Self::Deliveries => "A bill or a discovery state to send to a service.",
         }
     }
 

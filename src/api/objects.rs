@@ -83,7 +83,7 @@ pub(super) async fn get(
             container.map(IntoResponse::into_response)
         }
         Noun::Deliveries => deliveries::get(state, Path(name)).await.map(IntoResponse::into_response),
-        Noun::Events => Err(Failure::not_found("events are listed; they have no names to be found by")),
+        Noun::Events => Err(Failure::not_found("events have no names: list them")),
     }
 }
 
@@ -209,7 +209,7 @@ pub(super) async fn create(
     let document = document(&headers, &body, &[])?;
     let name = document.pointer("/metadata/name").and_then(serde_json::Value::as_str);
     let Some(name) = name.map(str::to_owned) else {
-        let why = "metadata.name must be given as a text: it names the object that is to be made";
+        let why = "metadata.name must be a text: it names the object to create";
         return Err(Failure::new(StatusCode::UNPROCESSABLE_ENTITY, why));
     };
     let place = format!("/apis/{API_VERSION}/{}/{name}", noun.plural());
@@ -305,7 +305,7 @@ fn conditions(headers: &HeaderMap) -> Result<Match, Failure> {
     };
     let (some, none) = (tags(header::IF_MATCH), tags(header::IF_NONE_MATCH));
     if none.iter().any(|tag| *tag != "*") {
-        return Err(Failure::bad_request("If-None-Match is *, or left out; a version is named by If-Match"));
+        return Err(Failure::bad_request("If-None-Match must be * or left out; use If-Match for a version"));
     }
     let plain = |tag: &&str| tag.trim_start_matches("W/").trim_matches('"').to_owned();
     let versions = if some.contains(&"*") { Vec::new() } else { some.iter().map(plain).collect() };
@@ -329,11 +329,11 @@ pub(super) fn document(
         let expected: Vec<&str> = also.iter().copied().chain(["application/json"]).collect();
         return Err(Failure::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            format!("a body of the type {shown} is not understood here; send {}", expected.join(" or ")),
+            format!("a body of the type {shown} is not supported here; send {}", expected.join(" or ")),
         ));
     }
     if body.is_empty() {
         return Err(Failure::bad_request("the body is empty: send the object as JSON"));
     }
-    json(body).map_err(|why| Failure::bad_request(format!("the body is no JSON document: {why}")))
+    json(body).map_err(|why| Failure::bad_request(format!("the body is not a JSON document: {why}")))
 }

@@ -76,7 +76,7 @@ pub(super) fn openapi() -> Value {
             "schemas": schemas,
             "responses": answer::components(&status),
             "securitySchemes": {
-                "bearer": {"type": "http", "scheme": "bearer", "description": "`portreeve token create`; role view reads, role edit changes too."},
+                "bearer": {"type": "http", "scheme": "bearer", "description": "`portreeve token create`; the role view reads, the role edit also changes."},
                 "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
             },
         },
@@ -151,7 +151,8 @@ fn content(content: Content, kind: Option<KindId>, generator: &mut SchemaGenerat
         Content::Object => Some(json(json!({"$ref": format!("#/$defs/{kind}")}))),
         Content::Objects => Some(json!({
             "application/json": {"schema": {"$ref": format!("#/$defs/{kind}List")}},
-            WATCH: {"schema": {"type": "string", "description": "With `watch`: one `{\"type\", \"object\"}` a line."}},
+            WATCH: {"schema": {"type": "string", "description": "With `watch`: one `{\"type\", \"object\"}` on each \
+                line."}},
         })),
         Content::Patch => Some(json!({
             "application/merge-patch+json": {"schema": {"type": "object"}},

@@ -34,11 +34,11 @@ struct ListMeta {
     remaining_item_count: Option<usize>,
 }
 
-/// Metadata of an item that is no declared object.
+/// Metadata of an item that is not a declared object.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ItemMeta {
-    /// By this it is found.
+    /// Its name, by which it can be requested.
     pub(super) name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) creation_timestamp: Option<String>,
@@ -79,7 +79,7 @@ pub(super) fn token(query: &Query) -> Result<Option<String>, Misfit> {
 
 /// What was given as the token of a page is none.
 pub(super) fn no_token() -> Misfit {
-    Misfit::new("continue is not a token that a list gave out; start without it")
+    Misfit::new("continue is not a token from a list; start without it")
 }
 
 impl<T> List<T> {

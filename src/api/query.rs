@@ -58,7 +58,7 @@ impl Query {
             None if known.is_empty() => "this route takes none".to_owned(),
             None => format!("there are: {}", known.join(", ")),
         };
-        Err(Misfit(format!("{:?} is no parameter; {hint}", shown(name))))
+        Err(Misfit(format!("{:?} is not a parameter; {hint}", shown(name))))
     }
 
     /// A parameter that is on or off.
@@ -66,7 +66,7 @@ impl Query {
         match self.get(name) {
             None | Some("false" | "0") => Ok(false),
             Some("" | "true" | "1") => Ok(true),
-            Some(_) => Err(Misfit(format!("{name} is either true or false"))),
+            Some(_) => Err(Misfit(format!("{name} must be true or false"))),
         }
     }
 
@@ -77,7 +77,7 @@ impl Query {
             Ok(number) if range.contains(&number) => Ok(Some(number)),
             _ => {
                 let (least, most) = (range.start(), range.end());
-                Err(Misfit(format!("{name} is a whole number between {least} and {most}")))
+                Err(Misfit(format!("{name} must be a whole number between {least} and {most}")))
             }
         }
     }
@@ -87,7 +87,7 @@ impl Query {
         match self.get("dryRun") {
             None => Ok(false),
             Some("All") => Ok(true),
-            Some(_) => Err(Misfit("dryRun is All, or left out".to_owned())),
+            Some(_) => Err(Misfit("dryRun must be All or left out".to_owned())),
         }
     }
 }
@@ -148,9 +148,9 @@ mod tests {
     #[test]
     fn a_parameter_that_is_not_known_is_refused_with_the_nearest_that_is() {
         for (text, known, says) in [
-            ("limt=1", &["limit", "type"][..], "\"limt\" is no parameter; did you mean \"limit\"?"),
-            ("zzz", &["limit", "type"], "\"zzz\" is no parameter; there are: limit, type"),
-            ("limit=1", &[], "\"limit\" is no parameter; this route takes none"),
+            ("limt=1", &["limit", "type"][..], "\"limt\" is not a parameter; did you mean \"limit\"?"),
+            ("zzz", &["limit", "type"], "\"zzz\" is not a parameter; there are: limit, type"),
+            ("limit=1", &[], "\"limit\" is not a parameter; this route takes none"),
         ] {
             assert_eq!(query(text).only(known), Err(Misfit::new(says)));
         }
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn a_value_that_makes_no_sense_is_refused_and_none_is_guessed() {
         for text in ["n=", "n=-1", "n=1.0", "n=11", "n=99999999999", "n=x", "n=%00"] {
-            let says = Misfit::new("n is a whole number between 1 and 10");
+            let says = Misfit::new("n must be a whole number between 1 and 10");
             assert_eq!(query(text).number("n", 1..=10), Err(says), "{text}");
         }
         assert_eq!(query("n=10").number("n", 1..=10), Ok(Some(10)));

@@ -32,11 +32,11 @@ pub(super) async fn release(
     if !api.shared.release(&container.key, &caller.who.to_string()).await || quarantined().await {
         return Err(about(Failure::new(
             StatusCode::SERVICE_UNAVAILABLE,
-            format!("{} is released as soon as that can be stored; see /health/detailed", container.name),
+            format!("{} is released as soon as the store can commit; see /health/detailed", container.name),
         )));
     }
     let message = format!(
-        "{} is out of quarantine; waits and budget start afresh, and if it is sick it is restarted at once",
+        "{} is out of quarantine; its wait and its budget are reset, and if it is sick it is restarted at once",
         container.name
     );
     Ok(Json(status::success(message, "Container", &container.name, None)))
@@ -63,7 +63,7 @@ pub(super) fn find(api: &Api, wanted: &str) -> Result<Arc<Container>, Failure> {
                 .about("Container", wanted))
         }
         (several, Some(_)) => {
-            Err(Failure::conflict(format!("{several} containers are meant by `{shown}`: give the whole id"))
+            Err(Failure::conflict(format!("`{shown}` matches {several} containers: give the whole id"))
                 .about("Container", wanted))
         }
     }

@@ -118,21 +118,21 @@ pub(super) const ROUTES: &[Route] = &[
     }),
     read(
         "/api/events",
-        "Events, newest first (document R4)",
+        "Events, newest first, in the form of the reference system",
         &events::PARAMETERS,
         Content::Json(of::<Vec<events::Event>>),
         || get(events::list),
     ),
     read(
         "/api/config",
-        "What is selected, and the settings in force (document R4)",
+        "What is selected and the settings in force, in the form of the reference system",
         &[],
         Content::Json(of::<containers::Config>),
         || get(containers::config),
     ),
     read(
         "/api/containers",
-        "Containers as last seen (document R4)",
+        "Containers as last seen, in the form of the reference system",
         &[],
         Content::Json(of::<Vec<containers::Row>>),
         || get(containers::list),
@@ -153,7 +153,7 @@ pub(super) const ROUTES: &[Route] = &[
         Content::Json(of::<noun::Resources>),
         || get(noun::list),
     ),
-    read(OBJECTS, "Every {kind}, or with watch their changes", objects::LIST, Content::Objects, || {
+    read(OBJECTS, "Every {kind}; with watch also their changes", objects::LIST, Content::Objects, || {
         get(objects::list)
     }),
     change(
@@ -208,7 +208,7 @@ pub(super) const ROUTES: &[Route] = &[
     change(
         Verb::Post,
         "/apis/portreeve/v1/containers/{name}/release",
-        "Lift the quarantine of a container",
+        "End the quarantine of a container",
         &[],
         (Content::None, STATUS),
         || post(release::release),
@@ -222,7 +222,7 @@ pub(super) const ROUTES: &[Route] = &[
     ),
     read(
         "/apis/portreeve/v1/deliveries",
-        "What registries are to be told, then bills, newest first",
+        "Registrations to send, then bills, newest first",
         deliveries::LIST,
         Content::Json(of::<List<Item<deliveries::Delivery>>>),
         || get(deliveries::list),
@@ -253,7 +253,7 @@ pub(super) const ROUTES: &[Route] = &[
     change(
         Verb::Post,
         "/apis/portreeve/v1/deliveries/{name}/retry",
-        "Try at once what waits of a container for a target",
+        "Try at once what waits from a container for a target",
         &[],
         (Content::None, STATUS),
         || post(decide::retry),
@@ -293,7 +293,7 @@ pub(super) const ROUTES: &[Route] = &[
     change(
         Verb::Post,
         "/apis/portreeve/v1/test/probe",
-        "Ask once by a probe, and show each step; nothing of it counts",
+        "Run a probe once and show each step; the result does not count",
         &[],
         (Content::Json(of::<trial::ProbeTest>), Content::Json(of::<trial::ProbeTested>)),
         || post(trial::probe),

@@ -207,6 +207,9 @@ impl IntoResponse for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         tracing::warn!(target: "portreeve::api", "{error}");
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "the store cannot be used now; see /health/detailed")
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the store cannot be used at the moment; see /health/detailed",
+        )
     }
 }

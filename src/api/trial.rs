@@ -41,23 +41,23 @@ pub(super) struct ProbeTest {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ProbeTested {
-    /// The container that was asked.
+    /// The container that was probed.
     #[serde(skip_serializing_if = "Option::is_none")]
     container: Option<String>,
-    /// Where it was asked.
+    /// Where it was probed.
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<String>,
-    /// Why there.
+    /// Why at this address.
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<String>,
     steps: Vec<Step>,
-    /// `passed`, `failed`, `denied` (it answers and refuses us), `notYet` (it says that it is too early) or `fault` (the check
-    /// could not be carried out). `portreeve explain verdicts` says which answer means what.
+    /// `passed`, `failed`, `denied` (it answers and refuses the probe), `notYet` (it says that it is too early) or
+    /// `fault` (the check could not be made). `portreeve explain verdicts` explains each answer.
     verdict: &'static str,
-    /// What was expected and what came.
+    /// What was expected and what was received.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// What the other side said.
+    /// What the target answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     output: Option<String>,
     took_ms: f64,

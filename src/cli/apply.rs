@@ -155,7 +155,7 @@ impl Applying<'_> {
             return Ok(Exit::Problems);
         }
         for key in &plan.kept {
-            writing.say(key, ("not pruned: it says portreeve/prune: disabled", Tone::Odd), face)?;
+            writing.say(key, ("not pruned: it has portreeve/prune: disabled", Tone::Odd), face)?;
         }
         for key in plan.prune {
             if writing.dry_run != Some(DryRun::Client) {

@@ -35,14 +35,13 @@ const PAGE: &str = "500";
 /// Which Portreeve is asked.
 #[derive(Args, Clone, Debug, Default)]
 pub(super) struct ServerArgs {
-    /// Where Portreeve listens; on this machine its Unix socket is used, which needs no token, where the user may open it;
-    /// unix:///PATH names one [env: PORTREEVE_SERVER] [default: the socket that PORTREEVE_SOCKET names, else
+    /// Address of the Portreeve to use, or unix:///PATH; on this machine its Unix socket is used if the user may open
+    /// it, which needs no token [env: PORTREEVE_SERVER] [default: the socket that PORTREEVE_SOCKET names, else
     /// http://127.0.0.1:8000]
     #[arg(long, value_name = "URL", help_heading = "Server", global = true)]
     server: Option<String>,
 
-    /// A token of that Portreeve, better given by the variable: others can see a command line
-    /// [env: PORTREEVE_TOKEN]
+    /// Token for that Portreeve; use the variable, because others can see a command line [env: PORTREEVE_TOKEN]
     #[arg(long, value_name = "TOKEN", help_heading = "Server", global = true)]
     token: Option<String>,
 }
@@ -98,7 +97,7 @@ impl Client {
         let (is_default, server) = (server.is_none(), server.unwrap_or(DEFAULT_SERVER));
         let named = server.strip_prefix("unix://").map(PathBuf::from);
         if named.as_ref().is_some_and(|path| !path.is_absolute()) {
-            let why = format!("`{}` is no socket: write unix:///PATH", plain(server));
+            let why = format!("`{}` is not a socket: write unix:///PATH", plain(server));
             return Err(UsageError(why).into());
         }
         let full = match &named {
@@ -111,7 +110,10 @@ impl Client {
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
             .ok_or_else(|| {
-                UsageError(format!("`{}` is no address of a server, such as {DEFAULT_SERVER}", plain(server)))
+                UsageError(format!(
+                    "`{}` is not the address of a server, such as {DEFAULT_SERVER}",
+                    plain(server)
+                ))
             })?;
         // Only the first in a process counts; `run` installs the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -327,7 +329,7 @@ impl Client {
         if !code.is_success() {
             return Err(self.refused(code, &text));
         }
-        let body = serde_json::from_slice(&text).map_err(|_| self.stranger("no JSON"))?;
+        let body = serde_json::from_slice(&text).map_err(|_| self.stranger("not JSON"))?;
         Ok(Answer { body, created: code == StatusCode::CREATED, warnings })
     }
 
@@ -377,7 +379,7 @@ mod tests {
         assert_eq!(client().server(), "http://localhost:8000/base");
         for bad in ["ftp://x", "http://", "a b"] {
             let error = Client::new(Some(bad), None).expect_err(bad);
-            assert!(error.is::<UsageError>() && error.to_string().contains("no address"), "{error}");
+            assert!(error.is::<UsageError>() && error.to_string().contains("not the address"), "{error}");
         }
     }
 
@@ -407,8 +409,10 @@ mod tests {
         let unauthorized = client().refused(StatusCode::UNAUTHORIZED, b"{}").to_string();
         assert!(unauthorized.contains("PORTREEVE_TOKEN") && unauthorized.contains("token create"));
         let known = Client::new(Some("localhost"), Some("t".to_owned())).expect("a client");
-        assert!(known.refused(StatusCode::UNAUTHORIZED, b"").to_string().contains("does not know the token"));
+        assert!(
+            known.refused(StatusCode::UNAUTHORIZED, b"").to_string().contains("does not accept the token")
+        );
         let stranger = client().refused(StatusCode::BAD_GATEWAY, b"<html>").to_string();
-        assert!(stranger.contains("does not answer as Portreeve does (HTTP 502"), "{stranger}");
+        assert!(stranger.contains("is not Portreeve (HTTP 502"), "{stranger}");
     }
 }

@@ -12,7 +12,7 @@ use super::{Cli, Exit};
 /// Flags of `completion`.
 #[derive(Args, Debug)]
 pub(super) struct CompletionArgs {
-    /// The shell; its start-up file takes it in, as in `source <(portreeve completion bash)`
+    /// The shell; put `source <(portreeve completion bash)` into its start-up file
     shell: Shell,
 }
 
@@ -27,7 +27,7 @@ pub(super) fn completion(args: &CompletionArgs, face: &mut Face<'_>) -> anyhow::
 /// Flags of `man`.
 #[derive(Args, Debug)]
 pub(super) struct ManArgs {
-    /// Write a page for each verb into this directory; left out: print the page of the whole
+    /// Write a page for each verb into this directory; left out: print the main page
     #[arg(value_name = "DIR")]
     directory: Option<PathBuf>,
 }

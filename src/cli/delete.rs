@@ -21,7 +21,7 @@ pub(super) struct DeleteArgs {
     #[arg(required_unless_present = "paths", value_name = "KIND")]
     words: Vec<String>,
 
-    /// What these files and directories declare; `-` is standard input
+    /// Delete what these files and directories declare; `-` is standard input
     #[arg(short = 'f', long = "filename", value_name = "PATH", num_args = 1.., conflicts_with = "words")]
     paths: Vec<PathBuf>,
 
@@ -29,7 +29,7 @@ pub(super) struct DeleteArgs {
     #[arg(short = 'l', long, value_name = "LABELS", conflicts_with = "paths")]
     selector: Option<String>,
 
-    /// What is not there is no error
+    /// An object that does not exist is no error
     #[arg(long)]
     ignore_not_found: bool,
 
@@ -69,7 +69,7 @@ pub(super) async fn delete(args: &DeleteArgs, face: &mut Face<'_>) -> anyhow::Re
     };
     if *discard && let Some(key) = keys.iter().find(|key| key.kind != KindId::BillingService) {
         return Err(UsageError(format!(
-            "--discard is for what waits for a BillingService, and {key} is none"
+            "--discard drops what waits for a BillingService, and {key} is not one"
         ))
         .into());
     }
@@ -131,20 +131,20 @@ async fn one(client: &Client, key: &ObjectKey, writing: Writing) -> Result<(), C
 fn kinds(words: &[String]) -> Result<Vec<KindId>, UsageError> {
     let kind = |target: Target| match (target.noun, target.name) {
         (Noun::Kind(kind), None) => Ok(kind),
-        (Noun::Kind(_), Some(_)) => Err(UsageError("a name and a selector do not go together".to_owned())),
+        (Noun::Kind(_), Some(_)) => Err(UsageError("give a name or a selector, not both".to_owned())),
         (noun @ (Noun::Containers | Noun::Events | Noun::Deliveries), _) => Err(read_only(noun)),
     };
     targets(words)?.into_iter().map(kind).collect()
 }
 
 fn read_only(noun: Noun) -> UsageError {
-    UsageError(format!("{} can only be read", noun.plural()))
+    UsageError(format!("{} cannot be changed", noun.plural()))
 }
 
 /// The objects of these kinds that carry the labels.
 async fn labelled(client: &Client, kinds: Vec<KindId>, selector: &str) -> anyhow::Result<Vec<ObjectKey>> {
     if selector.trim().is_empty() {
-        return Err(UsageError("an empty selector would mean everything: name labels".to_owned()).into());
+        return Err(UsageError("an empty selector would match everything: name labels".to_owned()).into());
     }
     let mut keys = Vec::new();
     for kind in kinds {
@@ -169,7 +169,7 @@ async fn waiting(client: &Client, key: &ObjectKey) -> u64 {
 fn agreed(key: &ObjectKey, waiting: u64, face: &mut Face<'_>) -> anyhow::Result<bool> {
     if !face.asks {
         let why = format!(
-            "{} for {} would be dropped, and nobody can be asked here: confirm with --yes",
+            "{} for {} would be dropped; without a terminal confirm with --yes",
             count(waiting, "bill"),
             key.name
         );
@@ -207,7 +207,8 @@ fn held(key: &ObjectKey, waiting: u64) -> Option<String> {
     let (wait, are) = if waiting == 1 { ("waits", "it is") } else { ("wait", "they are") };
     (waiting > 0).then(|| {
         let bills = count(waiting, "bill");
-        format!("{bills} {wait} for {name}; {are} held, and sent once a BillingService of this name is declared again; `portreeve delete bill/{name} --discard` drops what waits")
+        format!("{bills} {wait} for {name}; {are} kept and sent when a BillingService of this name is declared again; \
+            `portreeve delete bill/{name} --discard` drops them")
     })
 }
 
@@ -225,9 +226,9 @@ async fn left(client: &Client, key: &ObjectKey) -> Option<String> {
 fn named(words: &[String]) -> Result<Vec<ObjectKey>, UsageError> {
     let key = |target: Target| match (target.noun, target.name) {
         (Noun::Kind(kind), Some(name)) => Ok(ObjectKey { kind, name }),
-        (Noun::Kind(kind), None) => Err(UsageError(format!(
-            "which {kind}? Name those that are to go, or choose them by labels with -l"
-        ))),
+        (Noun::Kind(kind), None) => {
+            Err(UsageError(format!("which {kind}? Name each one, or select by labels with -l")))
+        }
         (noun @ (Noun::Containers | Noun::Events | Noun::Deliveries), _) => Err(read_only(noun)),
     };
     targets(words)?.into_iter().map(key).collect()
@@ -242,8 +243,8 @@ mod tests {
     fn bills_that_wait_are_told_of_when_their_service_goes() {
         let key = ObjectKey { kind: KindId::BillingService, name: "b".to_owned() };
         assert_eq!(held(&key, 0), None);
-        assert!(held(&key, 1).is_some_and(|said| said.starts_with("1 bill waits for b; it is held, ")));
-        assert!(held(&key, 2).is_some_and(|said| said.starts_with("2 bills wait for b; they are held, ")));
+        assert!(held(&key, 1).is_some_and(|said| said.starts_with("1 bill waits for b; it is kept ")));
+        assert!(held(&key, 2).is_some_and(|said| said.starts_with("2 bills wait for b; they are kept ")));
     }
 
     #[test]
@@ -259,7 +260,7 @@ mod tests {
         }
         let mut streams = Streams::default();
         let error = agreed(&key, 1, &mut streams.face()).expect_err("nobody is there").to_string();
-        assert_eq!(error, "1 bill for b would be dropped, and nobody can be asked here: confirm with --yes");
+        assert_eq!(error, "1 bill for b would be dropped; without a terminal confirm with --yes");
     }
 
     #[test]
@@ -271,6 +272,6 @@ mod tests {
         assert_eq!(named("heal a b").expect("keys"), "AutohealPolicy/a AutohealPolicy/b");
         assert_eq!(named("heal/a bill/b").expect("keys"), "AutohealPolicy/a BillingService/b");
         assert!(named("heal").expect_err("all").to_string().contains("which AutohealPolicy?"));
-        assert!(named("c/web").expect_err("read only").to_string().contains("containers can only be read"));
+        assert!(named("c/web").expect_err("read only").to_string().contains("containers cannot be changed"));
     }
 }

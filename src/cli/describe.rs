@@ -43,7 +43,7 @@ pub(super) async fn describe(args: &DescribeArgs, face: &mut Face<'_>) -> anyhow
     let (mut exit, mut first) = (Exit::Fine, true);
     for Target { noun, name } in targets {
         if noun == Noun::Events {
-            return Err(UsageError("events are listed: `portreeve events`".to_owned()).into());
+            return Err(UsageError("events have no names: use `portreeve events`".to_owned()).into());
         }
         let items = match name {
             None => client.items(noun.plural(), &[]).await?,

@@ -47,7 +47,7 @@ pub(super) struct Document {
     warnings: Vec<String>,
 }
 
-/// What becomes of one object.
+/// What changes for one object.
 #[derive(Serialize, JsonSchema)]
 struct Difference {
     #[schemars(with = "String")]
@@ -126,7 +126,8 @@ async fn compare(args: &DiffArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
         after.remove(&key);
     }
     if !owned.is_empty() {
-        let said = "declared by files of the server: shown is what changes once these files read so there";
+        let said =
+            "declared by files of the server: this shows what changes when those files have this content";
         face.note(&format!("{} {said}", count(owned.len(), "object")))?;
         if set.prune {
             let health = client.get_plain(&["health", "detailed"]).await?;

@@ -44,7 +44,7 @@ pub(super) struct EditArgs {
 pub(super) async fn edit(args: &EditArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
     let (noun, name) = one(&args.words)?;
     let Noun::Kind(kind) = noun else {
-        return Err(UsageError(format!("{} can only be read", noun.plural())).into());
+        return Err(UsageError(format!("{} cannot be changed", noun.plural())).into());
     };
     let key = ObjectKey { kind, name };
     let client = args.server.client()?;
@@ -71,7 +71,7 @@ pub(super) async fn edit(args: &EditArgs, face: &mut Face<'_>) -> anyhow::Result
             if typed {
                 let file = editing.file.display();
                 face.note(&format!(
-                    "what was typed is kept in {file}; `portreeve diff -f {file}` compares it"
+                    "your changes are kept in {file}; `portreeve diff -f {file}` compares them"
                 ))?;
             } else {
                 let _ = fs::remove_file(&editing.file);
@@ -134,7 +134,7 @@ impl Editing {
             };
             // A script that writes the same again and again would be asked for ever.
             if wrong == std::mem::replace(&mut refused, wrong.clone()) {
-                return Err(gave_up(anyhow::anyhow!("edit cancelled, the same is still wrong\n{wrong}")));
+                return Err(gave_up(anyhow::anyhow!("edit cancelled, the same problem remains\n{wrong}")));
             }
             text = draft::again(&wrong, &left);
         }

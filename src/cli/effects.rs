@@ -127,17 +127,17 @@ fn healed(before: &Desired, after: &Desired, container: &Container) -> Option<St
             if old != name {
                 Some(format!("healed by {name}, until now by {old}"))
             } else if a != b {
-                Some(format!("healed by {name}, which reads differently"))
+                Some(format!("healed by {name}, which changes"))
             } else {
                 None
             }
         }
-        (_, PolicyChoice::Selected { name, .. }) => Some(format!("healed by {name}, until now by none")),
+        (_, PolicyChoice::Selected { name, .. }) => Some(format!("healed by {name}, until now by no policy")),
         (PolicyChoice::Selected { name, .. }, PolicyChoice::Excluded { why, .. }) => {
             Some(format!("no longer healed by {name}: {why}"))
         }
         (PolicyChoice::Selected { name, .. }, PolicyChoice::NotSelected { .. }) => {
-            Some(format!("no longer healed: {name} does not select it any more, nor does another"))
+            Some(format!("no longer healed: neither {name} nor another policy selects it"))
         }
         (
             PolicyChoice::Excluded { .. } | PolicyChoice::NotSelected { .. },
@@ -212,13 +212,13 @@ fn registered(before: &Desired, after: &Desired, container: &Container) -> Vec<S
         .iter()
         .filter_map(|registry| match (was.get(registry), is.get(registry)?) {
             (None, Wanted::Up(_)) => Some(format!("registered with {registry}")),
-            (Some(_), Wanted::Up(_)) => Some(format!("registered with {registry} in other words")),
-            (_, Wanted::Down) => Some(format!("marked as down with {registry}")),
-            (_, Wanted::Absent) => Some(format!("taken out of {registry}")),
+            (Some(_), Wanted::Up(_)) => Some(format!("registered with {registry} with other values")),
+            (_, Wanted::Down) => Some(format!("marked as down in {registry}")),
+            (_, Wanted::Absent) => Some(format!("removed from {registry}")),
         })
         .collect();
     let gone = was.keys().filter(|registry| !after.registries.contains_key(*registry));
-    effects.extend(gone.map(|registry| format!("{registry} is told nothing more of it")));
+    effects.extend(gone.map(|registry| format!("no more changes are sent to {registry}")));
     effects
 }
 
@@ -231,13 +231,13 @@ fn billed(before: &Desired, after: &Desired, container: &Container) -> Vec<Strin
     names.dedup();
     let effect = |name: &String| match (selected(before, name), selected(after, name)) {
         (false, true) if container.state.is_up() => {
-            Some(format!("billed by {name}, from now: `started` is sent"))
+            Some(format!("billed by {name} from now on: `started` is sent"))
         }
         (false, true) => Some(format!("billed by {name} from its next start")),
         (true, false) if after.billing.contains_key(name) => {
-            Some(format!("no further start is billed by {name}; what was started is still ended"))
+            Some(format!("no more starts are sent to {name}; the end of a billed run is still sent"))
         }
-        (true, false) => Some(format!("{name} is told nothing more of it")),
+        (true, false) => Some(format!("no more bills are sent to {name}")),
         (true, true) | (false, false) => None,
     };
     names.into_iter().filter_map(effect).collect()
@@ -252,7 +252,7 @@ fn suspended(before: &Desired, after: &Desired, container: &Container) -> Vec<St
     };
     match (heals(before), heals(after)) {
         (None, Some(why)) => effects.push(format!("not healed for now: {why}")),
-        (Some(_), None) => effects.push("healed again: nothing suspends that any more".to_owned()),
+        (Some(_), None) => effects.push("healed again: no longer suspended".to_owned()),
         (Some(_), Some(_)) | (None, None) => {}
     }
     let subject = container.subject();
@@ -262,8 +262,10 @@ fn suspended(before: &Desired, after: &Desired, container: &Container) -> Vec<St
     let registries = registries.map(|(name, _)| (KindId::DiscoveryRegistry, name));
     for (kind, name) in billing.chain(registries) {
         match (before.is_suspended(kind, name), after.is_suspended(kind, name)) {
-            (false, true) => effects.push(format!("what {name} is to be told waits: it is suspended")),
-            (true, false) => effects.push(format!("{name} is told what waits: it is no longer suspended")),
+            (false, true) => effects.push(format!("calls to {name} wait: it is suspended")),
+            (true, false) => {
+                effects.push(format!("waiting calls to {name} are sent: it is no longer suspended"))
+            }
             (true, true) | (false, false) => {}
         }
     }
@@ -323,8 +325,11 @@ mod tests {
         };
         let labelled = || web(json!({"autoheal": "true"}), "running");
         assert_eq!(told(&[], &[all(5)], labelled()), ["healed by all, until now by default"]);
-        assert_eq!(told(&[], &[all(5)], web(json!({}), "running")), ["healed by all, until now by none"]);
-        assert_eq!(told(&[all(5)], &[all(3)], labelled()), ["healed by all, which reads differently"]);
+        assert_eq!(
+            told(&[], &[all(5)], web(json!({}), "running")),
+            ["healed by all, until now by no policy"]
+        );
+        assert_eq!(told(&[all(5)], &[all(3)], labelled()), ["healed by all, which changes"]);
         assert_eq!(told(&[all(5)], &[all(5)], labelled()), Vec::<String>::new());
         let gone = told(&[all(5)], &[], web(json!({}), "running"));
         assert!(gone[0].starts_with("no longer healed"), "{gone:?}");
@@ -416,12 +421,18 @@ mod tests {
         };
         let running = || web(json!({}), "running");
         assert_eq!(told(&[], &[registry("web")], running()), ["registered with reg"]);
-        assert_eq!(told(&[registry("web")], &[registry("db")], running()), ["taken out of reg"]);
-        assert_eq!(told(&[registry("web")], &[], running()), ["reg is told nothing more of it"]);
-        assert_eq!(told(&[], &[billing("web")], running()), ["billed by bill, from now: `started` is sent"]);
+        assert_eq!(told(&[registry("web")], &[registry("db")], running()), ["removed from reg"]);
+        assert_eq!(told(&[registry("web")], &[], running()), ["no more changes are sent to reg"]);
+        assert_eq!(
+            told(&[], &[billing("web")], running()),
+            ["billed by bill from now on: `started` is sent"]
+        );
         let stopped = web(json!({}), "exited");
         assert_eq!(told(&[], &[billing("web")], stopped), ["billed by bill from its next start"]);
-        assert!(told(&[billing("web")], &[billing("db")], running())[0].starts_with("no further start"));
+        assert!(
+            told(&[billing("web")], &[billing("db")], running())[0]
+                .starts_with("no more starts are sent to bill")
+        );
     }
 
     #[test]
@@ -434,17 +445,17 @@ mod tests {
         let running = || web(json!({}), "running");
         assert_eq!(
             told(&[billing("false")], &[billing("true")], running()),
-            ["what bill is to be told waits: it is suspended"]
+            ["calls to bill wait: it is suspended"]
         );
         assert_eq!(
             told(&[billing("true")], &[billing("false")], running()),
-            ["bill is told what waits: it is no longer suspended"]
+            ["waiting calls to bill are sent: it is no longer suspended"]
         );
         let (key, mut policy) = object("AutohealPolicy", "all", json!({"selector": {"all": true}}));
         let before = [(key.clone(), policy.clone())];
         policy["metadata"]["annotations"] = json!({"portreeve/suspend": "true"});
         let after = [(key, policy)];
         assert_eq!(told(&before, &after, running()), ["not healed for now: AutohealPolicy/all is suspended"]);
-        assert_eq!(told(&after, &before, running()), ["healed again: nothing suspends that any more"]);
+        assert_eq!(told(&after, &before, running()), ["healed again: no longer suspended"]);
     }
 }

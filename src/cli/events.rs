@@ -28,23 +28,23 @@ pub(super) struct EventsArgs {
     #[arg(short, long, visible_short_alias = 'w', visible_alias = "watch")]
     follow: bool,
 
-    /// Only those of one container or object, such as `container/web` or `BillingService/billing`
+    /// Only events of one container or object, such as `container/web` or `BillingService/billing`
     #[arg(long = "for", value_name = "KIND/NAME")]
     subject: Option<String>,
 
-    /// Not before this time, such as 2025-08-19T07:17:22Z, or so long ago, such as 15m
+    /// Only events since a time such as 2025-08-19T07:17:22Z, or since a duration ago such as 15m
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
 
-    /// Only of this type, such as `Restarted`, `Skipped`, `gap`
+    /// Only events of this type, such as `Restarted`, `Skipped`, `gap`
     #[arg(long = "type", value_name = "TYPE")]
     kind: Option<String>,
 
-    /// At most so many, the newest
+    /// At most this many events, the newest ones
     #[arg(long, default_value = "100", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     limit: u32,
 
-    /// How they are shown
+    /// Output format
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     output: Format,
 
@@ -54,7 +54,7 @@ pub(super) struct EventsArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
-    /// For people, one line each.
+    /// For people, one line for each event.
     Table,
     /// The same with more columns.
     Wide,

@@ -15,12 +15,12 @@ use crate::resource::{API_VERSION, KindId};
 /// Flags of `explain`.
 #[derive(Args, Debug)]
 pub(super) struct ExplainArgs {
-    /// A kind and perhaps the way to one of its fields, such as `autohealpolicy.spec.backoff`; `verdicts`: what each answer to a
-    /// probe means; left out: all kinds
+    /// A kind or one of its fields, such as `autohealpolicy.spec.backoff`; `verdicts`: what each answer to a probe
+    /// means; left out: all kinds
     #[arg(value_name = "KIND[.FIELD]")]
     what: Option<String>,
 
-    /// All fields with their types, also those of fields, without what they mean
+    /// Show all fields and their fields, with types but without descriptions
     #[arg(long, requires = "what")]
     recursive: bool,
 }
@@ -43,7 +43,7 @@ pub(super) fn explain(args: &ExplainArgs, face: &mut Face<'_>) -> anyhow::Result
         let others = Noun::all().filter(|noun| !matches!(noun, Noun::Kind(_)));
         let others =
             others.map(|noun| format!("{} ({})", noun.plural(), noun.short().join(","))).collect::<Vec<_>>();
-        writeln!(face.out, "\nTo be read alone, by `portreeve get`: {}.\n{HINT}", others.join(", "))?;
+        writeln!(face.out, "\nOnly for reading, with `portreeve get`: {}.\n{HINT}", others.join(", "))?;
         return Ok(Exit::Fine);
     };
     if what == VERDICTS {
@@ -55,7 +55,7 @@ pub(super) fn explain(args: &ExplainArgs, face: &mut Face<'_>) -> anyhow::Result
         noun @ (Noun::Containers | Noun::Events | Noun::Deliveries) => {
             let plural = noun.plural();
             return Err(UsageError(format!(
-                "{plural} are not declared: `portreeve get {plural} -o yaml` shows what they hold"
+                "{plural} are not declared: `portreeve get {plural} -o yaml` shows their fields"
             ))
             .into());
         }
@@ -74,7 +74,8 @@ pub(super) fn explain(args: &ExplainArgs, face: &mut Face<'_>) -> anyhow::Result
         writeln!(face.out, "\nFIELDS OF spec:\n{}", spec.trim_end())?;
         writeln!(
             face.out,
-            "\n`portreeve explain {word}.spec` says what they mean, `portreeve explain --recursive {word}` shows all there are."
+            "\n`portreeve explain {word}.spec` describes them, `portreeve explain --recursive {word}` shows all of \
+            them."
         )?;
         if matches!(kind, KindId::Probe | KindId::MonitoredService) {
             writeln!(face.out, "{HINT}")?;

@@ -18,15 +18,17 @@ use crate::resource::{API_VERSION, KindId, ObjectKey};
 /// A set of manifests, to be applied or compared.
 #[derive(Args, Clone, Debug)]
 pub(super) struct SetArgs {
-    /// Files and directories, seen as one configuration; `-` is standard input. Where nothing is declared is an error
+    /// Files and directories, taken together as one configuration; `-` is standard input. It is an error if they
+    /// declare nothing
     #[arg(short = 'f', long = "filename", value_name = "PATH", required = true, num_args = 1..)]
     pub(super) paths: Vec<PathBuf>,
 
-    /// Also delete what an earlier apply of the same paths made and they no longer declare; nothing else is touched
+    /// Also delete objects that an earlier apply of the same paths created and that are no longer declared; nothing
+    /// else is touched
     #[arg(long)]
     pub(super) prune: bool,
 
-    /// Name of the set, written into the annotation `portreeve/applied-set`; left out: the absolute paths
+    /// Name of the set of objects, written into the annotation `portreeve/applied-set`; left out: the absolute paths
     #[arg(long, value_name = "NAME")]
     set: Option<String>,
 }
@@ -36,7 +38,7 @@ impl SetArgs {
     pub(super) fn name(&self) -> Result<Option<String>, UsageError> {
         let name = set_name(self.set.as_deref(), &self.paths);
         if self.prune && name.is_none() {
-            let why = "what came from standard input has no name to be found by again: give --set NAME with --prune";
+            let why = "standard input has no name: give --set NAME with --prune";
             return Err(UsageError(why.to_owned()));
         }
         Ok(name)
@@ -91,7 +93,7 @@ fn add_input(input: &mut dyn Read, set: &mut LoadedSet) -> std::io::Result<()> {
         let key = loaded.object.key();
         match known.get(&key) {
             Some(place) => {
-                set.problems.push(loaded.place.problem(&format!("{key} is declared in {place} already")))
+                set.problems.push(loaded.place.problem(&format!("{key} is already declared in {place}")))
             }
             None => {
                 known.insert(key, format!("<stdin>:{}", loaded.place.line));
@@ -254,6 +256,6 @@ pub(super) mod tests {
         std::fs::write(&path, text).expect("a file");
         let set = load(&[path, "-".into()], &mut text.as_bytes()).expect("a set");
         assert_eq!(set.objects.len(), 1);
-        assert!(set.problems[0].message.ends_with("a.yaml:3 already"), "{:?}", set.problems);
+        assert!(set.problems[0].message.ends_with("a.yaml:3"), "{:?}", set.problems);
     }
 }

@@ -29,16 +29,16 @@ pub(super) struct GetArgs {
     #[arg(required = true, num_args = 1.., value_name = "KIND")]
     words: Vec<String>,
 
-    /// Only what carries these labels, such as `tier=web,!canary,zone in (a,b)`
+    /// Only what has these labels, such as `tier=web,!canary,zone in (a,b)`
     #[arg(short = 'l', long, value_name = "LABELS")]
     selector: Option<String>,
 
-    /// How it is shown: table, wide, yaml, json, name (KIND/NAME), or `jsonpath=TEMPLATE` as kubectl has it, such as
+    /// Output format: table, wide, yaml, json, name (KIND/NAME), or `jsonpath=TEMPLATE` as kubectl has it, such as
     /// `jsonpath={.items[*].metadata.name}`
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     output: Output,
 
-    /// Then show every change, until Ctrl-C
+    /// Then show each change, until Ctrl-C
     #[arg(short, long)]
     watch: bool,
 
@@ -53,11 +53,11 @@ pub(super) enum Output {
     Table,
     /// The same with more columns.
     Wide,
-    /// As the server has it, in YAML.
+    /// As the server returns it, in YAML.
     Yaml,
-    /// As the server has it, in JSON.
+    /// As the server returns it, in JSON.
     Json,
-    /// KIND/NAME, one a line.
+    /// KIND/NAME, one on each line.
     Name,
     /// What a template picks.
     JsonPath(Template),
@@ -105,10 +105,10 @@ pub(super) async fn get(args: &GetArgs, face: &mut Face<'_>) -> anyhow::Result<E
     if selector.is_some() {
         let unlabelled = targets.iter().find(|target| matches!(target.noun, Noun::Events | Noun::Deliveries));
         if let Some(Target { noun, .. }) = unlabelled {
-            return Err(UsageError(format!("{} carry no labels to select by", noun.plural())).into());
+            return Err(UsageError(format!("{} have no labels to select by", noun.plural())).into());
         }
         if targets.iter().any(|target| target.name.is_some()) {
-            return Err(UsageError("a name and a selector do not go together".to_owned()).into());
+            return Err(UsageError("give a name or a selector, not both".to_owned()).into());
         }
     }
     let client = server.client()?;

@@ -18,7 +18,7 @@ use crate::resource::KindId;
 /// Flags of `init`.
 #[derive(Args, Debug)]
 pub(super) struct InitArgs {
-    /// The directory, made if there is none; nothing in it is ever overwritten
+    /// The directory, created if it does not exist; no file in it is overwritten
     #[arg(value_name = "DIR", default_value = "portreeve")]
     directory: PathBuf,
 
@@ -39,7 +39,8 @@ pub(super) async fn init(args: &InitArgs, face: &mut Face<'_>) -> anyhow::Result
         Ok(seen) => seen,
         Err(ClientError::Unreachable { server, .. }) => {
             face.note(&format!(
-                "no Portreeve answers at {server}, so nothing is known of what runs here; start `portreeve run` first to have it written down"
+                "no Portreeve answers at {server}, so it is not known what runs here; start `portreeve run` first to \
+                include it"
             ))?;
             Seen::default()
         }
@@ -49,7 +50,7 @@ pub(super) async fn init(args: &InitArgs, face: &mut Face<'_>) -> anyhow::Result
     for (name, _) in &files {
         let path = directory.join(name);
         if path.exists() {
-            return Err(anyhow::anyhow!("{} is there already; nothing was written", path.display()));
+            return Err(anyhow::anyhow!("{} already exists; nothing was written", path.display()));
         }
     }
     std::fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
@@ -65,9 +66,9 @@ pub(super) async fn init(args: &InitArgs, face: &mut Face<'_>) -> anyhow::Result
     let shown = directory.display();
     writeln!(
         face.err,
-        "\nnext: read them, `portreeve validate -f {shown}`, `portreeve diff -f {shown}`, and then either"
+        "\nnext: read the files, run `portreeve validate -f {shown}` and `portreeve diff -f {shown}`, and then either"
     )?;
     writeln!(face.err, "  portreeve apply -f {shown}              to send them once, or")?;
-    writeln!(face.err, "  portreeve run --config-dir {shown}      to have them watched")?;
+    writeln!(face.err, "  portreeve run --config-dir {shown}      to apply each change of the files")?;
     Ok(Exit::Fine)
 }

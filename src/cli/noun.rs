@@ -53,7 +53,7 @@ pub(super) fn targets(words: &[String]) -> Result<Vec<Target>, UsageError> {
         ([noun], names) => {
             Ok(names.iter().map(|name| Target { noun: *noun, name: Some(name.clone()) }).collect())
         }
-        _ => Err(UsageError("several kinds and a name do not go together; write KIND/NAME".to_owned())),
+        _ => Err(UsageError("a name belongs to one kind; write KIND/NAME".to_owned())),
     }
 }
 

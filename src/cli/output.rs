@@ -18,7 +18,7 @@ fn schemas() -> [(&'static str, Value); 12] {
         ("delivery", of::<api::DeliveryItem>("`get delivery NAME -o json`, and an item of their list.")),
         ("diff", of::<diff::Document>("`diff -o json`.")),
         ("event", of::<api::EventItem>("A line of `events -o json`, and an item of `get events -o json`.")),
-        ("list", of::<api::AnyList>("`get KIND -o json`; what the items are is said by their own schemas.")),
+        ("list", of::<api::AnyList>("`get KIND -o json`; the items have their own schemas.")),
         ("status", of::<status::Document<'_>>("`status -o json`.")),
         ("test-probe", of::<Vec<test::Document>>("`test probe -o json`.")),
         ("top-containers", of::<top::Containers>("`top -o json`.")),

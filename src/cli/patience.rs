@@ -22,7 +22,7 @@ pub(super) async fn until_back(
         return Err(error.into());
     }
     face.out.flush()?;
-    face.note(&format!("Portreeve at {} does not answer: {}; waiting for it", client.server(), error.why()))?;
+    face.note(&format!("Portreeve at {} does not answer: {}; waiting", client.server(), error.why()))?;
     while !client.says_yes("livez").await {
         sleep(LOOK).await;
     }

@@ -16,7 +16,7 @@ pub(super) struct ReleaseArgs {
     #[arg(required_unless_present = "all", value_name = "CONTAINER")]
     names: Vec<String>,
 
-    /// All that are in quarantine
+    /// All containers in quarantine
     #[arg(long, conflicts_with = "names")]
     all: bool,
 
@@ -30,7 +30,7 @@ pub(super) async fn release(args: &ReleaseArgs, face: &mut Face<'_>) -> anyhow::
     let client = server.client()?;
     let names = if *all { quarantined(&client).await? } else { names };
     if names.is_empty() {
-        writeln!(face.err, "nothing is in quarantine")?;
+        writeln!(face.err, "no container is in quarantine")?;
         return Ok(Exit::Fine);
     }
     let mut exit = Exit::Fine;
@@ -50,7 +50,7 @@ fn container(word: &str) -> Result<String, UsageError> {
     match (target.noun, target.name) {
         (Noun::Containers, Some(name)) => Ok(name),
         (noun, _) => {
-            Err(UsageError(format!("only containers are ever in quarantine, and {noun} is another kind")))
+            Err(UsageError(format!("only containers can be in quarantine, and {noun} is another kind")))
         }
     }
 }

@@ -13,11 +13,11 @@ use crate::resource::{KindId, schema};
 /// Flags of `schema`.
 #[derive(Args, Debug)]
 pub(super) struct SchemaArgs {
-    /// Kind, by its name, plural or short name; left out: one schema that takes a document of any kind
+    /// Kind, by its name, plural or short name; left out: one schema for a document of any kind
     kind: Option<String>,
 
-    /// Write the schemas of all kinds as files into this directory instead, and those of what `-o json` prints into
-    /// its folder `output`
+    /// Write the schemas of all kinds into this directory instead, and the schemas of `-o json` into its folder
+    /// `output`
     #[arg(long, value_name = "DIR", conflicts_with = "kind")]
     write: Option<PathBuf>,
 }

@@ -28,7 +28,7 @@ const REFRESH: Duration = Duration::from_secs(2);
 /// Flags of `status`.
 #[derive(Args, Debug)]
 pub(super) struct StatusArgs {
-    /// For people, or as the server has it
+    /// Output format
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: Format,
 
@@ -36,7 +36,7 @@ pub(super) struct StatusArgs {
     #[arg(long)]
     all: bool,
 
-    /// Look again every two seconds, until Ctrl-C
+    /// Refresh every two seconds, until Ctrl-C
     #[arg(short, long)]
     watch: bool,
 
@@ -48,10 +48,10 @@ pub(super) struct StatusArgs {
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "StatusOutput")]
 pub(super) struct Document<'a> {
-    /// As `/health/detailed` has it.
+    /// The answer of `/health/detailed`.
     #[schemars(with = "crate::api::Detailed")]
     health: &'a Value,
-    /// What somebody should look at, a line each, the worst first; nothing if all is well.
+    /// Problems, one line each, the worst first; empty if all is well.
     wrong: &'a [String],
 }
 

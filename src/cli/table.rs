@@ -49,7 +49,7 @@ pub(super) enum Tone {
     Good,
     /// Worth a look.
     Odd,
-    /// Somebody should look.
+    /// A person should look.
     Bad,
     /// Of little interest.
     Dim,

@@ -32,7 +32,7 @@ impl TestArgs {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Ask once, now, and show each step; nothing of it counts
+    /// Run a probe once, now, and show each step; the result does not count
     Probe(ProbeArgs),
 }
 
@@ -42,15 +42,15 @@ struct ProbeArgs {
     #[arg(conflicts_with = "file", value_name = "NAME")]
     name: Option<String>,
 
-    /// A manifest with Probes or MonitoredServices, applied or not; `-` is standard input
+    /// A manifest with Probes or MonitoredServices, which need not be applied; `-` is standard input
     #[arg(short = 'f', long = "filename", value_name = "PATH")]
     file: Option<PathBuf>,
 
-    /// The container to ask; left out: those of the service
+    /// The container to probe; left out: the containers of the service
     #[arg(long, value_name = "NAME")]
     container: Option<String>,
 
-    /// For people, or as the server has it
+    /// Output format
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: Format,
 
@@ -100,7 +100,7 @@ pub(super) async fn test(args: &TestArgs, face: &mut Face<'_>) -> anyhow::Result
         return Ok(Exit::Problems);
     }
     if tests.is_empty() {
-        fail(face.err, "there is nothing to ask: the service has no container; name one with --container")?;
+        fail(face.err, "there is nothing to probe: the service has no container; name one with --container")?;
         return Ok(Exit::Problems);
     }
     let exit = if unknown.is_empty() { Exit::Fine } else { Exit::Problems };
@@ -177,7 +177,7 @@ async fn tests(args: &ProbeArgs, client: &Client, face: &mut Face<'_>) -> anyhow
                 continue;
             }
             return Err(UsageError(format!(
-                "the Probe {name} does not say whom to ask: name a container with --container"
+                "the Probe {name} names no target: name a container with --container"
             ))
             .into());
         };

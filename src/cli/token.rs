@@ -23,31 +23,30 @@ pub(super) struct TokenArgs {
     #[command(subcommand)]
     verb: TokenVerb,
 
-    /// Directory of everything that must survive a restart, as given to `run`
-    /// [env: PORTREEVE_STATE_DIR] [default: as of `run`]
+    /// State directory, as given to `run` [env: PORTREEVE_STATE_DIR] [default: as of `run`]
     #[arg(long, value_name = "DIR", global = true)]
     state_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 enum TokenVerb {
-    /// Make a token and print it, this once; from the first on, every call needs one
+    /// Create a token and print it, only this once; from the first token on, every call over TCP needs one
     Create {
-        /// What it permits: `view` reads everything, `edit` changes everything too
+        /// What the token permits: `view` reads everything, `edit` also changes everything
         #[arg(long, value_name = "ROLE")]
         role: Role,
-        /// A name to know it by; left out: one is made up
+        /// Name of the token; left out: a generated name
         #[arg(value_name = "NAME")]
         name: Option<String>,
         /// The same
         #[arg(long = "name", value_name = "NAME", conflicts_with = "name", hide = true)]
         named: Option<String>,
     },
-    /// List names and roles
+    /// List the names and roles of tokens
     List,
-    /// Forget a token, so that it opens nothing any more
+    /// Delete a token, so that it is no longer accepted
     Delete {
-        /// Its name
+        /// Name of the token
         name: String,
     },
 }
@@ -115,11 +114,10 @@ fn run(
                 writeln!(
                     err,
                     "no Portreeve has used {state} yet: the token is good for one that is run as this user with this --state-dir, and \
-                 for no other\ncallers over TCP of the Portreeve whose state is in {state} need a token from now on, on this machine \
-                     too; its Unix socket needs none"
+                 for no other\nfrom now on callers over TCP need a token, also on this machine (Portreeve with the state directory {state}); its Unix socket needs none"
                 )?;
             }
-            writeln!(err, "token {:?} with the role {}; it is shown this once:", token.name, role.as_str())?;
+            writeln!(err, "token {:?} with the role {}; it is shown only once:", token.name, role.as_str())?;
             writeln!(out, "{}", secret.expose_secret())?;
         }
         TokenVerb::List => {
@@ -139,7 +137,7 @@ fn run(
             tokens::delete(path, name)?;
             writeln!(out, "token {name:?} deleted")?;
             if Tokens::read(path)?.tokens.is_empty() {
-                writeln!(err, "it was the last one: over TCP nothing is open now but what --anonymous says")?;
+                writeln!(err, "it was the last token: over TCP only what --anonymous permits is open now")?;
             }
         }
     }
@@ -171,8 +169,7 @@ mod tests {
             err,
             format!(
                 "no Portreeve has used {state} yet: the token is good for one that is run as this user with this --state-dir, and \
-                 for no other\ncallers over TCP of the Portreeve whose state is in {state} need a token from now on, on this machine too; \
-                 its Unix socket needs none\ntoken \"board\" with the role view; it is shown this once:\n"
+                 for no other\nfrom now on callers over TCP need a token, also on this machine (Portreeve with the state directory {state}); its Unix socket needs none\ntoken \"board\" with the role view; it is shown only once:\n"
             )
         );
         let (exit, _, err) = said(&directory, create());
@@ -182,7 +179,7 @@ mod tests {
         assert_eq!(err, format!("tokens of the Portreeve whose state is in {state}:\n"));
         assert!(out.starts_with("NAME   ROLE  CREATED\nboard  view  2"), "{out}");
         let (exit, _, err) = said(&directory, TokenVerb::Delete { name: "board".to_owned() });
-        assert!(exit == Exit::Fine && err.contains("nothing is open now but what --anonymous says"), "{err}");
+        assert!(exit == Exit::Fine && err.contains("only what --anonymous permits is open now"), "{err}");
         assert_eq!(said(&directory, TokenVerb::Delete { name: "board".to_owned() }).0, Exit::Problems);
     }
 }

@@ -33,23 +33,23 @@ const SERVICES: Noun = Noun::Kind(KindId::MonitoredService);
 /// Flags of `top`.
 #[derive(Args, Debug)]
 pub(super) struct TopArgs {
-    /// `containers`, which is meant if nothing is said, or `monitoredservices`; perhaps with names
+    /// `containers` (the default) or `monitoredservices`, and names of them
     #[arg(value_name = "KIND")]
     words: Vec<String>,
 
-    /// Only what carries these labels, such as `tier=web,!canary,zone in (a,b)`
+    /// Only what has these labels, such as `tier=web,!canary,zone in (a,b)`
     #[arg(short = 'l', long, value_name = "LABELS")]
     selector: Option<String>,
 
-    /// What comes first
+    /// Sort by
     #[arg(long, value_name = "WHAT", default_value = "cpu")]
     sort: Sort,
 
-    /// How it is shown
+    /// Output format
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: Format,
 
-    /// Measure again every two seconds, until Ctrl-C
+    /// Refresh every two seconds, until Ctrl-C
     #[arg(short, long)]
     watch: bool,
 
@@ -59,13 +59,13 @@ pub(super) struct TopArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Sort {
-    /// Who computes most.
+    /// By CPU use.
     Cpu,
-    /// Who holds most memory.
+    /// By memory.
     Memory,
-    /// Who was restarted most often.
+    /// By restarts.
     Restarts,
-    /// In the order of names.
+    /// By name.
     Name,
 }
 
@@ -86,7 +86,7 @@ pub(super) async fn top(args: &TopArgs, face: &mut Face<'_>) -> anyhow::Result<E
     let (noun, names) = wanted(words)?;
     let asking = Asking { client: server.client()?, noun, names, selector: selector.as_deref(), sort: *sort };
     if selector.is_some() && !asking.names.is_empty() {
-        return Err(UsageError("a name and a selector do not go together".to_owned()).into());
+        return Err(UsageError("give a name or a selector, not both".to_owned()).into());
     }
     let mut before = asking.look(None).await?;
     face.progress("measuring");
@@ -120,12 +120,12 @@ fn wanted(words: &[String]) -> Result<(Noun, Vec<String>), UsageError> {
     if let Some(Target { noun, .. }) = targets.iter().find(|t| !matches!(t.noun, Noun::Containers | SERVICES))
     {
         return Err(UsageError(format!(
-            "{} use nothing; there is `top` of containers and of monitoredservices",
+            "`top` shows containers and monitoredservices, not {}",
             noun.plural()
         )));
     }
     if targets.iter().any(|target| target.noun != noun) {
-        return Err(UsageError("look at one kind at a time".to_owned()));
+        return Err(UsageError("name one kind at a time".to_owned()));
     }
     Ok((noun, targets.into_iter().filter_map(|target| target.name).collect()))
 }

@@ -16,11 +16,12 @@ use crate::resource::{KindId, ObjectKey, not_ours};
 /// Flags of `validate`.
 #[derive(Args, Debug)]
 pub(super) struct ValidateArgs {
-    /// Files and directories, seen as one configuration; `-` is standard input. Where nothing is declared is an error
+    /// Files and directories, taken together as one configuration; `-` is standard input. It is an error if they
+    /// declare nothing
     #[arg(short = 'f', long = "filename", value_name = "PATH", required = true, num_args = 1..)]
     paths: Vec<PathBuf>,
 
-    /// For people, for programs, or as annotations of a GitHub workflow
+    /// Output format; `github` prints annotations of a GitHub workflow
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: Output,
 }
@@ -112,7 +113,7 @@ struct Declared {
     line: usize,
 }
 
-/// Something wrong, or odd; without a line it is the file as a whole.
+/// A problem or a warning; without a line it concerns the whole file.
 #[derive(Serialize, JsonSchema)]
 struct Found {
     file: String,

@@ -24,11 +24,11 @@ pub(super) struct VersionArgs {
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "Version")]
 pub(super) struct Document {
-    /// Of this program.
+    /// Version of this program.
     version: &'static str,
-    /// Of manifests.
+    /// Version of the manifest format.
     api_version: &'static str,
-    /// The oldest API of a Docker engine that will do.
+    /// The oldest supported API version of a Docker engine.
     oldest_engine_api: &'static str,
 }
 

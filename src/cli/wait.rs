@@ -18,7 +18,7 @@ const LOOK: Duration = Duration::from_millis(250);
 /// Flags of `wait`.
 #[derive(Args, Debug)]
 pub(super) struct WaitArgs {
-    /// KIND NAME... or KIND/NAME...; all of them are waited for
+    /// KIND NAME... or KIND/NAME...; waits for all of them
     #[arg(required = true, value_name = "KIND")]
     words: Vec<String>,
 
@@ -27,7 +27,7 @@ pub(super) struct WaitArgs {
     #[arg(long = "for", value_name = "WHAT", required = true)]
     what: String,
 
-    /// How long at most
+    /// How long to wait at most
     #[arg(long, value_name = "DURATION", default_value = "30s")]
     timeout: crate::resource::Duration,
 
@@ -67,7 +67,7 @@ pub(super) async fn wait(args: &WaitArgs, face: &mut Face<'_>) -> anyhow::Result
         if begin.elapsed() >= timeout.get() {
             face.progress("");
             for one in &awaited {
-                fail(face.err, &format!("{}: not within {timeout}: {}", one.place(), one.why()))?;
+                fail(face.err, &format!("{}: timed out after {timeout}: {}", one.place(), one.why()))?;
             }
             return Ok(Exit::Problems);
         }
@@ -120,7 +120,7 @@ impl Goal {
         let of_container = noun == Noun::Containers;
         let states = ["created", "running", "paused", "restarting", "removing", "exited", "dead"];
         let goal = match (word, noun) {
-            (_, Noun::Events) => return Err(UsageError("events are not waited for".to_owned())),
+            (_, Noun::Events) => return Err(UsageError("`wait` does not work for events".to_owned())),
             ("delete", _) if value.is_empty() => Self::Delete,
             ("condition", Noun::Kind(_)) if !value.is_empty() => {
                 let (kind, status) = value.split_once('=').unwrap_or((value, "True"));
@@ -150,7 +150,7 @@ impl Goal {
                     "condition=Ready, health=healthy or delete"
                 };
                 let text = plain(text);
-                return Err(UsageError(format!("--for={text}: for a {noun} it is such as {forms}")));
+                return Err(UsageError(format!("--for={text}: for a {noun} use {forms}")));
             }
         };
         Ok(goal)
@@ -159,7 +159,7 @@ impl Goal {
     /// What is not so yet.
     fn missing(&self, item: &Value) -> Option<String> {
         match self {
-            Self::Delete => Some("it is still there".to_owned()),
+            Self::Delete => Some("it still exists".to_owned()),
             Self::Released => {
                 (item["quarantined"] != Value::Bool(false)).then(|| "it is in quarantine".to_owned())
             }
@@ -167,7 +167,7 @@ impl Goal {
                 let is = scalar(item, pointer);
                 (is.as_ref() != Some(value)).then(|| match is {
                     Some(is) => format!("it is {is}"),
-                    None => "nothing is known of that".to_owned(),
+                    None => "its state is not known".to_owned(),
                 })
             }
             Self::Condition { kind, status } => {
@@ -220,7 +220,7 @@ fn known(text: &str, words: &[&str]) -> Result<String, UsageError> {
             || format!("it is one of {}", words.join(", ")),
             |near| format!("did you mean `{near}`?"),
         );
-        UsageError(format!("`{}` never comes; {hint}", plain(text)))
+        UsageError(format!("`{}` is not possible; {hint}", plain(text)))
     })
 }
 
@@ -237,9 +237,9 @@ mod tests {
     fn what_never_comes_is_a_slip_of_usage() {
         let said = |text: &str, noun| Goal::parse(text, noun).expect_err(text).to_string();
         assert!(said("state=runing", Noun::Containers).contains("did you mean `running`?"));
-        assert!(said("condition=Ready", Noun::Containers).contains("such as state=running"));
-        assert!(said("Ready", POLICY).contains("such as condition=Ready"));
-        assert!(said("delete", Noun::Events).contains("events are not waited for"));
+        assert!(said("condition=Ready", Noun::Containers).contains("use state=running"));
+        assert!(said("Ready", POLICY).contains("use condition=Ready"));
+        assert!(said("delete", Noun::Events).contains("`wait` does not work for events"));
         assert_eq!(Goal::parse("delete", POLICY).expect("a goal"), Goal::Delete);
     }
 
@@ -259,7 +259,7 @@ mod tests {
         let missing = |text: &str| Goal::parse(text, Noun::Containers).expect("a goal").missing(&web);
         assert_eq!(missing("state=exited"), None);
         assert_eq!(missing("state=running").as_deref(), Some("it is exited"));
-        assert_eq!(missing("health=healthy").as_deref(), Some("nothing is known of that"));
+        assert_eq!(missing("health=healthy").as_deref(), Some("its state is not known"));
         assert_eq!(missing("released").as_deref(), Some("it is in quarantine"));
     }
 }

@@ -106,13 +106,13 @@ impl Anonymous {
         for rule in self.0.iter().filter(|rule| rule.role.is_some()) {
             match (rule.role, &rule.network) {
                 (Some(Role::Edit), None) => warnings.push(
-                    "--anonymous edit: every local user, and every container with the host's network, may change everything, \
-                     run commands in containers by a probe, and so become root"
+                    "--anonymous edit: every local user, and every container with the host's network, may change \
+                    everything, can run commands in containers through a probe, and so become root"
                         .to_owned(),
                 ),
                 (_, Some(network)) => warnings.push(format!(
-                    "--anonymous {rule}: a port that Docker publishes can show callers from outside with the address of the \
-                     bridge's gateway; if {network} holds that address, they are let in, too"
+                    "--anonymous {rule}: behind a port that Docker publishes, callers from outside can have the \
+                    address of the bridge's gateway; if {network} contains that address, they are permitted too"
                 )),
                 (_, None) => {}
             }

@@ -11,14 +11,13 @@ use super::limits::LimitArgs;
 /// The variables are not read by clap, which takes an empty one (`${NAME:-}` in a compose file) for a faulty value.
 #[derive(Args, Clone, Debug, Default)]
 pub struct RunArgs {
-    /// Directory of manifests, read again when it changes; may be given several times
-    /// [env: PORTREEVE_CONFIG_DIR, several separated by `:`]
+    /// Directory of manifests, read again when it changes; can be repeated [env: PORTREEVE_CONFIG_DIR, several
+    /// separated by `:`]
     #[arg(long = "config-dir", value_name = "DIR")]
     pub config_dirs: Vec<PathBuf>,
 
-    /// Git repository to pull a directory of manifests from, after those of --config-dir: https://, ssh://,
-    /// user@host:path, file:// or an absolute path; the program git is needed
-    /// [env: PORTREEVE_GIT_URL]
+    /// Git repository to pull manifests from, in addition to --config-dir: https://, ssh://, user@host:path, file:// or
+    /// an absolute path; needs the program git [env: PORTREEVE_GIT_URL]
     #[arg(long, value_name = "URL")]
     pub git_url: Option<String>,
 
@@ -28,13 +27,11 @@ pub struct RunArgs {
     #[arg(long, value_name = "REF")]
     pub git_ref: Option<String>,
 
-    /// Directory within it
-    /// [env: PORTREEVE_GIT_PATH] [default: all of it]
+    /// Directory within the repository [env: PORTREEVE_GIT_PATH] [default: all of it]
     #[arg(long, value_name = "PATH")]
     pub git_path: Option<PathBuf>,
 
-    /// How often it is pulled
-    /// [env: PORTREEVE_GIT_INTERVAL] [default: 1m]
+    /// How often the repository is pulled [env: PORTREEVE_GIT_INTERVAL] [default: 1m]
     #[arg(long, value_name = "DURATION")]
     pub git_interval: Option<String>,
 
@@ -43,8 +40,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "DURATION")]
     pub git_timeout: Option<String>,
 
-    /// File that holds the token for https://, or user:password; PORTREEVE_GIT_TOKEN holds the same itself
-    /// [env: PORTREEVE_GIT_TOKEN_FILE]
+    /// File with the token for https://, or with user:password; PORTREEVE_GIT_TOKEN is the token itself [env:
+    /// PORTREEVE_GIT_TOKEN_FILE]
     #[arg(long, value_name = "FILE")]
     pub git_token_file: Option<PathBuf>,
 
@@ -54,42 +51,41 @@ pub struct RunArgs {
     #[arg(long)]
     pub allow_empty: bool,
 
-    /// Directory of everything that must survive a restart
-    /// [env: PORTREEVE_STATE_DIR] [default: /var/lib/portreeve for root, else $XDG_STATE_HOME/portreeve]
+    /// Directory for everything that must survive a restart [env: PORTREEVE_STATE_DIR] [default: /var/lib/portreeve for
+    /// root, else $XDG_STATE_HOME/portreeve]
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
 
-    /// Address of the HTTP server; HEALTH_SERVICE_PORT sets the port alone; callers from beyond loopback need a token
+    /// Address of the HTTP server; HEALTH_SERVICE_PORT sets only the port; callers from other machines need a token
     /// [env: PORTREEVE_LISTEN] [default: 127.0.0.1:8000]
     #[arg(long, value_name = "ADDR:PORT")]
     pub listen: Option<String>,
 
-    /// Unix socket by which root and the group docker may do everything without a token; `none`: there is none
-    /// [env: PORTREEVE_SOCKET] [default: /run/portreeve/PORT.sock for root, else PORT.sock in $RUNTIME_DIRECTORY or the
-    /// state directory]
+    /// Unix socket on which root and the group docker may do everything without a token; `none`: no socket [env:
+    /// PORTREEVE_SOCKET] [default: /run/portreeve/PORT.sock for root, else PORT.sock in $RUNTIME_DIRECTORY or the state
+    /// directory]
     #[arg(long, value_name = "PATH")]
     pub socket: Option<String>,
 
-    /// What whoever brings no token may do over TCP: none, view or edit, from this machine or with @CIDR from there; may
-    /// be given several times
-    /// [env: PORTREEVE_ANONYMOUS, several separated by `,`] [default: view, until there is a token]
+    /// What a caller without a token may do over TCP: none, view or edit, from this machine, or with @CIDR from that
+    /// network; can be repeated [env: PORTREEVE_ANONYMOUS, several separated by `,`] [default: view, until there is a
+    /// token]
     #[arg(long, value_name = "ROLE[@CIDR]")]
     pub anonymous: Vec<String>,
 
-    /// Name with a dot by which Portreeve may be asked without a token; may be given several times
-    /// [env: PORTREEVE_ALLOW_HOST, several separated by `,`]
+    /// Host name with a dot under which calls without a token are accepted; can be repeated [env: PORTREEVE_ALLOW_HOST,
+    /// several separated by `,`]
     #[arg(long, value_name = "NAME")]
     pub allow_host: Vec<String>,
 
-    /// Directory whose files may be named as secrets by objects of the API, of Git and of directories that others may
-    /// write; may be given several times
-    /// [env: PORTREEVE_SECRET_DIR, several separated by `:`] [default: /run/secrets and secrets in the state directory]
+    /// Directory whose files may be used as secrets by objects from the API, from Git and from directories that others
+    /// may write; can be repeated [env: PORTREEVE_SECRET_DIR, several separated by `:`] [default: /run/secrets and
+    /// secrets in the state directory]
     #[arg(long = "secret-dir", value_name = "DIR")]
     pub secret_dirs: Vec<PathBuf>,
 
-    /// Network that services, probes, engines and Git may reach although it holds link-local or metadata addresses; may be
-    /// given several times
-    /// [env: PORTREEVE_ALLOW_ADDRESS, several separated by `,`]
+    /// Network that services, probes, engines and Git may reach although it contains link-local or metadata addresses;
+    /// can be repeated [env: PORTREEVE_ALLOW_ADDRESS, several separated by `,`]
     #[arg(long, value_name = "CIDR")]
     pub allow_address: Vec<String>,
 
@@ -98,8 +94,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "URL")]
     pub docker_host: Option<String>,
 
-    /// File that holds the token every call must carry; PORTREEVE_TOKEN holds the token itself
-    /// [env: PORTREEVE_TOKEN_FILE]
+    /// File with a token that every call must send; PORTREEVE_TOKEN is the token itself [env: PORTREEVE_TOKEN_FILE]
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
 
@@ -107,8 +102,8 @@ pub struct RunArgs {
     #[arg(long)]
     pub open_metrics: bool,
 
-    /// Decide and say everything, and touch no container; Discovery and Billing Services are told all the same
-    /// [env: PORTREEVE_OBSERVE]
+    /// Decide and report everything but touch no container; Discovery and Billing Services are still called [env:
+    /// PORTREEVE_OBSERVE]
     #[arg(long)]
     pub observe: bool,
 

@@ -21,7 +21,7 @@ pub enum GitFault {
     #[error("--git-url {0}")]
     Address(#[from] AddressFault),
     /// A flag that means nothing without a repository.
-    #[error("{0} means nothing without --git-url")]
+    #[error("{0} needs --git-url")]
     Alone(&'static str),
     /// The reference is none.
     #[error("--git-ref {0:?} is not a branch, a tag or a commit")]
@@ -43,7 +43,8 @@ pub enum GitFault {
     NoInterval,
     /// The token would be readable on the way, or there is nobody to give it to.
     #[error(
-        "{0} is given, and --git-url is not https://: a token is sent to nobody else; ssh uses the keys of the user that runs this"
+        "{0} needs an https:// --git-url: a token is sent only over https; ssh uses the keys of the user that runs \
+        Portreeve"
     )]
     Token(&'static str),
 }
@@ -145,11 +146,11 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_refused_by_its_name_and_no_secret_is_repeated() {
         for (pairs, says) in [
-            (&[("PORTREEVE_GIT_REF", "main")][..], "--git-ref means nothing without --git-url"),
-            (&[("PORTREEVE_GIT_TOKEN", "hunter2")], "PORTREEVE_GIT_TOKEN means nothing without --git-url"),
+            (&[("PORTREEVE_GIT_REF", "main")][..], "--git-ref needs --git-url"),
+            (&[("PORTREEVE_GIT_TOKEN", "hunter2")], "PORTREEVE_GIT_TOKEN needs --git-url"),
             (
                 &[("PORTREEVE_GIT_URL", "https://hunter2@git.example/x")],
-                "--git-url holds a user or a password",
+                "--git-url contains a user or a password",
             ),
             (&[("PORTREEVE_GIT_URL", "hunter2")], "--git-url is not a repository: https://"),
             (&[URL, ("PORTREEVE_GIT_REF", "a b")], "--git-ref \"a b\" is not a branch"),
@@ -160,11 +161,11 @@ mod tests {
             (&[URL, ("PORTREEVE_GIT_TIMEOUT", "long")], "--git-timeout: \"long\" is not a duration"),
             (
                 &[("PORTREEVE_GIT_URL", "http://git.example/x"), ("PORTREEVE_GIT_TOKEN", "hunter2")],
-                "PORTREEVE_GIT_TOKEN is given, and --git-url is not https://",
+                "PORTREEVE_GIT_TOKEN needs an https:// --git-url",
             ),
             (
                 &[("PORTREEVE_GIT_URL", "git@git.example:x"), ("PORTREEVE_GIT_TOKEN_FILE", "/t")],
-                "--git-token-file is given, and --git-url is not https://",
+                "--git-token-file needs an https:// --git-url",
             ),
         ] {
             let said = resolve(pairs).expect_err(says).to_string();

@@ -88,10 +88,10 @@ pub enum ConfigError {
         why: String,
     },
     /// The token cannot be sent in a header.
-    #[error("PORTREEVE_TOKEN must be printable ASCII without blanks")]
+    #[error("PORTREEVE_TOKEN must be printable ASCII without spaces")]
     Token,
     /// Neither a flag nor a variable says where state belongs.
-    #[error("no place for state: give --state-dir DIR (neither XDG_STATE_HOME nor HOME is set)")]
+    #[error("no state directory: give --state-dir DIR (neither XDG_STATE_HOME nor HOME is set)")]
     NoStateDir,
     /// PostgreSQL is not spoken yet.
     #[error(
@@ -321,7 +321,7 @@ fn token(file: Option<PathBuf>, process: &Process) -> Result<Option<SecretString
         let why = match read.map(|text| String::from_utf8_lossy(&text).trim().to_owned()) {
             Ok(text) if usable(&text) => return Ok(Some(text.into())),
             Ok(text) if text.is_empty() => "it is empty".to_owned(),
-            Ok(_) => "it must hold printable ASCII without blanks".to_owned(),
+            Ok(_) => "it must contain printable ASCII without spaces".to_owned(),
             Err(error) => error.to_string(),
         };
         return Err(ConfigError::TokenFile { path, why });

@@ -30,12 +30,11 @@ pub enum StateDirError {
         error: io::Error,
     },
     /// Something else has its name.
-    #[error("the state directory {} is no directory: name another one with --state-dir", .0.display())]
+    #[error("the state directory {} is not a directory: name another one with --state-dir", .0.display())]
     NoDirectory(PathBuf),
     /// Other users may enter it. Normal once for what a version made that did not close it.
     #[error(
-        "the state directory {} is open to other users (mode {mode:04o}), and what is kept there is not for them: \
-         make it private with `chmod 700 {}`, or name another one with --state-dir",
+        "the state directory {} is open to other users (mode {mode:04o}) and contains private data: make it private with `chmod 700 {}`, or name another one with --state-dir",
         path.display(), word(path)
     )]
     Shared {

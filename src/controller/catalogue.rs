@@ -120,7 +120,8 @@ impl Catalogue {
                 match declared(text, &layers) {
                     Ok(declared) => drop(inner.declared.insert(key.clone(), declared)),
                     Err(why) => {
-                        warn!(target: "portreeve::manifests", "{key}, written by the API before, is no longer good and not in force: {why}");
+                        warn!(target: "portreeve::manifests", "{key}, written through the API before, is no longer \
+                            valid and not in force: {why}");
                         continue;
                     }
                 }

@@ -168,7 +168,7 @@ impl Writer {
             }
             Err(error) => {
                 if health.error.is_none() {
-                    error!(target: "portreeve::store", "nothing can be stored, so nothing is sent or done: {error}");
+                    error!(target: "portreeve::store", "the store cannot commit, so nothing is sent or done: {error}");
                 }
                 health.error = Some(error.to_string());
             }

@@ -132,7 +132,8 @@ impl Engines {
                 world.containers.retain(|key, _| &*key.engine != name);
                 before - world.containers.len()
             });
-            warn!(target: "portreeve::engine", engine = %name, "no longer declared: {left} containers are watched no more");
+            warn!(target: "portreeve::engine", engine = %name, "no DockerHost declares it any more: no longer watching \
+                its containers ({left})");
         }
     }
 }
@@ -287,7 +288,7 @@ impl Witness for Watcher {
             self.shared.book.tell();
             error!(target: "portreeve::engine", engine = %self.name, "degraded: {error}; trying again at least every 10 s");
         } else {
-            debug!(target: "portreeve::engine", engine = %self.name, "still away: {error}");
+            debug!(target: "portreeve::engine", engine = %self.name, "still unreachable: {error}");
         }
         if was_connected {
             let at = at.unwrap_or(now);

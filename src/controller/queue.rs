@@ -288,12 +288,12 @@ impl Queue {
         inner.inboxes.get(key).is_some_and(|inbox| inbox.stopping || inbox.work.tells_of_a_stop())
     }
 
-    /// Containers with work waiting or in hand.
+    /// Containers with work waiting or in progress.
     pub(super) fn at_work(&self) -> Vec<ContainerKey> {
         locked(&self.inner).inboxes.keys().cloned().collect()
     }
 
-    /// Containers with work waiting or in hand, and events waiting.
+    /// Containers with work waiting or in progress, and events waiting.
     pub(super) fn depth(&self) -> (usize, usize) {
         let inner = locked(&self.inner);
         (inner.inboxes.len(), inner.events)

@@ -183,7 +183,7 @@ impl Shared {
         locked(&self.crowds).entry(crowd_key(engine, policy)).or_default().clone()
     }
 
-    /// Containers with work waiting or in hand, and events waiting.
+    /// Containers with work waiting or in progress, and events waiting.
     pub fn queue_depth(&self) -> (usize, usize) {
         self.queue.depth()
     }

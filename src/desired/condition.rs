@@ -61,7 +61,7 @@ fn accepted(key: &ObjectKey, findings: &Findings, held: Option<Held>, grounds: &
     if let Some(held) = held {
         let (reason, message) = match held {
             Held::Unreadable => {
-                ("LastGoodInForce", "the file cannot be read as it is now; what it said last stays in force")
+                ("LastGoodInForce", "the file has an error; its last valid version stays in force")
             }
             Held::Unconfirmed => (
                 "EmptyNotConfirmed",

@@ -145,7 +145,7 @@ fn follow_labels(container: &Container, spec: &mut AutohealPolicySpec) -> Vec<St
             "notify" => act(spec, HealAction::Notify),
             "none" => act(spec, HealAction::None),
             _ => warnings.push(format!(
-                "label {ACTION_LABEL}={} is ignored: it is restart, recreate, stop, notify or none",
+                "label {ACTION_LABEL}={} is ignored: it must be restart, recreate, stop, notify or none",
                 shown(value)
             )),
         }
@@ -156,7 +156,7 @@ fn follow_labels(container: &Container, spec: &mut AutohealPolicySpec) -> Vec<St
                 spec.stop_timeout = Some(Duration::from_secs(seconds));
             }
             _ => warnings.push(format!(
-                "label {STOP_TIMEOUT_LABEL}={} is ignored: it is a number of seconds up to {LONGEST_STOP_SECONDS}",
+                "label {STOP_TIMEOUT_LABEL}={} is ignored: it must be a number of seconds up to {LONGEST_STOP_SECONDS}",
                 shown(value)
             )),
         }

@@ -36,8 +36,8 @@ impl Private {
         let Reference { path, kind, name } = reference;
         (*kind == KindId::Probe && self.keeps(name, object.trust)).then(|| {
             format!(
-                "{path}: the Probe `{name}` names a secret that only services declared in a directory which nobody but root \
-                 or Portreeve's user may write can use"
+                "{path}: the Probe `{name}` names a secret that only services from a directory that only root or \
+                Portreeve's user can write may use"
             )
         })
     }

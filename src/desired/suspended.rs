@@ -17,14 +17,14 @@ const CONDITION: &str = "Suspended";
 const fn meaning(kind: KindId) -> &'static str {
     match kind {
         KindId::AlertRule => "it is not evaluated",
-        KindId::AutohealPolicy => "the containers it selects are not healed, by no other policy either",
-        KindId::BillingService => "nothing is sent to it; what happens is kept, and sent later",
-        KindId::DiscoveryRegistry => "nothing is sent to it; what has changed by then is sent later",
-        KindId::DockerHost => "its containers are watched, and none is acted on",
+        KindId::AutohealPolicy => "the containers it selects are not healed, not by another policy either",
+        KindId::BillingService => "nothing is sent to it; events are kept and sent later",
+        KindId::DiscoveryRegistry => "nothing is sent to it; changes are sent later",
+        KindId::DockerHost => "its containers are watched, but none is touched",
         KindId::MonitoredService => {
-            "it is not probed, nobody is told of it, and nothing is healed on its word; its last verdict stands"
+            "it is not probed, sends no notifications and heals no container; its last verdict stays"
         }
-        KindId::NotificationSink => "it is told nothing",
+        KindId::NotificationSink => "nothing is sent to it",
         KindId::Probe => "no service runs it",
         // It is refused: see `Object::validate`.
         KindId::Settings => "",
@@ -36,7 +36,7 @@ const fn meaning(kind: KindId) -> &'static str {
 /// The condition of an object that is suspended.
 pub(super) fn condition(object: &Object) -> Option<Condition> {
     object.metadata.is_suspended().then(|| {
-        let message = format!("{}, until its annotation {SUSPEND} is gone", meaning(object.spec.kind()));
+        let message = format!("{}, until its annotation {SUSPEND} is removed", meaning(object.spec.kind()));
         Condition::new(CONDITION, true, "Annotation", &message)
     })
 }

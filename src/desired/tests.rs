@@ -233,7 +233,7 @@ fn what_can_have_no_effect_is_a_warning_and_not_an_error() {
             "conf/a.yaml:4:18: it suppresses nothing: no message is sent yet; `suppress: [healing]` has an effect",
             "conf/a.yaml:5:8: spec.selector: an empty selector matches nothing; `all: true` matches everything",
             "conf/a.yaml:9:18: selects no container, and no MonitoredService refers to it",
-            "conf/a.yaml:19:18: selects no container, and nothing refers to it: it is told nothing",
+            "conf/a.yaml:19:18: selects no container, and nothing refers to it: it gets no events",
             "conf/a.yaml:19:18: nothing acts on the kind NotificationSink yet: no message is sent",
             "conf/a.yaml:25:8: spec.selector: nothing matches: compose.project asks for \"a\", the label \
              com.docker.compose.project for \"b\"",
@@ -256,8 +256,8 @@ fn a_bare_connection_to_mysql_is_hinted_at_its_own_probe() {
         );
     let desired = from_directory(&text);
     assert_eq!(lines(&desired.problems), Vec::<String>::new());
-    let hint = "is MySQL's: there each check is a login that is refused, for a server blocks whom it sees connect and \
-                leave; `mysql: {}` asks whether it works";
+    let hint = "is MySQL's: each check tries a login that is refused, because the server blocks clients that only \
+        connect; `mysql: {}` checks whether MySQL works";
     assert_eq!(
         lines(&desired.warnings),
         [
@@ -304,7 +304,7 @@ fn what_is_suspended_says_what_that_means_and_has_no_effect() {
     let bill = desired.objects.iter().find(|object| object.metadata.name == "bill").expect("an object");
     assert_eq!(
         bill.status.conditions[1].message,
-        "nothing is sent to it; what happens is kept, and sent later, until its annotation portreeve/suspend is gone"
+        "nothing is sent to it; events are kept and sent later, until its annotation portreeve/suspend is removed"
     );
 }
 
@@ -318,7 +318,9 @@ fn settings_cannot_be_suspended() {
     );
     assert_eq!(
         lines(&set.problems),
-        ["a.yaml:3:62: metadata.annotations[\"portreeve/suspend\"]: Settings are in force or not there; \
-          `observe: true` has everything decided and nothing done"]
+        [
+            "a.yaml:3:62: metadata.annotations[\"portreeve/suspend\"]: Settings cannot be suspended; with `observe: true` \
+            Portreeve decides everything and does nothing"
+        ]
     );
 }

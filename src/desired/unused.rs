@@ -15,7 +15,7 @@ pub(super) fn unused(objects: &[Object], findings: &[Findings]) -> BTreeMap<Obje
             Some("selects no container, and no MonitoredService refers to it")
         }
         Spec::NotificationSink(spec) if spec.selector.as_ref().is_none_or(Selector::is_empty) => {
-            Some("selects no container, and nothing refers to it: it is told nothing")
+            Some("selects no container, and nothing refers to it: it gets no events")
         }
         _ => None,
     };

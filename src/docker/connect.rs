@@ -37,7 +37,7 @@ pub(super) async fn docker(spec: &DockerHostSpec, guard: &Guard) -> Result<(Dock
         return super::ssh::docker(endpoint, target);
     }
     Err(DockerError::Unusable(format!(
-        "{endpoint:?} is no endpoint: write unix:///path, tcp://host:port or ssh://user@host"
+        "{endpoint:?} is not an endpoint: write unix:///path, tcp://host:port or ssh://user@host"
     )))
 }
 
@@ -78,7 +78,9 @@ pub(super) fn error(endpoint: &str, error: Error) -> DockerError {
 /// An engine says why in words; a page or a document is another server's, and nobody's to be shown.
 pub(super) fn refused(status: u16, message: String) -> DockerError {
     let message = match () {
-        () if message.trim_start().starts_with(['<', '{', '[']) => "no engine answers like that".to_owned(),
+        () if message.trim_start().starts_with(['<', '{', '[']) => {
+            "the answer is not from a Docker engine".to_owned()
+        }
         // As servers written in Go say it.
         () if message.contains("HTTP request to an HTTPS server") => {
             "it speaks TLS there: give the DockerHost its `tls` (DOCKER_TLS_VERIFY and DOCKER_CERT_PATH)"
@@ -95,7 +97,7 @@ pub(super) fn naming(call: &'static str) -> impl Fn(DockerError) -> DockerError 
     move |error| match error {
         DockerError::Refused { status: 403, message } => {
             let message = format!(
-                "{call} is forbidden: {message}; a proxy before the engine's socket has to allow {}",
+                "{call} is forbidden: {message}; a proxy before the engine's socket must allow {}",
                 sections(call)
             );
             DockerError::Refused { status: 403, message }
@@ -199,7 +201,7 @@ mod tests {
         ] {
             let error = naming(call)(refused(403, "<html>403 Forbidden</html>".to_owned())).to_string();
             assert!(error.contains(&format!("{call} is forbidden: ")), "{error}");
-            assert!(error.ends_with(&format!("has to allow {allow} (HTTP 403)")), "{error}");
+            assert!(error.ends_with(&format!("must allow {allow} (HTTP 403)")), "{error}");
             assert!(!error.contains("<html"), "{error}");
         }
     }

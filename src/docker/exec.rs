@@ -145,12 +145,13 @@ impl Client {
     }
 }
 
-/// Names what a proxy before the engine's socket has to allow.
+/// Names what a proxy before the engine's socket must allow.
 fn forbidden(error: DockerError) -> DockerError {
     match error {
         DockerError::Refused { status: 403, message } => {
             let message = format!(
-                "a command may not be run: {message}; a proxy before the engine's socket has to allow CONTAINERS, EXEC, POST"
+                "a command may not be run: {message}; a proxy before the engine's socket must allow CONTAINERS, EXEC, \
+                POST"
             );
             DockerError::Refused { status: 403, message }
         }

@@ -286,7 +286,7 @@ impl<W: Witness> Session<'_, W> {
             let beyond = |read: &Cursor| read.recent.first().is_some_and(|(oldest, _)| *oldest > last.0);
             let read = read.wait_for(|read| read.recent.contains(&last) || beyond(read));
             if tokio::time::timeout(REPLAY, read).await.is_err() {
-                return Err(self.unreachable("the event stream does not flow"));
+                return Err(self.unreachable("no events arrive on the event stream"));
             }
         }
         Ok(())

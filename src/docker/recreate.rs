@@ -43,7 +43,8 @@ impl Client {
         match self.replace(id, &name, up.then_some(timeout), &new).await {
             Ok(()) => {
                 if let Err(error) = self.remove(id).await {
-                    tracing::warn!(target: "portreeve::healing", container = %name, "its predecessor stays behind: {error}");
+                    tracing::warn!(target: "portreeve::healing", container = %name, "the container that it replaces \
+                        could not be removed: {error}");
                 }
                 Ok(new)
             }

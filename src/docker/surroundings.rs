@@ -34,7 +34,7 @@ impl Client {
             own = own.or(self.inspect(&id).await.ok().flatten().map(|(container, _)| Arc::new(container)));
         }
         let networks = self.networks().await.unwrap_or_else(|error| {
-            debug!(engine = %self.name, "its networks are not told: {error}");
+            debug!(engine = %self.name, "its networks cannot be read: {error}");
             BTreeMap::new()
         });
         let options = info.security_options.iter().flatten();

@@ -12,7 +12,8 @@ use super::Guard;
 pub enum AddressError {
     /// It may be a metadata service, or is no address of anything.
     #[error(
-        "{0} is a link-local, unspecified or metadata address, which is not asked (--allow-address makes exceptions)"
+        "{0} is a link-local, unspecified or metadata address, which Portreeve does not connect to (--allow-address \
+        permits exceptions)"
     )]
     Forbidden(String),
     /// There is no host at all.

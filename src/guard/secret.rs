@@ -51,7 +51,7 @@ pub enum SecretError {
         largest: u64,
     },
     /// A link leads out of the directories of secrets.
-    #[error("{path} leads to {target}, which is not in a directory of secrets (--secret-dir)")]
+    #[error("{path} leads to {target}, which is not in a --secret-dir")]
     LeadsOut {
         /// The file as it was named.
         path: String,
@@ -60,15 +60,15 @@ pub enum SecretError {
     },
     /// It would go to what strangers say is asked.
     #[error(
-        "it goes to no container of an engine that was declared through the API, by a repository, or in a directory which \
-         others may write: only what everybody's objects may name does"
+        "it is not sent to a container of an engine that was declared through the API, by a repository, or in a \
+        directory that others may write: only secrets that every object may name are sent there"
     )]
     AmongStrangers,
     /// It is not text.
     #[error("{0} is not text")]
     NotText(String),
     /// The file system does not answer.
-    #[error("{0} is not read in time")]
+    #[error("{0} could not be read in time")]
     TimedOut(String),
     /// The reference names nothing, or two things. It was refused when it was declared.
     #[error("the reference must name exactly one of env and file")]

@@ -162,7 +162,7 @@ impl Directories {
                     Entry::Occupied(first) => {
                         let key = loaded.object.key();
                         let message =
-                            format!("{key} is declared in {} already, which stays in force", first.get());
+                            format!("{key} is already declared in {}, which stays in force", first.get());
                         set.problems.push(loaded.place.problem(&message));
                     }
                 }

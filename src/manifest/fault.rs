@@ -116,7 +116,7 @@ fn from_words(path: FieldPath, said: &str, found: Option<&Value>) -> Fault {
         && let Some((name, known)) = quoted.split_first()
     {
         let message = match nearest(name, known.iter().copied()) {
-            Some(near) => format!("`{}` is not known here; did you mean `{near}`?", shown(name)),
+            Some(near) => format!("`{}` is not a valid value; did you mean `{near}`?", shown(name)),
             None => format!("`{}` is not one of {}", shown(name), known.join(", ")),
         };
         return Fault::value(path, message);
@@ -203,7 +203,7 @@ mod tests {
         );
         assert_eq!(
             message("unknown variant `restrat`, expected one of `restart`, `stop`", "restrat".into()),
-            "spec.port: `restrat` is not known here; did you mean `restart`?"
+            "spec.port: `restrat` is not a valid value; did you mean `restart`?"
         );
         assert_eq!(message("missing field `url`", Value::Null), "spec.port: the field `url` is missing");
         let fault = from_serde(path().key("ulr"), "unknown field `ulr`, expected `url` or `path`", None);

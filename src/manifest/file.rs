@@ -70,12 +70,12 @@ pub fn parse(file: &str, content: &[u8]) -> Parsed {
         }
     };
     if let Some((before, bad)) = unprintable(text) {
-        let message = format!("the character U+{:04X} cannot stand in YAML", u32::from(bad));
+        let message = format!("the character U+{:04X} is not allowed in YAML", u32::from(bad));
         return only(place(file, text, end_of(before), 0, false).problem(&message));
     }
     let documents = documents(text);
     if documents.len() > MOST_DOCUMENTS {
-        return only(Problem::whole(file, &format!("holds more than {MOST_DOCUMENTS} documents")));
+        return only(Problem::whole(file, &format!("contains more than {MOST_DOCUMENTS} documents")));
     }
     let mut parsed = Parsed::default();
     for document in documents {

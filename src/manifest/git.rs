@@ -69,7 +69,7 @@ pub enum Credentials {
     Given(SecretString),
 }
 
-/// Why the last pull changed nothing that it should have.
+/// Why the last pull failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
     /// CamelCase: `HistoryRewritten` or `PullFailed`.
@@ -89,7 +89,7 @@ pub struct Pulled {
     pub directory: PathBuf,
     /// The commit in force.
     pub commit: Option<String>,
-    /// When the repository last gave an answer that could be followed.
+    /// When the last pull succeeded.
     pub at: Option<Nanos>,
     /// What is wrong, if anything is.
     pub trouble: Option<Trouble>,
@@ -197,7 +197,7 @@ impl Puller {
         }
         if let Some(now) = now.filter(|now| Some(*now) != before) {
             let Source { address, reference, .. } = &self.source;
-            info!(target: "portreeve::manifests", "{reference} of {address} is at {} now", short(&now.commit));
+            info!(target: "portreeve::manifests", "{reference} of {address} is now at {}", short(&now.commit));
         }
     }
 
@@ -247,8 +247,8 @@ fn rewritten(source: &Source, old: &Applied, new: &Applied, link: &Path) -> Trou
     Trouble {
         reason: "HistoryRewritten",
         message: format!(
-            "{reference} of {address} was rewritten: {new} does not come after {old}, which stays in force; \
-             to take it all the same remove {}",
+            "{reference} of {address} was rewritten: {new} does not follow {old}, which stays in force; to accept it \
+            anyway remove {}",
             link.display()
         ),
     }

@@ -94,11 +94,11 @@ impl Bounds {
                 self.text.set(text);
                 Ok(())
             }
-            (None, _) => {
-                self.refuse(format!("the document holds more than {MOST_VALUES} values (aliases followed)"))
-            }
-            (_, None) => self
-                .refuse(format!("the document holds more than {MOST_TEXT} bytes of text (aliases followed)")),
+            (None, _) => self
+                .refuse(format!("the document contains more than {MOST_VALUES} values (aliases followed)")),
+            (_, None) => self.refuse(format!(
+                "the document contains more than {MOST_TEXT} bytes of text (aliases followed)"
+            )),
         }
     }
 }
@@ -200,7 +200,7 @@ impl<'de> Visitor<'de> for Read<'_> {
 
     /// A value with a tag of its own (`!secret x`).
     fn visit_enum<A: de::EnumAccess<'de>>(self, _: A) -> Result<Value, A::Error> {
-        self.bounds.refuse("tags (`!name`) mean nothing here")
+        self.bounds.refuse("tags (`!name`) are not supported")
     }
 }
 
@@ -237,7 +237,7 @@ impl<'de> Visitor<'de> for Key<'_> {
             return self.bounds.refuse(format!("`{}` is given twice", super::fault::shown(key)));
         }
         if key == "<<" {
-            return self.bounds.refuse("merge keys (`<<`) are not followed: write the fields out");
+            return self.bounds.refuse("merge keys (`<<`) are not supported: write the fields out");
         }
         Ok(key.to_owned())
     }

@@ -380,7 +380,7 @@ mod tests {
     fn whoever_says_that_it_is_too_early_is_not_ready_for_others_either() {
         let early = TargetState { early_since: Some(Nanos(1)), ..TargetState::default() };
         let mut state = ServiceState::default();
-        assert_eq!(state.stands(), Standing::Fine, "nobody was asked");
+        assert_eq!(state.stands(), Standing::Fine, "nothing was asked");
         state.targets.insert(ProbeTarget::Outside, early);
         assert_eq!(state.stands(), Standing::Early);
         // Enough others are well.

@@ -152,10 +152,10 @@ impl World {
                 let is_it = |other: &&Arc<Container>| other.key.engine == key.engine && other.name == parent;
                 self.containers.values().find(is_it)
             };
-            let gone = || format!("it uses the network of the container {parent}, which is not there");
+            let gone = || format!("it uses the network of the container {parent}, which does not exist");
             owner = self.containers.get(&key).or_else(named).ok_or_else(gone)?;
         }
-        Err("it uses the network of a container, which uses that of another, and so on".to_owned())
+        Err("it uses the network of a container that uses the network of another, and so on".to_owned())
     }
 }
 

@@ -130,7 +130,8 @@ impl<Q: Queue> Dispatcher<Q> {
                             hand.free(&key);
                         }
                         Worked::Unrecorded(settlement, error) => {
-                            warn!(target: "portreeve::outbox", queue = self.queue.name(), container = %key.id, "what came of a call cannot be stored, so nothing more is sent until it is: {error}");
+                            warn!(target: "portreeve::outbox", queue = self.queue.name(), container = %key.id, "the \
+                                result of a call cannot be stored, so nothing more is sent until it can: {error}");
                             hand.unrecorded.push((key, settlement));
                         }
                     }

@@ -68,9 +68,10 @@ impl Protocol for AmqpProbe {
         let tune =
             expect(&mut wire, TUNE, "an accepted login").await.map_err(|failure| match failure.cause {
                 // As the protocol has it; RabbitMQ says why.
-                Cause::There(There::HungUp | There::Broken) => {
-                    Failure::new(There::HungUpOnLogin, "expected an accepted login, the broker hung up")
-                }
+                Cause::There(There::HungUp | There::Broken) => Failure::new(
+                    There::HungUpOnLogin,
+                    "expected an accepted login, the broker closed the connection",
+                ),
                 _ => failure,
             })?;
         // What it proposes is good enough for a connection that ends at once, without heartbeats.

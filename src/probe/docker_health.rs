@@ -25,10 +25,10 @@ impl Protocol for DockerHealthProbe {
             None => steps.end("the container has no health check; it runs"),
             Some(Health::Healthy) => steps.end("healthy"),
             Some(Health::Starting) => {
-                return Err(Failure::new(There::DockerStarting, "Docker's health check has not spoken yet"));
+                return Err(Failure::new(There::DockerStarting, "Docker's health check has no result yet"));
             }
             Some(Health::Awaited) => {
-                return Err(Failure::new(There::DockerAwaited, "Docker's next health check is waited for"));
+                return Err(Failure::new(There::DockerAwaited, "waiting for Docker's next health check"));
             }
             Some(Health::Silent) => {
                 return Err(Failure::new(Here::DockerSilent, checks::silence(container)));

@@ -98,10 +98,13 @@ fn unmade(error: &io::Error) -> Failure {
         Cause::There(There::NotTls) => "the server does not speak TLS there".to_owned(),
         Cause::There(There::TlsAlert) => format!("the server ended it: {}", alert(error)),
         Cause::Here(Here::Unsupported) => {
-            format!("the server speaks it in a way that this probe does not take ({})", plain(error))
+            format!("the server uses TLS in a way that this probe does not support ({})", plain(error))
         }
         Cause::Here(Here::NoCommonTls) => {
-            format!("the server knows no TLS that this probe knows ({}): TLS 1.2 and 1.3", plain(error))
+            format!(
+                "the server supports no TLS version that this probe supports ({}): TLS 1.2 and 1.3",
+                plain(error)
+            )
         }
         _ => plain(error),
     };
@@ -180,7 +183,7 @@ fn alert(error: &io::Error) -> String {
 pub(super) fn ended(error: &io::Error) -> String {
     match tls_error(error) {
         Some(rustls::Error::AlertReceived(AlertDescription::CertificateRequired)) => {
-            "the server ended TLS with CertificateRequired: it wants a certificate of its clients".to_owned()
+            "the server ended TLS with CertificateRequired: it requires a client certificate".to_owned()
         }
         Some(rustls::Error::AlertReceived(alert)) => format!("the server ended TLS with {alert:?}"),
         _ => plain(error),
@@ -189,7 +192,7 @@ pub(super) fn ended(error: &io::Error) -> String {
 
 /// The name that a server is asked for.
 pub(super) fn server_name(host: &str) -> Result<ServerName<'static>, Failure> {
-    let unfit = |_| Failure::new(Here::Unsendable, format!("{host} is not a name that TLS knows"));
+    let unfit = |_| Failure::new(Here::Unsendable, format!("{host} is not a valid name for TLS"));
     ServerName::try_from(ascii(host).into_owned()).map_err(unfit)
 }
 

@@ -63,7 +63,8 @@ impl Protocol for KafkaProbe {
             ask(&mut wire, METADATA, version, &topics).await.map_err(|failure| match failure.cause {
                 Cause::There(There::HungUp | There::Broken) => {
                     let why =
-                        "expected the cluster's metadata, the server hung up: it wants a login (SASL) first";
+                        "expected the cluster's metadata, the server closed the connection: it requires a login (SASL) \
+                        first";
                     Failure::new(There::HungUpOnLogin, why)
                 }
                 _ => failure,
@@ -253,8 +254,8 @@ mod tests {
         for (answer, text) in [
             (answer(5, &[partition(0, 1), partition(7, -1)]), "have none, such as 7"),
             (answer(0, &[]), "it has none"),
-            (answer(3, &[]), "there is no such topic"),
-            (answer(29, &[]), "it wants a login"),
+            (answer(3, &[]), "the topic does not exist"),
+            (answer(29, &[]), "it requires a login"),
             (answer(87, &[]), "error code 87"),
         ] {
             let said = judged(&answer).unwrap_err().reason;

@@ -143,7 +143,7 @@ impl Session {
                     let salt = fields.0.strip_suffix(&[0]).unwrap_or(fields.0);
                     let Some(proof) = scramble(plugin, password, salt) else {
                         self.give_up(plugin).await;
-                        let why = "the server wants a login of another kind, which this probe cannot";
+                        let why = "the server requires a login method that this probe does not support";
                         return Err(Failure::new(Here::Unsupported, why).saying(plugin.clone()));
                     };
                     self.send(&proof).await?;
@@ -153,13 +153,14 @@ impl Session {
                 [MORE, 4] if encrypted => self.send(&[password.as_bytes(), &[0]].concat()).await?,
                 [MORE, 4] => {
                     self.give_up(plugin).await;
-                    let why = "the server wants the password itself, which is sent over TLS only, and it offers none";
+                    let why = "the server requires the password itself, which is sent only over TLS, and it offers no \
+                        TLS";
                     return Err(Failure::new(Here::Unsupported, why));
                 }
                 _ => return Err(self.wire.unexpected("an answer to the login", &packet)),
             }
         }
-        Err(Failure::new(There::Nonsense, "expected a login, the server asks on and on"))
+        Err(Failure::new(There::Nonsense, "expected a login, the server keeps asking"))
     }
 
     /// Ends what was not even begun: with a login that the server refuses, for there is no such user.

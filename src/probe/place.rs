@@ -113,9 +113,11 @@ impl Place {
     /// this way has ever passed.
     pub fn doubt(&self, failure: &str, reached: bool) -> Option<String> {
         match &self.basis {
-            Basis::Assumed { remedy } if !reached => {
-                Some(format!("{failure}; {self} is assumed and was never seen well ({}): {remedy}", self.why))
-            }
+            Basis::Assumed { remedy } if !reached => Some(format!(
+                "{failure}; {self} is only assumed, and no check has passed there yet ({}): \
+                    {remedy}",
+                self.why
+            )),
             Basis::Assumed { .. } | Basis::Declared | Basis::Bridge => None,
         }
     }

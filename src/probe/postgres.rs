@@ -115,7 +115,8 @@ async fn login(wire: &mut Wire, user: &str, password: Option<&SecretString>) -> 
             | backend::Message::AuthenticationScmCredential
             | backend::Message::AuthenticationSspi => {
                 let why = format!(
-                    "the server wants {user} to log in with Kerberos or the like, which this probe cannot"
+                    "the server requires {user} to log in with Kerberos or a similar method, which this probe does not \
+                    support"
                 );
                 return Err(Failure::new(Here::Unsupported, why));
             }

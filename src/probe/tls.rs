@@ -49,18 +49,18 @@ impl Protocol for TlsProbe {
         let end = trust.end(chain, UnixTime::now()).ok_or_else(|| {
             Failure::new(
                 There::Certificate,
-                "expected a certificate that is trusted, got one that has just ended",
+                "expected a certificate that is trusted, got one that has just expired",
             )
         })?;
         let left = seconds_until(end.at).div_euclid(DAY);
         if left < i64::from(self.min_valid_days) {
             let ends = if left < 0 {
-                format!("ended {} ago", count(-left, "day"))
+                format!("expired {} ago", count(-left, "day"))
             } else {
-                format!("ends in {}", count(left, "day"))
+                format!("expires in {}", count(left, "day"))
             };
             let reason = format!(
-                "expected a certificate that is valid for {} yet, {} {ends}, on {}",
+                "expected a certificate that is still valid for {}, {} {ends}, on {}",
                 count(self.min_valid_days, "day"),
                 whose(&end),
                 date(end.at)

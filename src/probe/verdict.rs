@@ -42,18 +42,20 @@ impl Meaning {
     pub const fn doc(self) -> &'static str {
         match self {
             Self::Unhealthy => {
-                "the check failed; after `failureThreshold` of them in a row the container is healed"
+                "the check failed; after `failureThreshold` failures in a row the container is healed"
             }
             Self::Unanswered => {
-                "the same, unless nobody outside answers any more: then it is our network (`NetworkLost`), and a Fault"
+                "the same; but if no target outside answers any more, it is our network (`NetworkLost`) and a Fault"
             }
-            Self::Denied => "the check failed; the service is unhealthy, and nobody is restarted for it",
+            Self::Denied => {
+                "the check failed; the service is unhealthy, and no container is restarted for it"
+            }
             Self::NotYet => {
-                "the check neither passes nor fails; the service is not ready, and nobody is restarted, unless \
-                 `triggers.notYet` of the AutohealPolicy bounds it"
+                "the check neither passes nor fails; the service is not ready, and no container is restarted unless \
+                `triggers.notYet` of the AutohealPolicy sets a limit"
             }
             Self::Fault => {
-                "the check neither passes nor fails; the service cannot be checked, and nobody is restarted"
+                "the check neither passes nor fails; the service cannot be checked, and no container is restarted"
             }
         }
     }

@@ -147,7 +147,7 @@ impl Wire {
         if !self.encrypted && !self.heard && is_record(&all) {
             return Failure::new(
                 There::WantsTls,
-                format!("expected {what}, got the beginning of TLS: `tls: {{}}` asks for it"),
+                format!("expected {what}, got the beginning of TLS: set `tls: {{}}`"),
             );
         }
         let kind = if all.is_empty() { "nothing" } else { "something else" };

@@ -164,7 +164,7 @@ fn weigh(situation: &Situation<'_>, crowd: &mut Crowd) -> Healing {
                 true => (Reason::LeftToSwarm, true),
                 false => (Reason::Excluded, looks_sick),
             };
-            healing.wait(Wait { tell, ..Wait::new(reason, format!("left alone: {by}")) });
+            healing.wait(Wait { tell, ..Wait::new(reason, format!("not healed: {by}")) });
             return healing;
         }
         PolicyView::Selected { name, spec } => (name, spec),

@@ -52,11 +52,11 @@ pub fn of_container(container: &Container, docker: bool, probes: &[(&str, Option
     match container.health.filter(|_| docker) {
         None | Some(Health::Healthy) => {}
         Some(Health::Starting) => {
-            let reason = format!("{name}: Docker's health check has not spoken yet");
+            let reason = format!("{name}: Docker's health check has no result yet");
             return Judged::new(HealthWord::Unknown, reason);
         }
         Some(Health::Awaited) => {
-            let reason = format!("{name}: Docker's health check is waited for");
+            let reason = format!("{name}: waiting for Docker's health check");
             return Judged::new(HealthWord::Unknown, reason);
         }
         // A probe that cannot be carried out: neither good nor bad, and no reason to overlook what others find.
@@ -124,7 +124,7 @@ fn prefixed(name: &str, reason: String) -> String {
 /// How a service is whose containers are judged so.
 pub fn of_service(min_healthy: Amount, members: &[Judged]) -> Judged {
     if members.is_empty() {
-        return Judged::new(HealthWord::NotFound, "no container is there that its selector means");
+        return Judged::new(HealthWord::NotFound, "no container matches its selector");
     }
     let total = u32::try_from(members.len()).unwrap_or(u32::MAX);
     let needed = min_healthy.of_rounded_up(total);

@@ -77,7 +77,7 @@ impl<'a> Entry<'_, 'a> {
                     last_known,
                     "the end of the last run and the removal",
                 );
-                self.gap(last_known, listed, "the time of the removal, and what came and went before it");
+                self.gap(last_known, listed, "the time of the removal, and any runs before it");
                 self.removed(listed);
             }
         }
@@ -117,7 +117,7 @@ impl<'a> Entry<'_, 'a> {
                 Some(before) if before.end_event.is_none() => {}
                 before => {
                     let from = before.and_then(|run| run.ended).unwrap_or(self.first_contact);
-                    self.gap(from, later, "a run that came and went before another was seen by inspect");
+                    self.gap(from, later, "a run that began and ended before inspect saw the next one");
                 }
             }
             return;
@@ -270,10 +270,10 @@ impl<'a> Entry<'_, 'a> {
                     end,
                     started,
                     Nanos(0),
-                    "what ran between two inspects: the end is an upper bound",
+                    "runs between two inspects: the end is an upper bound",
                 );
             }
-            None => self.close_open(started, started, Nanos(0), "the end of a run that another followed"),
+            None => self.close_open(started, started, Nanos(0), "the end of a run before the next one"),
         }
     }
 

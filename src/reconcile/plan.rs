@@ -196,7 +196,7 @@ impl fmt::Display for Cause {
                 (format!("it did not become healthy within {within} of the last attempt"), "")
             }
             Self::ParentRestarted { name } => (format!("{name}, whose network it shares, was restarted"), ""),
-            Self::ParentReplaced { name } => (format!("{name}, whose network it shares, was made anew"), ""),
+            Self::ParentReplaced { name } => (format!("{name}, whose network it shares, was recreated"), ""),
             Self::DependencyRestarted { name } => (format!("{name}, on which it depends, was restarted"), ""),
             Self::Exited { exit_code, out_of_memory: false } => {
                 (format!("it exited with code {exit_code}"), "")
@@ -265,7 +265,7 @@ pub enum NoteKind {
     Quarantined,
     /// Someone lifted the quarantine.
     Released,
-    /// Many containers are sick at once: none is healed.
+    /// Many containers are sick at once: healing stops.
     BreakerOpen,
     /// Healing goes on as usual.
     BreakerClosed,

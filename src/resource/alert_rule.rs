@@ -9,13 +9,14 @@ use super::check::Check;
 use super::event::{Notify, Severity};
 use super::{Duration, Kind, Selector, schema};
 
-/// Fires for each subject whose figure meets the condition long enough, and resolves when it no longer does.
+/// Fires for each container, service or machine that meets the condition long enough. Resolves when the condition no
+/// longer holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct AlertRuleSpec {
-    /// Whose figure is looked at.
+    /// What is watched.
     pub subject: AlertSubject,
-    /// When the figure is an alert.
+    /// When the alert fires.
     pub condition: Condition,
     /// How long the condition must hold before the alert fires.
     #[serde(default, rename = "for")]
@@ -23,12 +24,12 @@ pub struct AlertRuleSpec {
     /// How much the alert matters.
     #[serde(default = "warning")]
     pub severity: Severity,
-    /// Who is told, beside the sinks whose own selector asks for it.
+    /// Sinks that get the alert, besides the sinks whose selector matches.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notify: Vec<Notify>,
 }
 
-/// Whose figure is looked at; exactly one of these.
+/// What is watched: exactly one of these.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(transform = schema::exactly_one(&["containers", "services", "system"]))]
@@ -66,17 +67,18 @@ pub struct ServiceSubject {
 #[serde(deny_unknown_fields)]
 pub struct SystemSubject {}
 
-/// When a figure is an alert.
+/// When the alert fires: a metric compared with a value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Condition {
     /// The figure.
     pub metric: Metric,
-    /// How it compares to `value` when it is an alert.
+    /// How the metric is compared with `value`.
     pub op: Operator,
-    /// What it is compared to: a number, or with `status` one of healthy, unhealthy, unknown, error, not_found.
+    /// What the metric is compared with: a number, or for `status` one of healthy, unhealthy, unknown, error,
+    /// not_found.
     pub value: Threshold,
-    /// With `>` and `>=`: the alert resolves only below this, so that a figure at the threshold does not flap.
+    /// With `>` and `>=`: the alert resolves only below this, so that a value at the threshold does not flap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clear_below: Option<f64>,
     /// With `<` and `<=`: the alert resolves only above this.
@@ -88,9 +90,9 @@ pub struct Condition {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
-    /// CPU use in percent of what is there, or of a container's limit.
+    /// CPU use in percent of the container's limit, or of the machine if there is no limit.
     CpuPercent,
-    /// Memory use in percent of what is there, or of a container's limit.
+    /// Memory use in percent of the container's limit, or of the machine if there is no limit.
     MemoryPercent,
     /// Use of the machine's file system in percent.
     DiskPercent,
@@ -100,15 +102,15 @@ pub enum Metric {
     ResponseTimeMs,
     /// How many of a service's checks succeed, in percent over 24 hours.
     SuccessRate,
-    /// What is said of its health.
+    /// The health status.
     Status,
-    /// How often it was restarted within an hour.
+    /// Restarts within an hour.
     Restarts,
     /// How many days a service's certificate is still valid.
     CertDaysLeft,
 }
 
-/// How two figures compare.
+/// How two values are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Operator {
     /// Greater.
@@ -252,7 +254,7 @@ impl Kind for AlertRuleSpec {
     const KIND: &'static str = "AlertRule";
     const PLURAL: &'static str = "alertrules";
     const SHORT: &'static [&'static str] = &["rule"];
-    const DOC: &'static str = "A figure, when it is an alert, and who is told.";
+    const DOC: &'static str = "An alert on a metric of containers, services or machines.";
 
     fn validate(&self, check: &mut Check) {
         check.field("subject", |check| {
@@ -347,7 +349,7 @@ impl Condition {
         if let Some(clear) = self.clear_below {
             check.field("clearBelow", |check| {
                 if !above {
-                    check.refuse("goes with > and >=; with < and <= it is clearAbove");
+                    check.refuse("is used with > and >=; with < and <= use clearAbove");
                 } else if clear > value {
                     check.refuse(format!("must not be greater than value, which is {value}"));
                 }
@@ -356,7 +358,7 @@ impl Condition {
         if let Some(clear) = self.clear_above {
             check.field("clearAbove", |check| {
                 if !below {
-                    check.refuse("goes with < and <=; with > and >= it is clearBelow");
+                    check.refuse("is used with < and <=; with > and >= use clearBelow");
                 } else if clear < value {
                     check.refuse(format!("must not be less than value, which is {value}"));
                 }

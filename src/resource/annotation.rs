@@ -24,9 +24,9 @@ const KNOWN: [&str; 3] = [PRUNE, SUSPEND, APPLIED_SET];
 /// What ours can be, for editors.
 pub(super) fn schema() -> Value {
     json!({
-        PRUNE: {"description": "Whether the object goes with its file.", "const": PRUNE_DISABLED},
+        PRUNE: {"description": "`disabled`: the object stays without its file.", "const": PRUNE_DISABLED},
         SUSPEND: {
-            "description": "Whether nothing is done on the object's account.",
+            "description": "`true`: nothing is done for the object.",
             "enum": [SUSPENDED, NOT_SUSPENDED],
         },
         APPLIED_SET: {"description": "Written by `portreeve apply`.", "type": "string"},
@@ -36,16 +36,16 @@ pub(super) fn schema() -> Value {
 /// What is wrong with an annotation. A slip in one of ours would do nothing, silently.
 pub(super) fn fault(key: &str, value: &str) -> Option<String> {
     match key {
-        PRUNE if value != PRUNE_DISABLED => {
-            Some(format!("must be \"{PRUNE_DISABLED}\", or left out to have the object pruned with its file"))
-        }
+        PRUNE if value != PRUNE_DISABLED => Some(format!(
+            "must be \"{PRUNE_DISABLED}\", or left out so that the object is pruned with its file"
+        )),
         SUSPEND if value != SUSPENDED && value != NOT_SUSPENDED => {
-            Some(format!("must be \"{SUSPENDED}\" to have nothing done on the object's account, or left out"))
+            Some(format!("must be \"{SUSPENDED}\", so that nothing is done for the object, or left out"))
         }
         PRUNE | SUSPEND | APPLIED_SET => None,
         _ if key.starts_with(OURS) => Some(match nearest(key, KNOWN) {
-            Some(near) => format!("no annotation of Portreeve's is called so; did you mean `{near}`?"),
-            None => format!("no annotation of Portreeve's is called so; there is {}", KNOWN.join(", ")),
+            Some(near) => format!("Portreeve has no such annotation; did you mean `{near}`?"),
+            None => format!("Portreeve has no such annotation; it has {}", KNOWN.join(", ")),
         }),
         _ => None,
     }
@@ -72,7 +72,7 @@ mod tests {
             (PRUNE, "", "must be \"disabled\""),
             (SUSPEND, "True", "must be \"true\""),
             ("portreeve/suspended", "true", "did you mean `portreeve/suspend`?"),
-            ("portreeve/unheard-of", "true", "there is portreeve/prune, portreeve/suspend"),
+            ("portreeve/unheard-of", "true", "it has portreeve/prune, portreeve/suspend"),
         ] {
             let said = fault(key, value).unwrap_or_else(|| panic!("{key}={value} is taken"));
             assert!(said.contains(says), "{said}");

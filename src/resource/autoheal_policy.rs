@@ -10,75 +10,76 @@ pub use not_yet::NotYetTrigger;
 use super::check::Check;
 use super::{Duration, Kind, Selector};
 
-/// Restarts what is sick, with backoff and a budget, and leaves alone what was stopped by hand.
+/// Restarts sick containers, with backoff and a budget. A container that was stopped by hand stays stopped.
 ///
-/// The policy named `default` replaces the built-in one, which selects the label `autoheal=true`. A container that
-/// several policies select belongs to the first of them by name; `default` comes last.
+/// The policy named `default` replaces the built-in one, which selects the label `autoheal=true`. If several policies
+/// select a container, the first of them by name heals it; `default` comes last.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct AutohealPolicySpec {
     /// Which containers this policy heals.
     pub selector: Selector,
-    /// Which of the selected containers are left alone all the same.
+    /// Which of the selected containers are not healed.
     pub exclude: Selector,
-    /// What makes a container one to heal.
+    /// When a container is healed.
     pub triggers: Triggers,
-    /// What is done to it.
+    /// What is done to a sick container.
     pub action: HealAction,
-    /// The action of the first, second, … attempt, in place of `action`; when all were taken and none helped, the
-    /// container is quarantined. Empty: `action` each time, until the budget is spent.
+    /// The action of the first, second, … attempt, instead of `action`. If the last one did not help, the container is
+    /// quarantined. Empty: `action` each time, until the budget is spent.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub escalation: Vec<HealAction>,
-    /// How long a container must have been unhealthy before anything is done.
+    /// How long a container must have been unhealthy before it is healed.
     pub min_unhealthy: Duration,
     /// How long a container may take to stop before it is killed; left out: the container's own.
     /// The label `autoheal.stop.timeout` (seconds) overrides both.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_timeout: Option<Duration>,
-    /// How long after a container's start nothing is done.
+    /// How long after its start a container is not healed.
     pub start_grace: Duration,
-    /// How long a running container that a DiscoveryRegistry knows is marked as down there before it is touched, so that
-    /// callers go elsewhere; it is registered again with its new run. 0: not at all.
+    /// How long a registered container is marked as down in its DiscoveryRegistry before it is touched, so that clients
+    /// go elsewhere. Its new run is registered again. 0: no drain.
     pub drain: Duration,
     /// How long to wait between attempts.
     pub backoff: Backoff,
-    /// How many restarts are spent before the container is quarantined.
+    /// How many restarts a container gets before it is quarantined.
     pub budget: Budget,
-    /// When many containers are sick at once: stop healing, say so once.
+    /// Stops healing when many containers are sick at once, and reports it once.
     pub breaker: Breaker,
-    /// How many restarts one engine is given.
+    /// How many restarts one engine gets.
     pub pace: Pace,
     /// When a container counts as healed.
     pub verify: Verify,
-    /// What else is restarted with a container.
+    /// Which other containers are restarted with a container.
     pub cascade: Cascade,
 }
 
-/// What makes a container one to heal.
+/// When a container is healed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Triggers {
     /// Docker's own health check says `unhealthy`.
     pub unhealthy: bool,
-    /// A probe of a MonitoredService fails, and not only because it is refused: no restart mends that.
+    /// A probe of a MonitoredService fails. A refused login does not count, because a restart does not fix it.
     pub probes: bool,
-    /// A probe is told that it is too early (a database recovers, a cache loads its data), and how long that may last: a
-    /// restart would make it begin anew.
+    /// How long a probe may answer `notYet` (a database recovers, a cache loads its data) before the container is
+    /// healed. A restart makes it begin again.
     pub not_yet: NotYetTrigger,
-    /// The container ended by itself and Docker's restart policy leaves it down. A stop by hand is respected.
+    /// The container exited by itself and Docker's restart policy does not start it again. A container that was stopped
+    /// by hand stays stopped.
     pub exited: ExitedTrigger,
 }
 
-/// Which ends of a container are healed.
+/// Whether a container that exited is healed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum ExitedTrigger {
     /// None.
     #[default]
     Never,
-    /// Those with an exit code other than 0.
+    /// If its exit code is not 0.
     OnFailure,
-    /// All but those stopped by hand.
+    /// Always, unless it was stopped by hand.
     Always,
 }
 
@@ -89,18 +90,19 @@ pub enum HealAction {
     /// Stop and start it.
     #[default]
     Restart,
-    /// Make it anew with the same image, configuration, name, networks and volumes, start that, and remove the old one;
-    /// if that fails, the old one is started again. What was written into the old one's own file system is lost.
+    /// Create it again with the same image, configuration, name, networks and volumes, start the new container and
+    /// remove the old one. If that fails, the old one is started again. Data in the old container's own file system is
+    /// lost.
     Recreate,
     /// Stop it and leave it down.
     Stop,
-    /// Only say so.
+    /// Only report it.
     Notify,
     /// Nothing.
     None,
 }
 
-/// How long to wait between attempts. The first restart comes at once; the waits follow it.
+/// How long to wait between attempts. The first attempt is made at once. Each further one waits longer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Backoff {
@@ -114,46 +116,46 @@ pub struct Backoff {
     /// How much a wait varies at random, as a share of it: 0.25 means between 75 % and 125 %.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub jitter: f64,
-    /// How long a container must stay healthy before waits and budget start afresh.
+    /// How long a container must stay healthy before its wait and its budget are reset.
     pub reset_after: Duration,
 }
 
-/// How many restarts a container is given; when they are spent it is quarantined.
+/// How many restarts a container gets. When they are spent it is quarantined.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Budget {
     /// Restarts within `per`.
     #[schemars(range(min = 1, max = 1000))]
     pub restarts: u32,
-    /// The sliding window they are counted in.
+    /// The sliding time window in which restarts are counted.
     pub per: Duration,
 }
 
-/// When many containers are sick at once, restarting them one after the other makes it worse. What counts is the
-/// containers of this policy on one engine that run or are being healed.
+/// Stops healing when many containers are sick at once, because restarting them one after the other makes it worse. It
+/// counts the containers of this policy on one engine that run or are being healed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Breaker {
-    /// The smallest number of selected containers for which the breaker works.
+    /// The breaker works only with at least this many containers.
     pub min_targets: u32,
     /// The share of sick containers at which healing stops.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub unhealthy_ratio: f64,
-    /// Whether healing resumes with one container at a time: when fewer are sick, or after a rest as long as
-    /// `backoff.max` and `verify.within`. One that is healed makes room for the next; if one is not, all rest again.
-    /// Otherwise healing resumes for all, and only when fewer are sick.
+    /// `true`: healing resumes with one container at a time, when fewer are sick or after a rest. The rest is the
+    /// longer of `backoff.max` and `verify.within`. When that container is healed the next one follows. If it is not
+    /// healed, the rest starts again. `false`: healing resumes for all containers, and only when fewer are sick.
     pub resume_one_by_one: bool,
 }
 
-/// How many restarts this policy gives one engine, over all its containers. Never are more than three under way, or
-/// done and not yet verified, at once.
+/// How many restarts this policy may make on one engine, over all its containers. At most three restarts are under way
+/// or not yet verified at once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Pace {
     /// Restarts within `per`.
     #[schemars(range(min = 1, max = 10000))]
     pub restarts: u32,
-    /// The window they are counted in.
+    /// The time window in which restarts are counted.
     pub per: Duration,
 }
 
@@ -161,22 +163,22 @@ pub struct Pace {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Verify {
-    /// How long it has to become healthy. An attempt has not healed it when it is unhealthy again, or ends by itself
-    /// with an error, or when its health check has still not spoken after this time and the check's own start
-    /// period; then the next step is taken, in its time.
+    /// How long a container has to become healthy after an attempt. The attempt has failed if the container is
+    /// unhealthy again or exits with an error, or if its health check has no result after this time and the check's own
+    /// start period. Then the next step follows, after its wait.
     pub within: Duration,
 }
 
-/// What else is restarted with a container. It is the policy of those that follow that says so: what no policy selects is
-/// never touched.
+/// Which other containers are restarted with a container. The policy of the other container decides: a container that
+/// no policy selects is never touched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Cascade {
-    /// Containers that share its network namespace (`network_mode: container:…`), after every restart of it, as theirs
-    /// is of no use any more; made anew when it was made anew.
+    /// Containers that share its network namespace (`network_mode: container:…`) are restarted after every restart of
+    /// it, because their network no longer works. They are recreated if it was recreated.
     pub network_mode: bool,
-    /// Services of the same Compose project that depend on it, and those that do by `dependsOn` of a MonitoredService,
-    /// after Portreeve restarted it and it is healthy.
+    /// Containers that depend on it, by Compose or by `dependsOn` of a MonitoredService, are restarted after Portreeve
+    /// has restarted it and it is healthy.
     pub compose: bool,
 }
 
@@ -254,7 +256,7 @@ impl Kind for AutohealPolicySpec {
     const KIND: &'static str = "AutohealPolicy";
     const PLURAL: &'static str = "autohealpolicies";
     const SHORT: &'static [&'static str] = &["heal"];
-    const DOC: &'static str = "Which containers are healed, when, how often and how far.";
+    const DOC: &'static str = "Which containers are healed, when, how and how often.";
 
     fn validate(&self, check: &mut Check) {
         check.field("selector", |check| self.selector.validate(check));

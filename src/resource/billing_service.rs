@@ -7,8 +7,8 @@ use super::check::Check;
 use super::discovery_registry::five_seconds;
 use super::{Auth, Duration, Kind, Selector, Signing};
 
-/// Posts lifecycle events to a Billing Service (document R1). None is lost: events are stored in the same
-/// transaction as their cause and sent until the service takes them, each with its `Idempotency-Key`.
+/// Posts lifecycle events to a Billing Service. No event is lost: it is stored in the same transaction as its cause and
+/// sent until the service accepts it, always with the same `Idempotency-Key`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct BillingServiceSpec {
@@ -19,7 +19,7 @@ pub struct BillingServiceSpec {
     #[serde(default = "events_path")]
     #[schemars(regex(pattern = "^/[^?#]*$"))]
     pub path: String,
-    /// Whose events are sent; left out: all containers'.
+    /// Containers whose events are sent; left out: all.
     #[serde(default = "Selector::everything")]
     pub selector: Selector,
     /// Which events are sent.
@@ -29,13 +29,13 @@ pub struct BillingServiceSpec {
     /// How long one call may take.
     #[serde(default = "five_seconds")]
     pub timeout: Duration,
-    /// How long to wait between tries of one call. There is no last try.
+    /// How long to wait between attempts of one call. Their number has no limit.
     #[serde(default)]
     pub retry: Retry,
-    /// The host named in events; left out: the engine's name for its host.
+    /// The host name in events; left out: the engine's host name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// How calls prove who they come from.
+    /// Credentials that are sent with each call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Auth>,
     /// How bodies are signed.
@@ -43,15 +43,15 @@ pub struct BillingServiceSpec {
     pub signing: Option<Signing>,
 }
 
-/// What can happen to a container.
+/// A change of a container that is sent as an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum BillingEvent {
-    /// It was created; sent only where listed.
+    /// It was created. Sent only if listed.
     Created,
     /// A run began.
     Started,
-    /// A run ended, whatever state follows.
+    /// A run ended: the container exited, died or is restarting.
     Stopped,
     /// It was removed.
     Removed,
@@ -69,7 +69,7 @@ impl BillingEvent {
     }
 }
 
-/// Waits between tries: exponential from `initial` to `max`, with jitter.
+/// Waits between attempts: exponential from `initial` to `max`, with jitter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Retry {
@@ -97,8 +97,7 @@ impl Kind for BillingServiceSpec {
     const KIND: &'static str = "BillingService";
     const PLURAL: &'static str = "billingservices";
     const SHORT: &'static [&'static str] = &["bill"];
-    const DOC: &'static str =
-        "A Billing Service that is told of every start, stop and removal, once and in order.";
+    const DOC: &'static str = "A Billing Service that gets every start, stop and removal, once and in order.";
 
     fn validate(&self, check: &mut Check) {
         check.base_url("url", &self.url);

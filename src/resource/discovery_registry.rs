@@ -8,17 +8,17 @@ use serde::{Deserialize, Serialize};
 use super::check::Check;
 use super::{Auth, DeletionPolicy, Duration, Kind, Selector, Subject};
 
-/// Keeps a Discovery Service equal to what runs: `POST`, `PUT` and `DELETE` on `/registry/endpoints` (document R1).
+/// Keeps a Discovery Service up to date with what runs: `POST`, `PUT` and `DELETE` on `/registry/endpoints`.
 ///
-/// Level-triggered: what is sent is the latest state of each container, however many changes came before it.
+/// Only the latest state of each container is sent, however many changes came before it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct DiscoveryRegistrySpec {
     /// Base URL of the service, `http://` or `https://`; `/registry/endpoints` is appended.
     #[schemars(regex(pattern = "^https?://."))]
     pub url: String,
-    /// Which containers are registered; left out: all. One with the label `SERVICE_IGNORE` (registrator's; any value) is
-    /// not, unless a MonitoredService says so.
+    /// Which containers are registered; left out: all. A container with the label `SERVICE_IGNORE` (as in registrator;
+    /// any value) is not registered, unless a MonitoredService registers it.
     #[serde(default = "Selector::everything")]
     pub selector: Selector,
     /// When a container is registered.
@@ -27,7 +27,7 @@ pub struct DiscoveryRegistrySpec {
     /// How long one call may take.
     #[serde(default = "five_seconds")]
     pub timeout: Duration,
-    /// The host registered; left out: the engine's name for its host.
+    /// The host to register; left out: the engine's host name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
     /// The container's TCP port registered, translated to its published port; left out: the lowest published port,
@@ -47,7 +47,7 @@ pub struct DiscoveryRegistrySpec {
     /// also across a restart of Portreeve; with `retain` they stay as they are.
     #[serde(default, skip_serializing_if = "DeletionPolicy::is_default")]
     pub deletion_policy: DeletionPolicy,
-    /// How calls prove who they come from.
+    /// Credentials that are sent with each call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Auth>,
 }
@@ -59,7 +59,7 @@ pub enum RegisterWhen {
     /// As soon as it runs.
     #[default]
     Running,
-    /// Only while its health check says `healthy`; one without a health check counts as healthy.
+    /// Only while its health check says `healthy`. A container without a health check counts as healthy.
     Healthy,
 }
 
@@ -86,7 +86,7 @@ impl Kind for DiscoveryRegistrySpec {
     const KIND: &'static str = "DiscoveryRegistry";
     const PLURAL: &'static str = "discoveryregistries";
     const SHORT: &'static [&'static str] = &["reg"];
-    const DOC: &'static str = "A Discovery Service that is told which containers run, and where.";
+    const DOC: &'static str = "A Discovery Service in which running containers are registered.";
 
     fn validate(&self, check: &mut Check) {
         check.base_url("url", &self.url);

@@ -9,22 +9,22 @@ use super::check::Check;
 use super::probe::http::is_host_name;
 use super::{DeletionPolicy, Kind};
 
-/// One Docker engine, API 1.41 (Docker 20.10) or later. With none declared there is one, named `local`, from
+/// One Docker engine, API 1.41 (Docker 20.10) or later. If no DockerHost is declared there is one, named `local`, from
 /// `DOCKER_HOST` or the default socket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct DockerHostSpec {
-    /// Where the engine answers: `unix:///path`, `tcp://host:port` (with `tls`: over TLS) or
-    /// `ssh://user@host:port/path`: the system's `ssh`, with its own configuration and keys, runs `docker` there. User,
-    /// port and the path of the engine's socket may be left out.
+    /// Where the engine listens: `unix:///path`, `tcp://host:port` (with `tls`: over TLS) or
+    /// `ssh://user@host:port/path`. For `ssh://` the system's `ssh`, with its own configuration and keys, runs `docker`
+    /// on that host. User, port and the path of the engine's socket may be left out.
     #[serde(default = "default_endpoint")]
     #[schemars(regex(pattern = "^(unix|tcp|ssh)://."))]
     pub endpoint: String,
-    /// The host name or address at which the ports that its containers publish are reached from where Portreeve runs, such as
-    /// `10.0.0.7` or `host.docker.internal`. Left out, it is found out where it can be: on the engine's own host, and by the
-    /// host of a `tcp://` or `ssh://` endpoint. It is needed where Portreeve and the engine are in different network
-    /// namespaces or virtual machines, behind a tunnel, and where only `ssh` knows the endpoint's host. Containers on a bridge
-    /// that Portreeve is on are asked at their own address all the same.
+    /// Host name or address where Portreeve reaches the published ports of the containers, such as `10.0.0.7` or
+    /// `host.docker.internal`. Left out: this machine, or the host of a `tcp://` or `ssh://` endpoint. Set it if
+    /// Portreeve and the engine are in different network namespaces or virtual machines, if there is a tunnel, or if
+    /// only `ssh` knows the endpoint's host. Containers on a bridge of this machine are still probed at their own
+    /// address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub address: Option<String>,
@@ -34,8 +34,8 @@ pub struct DockerHostSpec {
     /// Certificates for a `tcp://` endpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<DockerTls>,
-    /// The engine API version that the engine must speak at least, such as `"1.41"`; an older engine is refused.
-    /// Calls name no version, so an engine answers in its own.
+    /// The lowest API version that the engine must support, such as `"1.41"`; an older engine is refused. Calls name no
+    /// version, so the engine uses its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^1\\.[0-9]{1,3}$"))]
     pub api_version: Option<String>,
@@ -52,7 +52,7 @@ pub struct DockerHostSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct DockerTls {
-    /// The authority that signed the engine's certificate.
+    /// The certificate authority (CA) that signed the engine's certificate.
     pub ca: String,
     /// The client's certificate.
     pub cert: String,
@@ -89,7 +89,7 @@ impl Kind for DockerHostSpec {
             check.field("endpoint", |check| check.refuse_url(&self.endpoint, fault.to_string()));
         }
         if self.address.as_ref().is_some_and(|address| !is_host_name(address)) {
-            let why = "is not a host name or an address alone; the ports are those that containers publish";
+            let why = "must be a host name or an address without a port; the ports are those that containers publish";
             check.field("address", |check| check.refuse(why));
         }
         if let Some(tls) = &self.tls {
@@ -128,11 +128,12 @@ pub enum EndpointFault {
     Host,
     /// What follows the host is told to a shell there.
     #[error(
-        "after the host may follow the path of the engine's socket there, of letters, digits and `/._-`: ssh://user@host/run/docker.sock"
+        "only the path of the engine's socket may follow the host, with letters, digits and `/._-`: \
+        ssh://user@host/run/docker.sock"
     )]
     RemotePath,
     /// It holds a password, which would show wherever the object is shown.
-    #[error("must not hold a password or a token: engines are reached by key or certificate")]
+    #[error("must not contain a password or a token: engines are reached by key or certificate")]
     Password,
 }
 
@@ -174,7 +175,7 @@ pub fn api_version_fault(version: &str) -> Option<String> {
     let minor = version.strip_prefix("1.").and_then(|minor| minor.parse::<u16>().ok());
     match minor {
         None => Some("is not an engine API version such as \"1.41\"".to_owned()),
-        Some(..41) => Some("is too old: API 1.41 (Docker 20.10) is the oldest that is spoken".to_owned()),
+        Some(..41) => Some("is too old: API 1.41 (Docker 20.10) is the oldest that is supported".to_owned()),
         Some(_) => None,
     }
 }

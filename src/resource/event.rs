@@ -16,13 +16,13 @@ pub enum Severity {
     Info,
     /// Something is wrong and is being dealt with.
     Warning,
-    /// Someone has to look.
+    /// A person has to act.
     Critical,
 }
 
 macro_rules! names {
     ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
-        /// What can be told.
+        /// The name of an event.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
         pub enum EventName {
             $($(#[doc = $doc])+ $name,)+
@@ -45,11 +45,11 @@ names! {
     ServiceDown,
     /// A service became healthy again.
     ServiceRecovered,
-    /// A service is down because one that it depends on is.
+    /// A service is down because a service it depends on is down.
     DependencyDown,
     /// An alert rule's condition holds.
     AlertFiring,
-    /// It holds no longer.
+    /// An alert rule's condition no longer holds.
     AlertResolved,
     /// A container became unhealthy, or it is and its policy only says so.
     Unhealthy,
@@ -61,25 +61,25 @@ names! {
     Stopped,
     /// A container is healthy again.
     Recovered,
-    /// The engine makes none of a container's health checks any more.
+    /// The engine no longer runs a container's health check.
     HealthCheckSilent,
-    /// It makes them again.
+    /// The engine runs a container's health check again.
     HealthCheckHeard,
-    /// A container's budget is spent: nothing is done any more until it is released.
+    /// A container's budget is spent: it is not healed until it is released or stays healthy.
     Quarantined,
-    /// Someone lifted a quarantine.
+    /// A quarantine was ended.
     Released,
     /// Many containers are sick at once: healing stopped.
     BreakerOpen,
-    /// Healing goes on.
+    /// Healing goes on after a breaker was open.
     BreakerClosed,
     /// An engine does not answer.
     EngineDown,
-    /// It answers again.
+    /// An engine answers again.
     EngineRecovered,
-    /// A call to a service was refused for good and waits for someone to replay it.
+    /// A delivery was refused for good. It waits until it is replayed or skipped.
     DeliveryParked,
-    /// A manifest cannot be read; what was last good stays in force.
+    /// A manifest has an error. Its last valid version stays in force.
     ManifestInvalid,
     /// A workload was scaled.
     Scaled,
@@ -189,13 +189,13 @@ impl JsonSchema for EventFilter {
     }
 }
 
-/// A sink that is told, beside those whose own selector asks for it.
+/// A sink that gets these events, besides the sinks whose selector matches.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Notify {
     /// Name of a NotificationSink.
     pub sink_ref: String,
-    /// Which events it is told of; left out: all.
+    /// Which events it gets; left out: all.
     #[serde(default)]
     pub events: EventFilter,
 }

@@ -51,7 +51,7 @@ fn unknown(schemas: Schemas<'_>, within: &str, schema: &Value, field: &str) -> U
     let hint = if in_spec {
         format!("; did you mean `spec.{field}`?")
     } else if known.is_empty() {
-        "; it has no fields at all".to_owned()
+        "; it has no fields".to_owned()
     } else {
         nearest(field, known.keys().map(String::as_str)).map_or_else(
             || format!("; there is {}", known.keys().cloned().collect::<Vec<_>>().join(", ")),

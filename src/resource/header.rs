@@ -16,10 +16,10 @@ pub struct Header {
     /// Its name.
     #[schemars(regex(pattern = "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"))]
     pub name: String,
-    /// Its value, where that is no secret.
+    /// Its value, if that is not a secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
-    /// Where its value is found.
+    /// The secret that holds its value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value_from: Option<SecretRef>,
 }
@@ -57,7 +57,9 @@ impl Header {
                     check.refuse("is not a host such as shop.example or shop.example:8443")
                 });
             } else if value.contains(|c: char| c.is_control() && c != '\t') {
-                check.field("value", |check| check.refuse("must not hold line breaks or control characters"));
+                check.field("value", |check| {
+                    check.refuse("must not contain line breaks or control characters")
+                });
             }
         }
         if let Some(value) = &self.value_from {

@@ -14,8 +14,8 @@ use super::check::Check;
 /// The longest name and label value, in bytes.
 const LONGEST: usize = 253;
 
-/// Name, labels and what Portreeve writes about an object. In a file only `name`, `labels` and `annotations` count; the
-/// others are accepted, so that a document read from the API can be written back, and ignored.
+/// Name, labels and what Portreeve writes about an object. In a file only `name`, `labels` and `annotations` count. The
+/// other fields are ignored, so that a document read from the API can be written back.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Metadata {
@@ -25,9 +25,9 @@ pub struct Metadata {
     /// For people and selectors.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
-    /// For people and tools. Two are for Portreeve: `portreeve/prune: disabled` keeps the object in force when its file
-    /// declares it no longer (from then on it belongs to the API, and `portreeve delete` removes it), and
-    /// `portreeve/suspend: "true"` has nothing done on its account until that is taken away again.
+    /// For people and tools. Portreeve acts on two of them. `portreeve/prune: disabled` keeps the object in force when
+    /// no file declares it any more; it then belongs to the API, and `portreeve delete` removes it. With
+    /// `portreeve/suspend: "true"` nothing is done for the object until the annotation is removed.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("properties" = annotation::schema()))]
     pub annotations: BTreeMap<String, String>,
@@ -109,7 +109,9 @@ pub fn name_fault(name: &str) -> Option<String> {
         Some("a name starts with a letter or digit".to_owned())
     } else {
         let bad = name.chars().find(|c| !allowed(*c));
-        bad.map(|bad| format!("{bad:?} cannot stand in a name: letters, digits, '_', '.' and '-' can"))
+        bad.map(|bad| {
+            format!("{bad:?} is not allowed in a name; allowed are letters, digits, '_', '.' and '-'")
+        })
     }
 }
 
@@ -155,7 +157,7 @@ impl fmt::Display for Origin {
 
 /// Why a text names no origin.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("is no origin: directory:<file>, api, environment, label or built-in")]
+#[error("is not an origin: directory:<file>, api, environment, label or built-in")]
 pub struct OriginError;
 
 impl FromStr for Origin {

@@ -16,8 +16,8 @@ use super::probe::handler::hint_at_mysql;
 use super::probe::http::host_name;
 use super::{Amount, Kind, KindId, Selector, schema};
 
-/// One health verdict over several containers, or over something outside Docker, that healing, registration, alerts
-/// and notifications follow.
+/// One health verdict for several containers, or for something outside Docker. Healing, registration, alerts and
+/// notifications follow it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 #[schemars(transform = schema::exactly_one(&["selector", "target"]))]
@@ -25,26 +25,26 @@ pub struct MonitoredServiceSpec {
     /// Its containers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selector: Option<Selector>,
-    /// Where it is, for something outside Docker.
+    /// The address of something outside Docker.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<Target>,
-    /// How it is asked whether it is healthy; all must say so. Left out: a container is healthy while it runs and
-    /// Docker's own health check does not say otherwise.
+    /// The probes that check it; all must succeed. Left out: a container is healthy while it runs and Docker's own
+    /// health check does not say otherwise.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub probes: Vec<ServiceProbe>,
-    /// How many of its containers must be healthy for the service to be: a count, or a share such as `"50%"`.
+    /// How many of its containers must be healthy for the service to be healthy: a count, or a share such as `"50%"`.
     pub min_healthy: Amount,
-    /// Names of MonitoredServices that it cannot work without: while one of them is down, this one is not healed and
-    /// not alerted for; nor is it healed before the probes of all of them have passed.
+    /// Names of MonitoredServices that it needs. While one of them is down, this service is not healed and raises no
+    /// alert. It is also not healed until the probes of all of them have passed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<String>,
-    /// Whether and how its containers are healed; left out: as the policies say that select them.
+    /// Whether and how its containers are healed; left out: as the policies that select them say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub autoheal: Option<ServiceAutoheal>,
-    /// Where its containers are registered while it is healthy; left out: as the registries say that select them.
+    /// Where its containers are registered while it is healthy; left out: as the registries that select them say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub discovery: Option<ServiceDiscovery>,
-    /// Who is told of what happens to it, beside the sinks whose own selector asks for it.
+    /// Sinks that get its events, besides the sinks whose selector matches.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notify: Vec<Notify>,
 }
@@ -56,7 +56,7 @@ pub struct Target {
     /// Host name or address.
     #[schemars(length(min = 1))]
     pub host: String,
-    /// The port of probes that name none; without any probe, the port that must take connections.
+    /// The port for probes that do not name one. Without probes, the port that must accept connections.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65535))]
     pub port: Option<u16>,
@@ -67,7 +67,7 @@ pub struct Target {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(transform = schema::exactly_one(&["policyRef", "enabled"]))]
 pub struct ServiceAutoheal {
-    /// Name of the AutohealPolicy they belong to, whatever policies select.
+    /// Name of the AutohealPolicy that heals them, even if another policy selects them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy_ref: Option<String>,
     /// With `false` they are never healed.
@@ -81,7 +81,7 @@ pub struct ServiceAutoheal {
 pub struct ServiceDiscovery {
     /// Name of a DiscoveryRegistry.
     pub registry_ref: String,
-    /// The container port registered; left out: the registry's rule.
+    /// The container port to register; left out: as the registry's `port` says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65535))]
     pub port: Option<u16>,
@@ -106,7 +106,7 @@ impl Kind for MonitoredServiceSpec {
     const KIND: &'static str = "MonitoredService";
     const PLURAL: &'static str = "monitoredservices";
     const SHORT: &'static [&'static str] = &["svc"];
-    const DOC: &'static str = "What is watched, and what follows from its health.";
+    const DOC: &'static str = "A service that is checked, and what follows from its health.";
 
     fn validate(&self, check: &mut Check) {
         check.exactly_one(
@@ -164,7 +164,7 @@ impl MonitoredServiceSpec {
             });
         }
         if self.probes.is_empty() && target.port.is_none() {
-            check.refuse("a target needs a probe or a port: nothing else tells whether it is healthy");
+            check.refuse("a target needs a probe or a port, otherwise its health cannot be checked");
         }
         if self.probes.is_empty() {
             check.field("target", |check| hint_at_mysql("port", target.port, check));
@@ -174,7 +174,7 @@ impl MonitoredServiceSpec {
                 probe.inline().and_then(|spec| spec.handlers().find(|handler| handler.needs_container()));
             if let Some(field) = container.map(Handler::field) {
                 check.field(field, |check| {
-                    check.refuse("asks a container, and a target outside Docker has none")
+                    check.refuse("needs a container, and a target outside Docker has none")
                 });
             }
         });

@@ -28,13 +28,13 @@ pub(crate) const CHANNELS: &[&str] = &[
     "log",
 ];
 
-/// Tells people through exactly one channel. It is told of what its selector means, and of what refers to it by
-/// `notify`; a sink with neither is told nothing.
+/// Sends notifications through exactly one channel. It gets the events of what its selector matches, and of objects
+/// that name it in `notify`. A sink with neither gets no events.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 #[schemars(transform = schema::exactly_one(CHANNELS))]
 pub struct NotificationSinkSpec {
-    /// An HTTP request of your own making.
+    /// An HTTP request that you define.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub webhook: Option<Webhook>,
     /// A Slack channel.
@@ -70,37 +70,38 @@ pub struct NotificationSinkSpec {
     /// Portreeve's own log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<Log>,
-    /// Which events it is told of: a list, or `"*"` for all.
+    /// Which events it gets: a list, or `"*"` for all.
     pub events: EventFilter,
-    /// The containers, and services of them, whose events it is told; left out: only what refers to it by `notify`.
+    /// The containers, and services of them, whose events it gets; left out: only the events of objects that name it in
+    /// `notify`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selector: Option<Selector>,
-    /// How much an event must matter to be told.
+    /// The lowest severity that is sent.
     pub min_severity: Severity,
-    /// How events that belong together become one message; left out: each is its own.
+    /// Combines related events into one message; left out: each event is a message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grouping: Option<Grouping>,
-    /// How often what is still wrong is told again; left out: never.
+    /// How often a problem that persists is sent again; left out: never.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reminder: Option<Duration>,
-    /// How many messages are sent; the rest is summed up in one, never dropped silently.
+    /// How many messages are sent. The rest is summed up in one message, never dropped silently.
     pub rate_limit: RateLimit,
 }
 
-/// How events that belong together become one message.
+/// Combines related events into one message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Grouping {
-    /// What events of one message have in common.
+    /// What the events of one message have in common.
     #[schemars(length(min = 1))]
     pub by: Vec<GroupBy>,
     /// How long the first event of a group waits for others.
     pub wait: Duration,
-    /// How long at least from one message of a group to the next.
+    /// The shortest time between two messages of a group.
     pub interval: Duration,
 }
 
-/// What events can have in common.
+/// What the events of a group have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum GroupBy {
@@ -135,7 +136,7 @@ pub struct RateLimit {
     /// Messages within `per`.
     #[schemars(range(min = 1, max = 10000))]
     pub messages: u32,
-    /// The window they are counted in.
+    /// The time window in which messages are counted.
     pub per: Duration,
 }
 
@@ -221,7 +222,7 @@ impl Kind for NotificationSinkSpec {
     const KIND: &'static str = "NotificationSink";
     const PLURAL: &'static str = "notificationsinks";
     const SHORT: &'static [&'static str] = &["sink"];
-    const DOC: &'static str = "Somewhere people are told of what happens.";
+    const DOC: &'static str = "A channel to which notifications are sent.";
 
     fn validate(&self, check: &mut Check) {
         self.validate_channels(check);

@@ -95,7 +95,8 @@ impl Object {
                 check.field("name", |check| check.refuse(why));
             }
             if self.spec.kind() == KindId::Settings && self.metadata.is_suspended() {
-                let fault = "Settings are in force or not there; `observe: true` has everything decided and nothing done";
+                let fault = "Settings cannot be suspended; with `observe: true` Portreeve decides everything and does \
+                    nothing";
                 check.field("annotations", |check| check.field(annotation::SUSPEND, |check| check.refuse(fault)));
             }
         });

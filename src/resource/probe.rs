@@ -35,7 +35,7 @@ pub(crate) const HANDLERS: &[&str] = &[
     "icmp",
 ];
 
-/// Asks a container, or a host outside Docker, whether it is healthy. Exactly one field says how. Timings have
+/// Checks whether a container, or a host outside Docker, is healthy. Exactly one handler is given. Timings have
 /// Kubernetes' names and meaning.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
@@ -44,7 +44,7 @@ pub struct ProbeSpec {
     /// An HTTP request; healthy if the answer is as expected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub http_get: Option<HttpProbe>,
-    /// A TCP connection, perhaps with something sent and an answer expected.
+    /// A TCP connection. It can send a text and expect an answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tcp_socket: Option<TcpProbe>,
     /// A command in the container; healthy if it exits with 0.
@@ -53,37 +53,37 @@ pub struct ProbeSpec {
     /// What Docker's own health check of the container says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub docker_health: Option<DockerHealthProbe>,
-    /// An MQTT broker that takes a connection and, where asked, a subscription.
+    /// An MQTT broker that accepts a connection and, if `topic` is given, a subscription.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mqtt: Option<MqttProbe>,
     /// A Kafka bootstrap server that answers with its cluster's metadata.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kafka: Option<KafkaProbe>,
-    /// A PostgreSQL server that takes a connection and answers a query.
+    /// A PostgreSQL server that accepts a connection and answers a query.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub postgres: Option<PostgresProbe>,
-    /// A MySQL or MariaDB server that takes a connection and answers a query.
+    /// A MySQL or MariaDB server that accepts a connection and answers a query.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mysql: Option<MysqlProbe>,
     /// A Redis server that answers PING.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redis: Option<RedisProbe>,
-    /// A server that says `SERVING` over gRPC's health protocol.
+    /// A gRPC server whose health service answers `SERVING`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grpc: Option<GrpcProbe>,
-    /// An AMQP 0-9-1 broker, such as RabbitMQ, that takes a connection.
+    /// An AMQP 0-9-1 broker, such as RabbitMQ, that accepts a connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub amqp: Option<AmqpProbe>,
-    /// A NATS server that takes a connection.
+    /// A NATS server that accepts a connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nats: Option<NatsProbe>,
-    /// A DNS server that answers a question.
+    /// A DNS server that answers a query.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dns: Option<DnsProbe>,
-    /// A TLS server whose certificate is trusted and lasts a while.
+    /// A TLS server whose certificate is trusted and stays valid long enough.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsProbe>,
-    /// A UDP port that answers what is sent.
+    /// A UDP port that answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub udp: Option<UdpProbe>,
     /// A host that answers an ICMP echo request (ping).
@@ -99,10 +99,10 @@ pub struct ProbeSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 86400))]
     pub failure_period_seconds: Option<u32>,
-    /// How often one check may ask before it counts as failed; the tries follow each other at once.
+    /// How many attempts one check makes before it fails. They follow each other at once.
     #[schemars(range(min = 1, max = 10))]
     pub attempts: u32,
-    /// Seconds one try may take.
+    /// Seconds one attempt may take.
     #[schemars(range(min = 1, max = 3600))]
     pub timeout_seconds: u32,
     /// How many checks in a row must succeed before a failing probe is healthy again.
@@ -203,7 +203,7 @@ pub enum Handler<'a> {
 }
 
 impl ProbeSpec {
-    /// Every way of asking that is given; a valid spec has exactly one.
+    /// Every handler that is given; a valid spec has exactly one.
     pub fn handlers(&self) -> impl Iterator<Item = Handler<'_>> {
         [
             self.http_get.as_ref().map(Handler::Http),
@@ -306,13 +306,13 @@ impl Kind for ProbeSpec {
     const KIND: &'static str = "Probe";
     const PLURAL: &'static str = "probes";
     const SHORT: &'static [&'static str] = &["pr"];
-    const DOC: &'static str = "One way of finding out whether something is healthy, and how often.";
+    const DOC: &'static str = "A check whether something is healthy, and how often it runs.";
 
     fn validate(&self, check: &mut Check) {
         let given: Vec<&str> = self.handlers().map(Handler::field).collect();
         let fields: Vec<(&str, bool)> =
             HANDLERS.iter().map(|field| (*field, given.contains(field))).collect();
-        check.exactly_one("way of asking", &fields);
+        check.exactly_one("handler", &fields);
         for handler in self.handlers() {
             handler.validate(check);
         }

@@ -19,12 +19,12 @@ pub(crate) const LITERAL: &str = "a secret is never written in a manifest: use {
 /// How a reference to a secret is written.
 pub(crate) const SECRET_REF: &str = "{env: NAME} or {file: path}";
 
-/// Where a secret is found: an environment variable of Portreeve, or a file it can read.
+/// Where a secret is read from: an environment variable of Portreeve, or a file.
 ///
-/// Exactly one of `env` and `file` is given. The value is read anew each time it is used, so a rotated secret
-/// takes effect with the next call; a trailing line break in a file is dropped. A file is a regular one of at most 64 KiB.
-/// Objects written through the API, pulled by Git, or declared in a directory that others may write, may name only variables
-/// that begin with `PORTREEVE_SECRET_` and files in a `--secret-dir` (`/run/secrets`, and `secrets` in the state directory).
+/// Exactly one of `env` and `file` is given. The value is read each time it is used, so a rotated secret takes effect
+/// with the next call. A trailing line break in a file is dropped. The file must be a regular file of at most 64 KiB.
+/// Objects from the API, from Git, or from a directory that others may write, may name only variables that begin with
+/// `PORTREEVE_SECRET_` and files in a `--secret-dir` (`/run/secrets`, and `secrets` in the state directory).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
@@ -37,7 +37,7 @@ pub struct SecretRef {
     pub file: Option<String>,
 }
 
-/// How a call proves who it comes from.
+/// Credentials that are sent with each call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
@@ -54,17 +54,17 @@ pub struct Auth {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct BasicAuth {
-    /// The user's name, not a secret.
+    /// The user name, which is not a secret.
     pub username: String,
     /// The password.
     pub password: SecretRef,
 }
 
-/// A user and a password, as protocols other than HTTP ask for them.
+/// A user name and a password, for protocols other than HTTP.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Login {
-    /// The user's name, not a secret; left out where the protocol knows a password alone.
+    /// The user name, which is not a secret; left out if the protocol needs only a password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
     /// The password.
@@ -122,7 +122,7 @@ impl Auth {
             (None, Some(basic)) => check.field("basic", |check| {
                 if basic.username.is_empty() || basic.username.contains(':') {
                     check.field("username", |check| {
-                        check.refuse("must hold something, and no colon (RFC 7617)")
+                        check.refuse("must not be empty and must not contain a colon (RFC 7617)")
                     });
                 }
                 check.field("password", |check| basic.password.validate(check));

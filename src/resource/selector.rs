@@ -13,29 +13,29 @@ use super::check::Check;
 const PROJECT: &str = "com.docker.compose.project";
 const SERVICE: &str = "com.docker.compose.service";
 
-/// Which containers are meant. All parts given must match; `{}` matches nothing, `all: true` everything.
+/// Which containers are selected. All given parts must match; `{}` matches nothing, `all: true` matches everything.
 ///
-/// Names and images are patterns with `*` (any text) and `?` (one character). A label value of `"*"` asks only
-/// that the key exists. Comparison is case-sensitive.
+/// Names and images are patterns with `*` (any text) and `?` (one character). A label value of `"*"` matches any value.
+/// Comparison is case-sensitive.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Selector {
-    /// Matches every container; other parts given still have to match.
+    /// Matches every container. Other given parts must still match.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub all: bool,
     /// Patterns of container names; one of them must match.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<String>,
-    /// Labels that must all be there with these values; `"*"` matches any value.
+    /// Labels that the container must have with these values; `"*"` matches any value.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
     /// Patterns of image names as given when the container was created, such as `nginx:*`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<String>,
-    /// A project, and perhaps a service, of Docker Compose.
+    /// A Docker Compose project, or one service of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compose: Option<ComposeSelector>,
-    /// Names of DockerHosts; one of them must be the container's.
+    /// Names of DockerHosts. The container must be on one of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<String>,
 }

@@ -10,7 +10,7 @@ use super::{Duration, Kind};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct SettingsSpec {
-    /// How often everything is listed again, beside the event stream.
+    /// How often each engine is listed again, besides its event stream.
     pub resync: Duration,
     /// How long health snapshots are kept.
     #[schemars(range(min = 1, max = 3650))]
@@ -18,7 +18,7 @@ pub struct SettingsSpec {
     /// How long samples, events and delivered calls are kept.
     #[schemars(range(min = 1, max = 3650))]
     pub metrics_retention_days: u32,
-    /// How often the machine's own figures are read.
+    /// How often the machine's metrics are read.
     pub system_check_interval: Duration,
     /// How often registered services are checked.
     pub service_check_interval: Duration,
@@ -38,7 +38,7 @@ pub struct SettingsSpec {
     /// Memory use in percent from which a container or the machine is critical.
     #[schemars(range(min = 1, max = 100))]
     pub critical_memory: u32,
-    /// Decide and say, never act on an engine.
+    /// Decide and report, but never act on an engine.
     pub observe: bool,
     /// Whether samples are stored.
     pub metrics_persistence: bool,

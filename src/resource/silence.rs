@@ -11,9 +11,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::check::Check;
 use super::{Duration, Kind, Selector, nearest, schema};
 
-/// Keeps Portreeve's hands off some containers, once, from `startsAt` to `endsAt`, or by `schedule`: with
-/// `suppress: [healing]` none of them is restarted, recreated or stopped, also not for what it depends on, and `Silenced` says
-/// so. `suppress: [notifications]`, which is meant where nothing is said, has no effect yet: this version sends none.
+/// Suppresses healing of some containers, once, from `startsAt` to `endsAt`, or repeatedly, by `schedule`. With
+/// `suppress: [healing]` none of them is restarted, recreated or stopped, also not because of something it depends on;
+/// the reason is `Silenced`. `suppress: [notifications]`, the default, has no effect yet: this version sends no
+/// notifications.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(transform = schema::exactly_one(&["endsAt", "schedule"]))]
@@ -26,7 +27,7 @@ pub struct SilenceSpec {
     /// When it ends.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "time")]
     pub ends_at: Option<Timestamp>,
-    /// When it begins again and again, and how long it lasts.
+    /// When it repeats, and how long it lasts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Schedule>,
     /// What is not done meanwhile: `healing` is left alone; that `notifications` are held back has no effect yet.
@@ -38,7 +39,7 @@ pub struct SilenceSpec {
     pub reason: Option<String>,
 }
 
-/// A time of some days of the week.
+/// A time that repeats on some days of the week.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Schedule {
@@ -75,11 +76,11 @@ pub enum Day {
     Sun,
 }
 
-/// What a silence holds back.
+/// What a silence suppresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Suppress {
-    /// Nobody is told. No effect yet: this version sends no notifications.
+    /// No notifications are sent. No effect yet: this version sends no notifications.
     Notifications,
     /// Nothing is restarted, recreated or stopped.
     Healing,
@@ -198,16 +199,15 @@ impl Kind for SilenceSpec {
     const KIND: &'static str = "Silence";
     const PLURAL: &'static str = "silences";
     const SHORT: &'static [&'static str] = &["sil"];
-    const DOC: &'static str = "When nothing is healed; that nobody is told has no effect yet.";
+    const DOC: &'static str = "When healing is suppressed. Suppressing notifications has no effect yet.";
 
     fn validate(&self, check: &mut Check) {
         check.field("selector", |check| self.selector.validate_filled(check));
         let given = [("endsAt", self.ends_at.is_some()), ("schedule", self.schedule.is_some())];
         check.exactly_one("field", &given);
         if self.starts_at.is_some() && self.schedule.is_some() {
-            check.field("startsAt", |check| {
-                check.refuse("goes with endsAt; a schedule has a start of its own")
-            });
+            check
+                .field("startsAt", |check| check.refuse("is used with endsAt; a schedule has its own start"));
         }
         if let (Some(start), Some(end)) = (self.starts_at, self.ends_at)
             && end <= start
@@ -244,7 +244,7 @@ impl Schedule {
         if zones.get(&self.timezone).is_err() {
             let known: Vec<String> = zones.available().map(|name| name.to_string()).collect();
             let hint = nearest(&self.timezone, known.iter().map(String::as_str)).map_or_else(
-                || "; names are such as Europe/Berlin".to_owned(),
+                || "; a name looks like Europe/Berlin".to_owned(),
                 |near| format!("; did you mean `{near}`?"),
             );
             check.field("timezone", |check| check.refuse(format!("there is no such time zone{hint}")));

@@ -14,8 +14,8 @@ use container::{EnvVar, Healthcheck, Port, PullPolicy, Resources, RestartPolicy}
 /// The most replicas one workload can have.
 const MOST_REPLICAS: u32 = 1_000;
 
-/// Keeps a number of equal containers running. They are recreated when a field changes that matters to them; only
-/// containers labelled as its own are ever touched.
+/// Keeps a number of equal containers running. They are recreated when a field that concerns them changes. Only
+/// containers with the workload's own labels are touched.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct WorkloadSpec {
@@ -38,7 +38,7 @@ pub struct WorkloadSpec {
     /// How much each container may use.
     #[serde(default)]
     pub resources: Resources,
-    /// Labels of the containers, beside Portreeve's own.
+    /// Labels of the containers, besides Portreeve's own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
     /// Names of networks that the containers join; left out: the engine's default.
@@ -51,7 +51,7 @@ pub struct WorkloadSpec {
     /// The containers' health check; left out: the image's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub healthcheck: Option<Healthcheck>,
-    /// When the engine itself starts an ended container again.
+    /// When the engine itself starts a container again that exited.
     #[serde(default)]
     pub restart_policy: RestartPolicy,
     /// How containers are replaced when the workload changes.
@@ -69,9 +69,9 @@ pub struct WorkloadSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Update {
-    /// How many may be missing meanwhile: a count, or a share such as `"25%"`.
+    /// How many containers may be missing meanwhile: a count, or a share such as `"25%"`.
     pub max_unavailable: Amount,
-    /// How many more there may be meanwhile: a count, or a share such as `"25%"`.
+    /// How many extra containers may run meanwhile: a count, or a share such as `"25%"`.
     pub max_surge: Amount,
 }
 
@@ -86,11 +86,11 @@ pub struct Scale {
     /// The most containers.
     #[schemars(range(min = 1, max = 1000))]
     pub max: u32,
-    /// The CPU use, in percent of their limit, that is kept on the average of the containers.
+    /// The average CPU use of the containers to aim for, in percent of their limit.
     #[serde(default = "seventy")]
     #[schemars(range(min = 1, max = 100))]
     pub cpu_percent: u32,
-    /// How long nothing is changed after a change.
+    /// How long to wait after a change before the next.
     #[serde(default = "three_minutes")]
     pub cooldown: Duration,
 }
@@ -117,7 +117,7 @@ impl Kind for WorkloadSpec {
     const KIND: &'static str = "Workload";
     const PLURAL: &'static str = "workloads";
     const SHORT: &'static [&'static str] = &["wl"];
-    const DOC: &'static str = "Containers kept running.";
+    const DOC: &'static str = "Containers that are kept running.";
 
     fn validate(&self, check: &mut Check) {
         if self.image.is_empty() || self.image.len() > 512 || self.image.contains(char::is_whitespace) {
@@ -131,7 +131,7 @@ impl Kind for WorkloadSpec {
             for key in self.labels.keys() {
                 check.field(key, |check| {
                     if key.is_empty() {
-                        check.refuse("a label has a name");
+                        check.refuse("a label needs a name");
                     } else if key == "managed-by"
                         || key.starts_with("portreeve.")
                         || key.starts_with("portreeve/")
@@ -153,7 +153,7 @@ impl Kind for WorkloadSpec {
         }
         check.field("update", |check| {
             if self.update.max_unavailable.is_zero() && self.update.max_surge.is_zero() {
-                check.refuse("with both maxUnavailable and maxSurge at 0 nothing could ever be replaced");
+                check.refuse("if both maxUnavailable and maxSurge are 0, no container can be replaced");
             }
         });
         if let Some(scale) = &self.scale {

@@ -79,7 +79,7 @@ fn events(before: &Pulled, now: &Pulled) -> Vec<NewEvent> {
     };
     let mut events = Vec::new();
     if let Some(commit) = now.commit.as_ref().filter(|commit| before.commit.as_ref() != Some(commit)) {
-        let message = format!("{reference} of {address} is at {} now", short(commit));
+        let message = format!("{reference} of {address} is now at {}", short(commit));
         events.push(event("Pulled", "", "pulled", message, Severity::Info));
     }
     if let Some(trouble) = now.trouble.as_ref().filter(|trouble| before.trouble.as_ref() != Some(trouble)) {
@@ -121,7 +121,7 @@ mod tests {
             events(before, now).into_iter().map(event).collect()
         };
         assert_eq!(told(&quiet, &quiet), Vec::<String>::new());
-        assert_eq!(told(&quiet, &moved), ["Pulled  main of /srv/ops.git is at 222222222222 now"]);
+        assert_eq!(told(&quiet, &moved), ["Pulled  main of /srv/ops.git is now at 222222222222"]);
         assert_eq!(told(&quiet, &troubled), ["PullFailed HistoryRewritten main was rewritten"]);
         assert_eq!(told(&troubled, &troubled), Vec::<String>::new());
         assert_eq!(told(&troubled, &quiet), ["PullRecovered  /srv/ops.git can be pulled again"]);

@@ -20,7 +20,7 @@ pub enum DeliveryState {
     Parked,
     /// The target took it.
     Delivered,
-    /// Somebody had it passed over.
+    /// It was skipped by hand.
     Skipped,
 }
 
@@ -114,7 +114,7 @@ pub enum DeliveryPlace {
 pub struct DeliveryFilter {
     /// Only for this target.
     pub target: Option<String>,
-    /// Only of the container with this name, id or beginning of an id.
+    /// Only for the container with this name, id or beginning of an id.
     pub container: Option<String>,
     /// Only in this state.
     pub state: Option<DeliveryState>,

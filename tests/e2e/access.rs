@@ -128,7 +128,7 @@ async fn a_password_in_a_variable_is_refused_without_being_repeated() {
         .env("DISCOVERY_SERVICE_URL", "http://user:url-pass-5e5e@127.0.0.1:9");
     portreeve.spawn();
     assert!(!portreeve.exited(wait::SOON).await.success());
-    portreeve.wait_line("DISCOVERY_SERVICE_URL holds a user, a password or a token").await;
+    portreeve.wait_line("DISCOVERY_SERVICE_URL contains a user, a password or a token").await;
     assert!(!portreeve.log().contains("url-pass-5e5e"), "{}", portreeve.log());
 }
 

@@ -86,7 +86,7 @@ async fn a_life_is_told_to_both_services_byte_for_byte() {
     })
     .await;
     scene.registered(&[&web]).await;
-    // An inspect may come too late to show the end of a run that another followed at once.
+    // An inspect may come too late to show the end of a run before the next one at once.
     let died = jiff::Timestamp::from_nanosecond(record.times(id, "die")[1].into()).unwrap().to_string();
     times.push(vec![finished_at(&web).await, died]);
     times.push(vec![started_at(&web).await]);

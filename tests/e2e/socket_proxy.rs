@@ -23,14 +23,14 @@ async fn without_info_and_networks_containers_are_billed_registered_and_healed()
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     assert_eq!(scene.receiver.state().events_of(web.id())[0].host, host);
     let log = scene.portreeve.log();
-    assert!(log.contains("GET /info is forbidden") && log.contains("has to allow INFO"), "{log}");
+    assert!(log.contains("GET /info is forbidden") && log.contains("must allow INFO"), "{log}");
 
     proxy.forbid(&["info", "POST"]);
     web.sicken().await;
     let failed = scene.told(&web, "RestartFailed", 1).await;
     let message = failed[0]["message"].as_str().unwrap();
     assert!(message.contains("POST /containers/{id}/restart is forbidden"), "{message}");
-    assert!(message.contains("has to allow CONTAINERS, POST"), "{message}");
+    assert!(message.contains("must allow CONTAINERS, POST"), "{message}");
     assert!(!message.contains('<'), "{message}");
     proxy.forbid(&["info"]);
     scene.billed(web.id(), &["started", "stopped", "started"]).await;
@@ -45,7 +45,8 @@ async fn a_call_that_is_needed_and_forbidden_is_named_with_what_to_allow() {
     {
         proxy.forbid(&[section]);
         let told = format!(
-            "{call} is forbidden: no engine answers like that; a proxy before the engine's socket has to allow {}",
+            "{call} is forbidden: the answer is not from a Docker engine; a proxy before the engine's socket must \
+            allow {}",
             section.to_uppercase()
         );
         wait::until(&told, wait::SOON, || async {

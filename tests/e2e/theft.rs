@@ -191,7 +191,7 @@ async fn a_secret_goes_to_no_container_of_an_engine_that_a_stranger_declared() {
     let kept = health("private", "error").await;
     let reason = kept["reason"].as_str().expect("a reason");
     assert!(
-        reason.contains("it goes to no container of an engine that was declared through the API"),
+        reason.contains("it is not sent to a container of an engine that was declared through the API"),
         "{reason}"
     );
     health("open", "healthy").await;

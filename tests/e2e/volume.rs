@@ -58,8 +58,8 @@ async fn a_volume_of_an_image_that_has_the_directory_closed_is_private_and_any_o
     let (code, said) = tried(&docker, lab.container("closed").image(&closed), volume()).await;
     assert!(code == 0 && said.starts_with("700\n") && said.contains("portreeve_"), "{code}: {said}");
     let (code, said) = tried(&docker, lab.container("open"), volume()).await;
-    let refused = "error: the state directory /var/lib/portreeve is open to other users (mode 0755), and what is kept there \
-                   is not for them: make it private with `chmod 700 /var/lib/portreeve`";
+    let refused = "error: the state directory /var/lib/portreeve is open to other users (mode 0755) and contains \
+        private data: make it private with `chmod 700 /var/lib/portreeve`";
     assert!(code == 2 && said.starts_with("755\n") && said.contains(refused), "{code}: {said}");
 
     let directory = tempfile::tempdir().unwrap();

@@ -179,8 +179,8 @@ fn a_directory_that_others_may_enter_is_refused_by_every_call_and_left_as_it_is(
             let (code, text) = said(&command_on(&state, call));
             let place = state.display();
             let expected = format!(
-                "error: the state directory {place} is open to other users (mode {open:04o}), and what is kept there \
-                 is not for them: make it private with `chmod 700 '{place}'`, or name another one with --state-dir\n"
+                "error: the state directory {place} is open to other users (mode {open:04o}) and contains private \
+                data: make it private with `chmod 700 '{place}'`, or name another one with --state-dir\n"
             );
             assert_eq!((code, text), (Some(2), expected), "{call:?}");
             assert_eq!(mode(&state), open, "{call:?}");
@@ -226,7 +226,7 @@ fn what_is_no_directory_is_refused_and_what_cannot_be_made_is_said() {
     let home = open_home();
     let file = home.path().join("file");
     fs::write(&file, "").unwrap();
-    for (state, why) in [(file.clone(), "is no directory"), (file.join("below"), "Not a directory")] {
+    for (state, why) in [(file.clone(), "is not a directory"), (file.join("below"), "Not a directory")] {
         for call in &CALLS[..2] {
             let (code, text) = said(&command_on(&state, call));
             let named = text.contains(&format!("the state directory {}", state.display()));

@@ -151,7 +151,7 @@ async fn a_certificate_that_is_itself_trusted_is_and_the_first_end_on_the_path_c
         .unwrap_err()
         .to_string();
     assert!(
-        unreadable.contains("tls.ca: ") && unreadable.contains("there is no certificate in it (PEM)"),
+        unreadable.contains("tls.ca: ") && unreadable.contains("it contains no certificate (PEM)"),
         "{unreadable}"
     );
 }
@@ -165,8 +165,8 @@ async fn whose_certificates_are_good_and_until_when() {
 
     let outcome = ask_at("localhost", port("chained"), days(7)).await;
     shown!(outcome);
-    let text = "expected a certificate that is valid for 7 days yet, but that of its issuer CN=between, which the server \
-                sends with it, ends in ";
+    let text = "expected a certificate that is still valid for 7 days, but that of its issuer CN=between, which the \
+        server sends with it, expires in ";
     assert!(unhealthy(&outcome).starts_with(text), "{outcome:?}");
     let outcome = ask_at("localhost", port("chained"), days(2)).await;
     passed(&outcome);
@@ -177,7 +177,7 @@ async fn whose_certificates_are_good_and_until_when() {
         assert!(step(&outcome, "expect").starts_with("CN=direct: valid for "), "{name}: {outcome:?}");
     }
     // Its root ends later than it does.
-    assert!(unhealthy(&ask_at("localhost", port("direct"), days(80)).await).contains("yet, it ends in "));
+    assert!(unhealthy(&ask_at("localhost", port("direct"), days(80)).await).contains(", it expires in "));
 
     let outcome = ask_at("localhost", port("own"), days(7)).await;
     passed(&outcome);

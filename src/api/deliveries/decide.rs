@@ -78,9 +78,8 @@ async fn target<'q>(api: &Api, query: &'q Query, kinds: &[DeliveryKind]) -> Resu
         [DeliveryKind::Bill] => "BillingService",
         _ => "BillingService or DiscoveryRegistry",
     };
-    let name = query
-        .get("target")
-        .ok_or_else(|| Misfit::new(format!("say which {} is meant: ?target=NAME", said())))?;
+    let name =
+        query.get("target").ok_or_else(|| Misfit::new(format!("name the {}: ?target=NAME", said())))?;
     let desired = api.shared.desired.load();
     let mut names: Vec<String> = desired.billing.keys().cloned().collect();
     let (bills, cells) = api.shared.store.depths().await?;
@@ -185,7 +184,9 @@ pub(in crate::api) async fn retry_target(
     }
     let message = match tried {
         0 if held => {
-            format!("nothing waits for {target}, but what is held while it is not declared or is suspended")
+            format!(
+                "nothing waits for {target}, except what is held because it is not declared or is suspended"
+            )
         }
         0 => format!("nothing waits for {target}"),
         1 => format!("what waits of 1 container for {target} is tried now"),
@@ -294,12 +295,11 @@ pub(in crate::api) async fn discard(
     caller: Caller,
 ) -> Result<Json<Status>, Failure> {
     query.only(TARGET)?;
-    let target =
-        query.get("target").ok_or_else(|| Misfit::new("say which BillingService is meant: ?target=NAME"))?;
+    let target = query.get("target").ok_or_else(|| Misfit::new("name the BillingService: ?target=NAME"))?;
     let key = ObjectKey { kind: KindId::BillingService, name: target.to_owned() };
     let declared = || api.shared.desired.load().billing.contains_key(target);
     let refuse = || {
-        let why = format!("{key} is declared: what waits for it is sent; delete it first");
+        let why = format!("{key} is declared, so what waits for it is sent; delete it first");
         Err(Failure::conflict(why).about("BillingService", target))
     };
     if api.catalogue.get(&key).is_some() {
@@ -316,9 +316,7 @@ pub(in crate::api) async fn discard(
     if !api.shared.forget_follower(target).await {
         return Err(Failure::new(
             StatusCode::SERVICE_UNAVAILABLE,
-            format!(
-                "nothing was dropped: what {target} was told cannot be forgotten now; see /health/detailed"
-            ),
+            format!("nothing was dropped for {target}: the store cannot commit now; see /health/detailed"),
         )
         .about("BillingService", target));
     }

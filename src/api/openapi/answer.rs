@@ -8,18 +8,19 @@ use crate::api::route::{Content, Route, Verb};
 const REFUSALS: [(u16, &str); 9] = [
     (
         400,
-        "The request makes no sense: an unknown or repeated parameter, a body that is no JSON, another object's document.",
+        "The request is not valid: an unknown or repeated parameter, a body that is not JSON, another object's \
+        document.",
     ),
-    (401, "A token is needed, and none that is known was given."),
-    (403, "The token may only read, or the host or the page that asks is not let in."),
-    (404, "There is no such thing."),
+    (401, "A valid token is needed and was not given."),
+    (403, "The token may only read, or the host name or the origin of the page is refused."),
+    (404, "It does not exist."),
     (
         409,
-        "It is not as the request takes it to be: another version, declared elsewhere, or in no state for this.",
+        "Its state does not permit this: another version, declared elsewhere, or not in the required state.",
     ),
     (413, "The body is too large."),
-    (415, "A body of this type is not understood."),
-    (422, "The object is faulty; `details.causes` names the fields."),
+    (415, "A body of this type is not supported."),
+    (422, "The object is not valid; `details.causes` names the fields."),
     (503, "Not now: the store cannot be used, or the answer took too long."),
 ];
 

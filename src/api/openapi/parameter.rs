@@ -64,14 +64,16 @@ fn meaning(name: &str, paged: bool) -> (&'static str, Value) {
             "Requirements on labels: `a=b,c!=d,e,!f,g in (h,i),j notin (k)`.",
             json!({"type": "string", "pattern": label_selector::pattern()}),
         ),
-        "usage" => ("Also what the containers that run use now; measured for this answer.", flag()),
-        "limit" if paged => ("At most so many; 0: all.", number(0, page::MOST)),
-        "limit" => ("At most so many.", number(1, events::MOST)),
-        "continue" => {
-            ("The token of the page before.", json!({"type": "string", "pattern": "^([0-9a-f]{2})*$"}))
-        }
+        "usage" => ("Also the current usage of running containers, measured for this answer.", flag()),
+        "limit" if paged => ("At most this many; 0: all.", number(0, page::MOST)),
+        "limit" => ("At most this many.", number(1, events::MOST)),
+        "continue" => (
+            "The `continue` token of the previous page.",
+            json!({"type": "string", "pattern": "^([0-9a-f]{2})*$"}),
+        ),
         "watch" => (
-            "The current objects and then every change, one JSON document a line: `{\"type\": \"ADDED\", \"object\": …}`.",
+            "The current objects and then every change, one JSON document on each line: `{\"type\": \"ADDED\", \
+            \"object\": …}`.",
             flag(),
         ),
         "timeoutSeconds" => {
@@ -79,13 +81,17 @@ fn meaning(name: &str, paged: bool) -> (&'static str, Value) {
         }
         "dryRun" => ("`All`: check everything, write nothing.", json!({"type": "string", "enum": ["All"]})),
         "preview" => (
-            "Write nothing; of an object that a file of the server's directory declares, say what would be in force if the file read so.",
+            "Write nothing. For an object that a file of the server's directory declares: show what would be in force \
+            with this content.",
             flag(),
         ),
         "type" => ("Only events of this type.", text()),
-        "container" => ("Only of the container with this name, id or beginning of an id.", text()),
-        "since" => ("Not before this time, or this long ago: `2025-08-19T07:17:22Z` or `15m`.", moment()),
-        "until" => ("Before this time, or this long ago.", moment()),
+        "container" => ("Only for the container with this name, id or beginning of an id.", text()),
+        "since" => (
+            "Only events since this time, or since this long ago: `2025-08-19T07:17:22Z` or `15m`.",
+            moment(),
+        ),
+        "until" => ("Only events before this time, or before this long ago.", moment()),
         "target" => ("Only for this BillingService or DiscoveryRegistry.", text()),
         "state" => (
             "Only in this state.",

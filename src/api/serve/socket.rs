@@ -47,10 +47,10 @@ pub enum SocketError {
     #[error("{} is in use by another process; give another path by --socket", .0.display())]
     InUse(PathBuf),
     /// There is something else.
-    #[error("{} exists and is no socket; remove it, or give another path by --socket", .0.display())]
+    #[error("{} exists and is not a socket; remove it, or give another path by --socket", .0.display())]
     Other(PathBuf),
     /// Others could put a socket of theirs in its place.
-    #[error("{why}: others could put a socket of theirs at {}; give another path by --socket", path.display())]
+    #[error("{why}: others could put their own socket at {}; give another path by --socket", path.display())]
     Shared {
         /// The socket.
         path: PathBuf,

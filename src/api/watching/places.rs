@@ -57,7 +57,7 @@ impl Places {
                 }
             };
             if taken.get(pool).is_some_and(|count| *count >= most) {
-                return Err(format!("{most} watches {whose} are open, which is the limit ({flag})"));
+                return Err(format!("{most} watches {whose} are already open, which is the limit ({flag})"));
             }
         }
         for pool in &pools {

@@ -9,7 +9,8 @@ use super::refusal::Refused;
 pub(in crate::cli) enum ClientError {
     /// Nobody answers, or not in time. Normal while Portreeve is down.
     #[error(
-        "cannot reach Portreeve at {server}: {why}; is `portreeve run` running there? --server or PORTREEVE_SERVER says where it listens"
+        "cannot reach Portreeve at {server}: {why}; is `portreeve run` running there? If it listens elsewhere, set \
+        --server or PORTREEVE_SERVER"
     )]
     Unreachable {
         /// Its address.
@@ -22,7 +23,7 @@ pub(in crate::cli) enum ClientError {
     Refused(Refused),
     /// Somebody else answered.
     #[error(
-        "{server} does not answer as Portreeve does ({why}); --server or PORTREEVE_SERVER says where it listens"
+        "the server at {server} is not Portreeve ({why}); set --server or PORTREEVE_SERVER to its address"
     )]
     Stranger {
         /// Its address.
@@ -31,7 +32,7 @@ pub(in crate::cli) enum ClientError {
         why: String,
     },
     /// Somebody else may listen at the socket that was named: nothing was sent there.
-    #[error("{} is not asked: {why}", path.display())]
+    #[error("{} is not used: {why}", path.display())]
     Untrusted {
         /// The socket.
         path: PathBuf,
@@ -57,15 +58,16 @@ pub(super) fn hint(why: &str, scheme: &str, by_socket: bool) -> Option<&'static 
     let says = |word: &str| why.contains(word);
     if by_socket && (says("Permission denied") || says("permission denied")) {
         return Some(
-            "root may open this socket, and members of the group docker: `sudo usermod -aG docker $USER`, then log in again",
+            "only root and members of the group docker may open this socket: `sudo usermod -aG docker $USER`, then log \
+            in again",
         );
     }
     match scheme {
         "https" if says("InvalidContentType") || says("wrong version number") => {
-            Some("that port speaks plain HTTP: write http://")
+            Some("that port uses plain HTTP: write http://")
         }
         "http" if says("invalid HTTP version") || says("invalid HTTP status") => {
-            Some("that port does not speak plain HTTP: it may want https://")
+            Some("that port does not use plain HTTP: try https://")
         }
         _ => None,
     }

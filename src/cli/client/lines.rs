@@ -23,7 +23,7 @@ impl Lines {
                 }
                 return serde_json::from_slice(&line).map(Some).map_err(|_| ClientError::Stranger {
                     server: self.server.clone(),
-                    why: "a line that is no JSON".to_owned(),
+                    why: "a line that is not JSON".to_owned(),
                 });
             }
             let chunk = self.answer.chunk().await.map_err(|error| ClientError::Unreachable {

@@ -57,9 +57,9 @@ pub(super) fn read(code: StatusCode, text: &[u8], with_token: bool) -> Option<Re
     let refused = |message: String, causes| Some(Refused { code: code.as_u16(), message, causes });
     if code == StatusCode::UNAUTHORIZED {
         let hint = if with_token {
-            "this Portreeve does not know the token given"
+            "this Portreeve does not accept the token"
         } else {
-            "this Portreeve asks for a token: give PORTREEVE_TOKEN or --token; `portreeve token create` makes one"
+            "this Portreeve needs a token: set PORTREEVE_TOKEN or --token; `portreeve token create` creates one"
         };
         return refused(hint.to_owned(), Vec::new());
     }

@@ -95,10 +95,10 @@ fn choose(paths: impl IntoIterator<Item = (PathBuf, Look)>) -> Local {
         let why = match look {
             Look::Fit => return Local { socket: Some(path), passed_over: None },
             Look::Locked => format!(
-                "{} would do without a token, and this user may not open it: root may, and members of the group docker",
+                "{} needs no token, but this user may not open it: only root and members of the group docker may",
                 path.display()
             ),
-            Look::Strange(why) => format!("{} is passed over: {why}", path.display()),
+            Look::Strange(why) => format!("{} is not used: {why}", path.display()),
             Look::Nobody => continue,
         };
         local.passed_over = local.passed_over.or(Some(why));
@@ -120,11 +120,11 @@ fn look(path: &Path) -> Look {
         Ok((Ok(stream), owner)) => match getsockopt(&stream, PeerCredentials) {
             Ok(peer) if is_fit(peer.uid(), owner) => Look::Fit,
             Ok(peer) => Look::Strange(format!(
-                "uid {} ({}) listens there, who is neither root nor this user nor the owner of its directory",
+                "uid {} ({}) listens there, which is neither root nor this user nor the owner of its directory",
                 peer.uid(),
                 user(peer.uid())
             )),
-            Err(error) => Look::Strange(format!("the system does not say who listens there: {error}")),
+            Err(error) => Look::Strange(format!("it is not known which user listens there: {error}")),
         },
     }
 }
@@ -136,7 +136,7 @@ fn is_fit(listener: u32, owner: u32) -> bool {
 /// The owner of the directory that the socket at `path` is in, if nobody but root, this user and that owner can have put it
 /// there, or can put another in its place while it is asked; else why not. Asked before anything is sent there.
 fn trusted(path: &Path, entry: &fs::Metadata) -> Result<u32, String> {
-    let failed = |error: io::Error| format!("it cannot be looked at: {error}");
+    let failed = |error: io::Error| format!("it cannot be examined: {error}");
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
         let directory = path.parent().ok_or("it is in no directory")?.to_owned();

@@ -42,7 +42,7 @@ pub(super) fn show(item: &Value, beside: &Beside, face: &mut Face<'_>) -> io::Re
 fn health(item: &Value) -> String {
     match scalar(item, "/health").as_deref() {
         None => "no health check".to_owned(),
-        Some("silent") => "silent: the engine makes none of its health checks any more".to_owned(),
+        Some("silent") => "silent: the engine no longer runs its health check".to_owned(),
         Some(word) => word.to_owned(),
     }
 }
@@ -51,14 +51,14 @@ fn healing(item: &Value, now: Nanos, face: &mut Face<'_>) -> io::Result<()> {
     writeln!(face.out, "\nHealing:")?;
     match scalar(item, "/policy") {
         Some(policy) => writeln!(face.out, "  policy       {policy}")?,
-        None => writeln!(face.out, "  policy       none: no policy selects it, or it opts out")?,
+        None => writeln!(face.out, "  policy       none: no policy selects it, or it is opted out")?,
     }
     let under_way = if item["restarting"] == Value::Bool(true) { ", and one more under way" } else { "" };
     let restarts = scalar(item, "/restart_count").unwrap_or_default();
     writeln!(face.out, "  restarts     {restarts} by Portreeve{under_way}")?;
     let name = scalar(item, "/metadata/name").unwrap_or_default();
     if item["quarantined"] == Value::Bool(true) {
-        let line = format!("quarantined  yes; `portreeve release {name}` lets it out");
+        let line = format!("quarantined  yes; `portreeve release {name}` ends it");
         paragraph(face.out, &line, Tone::Bad, (2, 13), face.width)?;
     } else {
         writeln!(face.out, "  quarantined  no")?;
@@ -155,7 +155,7 @@ mod tests {
     fn a_health_word_that_is_no_dockers_is_explained() {
         assert_eq!(health(&json!({"health": "healthy"})), "healthy");
         assert_eq!(health(&json!({})), "no health check");
-        assert!(health(&json!({"health": "silent"})).contains("the engine makes none of its health checks"));
+        assert!(health(&json!({"health": "silent"})).contains("the engine no longer runs its health check"));
     }
 
     #[test]
@@ -183,7 +183,7 @@ Labels:       autoheal=true
 Healing:
   policy       default
   restarts     5 by Portreeve
-  quarantined  yes; `portreeve release web` lets it out
+  quarantined  yes; `portreeve release web` ends it
   not done     Quarantined: the budget is spent
   not done     BackingOff: waits (decided again now)
 

@@ -23,8 +23,8 @@ pub(super) fn written(object: &Value) -> Map<String, Value> {
 pub(super) fn first(key: &ObjectKey, server: &str, object: &Map<String, Value>) -> anyhow::Result<String> {
     let body = crate::manifest::yaml(&Value::Object(object.clone()))?;
     Ok(format!(
-        "# {key} of {server}. Save it and leave: what was changed here is changed there.\n\
-         # Left as it is, or empty, nothing happens. Comments are left out.\n{body}"
+        "# {key} of {server}. Save the file and exit to apply your changes.\n\
+         # Without a change, or if the file is empty, nothing happens. Comments are ignored.\n{body}"
     ))
 }
 
@@ -62,12 +62,13 @@ pub(super) fn read(key: &ObjectKey, file: &str, text: &str) -> Reading {
             _ => Reading::Blank,
         },
         [loaded] => Reading::Wrong(format!(
-            "error: this is {}, and {key} is edited: kind and name stay as they are",
+            "error: this is {}, but {key} is edited: kind and name cannot change",
             loaded.object.key()
         )),
-        several => {
-            Reading::Wrong(format!("error: {} objects stand here, and {key} alone is edited", several.len()))
-        }
+        several => Reading::Wrong(format!(
+            "error: there are {} objects here, but only {key} is edited",
+            several.len()
+        )),
     }
 }
 
@@ -77,8 +78,9 @@ pub(super) fn again(wrong: &str, text: &str) -> String {
 }
 
 fn header(wrong: &str) -> String {
-    let mut header =
-        String::from("# This was not taken. Mend it, save it and leave; delete all of it to give up.\n#\n");
+    let mut header = String::from(
+        "# This was not accepted. Correct it, save it and exit; delete everything to cancel.\n#\n",
+    );
     for line in wrong.lines() {
         header.push_str(format!("# {}", plain(line)).trim_end());
         header.push('\n');
@@ -145,7 +147,7 @@ mod tests {
         };
         assert!(said(&text.replace("name: a", "name: b")).contains("this is AutohealPolicy/b"));
         let two = format!("{text}---\n{}", body(&text.replace("name: a", "name: b")));
-        assert!(said(&two).contains("2 objects stand here"));
+        assert!(said(&two).contains("there are 2 objects here"));
         assert_eq!(read(&key(), "f", "# a\n\n # b\n"), Reading::Blank);
         assert_eq!(read(&key(), "f", ""), Reading::Blank);
     }

@@ -56,7 +56,7 @@ mod tests {
             let row = "
 Redis
   NotYet      LOADING
-              it reads its data into memory: ";
+              it is loading its data into memory: ";
             assert!(text.contains(row), "{text}");
             // Whoever reads it has no tests to look at.
             assert!(!text.contains("shown by") && !text.contains("::"), "{text}");

@@ -31,7 +31,7 @@ impl Watch<'_> {
     pub(super) async fn follow(&self, face: &mut Face<'_>) -> anyhow::Result<Exit> {
         let Target { noun, name } = self.target;
         if *noun == Noun::Events {
-            return Err(UsageError("`portreeve events -f` follows events".to_owned()).into());
+            return Err(UsageError("use `portreeve events -f` to follow events".to_owned()).into());
         }
         let name = match name {
             // What does not exist would be watched for ever; and a container may have been named by its id.

@@ -26,7 +26,7 @@ pub(super) fn settings(objects: &Objects) -> String {
     let (name, spec) = match found.next() {
         Some((_, object)) if let Some(file) = file(object) => {
             let _ =
-                writeln!(text, "# Settings/portreeve is declared in {} of the server already.", plain(file));
+                writeln!(text, "# Settings/portreeve is already declared in {} of the server.", plain(file));
             return text;
         }
         Some((key, object)) => (key.name.as_str(), fields(Ok(object["spec"].clone()))),
@@ -39,14 +39,17 @@ pub(super) fn settings(objects: &Objects) -> String {
     text.push_str("spec:\n");
     for (field, value) in &spec {
         let why = match field.as_str() {
-            "resync" => "everything is listed again this often, beside the event stream",
-            "observe" => "no container is touched; what would be done is said",
+            "resync" => "how often each engine is listed again, besides its event stream",
+            "observe" => "no container is touched; only report what would be done",
             _ => "",
         };
         line(&mut text, field, value, why);
     }
     if !spec.contains_key("observe") {
-        text.push_str("  # observe: true            # touch no container, say what would be done: good for a first day\n");
+        text.push_str(
+            "  # observe: true            # touch no container, only report what would be done: good for a \
+            first day\n",
+        );
     }
     text
 }
@@ -72,7 +75,7 @@ pub(super) fn policies(objects: &Objects) -> String {
         if let Some(file) = file(&object) {
             let _ = writeln!(
                 text,
-                "# AutohealPolicy/{} is declared in {} of the server already.",
+                "# AutohealPolicy/{} is already declared in {} of the server.",
                 plain(name),
                 plain(file)
             );
@@ -125,7 +128,7 @@ pub(super) fn hosts(objects: &Objects) -> Option<String> {
         .filter(|(_, object)| object.pointer("/metadata/origin").is_some_and(|origin| origin == "api"));
     let defaults = fields(serde_json::to_value(DockerHostSpec::default()));
     let mut text = String::from(
-        "# The engines that are watched: all of them stand here, for what is not declared is not watched.\n",
+        "# The engines that are watched. List all of them: an engine that is not declared is not watched.\n",
     );
     let mut separator = "";
     for (key, object) in declared {

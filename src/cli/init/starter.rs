@@ -14,7 +14,7 @@ use crate::terminal::quoted;
 const MOST: usize = 50;
 
 const TOLD: &str = "\
-# Services that are told what runs. Take away the marks in front to use them.
+# Services that are notified of what runs. Uncomment to use them.
 # `portreeve explain discoveryregistry.spec` and `portreeve explain billingservice.spec` describe every field.
 
 # apiVersion: portreeve/v1
@@ -29,7 +29,7 @@ const TOLD: &str = "\
 # metadata: {name: billing}
 # spec:
 #   url: http://localhost:8001        # events are POSTed to /events
-#   auth: {bearer: {env: PORTREEVE_SECRET_BILLING}}   # a secret is never written down, only where it is found
+#   auth: {bearer: {env: PORTREEVE_SECRET_BILLING}}   # a secret is never written in a manifest, only a reference
 ";
 
 /// What a server tells.
@@ -59,7 +59,7 @@ fn seen(containers: &[Value]) -> String {
     if containers.is_empty() {
         return text;
     }
-    text.push_str("# Seen when this was written:\n");
+    text.push_str("# Containers when this was written:\n");
     let mut sorted: Vec<&Value> = containers.iter().collect();
     sorted.sort_by_cached_key(|container| scalar(container, "/name"));
     for container in sorted.into_iter().take(MOST) {
@@ -94,7 +94,7 @@ fn seen(containers: &[Value]) -> String {
 /// A probe is only written down where nothing follows from it: not for what a policy heals, nor where a registry waits for health.
 fn services(Seen { containers, objects }: &Seen) -> String {
     let mut text = String::from(
-        "# What is watched as a whole: one verdict over the containers of a service.\n\
+        "# Services that are checked: one verdict for all containers of a service.\n\
          # `portreeve explain monitoredservice.spec` describes every field.\n",
     );
     let mut services: BTreeMap<String, (String, Vec<&Value>)> = BTreeMap::new();
@@ -112,7 +112,7 @@ fn services(Seen { containers, objects }: &Seen) -> String {
     let kept: Vec<String> = services.keys().filter(|name| declared(name)).cloned().collect();
     services.retain(|name, _| !declared(name));
     if !kept.is_empty() {
-        let _ = writeln!(text, "# Declared already, and not repeated here: {}", kept.join(", "));
+        let _ = writeln!(text, "# Already declared, and not repeated here: {}", kept.join(", "));
     }
     if services.is_empty() {
         if kept.is_empty() {

@@ -14,7 +14,7 @@ pub(super) enum Harm {
     Engine,
     /// Portreeve itself is in trouble.
     Own,
-    /// A container is sick and nobody heals it any more.
+    /// A container is sick and no policy heals it any more.
     Quarantined,
     /// Nobody of many is healed.
     Breaker,
@@ -141,14 +141,14 @@ mod tests {
     fn the_worst_comes_first_and_a_few_have_a_line_each() {
         let problems = [
             Problem::new(Harm::Waiting, "billing waits"),
-            sick("a", "nobody heals it"),
+            sick("a", "no policy heals it"),
             Problem::new(Harm::Store, "the disk is full"),
-            sick("b", "nobody heals it"),
+            sick("b", "no policy heals it"),
         ];
         let expected = [
             "the disk is full",
-            "container a is unhealthy, nobody heals it",
-            "container b is unhealthy, nobody heals it",
+            "container a is unhealthy, no policy heals it",
+            "container b is unhealthy, no policy heals it",
             "billing waits",
         ];
         assert_eq!(folded(&problems), expected);

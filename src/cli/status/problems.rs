@@ -97,7 +97,7 @@ fn container(item: &Value) -> Option<Problem> {
     let reason = scalar(item, "/blocked/0/reason").unwrap_or_default();
     let is = scalar(item, "/status").unwrap_or_default();
     if counted.quarantined {
-        let line = format!("container {name} is in quarantine; `portreeve release {name}` lets it out");
+        let line = format!("container {name} is in quarantine; `portreeve release {name}` ends it");
         let problem = Problem::new(Harm::Quarantined, line).of_many("containers are in quarantine", name);
         return Some(problem.hint("`portreeve release NAME` lets one out"));
     }
@@ -127,7 +127,7 @@ fn container(item: &Value) -> Option<Problem> {
     }
     if counted.is_silent() {
         let line = format!(
-            "container {name} has no verdict: its health check is silent; `portreeve events` says since when"
+            "container {name} has no verdict: its health check is silent; `portreeve events` shows since when"
         );
         let many = "containers have no verdict, their health checks are silent";
         return Some(Problem::new(Harm::Unknown, line).of_many(many, name));

@@ -108,10 +108,10 @@ fn whatever_is_wrong_is_named_with_what_to_do() {
     let expected = [
         "store: the disk is full",
         "engine edge: refused",
-        "container web is in quarantine; `portreeve release web` lets it out",
+        "container web is in quarantine; `portreeve release web` ends it",
         "container job is exited, not healed now: BreakerOpen, the breaker of p on e is open",
         "container db is unhealthy, no policy heals it",
-        "container mute has no verdict: its health check is silent; `portreeve events` says since when",
+        "container mute has no verdict: its health check is silent; `portreeve events` shows since when",
         "BillingService b: 1 parked, HTTP 422; `portreeve replay --target b` sends again",
         "DiscoveryRegistry d: 2 waiting, HTTP 500",
         "manifest a.yaml:1:2: bad",

@@ -47,22 +47,22 @@ pub(in crate::cli) struct ContainerFigures {
     pub(super) name: String,
     id: String,
     engine: String,
-    /// The engine's word: `running`, `exited`, …
+    /// The engine's state: `running`, `exited`, …
     pub(super) state: String,
-    /// Its health check's word; `null` without one.
+    /// The result of its health check; `null` without one.
     pub(super) health: Option<String>,
     #[serde(flatten)]
     pub(super) load: Load,
     /// Its limit, or the memory of its host.
     memory_limit_bytes: Option<u64>,
-    /// Of that.
+    /// Percentage of the limit.
     memory_percent: Option<f64>,
     /// Since it was started; `null` while it does not run.
     uptime_seconds: Option<i64>,
     /// When Portreeve last acted on it.
     last_action: Option<String>,
     quarantined: bool,
-    /// Why nothing is done about it, where something would be.
+    /// Why the container is not healed although it needs healing.
     not_done: Option<String>,
 }
 

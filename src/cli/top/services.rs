@@ -17,7 +17,7 @@ pub(in crate::cli) struct ServiceFigures {
     pub(super) name: String,
     /// `healthy`, `unhealthy`, `error`, `not_found`, `unknown`; `null` before the first verdict.
     health: Option<String>,
-    /// How many containers its selector means.
+    /// How many containers its selector matches.
     containers: usize,
     /// How many of them run.
     running: usize,

@@ -106,7 +106,7 @@ pub(super) fn file(document: &Value) -> Option<String> {
 
 /// What the API wrote of an object is no more: otherwise it would come back when its file goes.
 fn adoption(key: &ObjectKey, file: &str) -> NewEvent {
-    let message = format!("{file} declares {key} now; what was applied before is let go");
+    let message = format!("{file} declares {key} now and replaces what was applied before");
     tracing::info!(target: "portreeve::manifests", "{message}");
     NewEvent {
         at: crate::clock::now(),
@@ -122,14 +122,15 @@ fn adoption(key: &ObjectKey, file: &str) -> NewEvent {
 /// What is said of an object that its file declares no longer.
 pub(super) fn condition(file: &str) -> Condition {
     let message =
-        format!("{file} declares it no longer; {PRUNE}: {PRUNE_DISABLED} keeps it until it is deleted");
+        format!("{file} no longer declares it; {PRUNE}: {PRUNE_DISABLED} keeps it until it is deleted");
     Condition::new(PRUNED, false, "PruneDisabled", &message)
 }
 
 /// The same as an event, once.
 pub(super) fn event(key: &ObjectKey, file: &str, at: Nanos) -> NewEvent {
     let message = format!(
-        "{key} stays, though {file} declares it no longer: {PRUNE}: {PRUNE_DISABLED}; `portreeve delete {key}` removes it"
+        "{key} stays although {file} no longer declares it: {PRUNE}: {PRUNE_DISABLED}; `portreeve delete {key}` \
+        removes it"
     );
     NewEvent {
         at,

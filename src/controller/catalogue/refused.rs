@@ -22,7 +22,7 @@ pub enum Refused {
     #[error("there is no such object")]
     NotFound,
     /// There is one, and it was asked that there be none.
-    #[error("it exists already")]
+    #[error("it already exists")]
     Exists,
     /// The object has changed since whoever asked read it.
     #[error("{0}")]
@@ -75,7 +75,7 @@ impl Match {
         match (self, current) {
             (Self { absent: true, .. }, Some(_)) => Err(Refused::Exists),
             (Self { versions: Some(_), .. }, None) => {
-                Err(Refused::Stale("a version was given, and there is no such object any more".to_owned()))
+                Err(Refused::Stale("a version was given, but the object no longer exists".to_owned()))
             }
             (Self { versions: Some(versions), .. }, Some((object, written))) => {
                 let now = object.metadata.resource_version.as_deref().unwrap_or_default();

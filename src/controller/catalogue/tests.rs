@@ -246,7 +246,7 @@ async fn an_object_that_is_not_to_be_pruned_outlives_its_file_and_is_the_apis_th
     rig.save().await;
     assert_eq!(
         events(&rig).await,
-        ["DiscoveryRegistry/main stays, though a.yaml declares it no longer: portreeve/prune: disabled; \
+        ["DiscoveryRegistry/main stays although a.yaml no longer declares it: portreeve/prune: disabled; \
           `portreeve delete DiscoveryRegistry/main` removes it"]
     );
     // It is said once, and does not change over a restart.

@@ -26,7 +26,7 @@ impl Reconciler {
             let network = match attachment.client.network(id).await {
                 Ok(network) => network.unwrap_or_default(),
                 Err(error) => {
-                    debug!(container = %container.key, "a network of it is not told: {error}");
+                    debug!(container = %container.key, "one of its networks cannot be read: {error}");
                     Network::default()
                 }
             };

@@ -25,9 +25,9 @@ impl Trouble {
 impl Reconciler {
     /// Has the work done again after a while.
     pub(super) async fn later(&self, key: &ContainerKey, mut work: Work, trouble: &Trouble) {
-        debug!(container = %key, failures = work.failures, "to be tried again: {trouble}");
+        debug!(container = %key, failures = work.failures, "will be tried again: {trouble}");
         if work.failures == 3 && !matches!(trouble, Trouble::Detached) {
-            warn!(container = %key, "cannot be dealt with: {trouble}; tried again until it can");
+            warn!(container = %key, "cannot be processed: {trouble}; Portreeve keeps trying");
         }
         if trouble.is_of_this_container() && work.failures + 1 >= PATIENCE {
             self.let_go(key, &mut work, trouble).await;

@@ -203,8 +203,8 @@ impl Shared {
         let now = self.with_world(|world| world.containers.get(&container.key).cloned())?;
         match self.address(&now, spec)? {
             Ok(now) if now == *place => None,
-            Ok(now) => Some(format!("{why}; it is asked at {now} by now")),
-            Err(gone) => Some(format!("{why}; {place} leads there no more: {gone}")),
+            Ok(now) => Some(format!("{why}; its address is now {now}")),
+            Err(gone) => Some(format!("{why}; {place} no longer leads to it: {gone}")),
         }
     }
 }

@@ -28,10 +28,11 @@ impl Prober {
 /// The event of our own network's end, or of its return.
 fn told_of_network(lost: bool, now: Nanos) -> ChangeSet {
     let (event_type, severity, message) = if lost {
-        let message = "nobody outside answers any more: checks of what does not answer count for nothing until somebody does";
+        let message = "no target outside answers any more: checks without an answer do not count until a target \
+            answers";
         ("NetworkLost", Severity::Error, message)
     } else {
-        ("NetworkBack", Severity::Info, "somebody outside answers again: checks count")
+        ("NetworkBack", Severity::Info, "a target outside answers again: checks count again")
     };
     warn!(target: "portreeve::services", "{event_type}: {message}");
     let event = NewEvent {

@@ -30,7 +30,7 @@ impl Prober {
             None => ("passed", Checked::Passed),
             Some(Meaning::Unanswered) if cut_off => {
                 let text =
-                    format!("{reason}; nobody outside answers any more: our own network fails, it seems");
+                    format!("{reason}; no target outside answers any more: probably our own network fails");
                 ("fault", Checked::Faulty(text))
             }
             Some(Meaning::Unhealthy | Meaning::Unanswered) => ("failed", Checked::Failed(reason)),

@@ -52,7 +52,7 @@ impl Book {
             match serde_json::from_str(document) {
                 Ok(known) => drop(remembered.insert(name.clone(), known)),
                 Err(error) => {
-                    warn!(target: "portreeve::services", service = %name, "what is remembered of its health cannot be read: {error}");
+                    warn!(target: "portreeve::services", service = %name, "its stored health cannot be read: {error}");
                 }
             }
         }

@@ -153,7 +153,7 @@ fn twice(objects: &[Loaded]) -> Vec<Problem> {
         match first.entry(loaded.object.key()) {
             Entry::Vacant(vacant) => drop(vacant.insert(loaded.place.line)),
             Entry::Occupied(line) => {
-                let message = format!("{} is declared in line {} already", loaded.object.key(), line.get());
+                let message = format!("{} is already declared in line {}", loaded.object.key(), line.get());
                 problems.push(loaded.place.problem(&message));
             }
         }

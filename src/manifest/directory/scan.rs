@@ -197,7 +197,7 @@ pub(super) fn unreadable(path: &Path, error: &io::Error, known: bool, pulled: bo
         ""
     };
     let message =
-        if known { format!("{what}; what it declared before stays in force{confirm}") } else { what };
+        if known { format!("{what}; its last valid version stays in force{confirm}") } else { what };
     Problem::whole(&path.display().to_string(), &message)
 }
 

@@ -103,7 +103,7 @@ fn a_directory_that_is_gone_or_unreadable_takes_nothing_out_of_force() {
     fs::rename(&root, dir.path("away")).expect("a directory");
     let set = directories.load();
     assert_eq!(names(&set), ["a?"]);
-    let expected = "sub: there is no such file or directory; what it declared before stays in force";
+    let expected = "sub: there is no such file or directory; its last valid version stays in force";
     assert_eq!(dir.problems(&set), [expected]);
     // Where nothing was declared before, nothing stays in force.
     let set = Directories::new(vec![root.clone()]).load();
@@ -119,14 +119,14 @@ fn an_object_declared_twice_is_an_error_that_names_both_files() {
     let set = directories.load();
     assert_eq!(names(&set), ["x", "y"]);
     let [problem] = &dir.problems(&set)[..] else { panic!("{:?}", set.problems) };
-    assert!(problem.starts_with("b.yaml:8:18: DockerHost/x is declared in "), "{problem}");
-    assert!(problem.ends_with("a.yaml already, which stays in force"), "{problem}");
+    assert!(problem.starts_with("b.yaml:8:18: DockerHost/x is already declared in "), "{problem}");
+    assert!(problem.ends_with("a.yaml, which stays in force"), "{problem}");
     // Within one file it makes the file bad.
     dir.put("b.yaml", &format!("{}---\n{}", host("z", GOOD), host("z", GOOD)));
     let set = directories.load();
     assert_eq!(names(&set), ["x", "y?"]);
     assert!(
-        dir.problems(&set).contains(&"b.yaml:8:18: DockerHost/z is declared in line 3 already".to_owned())
+        dir.problems(&set).contains(&"b.yaml:8:18: DockerHost/z is already declared in line 3".to_owned())
     );
 }
 
@@ -229,7 +229,7 @@ fn a_directory_further_down_that_cannot_be_looked_into_takes_nothing_out_of_forc
     assert_eq!(names(&set), ["a?"]);
     assert_eq!(
         dir.problems(&set),
-        ["conf/sub: there is no such file or directory; what it declared before stays in force"]
+        ["conf/sub: there is no such file or directory; its last valid version stays in force"]
     );
     fs::remove_file(dir.path("conf/sub")).expect("a link");
     symlink("sub", dir.path("conf/sub")).expect("a link");

@@ -59,7 +59,7 @@ error: spec: unknown field `port`; there is url, path, selector, events, timeout
 8 |   port: 12
   |   ^^^^
 
-error: spec.events[1]: `stoped` is not known here; did you mean `stopped`?
+error: spec.events[1]: `stoped` is not a valid value; did you mean `stopped`?
  --> shop.yaml:9:21
   |
 9 |   events: [started, stoped]
@@ -142,7 +142,7 @@ fn a_secret_written_out_is_refused_and_never_shown() {
         assert!(!text.is_empty() && !text.contains("hunter2"), "{text}");
     }
     let text = rendered(&format!("{BILLING}spec: {{url: 'http://ada:hunter2@host'}}\n"));
-    assert!(text.contains("holds a user, a password or a token") && !text.contains("hunter2"), "{text}");
+    assert!(text.contains("contains a user, a password or a token") && !text.contains("hunter2"), "{text}");
     let text = rendered(&format!("{BILLING}spec:\n  url: http://a\n  signing: {{secret: hunter2}}\n"));
     let expected = "\
 error: spec.signing.secret: a secret is never written in a manifest: use {env: NAME} or {file: path}
@@ -237,10 +237,10 @@ fn yaml_that_says_something_unclear_is_refused() {
     for (text, expected) in [
         ("a: 1\na: 2\n", "f:2:1: `a` is given twice"),
         ("a: {b: {c: 1, c: 2}}\n", "f:1:15: `c` is given twice"),
-        ("a: !x 1\n", "f:1:4: tags (`!name`) mean nothing here"),
+        ("a: !x 1\n", "f:1:4: tags (`!name`) are not supported"),
         ("1: a\n", "f:1:1: a key must be text: put it in quotes"),
         ("[a]: a\n", "f:1:1: a key must be text: put it in quotes"),
-        ("a: &x {b: 1}\nc: {<<: *x}\n", "f:2:5: merge keys (`<<`) are not followed: write the fields out"),
+        ("a: &x {b: 1}\nc: {<<: *x}\n", "f:2:5: merge keys (`<<`) are not supported: write the fields out"),
         ("a: *x\n", "f:1:4: unknown anchor"),
         ("a:\n\tb: 1\n", "f:2:1: a tab; YAML indents with spaces"),
         ("a:\n  b:\n  \tc: 1\n", "f:3:3: a tab; YAML indents with spaces"),
@@ -249,7 +249,7 @@ fn yaml_that_says_something_unclear_is_refused() {
         ("a: 99999999999999999999\n", "f:1:4: the number is too large"),
         ("just text\n", "f:1:1: a document is a mapping of apiVersion, kind, metadata, spec, status"),
         ("a: 1\nb: \"x\n", "f:2:4: a quote is opened here and never closed"),
-        ("a: b\u{7}\n", "f:1:5: the character U+0007 cannot stand in YAML"),
+        ("a: b\u{7}\n", "f:1:5: the character U+0007 is not allowed in YAML"),
         ("---\na: 1\n---\nb: \"x\n", "f:4:4: a quote is opened here and never closed"),
     ] {
         let found = messages(text);

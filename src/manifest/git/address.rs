@@ -23,7 +23,7 @@ pub enum AddressFault {
     Unknown,
     /// What stands before an `@` in a URL is often a token.
     #[error(
-        "holds a user or a password, which would show wherever it is shown; give them by --git-token-file or PORTREEVE_GIT_TOKEN"
+        "contains a user or a password, which would be shown with it; use --git-token-file or PORTREEVE_GIT_TOKEN"
     )]
     Secret,
 }

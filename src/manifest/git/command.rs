@@ -71,7 +71,8 @@ const HELPER: &str = r#"!f() { test "$1" = get || exit 0; printf 'username=%s\np
 pub enum GitError {
     /// There is no such program.
     #[error(
-        "the program git cannot be found; install it (Debian: apt-get install git), or leave --git-url out and give --config-dir"
+        "the program git cannot be found; install it (Debian: apt-get install git), or use --config-dir instead of \
+        --git-url"
     )]
     Missing,
     /// It could not be run, or listened to.
@@ -83,7 +84,7 @@ pub enum GitError {
         error: io::Error,
     },
     /// It did not end. Normal while a network or a server hangs.
-    #[error("git {what} was ended: it took longer than {} s; --git-timeout gives a fetch more time", limit.as_secs())]
+    #[error("git {what} was stopped: it took longer than {} s; --git-timeout gives a fetch more time", limit.as_secs())]
     Endless {
         /// The command.
         what: String,
@@ -256,7 +257,7 @@ fn complaint(said: &str) -> String {
     let telling: Vec<&str> = lines.iter().copied().filter(why).collect();
     let telling = if telling.is_empty() { lines.last().copied().into_iter().collect() } else { telling };
     if telling.is_empty() {
-        return "it failed and did not say why".to_owned();
+        return "it failed without a reason".to_owned();
     }
     let words = telling.join("; ");
     let mut shown: String =
@@ -284,7 +285,7 @@ mod tests {
         let said =
             "remote: Counting objects: 100% (3/3), done.\nremote: Total 3 (delta 0)\nfatal: early EOF\n";
         assert_eq!(complaint(said), "fatal: early EOF");
-        assert_eq!(complaint("\n"), "it failed and did not say why");
+        assert_eq!(complaint("\n"), "it failed without a reason");
         assert_eq!(complaint(&format!("fatal: {}", "x".repeat(1000))).chars().count(), MOST_WORDS + 1);
     }
 

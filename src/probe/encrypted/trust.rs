@@ -41,13 +41,13 @@ pub(super) fn unverified(error: &Error, asked: &str, demand: &Demand<'_>) -> Fai
     let remedy = match error {
         Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-        ) => "`tls: {serverName: …}` names whom it is to be, `tls: {ca: …}` its authority",
-        _ => "`tls: {ca: …}` names whom to trust",
+        ) => "set `tls: {serverName: …}` to a name in its certificate, or `tls: {ca: …}` to its authority",
+        _ => "set `tls: {ca: …}` to the authority to trust",
     };
     Failure::new(
         cause,
         format!(
-            "the server is not verified{secret}: {why}; {remedy}, `tls: {{verify: false}}` takes any certificate"
+            "the server is not verified{secret}: {why}; {remedy}; `tls: {{verify: false}}` accepts any certificate"
         ),
     )
 }
@@ -57,7 +57,7 @@ fn said(bad: &CertificateError, asked: &str) -> (Here, String) {
     let why = match bad {
         Bad::Expired | Bad::ExpiredContext { .. } => "its certificate has expired".to_owned(),
         Bad::NotValidYet | Bad::NotValidYetContext { .. } => "its certificate is not valid yet".to_owned(),
-        Bad::UnknownIssuer => "no authority that is trusted has issued its certificate".to_owned(),
+        Bad::UnknownIssuer => "no trusted authority has issued its certificate".to_owned(),
         Bad::BadSignature => "its certificate is not signed by the authority that it names".to_owned(),
         Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
             format!("its certificate is not for {asked}")

@@ -66,14 +66,12 @@ impl Ended {
             (Some(error), _, _) => (seen(&error), encrypted::ended(&error)),
             // What the library makes of chunks that are not as they should be.
             (None, Some(error), _) if is_unreadable(error) => {
-                let why = format!("its body is not as this probe can read it ({})", plain(error));
+                let why = format!("this probe cannot read its body ({})", plain(error));
                 (Here::Unsupported.into(), why)
             }
             (None, Some(error), _) => (seen(error), plain(error)),
             (None, None, Some(code)) => (Cause::Http2(code.into()), format!("{code:?}")),
-            (None, None, None) => {
-                (There::Broken.into(), "it is cut off, or not what HTTP has there".to_owned())
-            }
+            (None, None, None) => (There::Broken.into(), "it is cut off, or is not valid HTTP".to_owned()),
         };
         // It has said something.
         let cause = if cause == There::HungUp.into() { There::Broken.into() } else { cause };
@@ -98,13 +96,13 @@ impl Ended {
         }
         if error.is_parse() {
             return match self.heard.is_http() {
-                false => (There::Nonsense.into(), "what came is not HTTP".to_owned()),
+                false => (There::Nonsense.into(), "the answer is not HTTP".to_owned()),
                 // Others may read it.
                 true if error.is_parse_too_large() => {
                     (Here::Unsupported.into(), "its head is longer than this probe reads".to_owned())
                 }
                 true => {
-                    let why = "it begins like HTTP, and its head is not as this probe can read it";
+                    let why = "it begins like HTTP, but this probe cannot read its head";
                     (Here::Unsupported.into(), why.to_owned())
                 }
             };

@@ -221,7 +221,7 @@ fn a_failure_where_nothing_was_ever_seen_well_is_no_failure_of_the_container() {
     let place = Place::of(&shown, &world, &spec, 80, "tcp").expect("a place");
     let doubt = place.doubt("connection refused", false).expect("a doubt");
     for part in
-        ["connection refused", "engine.example:8080 is assumed", "set spec.address of DockerHost/local"]
+        ["connection refused", "engine.example:8080 is only assumed", "set spec.address of DockerHost/local"]
     {
         assert!(doubt.contains(part), "no `{part}`: {doubt}");
     }
@@ -251,7 +251,7 @@ fn who_uses_the_network_of_another_or_of_the_host_is_asked_there() {
     let here = spec(SOCKET, None);
     assert_eq!(asked(&child, &world, &here).as_deref(), Ok("172.17.0.2:80"));
     assert_eq!(asked(&by_name, &world, &here).as_deref(), Ok("172.17.0.2:80"));
-    assert!(asked(&orphan, &world, &here).is_err_and(|why| why.contains("is not there")));
+    assert!(asked(&orphan, &world, &here).is_err_and(|why| why.contains("does not exist")));
     assert!(asked(&one, &world, &here).is_err_and(|why| why.contains("and so on")));
     assert_eq!(asked(&host, &world, &here).as_deref(), Ok("127.0.0.1:80?"));
     let away = spec("tcp://e:2376", None);

@@ -13,7 +13,7 @@ pub enum Cause {
     Http {
         /// 100 to 599.
         status: u16,
-        /// Whether it says when to ask again (`Retry-After`).
+        /// Whether it says when to try again (`Retry-After`).
         retry_after: bool,
     },
     /// What follows `-` in a Redis answer. May hold anything.

@@ -8,21 +8,21 @@ pub(super) const ROWS: &[Row] = &[
         seen: Seen::Here(&[Here::NothingToAsk]),
         means: Fault,
         says: "there is no address, container or engine to ask",
-        why: "nobody was asked",
+        why: "nothing was asked",
         shown_by: &["probes::exec::without_an_engine_nothing_is_said_of_the_container"],
     },
     Row {
         seen: Seen::Here(&[Here::Secret]),
         means: Fault,
         says: "a secret cannot be read",
-        why: "nobody was asked",
+        why: "nothing was asked",
         shown_by: &["probes::mqtt::a_broker_that_takes_the_login_and_the_subscription_is_healthy"],
     },
     Row {
         seen: Seen::Here(&[Here::Unsendable]),
         means: Fault,
         says: "what is declared cannot be sent in this protocol",
-        why: "nobody was asked",
+        why: "nothing was asked",
         shown_by: &[
             "probes::dns::a_server_that_answers_with_such_records_is_healthy_and_others_say_what_they_answer",
         ],
@@ -30,7 +30,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         seen: Seen::Here(&[Here::Unsupported]),
         means: Fault,
-        says: "the server wants or speaks something that this probe cannot",
+        says: "the server needs something that this probe does not support",
         why: "it works for others",
         shown_by: &[
             "probes::http_get::answers::what_begins_like_http_and_is_beyond_our_library_is_our_limit",
@@ -44,8 +44,8 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         seen: Seen::Here(&[Here::Forbidden]),
         means: Fault,
-        says: "the address is one that is not asked",
-        why: "nobody was asked",
+        says: "probes must not connect to this address",
+        why: "nothing was asked",
         shown_by: &[
             "probes::tcp_socket::what_refuses_or_never_ends_is_unhealthy_and_what_cannot_be_asked_is_a_fault",
         ],
@@ -53,8 +53,8 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         seen: Seen::Here(&[Here::Resolver]),
         means: Fault,
-        says: "our resolver fails, or does not answer",
-        why: "the target was not asked; that a name does not exist is another row",
+        says: "our DNS resolver fails, or does not answer",
+        why: "the target was not asked; a name that does not exist is another row",
         shown_by: &[
             "probes::verdicts::resolver::a_resolver_in_trouble_says_nothing_of_the_target_and_is_no_answer",
         ],
@@ -62,7 +62,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         seen: Seen::Here(&[Here::NoRoute]),
         means: Fault,
-        says: "this machine has no route there, or no address or port to speak from",
+        says: "this machine has no route there, or no address or port left to connect from",
         why: "the target was not reached",
         shown_by: &[
             "probes::verdicts::ours::errors_of_this_machine_are_its_own",
@@ -79,15 +79,15 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         seen: Seen::Here(&[Here::NotPermitted]),
         means: Fault,
-        says: "this machine does not let it be sent: its firewall, or a privilege that is lacking",
+        says: "this machine refuses to send it: its firewall, or a missing privilege",
         why: "the target was not reached",
         shown_by: &["probes::verdicts::ours::errors_of_this_machine_are_its_own"],
     },
     Row {
         seen: Seen::Here(&[Here::Guess]),
         means: Fault,
-        says: "where it is asked is only assumed, and no check has ever passed there",
-        why: "the guess may be wrong, and whoever answers a stranger",
+        says: "the address is only assumed, and no check has passed there yet",
+        why: "the assumption may be wrong, and something else may answer there",
         shown_by: &[
             "e2e::network_position::a_bridge_is_asked_before_a_macvlan_network_that_sorts_first_and_one_alone_there_is_left_alone",
             "e2e::network_position::a_foreign_network_namespace_is_asked_where_it_publishes_and_no_stranger_is",
@@ -96,7 +96,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         seen: Seen::Here(&[Here::Engine]),
         means: Fault,
-        says: "the engine is away, or cannot carry the check out",
+        says: "the engine does not answer, or cannot run the check",
         why: "the container was not asked",
         shown_by: &[
             "probes::verdicts::ours::an_engine_that_is_away_says_nothing_of_its_containers",
@@ -107,14 +107,14 @@ pub(super) const ROWS: &[Row] = &[
         seen: Seen::Here(&[Here::NoSuchCommand]),
         means: Fault,
         says: "the command is not in the container, or cannot be run there",
-        why: "a restart brings no program",
+        why: "a restart installs no program",
         shown_by: &["probes::exec::a_command_in_the_container_decides_by_its_exit_code"],
     },
     Row {
         seen: Seen::Here(&[Here::DockerSilent]),
         means: Fault,
-        says: "Docker has not run its health check for longer than it should",
-        why: "what it said last says nothing of now",
+        says: "Docker has not run its health check although it is due",
+        why: "its last result says nothing about now",
         shown_by: &[
             "probes::docker_health::dockers_word_is_the_probes_word",
             "e2e::silent_health::a_health_word_of_before_the_engines_restart_is_no_verdict_and_one_that_comes_again_is",
@@ -130,7 +130,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         seen: Seen::Here(&[Here::Unverified]),
         means: Fault,
-        says: "the server is to be verified, and is not",
+        says: "the server's certificate cannot be verified",
         why: "no secret was sent, so nothing was asked",
         shown_by: &["probes::verdicts::encryption::a_secret_is_not_sent_to_a_server_that_is_not_verified"],
     },
@@ -138,14 +138,14 @@ pub(super) const ROWS: &[Row] = &[
         seen: Seen::Here(&[Here::UnreadableCertificate]),
         means: Fault,
         says: "our library cannot read the server's certificate",
-        why: "others can",
+        why: "other clients can",
         shown_by: &["probes::verdicts::encryption::a_certificate_that_our_library_cannot_read_is_our_limit"],
     },
     Row {
         seen: Seen::Here(&[Here::NoCommonTls]),
         means: Fault,
-        says: "the server knows no version of TLS, or no cipher, that this probe knows",
-        why: "it works for those who know them",
+        says: "the server supports no TLS version or no cipher that this probe supports",
+        why: "it works for clients that support them",
         shown_by: &["probes::verdicts::encryption::a_server_with_nothing_but_old_tls_is_not_sick"],
     },
 ];

@@ -75,7 +75,7 @@ impl Row {
 /// The table as Markdown.
 pub fn markdown() -> String {
     let mut table =
-        "| of | seen | means | it says | why | shown by |\n|---|---|---|---|---|---|\n".to_owned();
+        "| protocol | answer | outcome | meaning | why | shown by |\n|---|---|---|---|---|---|\n".to_owned();
     for row in rows() {
         let tests: Vec<String> = row.shown_by.iter().map(|test| format!("`{test}`")).collect();
         // Writing into a string cannot fail.

@@ -73,7 +73,7 @@ fn what_nobody_has_thought_of_is_unhealthy() {
 #[test]
 fn a_reason_repeats_a_code_and_nothing_else_of_what_a_server_sent() {
     for (cause, text) in [
-        (Cause::Redis("LOADING s3cret".to_owned()), "LOADING: it reads its data into memory"),
+        (Cause::Redis("LOADING s3cret".to_owned()), "LOADING: it is loading its data into memory"),
         (Cause::Redis("s3cret \u{1b}[2J".to_owned()), "an error"),
         (
             Cause::Postgres("57P03".to_owned()),
@@ -82,12 +82,12 @@ fn a_reason_repeats_a_code_and_nothing_else_of_what_a_server_sent() {
         (Cause::Postgres("s3cret; DROP".to_owned()), "an error"),
         (
             Cause::Nats("authorization violation s3cret".to_owned()),
-            "'Authorization Violation': the login is refused, or lacks a right",
+            "'Authorization Violation': the login is refused, or has no permission",
         ),
         (Cause::Nats("s3cret".to_owned()), "an error"),
-        (mysql(1129, "s3cret"), "error 1129: it takes no connections from our address"),
-        (Cause::Grpc(14), "the gRPC status UNAVAILABLE: it is unavailable for now"),
-        (Cause::Here(Here::Resolver), "our resolver fails, or does not answer"),
+        (mysql(1129, "s3cret"), "error 1129: it accepts no connections from our address"),
+        (Cause::Grpc(14), "the gRPC status UNAVAILABLE: it is unavailable at the moment"),
+        (Cause::Here(Here::Resolver), "our DNS resolver fails, or does not answer"),
     ] {
         assert_eq!(cause.to_string(), text);
     }

@@ -59,7 +59,7 @@ pub(super) fn attempt(
 fn own_fault(situation: &Situation<'_>) -> Option<Wait> {
     situation
         .own_fault
-        .map(|fault| Wait::new(Reason::OwnFault, format!("Portreeve itself is what fails: {fault}")))
+        .map(|fault| Wait::new(Reason::OwnFault, format!("Portreeve itself has a fault: {fault}")))
 }
 
 fn silenced(situation: &Situation<'_>) -> Option<Wait> {
@@ -71,7 +71,7 @@ fn silenced(situation: &Situation<'_>) -> Option<Wait> {
 
 fn missing(situation: &Situation<'_>) -> Option<Wait> {
     let name = situation.around.missing()?;
-    Some(Wait::new(Reason::DependencyDown, format!("{name}, which it needs, is not up and healthy")))
+    Some(Wait::new(Reason::DependencyDown, format!("{name}, which it depends on, is not up and healthy")))
 }
 
 fn quarantined(healing: &Healing, now: Nanos) -> Option<Wait> {
@@ -83,7 +83,7 @@ fn quarantined(healing: &Healing, now: Nanos) -> Option<Wait> {
 
 fn suspended(situation: &Situation<'_>, cause: &Cause) -> Option<Wait> {
     let what = situation.suspended?;
-    let message = format!("{} needs care: {cause}; {what}", situation.container.name);
+    let message = format!("{} needs healing: {cause}; {what}", situation.container.name);
     Some(Wait::new(Reason::Suspended, message))
 }
 
@@ -100,7 +100,7 @@ fn verb(
     if cause.is_cascade() {
         return match step::action(spec, 0) {
             Some(HealAction::Notify | HealAction::None) => {
-                Err(Wait::new(Reason::ActionNone, format!("{cause}; its policy touches nothing")).quietly())
+                Err(Wait::new(Reason::ActionNone, format!("{cause}; its policy restarts nothing")).quietly())
             }
             _ if orphan && container.auto_remove => Err(cannot_be_made_anew()),
             _ if orphan => Ok(Verb::Recreate { stop_timeout }),
@@ -108,7 +108,7 @@ fn verb(
         };
     }
     let Some(action) = step::action(spec, healing.memory.streak) else {
-        let why = format!("every step of its escalation was taken and none helped: {cause}");
+        let why = format!("every step of its escalation was tried and none helped: {cause}");
         return Err(quarantine(healing, situation, spec, Reason::EscalationExhausted, why));
     };
     let up = container.state.is_up();
@@ -122,7 +122,7 @@ fn verb(
             Err(Wait::new(Reason::ActionNone, "it is down, and the policy's action is `stop`").quietly())
         }
         HealAction::Notify => {
-            let message = format!("{} needs care: {cause}; its policy only says so", container.name);
+            let message = format!("{} needs healing: {cause}; its policy only reports it", container.name);
             if healing.memory.told != Some(Reason::NotifyOnly) {
                 healing.memory.told = Some(Reason::NotifyOnly);
                 healing.note(
@@ -146,7 +146,7 @@ fn verb(
 }
 
 fn cannot_be_made_anew() -> Wait {
-    let message = "the engine removes it when it ends (--rm), so it cannot be made anew without a loss";
+    let message = "the engine removes it when it exits (--rm), so it cannot be recreated without loss";
     Wait::new(Reason::ActionUnavailable, message)
 }
 
@@ -201,7 +201,7 @@ fn quarantine(
     let Situation { container, now, .. } = *situation;
     let (name, image) = (&container.name, container.image_id.clone());
     let message =
-        format!("{name} is left alone until released or healthy for {}: {why}", spec.backoff.reset_after);
+        format!("{name} is not healed until released or healthy for {}: {why}", spec.backoff.reset_after);
     healing.memory.quarantined = Some(Quarantine { since: now, why, image });
     healing.memory.told = Some(Reason::Quarantined);
     healing.note(NoteKind::Quarantined, Some(reason), reason.severity(), message.clone());
@@ -214,7 +214,7 @@ fn hands_off(situation: &Situation<'_>, verb: Verb, cause: &Cause) -> Option<Wai
     if situation.read_only {
         return Some(Wait::new(Reason::ReadOnly, format!("{would}; the engine is declared read-only")));
     }
-    situation.observe.then(|| Wait::new(Reason::Observing, format!("{would}; only observing")))
+    situation.observe.then(|| Wait::new(Reason::Observing, format!("{would}; Portreeve only observes")))
 }
 
 /// Callers are given time to go elsewhere before a running container is taken from them. The place among the others is its
@@ -240,7 +240,7 @@ fn drained(
         crowd.reserve(&container.key.id, place);
     }
     let message =
-        format!("{cause}; out of the registries for {} before it is to {}", spec.drain, verb.as_str());
+        format!("{cause}; marked as down in its registries for {} before the {}", spec.drain, verb.as_str());
     Some(Wait::new(Reason::Draining, message).until(until))
 }
 

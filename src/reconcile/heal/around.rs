@@ -236,7 +236,7 @@ mod tests {
         let restarted = cause(serde_json::json!({"started": 20}), "vpn");
         assert_eq!(restarted.as_deref(), Some("vpn, whose network it shares, was restarted"));
         let replaced = cause(serde_json::json!({}), "gone");
-        assert_eq!(replaced.as_deref(), Some("vpn, whose network it shares, was made anew"));
+        assert_eq!(replaced.as_deref(), Some("vpn, whose network it shares, was recreated"));
         assert_eq!(cause(serde_json::json!({"started": 20, "health": "starting"}), "vpn"), None);
     }
 }

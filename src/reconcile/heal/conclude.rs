@@ -36,7 +36,7 @@ pub fn conclude(memory: &HealMemory, outcome: &ActionOutcome, now: Nanos) -> Hea
         ActionOutcome::Superseded { why } => {
             memory.call_off(now);
             healing.requeue_at = Some(now);
-            let message = format!("{what} was called off: {}", one_line(why));
+            let message = format!("{what} was cancelled: {}", one_line(why));
             healing.note(NoteKind::Skipped, Some(Reason::Superseded), Reason::Superseded.severity(), message);
         }
     }

@@ -172,7 +172,7 @@ impl Crowd {
             let Pace { restarts, per } = spec.pace;
             let left = elapsed(now, until);
             let message = format!(
-                "the engine was given {} within {per}; the next in {left}",
+                "the engine had {} within {per}; the next is possible in {left}",
                 count(restarts, "attempt")
             );
             return Some(Wait::new(Reason::Paced, message).until(until));
@@ -188,7 +188,7 @@ impl Crowd {
             "healing resumes with one container at a time".to_owned()
         } else {
             let are = if taken == 1 { "is" } else { "are" };
-            format!("{} {are} under way or unproven", count(taken, "other attempt"))
+            format!("{} {are} under way or not yet verified", count(taken, "other attempt"))
         };
         let wait = Wait::new(Reason::Paced, message);
         Some(match self.kept.places.values().min() {

@@ -33,7 +33,7 @@ pub(super) fn of(situation: &Situation<'_>, spec: &AutohealPolicySpec, memory: &
         |tell: bool, reason: Reason, message: &str| Need::Wait(Wait { tell, ..Wait::new(reason, message) });
     match container.state {
         State::Running => up(situation, spec, memory, sick),
-        State::Paused if sick.is_some() => told_if(true, Reason::Paused, "it is unhealthy, and paused"),
+        State::Paused if sick.is_some() => told_if(true, Reason::Paused, "it is unhealthy and paused"),
         State::Paused => Need::Nothing,
         State::Restarting => told_if(
             heals_ends || sick.is_some(),
@@ -44,7 +44,7 @@ pub(super) fn of(situation: &Situation<'_>, spec: &AutohealPolicySpec, memory: &
         State::Dead => told_if(
             heals_ends || memory.ailing,
             Reason::Dead,
-            "the engine calls it dead; no start brings it back",
+            "the engine reports it as dead; it cannot be started",
         ),
         State::Created | State::Exited => down(situation, spec, memory),
     }
@@ -84,7 +84,7 @@ fn up(
     });
     let sick = match (container.health, sick) {
         (Some(Health::Starting), _) => {
-            let silent = quietly(Reason::Starting, "its health check has not spoken yet");
+            let silent = quietly(Reason::Starting, "its health check has no result yet");
             match verified_by(container, spec, memory, run) {
                 Some(by) if by <= now => Cause::NotVerified { within: spec.verify.within },
                 Some(by) => return Need::Wait(silent.until(by)),
@@ -97,14 +97,14 @@ fn up(
             return Need::Wait(quietly(Reason::TriggerOff, message));
         }
         (Some(Health::Awaited), None) => {
-            return Need::Wait(quietly(Reason::Starting, "its next health check is waited for"));
+            return Need::Wait(quietly(Reason::Starting, "waiting for its next health check"));
         }
         (word @ (Some(Health::Healthy | Health::Silent) | None), None) => {
             let cause = situation.around.cascade(container, &spec.cascade);
             let spared = || spared(situation, spec).map_or(Need::Nothing, Need::Wait);
             // Told when it was found out.
             let silent = || {
-                let message = "the engine makes none of its health checks any more: nobody knows how it is";
+                let message = "the engine no longer runs its health check, so its health is not known";
                 Need::Wait(quietly(Reason::HealthCheckSilent, message))
             };
             let left = || if word == Some(Health::Silent) { silent() } else { spared() };
@@ -124,13 +124,13 @@ fn up(
 /// Why a container is left alone although a probe does not pass.
 fn spared(situation: &Situation<'_>, spec: &AutohealPolicySpec) -> Option<Wait> {
     if situation.refuses(spec) {
-        let message = "it answers and refuses a probe: a restart would not mend that";
+        let message = "it answers but refuses a probe: a restart would not fix that";
         return Some(Wait::new(Reason::Denied, message));
     }
     if !situation.is_early(spec) {
         return None;
     }
-    let message = "it says that it is too early: a restart would make it begin anew";
+    let message = "it says that it is too early: a restart would make it start over";
     Some(
         match situation.early_until(spec) {
             Some(until) => {
@@ -186,18 +186,18 @@ fn down(situation: &Situation<'_>, spec: &AutohealPolicySpec, memory: &HealMemor
         }
         StopCause::Ours { completed: true } if memory.intent.is_some() => Need::Wait(Wait::new(
             Reason::StoppedByHand,
-            "it was stopped while a restart of ours was open but not confirmed",
+            "it was stopped while a restart by Portreeve was not yet confirmed",
         )),
         StopCause::Ours { .. } => {
             Need::Wait(Wait::new(Reason::StoppedByPolicy, "its policy stopped it").quietly())
         }
         StopCause::Undecided { until } => Need::Wait(
-            Wait::new(Reason::StopInProgress, "it ended; a long stop by hand may be behind it")
+            Wait::new(Reason::StopInProgress, "it exited; the cause may be a long stop by hand")
                 .quietly()
                 .until(until),
         ),
         StopCause::StartedSince => {
-            Need::Wait(Wait::new(Reason::Starting, "it has been started since; looking again").quietly())
+            Need::Wait(Wait::new(Reason::Starting, "it has been started since; checking again").quietly())
         }
         StopCause::Unseen => Need::Wait(unseen(container, now, wanted)),
         StopCause::Crash { exit_code, oom } => crashed(now, container, spec, memory, exit_code, oom),
@@ -257,7 +257,7 @@ fn left_down(container: &Container, intent: &Intent, cause: StopCause) -> bool {
 }
 
 fn unseen(container: &Container, now: Nanos, wanted: bool) -> Wait {
-    let message = "it ended and nothing was seen of why";
+    let message = "it exited and the cause was not seen";
     let wait = Wait { tell: wanted, ..Wait::new(Reason::StopCauseUnknown, message) };
     match container.finished.map(|finished| finished.plus(EVENT_LAG)) {
         // Bounded also when the clock stepped back.
@@ -298,7 +298,7 @@ fn crashed(
                 "Docker's own restart policy leaves it down, as it does after a stop by hand",
             ),
             until => {
-                let message = "it ended by itself; Docker's own restart policy brings it back";
+                let message = "it exited by itself; Docker's own restart policy restarts it";
                 let wait = Wait::new(Reason::RestartPolicyActs, message);
                 until.into_iter().fold(wait, Wait::until)
             }

@@ -142,7 +142,7 @@ fn settle_intent(healing: &mut Healing, container: &Container, now: Nanos) {
             healing.memory.intent = Some(intent);
             return;
         }
-        let message = format!("{name} was made anew by attempt {attempt}, because {cause}");
+        let message = format!("{name} was recreated by attempt {attempt}, because {cause}");
         healing.memory.healed = container.started;
         healing.memory.verifying = Some(Verifying { attempt: *attempt, since: now, failed: false });
         healing.note(NoteKind::Restarted, None, Severity::Info, message);
@@ -154,7 +154,7 @@ fn settle_intent(healing: &mut Healing, container: &Container, now: Nanos) {
         return;
     }
     if container.started != intent.started_before {
-        let message = format!("{name} runs anew after attempt {attempt} to {word} it because {cause}");
+        let message = format!("{name} runs again after attempt {attempt} to {word} it because {cause}");
         healing.memory.healed = container.started;
         healing.memory.verifying = Some(Verifying { attempt: *attempt, since: now, failed: false });
         healing.note(NoteKind::Restarted, None, Severity::Info, message);
@@ -198,7 +198,7 @@ fn healthy(healing: &mut Healing, container: &Container, spec: &AutohealPolicySp
     if reset_due(&healing.memory, spec).is_some_and(|due| due <= now) {
         let also = if healing.memory.quarantined.is_some() { ", no longer quarantined" } else { "" };
         let message = format!(
-            "{name} stayed healthy for {}: waits and budget start afresh{also}",
+            "{name} stayed healthy for {}: its wait and its budget are reset{also}",
             spec.backoff.reset_after
         );
         healing.memory.start_afresh();

@@ -220,15 +220,21 @@ fn silent_now(container: &Container, check: HealthCheck, since: Nanos) -> Note {
     let last =
         container.last_check.map_or_else(String::new, |last| format!("; the last one ended at {last}"));
     let message = format!(
-        "{}: none of its health checks has ended since {since}, though it has one every {}{last}. What they said is no verdict any more. \
-         An engine before 23.0 with live-restore makes none after its own restart until the container is restarted, or paused and unpaused",
+        "{}: no health check has ended since {since}, although one is due every {}{last}. The last result no longer \
+        counts. An engine before 23.0 with live-restore runs no checks after its own restart until the container is \
+        restarted, or paused and unpaused",
         container.name, check.interval,
     );
     note(NoteKind::HealthCheckSilent, Some(Reason::HealthCheckSilent), message)
 }
 
 fn heard_again(container: &Container, word: Health) -> Note {
-    let message = format!("{}: its health checks are made again and say {}", container.name, word.as_str());
+    let message = format!(
+        "{}: the engine runs its health check again, the result is \
+        {}",
+        container.name,
+        word.as_str()
+    );
     note(NoteKind::HealthCheckHeard, None, message)
 }
 
@@ -241,9 +247,11 @@ fn note(kind: NoteKind, reason: Option<Reason>, message: String) -> Note {
 pub fn silence(container: &Container) -> String {
     match container.last_check {
         Some(at) => {
-            format!("Docker's health check is silent: the last one ended at {at}, and the next is long due")
+            format!(
+                "Docker's health check is silent: the last one ended at {at}, and the next one is overdue"
+            )
         }
-        None => "Docker's health check is silent: none has ended, and the first is long due".to_owned(),
+        None => "Docker's health check is silent: none has ended, and the first one is overdue".to_owned(),
     }
 }
 

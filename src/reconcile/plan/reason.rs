@@ -12,52 +12,52 @@ use super::Severity;
 pub enum Reason {
     /// The wait after the last attempt is not over.
     BackingOff,
-    /// The budget is spent; said once, when the container is quarantined.
+    /// The budget is spent; reported once, when the container is quarantined.
     BudgetExhausted,
-    /// Every step of the escalation was taken; said once, when the container is quarantined.
+    /// Every step of the escalation was tried; reported once, when the container is quarantined.
     EscalationExhausted,
-    /// The budget was spent earlier and nobody released it.
+    /// The budget was spent earlier and the container was not released.
     Quarantined,
-    /// Many containers are sick at once: none is healed.
+    /// Many containers are sick at once: healing stops.
     BreakerOpen,
-    /// It is marked as down in the registries, and its callers are given time to go elsewhere.
+    /// It is marked as down in the registries, so that its clients have time to go elsewhere.
     Draining,
-    /// Others are being healed, or the engine was given as many attempts as its pace allows.
+    /// Other containers are being healed, or the engine had as many attempts as the policy's pace permits.
     Paced,
     /// A silence covers it.
     Silenced,
     /// What it depends on is down: healing it would not help.
     DependencyDown,
-    /// It answers and refuses a probe, its login, say: healing it would not help.
+    /// It answers but refuses a probe, for example its login: healing would not help.
     #[serde(alias = "LoginRefused")]
     Denied,
-    /// It says that it is too early to ask: healing it would make it begin anew.
+    /// It says that it is too early: healing would make it start over.
     NotYet,
-    /// Someone stopped or killed it, and did not start it since.
+    /// It was stopped or killed by hand and not started since.
     StoppedByHand,
-    /// Our policy's `stop` stopped it.
+    /// Its policy's action `stop` stopped it.
     StoppedByPolicy,
     /// The engine stopped it while shutting down, or at its next boot.
     EngineShutdown,
-    /// It ended and nothing was seen of why.
+    /// It exited and the cause was not seen.
     StopCauseUnknown,
-    /// Someone opted it out.
+    /// It is opted out.
     Excluded,
     /// It is a task of a Swarm service, which Swarm itself replaces.
     LeftToSwarm,
-    /// It started too recently: the policy's grace, or the health check has not spoken yet.
+    /// It started too recently: the policy's grace, or the health check has no result yet.
     Starting,
-    /// The engine makes none of its health checks any more: nobody knows how it is.
+    /// The engine no longer runs its health check, so its health is not known.
     HealthCheckSilent,
     /// It is paused.
     Paused,
     /// The engine is restarting it.
     Restarting,
-    /// Docker's own restart policy brings it back.
+    /// Docker's own restart policy restarts it.
     RestartPolicyActs,
     /// The engine is removing it.
     Removing,
-    /// The engine calls it dead: no start can bring it back.
+    /// The engine reports it as dead: it cannot be started.
     Dead,
     /// It was recreated while an action on its predecessor was open.
     Replaced,
@@ -65,15 +65,15 @@ pub enum Reason {
     StopInProgress,
     /// Our own last action may still be under way.
     ActionInProgress,
-    /// The look before the call found that nothing justifies it any more.
+    /// The check before the call found that the action is no longer justified.
     Superseded,
     /// It is Portreeve's own container.
     OwnContainer,
     /// The engine does not answer: what is known of the container may be old.
     EngineUnreachable,
-    /// Portreeve itself is what is failing.
+    /// Portreeve itself has a fault.
     OwnFault,
-    /// Observe mode: decide and say, never act.
+    /// Observe mode: decide and report, never act.
     Observing,
     /// The engine is declared read-only.
     ReadOnly,
@@ -87,7 +87,7 @@ pub enum Reason {
     ActionNone,
     /// The policy's action is `notify`.
     NotifyOnly,
-    /// The policy's action cannot be carried out by this version.
+    /// This version does not support the policy's action.
     ActionUnavailable,
 }
 

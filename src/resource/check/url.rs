@@ -20,7 +20,8 @@ pub enum UrlFault {
     Scheme,
     /// It holds a user's name, a password or a token, which would show wherever the object is shown.
     #[error(
-        "holds a user, a password or a token; give it as auth: {{basic: {{username: …, password: {{env: NAME}}}}}} or \
+        "contains a user, a password or a token; give it as auth: {{basic: {{username: …, password: {{env: NAME}}}}}} \
+        or \
          {{bearer: {{env: NAME}}}}"
     )]
     Secret,

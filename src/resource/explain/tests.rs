@@ -68,6 +68,6 @@ fn a_slip_is_answered_with_the_nearest_field() {
     );
     assert_eq!(
         error(&["spec", "target", "host", "x"]),
-        "MonitoredService.spec.target.host has no field `x`; it has no fields at all"
+        "MonitoredService.spec.target.host has no field `x`; it has no fields"
     );
 }

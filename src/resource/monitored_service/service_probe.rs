@@ -85,7 +85,7 @@ impl<'de> Visitor<'de> for ProbeVisitor {
         let spec = ProbeSpec::deserialize(Rest { map, own: &mut own, fields: &[] })?;
         match own {
             Own { probe_ref: Some(name), name: None, others: false } => Ok(ServiceProbe::Reference(name)),
-            Own { probe_ref: Some(_), .. } => Err(Error::custom("nothing else is given beside probeRef")),
+            Own { probe_ref: Some(_), .. } => Err(Error::custom("no other field is given with probeRef")),
             Own { name: Some(name), .. } => Ok(ServiceProbe::Inline { name, spec: Box::new(spec) }),
             Own { name: None, .. } => Err(Error::missing_field("name")),
         }
@@ -169,11 +169,11 @@ impl JsonSchema for ServiceProbe {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let mut properties = json!({
             "probeRef": {
-                "description": "Name of a Probe; nothing else is given beside it.",
+                "description": "Name of a Probe. No other field is given with it.",
                 "type": "string",
             },
             "name": {
-                "description": "What an inline probe is called; no two of a service share a name.",
+                "description": "Name of an inline probe, unique within the service.",
                 "type": "string",
                 "pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]*$",
                 "minLength": 1,
@@ -187,7 +187,7 @@ impl JsonSchema for ServiceProbe {
             own.extend(fields);
         }
         json_schema!({
-            "description": "A probe of a service: a Probe by its name, or a Probe's spec with a name of its own.",
+            "description": "A probe of a service: the name of a Probe, or the spec of a Probe with a name.",
             "type": "object",
             "additionalProperties": false,
             "properties": properties,

@@ -15,9 +15,9 @@ pub(super) trait Channel {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Webhook {
-    /// Where to; such a URL gives access, so it is a reference.
+    /// The URL to post to. It gives access, so it is a reference to a secret.
     pub url: SecretRef,
-    /// Headers sent.
+    /// Headers to send.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<Header>,
     /// The body; left out: the event as JSON.
@@ -55,13 +55,13 @@ pub struct Email {
     /// The sender's address.
     #[schemars(regex(pattern = "^[^@\\s]+@[^@\\s]+$"))]
     pub from: String,
-    /// The receivers' addresses.
+    /// The recipients' addresses.
     #[schemars(length(min = 1), inner(regex(pattern = "^[^@\\s]+@[^@\\s]+$")))]
     pub to: Vec<String>,
     /// How the connection is protected; left out: `implicit` with `smtps://`, else `startTls`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<EmailTls>,
-    /// Who is sending.
+    /// User name and password for the SMTP server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Login>,
 }
@@ -72,9 +72,9 @@ pub struct Email {
 pub enum EmailTls {
     /// TLS from the first byte.
     Implicit,
-    /// In clear until STARTTLS, which must succeed.
+    /// Unencrypted until STARTTLS, which must succeed.
     StartTls,
-    /// In clear.
+    /// Unencrypted.
     None,
 }
 
@@ -89,7 +89,7 @@ pub struct Ntfy {
     /// The topic.
     #[schemars(regex(pattern = "^[A-Za-z0-9_-]{1,64}$"))]
     pub topic: String,
-    /// How calls prove who they come from.
+    /// Credentials that are sent with each call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Auth>,
 }
@@ -138,7 +138,7 @@ pub struct PagerDuty {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Apprise {
-    /// The URL posted to; it may hold a key, so it is a reference.
+    /// The URL to post to. It may contain a key, so it is a reference to a secret.
     pub url: SecretRef,
 }
 
@@ -149,7 +149,7 @@ pub struct Alertmanager {
     /// Base URL; `/api/v2/alerts` is appended.
     #[schemars(regex(pattern = "^https?://."))]
     pub url: String,
-    /// How calls prove who they come from.
+    /// Credentials that are sent with each call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Auth>,
 }
@@ -169,7 +169,7 @@ pub struct Log {
 pub enum LogLevel {
     /// Only with `RUST_LOG=debug`.
     Debug,
-    /// Shown unless less is asked for.
+    /// Shown by default.
     #[default]
     Info,
     /// Shown as a warning.
@@ -233,7 +233,7 @@ impl Channel for Email {
             check.field("from", |check| check.refuse(unusable));
         }
         if self.to.is_empty() {
-            check.field("to", |check| check.refuse("must name a receiver"));
+            check.field("to", |check| check.refuse("must name a recipient"));
         }
         check.each("to", &self.to, |check, to| {
             if !address(to) {
@@ -241,7 +241,7 @@ impl Channel for Email {
             }
         });
         if self.tls == Some(EmailTls::None) && self.auth.is_some() {
-            check.field("tls", |check| check.warn("the password is sent in clear"));
+            check.field("tls", |check| check.warn("the password is sent unencrypted"));
         }
         if self.url.starts_with("smtps://") && self.tls.is_some_and(|tls| tls != EmailTls::Implicit) {
             check.field("tls", |check| {
@@ -259,7 +259,7 @@ impl Channel for Email {
 enum SmtpFault {
     #[error("must be smtp://host:port or smtps://host:port")]
     Malformed,
-    #[error("holds a user or password; give them as auth: {{username: …, password: {{env: NAME}}}}")]
+    #[error("contains a user or password; give them as auth: {{username: …, password: {{env: NAME}}}}")]
     Password,
 }
 

@@ -22,14 +22,14 @@ pub struct TcpProbe {
     /// The container's port.
     #[schemars(range(min = 1, max = 65535))]
     pub port: u16,
-    /// The host connected to; left out: the container's address, or the service's target.
+    /// The host to connect to; left out: the container's address, or the service's target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// Text sent once connected.
+    /// Text to send after connecting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 4096))]
     pub send: Option<String>,
-    /// Text that the answer must hold.
+    /// Text that the answer must contain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 4096))]
     pub expect: Option<String>,
@@ -44,7 +44,8 @@ pub struct ExecProbe {
     pub command: Vec<String>,
 }
 
-/// What Docker's own health check says; one that a container does not have counts as healthy while it runs.
+/// What Docker's health check of the container says. A container without a health check counts as healthy while it
+/// runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DockerHealthProbe {}
@@ -57,17 +58,17 @@ pub struct PostgresProbe {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65535))]
     pub port: Option<u16>,
-    /// The database connected to; left out: the user's own.
+    /// The database to connect to; left out: the one named like the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<String>,
     /// A query that must succeed; left out: `SELECT 1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 4096))]
     pub query: Option<String>,
-    /// Who is connecting.
+    /// User name and password of the connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Login>,
-    /// TLS that the server must offer, and whom it must lead to; left out: TLS where the server offers it.
+    /// TLS that the server must offer, and how its certificate is checked; left out: TLS if the server offers it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<ProbeTls>,
 }
@@ -80,17 +81,17 @@ pub struct MysqlProbe {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65535))]
     pub port: Option<u16>,
-    /// The database connected to; left out: none.
+    /// The database to connect to; left out: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<String>,
     /// A query that must succeed; left out: `SELECT 1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 4096))]
     pub query: Option<String>,
-    /// Who is connecting.
+    /// User name and password of the connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Login>,
-    /// TLS that the server must offer, and whom it must lead to; left out: TLS where the server offers it.
+    /// TLS that the server must offer, and how its certificate is checked; left out: TLS if the server offers it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<ProbeTls>,
 }
@@ -103,10 +104,10 @@ pub struct RedisProbe {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65535))]
     pub port: Option<u16>,
-    /// Who is connecting.
+    /// User name and password of the connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Login>,
-    /// TLS from the first byte; left out: in the clear.
+    /// TLS from the first byte; left out: no TLS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<ProbeTls>,
 }
@@ -118,15 +119,15 @@ pub struct GrpcProbe {
     /// The server's port.
     #[schemars(range(min = 1, max = 65535))]
     pub port: u16,
-    /// The service asked for; left out: the server as a whole.
+    /// The service to check; left out: the whole server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
-    /// TLS from the first byte; left out: in the clear.
+    /// TLS from the first byte; left out: no TLS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<ProbeTls>,
 }
 
-/// A question to a DNS server.
+/// A query to a DNS server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct DnsProbe {
@@ -134,10 +135,10 @@ pub struct DnsProbe {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65535))]
     pub port: Option<u16>,
-    /// The name asked for.
+    /// The name to look up.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// The type of record that must be answered.
+    /// The type of record that the answer must contain.
     #[serde(default, rename = "type")]
     pub record: DnsRecord,
 }
@@ -151,15 +152,15 @@ pub enum DnsRecord {
     A,
     /// An IPv6 address.
     Aaaa,
-    /// Another name for it.
+    /// An alias.
     Cname,
-    /// Its mail servers.
+    /// Mail servers.
     Mx,
-    /// Its name servers.
+    /// Name servers.
     Ns,
     /// The name of an address.
     Ptr,
-    /// Its zone's figures.
+    /// The zone's start of authority.
     Soa,
     /// Hosts and ports of a service.
     Srv,
@@ -184,13 +185,13 @@ pub struct TlsProbe {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct UdpProbe {
-    /// The port sent to.
+    /// The port to send to.
     #[schemars(range(min = 1, max = 65535))]
     pub port: u16,
-    /// Text sent.
+    /// Text to send.
     #[schemars(length(min = 1, max = 4096))]
     pub send: String,
-    /// Text that the answer must hold; left out: any answer will do.
+    /// Text that the answer must contain; left out: any answer is accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 4096))]
     pub expect: Option<String>,
@@ -224,8 +225,8 @@ pub(in crate::resource) fn hint_at_mysql(key: &str, port: Option<u16>, check: &m
     if port == Some(3306) {
         check.field(key, |check| {
             check.warn(
-                "is MySQL's: there each check is a login that is refused, for a server blocks whom it sees connect and leave; \
-                 `mysql: {}` asks whether it works",
+                "is MySQL's: each check tries a login that is refused, because the server blocks clients that only \
+                connect; `mysql: {}` checks whether MySQL works",
             );
         });
     }
@@ -241,7 +242,7 @@ impl TcpProbe {
         // Both may be nothing but a line break.
         for (key, text) in [("send", &self.send), ("expect", &self.expect)] {
             if text.as_ref().is_some_and(|text| text.is_empty() || text.len() > LONGEST) {
-                check.field(key, |check| check.refuse(format!("must hold 1 to {LONGEST} bytes")));
+                check.field(key, |check| check.refuse(format!("must have 1 to {LONGEST} bytes")));
             }
         }
     }

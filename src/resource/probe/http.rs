@@ -11,14 +11,14 @@ use super::tls::{ProbeTls, tls};
 use crate::resource::check::{Check, holds_secret, may_hold_secret};
 use crate::resource::{Duration, Header, JsonPath, pattern};
 
-/// An HTTP request, over HTTP/1.1 or, where a server with TLS prefers it, HTTP/2. Every check has a connection of its own.
-/// Redirects are not followed: `expect.status` says whether one is well. Where nothing of the body is asked for, the head of
-/// the answer decides; else up to 1 MiB of the body is read. It may be compressed (gzip, deflate, br), and is read in the
-/// charset that it says, as browsers do.
+/// An HTTP request, over HTTP/1.1, or over HTTP/2 if a server with TLS prefers it. Every check opens a new connection.
+/// Redirects are not followed: `expect.status` says whether a redirect is accepted. If `expect` says nothing about the
+/// body, the body is not read; otherwise up to 1 MiB of it is read. It may be compressed (gzip, deflate, br), and is
+/// decoded in the charset that the answer names.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct HttpProbe {
-    /// Path and, where needed, query.
+    /// Path, with a query if needed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^/"))]
     pub path: Option<String>,
@@ -26,16 +26,16 @@ pub struct HttpProbe {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65535))]
     pub port: Option<u16>,
-    /// How the server is spoken to.
+    /// `http` or `https`.
     pub scheme: Scheme,
-    /// How TLS is spoken with `scheme: https`; left out: any certificate will do, unless a header is a secret.
+    /// TLS settings for `scheme: https`; left out: any certificate is accepted, unless a header is a secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<ProbeTls>,
-    /// The host connected to; left out: the container's address, or the service's target.
+    /// The host to connect to; left out: the container's address, or the service's target.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// Headers sent. `Host` says which site is meant, also to TLS (SNI) and in HTTP/2; left out: the host that is asked.
-    /// `Connection` and `Upgrade` make it HTTP/1.1.
+    /// Headers to send. `Host` names the site, also for TLS (SNI) and HTTP/2; left out: the host of the connection.
+    /// With `Connection` or `Upgrade` the request uses HTTP/1.1.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub http_headers: Vec<Header>,
     /// The method of the request.
@@ -47,14 +47,14 @@ pub struct HttpProbe {
     pub expect: HttpExpect,
 }
 
-/// How a server is spoken to.
+/// Whether TLS is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Scheme {
-    /// In clear.
+    /// Unencrypted.
     #[default]
     Http,
-    /// Over TLS.
+    /// With TLS.
     Https,
 }
 
@@ -75,26 +75,27 @@ pub enum Method {
     Options,
 }
 
-/// What an answer must be; everything given must hold.
+/// What the answer must be. Everything given must hold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct HttpExpect {
-    /// Status codes and ranges of them, one of which must be the answer's.
+    /// Accepted status codes and ranges, such as `200-299`.
     #[schemars(length(min = 1))]
     pub status: Vec<StatusRange>,
-    /// Text that the body must hold. No more of it is read once that is found.
+    /// Text that the body must contain. Reading stops when it is found.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub body_contains: Option<String>,
-    /// Regular expression that something in the body must match. No more of it is read once something matches whatever
-    /// follows.
+    /// Regular expression that must match somewhere in the body. Reading stops when what follows can no longer change
+    /// that.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub body_matches: Option<String>,
-    /// What values in a JSON body must be.
+    /// Values that a JSON body must contain.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub json: Vec<JsonExpect>,
-    /// How long the check may take before it counts as a failure: connecting, and as much of the answer as is looked at.
+    /// How long the check may take: connecting, and reading the part of the answer that is needed. If it takes longer
+    /// it fails.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_latency: Option<Duration>,
 }
@@ -103,9 +104,9 @@ pub struct HttpExpect {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct JsonExpect {
-    /// Where the value is: `$`, then `.key`, `["any key"]` and `[index]`, which below 0 counts from the end.
+    /// Where the value is: `$`, then `.key`, `["any key"]` or `[index]`. A negative index counts from the end.
     pub path: JsonPath,
-    /// What it must be; text, a number, true, false or null. Numbers are the same by value: 1 is 1.0.
+    /// The value it must have: text, a number, true, false or null. Numbers are compared by value: 1 equals 1.0.
     #[schemars(extend("type" = ["string", "number", "boolean", "null"]))]
     pub equals: Value,
 }
@@ -217,7 +218,7 @@ impl HttpProbe {
         if let Some(path) = &self.path
             && (!path.starts_with('/') || path.contains(|c: char| c.is_control() || c == ' ' || c == '#'))
         {
-            let why = "must be a path that starts with /, without blanks or #";
+            let why = "must be a path that starts with /, without spaces or #";
             check.field("path", |check| match may_hold_secret(path) {
                 true => check.refuse_secret(why),
                 false => check.refuse(why),
@@ -225,7 +226,9 @@ impl HttpProbe {
         }
         if self.path.as_deref().is_some_and(holds_secret) {
             check.field("path", |check| {
-                check.refuse_secret("seems to hold a secret: send it as a header, httpHeaders with valueFrom")
+                check.refuse_secret(
+                    "seems to contain a secret: send it as a header, httpHeaders with valueFrom",
+                )
             });
         }
         check.port("port", self.port);
@@ -239,7 +242,7 @@ impl HttpProbe {
         let hosts =
             self.http_headers.iter().filter(|header| header.name.eq_ignore_ascii_case("host")).count();
         if hosts > 1 {
-            check.field("httpHeaders", |check| check.refuse("must name one Host at most"));
+            check.field("httpHeaders", |check| check.refuse("must contain Host at most once"));
         }
         check.each("httpHeaders", &self.http_headers, |check, header| {
             header.validate(check);
@@ -259,7 +262,7 @@ impl HttpProbe {
                 ("json", !self.expect.json.is_empty()),
             ];
             for (field, _) in fields.into_iter().filter(|(_, given)| *given && self.method == Method::Head) {
-                check.field(field, |check| check.refuse("cannot be: an answer to HEAD has no body"));
+                check.field(field, |check| check.refuse("is not possible: an answer to HEAD has no body"));
             }
         });
     }
@@ -270,7 +273,7 @@ impl HttpProbe {
         let length = self.body.as_deref().unwrap_or_default().len();
         if header.name.eq_ignore_ascii_case("content-length") && value.trim().parse() != Ok(length) {
             let why = format!(
-                "is not the length of `body`, which has {length} bytes; left out, it is right by itself"
+                "is not the length of `body`, which has {length} bytes; leave it out, then it is set automatically"
             );
             check.field("value", |check| check.refuse(why));
         }
@@ -341,7 +344,7 @@ mod tests {
             (json!({"path": "/health?verbose=1"}), &[]),
             (
                 json!({"path": "/health?access_token=hunter2"}),
-                &["path: seems to hold a secret: send it as a header, httpHeaders with valueFrom"],
+                &["path: seems to contain a secret: send it as a header, httpHeaders with valueFrom"],
             ),
             (json!({"httpHeaders": [{"name": "host", "value": "a.test:8443"}]}), &[]),
             (json!({"httpHeaders": [{"name": "Host", "value": "[::1]:80"}]}), &[]),
@@ -351,7 +354,7 @@ mod tests {
             ),
             (
                 json!({"httpHeaders": [{"name": "Host", "value": "a"}, {"name": "HOST", "value": "b"}]}),
-                &["httpHeaders: must name one Host at most"],
+                &["httpHeaders: must contain Host at most once"],
             ),
             (
                 json!({"method": "POST", "body": "état", "httpHeaders": [{"name": "content-length", "value": "5"}]}),
@@ -360,15 +363,16 @@ mod tests {
             (
                 json!({"method": "POST", "body": "état", "httpHeaders": [{"name": "Content-Length", "value": "4"}]}),
                 &[
-                    "httpHeaders[0].value: is not the length of `body`, which has 5 bytes; left out, it is right by itself",
+                    "httpHeaders[0].value: is not the length of `body`, which has 5 bytes; leave it out, then it is \
+                    set automatically",
                 ],
             ),
             (json!({"method": "HEAD", "expect": {"status": [200]}}), &[]),
             (
                 json!({"method": "HEAD", "expect": {"bodyContains": "x", "json": [{"path": "$", "equals": 1}]}}),
                 &[
-                    "expect.bodyContains: cannot be: an answer to HEAD has no body",
-                    "expect.json: cannot be: an answer to HEAD has no body",
+                    "expect.bodyContains: is not possible: an answer to HEAD has no body",
+                    "expect.json: is not possible: an answer to HEAD has no body",
                 ],
             ),
         ] {

@@ -6,20 +6,23 @@ use serde::{Deserialize, Serialize};
 use super::http::host_name;
 use crate::resource::check::Check;
 
-/// TLS, and whether the server must prove who it is. `{}` asks for TLS and nothing more.
+/// TLS, and how the server's certificate is checked. `{}` asks for TLS with the defaults.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct ProbeTls {
-    /// Whether the server's certificate must be trusted, valid and, where there is a name to judge by, its own. Left out: yes
-    /// as soon as the probe carries a secret or `ca` is given, for else any certificate will do. A name to judge by is
-    /// `serverName`, or the host that is asked; an address counts as one only where no `ca` is given.
+    /// `true`: the server's certificate must be trusted, valid and for the right name. `false`: any certificate is
+    /// accepted. Left out: `true` if the probe sends a secret or `ca` is given, otherwise `false`. The right name is
+    /// `serverName`, or the host of the connection. If that host is an IP address and `ca` is given, the name is not
+    /// checked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verify: Option<bool>,
-    /// A file with the authorities, or the very certificates, that are trusted instead of this system's: PEM, 1 MiB at most.
+    /// A PEM file, 1 MiB at most, with the certificate authorities or server certificates to trust instead of the
+    /// system's.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub ca: Option<String>,
-    /// The name that the server is asked for (SNI), and that its certificate must be for; left out: the host that is asked.
+    /// The name to send to the server (SNI), for which its certificate must be valid; left out: the host of the
+    /// connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_name: Option<String>,
 }
@@ -34,7 +37,11 @@ impl ProbeTls {
         if let Some(ca) = &self.ca {
             check.file("ca", ca);
             if self.verify == Some(false) {
-                check.field("ca", |check| check.refuse("says whom to trust, and `verify: false` that nobody is asked for it: give one of them"));
+                check.field("ca", |check| {
+                    check.refuse(
+                        "contradicts `verify: false`, which accepts any certificate: give one of them",
+                    )
+                });
             }
         }
         if let Some(name) = &self.server_name {

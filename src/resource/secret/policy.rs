@@ -67,8 +67,8 @@ impl SecretPolicy {
         match source {
             Source::Variable(name) => (!name.starts_with(PREFIX)).then(|| {
                 format!(
-                    "only variables that begin with {PREFIX} may be named here; others only in a directory that nobody but \
-                     root or Portreeve's user may write"
+                    "only variables that begin with {PREFIX} may be named here; others only in a directory that only \
+                    root or Portreeve's user can write"
                 )
             }),
             Source::File(path) => {
@@ -77,8 +77,8 @@ impl SecretPolicy {
                     let directories: Vec<String> =
                         self.directories.iter().map(|directory| directory.display().to_string()).collect();
                     format!(
-                        "only files in {} may be named here (--secret-dir); others only in a directory that nobody but root \
-                         or Portreeve's user may write",
+                        "only files in {} may be named here (--secret-dir); others only in a directory that only root \
+                        or Portreeve's user can write",
                         directories.join(" and ")
                     )
                 })

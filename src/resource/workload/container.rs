@@ -19,10 +19,10 @@ pub struct EnvVar {
     /// Its name.
     #[schemars(regex(pattern = "^[^=\\s]+$"))]
     pub name: String,
-    /// Its value, where that is no secret.
+    /// Its value, if that is not a secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
-    /// Where its value is found.
+    /// The secret that holds its value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value_from: Option<SecretRef>,
 }
@@ -34,15 +34,15 @@ pub struct Port {
     /// The container's port.
     #[schemars(range(min = 1, max = 65535))]
     pub container: u16,
-    /// The host's port; 0: one that is free.
+    /// The host's port; 0: any free port.
     #[serde(default)]
     pub host: u16,
-    /// What is spoken on it.
+    /// The protocol.
     #[serde(default)]
     pub protocol: Protocol,
 }
 
-/// What is spoken on a port.
+/// The protocol of a port.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
@@ -69,10 +69,10 @@ pub struct Resources {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Healthcheck {
-    /// `[CMD, program, argument…]`, `[CMD-SHELL, text]`, or `[NONE]` to switch the image's own off.
+    /// `[CMD, program, argument…]`, `[CMD-SHELL, text]`, or `[NONE]` to switch off the image's health check.
     #[schemars(length(min = 1))]
     pub test: Vec<String>,
-    /// From one check to the next.
+    /// Time from one check to the next.
     #[serde(default = "thirty_seconds")]
     pub interval: Duration,
     /// How long one check may take.
@@ -87,18 +87,18 @@ pub struct Healthcheck {
     pub start_period: Duration,
 }
 
-/// When the engine itself starts an ended container again.
+/// When the engine itself starts a container again that exited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RestartPolicy {
     /// Never.
     No,
-    /// Always, after a stop by hand with the engine's next start.
+    /// Always. A container that was stopped by hand is started again when the engine starts.
     Always,
     /// Unless it was stopped by hand.
     #[default]
     UnlessStopped,
-    /// When it ended with an exit code other than 0.
+    /// If its exit code is not 0.
     OnFailure,
 }
 
@@ -134,10 +134,10 @@ pub(super) fn validate_env(env: &[EnvVar], check: &mut Check) {
         check.exactly_one("field", &[("value", value.is_some()), ("valueFrom", value_from.is_some())]);
         if let Some(value) = value {
             if value.contains('\0') {
-                check.field("value", |check| check.refuse("must not hold a NUL character"));
+                check.field("value", |check| check.refuse("must not contain a NUL character"));
             } else if !value.is_empty() && sounds_secret(name) {
                 check.field("name", |check| {
-                    check.warn("sounds like a secret: give it as valueFrom: {env: NAME} or {file: path}");
+                    check.warn("looks like a secret: give it as valueFrom: {env: NAME} or {file: path}");
                 });
             }
         }
@@ -168,7 +168,7 @@ pub(super) fn validate_ports(ports: &[Port], most: u32, check: &mut Check) {
             }
             if most > 1 {
                 let message =
-                    format!("only one of {most} containers can have a fixed port: 0 takes free ones");
+                    format!("only one of {most} containers can have a fixed port: use 0 for free ports");
                 check.field("host", |check| check.refuse(message));
             }
         }
@@ -200,7 +200,7 @@ impl Resources {
             check.field("cpu", |check| check.refuse("must be more than 0; left out: no limit"));
         }
         if self.memory.is_some_and(|memory| memory < LEAST_MEMORY) {
-            check.field("memory", |check| check.refuse(format!("an engine gives at least {LEAST_MEMORY}")));
+            check.field("memory", |check| check.refuse(format!("the engine's minimum is {LEAST_MEMORY}")));
         }
     }
 }
@@ -212,7 +212,7 @@ impl Healthcheck {
             "NONE" if rest.is_empty() => None,
             "CMD" if rest.first().is_some_and(|program| !program.is_empty()) => None,
             "CMD-SHELL" if rest.len() == 1 => None,
-            "NONE" => Some("nothing follows NONE"),
+            "NONE" => Some("NONE takes no arguments"),
             "CMD" => Some("CMD is followed by a program and its arguments"),
             "CMD-SHELL" => Some("CMD-SHELL is followed by one text"),
             _ => Some("must start with CMD, CMD-SHELL or NONE"),

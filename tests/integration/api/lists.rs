@@ -58,7 +58,7 @@ async fn a_list_is_read_page_by_page_while_objects_come_and_go() {
     assert_eq!(names(&last), ["e"]);
     assert!(last["metadata"]["continue"].is_null());
     server.get("reg?continue=xyz").await.is_refused(400, "BadRequest", "continue is not a token");
-    server.get("reg?limit=-1").await.is_refused(400, "BadRequest", "limit is a whole number");
+    server.get("reg?limit=-1").await.is_refused(400, "BadRequest", "limit must be a whole number");
 }
 
 #[tokio::test]
@@ -97,13 +97,9 @@ async fn what_containers_use_is_measured_only_where_that_is_asked_for() {
     for (asked, expected) in [("", 200), ("?usage=true", 200), ("?usage", 200), ("?usage=false", 200)] {
         assert_eq!(server.get(&format!("containers{asked}")).await.code, expected, "{asked}");
     }
-    server.get("containers?usage=perhaps").await.is_refused(
-        400,
-        "BadRequest",
-        "usage is either true or false",
-    );
+    server.get("containers?usage=perhaps").await.is_refused(400, "BadRequest", "usage must be true or false");
     server.get("containers/web?usge=true").await.is_refused(400, "BadRequest", "did you mean \"usage\"?");
     server.get("containers/web?usage=true").await.is_refused(404, "NotFound", "no container named `web`");
-    server.get("settings?usage=true").await.is_refused(400, "BadRequest", "\"usage\" is no parameter");
+    server.get("settings?usage=true").await.is_refused(400, "BadRequest", "\"usage\" is not a parameter");
     server.get("settings/portreeve?usage=true").await.is_refused(400, "BadRequest", "this route takes none");
 }

@@ -79,7 +79,7 @@ async fn unknown_routes_and_methods_are_refused_in_the_shape_of_their_route() {
     let server = Server::new(directory.path()).await;
     server.send("GET", "/apis/x", &[], Vec::new()).await.is_refused(404, "NotFound", "/openapi.json");
     let answer = server.send("PATCH", &format!("{V1}/reg"), &[], Vec::new()).await;
-    answer.is_refused(405, "MethodNotAllowed", "it knows GET");
+    answer.is_refused(405, "MethodNotAllowed", "it supports GET");
     assert!(answer.headers["allow"].to_str().expect("text").contains("GET"));
     server.send("PUT", &format!("{V1}/containers/x"), &[], Vec::new()).await.is_refused(
         405,
@@ -132,7 +132,7 @@ async fn a_body_of_another_type_is_refused_with_the_types_that_are_not() {
         assert_eq!(answer.code.as_u16(), code, "{method} {kind}: {}", answer.body);
         if code == 415 {
             let also = if method == "PATCH" { "application/merge-patch+json or " } else { "" };
-            let says = format!("is not understood here; send {also}application/json");
+            let says = format!("is not supported here; send {also}application/json");
             answer.is_refused(415, "UnsupportedMediaType", &says);
         }
     }
@@ -149,10 +149,10 @@ async fn a_test_of_a_probe_that_makes_no_sense_is_refused_with_what_would() {
     let json = "application/json";
     for (kind, body, code, reason, says) in [
         ("application/yaml", "{}", 415, "UnsupportedMediaType", "send application/json"),
-        (json, "{", 400, "BadRequest", "no JSON document"),
+        (json, "{", 400, "BadRequest", "not a JSON document"),
         (json, "{}", 422, "Invalid", "missing field `probe`"),
         (json, r#"{"probe": {"icmp": {}}}"#, 422, "Invalid", "give one of container and target"),
-        (json, r#"{"probe": {}, "target": {"host": "h"}}"#, 422, "Invalid", "way of asking"),
+        (json, r#"{"probe": {}, "target": {"host": "h"}}"#, 422, "Invalid", "handler"),
         (json, r#"{"probe": {"icmp": {}}, "container": "web"}"#, 404, "NotFound", "no container named `web`"),
     ] {
         let answer = server.send("POST", &path, &[("content-type", kind)], body.as_bytes().to_vec()).await;
@@ -173,7 +173,7 @@ async fn a_parameter_that_is_not_known_or_given_twice_is_refused_on_every_route(
             let is_json = ["200", "201"].iter().any(gives_json);
             let path = path.replace("{name}", "main");
             for (query, says) in
-                [("nonsense=1", "\"nonsense\" is no parameter"), ("a=1&a=2", "\"a\" is given twice")]
+                [("nonsense=1", "\"nonsense\" is not a parameter"), ("a=1&a=2", "\"a\" is given twice")]
             {
                 let asked = format!("{path}?{query}");
                 let answer = server.send(&verb.to_uppercase(), &asked, &[], b"{}".to_vec()).await;
@@ -193,8 +193,8 @@ async fn a_parameter_that_is_not_known_or_given_twice_is_refused_on_every_route(
     // By the short names too.
     server.get("c/main?x=1").await.is_refused(400, "BadRequest", "this route takes none");
     server.get("dlv?limit=1&limit=2").await.is_refused(400, "BadRequest", "\"limit\" is given twice");
-    server.get("reg?watch=true&limit=x").await.is_refused(400, "BadRequest", "limit is a whole number");
-    server.get("reg?watch=maybe").await.is_refused(400, "BadRequest", "watch is either true or false");
+    server.get("reg?watch=true&limit=x").await.is_refused(400, "BadRequest", "limit must be a whole number");
+    server.get("reg?watch=maybe").await.is_refused(400, "BadRequest", "watch must be true or false");
 }
 
 #[tokio::test]
@@ -204,7 +204,7 @@ async fn a_condition_that_is_not_understood_is_refused() {
     let path = format!("{V1}/reg/main");
     let body = || registry("main", "http://a").to_string().into_bytes();
     let answer = server.send("PUT", &path, &[("if-none-match", "\"5\"")], body()).await;
-    answer.is_refused(400, "BadRequest", "If-None-Match is *, or left out");
+    answer.is_refused(400, "BadRequest", "If-None-Match must be * or left out");
     let written = server.send("PUT", &path, &[("if-none-match", "*")], body()).await;
     assert_eq!(written.code, 201);
     // A list in several headers is one list.

@@ -177,7 +177,7 @@ async fn watches_are_bounded_and_a_place_is_free_again_when_one_ends() {
     let mut third = connect(address, &watch).await;
     let answer = until_closed(&mut third).await;
     assert!(
-        answer.starts_with("HTTP/1.1 429") && answer.contains("2 watches without a token are open"),
+        answer.starts_with("HTTP/1.1 429") && answer.contains("2 watches without a token are already open"),
         "{answer}"
     );
     drop(two);

@@ -46,7 +46,7 @@ async fn a_viewer_reads_an_editor_writes_and_nobody_else_does_anything() {
     let answer = server.send("GET", "/api/events", &[], Vec::new()).await;
     assert_eq!((answer.code.as_u16(), &answer.body["error"]), (401, &"Invalid API key".into()));
     assert!(
-        answer.body["reason"].as_str().is_some_and(|why| why.starts_with("no token was sent")),
+        answer.body["reason"].as_str().is_some_and(|why| why.starts_with("a token is needed")),
         "{}",
         answer.body
     );

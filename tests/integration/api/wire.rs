@@ -65,7 +65,7 @@ async fn of_two_hosts_none_is_believed() {
     let absolute = format!("GET http://evil.example{V1}/reg");
     let (code, body) = send(address, &head(&absolute, &["Host: localhost"])).await;
     assert_eq!(code, 403);
-    assert!(message(&body).starts_with("this name is not known here"), "{body}");
+    assert!(message(&body).starts_with("this host name is not permitted"), "{body}");
     for header in ["Origin: http://localhost", "Authorization: Bearer x", "X-API-Key: x"] {
         let (code, body) = send(address, &head(&get, &["Host: localhost", header, header])).await;
         assert_eq!(code, 400, "{header}");

@@ -100,7 +100,7 @@ async fn a_dry_run_checks_everything_and_writes_nothing() {
     server.put("reg/main?dryRun=yes", &registry("main", "http://a")).await.is_refused(
         400,
         "BadRequest",
-        "dryRun is All",
+        "dryRun must be All",
     );
     server.put("reg/main", &registry("main", "http://a")).await;
     let answer = server.patch("reg/main?dryRun=All", &json!({"spec": {"url": "http://b"}})).await;
@@ -136,9 +136,9 @@ async fn a_write_on_an_old_version_is_a_conflict() {
     let answer = server.send("DELETE", &path, &[("if-match", &tag(first.version()))], Vec::new()).await;
     answer.is_refused(409, "Conflict", "has changed");
     let answer = server.send("PUT", &path, &[("if-none-match", "*")], body("http://c")).await;
-    answer.is_refused(409, "AlreadyExists", "exists already");
+    answer.is_refused(409, "AlreadyExists", "already exists");
     let answer = server.send("PUT", &format!("{V1}/reg/none"), &[("if-match", "*")], body("http://c")).await;
-    answer.is_refused(409, "Conflict", "no such object any more");
+    answer.is_refused(409, "Conflict", "the object no longer exists");
 
     let answer = server.send("PUT", &path, &[("if-match", &tag(second.version()))], body("http://c")).await;
     assert_eq!(answer.code, 200, "{}", answer.body);
@@ -315,11 +315,11 @@ async fn an_object_is_posted_to_its_collection_once() {
     assert_eq!(created.headers["etag"], format!("\"{}\"", created.version()));
     assert_eq!(server.get("reg/main").await.body, created.body);
     for path in ["reg", "reg?dryRun=All", "discoveryregistries"] {
-        post(path, &object).await.is_refused(409, "AlreadyExists", "exists already");
+        post(path, &object).await.is_refused(409, "AlreadyExists", "already exists");
     }
     post("bill", &object).await.is_refused(400, "BadRequest", "is a DiscoveryRegistry");
-    post("reg", &json!({"metadata": {}})).await.is_refused(422, "Invalid", "metadata.name must be given");
-    post("reg", &json!([])).await.is_refused(422, "Invalid", "metadata.name must be given");
+    post("reg", &json!({"metadata": {}})).await.is_refused(422, "Invalid", "metadata.name must be a text");
+    post("reg", &json!([])).await.is_refused(422, "Invalid", "metadata.name must be a text");
     post("reg", &registry("a/b", "http://a")).await.is_refused(422, "Invalid", "name");
     post("reg?preview=true&dryRun=All", &object).await.is_refused(400, "BadRequest", "preview");
     assert_eq!(server.send("POST", &format!("{V1}/containers"), &[], b"{}".to_vec()).await.code, 405);

@@ -58,7 +58,7 @@ async fn containers_are_listed_described_waited_for_and_released() {
     let name = web.name();
     wait::until("it is quarantined", Duration::from_secs(40), || async {
         let said = shell.run(&format!("portreeve describe container {name}"));
-        wait::is(said.contains("quarantined  yes; `portreeve release web-RUN` lets it out"), said)
+        wait::is(said.contains("quarantined  yes; `portreeve release web-RUN` ends it"), said)
     })
     .await;
     let described = shell.run(&format!("portreeve describe c/{name}"));
@@ -73,7 +73,7 @@ async fn containers_are_listed_described_waited_for_and_released() {
     let released = shell.run(&format!("portreeve release {name}"));
     assert_eq!(
         released,
-        "web-RUN is out of quarantine; waits and budget start afresh, and if it is sick it is restarted at once\n"
+        "web-RUN is out of quarantine; its wait and its budget are reset, and if it is sick it is restarted at once\n"
     );
     let waited = shell.run(&format!("portreeve wait c/{name} --for=released"));
     assert_eq!(waited, "Container/web-RUN released\n");
@@ -124,7 +124,7 @@ async fn parked_deliveries_are_shown_and_sent_again() {
     assert_eq!(waited, format!("{id} delivered\n"));
     let again = shell.run(&format!("portreeve replay {id}"));
     assert!(again.contains("was delivered; nothing is sent twice") && again.ends_with("[1]\n"), "{again}");
-    assert_eq!(shell.run("portreeve replay --all"), "nothing is parked\n");
+    assert_eq!(shell.run("portreeve replay --all"), "no delivery is parked\n");
 }
 
 #[tokio::test(flavor = "multi_thread")]

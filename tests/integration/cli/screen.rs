@@ -140,7 +140,7 @@ async fn what_is_waited_for_is_shown_on_one_line_that_is_erased() {
         assert!(
             anstream::adapter::strip_str(after)
                 .to_string()
-                .starts_with("error: AutohealPolicy/default: not within 1s"),
+                .starts_with("error: AutohealPolicy/default: timed out after 1s"),
             "{said:?}"
         );
         let progress = said.split(OVER).filter(|part| part.starts_with("waiting"));

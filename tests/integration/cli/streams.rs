@@ -115,7 +115,7 @@ async fn what_goes_on_outlives_its_server_and_tells_nothing_twice() {
     top.line("containers");
     portreeve.terminate().await;
     for going in [&mut watch, &mut looking, &mut events, &mut top] {
-        going.line("; waiting for it");
+        going.line("; waiting");
     }
     let mut portreeve = serving(portreeve).await;
     shell.run("portreeve delete bill gone");

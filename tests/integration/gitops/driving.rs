@@ -272,7 +272,7 @@ async fn a_repository_drives(way: Way, kill: Kill) {
         let (found, _) = drive.found().await?;
         let health = drive.portreeve.get("/health/detailed").await?.body;
         let said =
-            health.contains("there is no such file or directory; what it declared before stays in force");
+            health.contains("there is no such file or directory; its last valid version stays in force");
         wait::is(said && found == expected, format!("{found:#?}\n{health}"))
     })
     .await;

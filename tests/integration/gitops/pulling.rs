@@ -60,7 +60,7 @@ async fn commits_are_followed_and_a_rewritten_history_is_refused_until_somebody_
     let (reason, message) = trouble(&puller).expect("trouble");
     assert_eq!(reason, "HistoryRewritten");
     let says = format!(
-        "main of {} was rewritten: {} does not come after {}",
+        "main of {} was rewritten: {} does not follow {}",
         repository.bare().display(),
         &rewritten[..12],
         &second[..12]
@@ -356,6 +356,6 @@ async fn how_long_a_pull_may_take_can_be_said_and_is() {
     let mut puller = puller(source, home.path());
     assert!(!puller.pull().await);
     let (_, message) = trouble(&puller).expect("trouble");
-    let says = "git fetch was ended: it took longer than 1 s; --git-timeout gives a fetch more time";
+    let says = "git fetch was stopped: it took longer than 1 s; --git-timeout gives a fetch more time";
     assert!(message.ends_with(says), "{message}");
 }

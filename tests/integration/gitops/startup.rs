@@ -24,8 +24,7 @@ async fn without_git_a_repository_is_refused_with_what_to_do() {
         .env("PATH", "/nowhere");
     portreeve.spawn();
     assert_eq!(portreeve.exited(Duration::from_secs(20)).await.code(), Some(1));
-    let said =
-        "the program git cannot be found; install it (Debian: apt-get install git), or leave --git-url out";
+    let said = "the program git cannot be found; install it (Debian: apt-get install git), or use --config-dir instead";
     portreeve.wait_line(said).await;
 }
 
@@ -34,7 +33,7 @@ async fn a_url_with_a_secret_is_refused_and_not_repeated() {
     let mut portreeve = without_engine().env("PORTREEVE_GIT_URL", "https://ada:hunter2@git.example/ops.git");
     portreeve.spawn();
     assert_eq!(portreeve.exited(Duration::from_secs(20)).await.code(), Some(2));
-    portreeve.wait_line("--git-url holds a user or a password").await;
+    portreeve.wait_line("--git-url contains a user or a password").await;
     assert!(!portreeve.log().contains("hunter2"), "{}", portreeve.log());
 }
 

@@ -75,7 +75,8 @@ async fn a_broker_that_takes_the_login_is_healthy() {
     assert!(step(&outcome, "receive").contains("PLAIN"), "{outcome:?}");
     assert_eq!(passed(&ask(login("guest", secret(&home, "guest")), server.port).await), steps);
     let outcome = ask(login("guest", secret(&home, "wr0ng")), server.port).await;
-    let text = "expected an accepted login, got reply code 403: the login is refused, lacks a right, or a limit of connections is reached";
+    let text = "expected an accepted login, got reply code 403: the login is refused or has no permission, or a limit \
+        of connections is reached";
     assert_eq!(denied(&outcome), text);
     let text = "ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN.";
     assert!(output(&outcome).starts_with(text), "{outcome:?}");

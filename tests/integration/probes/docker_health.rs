@@ -37,10 +37,10 @@ async fn dockers_word_is_the_probes_word() {
     assert_eq!(unhealthy(&look(Some("unhealthy"), None).await), "Docker's health check says unhealthy");
     let starting = look(Some("starting"), None).await;
     shown!(starting);
-    assert_eq!(not_yet(&starting), "Docker's health check has not spoken yet");
+    assert_eq!(not_yet(&starting), "Docker's health check has no result yet");
     let awaited = look(Some("awaited"), None).await;
     shown!(awaited);
-    assert_eq!(not_yet(&awaited), "Docker's next health check is waited for");
+    assert_eq!(not_yet(&awaited), "waiting for Docker's next health check");
     let silent = look(Some("silent"), None).await;
     shown!(silent);
     assert!(fault(&silent).starts_with("Docker's health check is silent"), "{silent:?}");

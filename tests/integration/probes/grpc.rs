@@ -42,7 +42,8 @@ async fn a_server_that_serves_is_healthy_and_a_service_it_does_not_know_is_not()
     assert_eq!(step(&outcome, "query"), "SERVING");
     let outcome = ask(service("shop.Orders"), server.port).await;
     shown!(outcome);
-    let text = "expected SERVING, got the gRPC status NOT_FOUND: it has no such service, or no health service at all";
+    let text =
+        "expected SERVING, got the gRPC status NOT_FOUND: it has no such service, or no health service";
     assert_eq!((denied(&outcome), output(&outcome)), (text, "unknown service"));
     server.freeze().await;
     let mut hanging = whole();

@@ -137,7 +137,7 @@ async fn a_site_that_wants_a_certificate_of_its_clients_refuses_us() {
     let probe = json!({"httpGet": {"scheme": "https", "path": "/health"}});
     let outcome = ask(probe, server.port).await;
     shown!(outcome);
-    let text = "expected status 200-399, got 400: it wants a certificate of its clients";
+    let text = "expected status 200-399, got 400: it requires a client certificate";
     assert_eq!(denied(&outcome), text);
     assert!(output(&outcome).contains("No required SSL certificate was sent"), "{outcome:?}");
     let probe = json!({"httpGet": {"scheme": "https", "path": "/health", "expect": {"status": [400]}}});
@@ -159,7 +159,7 @@ async fn methods_headers_and_secrets_are_sent_and_no_secret_is_said() {
     let outcome = ask(private(secret(&home, "Bearer s3cret")), server.port).await;
     assert!(step(&outcome, "request").ends_with("/private: 200 OK"), "{outcome:?}");
     let outcome = ask(private(secret(&home, "Bearer wr0ng")), server.port).await;
-    let text = "expected status 200-399, got 401: it wants a login, or more rights";
+    let text = "expected status 200-399, got 401: it requires a login, or more permissions";
     assert_eq!((denied(&outcome), output(&outcome)), (text, "who is it?"));
     assert!(!format!("{outcome:?}").contains("wr0ng"), "{outcome:?}");
     let outcome = ask(private(json!({"file": "/nowhere/token"})), server.port).await;

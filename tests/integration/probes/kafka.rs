@@ -46,7 +46,7 @@ async fn a_cluster_with_the_topic_is_healthy_and_no_topic_is_made_by_asking() {
     for _ in 0..2 {
         let outcome = ask(topic("orders"), port).await;
         shown!(outcome);
-        assert_eq!(denied(&outcome), "expected the topic orders, got error code 3: there is no such topic");
+        assert_eq!(denied(&outcome), "expected the topic orders, got error code 3: the topic does not exist");
     }
     let pid = rustix::process::Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap();
     server::freeze(pid).await;

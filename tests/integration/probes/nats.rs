@@ -42,7 +42,7 @@ async fn a_server_that_takes_the_login_and_answers_ping_is_healthy() {
     let hanging = ask(json!({"nats": {}, "timeoutSeconds": 1}), open.port).await;
     assert_eq!(unhealthy(&hanging), "nothing within 1 s, at the step `receive`");
 
-    let refused = "expected PONG, got 'Authorization Violation': the login is refused, or lacks a right";
+    let refused = "expected PONG, got 'Authorization Violation': the login is refused, or has no permission";
     let users = nats("authorization { users = [{ user: probe, password: s3cret }] }\n").await;
     passed(&ask(login(Some("probe"), secret(&home, "s3cret")), users.port).await);
     for wrong in [json!({"nats": {}}), login(Some("probe"), secret(&home, "wr0ng"))] {
@@ -87,7 +87,7 @@ async fn a_server_that_wants_its_handshake_first_gets_it() {
     })
     .await;
     let clear = ask(json!({"nats": {}, "timeoutSeconds": 1}), first.port()).await;
-    assert!(denied(&clear).ends_with("it speaks TLS there: `tls: {}` asks it so"), "{clear:?}");
+    assert!(denied(&clear).ends_with("the server uses TLS there: set `tls: {}`"), "{clear:?}");
     for tls in [json!({}), json!({"verify": false})] {
         let outcome = ask(json!({"nats": {"tls": tls}, "timeoutSeconds": 3}), first.port()).await;
         assert_eq!(passed(&outcome), ["resolve", "connect", "TLS", "receive", "login"]);

@@ -163,7 +163,8 @@ async fn a_server_that_takes_the_login_and_answers_the_query_is_healthy() {
         (
             login("postgres", secret(&home, "wr0ng")),
             Meaning::Denied,
-            "expected a login, got SQLSTATE 28P01: the login is refused, lacks a right, or there is no such database",
+            "expected a login, got SQLSTATE 28P01: the login is refused or has no permission, or the database does not \
+            exist",
             r#"password authentication failed for user "postgres""#,
         ),
         (
@@ -175,19 +176,21 @@ async fn a_server_that_takes_the_login_and_answers_the_query_is_healthy() {
         (
             with("database", "nowhere"),
             Meaning::Denied,
-            "expected a login, got SQLSTATE 3D000: the login is refused, lacks a right, or there is no such database",
+            "expected a login, got SQLSTATE 3D000: the login is refused or has no permission, or the database does not \
+            exist",
             r#"database "nowhere" does not exist"#,
         ),
         (
             with("query", "SELECT * FROM nothing"),
             Meaning::Denied,
-            "expected an answer to the query, got SQLSTATE 42P01: the query asks for what is not there, or is wrong",
+            "expected an answer to the query, got SQLSTATE 42P01: the query is wrong, or names something that does not \
+            exist",
             r#"relation "nothing" does not exist"#,
         ),
         (
             with("query", "SELEKT 1"),
             Meaning::Fault,
-            "expected an answer to the query, got SQLSTATE 42601: it does not know what it was asked",
+            "expected an answer to the query, got SQLSTATE 42601: it does not understand the request",
             r#"syntax error at or near "SELEKT""#,
         ),
         (
@@ -241,10 +244,10 @@ async fn tls_is_used_where_the_server_has_it() {
         assert_eq!(step(&outcome, "TLS"), said);
     }
     for (tls, why) in [
-        (Value::Null, "no authority that is trusted has issued its certificate; `tls: {ca: …}`"),
+        (Value::Null, "no trusted authority has issued its certificate; set `tls: {ca: …}`"),
         (
             json!({"serverName": "db.test", "ca": &ours}),
-            "its certificate is not for db.test; `tls: {serverName: …}`",
+            "its certificate is not for db.test; set `tls: {serverName: …}`",
         ),
     ] {
         let outcome = ask(with(tls), server.port).await;

@@ -29,7 +29,7 @@ async fn a_server_that_answers_ping_is_healthy_and_its_errors_are_told() {
     let (open, home) = (redis("").await, TempDir::new().unwrap());
     assert_eq!(passed(&ask(json!({"redis": {}}), open.port).await), ["resolve", "connect", "query"]);
     let needless = ask(login(None, secret(&home, "s3cret")), open.port).await;
-    assert_eq!(denied(&needless), "expected OK, got ERR AUTH: the login is refused, or lacks a right");
+    assert_eq!(denied(&needless), "expected OK, got ERR AUTH: the login is refused, or has no permission");
     let text = "ERR AUTH <password> called without any password configured";
     assert!(output(&needless).starts_with(text), "{needless:?}");
     open.freeze().await;

@@ -89,7 +89,7 @@ async fn judged() {
     assert!(step(&outcome, "expect").starts_with("CN=localhost: valid for 90 days, until 20"), "{outcome:?}");
     passed(&ask_at("localhost", port("soon"), days(3)).await);
     for (kind, text) in [
-        ("soon", "expected a certificate that is valid for 7 days yet, it ends in 3 days, on 20"),
+        ("soon", "expected a certificate that is still valid for 7 days, it expires in 3 days, on 20"),
         ("expired", "the certificate expired on 20"),
         ("early", "the certificate is not valid before 20"),
         ("other", r#"expected a certificate for localhost, got one for DnsName("shop.example")"#),

@@ -92,7 +92,7 @@ fn where_everybody_could_have_put_it_a_socket_is_not_asked() {
         assert!(strange(&at("detour")).contains("open can be written by everybody"));
         // A guess is passed over with the same word.
         let guess = choose([(at("open/a"), look(&at("open/a")))]);
-        assert!(guess.socket.is_none() && guess.passed_over.is_some_and(|why| why.contains("passed over")));
+        assert!(guess.socket.is_none() && guess.passed_over.is_some_and(|why| why.contains("is not used")));
     }
     // The sticky bit keeps a directory of ours where it is; without it anybody may put another in its place.
     assert!(named(at("open/in/b")).is_ok());

@@ -158,8 +158,8 @@ impl Turn {
         match self {
             Self::Opened(sick, targets) => {
                 let message = format!(
-                    "{sick} of {targets} containers of the policy {policy} on {engine} are sick at once: none is healed for \
-                     now, as the cause is likely elsewhere"
+                    "{sick} of {targets} containers of the policy {policy} on {engine} are sick at once: healing \
+                    stops, because the cause is probably elsewhere"
                 );
                 (Some(Reason::BreakerOpen), message)
             }

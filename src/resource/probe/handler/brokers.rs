@@ -16,13 +16,13 @@ pub struct MqttProbe {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65535))]
     pub port: Option<u16>,
-    /// Topic that a subscription is asked for; left out: none.
+    /// Topic to subscribe to; left out: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topic: Option<String>,
-    /// Who is connecting.
+    /// User name and password of the connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Login>,
-    /// TLS from the first byte; left out: in the clear.
+    /// TLS from the first byte; left out: no TLS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<ProbeTls>,
 }
@@ -35,11 +35,11 @@ pub struct KafkaProbe {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65535))]
     pub port: Option<u16>,
-    /// Topic that must exist, each of its partitions with a leader.
+    /// Topic that must exist. Each of its partitions must have a leader.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^[A-Za-z0-9._-]{1,249}$"))]
     pub topic: Option<String>,
-    /// TLS from the first byte; left out: in the clear.
+    /// TLS from the first byte; left out: no TLS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<ProbeTls>,
 }
@@ -52,10 +52,10 @@ pub struct AmqpProbe {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65535))]
     pub port: Option<u16>,
-    /// Who is connecting.
+    /// User name and password of the connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Login>,
-    /// TLS from the first byte; left out: in the clear.
+    /// TLS from the first byte; left out: no TLS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<ProbeTls>,
 }
@@ -68,10 +68,10 @@ pub struct NatsProbe {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65535))]
     pub port: Option<u16>,
-    /// Who is connecting.
+    /// User name and password of the connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Login>,
-    /// TLS that the server must offer, and whom it must lead to; left out: TLS where the server offers it.
+    /// TLS that the server must offer, and how its certificate is checked; left out: TLS if the server offers it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<ProbeTls>,
 }

@@ -86,11 +86,11 @@ fn monitored_services() {
             ),
             (
                 r#"{"target": {"host": "a"}, "probes": [{"name": "x", "exec": {"command": ["a"]}}]}"#,
-                "spec.probes[0].exec: asks a container, and a target outside Docker has none",
+                "spec.probes[0].exec: needs a container, and a target outside Docker has none",
             ),
             (
                 r#"{"target": {"host": "a"}}"#,
-                "spec: a target needs a probe or a port: nothing else tells whether it is healthy",
+                "spec: a target needs a probe or a port, otherwise its health cannot be checked",
             ),
             (
                 r#"{"target": {"host": "a", "port": 1}, "autoheal": {"policyRef": "default"}}"#,
@@ -182,7 +182,7 @@ fn probes() {
             ),
             (
                 r#"{"redis": {"tls": {"verify": false, "ca": "/a"}}}"#,
-                "spec.redis.tls.ca: says whom to trust, and `verify: false` that nobody is asked for it: give one of them",
+                "spec.redis.tls.ca: contradicts `verify: false`, which accepts any certificate: give one of them",
             ),
             (
                 r#"{"nats": {"tls": {"serverName": "a:1"}}}"#,
@@ -197,7 +197,7 @@ fn probes() {
                 "spec.httpGet.httpHeaders[0].value: a secret is never written in a manifest: use {env: NAME} or {file: path}",
             ),
             (r#"{"httpGet": {"body": "x"}}"#, "spec.httpGet.body: only POST and PUT send a body"),
-            (r#"{"icmp": {}, "nats": {}}"#, "spec: give exactly one way of asking, not nats and icmp"),
+            (r#"{"icmp": {}, "nats": {}}"#, "spec: give exactly one handler, not nats and icmp"),
         ],
     );
 }
@@ -255,7 +255,7 @@ fn notification_sinks() {
         &[
             (
                 r#"{"email": {"url": "smtp://u:hunter2@mail", "from": "a@b", "to": ["c@d"]}}"#,
-                "spec.email.url: holds a user or password; give them as auth: {username: …, password: {env: NAME}}",
+                "spec.email.url: contains a user or password; give them as auth: {username: …, password: {env: NAME}}",
             ),
             (
                 r#"{"log": {}, "grouping": {"wait": "10m"}}"#,
@@ -350,7 +350,7 @@ fn alert_rules() {
         ),
         (
             r#"{"metric": "load1", "op": "<", "value": 8, "clearBelow": 7}"#,
-            "spec.condition.clearBelow: goes with > and >=; with < and <= it is clearAbove",
+            "spec.condition.clearBelow: is used with > and >=; with < and <= use clearAbove",
         ),
     ] {
         refused("AlertRule", &[(&system(condition), expected)]);
@@ -472,15 +472,15 @@ fn workloads() {
             ),
             (
                 r#"{"image": "a", "resources": {"memory": "1m"}}"#,
-                "spec.resources.memory: an engine gives at least 6m",
+                "spec.resources.memory: the engine's minimum is 6m",
             ),
             (
                 r#"{"image": "a", "replicas": 2, "ports": [{"container": 80, "host": 8080}]}"#,
-                "spec.ports[0].host: only one of 2 containers can have a fixed port: 0 takes free ones",
+                "spec.ports[0].host: only one of 2 containers can have a fixed port: use 0 for free ports",
             ),
             (
                 r#"{"image": "a", "update": {"maxUnavailable": 0, "maxSurge": "0%"}}"#,
-                "spec.update: with both maxUnavailable and maxSurge at 0 nothing could ever be replaced",
+                "spec.update: if both maxUnavailable and maxSurge are 0, no container can be replaced",
             ),
             (
                 r#"{"image": "a", "scale": {"min": 3, "max": 2}}"#,

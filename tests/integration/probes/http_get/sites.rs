@@ -74,7 +74,7 @@ async fn the_host_that_is_declared_is_the_site_that_is_asked() {
     // nginx answers 400 to who asks in the clear.
     let outcome = ask(json!({"httpGet": {}}), port).await;
     shown!(outcome);
-    assert!(denied(&outcome).ends_with("; it speaks TLS there: `scheme: https` asks it so"), "{outcome:?}");
+    assert!(denied(&outcome).ends_with("; the server uses TLS there: set `scheme: https`"), "{outcome:?}");
 }
 
 #[tokio::test]

@@ -79,7 +79,7 @@ async fn a_broker_that_hangs_up_on_a_login_refuses_it() {
     let server = Listener::conversing(|mut stream| async move { greeted(&mut stream).await }).await;
     let outcome = ask(json!({"amqp": {}}), server.port()).await;
     means!(outcome, Denied);
-    assert_eq!(failure(&outcome).reason, "expected an accepted login, the broker hung up");
+    assert_eq!(failure(&outcome).reason, "expected an accepted login, the broker closed the connection");
 }
 
 #[tokio::test]

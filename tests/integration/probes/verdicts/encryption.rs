@@ -64,13 +64,8 @@ async fn a_secret_is_not_sent_to_a_server_that_is_not_verified() {
     for handler in ["redis", "mqtt", "amqp"] {
         let probe = |tls: Value| json!({handler: {"auth": login, "tls": tls}});
         for (host, listener, tls, why) in [
-            ("localhost", &stranger, json!({}), "no authority that is trusted has issued its certificate"),
-            (
-                "localhost",
-                &stranger,
-                json!({"ca": &file}),
-                "no authority that is trusted has issued its certificate",
-            ),
+            ("localhost", &stranger, json!({}), "no trusted authority has issued its certificate"),
+            ("localhost", &stranger, json!({"ca": &file}), "no trusted authority has issued its certificate"),
             ("127.0.0.1", &expired, json!({"ca": &file}), "its certificate has expired"),
             (
                 "localhost",
@@ -128,7 +123,7 @@ async fn judged_by_the_system() {
         assert!(step(&outcome, "TLS").ends_with(", verified"), "{outcome:?}");
     }
     let outcome = ask_at("127.0.0.1", port, probe(json!({"verify": true}))).await;
-    let text = "the server is not verified: its certificate is not for 127.0.0.1; `tls: {serverName: …}` names whom it is to be";
+    let text = "the server is not verified: its certificate is not for 127.0.0.1; set `tls: {serverName: …}` to a name in its certificate";
     assert!(fault(&outcome).starts_with(text), "{outcome:?}");
 }
 
@@ -144,7 +139,7 @@ async fn authorities_that_cannot_be_read_are_our_trouble() {
     assert!(Command::new("mkfifo").arg(file("pipe")).status().unwrap().success());
     for (path, why) in [
         (file("missing"), " cannot be read: No such file or directory"),
-        (file("empty"), ": there is no certificate in it (PEM)"),
+        (file("empty"), ": it contains no certificate (PEM)"),
         (file("nonsense"), ": "),
         (file("endless"), " is larger than 1048576 bytes"),
         (file("pipe"), " is not a regular file"),
@@ -226,7 +221,7 @@ async fn a_server_with_nothing_but_old_tls_is_not_sick() {
     for (probe, _) in speakers() {
         let outcome = ask(with(&probe, json!({})), stubborn.port()).await;
         means!(outcome, Fault);
-        let text = "no TLS handshake: the server knows no TLS that this probe knows";
+        let text = "no TLS handshake: the server supports no TLS version that this probe supports";
         assert!(fault(&outcome).starts_with(text), "{outcome:?}");
     }
     // One that does look ends the handshake.
@@ -248,7 +243,7 @@ async fn a_server_whose_tls_our_library_does_not_take_is_beyond_the_probe() {
     for (probe, _) in speakers() {
         let outcome = ask(with(&probe, json!({})), server.port()).await;
         means!(outcome, Fault);
-        let text = "no TLS handshake: the server speaks it in a way that this probe does not take (";
+        let text = "no TLS handshake: the server uses TLS in a way that this probe does not support (";
         assert!(fault(&outcome).starts_with(text), "{outcome:?}");
         let outcome = ask(probe, server.port()).await;
         assert!(denied(&outcome).contains("TLS"), "{outcome:?}");
@@ -322,7 +317,7 @@ async fn an_alert_is_heard_also_where_a_write_fails() {
     ] {
         for _ in 0..100 {
             let outcome = ask(probe.clone(), server.port()).await;
-            assert!(denied(&outcome).ends_with("it wants a certificate of its clients"), "{outcome:?}");
+            assert!(denied(&outcome).ends_with("it requires a client certificate"), "{outcome:?}");
         }
     }
 }

@@ -70,7 +70,9 @@ async fn a_listener_that_wants_a_login_refuses_us() {
         let outcome = ask(probe, server.port()).await;
         means!(outcome, Denied);
         assert!(
-            failure(&outcome).reason.ends_with("the server hung up: it wants a login (SASL) first"),
+            failure(&outcome)
+                .reason
+                .ends_with("the server closed the connection: it requires a login (SASL) first"),
             "{outcome:?}"
         );
     }

@@ -149,7 +149,7 @@ async fn an_error_that_is_in_no_list_means_what_its_state_does() {
     means!(answered_with(65_535, "#0A000", When::AtTheQuery).await, Fault);
     // A list knows better: this one has the state 42000.
     let outcome = answered_with(1064, "#42000", When::AtTheQuery).await;
-    assert!(fault(&outcome).contains("it does not know what it was asked"), "{outcome:?}");
+    assert!(fault(&outcome).contains("it does not understand the request"), "{outcome:?}");
 }
 
 #[tokio::test]
@@ -215,7 +215,7 @@ fn no_probe_makes_a_server_block_its_address() {
         }
         let blocked = ask(anyone).await;
         assert!(
-            denied(&blocked).contains("error 1129: it takes no connections from our address"),
+            denied(&blocked).contains("error 1129: it accepts no connections from our address"),
             "{blocked:?}"
         );
     });
