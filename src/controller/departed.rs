@@ -191,20 +191,32 @@ impl Shared {
     /// How many containers a registry is still to be told of.
     async fn left(&self, registry: &str) -> Option<(u64, Option<String>)> {
         // Those that are not decided on again yet, and then those that are and that it has not taken.
+        let held = self.held_by(registry);
+        let (_, mut cells) = self.store.depths().await.ok()?;
+        let depth = cells.remove(registry).unwrap_or_default();
+        Some((depth.pending.saturating_add(held), depth.last_error))
+    }
+
+    /// Of how many containers a registry is to hold something.
+    pub(super) fn held_by(&self, registry: &str) -> u64 {
         let held = |wanted: &BTreeMap<String, Wanted>| {
             wanted.get(registry).is_some_and(|wanted| *wanted != Wanted::Absent)
         };
-        let undecided = locked(&self.records).values().filter(|record| held(&record.wanted)).count();
-        let (_, mut cells) = self.store.depths().await.ok()?;
-        let depth = cells.remove(registry).unwrap_or_default();
-        Some((depth.pending + u64::try_from(undecided).unwrap_or(u64::MAX), depth.last_error))
+        let count = locked(&self.records).values().filter(|record| held(&record.wanted)).count();
+        u64::try_from(count).unwrap_or(u64::MAX)
     }
 }
 
-/// Sees to the end of a registry that was deleted at `gone`.
-pub(super) async fn see_off(shared: Arc<Shared>, name: String, gone: Nanos, stop: CancellationToken) {
+/// Sees to the end of a registry that was deleted at `gone` and held something of `held` containers then.
+pub(super) async fn see_off(
+    shared: Arc<Shared>,
+    (name, gone): (String, Nanos),
+    held: u64,
+    stop: CancellationToken,
+) {
     let key = ObjectKey { kind: KindId::DiscoveryRegistry, name: name.clone() };
-    let mut most = 0;
+    // All of it may have gone before the first look.
+    let mut most = held;
     while stop.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_some() {
         if !shared.departed.is_gone(&key, gone) {
             return; // It is declared again.

@@ -74,10 +74,10 @@ impl Targets {
         }
         self.seen_off.retain(|_, task| !task.is_finished());
         for (name, (spec, gone)) in self.shared.departed.registries() {
-            let (shared, stop) = (self.shared.clone(), self.stop.child_token());
-            self.seen_off
-                .entry((name.clone(), gone))
-                .or_insert_with(|| tokio::spawn(see_off(shared, name.clone(), gone, stop)));
+            self.seen_off.entry((name.clone(), gone)).or_insert_with(|| {
+                let (shared, held) = (self.shared.clone(), self.shared.held_by(&name));
+                tokio::spawn(see_off(shared, (name.clone(), gone), held, self.stop.child_token()))
+            });
             wanted.insert(discovery_bell(&name), Target::Discovery(name, spec));
         }
         let stale: BTreeSet<String> = self

@@ -6,6 +6,10 @@ use crate::api::route::{Route, Verb};
 use crate::api::{events, label_selector, objects, page};
 use crate::resource::KindId;
 
+/// The token of a page of deliveries: `bill-N` or `cell:REGISTRY:ENGINE:CONTAINER`, each character as two digits.
+const DELIVERY_TOKEN: &str =
+    "^(62696c6c2d(3[0-9]){1,18}|63656c6c3a([2-7][0-9a-f])*3a([2-7][0-9a-f])*3a([2-7][0-9a-f])*)?$";
+
 /// Every parameter of `route` at `path`: of its path, of its query, of its headers.
 pub(super) fn parameters(route: &Route, path: &str, kind: Option<KindId>) -> Vec<Value> {
     let mut parameters = Vec::new();
@@ -17,7 +21,10 @@ pub(super) fn parameters(route: &Route, path: &str, kind: Option<KindId>) -> Vec
         }));
     }
     for name in route.parameters {
-        let (description, schema) = meaning(name, route.parameters.contains(&"continue"));
+        let (description, mut schema) = meaning(name, route.parameters.contains(&"continue"));
+        if *name == "continue" && path.ends_with("/deliveries") {
+            schema = json!({"type": "string", "pattern": DELIVERY_TOKEN});
+        }
         let required = *name == "target" && route.verb == Verb::Post;
         parameters.push(json!({
             "name": name, "in": "query", "required": required, "description": description, "schema": schema,

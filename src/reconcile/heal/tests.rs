@@ -3,6 +3,7 @@ use serde_json::json;
 use super::*;
 use crate::observed::State;
 use crate::reconcile::cause::{Fact, Seen, StopHabits};
+use crate::reconcile::plan::Cause;
 use crate::resource::autoheal_policy::Backoff;
 
 fn at(second: i64) -> Nanos {

@@ -278,7 +278,7 @@ async fn a_repository_of_another_user_is_read_since_it_was_named() {
         eprintln!("not shown: only root can give a directory away");
         return;
     }
-    let work = home.path().join("a \"work\" tree");
+    let work = home.path().join("a\"work\"tree");
     repository.clone_to(&work);
     for path in [repository.bare(), work.clone()] {
         nobody(&path);
