@@ -144,7 +144,7 @@ async fn down_for_what_it_depends_on(stack: &Stack) {
         if blocked[0]["reason"] == "DependencyDown" { Ok(blocked) } else { Err(blocked) }
     })
     .await;
-    assert!(blocked[0]["message"].as_str().unwrap().contains("kafka, which it needs"), "{blocked:#}");
+    assert!(blocked[0]["message"].as_str().unwrap().contains("kafka, which it depends on"), "{blocked:#}");
     let status = stack.waits_for("data-processor", "kafka").await;
     let conditions = status["conditions"].as_array().unwrap();
     let ready = conditions.iter().find(|condition| condition["type"] == "Ready").unwrap();
