@@ -97,8 +97,8 @@ impl Deed<'_> {
 
     const fn nothing(self) -> &'static str {
         match self {
-            Self::Retry => "nothing waits",
-            Self::Replay | Self::Skip { .. } => "nothing is parked",
+            Self::Retry => "no delivery waits",
+            Self::Replay | Self::Skip { .. } => "no delivery is parked",
         }
     }
 }

@@ -52,7 +52,7 @@ async fn a_viewer_reads_an_editor_writes_and_nobody_else_does_anything() {
     );
     let answer = server.send("GET", "/api/events", &[("x-api-key", "wrong")], Vec::new()).await;
     assert!(
-        answer.body["reason"].as_str().is_some_and(|why| why.contains("is not known here")),
+        answer.body["reason"].as_str().is_some_and(|why| why.contains("is not accepted")),
         "{}",
         answer.body
     );
