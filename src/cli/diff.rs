@@ -43,7 +43,7 @@ pub(super) struct Document {
     objects: Vec<Difference>,
     /// In the order of their names.
     containers: Vec<Effect>,
-    /// What somebody should look at, although nothing forbids it: objects that are named and not there, kinds that have no effect.
+    /// Worth a look, although nothing forbids it: objects that are named and not there, kinds that have no effect.
     warnings: Vec<String>,
 }
 

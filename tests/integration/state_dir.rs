@@ -237,7 +237,13 @@ fn what_is_no_directory_is_refused_and_what_cannot_be_made_is_said() {
     let nowhere = home.path().join("nowhere");
     assert_eq!(
         said(&command_on(&nowhere, &["token", "list"])),
-        (Some(0), "NAME  ROLE  CREATED\n".to_owned())
+        (
+            Some(0),
+            format!(
+                "NAME  ROLE  CREATED\ntokens of the Portreeve whose state is in {}:\n",
+                nowhere.display()
+            )
+        )
     );
     let (code, text) = said(&command_on(&nowhere, &["token", "delete", "a"]));
     assert_eq!((code, &*text), (Some(2), "error: there is no token named \"a\"\n"));
