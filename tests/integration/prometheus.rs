@@ -95,7 +95,6 @@ async fn metrics_are_well_formed_and_begin_at_zero_and_what_has_finished_is_no_s
         "portreeve_deliveries_total{kind=\"BillingService\",target=\"billing\",outcome=\"parked\"} 0",
         "portreeve_probes_total{type=\"tls\",outcome=\"failed\"} 0",
         "portreeve_events_total{engine=\"local\",type=\"oom\"} 0",
-        "health_check_failure_total{service=\"out\"} 0",
         "portreeve_containers{how=\"quarantined\"} 0",
         "service_health_status{service=\"web\"} 1",
     ] {

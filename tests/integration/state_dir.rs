@@ -246,7 +246,7 @@ fn what_is_no_directory_is_refused_and_what_cannot_be_made_is_said() {
         )
     );
     let (code, text) = said(&command_on(&nowhere, &["token", "delete", "a"]));
-    assert_eq!((code, &*text), (Some(2), "error: there is no token named \"a\"\n"));
+    assert_eq!((code, &*text), (Some(1), "error: there is no token named \"a\"\n"));
     assert!(!nowhere.exists());
 }
 
