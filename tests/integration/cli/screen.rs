@@ -210,6 +210,7 @@ async fn status_top_and_metrics_count_alike() {
     sick.sicken().await;
     ended.sicken().await;
     docker.pause_container(paused.id()).await.expect("paused");
+    let first = healed.inspect().await.state.and_then(|state| state.started_at);
     healed.sicken().await;
     let shell = Shell::of(&portreeve);
     wait::until("all is so that is to be counted", std::time::Duration::from_secs(40), || async {
@@ -218,6 +219,12 @@ async fn status_top_and_metrics_count_alike() {
     })
     .await;
     docker.stop_container(ended.id(), None).await.expect("stopped");
+    // Right after a restart, and long before the next: nothing can be run in what is being restarted.
+    wait::until("it was restarted", std::time::Duration::from_secs(40), || async {
+        let state = healed.inspect().await.state.unwrap_or_default();
+        wait::is(state.running == Some(true) && state.started_at != first, state)
+    })
+    .await;
     healed.cure().await;
     // A look at each while nothing changes: until they agree, something was under way.
     wait::until("all three say the same", std::time::Duration::from_secs(40), || async {
