@@ -134,6 +134,6 @@ title "What Portreeve remembers of demo-app-$$ (GET /api/events)"
 events=$(exec 3<>"/dev/tcp/127.0.0.1/$http" && printf 'GET /api/events?container=demo-app-%s HTTP/1.0\r\nHost: localhost\r\n\r\n' "$$" >&3 && cat <&3)
 printf '%s\n' "$events" | sed 's/},{/\n/g' |
     sed -n 's/.*"timestamp":"[^T]*T\([0-9:.]*\)Z".*"event_type":"\([^"]*\)".*"message":"\([^"]*\)".*/\1\t\2\t\3/p' |
-    sort | awk -F'\t' '{printf "  %s  %-13s %s\n", $1, $2, $3}'
+    tac | sort -s -t$'\t' -k1,1 | awk -F'\t' '{printf "  %s  %-13s %s\n", $1, $2, $3}'
 
 title "Done: everything is cleaned up. Next: README.md, and examples/ for more to declare"

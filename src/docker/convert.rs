@@ -288,6 +288,18 @@ mod tests {
     }
 
     #[test]
+    fn every_word_that_is_asked_for_is_understood() {
+        for word in EventKind::WORDS {
+            let message = serde_json::json!({
+                "Type": "container", "Action": word, "timeNano": 17, "Actor": {"ID": "c1", "Attributes": {}}
+            });
+            let message: Message = serde_json::from_value(message).expect("an event");
+            let event = event(&"local".into(), Dialect::Docker, message).expect(word);
+            assert_eq!(event.kind.as_str(), word);
+        }
+    }
+
+    #[test]
     fn what_happens_to_networks_is_not_an_event_of_a_container() {
         let message: Message = serde_json::from_value(serde_json::json!({
             "Type": "network", "Action": "destroy", "timeNano": 17,

@@ -22,22 +22,6 @@ pub(crate) enum Dialect {
     Podman,
 }
 
-/// The events worth hearing of. Health checks emit `exec_*` events all the time: those stay in the engine.
-const WANTED: [&str; 13] = [
-    "create",
-    "start",
-    "die",
-    "kill",
-    "stop",
-    "restart",
-    "pause",
-    "unpause",
-    "oom",
-    "rename",
-    "update",
-    "health_status",
-    "destroy",
-];
 /// What Podman calls some of them where it filters.
 const WANTED_OF_PODMAN: [&str; 2] = ["died", "remove"];
 
@@ -58,8 +42,8 @@ impl Dialect {
     /// The actions to ask the event stream for.
     pub(super) fn wanted(self) -> Vec<&'static str> {
         match self {
-            Self::Docker => WANTED.to_vec(),
-            Self::Podman => WANTED.into_iter().chain(WANTED_OF_PODMAN).collect(),
+            Self::Docker => EventKind::WORDS.to_vec(),
+            Self::Podman => EventKind::WORDS.into_iter().chain(WANTED_OF_PODMAN).collect(),
         }
     }
 

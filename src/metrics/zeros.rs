@@ -4,7 +4,7 @@
 use metrics::counter;
 
 use crate::desired::Desired;
-use crate::observed::World;
+use crate::observed::{EventKind, World};
 use crate::outbox::{billing, discovery};
 use crate::reconcile::plan::{NoteKind, Reason};
 use crate::resource::probe::HANDLERS;
@@ -14,23 +14,6 @@ const CHECKS: [&str; 5] = ["passed", "failed", "denied", "not_yet", "fault"];
 /// What healing does, and how it can end.
 const ACTIONS: [&str; 4] = ["restart", "recreate", "start", "stop"];
 const ENDS: [&str; 4] = ["succeeded", "failed", "lost", "superseded"];
-/// The engine's words for what happens to a container.
-const EVENTS: [&str; 13] = [
-    "create",
-    "start",
-    "die",
-    "kill",
-    "stop",
-    "restart",
-    "pause",
-    "unpause",
-    "oom",
-    "rename",
-    "update",
-    "health_status",
-    "destroy",
-];
-
 /// Those that are of nothing that comes and goes.
 pub(super) fn of_the_program() {
     for kind in HANDLERS.iter().copied() {
@@ -58,7 +41,7 @@ pub(super) fn of_what_is_there(world: &World, desired: &Desired) {
         let engine = engine.to_string();
         counter!("portreeve_lists_total", "engine" => engine.clone()).increment(0);
         counter!("portreeve_inspects_total", "engine" => engine.clone()).increment(0);
-        for event in EVENTS {
+        for event in EventKind::WORDS {
             counter!("portreeve_events_total", "engine" => engine.clone(), "type" => event).increment(0);
         }
         for (action, outcome) in ACTIONS.iter().flat_map(|action| ENDS.map(|end| (*action, end))) {

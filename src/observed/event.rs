@@ -64,6 +64,24 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// The engine's words for them: what is worth hearing of. Health checks emit `exec_*` events all the time: those stay in
+    /// the engine.
+    pub const WORDS: [&str; 13] = [
+        "create",
+        "start",
+        "die",
+        "kill",
+        "stop",
+        "restart",
+        "pause",
+        "unpause",
+        "oom",
+        "rename",
+        "update",
+        "health_status",
+        "destroy",
+    ];
+
     /// The engine's word, without its details.
     pub const fn as_str(&self) -> &'static str {
         match self {

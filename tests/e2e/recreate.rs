@@ -1,32 +1,22 @@
 //! A container that is made anew is the same in everything but its id (issue of AutohealPolicy's `action: recreate`).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use bollard::Docker;
 use bollard::models::{
-    ContainerInspectResponse, EndpointIpamConfig, EndpointSettings, HealthStatusEnum as Health, Ipam,
-    IpamConfig, Mount, MountType, NetworkConnectRequest, NetworkCreateRequest, NetworkingConfig,
+    ContainerInspectResponse, EndpointIpamConfig, EndpointSettings, HealthStatusEnum as Health, Mount,
+    MountType, NetworkConnectRequest, NetworkingConfig,
 };
 use bollard::query_parameters::InspectContainerOptions;
-use serde_json::Value;
 
+use super::likeness::{changed, network};
 use super::scene::{Scene, started_at};
 use crate::support::receiver::book::Which;
 use crate::support::wait;
 
 const CHECK: Duration = Duration::from_millis(200);
 const RECREATE: &str = "  action: recreate\n  backoff: {initial: 500ms, max: 500ms, jitter: 0}\n";
-
-async fn network(docker: &Docker, name: &str, subnet: &str) {
-    let config = IpamConfig { subnet: Some(subnet.to_owned()), ..IpamConfig::default() };
-    let request = NetworkCreateRequest {
-        name: name.to_owned(),
-        ipam: Some(Ipam { config: Some(vec![config]), ..Ipam::default() }),
-        ..NetworkCreateRequest::default()
-    };
-    docker.create_network(request).await.unwrap();
-}
 
 fn endpoint(address: &str, alias: &str) -> EndpointSettings {
     EndpointSettings {
@@ -42,60 +32,6 @@ fn endpoint(address: &str, alias: &str) -> EndpointSettings {
 /// The container by its name, whoever it is by now.
 async fn named(docker: &Docker, name: &str) -> ContainerInspectResponse {
     docker.inspect_container(name, None::<InspectContainerOptions>).await.unwrap()
-}
-
-/// All that an inspect shows, but what is the engine's own to choose for each container and each run.
-fn lasting(seen: &ContainerInspectResponse) -> Value {
-    let id = seen.id.clone().unwrap();
-    let mut value = serde_json::to_value(seen).unwrap();
-    let top = value.as_object_mut().unwrap();
-    for chosen in [
-        "Id",
-        "Created",
-        "State",
-        "ResolvConfPath",
-        "HostnamePath",
-        "HostsPath",
-        "LogPath",
-        "GraphDriver",
-        "Storage",
-        "ExecIDs",
-    ] {
-        top.remove(chosen);
-    }
-    let config = top["Config"].as_object_mut().unwrap();
-    if config["Hostname"] == id[..12] {
-        config.remove("Hostname");
-    }
-    // A volume without a name is a mount by its name afterwards: it is compared below, in `Mounts`.
-    let host = top["HostConfig"].as_object_mut().unwrap();
-    let mut binds: Vec<Value> =
-        host.remove("Binds").and_then(|binds| binds.as_array().cloned()).unwrap_or_default();
-    binds.retain(|bind| bind.as_str().unwrap().split(':').next().unwrap().len() != 64);
-    host.insert("Binds".to_owned(), Value::Array(binds));
-    for mount in host.get_mut("Mounts").and_then(Value::as_array_mut).into_iter().flatten() {
-        let mount = mount.as_object_mut().unwrap();
-        if mount.get("Source").and_then(Value::as_str).is_some_and(|source| source.len() == 64) {
-            mount.remove("Source");
-        }
-    }
-    let mounts = top["Mounts"].as_array_mut().unwrap();
-    for mount in mounts.iter_mut() {
-        mount.as_object_mut().unwrap().remove("Mode");
-    }
-    mounts.sort_by_key(|mount| mount["Destination"].to_string());
-    let networks = seen.network_settings.as_ref().unwrap().networks.clone().unwrap();
-    let networks: BTreeMap<String, Value> = networks
-        .into_iter()
-        .map(|(name, endpoint)| {
-            let mut aliases = endpoint.aliases.unwrap_or_default();
-            aliases.retain(|alias| *alias != id[..12]);
-            let asked = (endpoint.ipam_config, aliases, endpoint.ip_address, endpoint.network_id);
-            (name, serde_json::to_value(asked).unwrap())
-        })
-        .collect();
-    top.insert("NetworkSettings".to_owned(), serde_json::to_value(networks).unwrap());
-    value
 }
 
 #[tokio::test]
@@ -158,7 +94,8 @@ async fn what_is_made_anew_is_the_same_in_all_but_its_id_and_healed_by_it() {
     })
     .await;
     assert_ne!(before.id, after.id);
-    assert_eq!(lasting(&before), lasting(&after));
+    let all = |seen: &ContainerInspectResponse| serde_json::to_value(seen).unwrap();
+    assert_eq!(changed(&all(&before), &all(&after)), Vec::<String>::new());
     let volume = |seen: &ContainerInspectResponse, target: &str| {
         let mounts = seen.mounts.clone().unwrap();
         mounts.into_iter().find(|mount| mount.destination.as_deref() == Some(target)).unwrap().name

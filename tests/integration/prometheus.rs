@@ -60,6 +60,9 @@ async fn metrics_are_well_formed_and_begin_at_zero_and_what_has_finished_is_no_s
         let container = Container { name: name.to_owned(), created, started, finished, running };
         engine.show(&id.repeat(32), Some(container));
     }
+    // Its checks pass.
+    let open = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = open.local_addr().expect("an address").port();
     let mut portreeve = Portreeve::new(env!("CARGO_BIN_EXE_portreeve")).arg("--observe");
     portreeve.manifest(
         "all.yaml",
@@ -67,8 +70,8 @@ async fn metrics_are_well_formed_and_begin_at_zero_and_what_has_finished_is_no_s
             "apiVersion: portreeve/v1\nkind: DockerHost\nmetadata: {{name: local}}\nspec: {{endpoint: '{}'}}\n---\n\
              apiVersion: portreeve/v1\nkind: BillingService\nmetadata: {{name: billing}}\nspec: {{url: 'http://127.0.0.1:1', \
              selector: {{names: [nobody]}}}}\n---\n\
-             apiVersion: portreeve/v1\nkind: MonitoredService\nmetadata: {{name: out}}\nspec: {{target: {{host: 127.0.0.1, port: 1}}, \
-             probes: [{{name: p, tcpSocket: {{port: 1}}, initialDelaySeconds: 3600}}]}}\n",
+             apiVersion: portreeve/v1\nkind: MonitoredService\nmetadata: {{name: out}}\nspec: {{target: {{host: 127.0.0.1, port: {port}}}, \
+             probes: [{{name: p, tcpSocket: {{port: {port}}}}}]}}\n",
             engine.endpoint()
         ),
     );
@@ -93,8 +96,9 @@ async fn metrics_are_well_formed_and_begin_at_zero_and_what_has_finished_is_no_s
         "portreeve_healing_notes_total{kind=\"Quarantined\",reason=\"BudgetExhausted\"} 0",
         "portreeve_healing_notes_total{kind=\"Skipped\",reason=\"DependencyDown\"} 0",
         "portreeve_deliveries_total{kind=\"BillingService\",target=\"billing\",outcome=\"parked\"} 0",
-        "portreeve_probes_total{type=\"tls\",outcome=\"failed\"} 0",
+        "portreeve_probes_total{type=\"tcpSocket\",outcome=\"failed\"} 0",
         "portreeve_events_total{engine=\"local\",type=\"oom\"} 0",
+        "health_check_failure_total{service=\"out\"} 0",
         "portreeve_containers{how=\"quarantined\"} 0",
         "service_health_status{service=\"web\"} 1",
     ] {

@@ -65,13 +65,15 @@ def ask_for_what_is_there(case):
         name = THERE["main"].get(collection(case))
         # Other routes are still to find `main`.
         case.path_parameters["name"] = "spare" if case.method == "DELETE" and name == "main" else name
+        if case.operation.path.endswith("/skip"):
+            case.path_parameters["name"] = THERE["skipped"]
     case.headers = {name: value for name, value in (case.headers or {}).items() if not name.startswith("If-")}
     case.query = {name: "billing" for name in case.query or {} if name == "target"}
     if case.method == "PUT":
         case.body = THERE["objects"][collection(case)]
     elif case.method == "PATCH":
         case.body = {"metadata": {"labels": {"tier": "db"}}}
-    elif case.method == "POST" and collection(case) in THERE["objects"]:
+    elif case.method == "POST" and "{name}" not in case.operation.path and collection(case) in THERE["objects"]:
         there = THERE["objects"][collection(case)]
         case.body = {**there, "metadata": {"name": "posted"}}
     elif case.operation.path.endswith("/test/probe"):

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use hyper::Method;
 use portreeve::config::tokens::{self, Role};
 use portreeve::manifest::parse;
-use portreeve::observed::Nanos;
+use portreeve::observed::{ContainerKey, Nanos};
 use portreeve::reconcile::discovery::Wanted;
 use portreeve::reconcile::heal::{HealMemory, Quarantine};
 use portreeve::reconcile::lifecycle::EventName;
@@ -150,7 +150,8 @@ impl Scene {
     /// What `tests/openapi/hooks.py` is told of it.
     pub async fn there(&self) -> Value {
         let (mut names, mut main, mut objects) = (Map::new(), Map::new(), Map::new());
-        for (plural, items) in self.collections().await {
+        let mut skipped = Value::Null;
+        for (plural, mut items) in self.collections().await {
             let best = |item: &&Value| {
                 let name = item["metadata"]["name"].as_str().expect("a name");
                 // What was declared through the API, the container in quarantine, and what is parked for nobody.
@@ -158,13 +159,17 @@ impl Scene {
                     || item["target"] == GONE
             };
             let name = |item: &Value| item["metadata"]["name"].clone();
+            // What is parked for nobody is kept apart once more: it is to be skipped, and nothing else frees it before.
+            if let Some(spare) = items.iter().rposition(|item| item["target"] == GONE) {
+                skipped = name(&items.remove(spare));
+            }
             if let Some(item) = items.iter().find(best) {
                 main.insert(plural.clone(), name(item));
                 objects.insert(plural.clone(), item.clone());
             }
             names.insert(plural, items.iter().map(name).collect());
         }
-        json!({"names": names, "main": main, "objects": objects})
+        json!({"names": names, "main": main, "objects": objects, "skipped": skipped})
     }
 
     /// It answers, and nothing in it panicked.
@@ -185,7 +190,7 @@ pub async fn bare() -> Portreeve {
     portreeve
 }
 
-/// Bills of two lanes that are parked, one delivered, one pending, a discovery state, an event, and a container in
+/// Bills of three lanes that are parked, one delivered, one pending, a discovery state, an event, and a container in
 /// quarantine.
 async fn remember(state: &Path) {
     let store = Sqlite::open(&state.join("portreeve.db")).await.expect("a store");
@@ -200,6 +205,7 @@ async fn remember(state: &Path) {
             bill("billing", &web, EventName::Stopped, 1),
             bill("billing", &old, EventName::Started, 1),
             bill(GONE, &web, EventName::Started, 1),
+            bill(GONE, &old, EventName::Started, 1),
         ],
         cells: vec![("discovery".to_owned(), web.clone(), Wanted::Down)],
         events: vec![fixtures::event(5, "start", "it started")],
@@ -208,11 +214,16 @@ async fn remember(state: &Path) {
         ..ChangeSet::default()
     };
     commit(&store, enqueued).await;
-    let parked = |target: &str| {
-        let (target, key, error) = (target.to_owned(), web.clone(), "HTTP 422".to_owned());
+    let parked = |target: &str, container: &ContainerKey| {
+        let (target, key, error) = (target.to_owned(), container.clone(), "HTTP 422".to_owned());
         Settlement::LaneParked { target, key, error }
     };
-    let settled = vec![Settlement::BillDelivered { seq: 1 }, parked("billing"), parked(GONE)];
+    let settled = vec![
+        Settlement::BillDelivered { seq: 1 },
+        parked("billing", &web),
+        parked(GONE, &web),
+        parked(GONE, &old),
+    ];
     commit(&store, ChangeSet { settled, at: Nanos(2_000_000_000), ..ChangeSet::default() }).await;
 }
 
