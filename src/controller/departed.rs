@@ -197,7 +197,8 @@ impl Shared {
         Some((depth.pending.saturating_add(held), depth.last_error))
     }
 
-    /// Of how many containers a registry is to hold something.
+    /// Of how many containers a registry is to hold something. It looks at all of them: once a second, and only while a
+    /// deleted registry is being told.
     pub(super) fn held_by(&self, registry: &str) -> u64 {
         let held = |wanted: &BTreeMap<String, Wanted>| {
             wanted.get(registry).is_some_and(|wanted| *wanted != Wanted::Absent)
