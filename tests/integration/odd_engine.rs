@@ -94,7 +94,7 @@ async fn a_list_is_read_though_a_row_of_it_holds_what_is_not_known() {
     engine.list_too(json!({"Names": ["/without-an-id"]}));
     engine.list_too(json!("no row at all"));
     let portreeve = watching(&engine, &receiver).await;
-    engine.subscribed().await;
+    let _feed = engine.subscribed().await;
     for container in [&web, &odd] {
         bills(&receiver, container, &["started"]).await;
     }
