@@ -1,8 +1,9 @@
 //! What differs between the engines that speak Docker's API. All of it is here; the rest of the house knows one engine.
 //!
 //! Podman (4.3.1 and later): the ends of runs and removals have other names in its events; an end seldom says who caused it,
-//! since a `stop` is told only where Podman notices the end before its own cleanup does, and a `kill` has no signal; `health_status` comes with every check, and says what was so before
-//! it; its lists say nothing of health, but can be asked for those of one health.
+//! since a `stop` is told only where Podman notices the end before its own cleanup does, and a `kill` has no signal;
+//! `health_status` comes with every check, and says what was so before it; its lists say nothing of health, but can be asked
+//! for those of one health.
 
 use std::collections::HashMap;
 use std::sync::Arc;
