@@ -26,8 +26,7 @@ pub use inert::{INERT, inert};
 pub use layer::Layers;
 pub use policy::{PolicyChoice, builtin_policy};
 use private::Private;
-use reference::Names;
-pub use reference::not_there;
+pub use reference::{missing_from, not_there};
 pub use service::Service;
 
 use crate::manifest::LoadedSet;
@@ -126,7 +125,7 @@ impl Desired {
         if let Some(set) = sources.directory {
             problems.clone_from(&set.problems);
             warnings.clone_from(&set.warnings);
-            problems.extend(reference::dangling(set, &Names::of(&objects)));
+            problems.extend(reference::dangling(set, &objects));
             problems.extend(reference::circular(set, &cycles));
             problems.extend(private.problems(set));
             for loaded in &set.objects {

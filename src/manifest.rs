@@ -23,16 +23,16 @@ pub mod watch;
 pub mod worktree;
 mod write;
 
-pub use draft::{Draft, FieldFault, draft, json};
+pub use draft::{Draft, Faulty, FieldFault, draft, json};
 pub use file::{LARGEST_FILE, Parsed, parse};
 pub use foreign::Foreign;
 pub use problem::{Place, Problem, Weight};
 pub use write::{WriteError, write, yaml};
 
-use crate::resource::Object;
 use crate::resource::check::Reference;
 pub use crate::resource::nearest;
 use crate::resource::secret::policy::Named;
+use crate::resource::{Object, ObjectKey};
 
 /// An object and where it was read.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,11 +60,22 @@ pub enum Held {
     Unconfirmed,
 }
 
+/// An object that a file declares and that is not in force, because the file has an error.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Partial {
+    /// The object.
+    pub key: ObjectKey,
+    /// The other objects it names, and where, as far as they can be read.
+    pub references: Vec<(Reference, Place)>,
+}
+
 /// What the configuration directories say.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LoadedSet {
     /// Every object, in the order of files and documents; no two with one kind and name.
     pub objects: Vec<Loaded>,
+    /// The objects of files that have an error.
+    pub partial: Vec<Partial>,
     /// What is wrong.
     pub problems: Vec<Problem>,
     /// What is odd beside that.

@@ -181,6 +181,8 @@ pub enum Settlement {
 pub struct Lane {
     /// Container.
     pub key: ContainerKey,
+    /// Its name; empty if it is not known.
+    pub name: String,
     /// Failures in a row so far.
     pub attempts: u32,
     /// The first bills of the lane.
@@ -207,6 +209,8 @@ pub struct PendingBill {
 pub struct Cell {
     /// Container.
     pub key: ContainerKey,
+    /// Its name; empty if it is not known.
+    pub name: String,
     /// Generation of what is wanted.
     pub generation: i64,
     /// What is wanted.

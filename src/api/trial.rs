@@ -98,7 +98,7 @@ pub(super) async fn probe(
     let key = ObjectKey { kind: KindId::Probe, name: "test".to_owned() };
     let draft = draft(document, Origin::Api)
         .and_then(|draft| draft.restricted(api.shared.guard.secrets()))
-        .map_err(|faults| Failure::refused(&key, &Refused::Invalid(faults), ""))?;
+        .map_err(|faulty| Failure::refused(&key, &Refused::Invalid(faulty.faults), ""))?;
     let Spec::Probe(mut spec) = draft.object.spec else {
         return Err(Failure::bad_request("the body is not a test of a probe"));
     };

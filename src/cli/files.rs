@@ -102,6 +102,7 @@ fn add_input(input: &mut dyn Read, set: &mut LoadedSet) -> std::io::Result<()> {
         }
     }
     set.problems.extend(parsed.problems);
+    set.partial.extend(parsed.partial);
     Ok(())
 }
 

@@ -195,6 +195,45 @@ error: spec: unknown field `resinc`; did you mean `resync`?
     }
 
     #[test]
+    fn references_are_told_beside_other_faults_and_what_has_a_fault_is_there() {
+        let text = "\
+apiVersion: portreeve/v1
+kind: MonitoredService
+metadata: {name: shop}
+spec:
+  selector: {names: [shop]}
+  minHealthy: many
+  dependsOn: [db, dba]
+  autoheal: {policyRef: gentel}
+---
+apiVersion: portreeve/v1
+kind: MonitoredService
+metadata: {name: db}
+spec: {selector: {names: [db]}, dependsOn: [shopp]}
+---
+apiVersion: portreeve/v1
+kind: AutohealPolicy
+metadata: {name: gentle}
+spec: {minUnhealthy: perhaps}
+";
+        let (exit, said) = validated(&["-"], text, Output::Github);
+        assert_eq!(exit, Exit::Problems);
+        let lines: Vec<&str> =
+            said.lines().filter_map(|line| line.split_once(",line=")).map(|(_, line)| line).collect();
+        let expected = [
+            "6,col=15::spec.minHealthy: \"many\" is not an amount: write a whole number such as 2, or a share from \"0%25\" to \"100%25\"",
+            "7,col=19::spec.dependsOn[1]: there is no MonitoredService named `dba`; did you mean `db`?",
+            "8,col=25::spec.autoheal.policyRef: there is no AutohealPolicy named `gentel`; did you mean `gentle`?",
+            "13,col=45::spec.dependsOn[0]: there is no MonitoredService named `shopp`; did you mean `shop`?",
+            "18,col=22::spec.minUnhealthy: ",
+        ];
+        assert_eq!(lines.len(), expected.len(), "{said}");
+        for (line, expected) in lines.iter().zip(expected) {
+            assert!(line.starts_with(expected), "{expected}: {said}");
+        }
+    }
+
+    #[test]
     fn files_of_other_tools_are_counted_and_one_that_is_named_is_an_error() {
         let dir = tempfile::tempdir().expect("a directory");
         let put = |name: &str, text: &str| {

@@ -208,9 +208,9 @@ fn declared(text: &str, layers: &Layers) -> Result<Declared, String> {
         Trust::Trusted => Ok(draft),
         Trust::Restricted => draft.restricted(&layers.secrets),
     };
-    let mut draft = draft(document, Origin::Api)
-        .and_then(restricted)
-        .map_err(|faults| faults.into_iter().map(|fault| fault.message).collect::<Vec<_>>().join("; "))?;
+    let mut draft = draft(document, Origin::Api).and_then(restricted).map_err(|faulty| {
+        faulty.faults.into_iter().map(|fault| fault.message).collect::<Vec<_>>().join("; ")
+    })?;
     draft.object.trust = trust;
     Ok(Declared { object: draft.object, document: Arc::new(draft.document), copied })
 }

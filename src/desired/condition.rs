@@ -96,26 +96,11 @@ pub(super) fn of_one(
         .map(|probe| (probe, probe.validate()))
         .collect();
     let private = Private::of(probes.iter().map(|(probe, findings)| (&***probe, findings)), secrets);
-    let refused = findings.references.iter().find_map(|reference| private.refuses(object, reference));
-    let missing = findings.references.iter().filter(|reference| {
-        let target = ObjectKey { kind: reference.kind, name: reference.name.clone() };
-        target != key && !known.contains_key(&target)
-    });
-    let missing = missing.map(|reference| {
-        let first = ObjectKey { kind: reference.kind, name: String::new() };
-        let names = known.range(first..).take_while(|(key, _)| key.kind == reference.kind);
-        reference::missing(reference, names.map(|(key, _)| key.name.as_str()))
-    });
-    let missing: Vec<String> = missing.collect();
+    let refused = refused(object, &findings, &private);
+    let missing: Vec<String> =
+        reference::missing_from(&key, &findings.references, known).map(|(_, message)| message).collect();
     let accepted = Condition::new(ACCEPTED, true, "Valid", &odd(&findings).collect::<Vec<_>>().join("; "));
-    let resolved = match &refused {
-        _ if !missing.is_empty() => {
-            Some(Condition::new(RESOLVED, false, "ReferenceNotFound", &missing.join("; ")))
-        }
-        Some(refused) => Some(Condition::new(RESOLVED, false, NOT_PERMITTED, refused)),
-        None if findings.references.is_empty() => None,
-        None => Some(Condition::new(RESOLVED, true, "Resolved", "")),
-    };
+    let resolved = (!findings.references.is_empty()).then(|| resolution(&missing, &refused));
     let suspended = suspended::condition(object);
     (
         [Some(accepted), ready(object), resolved, suspended].into_iter().flatten().collect(),
@@ -138,10 +123,21 @@ fn resolved(object: &Object, findings: &Findings, names: &Names<'_>, private: &P
     }
     let missing = findings.references.iter().filter(|reference| !names.know(reference));
     let missing: Vec<String> = missing.map(|reference| names.message(reference)).collect();
-    let refused = || findings.references.iter().find_map(|reference| private.refuses(object, reference));
-    Some(match Some(missing.join("; ")).filter(|missing| !missing.is_empty()) {
-        Some(missing) => Condition::new(RESOLVED, false, "ReferenceNotFound", &missing),
-        None if let Some(refused) = refused() => Condition::new(RESOLVED, false, NOT_PERMITTED, &refused),
-        None => Condition::new(RESOLVED, true, "Resolved", ""),
-    })
+    Some(resolution(&missing, &refused(object, findings, private)))
+}
+
+/// Why references of an object may not be followed, a sentence each.
+fn refused(object: &Object, findings: &Findings, private: &Private) -> Vec<String> {
+    findings.references.iter().filter_map(|reference| private.refuses(object, reference)).collect()
+}
+
+/// Whether everything named is there and may be used; if not, all that is not, and all that may not.
+fn resolution(missing: &[String], refused: &[String]) -> Condition {
+    let reason = match (missing, refused) {
+        ([], []) => return Condition::new(RESOLVED, true, "Resolved", ""),
+        ([], _) => NOT_PERMITTED,
+        _ => "ReferenceNotFound",
+    };
+    let all: Vec<&str> = missing.iter().chain(refused).map(String::as_str).collect();
+    Condition::new(RESOLVED, false, reason, &all.join("; "))
 }

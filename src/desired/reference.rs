@@ -1,11 +1,12 @@
 //! Objects that name other objects: does what they name exist, and do they name themselves in a circle?
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::cycle::{self, Cycles};
-use crate::manifest::{LoadedSet, Problem};
+use crate::manifest::{LoadedSet, Partial, Problem};
 use crate::resource::check::{Findings, Reference};
-use crate::resource::{KindId, Object, ObjectKey};
+use crate::resource::{FieldPath, KindId, Object, ObjectKey};
 
 /// The names in force, by kind.
 pub(super) struct Names<'o>(BTreeMap<KindId, BTreeSet<&'o str>>);
@@ -37,6 +38,23 @@ pub(super) fn missing<'n>(reference: &Reference, names: impl IntoIterator<Item =
     format!("{}{hint}", not_there(reference))
 }
 
+/// Where references of the object `key` lead nowhere among `known`, each with a sentence about it.
+pub fn missing_from<'r>(
+    key: &'r ObjectKey,
+    references: &'r [Reference],
+    known: &'r BTreeMap<ObjectKey, Arc<Object>>,
+) -> impl Iterator<Item = (FieldPath, String)> + use<'r> {
+    let is_missing = move |reference: &&Reference| {
+        let target = ObjectKey { kind: reference.kind, name: reference.name.clone() };
+        target != *key && !known.contains_key(&target)
+    };
+    references.iter().filter(is_missing).map(move |reference| {
+        let first = ObjectKey { kind: reference.kind, name: String::new() };
+        let names = known.range(first..).take_while(|(key, _)| key.kind == reference.kind);
+        (reference.path.clone(), missing(reference, names.map(|(key, _)| key.name.as_str())))
+    })
+}
+
 /// That what is meant is not there.
 pub fn not_there(Reference { path, kind, name }: &Reference) -> String {
     format!("{path}: there is no {kind} named `{}`", name.escape_debug())
@@ -52,9 +70,15 @@ pub(super) fn unresolved(objects: &[Object], findings: &[Findings]) -> Vec<(Obje
     objects.iter().zip(findings).flat_map(missing).collect()
 }
 
-/// A problem for each reference in the directory to an object that is not in force.
-pub(super) fn dangling(set: &LoadedSet, names: &Names<'_>) -> Vec<Problem> {
-    let references = set.objects.iter().flat_map(|loaded| &loaded.references);
+/// A problem for each reference in the directory to an object that nothing declares. That an object has an error of its own is
+/// said once, there.
+pub(super) fn dangling<'o>(set: &'o LoadedSet, objects: &'o [Object]) -> Vec<Problem> {
+    let mut names = Names::of(objects);
+    for Partial { key, .. } in &set.partial {
+        names.0.entry(key.kind).or_default().insert(&key.name);
+    }
+    let references = set.objects.iter().map(|loaded| &loaded.references);
+    let references = references.chain(set.partial.iter().map(|partial| &partial.references)).flatten();
     references
         .filter(|(reference, _)| !names.know(reference))
         .map(|(reference, place)| place.problem(&names.message(reference)))

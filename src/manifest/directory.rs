@@ -146,6 +146,7 @@ impl Directories {
             let Some(memory) = self.files.get(&path) else { continue };
             set.problems.extend(memory.now.iter().cloned());
             set.warnings.extend(memory.odd.iter().cloned());
+            set.partial.extend(memory.partial.iter().cloned());
             let held = (!listed || !memory.now.is_empty()).then_some(Held::Unreadable);
             self.states.file(place, &path, memory.fingerprint, held.is_some());
             if memory.foreign {

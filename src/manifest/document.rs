@@ -9,7 +9,9 @@ use super::fault::{Fault, from_serde, hint, shown};
 use super::strict::Strict;
 use crate::resource::check::{Findings, Reference, Violation, Warning};
 use crate::resource::secret::policy::{Named, Trust};
-use crate::resource::{API_VERSION, FieldPath, KindId, Metadata, Object, Origin, Segment, Spec, Status};
+use crate::resource::{
+    API_VERSION, FieldPath, KindId, Metadata, Object, ObjectKey, Origin, Segment, Spec, Status,
+};
 
 /// How many faults of one part are looked for.
 const MOST_FAULTS: usize = 20;
@@ -24,11 +26,22 @@ pub(super) struct Declared {
     pub(super) named: Vec<Named>,
 }
 
+/// What is known of a document that has faults.
+#[derive(Default)]
+pub(super) struct Faulty {
+    pub(super) faults: Vec<Fault>,
+    /// The object that it would declare, as far as its kind and name can be read.
+    pub(super) key: Option<ObjectKey>,
+    /// What that refers to, as far as it can be read.
+    pub(super) references: Vec<Reference>,
+}
+
 /// The object that a document declares, what it refers to and what is odd about it.
-pub(super) fn object(document: &Value, origin: Origin) -> Result<Declared, Vec<Fault>> {
+pub(super) fn object(document: &Value, origin: Origin) -> Result<Declared, Faulty> {
     let root = FieldPath::root();
     let Value::Object(fields) = document else {
-        return Err(vec![Fault::value(root, format!("a document is a mapping of {}", FIELDS.join(", ")))]);
+        let fault = Fault::value(root, format!("a document is a mapping of {}", FIELDS.join(", ")));
+        return Err(Faulty { faults: vec![fault], ..Faulty::default() });
     };
     let mut faults: Vec<Fault> = fields
         .keys()
@@ -38,6 +51,8 @@ pub(super) fn object(document: &Value, origin: Origin) -> Result<Declared, Vec<F
         .collect();
     api_version(fields, &mut faults);
     let kind = kind(fields, &mut faults);
+    let name = document.pointer("/metadata/name").and_then(Value::as_str);
+    let key = kind.zip(name).map(|(kind, name)| ObjectKey { kind, name: name.to_owned() });
     // What has a fault of its own already, so that nothing is said of it twice.
     let mut taken = Vec::new();
     let metadata = part(fields, "metadata", &mut faults, &mut taken, |track, value| {
@@ -61,7 +76,7 @@ pub(super) fn object(document: &Value, origin: Origin) -> Result<Declared, Vec<F
             taken.push(root.key("metadata"));
             (Metadata { name: "unnamed".to_owned(), ..Metadata::default() }, spec)
         }
-        (_, None) => return Err(faults),
+        (_, None) => return Err(Faulty { faults, key, references: Vec::new() }),
     };
     // What Portreeve writes about an object is accepted in a file and does not count.
     let Metadata { name, labels, annotations, .. } = metadata;
@@ -80,7 +95,7 @@ pub(super) fn object(document: &Value, origin: Origin) -> Result<Declared, Vec<F
     };
     let apart = |violation: &Violation| !taken.iter().any(|taken| related(taken, &violation.path));
     faults.extend(violations.into_iter().filter(apart).take(MOST_FAULTS).map(fault));
-    Err(faults)
+    Err(Faulty { faults, key, references })
 }
 
 /// Whether one of two fields is the other, or holds it: what is said of a mapping may only be due to a field that was taken

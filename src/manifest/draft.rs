@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{document, value};
+use crate::resource::check::Reference;
 use crate::resource::secret::policy::{Named, SecretPolicy};
 use crate::resource::{FieldPath, Object, Origin};
 
@@ -15,6 +16,8 @@ pub struct Draft {
     pub document: Value,
     /// Which variables and files it names.
     pub named: Vec<Named>,
+    /// What it refers to.
+    pub references: Vec<Reference>,
 }
 
 /// Something wrong with a document.
@@ -24,6 +27,15 @@ pub struct FieldFault {
     pub field: FieldPath,
     /// What is wrong, the field named.
     pub message: String,
+}
+
+/// What is known of a document that has faults.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Faulty {
+    /// What is wrong with it.
+    pub faults: Vec<FieldFault>,
+    /// What it refers to all the same, as far as it can be read.
+    pub references: Vec<Reference>,
 }
 
 /// The value of a JSON text: bounded in size and depth, without duplicate keys.
@@ -41,13 +53,19 @@ pub fn json(text: &[u8]) -> Result<Value, String> {
 ///
 /// # Errors
 /// Everything wrong with it, as far as one look can tell.
-pub fn draft(document: Value, origin: Origin) -> Result<Draft, Vec<FieldFault>> {
+pub fn draft(document: Value, origin: Origin) -> Result<Draft, Faulty> {
     match document::object(&document, origin) {
-        Ok(declared) => Ok(Draft { object: declared.object, document, named: declared.named }),
-        Err(faults) => Err(faults
-            .into_iter()
-            .map(|fault| FieldFault { field: fault.path, message: fault.message })
-            .collect()),
+        Ok(document::Declared { object, references, named, .. }) => {
+            Ok(Draft { object, document, named, references })
+        }
+        Err(faulty) => Err(Faulty {
+            faults: faulty
+                .faults
+                .into_iter()
+                .map(|fault| FieldFault { field: fault.path, message: fault.message })
+                .collect(),
+            references: faulty.references,
+        }),
     }
 }
 
@@ -56,13 +74,13 @@ impl Draft {
     ///
     /// # Errors
     /// What it may not name, and what would be right.
-    pub fn restricted(self, policy: &SecretPolicy) -> Result<Self, Vec<FieldFault>> {
+    pub fn restricted(self, policy: &SecretPolicy) -> Result<Self, Faulty> {
         let fault = |(named, why): (&Named, String)| FieldFault {
             field: named.path.clone(),
             message: format!("{}: {why}", named.path),
         };
         let faults: Vec<FieldFault> = policy.refused(&self.named).map(fault).collect();
-        if faults.is_empty() { Ok(self) } else { Err(faults) }
+        if faults.is_empty() { Ok(self) } else { Err(Faulty { faults, references: self.references }) }
     }
 }
 
@@ -92,7 +110,7 @@ mod tests {
             "apiVersion": "portreeve/v1", "kind": "Settings", "metadata": {"name": "portreeve"},
             "spec": {"resinc": "5m", "criticalCpu": 101},
         });
-        let faults = draft(document, Origin::Api).expect_err("two faults");
+        let Faulty { faults, .. } = draft(document, Origin::Api).expect_err("two faults");
         let fields: Vec<_> = faults.iter().map(|fault| fault.field.to_string()).collect();
         assert_eq!(fields, ["spec.resinc", "spec.criticalCpu"]);
         assert_eq!(faults[0].message, "spec: unknown field `resinc`; did you mean `resync`?");

@@ -2,14 +2,14 @@
 
 use serde_json::Value;
 
-use super::document::Declared;
+use super::document::{Declared, Faulty};
 use super::excerpt::excerpt;
 use super::fault::{At, Fault};
 use super::foreign::{Foreign, is_foreign, names_us};
 use super::locate::{Part, locate};
 use super::split::{Document, documents, is_break};
-use super::{Loaded, Place, Problem, document, value};
-use crate::resource::check::Warning;
+use super::{Loaded, Partial, Place, Problem, document, value};
+use crate::resource::check::{Reference, Warning};
 use crate::resource::{FieldPath, Origin};
 
 /// The largest file that is read, in bytes.
@@ -34,6 +34,8 @@ pub struct Parsed {
     pub objects: Vec<Loaded>,
     /// What is wrong with the others.
     pub problems: Vec<Problem>,
+    /// The objects of its faulty documents, as far as they can be read.
+    pub partial: Vec<Partial>,
     /// The documents that are not Portreeve's.
     pub foreign: Vec<Foreign>,
 }
@@ -164,29 +166,29 @@ fn read(file: &str, document: Document<'_>, parsed: &mut Parsed) {
         return;
     }
     let origin = Origin::Directory(file.to_owned());
+    let find_value = |path: &FieldPath| place(find(text, &value, path, false), false);
     match document::object(&value, origin) {
         Ok(Declared { object, references, warnings, named }) => {
-            let find = |path: &FieldPath| place(find(text, &value, path, false), false);
-            let own = find(&FieldPath::root().key("metadata").key("name"));
-            let references = references.into_iter().enumerate().map(|(index, reference)| {
-                let place = if index < MOST_PLACES { find(&reference.path) } else { own.clone() };
-                (reference, place)
-            });
-            let references = references.collect();
+            let own = find_value(&FieldPath::root().key("metadata").key("name"));
+            let references = placed(references, &own, find_value);
             let warnings = warnings
                 .into_iter()
                 .take(MOST_PLACES)
-                .map(|Warning { path, message }| (find(&path), format!("{path}: {message}")))
+                .map(|Warning { path, message }| (find_value(&path), format!("{path}: {message}")))
                 .map(|(place, message)| place.warning(&message))
                 .collect();
             let named = named.into_iter().enumerate().map(|(index, named)| {
-                let place = if index < MOST_PLACES { find(&named.path) } else { own.clone() };
+                let place = if index < MOST_PLACES { find_value(&named.path) } else { own.clone() };
                 (named, place)
             });
             let named = named.collect();
             parsed.objects.push(Loaded { object, place: own, references, warnings, named, held: None });
         }
-        Err(faults) => {
+        Err(Faulty { faults, key, references }) => {
+            if let Some(key) = key {
+                let own = find_value(&FieldPath::root().key("metadata").key("name"));
+                parsed.partial.push(Partial { key, references: placed(references, &own, find_value) });
+            }
             let mut problems: Vec<Problem> = faults
                 .into_iter()
                 .map(|Fault { path, key, message, secret }| {
@@ -197,6 +199,19 @@ fn read(file: &str, document: Document<'_>, parsed: &mut Parsed) {
             parsed.problems.append(&mut problems);
         }
     }
+}
+
+/// References with their places, of too many the object's own.
+fn placed(
+    references: Vec<Reference>,
+    own: &Place,
+    find: impl Fn(&FieldPath) -> Place,
+) -> Vec<(Reference, Place)> {
+    let place = |(index, reference): (usize, Reference)| {
+        let place = if index < MOST_PLACES { find(&reference.path) } else { own.clone() };
+        (reference, place)
+    };
+    references.into_iter().enumerate().map(place).collect()
 }
 
 /// The first line of a document that says something.

@@ -52,7 +52,7 @@ impl Queue for BillingQueue {
                 return last;
             }
             // The next bill of the lane waits for this to be stored: after a crash at most the last one is sent again.
-            last = match turn.make(self.deliver(&lane.key, bill)).await {
+            last = match turn.make(self.deliver(&lane, bill)).await {
                 Ok(()) => {
                     turn.answered(KindId::BillingService, &self.name);
                     let taken = Settlement::BillDelivered { seq: bill.seq };
@@ -60,12 +60,12 @@ impl Queue for BillingQueue {
                 }
                 Err(DeliveryError::BrokenOff) => {
                     // It is pending still, and is sent again with the same id.
-                    debug!(target: "portreeve::billing", service = %self.name, container = %lane.key.id, "{}", DeliveryError::BrokenOff);
+                    debug!(target: "portreeve::billing", service = %self.name, container = lane.name, id = %lane.key.id, "{}", DeliveryError::BrokenOff);
                     return Worked::Failed;
                 }
                 Err(error) => {
                     let _hold = error.hold().map(|_| turn.hold());
-                    let failed = self.failed(&lane.key, attempts, bill, &error, turn);
+                    let failed = self.failed(&lane, attempts, bill, &error, turn);
                     self.office.settled(failed, Worked::Failed).await
                 }
             };
@@ -86,7 +86,7 @@ impl Queue for BillingQueue {
 pub const OUTCOMES: [&str; 3] = ["delivered", "retried", "parked"];
 
 impl BillingQueue {
-    async fn deliver(&self, key: &ContainerKey, bill: &PendingBill) -> Result<(), DeliveryError> {
+    async fn deliver(&self, lane: &Lane, bill: &PendingBill) -> Result<(), DeliveryError> {
         let url = endpoint(&self.spec.url, &self.spec.path)?;
         let call = Call {
             method: Method::POST,
@@ -98,14 +98,14 @@ impl BillingQueue {
             signing: signing_key(self.spec.signing.as_ref()),
         };
         self.office.http.send(call).await?;
-        info!(target: "portreeve::billing", service = %self.name, "Billing Service notified: {} for {}", bill.event, key.id);
+        info!(target: "portreeve::billing", service = %self.name, container = lane.name, "Billing Service notified: {} for {}", bill.event, lane.key.id);
         counter!("portreeve_deliveries_total", "kind" => "BillingService", "target" => self.name.clone(), "outcome" => "delivered").increment(1);
         Ok(())
     }
 
     fn failed(
         &self,
-        key: &ContainerKey,
+        lane: &Lane,
         attempts: u32,
         bill: &PendingBill,
         error: &DeliveryError,
@@ -123,9 +123,9 @@ impl BillingQueue {
         counter!("portreeve_deliveries_total", "kind" => "BillingService", "target" => self.name.clone(), "outcome" => outcome).increment(1);
         let first = attempts == 0 || verdict == Verdict::Never;
         turn.failed(first, KindId::BillingService, &self.name, error, || {
-            warn!(target: "portreeve::billing", service = %self.name, event = %bill.event, container = %key.id, outcome, "Failed to notify Billing Service: {error}");
+            warn!(target: "portreeve::billing", service = %self.name, event = %bill.event, container = lane.name, id = %lane.key.id, outcome, "Failed to notify Billing Service: {error}");
         });
-        let (target, key) = (self.name.clone(), key.clone());
+        let (target, key) = (self.name.clone(), lane.key.clone());
         match verdict {
             Verdict::Never => Settlement::LaneParked { target, key, error: error.to_string() },
             Verdict::Taken | Verdict::Later => {

@@ -66,7 +66,7 @@ impl Queue for DiscoveryQueue {
             Ok(action) => {
                 if let Some(action) = action {
                     turn.answered(KindId::DiscoveryRegistry, &self.name);
-                    info!(target: "portreeve::discovery", service = %self.name, "Discovery Service notified: {action} for {}", cell.key.id);
+                    info!(target: "portreeve::discovery", service = %self.name, container = cell.name, "Discovery Service notified: {action} for {}", cell.key.id);
                     self.count("delivered");
                 }
                 let acked = Settlement::CellAcked {
@@ -80,7 +80,7 @@ impl Queue for DiscoveryQueue {
             Err(DeliveryError::BrokenOff) => (self.waits(&cell, &DeliveryError::BrokenOff), Worked::Failed),
             Err(error) => {
                 turn.failed(cell.attempts == 0, KindId::DiscoveryRegistry, &self.name, &error, || {
-                    warn!(target: "portreeve::discovery", service = %self.name, container = %cell.key.id, wanted = cell.wanted.as_str(), "Failed to notify Discovery Service: {error}");
+                    warn!(target: "portreeve::discovery", service = %self.name, container = cell.name, id = %cell.key.id, wanted = cell.wanted.as_str(), "Failed to notify Discovery Service: {error}");
                 });
                 self.count("retried");
                 (self.waits(&cell, &error), Worked::Failed)

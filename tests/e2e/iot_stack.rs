@@ -256,7 +256,11 @@ async fn what_recovers(stack: &Stack) {
     assert_eq!(code, 0, "{said}");
     for (name, before) in before {
         stack.is(name, "healthy").await;
-        assert_eq!(started_at(stack.container(name)).await, before, "{name} was restarted");
+        let container = stack.container(name);
+        if started_at(container).await != before {
+            let told = stack.scene.events(container, &[]).await;
+            panic!("{name} was restarted: {told:#?}\n{}", stack.scene.portreeve.log());
+        }
     }
 }
 

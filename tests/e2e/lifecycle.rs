@@ -12,11 +12,13 @@ use crate::support::record::EngineRecord;
 use crate::support::wait;
 
 /// Messages of log lines about a container, in order, with their levels: `INFO Container …`.
+/// The log lines that hold a container's id; each carries its name as well.
 fn lines_about(scene: &Scene, container: &Container) -> Vec<String> {
     let line = |line: String| {
         let entry: serde_json::Value = serde_json::from_str(&line).ok()?;
         let message = entry["message"].as_str()?;
         let about = message.contains(container.id());
+        assert!(!about || entry["container"] == container.name(), "without its name: {line}");
         about.then(|| format!("{} {message}", entry["level"].as_str().unwrap_or_default()))
     };
     scene.portreeve.lines().into_iter().filter_map(line).collect()
@@ -299,6 +301,8 @@ async fn services_that_are_down_hear_everything_when_they_are_back() {
     for warning in ["Failed to notify Billing Service: ", "Failed to notify Discovery Service: "] {
         let line = scene.portreeve.wait_line(warning).await;
         assert!(line.contains(r#""level":"WARN""#), "{line}");
+        let names = [&web, &kept].map(|one| format!(r#""container":"{}""#, one.name()));
+        assert!(names.iter().any(|name| line.contains(name.as_str())), "{line}");
     }
     web.restart().await;
     web.remove().await;

@@ -299,7 +299,7 @@ async fn a_copy_is_trusted_as_its_file_was_also_after_a_restart() {
     let mut claimed = document("http://file");
     claimed["trusted"] = json!(true);
     let refused = draft(claimed.clone(), Origin::Api).expect_err("a field that there is not");
-    assert!(refused.iter().any(|fault| fault.message.contains("trusted")), "{refused:?}");
+    assert!(refused.faults.iter().any(|fault| fault.message.contains("trusted")), "{refused:?}");
     assert_eq!(hold::take_trust(&mut claimed), Trust::Restricted);
 }
 
@@ -328,4 +328,21 @@ async fn without_the_annotation_an_object_goes_with_its_file_again() {
     assert!(rig.shown().is_none());
     rig.save().await;
     assert!(events(&rig).await.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_refused_for_a_fault_is_told_also_what_it_names_in_vain() {
+    let rig = Rig::new().await;
+    let key = ObjectKey { kind: KindId::MonitoredService, name: "shop".to_owned() };
+    let document = json!({
+        "apiVersion": "portreeve/v1", "kind": "MonitoredService", "metadata": {"name": "shop"},
+        "spec": {"selector": {"names": ["shop"]}, "minHealthy": -1, "dependsOn": ["db", "mail"], "autoheal": {"policyRef": "defualt"}},
+    });
+    let commit = Arc::new(Committing { store: rig.store.clone(), full: false });
+    let (request, conditions) = (Request::Put(document), Match::default());
+    let wish = Wish { key, request, conditions, dry_run: true, caller: "token ci".to_owned() };
+    let Err(Refused::Invalid(faults)) = rig.catalogue.write(commit, wish).await else { panic!("it is good") };
+    let fields: Vec<String> = faults.iter().map(|fault| fault.field.to_string()).collect();
+    let expected = ["spec.minHealthy", "spec.dependsOn[0]", "spec.dependsOn[1]", "spec.autoheal.policyRef"];
+    assert_eq!(fields, expected, "{faults:#?}");
 }

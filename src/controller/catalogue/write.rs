@@ -10,8 +10,8 @@ use super::identity::Identity;
 use super::refused::{MOST, Match, Refused, is_foreign};
 use super::{Catalogue, Declared};
 use crate::clock;
-use crate::desired::Layers;
-use crate::manifest::draft;
+use crate::desired::{Layers, missing_from};
+use crate::manifest::{Faulty, FieldFault, draft};
 use crate::observed::Nanos;
 use crate::outbox::Commit;
 use crate::resource::{Object, ObjectKey, Origin};
@@ -225,7 +225,11 @@ impl Catalogue {
         // A file may name what the API may not.
         let draft = draft(document, foreign.cloned().unwrap_or(Origin::Api))
             .and_then(|draft| if previews { Ok(draft) } else { draft.restricted(&self.layers.secrets) });
-        let mut draft = draft.map_err(Refused::Invalid)?;
+        let mut draft = draft.map_err(|Faulty { mut faults, references }| {
+            let missing = missing_from(key, &references, &inner.objects);
+            faults.extend(missing.map(|(field, message)| FieldFault { field, message }));
+            Refused::Invalid(faults)
+        })?;
         if let Some(current) = current.filter(|_| foreign.is_some()) {
             draft.object.trust = current.trust;
         }

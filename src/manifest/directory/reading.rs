@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 
-use super::super::{Loaded, Parsed, Problem, parse};
+use super::super::{Loaded, Parsed, Partial, Problem, parse};
 use super::keep::Keep;
 use super::scan::Found;
 use crate::resource::ObjectKey;
@@ -21,6 +21,8 @@ pub(super) struct Memory {
     pub(super) good: Vec<Loaded>,
     /// What is wrong with it.
     pub(super) now: Vec<Problem>,
+    /// What it declares all the same.
+    pub(super) partial: Vec<Partial>,
     /// What is odd about it.
     pub(super) odd: Vec<Problem>,
     /// Whether it is another tool's.
@@ -38,6 +40,7 @@ impl Memory {
         let (content, parsed) = match reading {
             Reading::Unreadable(problem) => {
                 (self.content, self.fingerprint, self.now) = (None, None, vec![problem]);
+                self.partial.clear();
                 return;
             }
             Reading::Content(content, parsed) => (content, parsed),
@@ -52,7 +55,8 @@ impl Memory {
         // The same content, and others can write it now.
         let parsed = parsed.unwrap_or_else(|| parse(&path.display().to_string(), &content));
         (self.content, self.fingerprint, self.foreign) = (Some(hash), fingerprint, parsed.is_foreign());
-        let Parsed { mut objects, mut problems, foreign } = parsed;
+        let Parsed { mut objects, mut problems, partial, foreign } = parsed;
+        self.partial = partial;
         problems.extend(twice(&objects));
         problems.extend(writers.judge(&mut objects));
         // Beside documents of ours another tool's is most likely not meant.
@@ -65,6 +69,9 @@ impl Memory {
                 Some(keep) => keep.save(path, &content, writers.trust()),
                 None => {}
             }
+        } else {
+            let good = |Loaded { object, references, .. }: Loaded| Partial { key: object.key(), references };
+            self.partial.extend(objects.into_iter().map(good));
         }
         self.now = problems;
     }

@@ -18,10 +18,13 @@ pub(super) async fn due_lanes(
     limit: usize,
 ) -> Result<Vec<Lane>, StoreError> {
     let rows = sqlx::query(
-        "SELECT engine, container_id, attempts FROM lanes
-         WHERE target = ?1 AND parked = 0 AND next_ns <= ?2
-             AND NOT EXISTS (SELECT 1 FROM holds WHERE kind = 'BillingService' AND target = ?1 AND until_ns > ?2)
-         ORDER BY next_ns LIMIT ?3",
+        "SELECT due.engine, due.container_id, due.attempts, IFNULL(name, '') AS name FROM (
+             SELECT engine, container_id, attempts, next_ns FROM lanes
+             WHERE target = ?1 AND parked = 0 AND next_ns <= ?2
+                 AND NOT EXISTS (SELECT 1 FROM holds WHERE kind = 'BillingService' AND target = ?1 AND until_ns > ?2)
+             ORDER BY next_ns LIMIT ?3
+         ) AS due LEFT JOIN containers ON containers.engine = due.engine AND containers.id = due.container_id
+         ORDER BY due.next_ns",
     )
     .bind(target)
     .bind(now.0)
@@ -35,9 +38,9 @@ pub(super) async fn due_lanes(
         if busy.contains(&key) || lanes.len() == limit {
             continue;
         }
-        let attempts = row.try_get("attempts")?;
+        let (name, attempts) = (row.try_get("name")?, row.try_get("attempts")?);
         let bills = pending(pool, target, &key).await?;
-        lanes.push(Lane { key, attempts, bills });
+        lanes.push(Lane { key, name, attempts, bills });
     }
     Ok(lanes)
 }
@@ -111,10 +114,13 @@ pub(super) async fn due_cells(
     limit: usize,
 ) -> Result<Vec<Cell>, StoreError> {
     let rows = sqlx::query(
-        "SELECT engine, container_id, generation, wanted, acked, attempted, attempts FROM cells
-         WHERE registry = ?1 AND dirty = 1 AND next_ns <= ?2
-             AND NOT EXISTS (SELECT 1 FROM holds WHERE kind = 'DiscoveryRegistry' AND target = ?1 AND until_ns > ?2)
-         ORDER BY next_ns, changed_ns LIMIT ?3",
+        "SELECT due.*, IFNULL(name, '') AS name FROM (
+             SELECT engine, container_id, generation, wanted, acked, attempted, attempts, next_ns, changed_ns FROM cells
+             WHERE registry = ?1 AND dirty = 1 AND next_ns <= ?2
+                 AND NOT EXISTS (SELECT 1 FROM holds WHERE kind = 'DiscoveryRegistry' AND target = ?1 AND until_ns > ?2)
+             ORDER BY next_ns, changed_ns LIMIT ?3
+         ) AS due LEFT JOIN containers ON containers.engine = due.engine AND containers.id = due.container_id
+         ORDER BY next_ns, changed_ns",
     )
     .bind(registry)
     .bind(now.0)
@@ -132,6 +138,7 @@ pub(super) async fn due_cells(
         let acked: Option<&str> = row.try_get("acked")?;
         cells.push(Cell {
             key,
+            name: row.try_get("name")?,
             generation: row.try_get("generation")?,
             wanted: serde_json::from_str(row.try_get("wanted")?).map_err(damaged)?,
             acked: acked.map(serde_json::from_str).transpose().map_err(damaged)?,
