@@ -64,9 +64,9 @@ struct Cli {
 const EXIT_CODES: &str = "\
 Exit codes:
   0  all is well
-  1  it did not work; `validate` found problems, `diff` differences, `status` problems;
-     `wait` timed out; `-f` names nothing that is declared
-  2  the command line, an environment variable or a path is wrong; of `diff`, whatever went wrong
+  1  it failed; `validate` or `status` found problems; `diff` found differences;
+     `wait` timed out; `-f` names no object
+  2  the command line, an environment variable or a path is wrong; for `diff`, any error
 
 PORTREEVE_SERVER and PORTREEVE_TOKEN do the same as --server and --token.";
 
@@ -74,7 +74,7 @@ PORTREEVE_SERVER and PORTREEVE_TOKEN do the same as --server and --token.";
 enum Verb {
     /// Run Portreeve until SIGTERM or Ctrl-C
     Run(Box<RunArgs>),
-    /// Create and change objects so that they are as in the files; with --prune also delete
+    /// Create and change objects as the files declare them; with --prune also delete
     Apply(apply::ApplyArgs),
     /// List objects, containers, events or deliveries
     Get(get::GetArgs),
@@ -94,15 +94,15 @@ enum Verb {
     Events(events::EventsArgs),
     /// Show problems and a summary on one screen
     Status(status::StatusArgs),
-    /// Show what containers and services use now
+    /// Show CPU, memory, health and restarts of containers and services
     Top(top::TopArgs),
     /// Wait until an object or container is in a state
     Wait(wait::WaitArgs),
-    /// Test what is declared, once and now
+    /// Run a declared probe once, now
     Test(test::TestArgs),
     /// End the quarantine of containers
     Release(release::ReleaseArgs),
-    /// Decide on deliveries: try those that wait, send parked ones again, or skip them
+    /// Retry waiting deliveries, send parked ones again, or skip them
     Deliveries(deliveries::DeliveriesArgs),
     /// Send parked deliveries again: short for `deliveries replay`
     Replay(deliveries::WhichArgs),
@@ -338,7 +338,9 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent_and_help_names_the_exit_codes() {
         Cli::command().debug_assert();
-        assert!(Cli::command().render_long_help().to_string().contains("`validate` found problems"));
+        assert!(
+            Cli::command().render_long_help().to_string().contains("`validate` or `status` found problems")
+        );
     }
 
     #[test]

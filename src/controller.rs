@@ -270,8 +270,8 @@ async fn watch_own_lag(shared: Arc<Shared>) {
         tokio::time::sleep(TICK).await;
         let lag = before.elapsed().saturating_sub(TICK);
         if lag > LAG {
-            warn!(target: "portreeve::healing", "this process was held up for {lag:.1?}: nothing is healed for {LAG_REST:?}");
-            let why = format!("Portreeve itself was held up for {lag:.1?}");
+            warn!(target: "portreeve::healing", "this process was blocked for {lag:.1?}: no container is healed for {LAG_REST:?}");
+            let why = format!("Portreeve itself was blocked for {lag:.1?}");
             *shared::locked(&shared.own_fault) = Some((why, Instant::now() + LAG_REST));
             let shared = shared.clone();
             tokio::spawn(async move {

@@ -131,7 +131,8 @@ impl Desired {
             for loaded in &set.objects {
                 warnings.extend(loaded.warnings.iter().cloned());
                 warnings.extend(unused.get(&loaded.object.key()).map(|why| loaded.place.warning(why)));
-                warnings.extend(inert(&loaded.object).map(|why| loaded.place.warning(&why)));
+                let without = inert(&loaded.object).or_else(|| inert::idle(&loaded.object));
+                warnings.extend(without.map(|why| loaded.place.warning(&why)));
             }
         }
         for found in [&mut problems, &mut warnings] {

@@ -206,7 +206,7 @@ impl Client {
         let (info, clock) = self.ask().await?;
         let since = Instant::now();
         let info = info.unwrap_or_else(|error| {
-            tracing::info!(target: "portreeve::engine", engine = %self.name, "{error}. It is done without: the host's name is taken from the endpoint, the clock from the dates of answers");
+            tracing::info!(target: "portreeve::engine", engine = %self.name, "{error}. Portreeve works without it: it takes the host's name from the endpoint and the time from the dates of answers");
             answer::Info::default()
         });
         let (time, clock_ahead) = clock.time_and_lead();

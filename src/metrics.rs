@@ -57,11 +57,11 @@ fn describe() {
     describe_gauge!("portreeve_store_up", "Whether the store can commit");
     describe_gauge!(
         "portreeve_outbox_parked",
-        "Lanes parked because their service refused an event for good"
+        "Containers whose deliveries are parked, because their service refused one permanently"
     );
     describe_gauge!(
         "portreeve_git_up",
-        "Whether the last pull of the repository of --git-url could be followed"
+        "Whether the last pull of --git-url succeeded; 0 also if its history was rewritten"
     );
     describe_gauge!("portreeve_build_info", "1, with the version of this Portreeve");
     gauge!("portreeve_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
@@ -111,7 +111,7 @@ pub async fn render(handle: &PrometheusHandle, shared: &Shared) -> String {
     );
     page.gauge(
         "portreeve_healing_blocked",
-        "Containers that are not healed for the reason",
+        "Containers that are not healed, by reason",
         shared
             .blocked_by_reason()
             .into_iter()
@@ -166,19 +166,19 @@ fn queues(
     };
     page.gauge(
         "portreeve_outbox_depth",
-        "Bills and discovery cells not yet delivered",
+        "Bills and registrations not yet delivered",
         all.iter().map(|(labels, depth, _)| {
             (labels.clone(), whole(usize::try_from(depth.pending).unwrap_or(usize::MAX)))
         }),
     );
     page.gauge(
         "portreeve_outbox_parked",
-        "Lanes parked because their service, which is declared and not suspended, refused an event for good",
+        "Containers whose deliveries are parked, because their service refused one permanently; held services do not count",
         served(&|depth| whole(usize::try_from(depth.parked).unwrap_or(usize::MAX))),
     );
     page.gauge(
         "portreeve_outbox_oldest_seconds",
-        "Age of the oldest undelivered bill or cell of a service that is declared and not suspended",
+        "Age of the oldest undelivered bill or registration; held services do not count",
         served(&|depth| depth.oldest.map_or(0.0, |oldest| age(now, oldest))),
     );
 }

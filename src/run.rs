@@ -47,7 +47,7 @@ pub enum RunError {
         error: std::io::Error,
     },
     /// Signals cannot be heard, or the HTTP server failed.
-    #[error("the process cannot go on: {0}")]
+    #[error("the process cannot continue: {0}")]
     Io(#[from] std::io::Error),
 }
 
@@ -55,7 +55,7 @@ pub enum RunError {
 fn unheard(address: std::net::SocketAddr, error: &std::io::Error) -> &'static str {
     match error.kind() {
         std::io::ErrorKind::PermissionDenied if address.port() < 1024 => {
-            "ports below 1024 are for root and for who has CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE): \
+            "ports below 1024 need root or CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE): \
              choose a higher one with --listen"
         }
         std::io::ErrorKind::AddrInUse => "another program uses the port: choose one with --listen",
@@ -105,7 +105,7 @@ pub async fn run(config: RunConfig, claimed: Claimed) -> Result<(), RunError> {
     }
     if config_dirs.is_empty() && git.is_none() {
         info!(
-            "neither --config-dir nor --git-url is given: what was applied through the API, environment variables and the label autoheal=true say what to do"
+            "neither --config-dir nor --git-url is given: using objects from the API, environment variables and the label autoheal=true"
         );
     }
     let store: Arc<dyn Store> = match storage {
@@ -299,7 +299,7 @@ fn tell_others(told: &mut Vec<String>, others: &[String]) {
         let names = others.iter().take(MOST_NAMES).cloned().collect::<Vec<_>>().join(", ");
         let more = if others.len() > MOST_NAMES { ", …" } else { "" };
         let files = not_ours(others.len());
-        info!(target: "portreeve::manifests", "{files}, passed over: {names}{more}");
+        info!(target: "portreeve::manifests", "{files}, ignored: {names}{more}");
     }
     *told = others.to_vec();
 }
@@ -314,7 +314,7 @@ mod tests {
             RunError::Listen { address: address.parse().expect(address), error: error.into() }.to_string()
         };
         let low = said("127.0.0.1:80", std::io::ErrorKind::PermissionDenied);
-        assert!(low.contains("ports below 1024 are for root"), "{low}");
+        assert!(low.contains("ports below 1024 need root"), "{low}");
         assert!(
             said("127.0.0.1:8000", std::io::ErrorKind::AddrInUse).contains("another program uses the port")
         );

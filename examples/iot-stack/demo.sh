@@ -117,7 +117,7 @@ docker exec timescaledb busybox killall -STOP postgres
 show down timescaledb
 show up timescaledb
 
-title "3. A stop by hand is respected, and nobody who depends on it is blamed"
+title "3. A stop by hand is respected, and its dependents are not reported"
 you "docker stop zookeeper"
 docker stop zookeeper >/dev/null
 show down zookeeper
@@ -125,7 +125,7 @@ you "docker start zookeeper"
 docker start zookeeper >/dev/null
 show up zookeeper
 
-title "4. A wrong password: what the server says is the reason, and no restart would mend it"
+title "4. A wrong password: the server's answer is the reason, and no container is restarted for it"
 you "echo wrong >/run/secrets/postgres"
 echo wrong >"$work/postgres"
 show down postgres

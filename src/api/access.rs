@@ -235,7 +235,7 @@ pub(super) async fn guard(State(api): State<Api>, mut request: Request, next: Ne
                     )
                 });
                 let reason =
-                    format!("without a token this can only be read: use{socket} a token with the role edit");
+                    format!("without a token the API is read-only: use{socket} a token with the role edit");
                 return refuse(StatusCode::FORBIDDEN, &reason);
             }
             None => {

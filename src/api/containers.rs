@@ -34,9 +34,12 @@ pub(crate) struct Row {
     /// What its health check says: `starting`, `healthy`, `unhealthy`, or `silent` if the engine no longer runs it;
     /// nothing without a health check.
     health: Option<&'static str>,
-    /// What its last health check printed; shown to those only who may edit.
+    /// What its last health check printed; shown only to callers with the role `edit`.
     #[serde(skip_serializing_if = "Option::is_none")]
     health_output: Option<String>,
+    /// The exit code of its last run, if it does not run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exit_code: Option<i64>,
     engine: String,
     labels: BTreeMap<String, String>,
     created: String,
@@ -44,9 +47,11 @@ pub(crate) struct Row {
     ports: Vec<Port>,
     monitored: bool,
     policy: Option<String>,
-    /// Restarts by Portreeve that have come to an end.
+    /// Completed restarts by Portreeve.
     restart_count: u32,
-    /// Whether Portreeve acts on it right now: the call is under way, or what it brings about is not seen yet.
+    /// Restarts by the engine, of its own restart policy, since it was last started otherwise.
+    engine_restart_count: u32,
+    /// Whether Portreeve acts on it right now: a call is under way, or its effect was not seen yet.
     restarting: bool,
     /// When Portreeve last acted on it.
     last_action: Option<String>,
@@ -80,7 +85,7 @@ impl From<&Wanted> for Registration {
     }
 }
 
-/// A decision not to act, as it is shown: every time is text.
+/// A decision not to act. Times are text.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Blocked")]
 struct Withheld {
@@ -207,6 +212,8 @@ fn row(api: &Api, container: &Container, outputs: Outputs) -> Row {
         status: container.state.to_string(),
         health: container.health.map(|health| health.as_str()),
         health_output: container.health_output.clone().filter(|_| outputs == Outputs::Shown),
+        exit_code: Some(container.exit_code)
+            .filter(|_| container.started.is_some() && !container.state.is_up()),
         engine: container.key.engine.to_string(),
         labels: container.labels.clone(),
         created: container.created.rfc3339_millis(),
@@ -215,6 +222,7 @@ fn row(api: &Api, container: &Container, outputs: Outputs) -> Row {
         monitored: policy.is_some(),
         policy,
         restart_count: memory.restarts(),
+        engine_restart_count: container.restart_count,
         restarting: memory.intent.is_some(),
         last_action: memory.last_action.map(Nanos::rfc3339_millis),
         quarantined: memory.quarantined.is_some(),

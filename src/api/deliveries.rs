@@ -188,8 +188,8 @@ async fn find(api: &Api, wanted: &str) -> Result<store::Delivery, Failure> {
     rows.into_iter().find(|row| id(row) == wanted).ok_or_else(|| {
         let shown: String = wanted.chars().take(64).flat_map(char::escape_debug).collect();
         Failure::not_found(format!(
-            "there is no delivery `{shown}`; delivered ones are deleted after a while, see GET \
-            /apis/portreeve/v1/deliveries"
+            "there is no delivery `{shown}`; delivered ones are deleted after a while; \
+            `portreeve get deliveries` lists the rest"
         ))
         .about("Delivery", wanted)
     })

@@ -40,7 +40,7 @@ pub(crate) struct Event {
     /// The caller that requested it: `token ci`, `user alice (uid 1000)`, `anonymous at 127.0.0.1`; empty without a
     /// caller.
     caller: String,
-    /// What a health check printed that failed; shown to those only who may edit.
+    /// What the failed health check printed; shown only to callers with the role `edit`.
     #[serde(skip_serializing_if = "Option::is_none")]
     output: Option<String>,
 }

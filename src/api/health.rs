@@ -38,7 +38,7 @@ pub(crate) struct Detailed {
     status: &'static str,
     timestamp: String,
     version: &'static str,
-    /// Whether everything is decided and said, and no container is acted on.
+    /// Whether observe mode is on: decisions are reported, and no container is touched.
     observe: bool,
     engines: BTreeMap<String, EngineHealth>,
     store: StoreHealth,
@@ -103,7 +103,7 @@ struct Target {
     parked: u64,
     /// Whether the target is no longer declared, so that its deliveries are held.
     held: bool,
-    /// Whether it is suspended, with the same effect.
+    /// Whether it is suspended, so that its deliveries are held.
     suspended: bool,
     oldest: Option<String>,
     last_error: Option<String>,

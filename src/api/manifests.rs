@@ -27,7 +27,8 @@ pub(super) struct Manifests {
     git: Option<Git>,
     /// Objects that are suspended.
     suspended: Vec<String>,
-    /// What objects that no directory declares name and is not there, a line each; of a directory's objects it is a problem.
+    /// References to objects that do not exist, one line each, from objects that no directory declares. Those from a
+    /// directory's objects are in `problems`.
     unresolved: Vec<String>,
     /// How many objects of which kinds have no effect in this version.
     inert: BTreeMap<String, usize>,
@@ -41,9 +42,9 @@ struct Directory {
     revision: Option<Revision>,
     /// How many of its objects are in force.
     objects: usize,
-    /// How many of these it no longer declares: they stay in force until this is confirmed.
+    /// How many of them it no longer declares. They stay in force until `--allow-empty` or `.portreeveignore` confirms it.
     unconfirmed: usize,
-    /// How many of its files are other tools', which are passed over.
+    /// How many of its files belong to other tools and are ignored.
     other_files: usize,
     /// When its content was last applied.
     applied: String,

@@ -237,7 +237,7 @@ pub(super) const ROUTES: &[Route] = &[
     change(
         Verb::Post,
         "/apis/portreeve/v1/deliveries/{name}/replay",
-        "Free the parked lane that a delivery belongs to",
+        "Send a parked delivery again, and those behind it",
         &[],
         (Content::None, STATUS),
         || post(decide::replay),
@@ -245,7 +245,7 @@ pub(super) const ROUTES: &[Route] = &[
     change(
         Verb::Post,
         "/apis/portreeve/v1/deliveries/replay",
-        "Free every parked lane of a BillingService",
+        "Send all parked deliveries of a BillingService again",
         decide::TARGET,
         (Content::None, STATUS),
         || post(decide::replay_target),
@@ -253,7 +253,7 @@ pub(super) const ROUTES: &[Route] = &[
     change(
         Verb::Post,
         "/apis/portreeve/v1/deliveries/{name}/retry",
-        "Try at once what waits from a container for a target",
+        "Try the waiting deliveries of a container to a target now",
         &[],
         (Content::None, STATUS),
         || post(decide::retry),
@@ -261,7 +261,7 @@ pub(super) const ROUTES: &[Route] = &[
     change(
         Verb::Post,
         "/apis/portreeve/v1/deliveries/retry",
-        "Try at once all that waits for a target",
+        "Try all waiting deliveries to a target now",
         decide::TARGET,
         (Content::None, STATUS),
         || post(decide::retry_target),
@@ -269,7 +269,7 @@ pub(super) const ROUTES: &[Route] = &[
     change(
         Verb::Post,
         "/apis/portreeve/v1/deliveries/{name}/skip",
-        "Skip the bill that a parked lane waits for",
+        "Skip a parked bill",
         &[],
         (SKIP, STATUS),
         || post(decide::skip),
@@ -277,7 +277,7 @@ pub(super) const ROUTES: &[Route] = &[
     change(
         Verb::Post,
         "/apis/portreeve/v1/deliveries/skip",
-        "Skip the bill that each parked lane of a BillingService waits for",
+        "Skip every parked bill of a BillingService",
         decide::TARGET,
         (SKIP, STATUS),
         || post(decide::skip_target),
@@ -285,7 +285,7 @@ pub(super) const ROUTES: &[Route] = &[
     change(
         Verb::Post,
         "/apis/portreeve/v1/deliveries/discard",
-        "Drop what waits for a BillingService that is no longer declared",
+        "Drop the waiting bills of a BillingService that is no longer declared",
         decide::TARGET,
         (Content::None, STATUS),
         || post(decide::discard),
@@ -293,7 +293,7 @@ pub(super) const ROUTES: &[Route] = &[
     change(
         Verb::Post,
         "/apis/portreeve/v1/test/probe",
-        "Run a probe once and show each step; the result does not count",
+        "Run a probe once and show each step; the service's health does not change",
         &[],
         (Content::Json(of::<trial::ProbeTest>), Content::Json(of::<trial::ProbeTested>)),
         || post(trial::probe),

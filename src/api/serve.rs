@@ -144,8 +144,8 @@ impl Server {
                 Err(error) if is_the_clients(&error) => {}
                 Err(error) => {
                     // No descriptors, most likely: room is made as at a bound of our own.
-                    warn!(target: "portreeve::api", "no connection can be accepted: {error}; the longest-idle one is \
-                        closed");
+                    warn!(target: "portreeve::api", "cannot accept connections: {error}; closing the connection \
+                        that is idle longest");
                     let _ = self.over_tcp.close_longest_idle() || self.over_socket.close_longest_idle();
                     tokio::time::sleep(AGAIN).await;
                 }

@@ -47,11 +47,11 @@ pub(crate) struct ProbeTested {
     /// Where it was probed.
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<String>,
-    /// Why at this address.
+    /// Why this address was probed.
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<String>,
     steps: Vec<Step>,
-    /// `passed`, `failed`, `denied` (it answers and refuses the probe), `notYet` (it says that it is too early) or
+    /// `passed`, `failed`, `denied` (it answers and refuses the probe), `notYet` (it is not ready yet) or
     /// `fault` (the check could not be made). `portreeve explain verdicts` explains each answer.
     verdict: &'static str,
     /// What was expected and what was received.

@@ -33,7 +33,7 @@ pub(super) struct DeleteArgs {
     #[arg(long)]
     ignore_not_found: bool,
 
-    /// Of a BillingService: also drop the bills that wait for it, after a question. Otherwise they are held, and sent once a
+    /// For a BillingService: also drop its waiting bills, after a question. Otherwise they are held, and sent once a
     /// BillingService of this name is declared again
     #[arg(long)]
     discard: bool,
@@ -227,7 +227,7 @@ fn named(words: &[String]) -> Result<Vec<ObjectKey>, UsageError> {
     let key = |target: Target| match (target.noun, target.name) {
         (Noun::Kind(kind), Some(name)) => Ok(ObjectKey { kind, name }),
         (Noun::Kind(kind), None) => {
-            Err(UsageError(format!("which {kind}? Name each one, or select by labels with -l")))
+            Err(UsageError(format!("no {kind} is named: give names, or select by labels with -l")))
         }
         (noun @ (Noun::Containers | Noun::Events | Noun::Deliveries), _) => Err(read_only(noun)),
     };
@@ -271,7 +271,7 @@ mod tests {
         };
         assert_eq!(named("heal a b").expect("keys"), "AutohealPolicy/a AutohealPolicy/b");
         assert_eq!(named("heal/a bill/b").expect("keys"), "AutohealPolicy/a BillingService/b");
-        assert!(named("heal").expect_err("all").to_string().contains("which AutohealPolicy?"));
+        assert!(named("heal").expect_err("all").to_string().contains("no AutohealPolicy is named"));
         assert!(named("c/web").expect_err("read only").to_string().contains("containers cannot be changed"));
     }
 }

@@ -20,11 +20,11 @@ pub(super) struct DeliveriesArgs {
 
 #[derive(Debug, Subcommand)]
 enum DeliveriesVerb {
-    /// Try deliveries that wait at once
+    /// Try waiting deliveries now
     Retry(WhichArgs),
     /// Send parked deliveries again
     Replay(WhichArgs),
-    /// Skip parked deliveries: they are never sent, and what waits behind them is
+    /// Skip parked deliveries: they are never sent; the deliveries that wait behind them are sent
     Skip(SkipArgs),
 }
 
@@ -35,11 +35,11 @@ pub(super) struct WhichArgs {
     #[arg(required_unless_present_any = ["target", "all"], value_name = "DELIVERY")]
     names: Vec<String>,
 
-    /// All of this BillingService or DiscoveryRegistry
+    /// All deliveries to this BillingService or DiscoveryRegistry
     #[arg(long, value_name = "NAME", conflicts_with = "names")]
     target: Option<String>,
 
-    /// All there are
+    /// All deliveries that are waiting (`retry`) or parked (`replay`, `skip`)
     #[arg(long, conflicts_with_all = ["names", "target"])]
     all: bool,
 
@@ -53,7 +53,7 @@ struct SkipArgs {
     #[command(flatten)]
     which: WhichArgs,
 
-    /// Why; kept with the delivery and told by its event
+    /// Why; kept with the delivery and shown in its event
     #[arg(long, value_name = "TEXT")]
     reason: String,
 }
@@ -97,7 +97,7 @@ impl Deed<'_> {
 
     const fn nothing(self) -> &'static str {
         match self {
-            Self::Retry => "no delivery waits",
+            Self::Retry => "no delivery is waiting",
             Self::Replay | Self::Skip { .. } => "no delivery is parked",
         }
     }

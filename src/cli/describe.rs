@@ -224,7 +224,7 @@ fn alike<'v>(deliveries: impl Iterator<Item = &'v Value>) -> Vec<(&'v Value, usi
 
 /// Containers with what matters of them here.
 fn containers<'v>(of: impl Iterator<Item = &'v Value>) -> Table {
-    let mut table = Table::new(["NAME", "STATE", "HEALTH", "NOT DONE"]);
+    let mut table = Table::new(["NAME", "STATE", "HEALTH", "BLOCKED"]);
     let columns = Columns::of(Noun::Containers, false);
     for item in of {
         let row = columns.row(item, Nanos(0));

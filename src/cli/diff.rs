@@ -43,7 +43,7 @@ pub(super) struct Document {
     objects: Vec<Difference>,
     /// In the order of their names.
     containers: Vec<Effect>,
-    /// Worth a look, although nothing forbids it: objects that are named and not there, kinds that have no effect.
+    /// Warnings, such as references to objects that do not exist, and kinds that have no effect.
     warnings: Vec<String>,
 }
 
@@ -54,7 +54,7 @@ struct Difference {
     kind: KindId,
     name: String,
     action: Action,
-    /// None of an object that goes.
+    /// Empty for an object that is deleted.
     fields: Vec<Change>,
 }
 
@@ -265,11 +265,11 @@ fn text(differences: &[Difference], effects: &[Effect], face: &mut Face<'_>) -> 
         }
     }
     if effects.is_empty() {
-        return writeln!(face.out, "\nno container is treated differently");
+        return writeln!(face.out, "\nno container is affected");
     }
     let mut containers: Vec<_> = effects.iter().map(|effect| &effect.container).collect();
     containers.dedup();
-    writeln!(face.out, "\n{} treated differently:", count(containers.len(), "container"))?;
+    writeln!(face.out, "\n{} affected:", count(containers.len(), "container"))?;
     for Effect { container, what } in effects {
         writeln!(face.out, "  {}: {what}", plain(container))?;
     }
@@ -340,7 +340,7 @@ create AutohealPolicy/new
   + spec.budget.restarts: 2
 delete AutohealPolicy/old
 
-1 container treated differently:
+1 container affected:
   web: healed by new
 ";
         assert_eq!(streams.both(), expected);

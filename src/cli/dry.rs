@@ -9,8 +9,8 @@ use crate::resource::ObjectKey;
 /// Flags of verbs that write.
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub(super) struct Writing {
-    /// Show what would be done, and do nothing. `server`, which is meant where nothing else is said, makes all of the
-    /// server's checks; `client` compares with what the server has, and sends it nothing
+    /// Show what would be done, and do nothing. `server` (the default) makes all of the server's checks; `client`
+    /// compares with the server's objects and sends it nothing
     #[arg(
         long,
         value_name = "WHERE",

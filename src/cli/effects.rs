@@ -14,7 +14,7 @@ use crate::reconcile::discovery::{self, Seen, Wanted};
 use crate::resource::autoheal_policy::HealAction;
 use crate::resource::{KindId, Object, ObjectKey, Origin};
 
-/// One way in which one container is treated differently.
+/// One way in which one container is affected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(super) struct Effect {
     /// Its name.

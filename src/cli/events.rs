@@ -28,7 +28,7 @@ pub(super) struct EventsArgs {
     #[arg(short, long, visible_short_alias = 'w', visible_alias = "watch")]
     follow: bool,
 
-    /// Only events of one container or object, such as `container/web` or `BillingService/billing`
+    /// Only events of one container (`web` or `container/web`) or of one object, such as `BillingService/billing`
     #[arg(long = "for", value_name = "KIND/NAME")]
     subject: Option<String>,
 

@@ -34,7 +34,7 @@ const DEEPEST: usize = 16;
 
 pub(super) fn explain(args: &ExplainArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
     let Some(what) = &args.what else {
-        let mut table = Table::new(["KIND", "PLURAL", "SHORT", "WHAT IT IS FOR"]);
+        let mut table = Table::new(["KIND", "PLURAL", "SHORT", "WHAT IT IS FOR"]).whole();
         for kind in KindId::ALL {
             let row = [kind.as_str(), kind.plural(), &kind.short().join(","), kind.doc()].map(Into::into);
             table.row(row.into());
@@ -43,7 +43,7 @@ pub(super) fn explain(args: &ExplainArgs, face: &mut Face<'_>) -> anyhow::Result
         let others = Noun::all().filter(|noun| !matches!(noun, Noun::Kind(_)));
         let others =
             others.map(|noun| format!("{} ({})", noun.plural(), noun.short().join(","))).collect::<Vec<_>>();
-        writeln!(face.out, "\nOnly for reading, with `portreeve get`: {}.\n{HINT}", others.join(", "))?;
+        writeln!(face.out, "\nNot declared, only shown by `portreeve get`: {}.\n{HINT}", others.join(", "))?;
         return Ok(Exit::Fine);
     };
     if what == VERDICTS {

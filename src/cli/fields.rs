@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::cli::files::SET;
 use crate::resource::{FieldPath, Segment};
 
-/// A field that differs; `None` where it is not there.
+/// A field that differs; `null` where the field is absent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(rename = "FieldChange")]
 pub(super) struct Change {

@@ -23,8 +23,8 @@ pub(super) struct SetArgs {
     #[arg(short = 'f', long = "filename", value_name = "PATH", required = true, num_args = 1..)]
     pub(super) paths: Vec<PathBuf>,
 
-    /// Also delete objects that an earlier apply of the same paths created and that are no longer declared; nothing
-    /// else is touched
+    /// Also objects that an earlier apply of the same paths created and that are no longer declared: `apply` deletes
+    /// them, `diff` shows them; no other object is deleted
     #[arg(long)]
     pub(super) prune: bool,
 

@@ -79,7 +79,7 @@ impl FromStr for Output {
                 None => {
                     let near = crate::manifest::nearest(text, words);
                     let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-                    Err(format!("there is {}{near}", words.join(", ")))
+                    Err(format!("possible formats: {}{near}", words.join(", ")))
                 }
             },
         }
@@ -254,6 +254,12 @@ fn tables(lists: &[(Noun, Value)], wide: bool, alone: bool, face: &mut Face<'_>)
         }
         first = false;
         table.print(face.out, 0, face.width)?;
+        let left_out = table.left_out(face.width);
+        if wide && !left_out.is_empty() {
+            // They were asked for.
+            let columns = left_out.join(", ");
+            writeln!(face.err, "no room here for: {columns}; `-o yaml` shows all")?;
+        }
     }
     Ok(())
 }

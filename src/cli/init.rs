@@ -39,8 +39,8 @@ pub(super) async fn init(args: &InitArgs, face: &mut Face<'_>) -> anyhow::Result
         Ok(seen) => seen,
         Err(ClientError::Unreachable { server, .. }) => {
             face.note(&format!(
-                "no Portreeve answers at {server}, so it is not known what runs here; start `portreeve run` first to \
-                include it"
+                "no Portreeve answers at {server}, so running containers are not included; start `portreeve run` first to \
+                include them"
             ))?;
             Seen::default()
         }

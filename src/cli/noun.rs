@@ -23,7 +23,7 @@ pub(super) fn noun(text: &str) -> Result<Noun, UsageError> {
         let hint = near.map_or_else(
             || {
                 let all: Vec<_> = Noun::all().map(Noun::plural).collect();
-                format!("there is {}", all.join(", "))
+                format!("the kinds are {}", all.join(", "))
             },
             |near| format!("did you mean `{near}`?"),
         );
@@ -100,7 +100,7 @@ mod tests {
         assert_eq!(said("contianers"), "unknown kind `contianers`; did you mean `containers`?");
         assert_eq!(said("autohealpolcy"), "unknown kind `autohealpolcy`; did you mean `AutohealPolicy`?");
         assert_eq!(said("hosts"), "unknown kind `hosts`; did you mean `host`?");
-        assert!(said("namespace").contains("there is alertrules, autohealpolicies, billingservices"));
+        assert!(said("namespace").contains("the kinds are alertrules, autohealpolicies, billingservices"));
         assert!(said("namespace").ends_with("containers, events, deliveries"));
     }
 

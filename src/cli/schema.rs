@@ -45,7 +45,7 @@ fn unknown(name: &str) -> String {
     let hint = match near {
         Some(kind) => format!("did you mean `{kind}`?"),
         None => format!(
-            "there is {}",
+            "the kinds are {}",
             KindId::ALL.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(", ")
         ),
     };
@@ -83,7 +83,7 @@ mod tests {
         let (exit, out, err) = printed(Some("BilingServices"));
         assert_eq!((exit, out.as_str()), (Exit::Usage, ""));
         assert_eq!(err, "error: unknown kind `BilingServices`; did you mean `BillingService`?\n");
-        assert!(printed(Some("pod")).2.contains("there is AlertRule, AutohealPolicy"));
+        assert!(printed(Some("pod")).2.contains("the kinds are AlertRule, AutohealPolicy"));
     }
 
     #[test]

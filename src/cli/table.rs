@@ -19,7 +19,9 @@ const TEXT: usize = 40;
 /// How far below its row a text stands to the right.
 const HANG: usize = 4;
 /// Columns that are never cut nor left out, beside the first one.
-const KEPT: [&str; 17] = [
+const KEPT: [&str; 18] = [
+    "ASKS",
+    "BLOCKED",
     "CONDITION",
     "CONNECTED",
     "CONTAINER",
@@ -29,7 +31,6 @@ const KEPT: [&str; 17] = [
     "LAST ERROR",
     "MESSAGE",
     "NAME",
-    "NOT DONE",
     "PROBE",
     "REASON",
     "STATE",
@@ -172,6 +173,16 @@ impl Table {
             *known = (*known).max(cell.text.width());
         }
         self.line(out, row, &self.fitted(width), 0)
+    }
+
+    /// The columns that are left out where no line may be longer than `width`, once the table is printed.
+    pub(super) fn left_out(&self, width: Option<usize>) -> Vec<&str> {
+        let fitted = self.fitted(width);
+        let columns = self.header.iter().zip(&fitted.widths).enumerate();
+        let left_out = columns.filter(|(place, (_, width))| {
+            **width == 0 && !(fitted.below.is_some() && place + 1 == self.header.len())
+        });
+        left_out.map(|(_, (header, _))| header.as_str()).collect()
     }
 
     /// How columns fit into `most` together. Where they do not, what matters less is cut; then names are broken; then columns
@@ -350,7 +361,7 @@ web      -                5s
     #[test]
     fn on_a_narrow_terminal_names_and_reasons_stay_and_what_matters_less_is_left_out_whole() {
         let mut table =
-            Table::new(["NAME", "STATE", "POLICY", "NOT DONE", "AGE", "ID", "IMAGE"]).least(["AGE"]);
+            Table::new(["NAME", "STATE", "POLICY", "BLOCKED", "AGE", "ID", "IMAGE"]).least(["AGE"]);
         let row = ["shop-web-1", "exited", "default", "StoppedByHand", "12m", "0123456789ab", "nginx:alpine"];
         table.row(row.map(Cell::from).into());
         for (width, expected) in [

@@ -32,7 +32,7 @@ impl TestArgs {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Run a probe once, now, and show each step; the result does not count
+    /// Run a probe once, now, and show each step; the service's health does not change
     Probe(ProbeArgs),
 }
 
@@ -211,6 +211,11 @@ async fn of_service(
     unknown: &mut Vec<String>,
 ) -> anyhow::Result<Vec<(String, Value)>> {
     let mut probes = Vec::new();
+    // As `run` does: what is outside Docker and has no probe is asked for a connection.
+    let port = service.pointer("/target/port").filter(|port| !port.is_null());
+    if let Some(port) = port.filter(|_| service["probes"].as_array().is_none_or(Vec::is_empty)) {
+        probes.push(("port".to_owned(), json!({"tcpSocket": {"port": port}})));
+    }
     for probe in service["probes"].as_array().into_iter().flatten() {
         if let Some(name) = probe["probeRef"].as_str() {
             let here = known.iter().find(|(other, _)| other == name).map(|(_, spec)| spec.clone());
@@ -251,11 +256,11 @@ async fn whom(service: &Value, container: Option<&str>, client: &Client) -> anyh
 fn show(test: &Test, answer: &Value, face: &mut Face<'_>) -> anyhow::Result<()> {
     let text = |pointer: &str| scalar(answer, pointer);
     let whom = text("/container").or_else(|| text("/address")).unwrap_or_default();
-    writeln!(face.out, "{}: {} asks {whom}", test.of, test.name)?;
+    writeln!(face.out, "{}: {} probes {whom}", test.of, test.name)?;
     if let (Some(address), Some(why)) = (text("/address"), text("/why")) {
         writeln!(face.out, "  at {address}: {why}")?;
     }
-    let mut table = Table::new(["STEP", "TOOK", "WHAT"]).whole();
+    let mut table = Table::new(["STEP", "TOOK", "RESULT"]).whole();
     let took = |value: &Value| format!("{:.1} ms", value.as_f64().unwrap_or_default());
     for step in answer["steps"].as_array().into_iter().flatten() {
         let of = |pointer: &str| scalar(step, pointer).unwrap_or_default();
@@ -263,14 +268,14 @@ fn show(test: &Test, answer: &Value, face: &mut Face<'_>) -> anyhow::Result<()> 
     }
     let passed = answer["verdict"] == "passed";
     let word = match text("/verdict").unwrap_or_default() {
-        word if word == "notYet" => "not yet".to_owned(),
+        word if word == "notYet" => "not ready yet".to_owned(),
         word => word,
     };
     let verdict = Cell::new(word, if passed { Tone::Good } else { Tone::Bad });
     table.row(vec![verdict, took(&answer["tookMs"]).into(), text("/reason").unwrap_or_default().into()]);
     table.print(face.out, 2, face.width)?;
     if let Some(said) = text("/output") {
-        writeln!(face.out, "  it answers: {said}")?;
+        writeln!(face.out, "  the answer: {said}")?;
     }
     Ok(())
 }

@@ -11,10 +11,10 @@ use super::{Exit, fail};
 use crate::config::tokens::{self, Role, TokenError, Tokens};
 use crate::config::{Process, state_dir};
 
-/// Whether a Portreeve has left anything there but tokens.
+/// Whether a Portreeve has left anything there: tokens, and the lock over them, are written without one too.
 fn is_used(state_dir: &std::path::Path) -> bool {
     let mut entries = std::fs::read_dir(state_dir).into_iter().flatten().flatten();
-    entries.any(|entry| !entry.file_name().to_string_lossy().starts_with("tokens.json"))
+    entries.any(|entry| !entry.file_name().to_string_lossy().starts_with("tokens."))
 }
 
 /// Flags of `token`.
@@ -30,7 +30,8 @@ pub(super) struct TokenArgs {
 
 #[derive(Debug, Subcommand)]
 enum TokenVerb {
-    /// Create a token and print it, only this once; from the first token on, every call over TCP needs one
+    /// Create a token and print it, only this once; from then on callers over TCP need a token,
+    /// except for what --anonymous permits
     Create {
         /// What the token permits: `view` reads everything, `edit` also changes everything
         #[arg(long, value_name = "ROLE")]
@@ -104,8 +105,8 @@ fn run(
             if !is_used(state) {
                 writeln!(
                     err,
-                    "no Portreeve has used {} yet: the token is good for one that is run as this user with this --state-dir, and for \
-                     no other",
+                    "no Portreeve has used the state directory {} yet: the token works only for a Portreeve that runs as this user with \
+                     this --state-dir",
                     state.display()
                 )?;
             }
@@ -113,8 +114,7 @@ fn run(
                 let state = path.parent().unwrap_or(path).display();
                 writeln!(
                     err,
-                    "no Portreeve has used {state} yet: the token is good for one that is run as this user with this --state-dir, and \
-                 for no other\nfrom now on callers over TCP need a token, also on this machine (Portreeve with the state directory {state}); its Unix socket needs none"
+                    "from now on callers over TCP need a token, also on this machine (Portreeve with the state directory {state}); its Unix socket needs none"
                 )?;
             }
             writeln!(err, "token {:?} with the role {}; it is shown only once:", token.name, role.as_str())?;
@@ -137,7 +137,10 @@ fn run(
             tokens::delete(path, name)?;
             writeln!(out, "token {name:?} deleted")?;
             if Tokens::read(path)?.tokens.is_empty() {
-                writeln!(err, "it was the last token: over TCP only what --anonymous permits is open now")?;
+                writeln!(
+                    err,
+                    "it was the last token: callers over TCP may now do only what --anonymous permits"
+                )?;
             }
         }
     }
@@ -168,18 +171,25 @@ mod tests {
         assert_eq!(
             err,
             format!(
-                "no Portreeve has used {state} yet: the token is good for one that is run as this user with this --state-dir, and \
-                 for no other\nfrom now on callers over TCP need a token, also on this machine (Portreeve with the state directory {state}); its Unix socket needs none\ntoken \"board\" with the role view; it is shown only once:\n"
+                "no Portreeve has used the state directory {state} yet: the token works only for a Portreeve that runs as this user with \
+                 this --state-dir\nfrom now on callers over TCP need a token, also on this machine (Portreeve with the state directory {state}); its Unix socket needs none\ntoken \"board\" with the role view; it is shown only once:\n"
             )
         );
         let (exit, _, err) = said(&directory, create());
         assert_eq!(exit, Exit::Usage);
+        // A store says that a Portreeve has run there.
+        std::fs::write(directory.join("portreeve.db"), "").expect("a file");
+        let other = TokenVerb::Create { role: Role::View, name: None, named: Some("ci".to_owned()) };
+        let (_, _, used) = said(&directory, other);
+        assert_eq!(used, "token \"ci\" with the role view; it is shown only once:\n");
+        let gone = said(&directory, TokenVerb::Delete { name: "ci".to_owned() });
+        assert_eq!((gone.0, gone.2.as_str()), (Exit::Fine, ""));
         assert!(err.contains("there is a token named \"board\" already"), "{err}");
         let (_, out, err) = said(&directory, TokenVerb::List);
         assert_eq!(err, format!("tokens of the Portreeve whose state is in {state}:\n"));
         assert!(out.starts_with("NAME   ROLE  CREATED\nboard  view  2"), "{out}");
         let (exit, _, err) = said(&directory, TokenVerb::Delete { name: "board".to_owned() });
-        assert!(exit == Exit::Fine && err.contains("only what --anonymous permits is open now"), "{err}");
+        assert!(exit == Exit::Fine && err.contains("may now do only what --anonymous permits"), "{err}");
         assert_eq!(said(&directory, TokenVerb::Delete { name: "board".to_owned() }).0, Exit::Problems);
     }
 }

@@ -99,7 +99,7 @@ pub(super) struct Document {
     objects: Vec<Declared>,
     problems: Vec<Found>,
     warnings: Vec<Found>,
-    /// Files in directories that are other tools', which are passed over.
+    /// Files in directories that belong to other tools and are ignored.
     other_files: Vec<String>,
 }
 

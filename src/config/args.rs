@@ -11,7 +11,7 @@ use super::limits::LimitArgs;
 /// The variables are not read by clap, which takes an empty one (`${NAME:-}` in a compose file) for a faulty value.
 #[derive(Args, Clone, Debug, Default)]
 pub struct RunArgs {
-    /// Directory of manifests, read again when it changes; can be repeated [env: PORTREEVE_CONFIG_DIR, several
+    /// Directory of manifests, applied again when it changes; can be repeated [env: PORTREEVE_CONFIG_DIR, several
     /// separated by `:`]
     #[arg(long = "config-dir", value_name = "DIR")]
     pub config_dirs: Vec<PathBuf>,
@@ -21,8 +21,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "URL")]
     pub git_url: Option<String>,
 
-    /// Branch, tag or commit of it, a branch before a tag of the same name (refs/heads/NAME, refs/tags/NAME name one of
-    /// them); only ever followed forwards
+    /// Branch, tag or commit to follow; a branch comes before a tag of the same name (refs/heads/NAME or refs/tags/NAME
+    /// decides). A rewritten history is refused
     /// [env: PORTREEVE_GIT_REF] [default: HEAD, the repository's default branch]
     #[arg(long, value_name = "REF")]
     pub git_ref: Option<String>,
@@ -35,7 +35,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "DURATION")]
     pub git_interval: Option<String>,
 
-    /// How long one pull may take, the first one with all of the history too
+    /// How long one pull may take, also the first one, which fetches the whole history
     /// [env: PORTREEVE_GIT_TIMEOUT] [default: 10m]
     #[arg(long, value_name = "DURATION")]
     pub git_timeout: Option<String>,
@@ -45,8 +45,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub git_token_file: Option<PathBuf>,
 
-    /// Take it as meant that a configuration directory, or what is pulled, declares nothing any more; without it what it
-    /// declared stays in force. A file .portreeveignore in the directory says the same of that one
+    /// Confirm that a configuration directory or the repository declares no object any more, and delete what it declared;
+    /// without this flag those objects stay in force. A file .portreeveignore in a directory confirms it for that directory
     /// [env: PORTREEVE_ALLOW_EMPTY]
     #[arg(long)]
     pub allow_empty: bool,
@@ -61,7 +61,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "ADDR:PORT")]
     pub listen: Option<String>,
 
-    /// Unix socket on which root and the group docker may do everything without a token; `none`: no socket [env:
+    /// Unix socket on which root, Portreeve's user and the group docker may do everything without a token; `none`: no socket [env:
     /// PORTREEVE_SOCKET] [default: /run/portreeve/PORT.sock for root, else PORT.sock in $RUNTIME_DIRECTORY or the state
     /// directory]
     #[arg(long, value_name = "PATH")]
@@ -94,7 +94,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "URL")]
     pub docker_host: Option<String>,
 
-    /// File with a token that every call must send; PORTREEVE_TOKEN is the token itself [env: PORTREEVE_TOKEN_FILE]
+    /// File with a token with the role edit; once there is a token, calls over TCP need one. PORTREEVE_TOKEN is the token
+    /// itself [env: PORTREEVE_TOKEN_FILE]
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
 

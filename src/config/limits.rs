@@ -50,7 +50,7 @@ pub struct LimitArgs {
     #[arg(long, value_name = "DURATION")]
     pub http_header_timeout: Option<String>,
 
-    /// Longest silence while a body is sent, and longest time in which a client takes nothing of an answer
+    /// Longest pause of a client that sends a body or reads an answer
     /// [env: PORTREEVE_HTTP_BODY_TIMEOUT] [default: 10s]
     #[arg(long, value_name = "DURATION")]
     pub http_body_timeout: Option<String>,
@@ -60,24 +60,24 @@ pub struct LimitArgs {
     #[arg(long, value_name = "DURATION")]
     pub http_idle_timeout: Option<String>,
 
-    /// Connections in all over TCP, and as many over the Unix socket; at the bound the longest-idle one is closed for a new
-    /// one, of those without any right first
+    /// Most connections over TCP, and as many more over the Unix socket; at the limit a new connection closes the one that
+    /// is idle longest, first among callers without any role
     /// [env: PORTREEVE_MAX_CONNECTIONS] [default: 512]
     #[arg(long, value_name = "COUNT")]
     pub max_connections: Option<String>,
 
-    /// Connections of one address, or of this machine, in the same way
+    /// Most connections from one address (this machine counts as one); at the limit as above
     /// [env: PORTREEVE_MAX_CONNECTIONS_PER_ADDRESS] [default: 256]
     #[arg(long, value_name = "COUNT")]
     pub max_connections_per_address: Option<String>,
 
-    /// Watches in all without a token, as many with tokens, and as many over the Unix socket; at the bound a further one is
-    /// refused
+    /// Most watches without a token, as many more with tokens, and as many more over the Unix socket; at the limit a new one
+    /// is refused
     /// [env: PORTREEVE_MAX_WATCHES] [default: 256]
     #[arg(long, value_name = "COUNT")]
     pub max_watches: Option<String>,
 
-    /// Watches without a token of one address, or of this machine, in the same way
+    /// Most watches without a token from one address (this machine counts as one); at the limit as above
     /// [env: PORTREEVE_MAX_WATCHES_PER_ADDRESS] [default: 32]
     #[arg(long, value_name = "COUNT")]
     pub max_watches_per_address: Option<String>,

@@ -263,7 +263,7 @@ fn taken_back(key: &ObjectKey, at: Nanos) -> NewEvent {
         event_type: "Deregistered".to_owned(),
         reason: "RegistryDeleted".to_owned(),
         status: "deregistered".to_owned(),
-        message: format!("{key} is deleted, and its registrations are taken out"),
+        message: format!("{key} is deleted, and its registrations were removed"),
         ..NewEvent::default()
     }
 }
@@ -271,7 +271,7 @@ fn taken_back(key: &ObjectKey, at: Nanos) -> NewEvent {
 fn given_up(key: &ObjectKey, left: u64, error: Option<&str>, at: Nanos) -> NewEvent {
     let why = error.map(|error| format!(": {error}")).unwrap_or_default();
     let message = format!(
-        "{key} is deleted and was not told within {} minutes; {} may stay there{why}",
+        "{key} is deleted and could not be reached within {} minutes; {} may remain there{why}",
         PATIENCE.as_secs() / 60,
         count(left, "registration")
     );

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use metrics::counter;
@@ -97,6 +97,7 @@ impl Engines {
             dropped: Notify::new(),
             dropping: AtomicBool::new(false),
             tells_who_stopped: AtomicBool::new(true),
+            started: Mutex::default(),
         });
         self.shared.change_world(|world| {
             world.engines.entry(name.clone()).or_insert_with(|| Engine {
@@ -161,6 +162,8 @@ struct Watcher {
     dropping: AtomicBool,
     /// Whether the end of a run comes with who caused it.
     tells_who_stopped: AtomicBool,
+    /// When the engine started, by its own clock, as of the last contact.
+    started: Mutex<Option<Nanos>>,
 }
 
 impl Watcher {
@@ -170,6 +173,11 @@ impl Watcher {
                 change(engine);
             }
         });
+    }
+
+    /// Whether the engine has certainly run from `at` until the last contact: it was Portreeve that was away.
+    fn has_run_since(&self, at: Nanos) -> bool {
+        locked(&self.started).is_some_and(|started| started <= at)
     }
 
     /// Gives every container of this engine something to think about.
@@ -211,6 +219,7 @@ impl Witness for Watcher {
     fn attached(&self, client: Client, info: &EngineInfo) {
         self.dropping.store(false, Ordering::Relaxed);
         self.tells_who_stopped.store(client.dialect().tells_who_stopped(), Ordering::Relaxed);
+        *locked(&self.started) = info.surroundings.engine_started;
         let mut journal = locked(&self.journal);
         let mut back = false;
         match journal.get_mut(&self.name) {
@@ -320,7 +329,8 @@ impl Witness for Watcher {
         if matches!(event.kind, EventKind::Die { .. }) && !self.tells_who_stopped.load(Ordering::Relaxed) {
             work.breaks.push((0, Break::CauseUntold(event.at)));
         }
-        work.events.push(Arrival { event, ticket, replayed });
+        let from_outage = replayed && !self.has_run_since(event.at);
+        work.events.push(Arrival { event, ticket, replayed, from_outage });
         if !self.shared.queue.add(&key, work) {
             self.dropping.store(true, Ordering::Relaxed);
             warn!(target: "portreeve::engine", engine = %self.name, "events come faster than they can be stored; they will be read again");

@@ -25,6 +25,8 @@ pub(super) struct Arrival {
     pub ticket: Ticket,
     /// Whether it happened before the contact after which it was read.
     pub replayed: bool,
+    /// Whether the engine may have shut down between it and that contact.
+    pub from_outage: bool,
 }
 
 /// A break in the stream of events, in its place among them.
@@ -357,7 +359,7 @@ mod tests {
         let ticket = super::super::progress::Progress::new(crate::observed::Cursor::new(Nanos(0)), true)
             .begin(&event)
             .expect("it is new");
-        Arrival { event, ticket, replayed: false }
+        Arrival { event, ticket, replayed: false, from_outage: false }
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::cycle::{self, Cycles};
-use super::inert::inert;
+use super::inert::{idle, inert};
 use super::private::Private;
 use super::reference::{self, Names};
 use super::suspended;
@@ -104,7 +104,7 @@ pub(super) fn of_one(
     let suspended = suspended::condition(object);
     (
         [Some(accepted), ready(object), resolved, suspended].into_iter().flatten().collect(),
-        missing.into_iter().chain(refused).chain(inert(object)).collect(),
+        missing.into_iter().chain(refused).chain(inert(object).or_else(|| idle(object))).collect(),
     )
 }
 

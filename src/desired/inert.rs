@@ -20,8 +20,38 @@ pub fn inert(object: &Object) -> Option<String> {
     }
     match &object.spec {
         Spec::Silence(silence) if !silence.suppress.contains(&Suppress::Healing) => Some(
-            "it suppresses nothing: no message is sent yet; `suppress: [healing]` has an effect".to_owned(),
+            "it has no effect: this version sends no notifications; only `suppress: [healing]` has an effect"
+                .to_owned(),
         ),
+        _ => None,
+    }
+}
+
+/// Fields of `Settings` that nothing reads yet.
+const IDLE: [&str; 9] = [
+    "alerting",
+    "criticalCpu",
+    "criticalMemory",
+    "defaultTimeout",
+    "healthRetentionDays",
+    "metricsPersistence",
+    "retryAttempts",
+    "serviceCheckInterval",
+    "systemCheckInterval",
+];
+
+/// Which fields of an object that otherwise has an effect have none in this version, if some that are written down have none.
+pub(super) fn idle(object: &Object) -> Option<String> {
+    match &object.spec {
+        Spec::Settings(_) => {
+            let given: Vec<&str> = IDLE.into_iter().filter(|field| object.given.contains(*field)).collect();
+            let have = if given.len() == 1 { "has" } else { "have" };
+            let given = (!given.is_empty()).then(|| given.join(", "))?;
+            Some(format!("{given} {have} no effect yet"))
+        }
+        Spec::MonitoredService(service) if !service.notify.is_empty() => {
+            Some("spec.notify has no effect yet: no message is sent".to_owned())
+        }
         _ => None,
     }
 }
@@ -29,6 +59,27 @@ pub fn inert(object: &Object) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fields_that_nothing_reads_are_named_where_they_are_written_down() {
+        let idle = |text: &str| {
+            let parsed = crate::manifest::parse("a.yaml", text.as_bytes());
+            assert_eq!(parsed.problems, []);
+            idle(&parsed.objects[0].object)
+        };
+        let settings = |spec: &str| {
+            idle(&format!(
+                "{{apiVersion: portreeve/v1, kind: Settings, metadata: {{name: portreeve}}, spec: {spec}}}"
+            ))
+        };
+        assert_eq!(settings("{resync: 5m, observe: true}"), None);
+        assert_eq!(settings("{alerting: true}").as_deref(), Some("alerting has no effect yet"));
+        let two = settings("{retryAttempts: 2, resync: 5m, criticalCpu: 90}");
+        assert_eq!(two.as_deref(), Some("criticalCpu, retryAttempts have no effect yet"));
+        let service = "{apiVersion: portreeve/v1, kind: MonitoredService, metadata: {name: a}, \
+                       spec: {selector: {names: [a]}, notify: [{sinkRef: s}]}}";
+        assert_eq!(idle(service).as_deref(), Some("spec.notify has no effect yet: no message is sent"));
+    }
 
     #[test]
     fn the_readme_names_every_kind_on_which_nothing_acts_and_no_other() {

@@ -28,7 +28,7 @@ const fn meaning(kind: KindId) -> &'static str {
         KindId::Probe => "no service runs it",
         // It is refused: see `Object::validate`.
         KindId::Settings => "",
-        KindId::Silence => "it silences nothing",
+        KindId::Silence => "it suppresses nothing",
         KindId::Workload => "its containers are neither created nor replaced nor removed",
     }
 }

@@ -163,7 +163,8 @@ fn references_of_every_kind_are_resolved_and_near_names_offered() {
     let desired = from_directory(&text);
     assert_eq!(lines(&desired.problems), Vec::<String>::new());
     let said = "conf/a.yaml:9:18: nothing acts on the kind NotificationSink yet: no message is sent";
-    assert_eq!(lines(&desired.warnings), [said]);
+    let idle = "conf/a.yaml:24:18: spec.notify has no effect yet: no message is sent";
+    assert_eq!(lines(&desired.warnings), [said, idle]);
     let web = &desired.services["web"];
     assert_eq!(web.probes.keys().collect::<Vec<_>>(), ["own", "port"]);
     assert_eq!(web.probes["port"], desired.probes["port"]);
@@ -230,7 +231,7 @@ fn what_can_have_no_effect_is_a_warning_and_not_an_error() {
     assert_eq!(
         lines(&desired.warnings),
         [
-            "conf/a.yaml:4:18: it suppresses nothing: no message is sent yet; `suppress: [healing]` has an effect",
+            "conf/a.yaml:4:18: it has no effect: this version sends no notifications; only `suppress: [healing]` has an effect",
             "conf/a.yaml:5:8: spec.selector: an empty selector matches nothing; `all: true` matches everything",
             "conf/a.yaml:9:18: selects no container, and no MonitoredService refers to it",
             "conf/a.yaml:19:18: selects no container, and nothing refers to it: it gets no events",

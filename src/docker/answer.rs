@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::observed::Health;
+use crate::observed::{Health, Nanos};
 
 /// `GET /version`.
 #[derive(Debug, Default, Deserialize)]
@@ -85,7 +85,17 @@ pub(super) struct RowEndpoint {
 pub(super) struct Network {
     pub id: Option<String>,
     pub driver: Option<String>,
+    pub created: Option<String>,
     pub options: Option<HashMap<String, String>>,
+}
+
+impl Network {
+    /// When the engine started, if this is its default bridge, which it makes anew at every start. With `live-restore` it keeps
+    /// it; then its containers outlive it, and no end of theirs is its doing.
+    pub(super) fn engine_started(&self) -> Option<Nanos> {
+        let default = self.options.as_ref()?.get("com.docker.network.bridge.default_bridge")?;
+        super::convert::time(self.created.as_deref().filter(|_| default == "true")?)
+    }
 }
 
 /// `GET /containers/{id}/stats`, of one moment.

@@ -91,13 +91,13 @@ fn message(engine: &str, line: Line) -> Option<Message> {
     let text = match line {
         Line::Text(text) => text,
         Line::TooLong => {
-            warn!(target: "portreeve::engine", engine, "an event is too long to be read; the next list shows what it told");
+            warn!(target: "portreeve::engine", engine, "an event is too long and is dropped; the next list makes up for it");
             return None;
         }
     };
     let read = serde_json::from_slice(&text).and_then(|mut value| wire::lenient(&mut value));
     read.inspect_err(|error| {
-        debug!(target: "portreeve::engine", engine, "an event cannot be read and is passed over: {error}");
+        debug!(target: "portreeve::engine", engine, "an event cannot be read and is ignored: {error}");
     })
     .ok()
 }

@@ -14,7 +14,7 @@ use tracing::debug;
 
 use super::answer::{self, Info};
 use super::{CALL, Client, DockerError, own_containers};
-use crate::observed::{Interface, Listener, Network, Surroundings};
+use crate::observed::{Interface, Listener, Nanos, Network, Surroundings};
 
 /// Longest wait for the socket of an engine that has just answered to take one connection more.
 const LOOK: Duration = Duration::from_secs(5);
@@ -33,9 +33,9 @@ impl Client {
         for id in own_containers() {
             own = own.or(self.inspect(&id).await.ok().flatten().map(|(container, _)| Arc::new(container)));
         }
-        let networks = self.networks().await.unwrap_or_else(|error| {
+        let (networks, engine_started) = self.networks().await.unwrap_or_else(|error| {
             debug!(engine = %self.name, "its networks cannot be read: {error}");
-            BTreeMap::new()
+            (BTreeMap::new(), None)
         });
         let options = info.security_options.iter().flatten();
         Surroundings {
@@ -44,15 +44,18 @@ impl Client {
             listener,
             own,
             networks,
+            engine_started,
         }
     }
 
-    async fn networks(&self) -> Result<BTreeMap<String, Network>, DockerError> {
+    /// The networks, and when the engine started as far as they tell.
+    async fn networks(&self) -> Result<(BTreeMap<String, Network>, Option<Nanos>), DockerError> {
         let all = self.wire.get("GET /networks", "/networks", CALL).await?.rows::<answer::Network>()?;
+        let started = all.iter().flatten().filter_map(answer::Network::engine_started).max();
         let network = |known: answer::Network| {
             Some((known.id?, network(known.driver, known.options.unwrap_or_default())))
         };
-        Ok(all.into_iter().flatten().filter_map(network).collect())
+        Ok((all.into_iter().flatten().filter_map(network).collect(), started))
     }
 
     /// One network; `None` when there is none of this id.

@@ -7,7 +7,7 @@
 //!   that declared something and declares nothing now takes nothing out of force until that is confirmed.
 //! - What an earlier start declared from elsewhere, with other flags, stays in force until that is confirmed or this start's
 //!   files declare it.
-//! - Documents of other tools are passed over and counted; in a file that was named itself they are errors.
+//! - Documents of other tools are ignored and counted; in a file that was named itself they are errors.
 //! - Of two objects with one kind and name the one in the first file, in the order of paths, is in force.
 //! - With [`Directories::keeping`] all this holds across restarts too.
 //! - What a link swaps at once, a volume's `..data` or the root itself, is read from one version only.

@@ -178,7 +178,9 @@ impl Eyes {
             match notify::recommended_watcher(tell) {
                 Ok(watcher) => self.watcher = Some(watcher),
                 Err(error) => {
-                    tracing::warn!("configuration directories are only read once a minute: {error}");
+                    tracing::warn!(
+                        "configuration directories cannot be watched and are read once a minute instead: {error}"
+                    );
                     return;
                 }
             }
@@ -197,7 +199,10 @@ impl Eyes {
             let Some(now) = identity(&path).filter(|_| !self.watched.contains_key(&path)) else { continue };
             match watcher.watch(&path, mode) {
                 Ok(()) => drop(self.watched.insert(path, now)),
-                Err(error) => tracing::warn!("{} is only read once a minute: {error}", path.display()),
+                Err(error) => tracing::warn!(
+                    "{} cannot be watched and is read once a minute instead: {error}",
+                    path.display()
+                ),
             }
         }
     }

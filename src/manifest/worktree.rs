@@ -25,7 +25,7 @@ pub struct Revision {
     pub commit: String,
     /// The branch, unless the commit is checked out by itself.
     pub branch: Option<String>,
-    /// Whether files there are not as the commit has them, or are not in it.
+    /// Whether files differ from the commit, or are not in it.
     pub changed: bool,
 }
 

@@ -46,7 +46,7 @@ fn totals(page: &mut Page<'_>, counted: &[(&Container, Counted)]) {
     ];
     page.gauge(
         "portreeve_containers",
-        "Containers by how they are, as the command status counts them; one may count several times",
+        "Containers by state, as `portreeve status` counts them; a container can be in several states",
         how.map(|(how, number)| (format!("how=\"{how}\""), whole(number))),
     );
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Container, ContainerKey, World};
+use super::{Container, ContainerKey, Nanos, World};
 
 /// A container's place in one network of its engine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +68,8 @@ pub struct Surroundings {
     pub own: Option<Arc<Container>>,
     /// Its networks by their ids.
     pub networks: BTreeMap<String, Network>,
+    /// When the engine started, by its own clock, if that is known: it has run ever since.
+    pub engine_started: Option<Nanos>,
 }
 
 impl Interface {

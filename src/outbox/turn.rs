@@ -99,7 +99,7 @@ impl Turn {
     pub(super) fn answered(&self, kind: KindId, name: &str) {
         let over = self.outage().answered(clock::now());
         if let Some((lasted, failures)) = over {
-            info!(target: "portreeve::outbox", failures, "{kind}/{name}: answers again after {} s, in which {failures} calls failed", lasted.as_secs());
+            info!(target: "portreeve::outbox", failures, "{kind}/{name}: accepts calls again after {} s and {failures} failed calls", lasted.as_secs());
         }
     }
 

@@ -42,10 +42,10 @@ impl Meaning {
     pub const fn doc(self) -> &'static str {
         match self {
             Self::Unhealthy => {
-                "the check failed; after `failureThreshold` failures in a row the container is healed"
+                "the check failed; after `failureThreshold` failures in a row the service is unhealthy, and healed if a policy says so"
             }
             Self::Unanswered => {
-                "the same; but if no target outside answers any more, it is our network (`NetworkLost`) and a Fault"
+                "as Unhealthy; but if no target outside Docker answers any more, it is our network (`NetworkLost`) and a Fault"
             }
             Self::Denied => {
                 "the check failed; the service is unhealthy, and no container is restarted for it"

@@ -8,7 +8,8 @@
 //! - Such a kill followed by `die` within that time, or a `stop` that is not ours: stopped by hand, until the next `start`.
 //! - The connection to the engine ended within the stop timeout + 15 s (what `dockerd` gives containers when it shuts
 //!   down) after such a kill or stop, or they were replayed from before the first contact after an outage: the
-//!   engine was shutting down, however much it looked like a stop by hand.
+//!   engine was shutting down, however much it looked like a stop by hand. An outage of Portreeve alone, through which the
+//!   engine ran (its default bridge is older), explains nothing.
 //! - A `die` with none of this before it: the container ended by itself.
 //! - No `die`, no `stop`: nobody saw why.
 //!

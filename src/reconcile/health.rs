@@ -97,7 +97,7 @@ fn of_probe(name: &str, state: Option<&ProbeState>) -> Judged {
     let last = state.last.as_ref().map(|last| &last.checked);
     let judged = match (state.streak.verdict, last) {
         (_, Some(Checked::NotYet(why))) => {
-            let judged = Judged::new(HealthWord::Unknown, format!("{name}: too early: {why}"));
+            let judged = Judged::new(HealthWord::Unknown, format!("{name}: not ready yet: {why}"));
             return Judged { early_since: state.streak.early_since, ..judged };
         }
         (Verdict::Unhealthy, Some(Checked::Failed(why) | Checked::Denied(why))) => {
@@ -265,8 +265,8 @@ mod tests {
         let mut early = state(Verdict::Healthy, Checked::NotYet("LOADING".to_owned()));
         early.streak.early_since = Some(Nanos(7));
         for (probes, word, reason) in [
-            (vec![("a", Some(&early))], HealthWord::Unknown, "a: too early: LOADING"),
-            (vec![("a", Some(&late)), ("b", Some(&early))], HealthWord::Unknown, "b: too early: LOADING"),
+            (vec![("a", Some(&early))], HealthWord::Unknown, "a: not ready yet: LOADING"),
+            (vec![("a", Some(&late)), ("b", Some(&early))], HealthWord::Unknown, "b: not ready yet: LOADING"),
             (vec![("a", Some(&early)), ("b", Some(&odd))], HealthWord::Error, "b: no secret"),
             (vec![("a", Some(&early)), ("b", Some(&bad))], HealthWord::Unhealthy, "b: connection refused"),
         ] {

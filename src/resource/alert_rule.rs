@@ -254,7 +254,8 @@ impl Kind for AlertRuleSpec {
     const KIND: &'static str = "AlertRule";
     const PLURAL: &'static str = "alertrules";
     const SHORT: &'static [&'static str] = &["rule"];
-    const DOC: &'static str = "An alert on a metric of containers, services or machines.";
+    const DOC: &'static str =
+        "An alert on a metric of containers, services or machines. No effect yet: no alert fires.";
 
     fn validate(&self, check: &mut Check) {
         check.field("subject", |check| {

@@ -46,7 +46,7 @@ pub struct AutohealPolicySpec {
     pub budget: Budget,
     /// Stops healing when many containers are sick at once, and reports it once.
     pub breaker: Breaker,
-    /// How many restarts one engine gets.
+    /// How many restarts this policy may make on one engine.
     pub pace: Pace,
     /// When a container counts as healed.
     pub verify: Verify,
@@ -60,10 +60,11 @@ pub struct AutohealPolicySpec {
 pub struct Triggers {
     /// Docker's own health check says `unhealthy`.
     pub unhealthy: bool,
-    /// A probe of a MonitoredService fails. A refused login does not count, because a restart does not fix it.
+    /// A probe of a MonitoredService fails. A `denied` check, such as a refused login, does not count, because a restart does not
+    /// fix it.
     pub probes: bool,
     /// How long a probe may answer `notYet` (a database recovers, a cache loads its data) before the container is
-    /// healed. A restart makes it begin again.
+    /// healed. A restart makes it start over.
     pub not_yet: NotYetTrigger,
     /// The container exited by itself and Docker's restart policy does not start it again. A container that was stopped
     /// by hand stays stopped.
@@ -74,12 +75,12 @@ pub struct Triggers {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum ExitedTrigger {
-    /// None.
+    /// It is not healed.
     #[default]
     Never,
-    /// If its exit code is not 0.
+    /// It is healed if its exit code is not 0.
     OnFailure,
-    /// Always, unless it was stopped by hand.
+    /// It is healed with any exit code, unless it was stopped by hand.
     Always,
 }
 

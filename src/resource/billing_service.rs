@@ -8,7 +8,8 @@ use super::discovery_registry::five_seconds;
 use super::{Auth, Duration, Kind, Selector, Signing};
 
 /// Posts lifecycle events to a Billing Service. No event is lost: it is stored in the same transaction as its cause and
-/// sent until the service accepts it, always with the same `Idempotency-Key`.
+/// sent until the service accepts it, always with the same `Idempotency-Key`. An event that the service refuses
+/// permanently is parked: it waits until it is replayed or skipped.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct BillingServiceSpec {

@@ -3,11 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What becomes of the containers that are registered on an object's account once it is deleted.
+/// What happens to an object's registrations when it is deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum DeletionPolicy {
-    /// They are taken out of the registry.
+    /// They are removed from the registry.
     #[default]
     Deregister,
     /// They stay registered as they are.

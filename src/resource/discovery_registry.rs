@@ -30,20 +30,20 @@ pub struct DiscoveryRegistrySpec {
     /// The host to register; left out: the engine's host name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// The container's TCP port registered, translated to its published port; left out: the lowest published port,
+    /// The container's TCP port to register, translated to its published port; left out: the lowest published port,
     /// else the lowest exposed one. A container that uses another's network has that one's published ports. A port published
     /// on a loopback address only counts as not published, unless `host` is the loopback, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65535))]
     pub port: Option<u16>,
-    /// Whether only containers are registered that can be reached from other machines: those of which `port` is published, or
-    /// any port where `port` is left out.
+    /// `true`: a container is registered only if `port` is published (if `port` is left out: any port), so that other machines
+    /// can reach it.
     #[serde(default)]
     pub published_only: bool,
     /// How often everything is sent again, for a registry that forgets; `0s`: never.
     #[serde(default)]
     pub resync_period: Duration,
-    /// What becomes of its registrations when it is deleted: `deregister` takes them out, which is tried for ten minutes,
+    /// What happens to its registrations when it is deleted: `deregister` removes them, which is tried for ten minutes,
     /// also across a restart of Portreeve; with `retain` they stay as they are.
     #[serde(default, skip_serializing_if = "DeletionPolicy::is_default")]
     pub deletion_policy: DeletionPolicy,

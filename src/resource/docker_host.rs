@@ -28,7 +28,7 @@ pub struct DockerHostSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub address: Option<String>,
-    /// With `true`, no call that changes the engine is ever made.
+    /// `true`: Portreeve makes no call that changes the engine.
     #[serde(default)]
     pub read_only: bool,
     /// Certificates for a `tcp://` endpoint.
@@ -39,8 +39,8 @@ pub struct DockerHostSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^1\\.[0-9]{1,3}$"))]
     pub api_version: Option<String>,
-    /// What becomes of the registrations of its containers when it is deleted, and they are watched no more: `deregister`
-    /// takes them out of every registry; with `retain` they stay as they are.
+    /// What happens to the registrations of its containers when it is deleted: `deregister` removes them from every registry;
+    /// with `retain` they stay as they are.
     #[serde(default, skip_serializing_if = "DeletionPolicy::is_default")]
     pub deletion_policy: DeletionPolicy,
     /// Free labels, for people.

@@ -12,7 +12,7 @@ use super::{KindId, nearest};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Severity {
-    /// Good to know.
+    /// For information.
     Info,
     /// Something is wrong and is being dealt with.
     Warning,
@@ -51,7 +51,7 @@ names! {
     AlertFiring,
     /// An alert rule's condition no longer holds.
     AlertResolved,
-    /// A container became unhealthy, or it is and its policy only says so.
+    /// A container became unhealthy, or it is unhealthy and its policy only reports it.
     Unhealthy,
     /// A container was restarted and a new run was seen.
     Restarted,
@@ -65,7 +65,7 @@ names! {
     HealthCheckSilent,
     /// The engine runs a container's health check again.
     HealthCheckHeard,
-    /// A container's budget is spent: it is not healed until it is released or stays healthy.
+    /// A container was quarantined, because its restarts did not help: it is not healed until it is released or stays healthy.
     Quarantined,
     /// A quarantine was ended.
     Released,
@@ -77,7 +77,7 @@ names! {
     EngineDown,
     /// An engine answers again.
     EngineRecovered,
-    /// A delivery was refused for good. It waits until it is replayed or skipped.
+    /// A delivery was refused permanently. It waits until it is replayed or skipped.
     DeliveryParked,
     /// A manifest has an error. Its last valid version stays in force.
     ManifestInvalid,

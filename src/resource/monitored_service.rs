@@ -44,7 +44,7 @@ pub struct MonitoredServiceSpec {
     /// Where its containers are registered while it is healthy; left out: as the registries that select them say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub discovery: Option<ServiceDiscovery>,
-    /// Sinks that get its events, besides the sinks whose selector matches.
+    /// Sinks that get its events, besides the sinks whose selector matches. No effect yet: no message is sent.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notify: Vec<Notify>,
 }

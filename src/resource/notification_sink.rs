@@ -222,7 +222,7 @@ impl Kind for NotificationSinkSpec {
     const KIND: &'static str = "NotificationSink";
     const PLURAL: &'static str = "notificationsinks";
     const SHORT: &'static [&'static str] = &["sink"];
-    const DOC: &'static str = "A channel to which notifications are sent.";
+    const DOC: &'static str = "A channel to which notifications are sent. No effect yet: no message is sent.";
 
     fn validate(&self, check: &mut Check) {
         self.validate_channels(check);

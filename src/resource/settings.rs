@@ -12,35 +12,35 @@ use super::{Duration, Kind};
 pub struct SettingsSpec {
     /// How often each engine is listed again, besides its event stream.
     pub resync: Duration,
-    /// How long health snapshots are kept.
+    /// How long health snapshots are kept. No effect yet.
     #[schemars(range(min = 1, max = 3650))]
     pub health_retention_days: u32,
     /// How long samples, events and delivered calls are kept.
     #[schemars(range(min = 1, max = 3650))]
     pub metrics_retention_days: u32,
-    /// How often the machine's metrics are read.
+    /// How often the machine's metrics are read. No effect yet.
     pub system_check_interval: Duration,
-    /// How often registered services are checked.
+    /// How often registered services are checked. No effect yet: a probe has its own `periodSeconds`.
     pub service_check_interval: Duration,
-    /// How long a check may take unless it says otherwise.
+    /// How long a check may take unless it says otherwise. No effect yet: a probe has its own `timeoutSeconds`.
     pub default_timeout: Duration,
     /// How many checks run at once.
     #[schemars(range(min = 1, max = 10000))]
     pub max_concurrent_checks: u32,
-    /// How often a failed check is tried again at once.
+    /// How many times a failed check is repeated at once. No effect yet: a probe has its own `attempts`.
     #[schemars(range(min = 0, max = 100))]
     pub retry_attempts: u32,
-    /// Whether alerts are raised.
+    /// Whether alerts are raised. No effect yet: this version raises no alerts.
     pub alerting: bool,
-    /// CPU use in percent from which a container or the machine is critical.
+    /// CPU use in percent from which a container or the machine is critical. No effect yet.
     #[schemars(range(min = 1, max = 100))]
     pub critical_cpu: u32,
-    /// Memory use in percent from which a container or the machine is critical.
+    /// Memory use in percent from which a container or the machine is critical. No effect yet.
     #[schemars(range(min = 1, max = 100))]
     pub critical_memory: u32,
-    /// Decide and report, but never act on an engine.
+    /// Decide and report, but touch no container.
     pub observe: bool,
-    /// Whether samples are stored.
+    /// Whether samples are stored. No effect yet.
     pub metrics_persistence: bool,
 }
 

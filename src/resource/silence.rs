@@ -19,7 +19,7 @@ use super::{Duration, Kind, Selector, nearest, schema};
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(transform = schema::exactly_one(&["endsAt", "schedule"]))]
 pub struct SilenceSpec {
-    /// Which containers, and services of them.
+    /// Which containers, and the services they belong to.
     pub selector: Selector,
     /// When it begins; left out: at once.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "time")]
@@ -30,7 +30,7 @@ pub struct SilenceSpec {
     /// When it repeats, and how long it lasts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Schedule>,
-    /// What is not done meanwhile: `healing` is left alone; that `notifications` are held back has no effect yet.
+    /// What is suppressed meanwhile. Only `healing` has an effect yet.
     #[serde(default = "notifications")]
     #[schemars(length(min = 1), extend("uniqueItems" = true))]
     pub suppress: Vec<Suppress>,
@@ -199,7 +199,8 @@ impl Kind for SilenceSpec {
     const KIND: &'static str = "Silence";
     const PLURAL: &'static str = "silences";
     const SHORT: &'static [&'static str] = &["sil"];
-    const DOC: &'static str = "When healing is suppressed. Suppressing notifications has no effect yet.";
+    const DOC: &'static str =
+        "A time in which healing is suppressed. Suppressing notifications has no effect yet.";
 
     fn validate(&self, check: &mut Check) {
         check.field("selector", |check| self.selector.validate_filled(check));

@@ -117,7 +117,7 @@ impl Kind for WorkloadSpec {
     const KIND: &'static str = "Workload";
     const PLURAL: &'static str = "workloads";
     const SHORT: &'static [&'static str] = &["wl"];
-    const DOC: &'static str = "Containers that are kept running.";
+    const DOC: &'static str = "Containers that are kept running. No effect yet: no container is started.";
 
     fn validate(&self, check: &mut Check) {
         if self.image.is_empty() || self.image.len() > 512 || self.image.contains(char::is_whitespace) {

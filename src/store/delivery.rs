@@ -16,7 +16,7 @@ pub enum DeliveryKind {
 pub enum DeliveryState {
     /// It is sent now or when its time comes.
     Pending,
-    /// Its lane was refused for good and waits for a decision.
+    /// Its lane was refused permanently and waits for a decision.
     Parked,
     /// The target took it.
     Delivered,

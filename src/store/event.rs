@@ -10,7 +10,7 @@ use crate::observed::Nanos;
 #[serde(rename_all = "lowercase")]
 #[schemars(rename = "EventSeverity")]
 pub enum Severity {
-    /// Part of normal life.
+    /// Normal operation.
     #[default]
     Info,
     /// A person may want to look.

@@ -1,5 +1,6 @@
 //! What happened while Portreeve was not there is told at its next start, once.
 
+use bollard::models::ContainerStateStatusEnum as Status;
 use serde_json::Value;
 
 use super::scene::{Scene, billed_time, started_at};
@@ -96,6 +97,29 @@ async fn what_happens_while_it_is_killed_is_told_at_the_next_start() {
 #[tokio::test]
 async fn what_happens_while_it_is_stopped_is_told_at_the_next_start() {
     what_happens_meanwhile_is_told(End::Stopped).await;
+}
+
+/// Portreeve was away, the engine was not: what was stopped then was stopped by hand.
+#[tokio::test]
+async fn what_is_stopped_by_hand_meanwhile_was_not_stopped_by_the_engine() {
+    let mut scene = Scene::own().await;
+    scene.declare_policy("  triggers: {exited: always}\n");
+    scene.portreeve.start().await;
+    let (stopped, killed) =
+        (scene.lab.healed("stopped").start().await, scene.lab.healed("killed").start().await);
+    for container in [&stopped, &killed] {
+        scene.billed(container.id(), &["started"]).await;
+    }
+    scene.portreeve.kill9().await;
+    stopped.stop().await;
+    killed.kill("SIGKILL").await;
+    scene.portreeve.start().await;
+    for container in [&stopped, &killed] {
+        let skipped = scene.told(container, "Skipped", 1).await;
+        assert_eq!(skipped[0]["reason"], "StoppedByHand", "{skipped:#?}");
+        assert_eq!(container.status().await, Status::EXITED);
+    }
+    assert_no_gap(&scene).await;
 }
 
 #[tokio::test]

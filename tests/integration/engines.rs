@@ -243,7 +243,7 @@ async fn registered(receiver: &Receiver, number: usize) {
     .await;
 }
 
-/// Waits until nothing waits to be decided on.
+/// Waits until everything is processed.
 async fn idle(scene: &Scene) {
     wait::until("nothing waits", wait::SOON, || async {
         let depth = scene.controller.shared.queue_depth();

@@ -138,7 +138,8 @@ fn names(tokens: &[Token], module: &[String]) -> Vec<(usize, Vec<String>)> {
     let mut found = Vec::new();
     let mut at = 0;
     while at < tokens.len() {
-        if text(tokens, at) == "use" && (at == 0 || text(tokens, at - 1) != "::") {
+        // `use<'a>` in a bound imports nothing.
+        if text(tokens, at) == "use" && text(tokens, at + 1) != "<" {
             at += 1;
             use_tree(tokens, &mut at, &[], &mut |line, path, name| {
                 let path = absolute(path, module, &modules, &BTreeMap::new());
@@ -151,7 +152,7 @@ fn names(tokens: &[Token], module: &[String]) -> Vec<(usize, Vec<String>)> {
     at = 0;
     while at < tokens.len() {
         let begins = is_name(text(tokens, at)) && (at == 0 || text(tokens, at - 1) != "::");
-        if text(tokens, at) == "use" {
+        if text(tokens, at) == "use" && text(tokens, at + 1) != "<" {
             while at < tokens.len() && text(tokens, at) != ";" {
                 at += 1;
             }

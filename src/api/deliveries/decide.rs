@@ -64,7 +64,7 @@ async fn parked(api: &Api, id: &str) -> Result<Delivery, Failure> {
     let why = match (row.kind, row.state) {
         (_, DeliveryState::Delivered) => "was delivered; nothing is sent twice".to_owned(),
         (_, DeliveryState::Skipped) => "was skipped".to_owned(),
-        (_, DeliveryState::Pending) => format!("is not parked: it is tried by itself, {}", next(&row)),
+        (_, DeliveryState::Pending) => format!("is not parked: it is tried automatically, {}", next(&row)),
         (DeliveryKind::Cell, DeliveryState::Parked) => "is never parked".to_owned(),
         (DeliveryKind::Bill, DeliveryState::Parked) => return Ok(row),
     };
@@ -106,9 +106,9 @@ pub(in crate::api) async fn replay(
 ) -> Result<Json<Status>, Failure> {
     let row = parked(&api, &id).await?;
     let freed = api.shared.store.replay_lane(&row.target, &row.key).await?;
-    info!(target: "portreeve::outbox", queue = row.target, container = %row.key, "a parked lane is freed");
+    info!(target: "portreeve::outbox", queue = row.target, container = %row.key, "the deliveries of a container are no longer parked");
     api.shared.wake_billing(&row.target);
-    let message = format!("the lane of {} to {} is free again", row.key.short_id(), row.target);
+    let message = format!("the deliveries of {} to {} are no longer parked", row.key.short_id(), row.target);
     let deed = Deed { kind: "Replayed", status: "freed", what: message.clone(), container: None };
     audit::record(&api, &caller, deed).await;
     Ok(Json(status::counted(message, "Delivery", &id, freed)))
@@ -123,13 +123,13 @@ pub(in crate::api) async fn replay_target(
     let target = target(&api, &query, &[DeliveryKind::Bill]).await?;
     let freed = api.shared.store.replay(target).await?;
     if freed > 0 {
-        info!(target: "portreeve::outbox", queue = target, lanes = freed, "parked lanes are freed");
+        info!(target: "portreeve::outbox", queue = target, lanes = freed, "parked deliveries are sent again");
         api.shared.wake_billing(target);
     }
     let message = match freed {
         0 => format!("nothing is parked for {target}"),
-        1 => format!("1 lane to {target} is free again"),
-        freed => format!("{freed} lanes to {target} are free again"),
+        1 => format!("the deliveries of 1 container to {target} are no longer parked"),
+        freed => format!("the deliveries of {freed} containers to {target} are no longer parked"),
     };
     if freed > 0 {
         let deed = Deed { kind: "Replayed", status: "freed", what: message.clone(), container: None };
@@ -149,7 +149,7 @@ pub(in crate::api) async fn retry(
     match row.state {
         DeliveryState::Delivered => return refuse("was delivered; nothing is sent twice"),
         DeliveryState::Skipped => return refuse("was skipped"),
-        DeliveryState::Parked => return refuse("is parked: it is sent again by a replay, or skipped"),
+        DeliveryState::Parked => return refuse("is parked: replay it or skip it"),
         DeliveryState::Pending => {}
     }
     if is_held(row.kind, &row.target, &api.shared.desired.load()) {
@@ -159,7 +159,7 @@ pub(in crate::api) async fn retry(
     let which = Waiting { kind: row.kind, target: &row.target, key: Some(&row.key) };
     let tried = api.shared.store.retry(&which).await?;
     wake(&api, row.kind, &row.target);
-    let message = format!("what waits of {} for {} is tried now", row.key.short_id(), row.target);
+    let message = format!("the deliveries of {} to {} are tried now", row.key.short_id(), row.target);
     let deed = Deed { kind: "Retried", status: "retried", what: message.clone(), container: None };
     audit::record(&api, &caller, deed).await;
     Ok(Json(status::counted(message, "Delivery", &id, tried)))
@@ -185,12 +185,12 @@ pub(in crate::api) async fn retry_target(
     let message = match tried {
         0 if held => {
             format!(
-                "nothing waits for {target}, except what is held because it is not declared or is suspended"
+                "no delivery to {target} is waiting, except held ones: it is not declared, or it is suspended"
             )
         }
         0 => format!("nothing waits for {target}"),
-        1 => format!("what waits of 1 container for {target} is tried now"),
-        tried => format!("what waits of {tried} containers for {target} is tried now"),
+        1 => format!("the deliveries of 1 container to {target} are tried now"),
+        tried => format!("the deliveries of {tried} containers to {target} are tried now"),
     };
     if tried > 0 {
         let deed = Deed { kind: "Retried", status: "retried", what: message.clone(), container: None };
@@ -226,7 +226,7 @@ pub(in crate::api) async fn skip(
             let head = heads.iter().find(|head| head.key == row.key).map(super::id);
             Err(match head.filter(|head| *head != id) {
                 Some(head) => refused(&id, &format!("was not refused: it waits behind {head}")),
-                None => refused(&id, "is parked no longer"),
+                None => refused(&id, "is no longer parked"),
             })
         }
     }
@@ -299,7 +299,7 @@ pub(in crate::api) async fn discard(
     let key = ObjectKey { kind: KindId::BillingService, name: target.to_owned() };
     let declared = || api.shared.desired.load().billing.contains_key(target);
     let refuse = || {
-        let why = format!("{key} is declared, so what waits for it is sent; delete it first");
+        let why = format!("{key} is declared, so its waiting deliveries are sent; delete it first");
         Err(Failure::conflict(why).about("BillingService", target))
     };
     if api.catalogue.get(&key).is_some() {

@@ -58,7 +58,7 @@ pub(super) fn hint(why: &str, scheme: &str, by_socket: bool) -> Option<&'static 
     let says = |word: &str| why.contains(word);
     if by_socket && (says("Permission denied") || says("permission denied")) {
         return Some(
-            "only root and members of the group docker may open this socket: `sudo usermod -aG docker $USER`, then log \
+            "only root, Portreeve's user and the group docker may open this socket: `sudo usermod -aG docker $USER`, then log \
             in again",
         );
     }

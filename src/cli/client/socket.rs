@@ -95,7 +95,7 @@ fn choose(paths: impl IntoIterator<Item = (PathBuf, Look)>) -> Local {
         let why = match look {
             Look::Fit => return Local { socket: Some(path), passed_over: None },
             Look::Locked => format!(
-                "{} needs no token, but this user may not open it: only root and members of the group docker may",
+                "{} needs no token, but this user may not open it: only root, Portreeve's user and the group docker may",
                 path.display()
             ),
             Look::Strange(why) => format!("{} is not used: {why}", path.display()),

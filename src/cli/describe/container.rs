@@ -1,4 +1,4 @@
-//! A container: how it is, who heals it and who is told of it; what is not done, why, and until when.
+//! A container: how it is, who heals it and who is told of it; whether it is blocked, why, and until when.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -24,7 +24,8 @@ pub(super) fn show(item: &Value, beside: &Beside, face: &mut Face<'_>) -> io::Re
     field(face, "ID", &text("/id"))?;
     field(face, "Engine", &text("/engine"))?;
     field(face, "Image", &text("/image"))?;
-    field(face, "State", &text("/status"))?;
+    let code = item["exit_code"].as_i64().map_or_else(String::new, |code| format!(" (exit code {code})"));
+    field(face, "State", &format!("{}{code}", text("/status")))?;
     field(face, "Health", &health(item))?;
     if let Some(output) = scalar(item, "/health_output") {
         let line: Vec<&str> = output.split_whitespace().collect();
@@ -55,7 +56,9 @@ fn healing(item: &Value, now: Nanos, face: &mut Face<'_>) -> io::Result<()> {
     }
     let under_way = if item["restarting"] == Value::Bool(true) { ", and one more under way" } else { "" };
     let restarts = scalar(item, "/restart_count").unwrap_or_default();
-    writeln!(face.out, "  restarts     {restarts} by Portreeve{under_way}")?;
+    let engine = item["engine_restart_count"].as_u64().filter(|count| *count > 0);
+    let engine = engine.map_or_else(String::new, |count| format!("; {count} by Docker's restart policy"));
+    writeln!(face.out, "  restarts     {restarts} by Portreeve{under_way}{engine}")?;
     let name = scalar(item, "/metadata/name").unwrap_or_default();
     if item["quarantined"] == Value::Bool(true) {
         let line = format!("quarantined  yes; `portreeve release {name}` ends it");
@@ -67,7 +70,7 @@ fn healing(item: &Value, now: Nanos, face: &mut Face<'_>) -> io::Result<()> {
     for blocked in blocked {
         let text = |pointer: &str| scalar(blocked, pointer).unwrap_or_default();
         let (reason, why) = (text("/reason"), as_of(now, &text("/message"), until(blocked)));
-        let line = format!("not done     {reason}: {why}");
+        let line = format!("blocked      {reason}: {why}");
         paragraph(face.out, &line, Tone::Odd, (2, 13), face.width)?;
     }
     Ok(())
@@ -121,7 +124,7 @@ fn informed(item: &Value, beside: &Beside, face: &mut Face<'_>) -> io::Result<()
     if table.is_empty() {
         return Ok(());
     }
-    writeln!(face.out, "\nTold of it:")?;
+    writeln!(face.out, "\nReported to:")?;
     table.print(face.out, 2, face.width)
 }
 
@@ -162,7 +165,7 @@ mod tests {
     fn what_is_not_done_is_told_with_its_reason_and_the_way_out() {
         let item = json!({
             "metadata": {"name": "web"}, "name": "web", "id": "c1", "engine": "local", "image": "nginx",
-            "status": "running", "health": "unhealthy", "health_output": "no\nanswer", "policy": "default", "restart_count": 5, "quarantined": true,
+            "status": "running", "health": "unhealthy", "health_output": "no\nanswer", "policy": "default", "restart_count": 5, "engine_restart_count": 22, "quarantined": true,
             "blocked": [{"reason": "Quarantined", "message": "quarantined for 3s455ms: the budget is spent", "until": null},
                         {"reason": "BackingOff", "message": "waits", "until": "2025-08-19T07:17:22.193Z"}],
             "labels": {"autoheal": "true"}, "ports": [],
@@ -182,12 +185,12 @@ Labels:       autoheal=true
 
 Healing:
   policy       default
-  restarts     5 by Portreeve
+  restarts     5 by Portreeve; 22 by Docker's restart policy
   quarantined  yes; `portreeve release web` ends it
-  not done     Quarantined: the budget is spent
-  not done     BackingOff: waits (decided again now)
+  blocked      Quarantined: the budget is spent
+  blocked      BackingOff: waits (decided again now)
 
-Told of it:
+Reported to:
   KIND               NAME  SELECTED
   DiscoveryRegistry  d     yes
   DiscoveryRegistry  edge  no (no port of it is published)

@@ -195,7 +195,7 @@ Conditions:
   Accepted  True    -      Valid   -
 
 Containers:
-  NAME   STATE    HEALTH  NOT DONE
+  NAME   STATE    HEALTH  BLOCKED
   web-1  running  -       -
 
 Deliveries:

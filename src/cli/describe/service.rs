@@ -26,11 +26,11 @@ pub(super) fn show(item: &Value, containers: &[Value], now: Nanos, face: &mut Fa
         }
     }
     if status.get("notYetSince").is_some() {
-        field(face, "Not yet", &format!("since {}", time(status, "/notYetSince", now)))?;
+        field(face, "Not ready", &format!("since {}", time(status, "/notYetSince", now)))?;
     }
     field(face, "Since", &time(status, "/since", now))?;
     field(face, "Last check", &time(status, "/lastCheck", now))?;
-    field(face, "Takes", &took(status))?;
+    field(face, "Latency", &took(status))?;
     let rates = ["1h", "24h", "7d"].into_iter().filter_map(|window| {
         let rate = scalar(status, &format!("/successRates/{window}"))?;
         Some(format!("{rate}% in {window}"))
@@ -49,7 +49,7 @@ pub(super) fn show(item: &Value, containers: &[Value], now: Nanos, face: &mut Fa
     table.print(face.out, 2, face.width)?;
     let said = said(item);
     if !said.is_empty() {
-        writeln!(face.out, "\nWhat they answer:")?;
+        writeln!(face.out, "\nAnswers:")?;
     }
     for line in said {
         paragraph(face.out, &line, Tone::Plain, (2, 2), face.width)?;
@@ -78,7 +78,7 @@ fn whom(member: &Value) -> String {
 
 /// A row for each probe of each container, or of what is outside Docker; one that has no probes says how it is.
 fn probes(item: &Value, containers: &[Value], now: Nanos) -> Table {
-    let mut table = Table::new(["OF", "PROBE", "VERDICT", "CHECKED", "TOOK", "ASKS", "FAILURE"]).whole();
+    let mut table = Table::new(["TARGET", "PROBE", "VERDICT", "CHECKED", "TOOK", "ASKS", "FAILURE"]).whole();
     let none = || Cell::from("");
     // What Docker checks is no check of Portreeve's.
     let docker = list(item, "/spec/probes").iter().filter(|probe| probe.get("dockerHealth").is_some());
@@ -175,18 +175,18 @@ Health:       unhealthy
 Reason:       1 of 2 is healthy
 Since:        1970-01-01T00:00:00Z (60s ago)
 Last check:   1970-01-01T00:00:57Z (3s ago)
-Takes:        3.2ms
+Latency:      3.2ms
 Passed:       98.5% in 1h, 99.0% in 24h; measured for 48s
 
 Probes:
-  OF     PROBE  VERDICT    CHECKED  TOOK   ASKS                      FAILURE
-  web-1  page   healthy    3s       2.0ms  10.0.0.2:80: its address  -
-  web-1  port   unhealthy  -        -      -                         connection refused
-  web-1  login  denied     -        -      -                         NOAUTH
-  web-1  ping   not yet    -        -      -                         LOADING
-  web-1  query  fault      -        -      -                         no secret
+  TARGET  PROBE  VERDICT    CHECKED  TOOK   ASKS                      FAILURE
+  web-1   page   healthy    3s       2.0ms  10.0.0.2:80: its address  -
+  web-1   port   unhealthy  -        -      -                         connection refused
+  web-1   login  denied     -        -      -                         NOAUTH
+  web-1   ping   not yet    -        -      -                         LOADING
+  web-1   query  fault      -        -      -                         no secret
 
-What they answer:
+Answers:
   web-1 login: NOAUTH, my friend
 ";
         assert_eq!(streams.both(), expected);
@@ -205,14 +205,14 @@ What they answer:
             streams.both()
         };
         let expected = "\
-OF     PROBE  VERDICT    CHECKED  TOOK  ASKS                   FAILURE
-web-1  own    unhealthy  -        -     Docker's health check  it fails
+TARGET  PROBE  VERDICT    CHECKED  TOOK  ASKS                   FAILURE
+web-1   own    unhealthy  -        -     Docker's health check  it fails
 ";
         assert_eq!(shown(&item), expected);
         item["spec"] = json!({});
         let expected = "\
-OF     PROBE  VERDICT    CHECKED  TOOK  ASKS  FAILURE
-web-1  -      unhealthy  -        -     -     it fails
+TARGET  PROBE  VERDICT    CHECKED  TOOK  ASKS  FAILURE
+web-1   -      unhealthy  -        -     -     it fails
 ";
         assert_eq!(shown(&item), expected);
     }

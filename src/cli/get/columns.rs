@@ -84,7 +84,7 @@ fn own(noun: Noun) -> (Fields, Fields) {
                 ("HEALTH", |item, _| health(&text(item, "/health"))),
                 ("POLICY", |item, _| at(item, "/policy")),
                 ("RESTARTS", |item, _| at(item, "/restart_count")),
-                ("NOT DONE", |item, _| {
+                ("BLOCKED", |item, _| {
                     let quarantined = item["quarantined"] == Value::Bool(true);
                     not_done(quarantined, &text(item, "/blocked/0/reason"))
                 }),

@@ -58,7 +58,7 @@ pub(super) fn settings(objects: &Objects) -> String {
 pub(super) fn policies(objects: &Objects) -> String {
     let mut text = String::from(
         "# Which containers are restarted when they are sick, how often, and when to stop trying.\n\
-         # `portreeve explain autohealpolicy.spec` describes every field; `portreeve get containers` shows what is not done and why.\n",
+         # `portreeve explain autohealpolicy.spec` describes every field; `portreeve get containers` shows which are blocked and why.\n",
     );
     let built_in = serde_json::to_value(builtin_policy());
     let defaults =

@@ -14,7 +14,7 @@ use crate::terminal::quoted;
 const MOST: usize = 50;
 
 const TOLD: &str = "\
-# Services that are notified of what runs. Uncomment to use them.
+# Services that get registrations and bills of the containers. Uncomment to use them.
 # `portreeve explain discoveryregistry.spec` and `portreeve explain billingservice.spec` describe every field.
 
 # apiVersion: portreeve/v1
@@ -47,7 +47,7 @@ pub(super) fn files(all: &Seen) -> Vec<(&'static str, String)> {
         ("settings.yaml", in_force::settings(&all.objects)),
         ("healing.yaml", format!("{}{}", seen(&all.containers), in_force::policies(&all.objects))),
         ("services.yaml", services(all)),
-        ("told.yaml", TOLD.to_owned()),
+        ("targets.yaml", TOLD.to_owned()),
     ];
     files.extend(in_force::hosts(&all.objects).map(|hosts| ("hosts.yaml", hosts)));
     files
@@ -66,7 +66,7 @@ fn seen(containers: &[Value]) -> String {
         let field = |pointer: &str| scalar(container, pointer).unwrap_or_default();
         let health = match field("/health") {
             health if health.is_empty() => {
-                "no health check, so only `exited` can tell that it is sick".to_owned()
+                "no health check: only an exit or a probe shows that it is sick".to_owned()
             }
             health => format!("health check says {health}"),
         };
@@ -179,7 +179,7 @@ fn probes(members: &[&Value], waits: bool) -> String {
         .min();
     match port {
         Some(port) if waits || members.iter().any(|member| member["policy"].is_string()) => format!(
-            "  # To ask its port, take away the marks; what a policy heals is then healed also when the port does not answer.\n  \
+            "  # To probe its port, remove the `#` below; a container with a policy is then healed also when the port does not answer.\n  \
              # probes:\n  #   - name: port-{port}\n  #     tcpSocket: {{port: {port}}}\n"
         ),
         Some(port) => format!(

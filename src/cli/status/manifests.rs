@@ -17,6 +17,8 @@ pub(super) fn show(manifests: &Value, face: &mut Face<'_>) -> io::Result<()> {
     let now = face.now();
     let problems = list(manifests, "/problems").len();
     let mut words = vec![count(number(manifests, "/objects"), "object"), count(problems, "problem")];
+    let unresolved = unresolved(manifests).count();
+    words.extend((unresolved > 0).then(|| count(unresolved, "unresolved reference")));
     let others: u64 = list(manifests, "/directories").iter().map(|item| number(item, "/otherFiles")).sum();
     if let Some(others) = usize::try_from(others).ok().filter(|others| *others > 0) {
         words.push(not_ours(others));
@@ -44,7 +46,7 @@ pub(super) fn show(manifests: &Value, face: &mut Face<'_>) -> io::Result<()> {
     let inert: Vec<String> = inert.map(|(kind, number)| format!("{} {number}", plain(kind))).collect();
     if !inert.is_empty() {
         let kinds = Tone::Odd.paint(&inert.join(", "));
-        writeln!(face.out, "no effect   {kinds}: nothing acts on them yet")?;
+        writeln!(face.out, "no effect   {kinds}: this version does nothing for them")?;
     }
     Ok(())
 }
@@ -135,14 +137,14 @@ mod tests {
         let mut streams = Streams::default();
         show(&manifests, &mut streams.face()).expect("output");
         let expected = "\
-manifests   7 objects, 3 problems, 2 files that are not Portreeve's
+manifests   7 objects, 3 problems, 1 unresolved reference, 2 files that are not Portreeve's
   DIRECTORY       COMMIT                                OBJECTS  APPLIED  ERROR
   /etc/a          main 111111111111                     2        -        sub/b.yaml:3:3: bad (and 1 more)
   /etc/b          -                                     0        -        bad
   /s/git/current  222222222222 + changes not committed  1        -        -
 git         main of https://h/x: 222222222222, not pulled by this process yet
 suspended   BillingService/b, Probe/p
-no effect   AlertRule 2, Workload 1: nothing acts on them yet
+no effect   AlertRule 2, Workload 1: this version does nothing for them
 ";
         assert_eq!(unresolved(&manifests).count(), 1);
         assert_eq!(streams.both(), expected);

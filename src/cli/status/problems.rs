@@ -51,16 +51,16 @@ fn deliveries(health: &Value) -> Vec<Problem> {
         }
         let of = format!("{kind}/{name}");
         if parked > 0 {
-            let why = scalar(target, "/lastError").unwrap_or_else(|| "refused for good".to_owned());
+            let why = scalar(target, "/lastError").unwrap_or_else(|| "permanently refused".to_owned());
             let line = format!(
-                "{kind} {name}: {parked} parked, {why}; `portreeve replay --target {name}` sends again"
+                "{kind} {name}: {parked} parked, {why}; `portreeve replay --target {name}` sends them again"
             );
             let problem = Problem::new(Harm::Parked, line).of_many("services have parked deliveries", &of);
-            problems.push(problem.hint("`portreeve replay --target NAME` sends again"));
+            problems.push(problem.hint("`portreeve replay --target NAME` sends them again"));
         } else if let Some(error) = scalar(target, "/lastError").filter(|_| pending > 0) {
             let line = format!("{kind} {name}: {pending} waiting, {error}");
             problems.push(
-                Problem::new(Harm::Waiting, line).of_many("services do not take what waits for them", &of),
+                Problem::new(Harm::Waiting, line).of_many("services do not accept their deliveries", &of),
             );
         }
     }
@@ -99,7 +99,7 @@ fn container(item: &Value) -> Option<Problem> {
     if counted.quarantined {
         let line = format!("container {name} is in quarantine; `portreeve release {name}` ends it");
         let problem = Problem::new(Harm::Quarantined, line).of_many("containers are in quarantine", name);
-        return Some(problem.hint("`portreeve release NAME` lets one out"));
+        return Some(problem.hint("`portreeve release NAME` ends it"));
     }
     let is_down = matches!(is.as_str(), "exited" | "dead");
     if reason == "BreakerOpen" && (counted.is_unhealthy() || is_down) {
@@ -142,7 +142,33 @@ fn container(item: &Value) -> Option<Problem> {
         let many = format!("containers are {is}, not started now ({reason})");
         return Some(Problem::new(Harm::Container, line).of_many(many, name));
     }
+    // A policy is there to keep it up, and leaves it down or cannot help.
+    if counted.monitored && is == "restarting" {
+        let restarts = item["engine_restart_count"].as_u64().unwrap_or_default();
+        let line = format!(
+            "container {name} is restarting{}: Docker restarted it {restarts} times",
+            with_code(item)
+        );
+        let many = "containers are restarting again and again by Docker's restart policy";
+        return Some(Problem::new(Harm::Container, line).of_many(many, name));
+    }
+    if counted.monitored
+        && is_down
+        && reason == "TriggerOff"
+        && item["exit_code"].as_i64().is_some_and(|code| code != 0)
+    {
+        let line = format!(
+            "container {name} is {is}{}, its policy's trigger `exited` does not cover it",
+            with_code(item)
+        );
+        let many = "containers failed, their policy's trigger `exited` does not cover them";
+        return Some(Problem::new(Harm::Container, line).of_many(many, name));
+    }
     None
+}
+
+fn with_code(item: &Value) -> String {
+    item["exit_code"].as_i64().map_or_else(String::new, |code| format!(" (exit code {code})"))
 }
 
 /// A container as it is counted.

@@ -14,7 +14,7 @@ use crate::observed::{Nanos, Tally};
 pub(super) fn title(health: &Value, server: &str) -> (String, Tone) {
     let title = format!("Portreeve {} at {server}", text(health, "/version"));
     if health["observe"] == Value::Bool(true) {
-        return (format!("{title}, observe mode: it acts on no container"), Tone::Odd);
+        return (format!("{title}, observe mode: no container is touched"), Tone::Odd);
     }
     (title, Tone::Plain)
 }
@@ -55,7 +55,7 @@ pub(super) fn show(
     }
     let queued = |pointer: &str, what: &str| count(number(health, pointer), what);
     let (waiting, events) = (queued("/queue/containers", "container"), queued("/queue/events", "event"));
-    writeln!(face.out, "queue       {waiting} with {events} to be decided on")?;
+    writeln!(face.out, "queue       {waiting} and {events} not processed yet")?;
     writeln!(face.out, "store       {}", text(health, "/store/status"))?;
     access::show(&health["access"], face)?;
     manifests::show(&health["manifests"], face)?;

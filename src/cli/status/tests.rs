@@ -39,7 +39,7 @@ engines
   local  yes        -      box   20.10.24  2
 
 containers  1: 1 running, 1 with a policy, 0 unhealthy, 0 in quarantine, 0 restarts
-queue       1 container with 2 events to be decided on
+queue       1 container and 2 events not processed yet
 store       ok
 manifests   3 objects, 0 problems
 deliveries  no targets declared
@@ -101,18 +101,36 @@ fn whatever_is_wrong_is_named_with_what_to_do() {
     (down["policy"], down["engine"]) = ("p".into(), "e".into());
     let mut by_hand = down.clone();
     by_hand["blocked"] = json!([{"reason": "StoppedByHand"}]);
+    let ended = |name: &str, code: i64, status: &str, reason: &str| {
+        json!({"metadata": {"name": name}, "status": status, "exit_code": code, "engine_restart_count": 22, "monitored": true,
+               "blocked": [{"reason": reason}]})
+    };
+    let mut foreign = ended("foreign", 3, "restarting", "TriggerOff");
+    foreign["monitored"] = false.into();
     let mut silent = container("mute", false, false);
     silent["health"] = "silent".into();
-    let containers =
-        [container("web", true, true), container("db", false, false), opted_out, down, by_hand, silent];
+    let containers = [
+        container("web", true, true),
+        container("db", false, false),
+        opted_out,
+        down,
+        by_hand,
+        silent,
+        ended("killed", 137, "exited", "TriggerOff"),
+        ended("done", 0, "exited", "TriggerOff"),
+        ended("loop", 3, "restarting", "TriggerOff"),
+        foreign,
+    ];
     let expected = [
         "store: the disk is full",
         "engine edge: refused",
         "container web is in quarantine; `portreeve release web` ends it",
         "container job is exited, not healed now: BreakerOpen, the breaker of p on e is open",
         "container db is unhealthy, no policy heals it",
+        "container killed is exited (exit code 137), its policy's trigger `exited` does not cover it",
+        "container loop is restarting (exit code 3): Docker restarted it 22 times",
         "container mute has no verdict: its health check is silent; `portreeve events` shows since when",
-        "BillingService b: 1 parked, HTTP 422; `portreeve replay --target b` sends again",
+        "BillingService b: 1 parked, HTTP 422; `portreeve replay --target b` sends them again",
         "DiscoveryRegistry d: 2 waiting, HTTP 500",
         "manifest a.yaml:1:2: bad",
         "manifest b.yaml:3:4: worse",
@@ -122,7 +140,7 @@ fn whatever_is_wrong_is_named_with_what_to_do() {
     let mut streams = Streams::default();
     show(&health, &containers, &[], &found, &mut streams.face()).expect("output");
     let line =
-        "\ncontainers  6: 4 running, 3 with a policy, 3 unhealthy, 1 silent, 1 in quarantine, 0 restarts\n";
+        "\ncontainers  10: 4 running, 6 with a policy, 3 unhealthy, 1 silent, 1 in quarantine, 0 restarts\n";
     assert!(streams.both().contains(line), "{}", streams.both());
 }
 
@@ -132,7 +150,7 @@ fn observe_mode_is_in_the_first_line() {
     assert_eq!(title(&health, "unix:///s"), ("Portreeve 0.1.0 at unix:///s".to_owned(), Tone::Plain));
     health["observe"] = true.into();
     let (line, tone) = title(&health, "unix:///s");
-    assert_eq!(line, "Portreeve 0.1.0 at unix:///s, observe mode: it acts on no container");
+    assert_eq!(line, "Portreeve 0.1.0 at unix:///s, observe mode: no container is touched");
     assert_eq!(tone, Tone::Odd);
 }
 

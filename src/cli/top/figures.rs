@@ -121,9 +121,18 @@ fn rounded(percent: f64) -> f64 {
 
 pub(super) fn table(figures: &[ContainerFigures], now: Nanos) -> Table {
     let mut table = Table::new([
-        "NAME", "CPU", "MEMORY", "MEM%", "STATE", "HEALTH", "UPTIME", "RESTARTS", "ACTED", "NOT DONE",
+        "NAME",
+        "CPU",
+        "MEMORY",
+        "MEM%",
+        "STATE",
+        "HEALTH",
+        "UPTIME",
+        "RESTARTS",
+        "LAST ACTION",
+        "BLOCKED",
     ])
-    .least(["ACTED", "UPTIME", "MEM%"]);
+    .least(["LAST ACTION", "UPTIME", "MEM%"]);
     for figures in figures {
         let acted = figures.last_action.as_deref().and_then(instant);
         table.row(vec![
@@ -179,9 +188,9 @@ mod tests {
         let mut streams = Streams::default();
         table(&figures, now()).print(&mut streams.face().out, 0, None).expect("output");
         let expected = "\
-NAME  CPU    MEMORY   MEM%   STATE    HEALTH   UPTIME  RESTARTS  ACTED   NOT DONE
-web   12.5%  64.0MiB  25.0%  running  healthy  17m     2         5m ago  -
-db    -      -        -      exited   -        -       0         -       Quarantined
+NAME  CPU    MEMORY   MEM%   STATE    HEALTH   UPTIME  RESTARTS  LAST ACTION  BLOCKED
+web   12.5%  64.0MiB  25.0%  running  healthy  17m     2         5m ago       -
+db    -      -        -      exited   -        -       0         -            Quarantined
 ";
         assert_eq!(streams.both(), expected);
         let sum = Load::sum(figures.iter().map(|figures| &figures.load));

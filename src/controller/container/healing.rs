@@ -222,17 +222,17 @@ fn feed(
                 Break::CauseUntold(at) => enter(record, memory, *at, Fact::Gap, false),
             }
         }
-        let Some(Arrival { event, replayed, ticket: _ }) = events.get(place) else { break };
+        let Some(Arrival { event, replayed, from_outage, ticket: _ }) = events.get(place) else { break };
         match &event.kind {
             EventKind::Kill { signal } => {
-                enter(record, memory, event.at, Fact::Kill { signal: *signal }, *replayed);
+                enter(record, memory, event.at, Fact::Kill { signal: *signal }, *from_outage);
             }
-            EventKind::Stop => enter(record, memory, event.at, Fact::Stop, *replayed),
+            EventKind::Stop => enter(record, memory, event.at, Fact::Stop, *from_outage),
             EventKind::Die { exit_code } => {
                 let oom = out_of_memory(record, event.at);
-                enter(record, memory, event.at, Fact::Die { exit_code: *exit_code, oom }, *replayed);
+                enter(record, memory, event.at, Fact::Die { exit_code: *exit_code, oom }, *from_outage);
             }
-            EventKind::Start => enter(record, memory, event.at, Fact::Start, *replayed),
+            EventKind::Start => enter(record, memory, event.at, Fact::Start, *from_outage),
             EventKind::Oom => record.out_of_memory = Some(event.at),
             EventKind::Health(Health::Unhealthy) if *replayed => memory.interrupt_health(),
             EventKind::Create

@@ -28,11 +28,11 @@ impl Prober {
 /// The event of our own network's end, or of its return.
 fn told_of_network(lost: bool, now: Nanos) -> ChangeSet {
     let (event_type, severity, message) = if lost {
-        let message = "no target outside answers any more: checks without an answer do not count until a target \
+        let message = "no target outside Docker answers any more: checks without an answer do not count until a target \
             answers";
         ("NetworkLost", Severity::Error, message)
     } else {
-        ("NetworkBack", Severity::Info, "a target outside answers again: checks count again")
+        ("NetworkBack", Severity::Info, "a target outside Docker answers again: checks count again")
     };
     warn!(target: "portreeve::services", "{event_type}: {message}");
     let event = NewEvent {

@@ -29,8 +29,9 @@ impl Prober {
         let (word, checked) = match meaning {
             None => ("passed", Checked::Passed),
             Some(Meaning::Unanswered) if cut_off => {
-                let text =
-                    format!("{reason}; no target outside answers any more: probably our own network fails");
+                let text = format!(
+                    "{reason}; no target outside Docker answers any more: probably this machine's own network fails"
+                );
                 ("fault", Checked::Faulty(text))
             }
             Some(Meaning::Unhealthy | Meaning::Unanswered) => ("failed", Checked::Failed(reason)),

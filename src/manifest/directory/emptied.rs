@@ -49,7 +49,7 @@ pub(super) fn unconfirmed(look: &Look<'_>) -> BTreeMap<PathBuf, PathBuf> {
 pub(super) fn problem(directory: &Path, held: usize) -> Problem {
     let there = if directory.is_dir() { format!(", or put a file {NAME} there") } else { String::new() };
     let message = format!(
-        "declares nothing any more; {} of it stay in force until that is confirmed: start with --allow-empty{there}",
+        "declares nothing any more; still in force: {}; to delete them start with --allow-empty{there}",
         count(held, "object")
     );
     Problem::whole_warning(&directory.display().to_string(), &message)
@@ -63,8 +63,8 @@ pub(super) fn above(file: &Path) -> PathBuf {
 /// What is said of a directory that an earlier start was given and this one is not.
 pub(super) fn unnamed(directory: &Path, held: usize) -> Problem {
     let message = format!(
-        "is not named by this start (--config-dir, --git-url), as it was by an earlier one; {} of it stay in force until \
-         that is confirmed (start with --allow-empty), or until this start's files declare them",
+        "was given to an earlier start (--config-dir, --git-url) and not to this one; still in force: {}; give it again, declare \
+         them elsewhere, or start with --allow-empty to delete them",
         count(held, "object")
     );
     Problem::whole_warning(&directory.display().to_string(), &message)

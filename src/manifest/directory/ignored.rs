@@ -33,7 +33,7 @@ pub(super) fn rules(directory: &Path) -> io::Result<Option<(Rules, Vec<Problem>)
     let mut builder = GitignoreBuilder::new(directory);
     let mut problems = Vec::new();
     let bad = |line: usize, error: &ignore::Error| {
-        let message = format!("line {line} is not a pattern and is passed over: {error}");
+        let message = format!("line {line} is not a pattern and is ignored: {error}");
         Problem::whole(&path.display().to_string(), &message)
     };
     for (place, line) in content.lines().enumerate() {

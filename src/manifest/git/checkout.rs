@@ -228,7 +228,7 @@ impl Checkout {
             if !keep(&entry.file_name())
                 && let Err(error) = remove(&entry.path())
             {
-                tracing::warn!(target: "portreeve::manifests", "cannot be removed: {error}");
+                tracing::warn!(target: "portreeve::manifests", "an old checkout of the repository cannot be removed: {error}");
             }
         }
     }

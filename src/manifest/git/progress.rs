@@ -63,7 +63,7 @@ impl Progress {
             tokio::time::sleep(OFTEN).await;
             passed += OFTEN;
             let now = self.now();
-            let now = if now.is_empty() { "it has not said how far it is" } else { &now };
+            let now = if now.is_empty() { "no progress reported" } else { &now };
             info!(target: "portreeve::manifests", "git {what} has taken {} s so far: {now}", passed.as_secs());
         }
     }

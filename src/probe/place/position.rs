@@ -40,7 +40,7 @@ impl NetworkPosition {
     pub fn of(engine: &str, endpoint: &str, world: &World) -> Self {
         let surroundings = world.engines.get(engine).map(|engine| &*engine.surroundings);
         let unknown = Surroundings::default();
-        let Surroundings { rootless, same_host, listener, own, networks: _ } =
+        let Surroundings { rootless, same_host, listener, own, networks: _, engine_started: _ } =
             surroundings.unwrap_or(&unknown);
         if let Some(own) = own_container(engine, world).or_else(|| own.clone()) {
             return if own.network_mode == "host" {

@@ -11,6 +11,7 @@ const HERE: Surroundings = Surroundings {
     listener: Listener::Here,
     own: None,
     networks: BTreeMap::new(),
+    engine_started: None,
 };
 
 fn publishing(container: Container, bindings: &[(&str, u16)]) -> Container {

@@ -54,7 +54,7 @@ pub(super) const ROWS: &[Row] = &[
         seen: Seen::Here(&[Here::Resolver]),
         means: Fault,
         says: "our DNS resolver fails, or does not answer",
-        why: "the target was not asked; a name that does not exist is another row",
+        why: "the target was not asked; for a name that does not exist see NoSuchName",
         shown_by: &[
             "probes::verdicts::resolver::a_resolver_in_trouble_says_nothing_of_the_target_and_is_no_answer",
         ],

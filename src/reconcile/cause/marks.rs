@@ -94,7 +94,8 @@ impl StopMarks {
                 self.stopping = self.others.newest().max(self.ours.newest()).map(|mark| mark.at);
                 self.die = self.die.filter(|die| die.at >= at);
             }
-            Fact::Start => *self = Self { start: Some(at), gap: self.gap, ..Self::default() },
+            // Of a run that began after a gap nothing was missed.
+            Fact::Start => *self = Self { start: Some(at), ..Self::default() },
             Fact::Kill { signal } => {
                 const SIGKILL: i32 = 9;
                 let stops = signal == habits.signal || signal == SIGKILL;

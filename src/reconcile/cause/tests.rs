@@ -163,3 +163,16 @@ fn a_negative_stop_timeout_is_long_but_not_for_ever() {
     assert_eq!(StopHabits::of(&named), StopHabits { signal: 37, timeout: Duration::from_secs(30) });
     assert_eq!(StopHabits::of(&container(1)), HABITS);
 }
+
+#[test]
+fn a_gap_hides_who_stopped_the_run_that_it_fell_into_and_no_later_one() {
+    let crash = StopCause::Crash { exit_code: 1, oom: false };
+    let (gap, died) = (seen(200, Fact::Gap), seen(210, DIED));
+    assert_eq!(cause(210, &[seen(100, Fact::Start), gap, died]), StopCause::Unseen);
+    let started = Container { started: Some(at(205)), ..container(210) };
+    let facts = [seen(100, Fact::Start), gap, seen(205, Fact::Start), died];
+    assert_eq!(marks(&facts).cause(&started, at(10_000)), crash);
+    // Again the same start, after another gap.
+    let facts = [seen(205, Fact::Start), gap, seen(205, Fact::Start), died];
+    assert_eq!(marks(&facts).cause(&started, at(10_000)), StopCause::Unseen);
+}

@@ -124,18 +124,19 @@ fn up(
 /// Why a container is left alone although a probe does not pass.
 fn spared(situation: &Situation<'_>, spec: &AutohealPolicySpec) -> Option<Wait> {
     if situation.refuses(spec) {
-        let message = "it answers but refuses a probe: a restart would not fix that";
+        let message = "it answers but refuses a probe (denied): a restart would not fix that";
         return Some(Wait::new(Reason::Denied, message));
     }
     if !situation.is_early(spec) {
         return None;
     }
-    let message = "it says that it is too early: a restart would make it start over";
+    let message = "it is not ready yet (a probe answers notYet): a restart would make it start over";
     Some(
         match situation.early_until(spec) {
             Some(until) => {
                 let bound = spec.triggers.not_yet;
-                Wait::new(Reason::NotYet, format!("{message}, unless that lasts for {bound}")).until(until)
+                Wait::new(Reason::NotYet, format!("{message}; it is healed if this lasts for {bound}"))
+                    .until(until)
             }
             None => Wait::new(Reason::NotYet, message),
         }
@@ -192,13 +193,15 @@ fn down(situation: &Situation<'_>, spec: &AutohealPolicySpec, memory: &HealMemor
             Need::Wait(Wait::new(Reason::StoppedByPolicy, "its policy stopped it").quietly())
         }
         StopCause::Undecided { until } => Need::Wait(
-            Wait::new(Reason::StopInProgress, "it exited; the cause may be a long stop by hand")
+            Wait::new(Reason::StopInProgress, "it exited; the cause may be a slow stop by hand")
                 .quietly()
                 .until(until),
         ),
         StopCause::StartedSince => {
             Need::Wait(Wait::new(Reason::Starting, "it has been started since; checking again").quietly())
         }
+        // Whatever ended it, the policy does not start it.
+        StopCause::Unseen if !wanted => Need::Wait(not_covered(container.exit_code)),
         StopCause::Unseen => Need::Wait(unseen(container, now, wanted)),
         StopCause::Crash { exit_code, oom } => crashed(now, container, spec, memory, exit_code, oom),
     }
@@ -266,6 +269,11 @@ fn unseen(container: &Container, now: Nanos, wanted: bool) -> Wait {
     }
 }
 
+fn not_covered(exit_code: i64) -> Wait {
+    let message = format!("it exited with code {exit_code}; the policy's trigger `exited` does not cover it");
+    Wait::new(Reason::TriggerOff, message).quietly()
+}
+
 fn crashed(
     now: Nanos,
     container: &Container,
@@ -285,9 +293,7 @@ fn crashed(
         ExitedTrigger::Always => true,
     };
     if !wanted && !ours {
-        let message =
-            format!("it exited with code {exit_code}; the policy's trigger `exited` does not cover it");
-        return Need::Wait(Wait::new(Reason::TriggerOff, message).quietly());
+        return Need::Wait(not_covered(exit_code));
     }
     if engine_brings_back(container, exit_code) {
         let until = container.finished.map(|finished| finished.plus(RESTARTS_WITHIN));

@@ -31,7 +31,7 @@ pub enum Reason {
     /// It answers but refuses a probe, for example its login: healing would not help.
     #[serde(alias = "LoginRefused")]
     Denied,
-    /// It says that it is too early: healing would make it start over.
+    /// It is not ready yet (a probe answers `notYet`): healing would make it start over.
     NotYet,
     /// It was stopped or killed by hand and not started since.
     StoppedByHand,
@@ -41,7 +41,7 @@ pub enum Reason {
     EngineShutdown,
     /// It exited and the cause was not seen.
     StopCauseUnknown,
-    /// It is opted out.
+    /// It is excluded from healing by its label, its service or its policy.
     Excluded,
     /// It is a task of a Swarm service, which Swarm itself replaces.
     LeftToSwarm,
@@ -63,7 +63,7 @@ pub enum Reason {
     Replaced,
     /// It is being stopped or killed right now.
     StopInProgress,
-    /// Our own last action may still be under way.
+    /// Portreeve's last action may still be under way.
     ActionInProgress,
     /// The check before the call found that the action is no longer justified.
     Superseded,

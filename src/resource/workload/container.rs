@@ -98,7 +98,7 @@ pub enum RestartPolicy {
     /// Unless it was stopped by hand.
     #[default]
     UnlessStopped,
-    /// If its exit code is not 0.
+    /// It is healed if its exit code is not 0.
     OnFailure,
 }
 

@@ -62,7 +62,7 @@ async fn containers_are_listed_described_waited_for_and_released() {
     })
     .await;
     let described = shell.run(&format!("portreeve describe c/{name}"));
-    assert!(described.contains("not done  "), "{described}");
+    assert!(described.contains("blocked  "), "{described}");
     assert!(described.contains("restarts  1 by Portreeve"), "{described}");
     let status = shell.run("portreeve status");
     assert!(status.contains("container web-RUN is in quarantine") && status.ends_with("[1]\n"), "{status}");
@@ -118,7 +118,10 @@ async fn parked_deliveries_are_shown_and_sent_again() {
     assert_eq!(wrong, "error: there is no BillingService named `biling`; did you mean `billing`?\n[1]\n");
 
     accepts.store(true, Ordering::Relaxed);
-    assert_eq!(shell.run("portreeve replay --all"), "1 lane to billing is free again\n");
+    assert_eq!(
+        shell.run("portreeve replay --all"),
+        "the deliveries of 1 container to billing are no longer parked\n"
+    );
     let id = shell.run("portreeve get deliveries -o name").trim().to_owned();
     let waited = shell.run(&format!("portreeve wait {id} --for=state=delivered"));
     assert_eq!(waited, format!("{id} delivered\n"));
@@ -166,7 +169,7 @@ async fn whoever_applies_what_init_wrote_changes_how_no_container_is_treated() {
     let healing = shell.run("cat start/healing.yaml");
     assert!(healing.contains("selector: {labels: {\"restart.me/please\": \"true\"}}"), "{healing}");
     let diff = shell.run("portreeve diff -f start");
-    assert!(diff.contains("\nno container is treated differently\n"), "{diff}");
+    assert!(diff.contains("\nno container is affected\n"), "{diff}");
     assert!(
         diff.contains(
             "unchanged AutohealPolicy/default: it came from the environment and is declared from now on"
@@ -194,7 +197,7 @@ async fn a_service_is_applied_with_word_of_whom_its_probes_will_heal() {
     shell.file("service.yaml", "apiVersion: portreeve/v1\nkind: MonitoredService\nmetadata: {name: shop}\nspec:\n  selector: {names: [\"web*\"]}\n  probes:\n    - {name: page, httpGet: {path: /, port: 80}, periodSeconds: 3600}\n    - {name: port, tcpSocket: {port: 80}, periodSeconds: 3600}\n");
     let effect = "also healed by default when a probe of the service shop fails: page, port";
     let diff = shell.run("portreeve diff -f service.yaml");
-    assert!(diff.contains(&format!("\n1 container treated differently:\n  web-RUN: {effect}\n")), "{diff}");
+    assert!(diff.contains(&format!("\n1 container affected:\n  web-RUN: {effect}\n")), "{diff}");
     let applied = shell.run("portreeve apply -f service.yaml");
     assert_eq!(applied, format!("MonitoredService/shop created\nnote: {effect}: web-RUN\n"));
     assert_eq!(shell.run("portreeve apply -f service.yaml"), "MonitoredService/shop unchanged\n");

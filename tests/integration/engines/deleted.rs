@@ -106,7 +106,7 @@ async fn a_registry_that_is_deleted_is_told_while_portreeve_runs_and_at_its_next
     registered(&kept, 1).await;
     scene.declare(std::slice::from_ref(&near));
     let told = scene.told("Deregistered").await;
-    assert_eq!(told[0].event.message, "DiscoveryRegistry/d is deleted, and its registrations are taken out");
+    assert_eq!(told[0].event.message, "DiscoveryRegistry/d is deleted, and its registrations were removed");
     assert!(gone.look(|state| state.registry.is_empty()));
     // It may come back.
     scene.declare(&[near.clone(), of("d"), retain]);
@@ -147,8 +147,7 @@ async fn a_deleted_registry_that_cannot_be_told_is_given_up_and_named() {
     drop(feed);
     let told = scene.told("DeregistrationFailed").await;
     let message = &told[0].event.message;
-    let says =
-        "DiscoveryRegistry/d is deleted and was not told within 10 minutes; 1 registration may stay there: ";
+    let says = "DiscoveryRegistry/d is deleted and could not be reached within 10 minutes; 1 registration may remain there: ";
     assert!(message.starts_with(says), "{message}");
     let (_, cells) = scene.store.depths().await.unwrap();
     assert!(cells.is_empty(), "{cells:?}");

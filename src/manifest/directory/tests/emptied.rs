@@ -2,10 +2,10 @@
 
 use super::*;
 
-const SAYS: &str = "of it stay in force until that is confirmed: start with --allow-empty, or put a file .portreeveignore there";
+const SAYS: &str = "to delete them start with --allow-empty, or put a file .portreeveignore there";
 
 fn says(directory: &str, objects: &str) -> String {
-    format!("{directory}: declares nothing any more; {objects} {SAYS}")
+    format!("{directory}: declares nothing any more; still in force: {objects}; {SAYS}")
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn a_directory_whose_documents_are_all_of_other_tools_now_takes_nothing_out_of_f
         dir.put("sub/b.yaml", text);
         let set = directories.load();
         assert_eq!(names(&set), ["a?", "b?"], "{text}");
-        assert!(set.problems[0].message.starts_with("declares nothing any more; 2 objects of it stay"));
+        assert!(set.problems[0].message.starts_with("declares nothing any more; still in force: 2 objects"));
     }
     dir.put("sub/b.yaml", &host("c", GOOD));
     assert_eq!(names(&directories.load()), ["c"], "it declares something: what is gone is gone");
@@ -107,7 +107,7 @@ fn a_file_that_is_named_itself_and_says_nothing_any_more_takes_nothing_out_of_fo
     let set = directories.load();
     assert_eq!(names(&set), ["a?"]);
     assert!(
-        dir.problems(&set)[0].ends_with("until that is confirmed: start with --allow-empty"),
+        dir.problems(&set)[0].ends_with("still in force: 1 object; to delete them start with --allow-empty"),
         "{:?}",
         set.problems
     );
@@ -128,7 +128,7 @@ fn a_path_that_is_gone_from_a_repository_stays_in_force_until_that_is_confirmed(
     let set = new(false).load();
     assert_eq!(names(&set), ["a?"]);
     assert!(
-        dir.problems(&set)[0].ends_with("stays in force until that is confirmed: start with --allow-empty")
+        dir.problems(&set)[0].ends_with("still in force: 1 object; to delete them start with --allow-empty")
     );
     fs::rename(dir.path("git/current"), dir.path("git/away")).expect("a directory");
     assert_eq!(names(&new(true).load()), ["a?"], "nothing was pulled");
@@ -154,8 +154,8 @@ fn what_a_start_does_not_name_stays_in_force_until_that_is_confirmed_or_it_is_de
             let set = directories.load();
             assert_eq!(names(&set), ["a?", "b?"]);
             let [problem] = &dir.problems(&set)[..] else { panic!("{:?}", set.problems) };
-            let says = "old: is not named by this start (--config-dir, --git-url), as it was by an earlier one; \
-                        2 objects of it stay in force";
+            let says = "old: was given to an earlier start (--config-dir, --git-url) and not to this one; still in force: \
+                        2 objects; give it again";
             assert!(problem.starts_with(says), "{problem}");
             assert_eq!(set.problems[0].weight, crate::manifest::Weight::Warning);
         }
