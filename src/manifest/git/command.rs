@@ -84,11 +84,21 @@ pub enum GitError {
         error: io::Error,
     },
     /// It did not end. Normal while a network or a server hangs.
-    #[error("git {what} was stopped: it took longer than {} s; --git-timeout gives a fetch more time", limit.as_secs())]
+    #[error("git {what} was stopped: it took longer than {} s; --git-timeout gives a pull more time", limit.as_secs())]
     Endless {
         /// The command.
         what: String,
         /// How long it might take.
+        limit: Duration,
+    },
+    /// It came no further. Normal while a network or a server hangs.
+    #[error(
+        "git {what} was stopped: it came no further for {} s; --git-timeout gives a pull more time", limit.as_secs()
+    )]
+    Stalled {
+        /// The command.
+        what: String,
+        /// How long it might stand still.
         limit: Duration,
     },
     /// It failed.
@@ -110,6 +120,15 @@ pub(super) struct Login {
     pub origin: String,
     pub name: String,
     pub secret: SecretString,
+}
+
+/// How long a command may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Limit {
+    /// From its beginning to its end.
+    Whole(Duration),
+    /// Without having come further.
+    Standstill(Duration),
 }
 
 /// The program, on one repository.
@@ -163,15 +182,16 @@ impl Git {
         args: impl IntoIterator<Item = S>,
         login: Option<&Login>,
     ) -> Result<String, GitError> {
-        self.run_within(args, login, LONGEST).await
+        self.run_within(args, login, Limit::Whole(LONGEST), &Progress::default()).await
     }
 
-    /// The same, with a time of its own. How far it has come is logged now and then.
+    /// The same, with a limit of its own. How far it has come is told by `progress`, and logged now and then.
     pub(super) async fn run_within<S: AsRef<OsStr>>(
         &self,
         args: impl IntoIterator<Item = S>,
         login: Option<&Login>,
-        limit: Duration,
+        limit: Limit,
+        progress: &Progress,
     ) -> Result<String, GitError> {
         let args: Vec<OsString> = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
         let what = args.first().map(|arg| arg.to_string_lossy().into_owned()).unwrap_or_default();
@@ -188,16 +208,16 @@ impl Git {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // What it starts itself, transports and ssh, ends with it.
         command.process_group(0).kill_on_drop(true);
-        let progress = Progress::default();
+        let progress = progress.hiding(login.map(|login| &login.secret));
         let finished = tokio::select! {
-            finished = tokio::time::timeout(limit, finish(command, &progress)) => finished,
+            finished = finish(command, &progress) => finished,
+            error = over(&what, limit, &progress) => return Err(error),
             never = progress.tell(&what) => match never {},
         };
         let (code, out, err) = match finished {
-            Err(_) => return Err(GitError::Endless { what, limit }),
-            Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => return Err(GitError::Missing),
-            Ok(Err(error)) => return Err(GitError::Run { what, error }),
-            Ok(Ok(finished)) => finished,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(GitError::Missing),
+            Err(error) => return Err(GitError::Run { what, error }),
+            Ok(finished) => finished,
         };
         if code == Some(0) {
             return Ok(String::from_utf8_lossy(&out).trim().to_owned());
@@ -208,6 +228,21 @@ impl Git {
             said = said.replace(secret.expose_secret(), "***");
         }
         Err(GitError::Failed { what, code, said })
+    }
+}
+
+/// Returns when the limit is reached.
+async fn over(what: &str, limit: Limit, progress: &Progress) -> GitError {
+    let what = what.to_owned();
+    match limit {
+        Limit::Whole(limit) => {
+            tokio::time::sleep(limit).await;
+            GitError::Endless { what, limit }
+        }
+        Limit::Standstill(limit) => {
+            progress.stalled(limit).await;
+            GitError::Stalled { what, limit }
+        }
     }
 }
 
