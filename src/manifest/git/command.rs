@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 
 use super::progress::Progress;
+use crate::tls;
 
 /// How long one command may take.
 const LONGEST: Duration = Duration::from_secs(120);
@@ -300,10 +301,33 @@ fn complaint(said: &str) -> String {
     if words.chars().nth(MOST_WORDS).is_some() {
         shown.push('…');
     }
-    if shown.contains("The requested URL returned error: 30") {
-        shown.push_str(" (a redirect, which is not followed: give the URL that it leads to)");
+    if let Some(hint) = hint(&words) {
+        shown.push_str(&format!(" ({hint})"));
     }
     shown
+}
+
+/// What to do about what Git says, where that is known.
+fn hint(words: &str) -> Option<&'static str> {
+    let says = |text: &str| words.contains(text);
+    match () {
+        () if says("The requested URL returned error: 30") => {
+            Some("a redirect, which is not followed: give the URL that it leads to")
+        }
+        // As GnuTLS and OpenSSL say it.
+        () if says("An unexpected TLS packet was received")
+            || says("wrong version number")
+            || says("packet length too long") =>
+        {
+            Some(tls::WITHOUT)
+        }
+        () if says("Received HTTP/0.9 when not allowed") => Some(tls::NO_HTTP),
+        // Git does not repeat what the server says.
+        () if says("unable to access 'http://") && says("returned error: 400") => {
+            Some("if the server uses TLS: write https://")
+        }
+        () => None,
+    }
 }
 
 #[cfg(test)]
@@ -320,6 +344,8 @@ mod tests {
         let said =
             "remote: Counting objects: 100% (3/3), done.\nremote: Total 3 (delta 0)\nfatal: early EOF\n";
         assert_eq!(complaint(said), "fatal: early EOF");
+        let said = "fatal: unable to access 'https://h/': error:0A00010B:SSL routines::wrong version number\n";
+        assert!(complaint(said).ends_with("(the server answers without TLS: write http://)"));
         assert_eq!(complaint("\n"), "it failed without a reason");
         assert_eq!(complaint(&format!("fatal: {}", "x".repeat(1000))).chars().count(), MOST_WORDS + 1);
     }
