@@ -165,9 +165,7 @@ fn git(pulled: git::Pulled) -> Git {
         commit,
         pulled: at.map(Nanos::rfc3339_millis),
         error: trouble.map(|git::Trouble { reason, message }| GitTrouble { reason, message }),
-        pulling: pulling.map(|git::Pulling { since, progress }| GitPulling {
-            since: since.rfc3339_millis(),
-            progress,
-        }),
+        pulling: pulling
+            .map(|git::Pulling { since, progress }| GitPulling { since: since.rfc3339_millis(), progress }),
     }
 }

@@ -35,7 +35,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "DURATION")]
     pub git_interval: Option<String>,
 
-    /// How long one pull may take, the first one with all of the history too
+    /// How long one pull may take; the first one, with all of the history, how long without coming further
     /// [env: PORTREEVE_GIT_TIMEOUT] [default: 10m]
     #[arg(long, value_name = "DURATION")]
     pub git_timeout: Option<String>,

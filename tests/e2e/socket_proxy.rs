@@ -97,7 +97,8 @@ async fn whatever_call_of_a_replacement_is_forbidden_is_named_and_the_old_contai
         (&web, "POST containers rename", "POST /containers/{id}/rename", "CONTAINERS, POST"),
     ] {
         proxy.forbid(&[forbidden]);
-        let refused = client.recreate(container.id(), Duration::from_secs(1), None).await.unwrap_err().to_string();
+        let refused =
+            client.recreate(container.id(), Duration::from_secs(1), None).await.unwrap_err().to_string();
         let told = format!("{call} is forbidden: the answer is not from a Docker engine");
         assert!(refused.contains(&told), "{forbidden}: {refused}");
         assert!(refused.ends_with(&format!("must allow {allow} (HTTP 403)")), "{forbidden}: {refused}");

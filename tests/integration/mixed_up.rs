@@ -36,7 +36,8 @@ impl Servers {
     async fn start() -> Self {
         let (home, encrypted) = (TempDir::new().unwrap(), Port::free());
         let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
+        let certificate =
+            CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
         std::fs::write(home.path().join("own.pem"), certificate.pem()).unwrap();
         std::fs::write(home.path().join("own.key"), key.serialize_pem()).unwrap();
         let plain = std::cell::Cell::new(0);
@@ -136,7 +137,8 @@ async fn an_engine_says_whether_its_port_has_tls() {
     ] {
         let endpoint = format!("tcp://localhost:{port}");
         let spec = DockerHostSpec { endpoint, tls, ..DockerHostSpec::default() };
-        let refused = Client::connect(&Arc::from("local"), &spec, &Guard::default()).await.unwrap_err().to_string();
+        let refused =
+            Client::connect(&Arc::from("local"), &spec, &Guard::default()).await.unwrap_err().to_string();
         assert!(refused.contains(says), "{port}: {refused}");
     }
 }

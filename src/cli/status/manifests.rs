@@ -156,8 +156,7 @@ no effect   AlertRule 2, Workload 1: nothing acts on them yet
 ";
         let mut cloning = manifests.clone();
         cloning["git"]["commit"] = Value::Null;
-        cloning["git"]["pulling"] =
-            json!({"since": streams.face().now().rfc3339_millis(), "progress": "Receiving objects:  42% (5/12)"});
+        cloning["git"]["pulling"] = json!({"since": streams.face().now().rfc3339_millis(), "progress": "Receiving objects:  42% (5/12)"});
         let mut other = Streams::default();
         show(&cloning, &mut other.face()).expect("output");
         let says = "git         main of https://h/x: nothing, still cloning, for 0s so far: Receiving objects:  42% (5/12)";

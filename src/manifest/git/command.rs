@@ -344,7 +344,8 @@ mod tests {
         let said =
             "remote: Counting objects: 100% (3/3), done.\nremote: Total 3 (delta 0)\nfatal: early EOF\n";
         assert_eq!(complaint(said), "fatal: early EOF");
-        let said = "fatal: unable to access 'https://h/': error:0A00010B:SSL routines::wrong version number\n";
+        let said =
+            "fatal: unable to access 'https://h/': error:0A00010B:SSL routines::wrong version number\n";
         assert!(complaint(said).ends_with("(the server answers without TLS: write http://)"));
         assert_eq!(complaint("\n"), "it failed without a reason");
         assert_eq!(complaint(&format!("fatal: {}", "x".repeat(1000))).chars().count(), MOST_WORDS + 1);

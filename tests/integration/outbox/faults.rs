@@ -79,8 +79,7 @@ impl io::Write for Log {
 async fn an_attempt_that_panics_is_told_as_our_own_fault_and_tried_again_later_and_no_other_waits() {
     let log = Log::default();
     let writer = log.clone();
-    let subscriber =
-        tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
     let _logging = tracing::subscriber::set_default(subscriber);
     let service = Scripted::start(|_, _| status(201)).await;
     let mut post = Post::new().await;
