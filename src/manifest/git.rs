@@ -236,8 +236,9 @@ impl Puller {
         }
         let pinned = reach::pinned(address, &self.guard).await.map_err(|error| failed(&error))?;
         let timeout = timeout.get();
+        let follows = applied.is_some_and(|applied| applied.source == identity(address, reference));
         // A first one that takes its time would begin anew, and never be done.
-        let limit = if applied.is_some() { Limit::Whole(timeout) } else { Limit::Standstill(timeout) };
+        let limit = if follows { Limit::Whole(timeout) } else { Limit::Standstill(timeout) };
         let wanted = Wanted {
             address: address.as_str(),
             reference,
