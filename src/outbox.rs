@@ -22,6 +22,7 @@ mod call;
 mod credentials;
 pub mod discovery;
 mod dispatch;
+mod fault;
 mod outage;
 pub mod retry;
 mod turn;

@@ -18,7 +18,7 @@ use crate::config::{RunConfig, SocketPlace, Storage};
 use crate::controller::{Catalogue, Controller};
 use crate::desired::{Desired, Layers, Problem, Sources};
 use crate::manifest::directory::Directories;
-use crate::manifest::git::{GitError, Puller};
+use crate::manifest::git::GitError;
 use crate::manifest::watch::Watched;
 use crate::manifest::{LoadedSet, Weight};
 use crate::outbox::Commit;
@@ -114,18 +114,18 @@ pub async fn run(config: RunConfig, claimed: Claimed) -> Result<(), RunError> {
     let listener =
         TcpListener::bind(listen).await.map_err(|error| RunError::Listen { address: listen, error })?;
     let stop = CancellationToken::new();
-    let mut puller = None;
+    let mut begun = None;
     if let Some(source) = git {
-        let begun = tokio::select! {
-            begun = pulling::begin(source, &state_dir, guard.clone()) => begun?,
+        let git = tokio::select! {
+            begun = pulling::begin(source, &state_dir, guard.clone(), stop.clone()) => begun?,
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
         };
-        config_dirs.push(begun.directory());
-        puller = Some(begun);
+        config_dirs.push(git.directory.clone());
+        begun = Some(git);
     }
-    let pulled = puller.as_ref().map(Puller::pulled);
-    let strangers = puller.as_ref().map(Puller::home);
+    let pulled = begun.as_ref().map(|git| git.pulled.clone());
+    let strangers = begun.as_ref().map(|git| git.home.clone());
     let directories = Directories::new(config_dirs)
         .guarded(guard.secrets().clone(), strangers)
         .allowing_empty(allow_empty)
@@ -133,8 +133,8 @@ pub async fn run(config: RunConfig, claimed: Claimed) -> Result<(), RunError> {
     let (watched, watching) = crate::manifest::watch::watch(directories, stop.clone()).await;
     let Watched { sets, states, hint } = watched;
     tokio::spawn(watching);
-    if let Some(puller) = puller {
-        tokio::spawn(puller.run(hint, stop.clone()));
+    if let Some(git) = begun {
+        tokio::spawn(git.follow(hint, stop.clone()));
     }
     let secrets = guard.secrets().clone();
     let layers = Layers { environment: environment.objects.into(), observe, secrets };

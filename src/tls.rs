@@ -22,7 +22,9 @@ mod path;
 mod words;
 
 pub(crate) use path::{End, Part};
-pub(crate) use words::{beyond, date, is_plain, mistrusted, refused};
+pub(crate) use words::{
+    NO_HTTP, WITH, WITHOUT, asks_for_tls, beyond, date, is_no_http, is_plain, mistrusted, refused,
+};
 
 /// Why nobody can be trusted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -6,6 +6,7 @@ mod engine_path;
 mod engines;
 mod fixtures;
 mod gitops;
+mod mixed_up;
 mod odd_engine;
 mod openapi;
 mod outbox;

@@ -77,6 +77,17 @@ struct Git {
     pulled: Option<String>,
     /// Why the last pull failed.
     error: Option<GitTrouble>,
+    /// The pull that is in hand; the first one clones.
+    pulling: Option<GitPulling>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct GitPulling {
+    /// When it began.
+    since: String,
+    /// How far it is, in Git's words; empty until it says something.
+    progress: String,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -147,7 +158,7 @@ fn file_problem(problem: &Problem) -> FileProblem {
 }
 
 fn git(pulled: git::Pulled) -> Git {
-    let git::Pulled { address, reference, directory, commit, at, trouble } = pulled;
+    let git::Pulled { address, reference, directory, commit, at, trouble, pulling } = pulled;
     Git {
         url: address.to_string(),
         reference,
@@ -155,5 +166,7 @@ fn git(pulled: git::Pulled) -> Git {
         commit,
         pulled: at.map(Nanos::rfc3339_millis),
         error: trouble.map(|git::Trouble { reason, message }| GitTrouble { reason, message }),
+        pulling: pulling
+            .map(|git::Pulling { since, progress }| GitPulling { since: since.rfc3339_millis(), progress }),
     }
 }

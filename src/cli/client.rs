@@ -21,6 +21,7 @@ use super::UsageError;
 use super::face::Waiting;
 use super::text::plain;
 use crate::config::Process;
+use crate::tls;
 
 /// Where Portreeve listens unless something else is said.
 const DEFAULT_SERVER: &str = "http://127.0.0.1:8000";
@@ -340,6 +341,9 @@ impl Client {
                     refused.causes.push(plain(why));
                 }
                 ClientError::Refused(refused)
+            }
+            None if self.base.scheme() == "http" && tls::asks_for_tls(&String::from_utf8_lossy(text)) => {
+                self.stranger(&format!("HTTP {code}: {}", tls::WITH))
             }
             None => self.stranger(&format!("HTTP {code}")),
         }

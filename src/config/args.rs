@@ -35,7 +35,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "DURATION")]
     pub git_interval: Option<String>,
 
-    /// How long one pull may take, also the first one, which fetches the whole history
+    /// How long one pull may take; for the first one, which fetches the whole history: how long without progress
     /// [env: PORTREEVE_GIT_TIMEOUT] [default: 10m]
     #[arg(long, value_name = "DURATION")]
     pub git_timeout: Option<String>,

@@ -75,16 +75,16 @@ pub(super) fn error(endpoint: &str, error: Error) -> DockerError {
     }
 }
 
+/// What to do about a port that has TLS.
+const TLS_THERE: &str =
+    "it speaks TLS there: give the DockerHost its `tls` (DOCKER_TLS_VERIFY and DOCKER_CERT_PATH)";
+
 /// An engine says why in words; a page or a document is another server's, and nobody's to be shown.
 pub(super) fn refused(status: u16, message: String) -> DockerError {
     let message = match () {
+        () if crate::tls::asks_for_tls(&message) => TLS_THERE.to_owned(),
         () if message.trim_start().starts_with(['<', '{', '[']) => {
             "the answer is not from a Docker engine".to_owned()
-        }
-        // As servers written in Go say it.
-        () if message.contains("HTTP request to an HTTPS server") => {
-            "it speaks TLS there: give the DockerHost its `tls` (DOCKER_TLS_VERIFY and DOCKER_CERT_PATH)"
-                .to_owned()
         }
         () => message,
     };
@@ -140,7 +140,10 @@ fn root_cause(error: &(dyn std::error::Error + 'static), endpoint: &str) -> Stri
         _ if crate::tls::is_plain(error) => {
             "it does not speak TLS there: the port is one for plain connections; name the one for TLS (mostly 2376), or leave `tls` out".to_owned()
         }
-        _ => innermost.to_string(),
+        _ => match innermost.to_string() {
+            why if crate::tls::is_no_http(&why) => format!("the answer is no HTTP; if {TLS_THERE}"),
+            why => why,
+        },
     }
 }
 

@@ -7,7 +7,8 @@
 use std::time::Duration;
 
 use bollard::models::{
-    ContainerCreateBody, EndpointSettings, NetworkConnectRequest, NetworkDisconnectRequest,
+    ContainerCreateBody, ContainerInspectResponse, EndpointSettings, NetworkConnectRequest,
+    NetworkDisconnectRequest,
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, RemoveContainerOptionsBuilder,
@@ -15,9 +16,13 @@ use bollard::query_parameters::{
 };
 use serde_json::Value;
 
+use super::connect::naming;
 use super::likeness::{Beside, Likeness, likeness};
 use super::{CALL, Client, DockerError};
 use crate::observed::{set_aside, successor};
+
+/// The call that shows a container.
+const INSPECT: &str = "GET /containers/{id}/json";
 
 impl Client {
     /// Replaces a container by one that is made like it, and gives the new one's id. `parent` is whose network it is to
@@ -61,10 +66,13 @@ impl Client {
         }
     }
 
-    /// Gives a container that was set aside its name back, and starts it. A successor that never ran is removed.
+    /// Gives a container that was set aside its name back, if it has another, and starts it. A successor that never ran is
+    /// removed.
     pub async fn bring_back(&self, id: &str, name: &str) -> Result<(), DockerError> {
         self.discard_successor(name, id).await?;
-        match self.call(self.docker.inspect_container(name, None::<InspectContainerOptions>)).await {
+        match self.inspected(name).await {
+            // All was undone but its start.
+            Ok(other) if other.id.as_deref() == Some(id) => {}
             Ok(other) => {
                 let never_ran = other.state.as_ref().and_then(|state| state.started_at.as_deref());
                 if never_ran.and_then(super::convert::time).is_none() {
@@ -76,7 +84,7 @@ impl Client {
             Err(DockerError::Refused { status: 404, .. }) => {}
             Err(error) => return Err(error),
         }
-        self.rename(id, name).await?;
+        self.rename_if_needed(id, name).await?;
         self.start(id).await
     }
 
@@ -147,7 +155,8 @@ impl Client {
             all.extend_from_slice(&piece);
             Ok(all)
         }));
-        serde_json::from_slice(&bytes.await?).map_err(|_| DockerError::Incomplete("JSON"))
+        let bytes = bytes.await.map_err(naming(INSPECT))?;
+        serde_json::from_slice(&bytes).map_err(|_| DockerError::Incomplete("JSON"))
     }
 
     /// The image by the name that the container gives, as long as that means the same; else by its content. And whether it has
@@ -156,7 +165,8 @@ impl Client {
         let named = seen["Config"]["Image"].as_str().unwrap_or_default();
         let content = seen["Image"].as_str().unwrap_or_default();
         for image in [named, content] {
-            match self.call(self.docker.inspect_image(image)).await {
+            let found = self.call(self.docker.inspect_image(image)).await;
+            match found.map_err(naming("GET /images/{name}/json")) {
                 Ok(found) if found.id.as_deref() == Some(content) => {
                     let entrypoint = found.config.and_then(|config| config.entrypoint);
                     return Ok((image.to_owned(), entrypoint.is_some_and(|words| !words.is_empty())));
@@ -181,11 +191,16 @@ impl Client {
     }
 
     async fn exists(&self, container: &str) -> Result<bool, DockerError> {
-        match self.call(self.docker.inspect_container(container, None::<InspectContainerOptions>)).await {
+        match self.inspected(container).await {
             Ok(_) => Ok(true),
             Err(DockerError::Refused { status: 404, .. }) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    async fn inspected(&self, container: &str) -> Result<ContainerInspectResponse, DockerError> {
+        let call = self.call(self.docker.inspect_container(container, None::<InspectContainerOptions>));
+        call.await.map_err(naming(INSPECT))
     }
 
     async fn create(&self, name: &str, body: &Value) -> Result<String, DockerError> {
@@ -197,7 +212,8 @@ impl Client {
             request
         });
         let made = raw.create_container(Some(options), ContainerCreateBody::default());
-        Ok(self.call_within(CALL * 2, made).await?.id)
+        let made = self.call_within(CALL * 2, made).await.map_err(naming("POST /containers/create"));
+        Ok(made?.id)
     }
 
     async fn connect_network(
@@ -207,22 +223,25 @@ impl Client {
         endpoint: EndpointSettings,
     ) -> Result<(), DockerError> {
         let request = NetworkConnectRequest { container: id.to_owned(), endpoint_config: Some(endpoint) };
-        self.call(self.docker.connect_network(network, request)).await
+        let call = self.call(self.docker.connect_network(network, request));
+        call.await.map_err(naming("POST /networks/{id}/connect"))
     }
 
     async fn leave_network(&self, network: &str, id: &str) -> Result<(), DockerError> {
         let request = NetworkDisconnectRequest { container: id.to_owned(), force: Some(false) };
-        self.call(self.docker.disconnect_network(network, request)).await
+        let call = self.call(self.docker.disconnect_network(network, request));
+        call.await.map_err(naming("POST /networks/{id}/disconnect"))
     }
 
     async fn rename(&self, id: &str, name: &str) -> Result<(), DockerError> {
         let options = RenameContainerOptionsBuilder::default().name(name).build();
-        self.call(self.docker.rename_container(id, options)).await
+        let call = self.call(self.docker.rename_container(id, options));
+        call.await.map_err(naming("POST /containers/{id}/rename"))
     }
 
     /// The engine refuses to give a container the name that it has.
     async fn rename_if_needed(&self, id: &str, name: &str) -> Result<(), DockerError> {
-        let seen = self.call(self.docker.inspect_container(id, None::<InspectContainerOptions>)).await?;
+        let seen = self.inspected(id).await?;
         if seen.name.is_some_and(|known| known.trim_start_matches('/') == name) {
             return Ok(());
         }
@@ -232,6 +251,7 @@ impl Client {
     /// Removes a container that took its predecessor's volumes over: they stay.
     async fn discard(&self, id: &str) -> Result<(), DockerError> {
         let options = RemoveContainerOptionsBuilder::default().force(true).v(false).build();
-        self.call(self.docker.remove_container(id, Some(options))).await
+        let call = self.call(self.docker.remove_container(id, Some(options)));
+        call.await.map_err(naming("DELETE /containers/{id}"))
     }
 }

@@ -20,6 +20,7 @@ mod progress;
 mod reach;
 mod safe;
 
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 
 use metrics::gauge;
@@ -32,9 +33,9 @@ use tracing::{error, info};
 pub use address::{Address, AddressFault, inner_path, is_reference};
 use checkout::{Applied, Checkout, CheckoutError, Wanted};
 pub use command::GitError;
-use command::Login;
+use command::{Limit, Login};
+use progress::Progress;
 
-use super::watch::Hint;
 use crate::clock;
 use crate::guard::Guard;
 use crate::observed::Nanos;
@@ -54,7 +55,7 @@ pub struct Source {
     pub path: PathBuf,
     /// How often the repository is asked.
     pub interval: Duration,
-    /// How long an answer may take.
+    /// How long a pull may take; the first one, with all there ever was, how long without coming further.
     pub timeout: Duration,
     /// What proves to the server who asks.
     pub credentials: Option<Credentials>,
@@ -93,6 +94,17 @@ pub struct Pulled {
     pub at: Option<Nanos>,
     /// What is wrong, if anything is.
     pub trouble: Option<Trouble>,
+    /// The pull that is in hand.
+    pub pulling: Option<Pulling>,
+}
+
+/// A pull that has not ended yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pulling {
+    /// When it began.
+    pub since: Nanos,
+    /// How far it is, in Git's words; empty until it says something.
+    pub progress: String,
 }
 
 /// Pulls a [`Source`] into a directory of Portreeve's own.
@@ -116,6 +128,7 @@ impl Puller {
             commit: checkout.applied().map(|applied| applied.commit),
             at: None,
             trouble: None,
+            pulling: None,
         });
         Self { source, checkout, guard, prepared: false, tell }
     }
@@ -148,15 +161,11 @@ impl Puller {
         self.checkout.check().await
     }
 
-    /// Pulls until `stop`, at once if this process has not yet, and gives a hint whenever something else is in force.
-    pub async fn run(mut self, hint: Hint, stop: CancellationToken) {
+    /// Pulls until `stop`, at once and then as often as the source says.
+    pub async fn run(mut self, stop: CancellationToken) {
         let pulling = async {
-            let mut due = self.tell.borrow().at.is_none();
             loop {
-                if due && self.pull().await {
-                    hint.give();
-                }
-                due = true;
+                self.pull().await;
                 tokio::time::sleep(self.source.interval.get()).await;
             }
         };
@@ -167,7 +176,15 @@ impl Puller {
     /// Pulls once; whether something else is in force now. What went wrong is told.
     pub async fn pull(&mut self) -> bool {
         let before = self.checkout.applied();
-        let outcome = self.bring_up_to_date(before.as_ref()).await;
+        let progress = Progress::default();
+        let tell = self.tell.clone();
+        tell.send_modify(|pulled| {
+            pulled.pulling = Some(Pulling { since: clock::now(), progress: String::new() });
+        });
+        let outcome = tokio::select! {
+            outcome = self.bring_up_to_date(before.as_ref(), &progress) => outcome,
+            never = show(&tell, progress.said()) => match never {},
+        };
         let now = self.checkout.applied();
         let trouble = outcome.err();
         gauge!("portreeve_git_up").set(if trouble.is_none() { 1.0 } else { 0.0 });
@@ -179,6 +196,7 @@ impl Puller {
                 pulled.at = Some(clock::now());
             }
             pulled.trouble = trouble;
+            pulled.pulling = None;
         });
         changed
     }
@@ -201,7 +219,11 @@ impl Puller {
         }
     }
 
-    async fn bring_up_to_date(&mut self, applied: Option<&Applied>) -> Result<(), Trouble> {
+    async fn bring_up_to_date(
+        &mut self,
+        applied: Option<&Applied>,
+        progress: &Progress,
+    ) -> Result<(), Trouble> {
         let Source { address, reference, credentials, timeout, .. } = &self.source;
         let failed = |error: &dyn std::fmt::Display| Trouble {
             reason: "PullFailed",
@@ -213,12 +235,17 @@ impl Puller {
             self.prepared = true;
         }
         let pinned = reach::pinned(address, &self.guard).await.map_err(|error| failed(&error))?;
+        let timeout = timeout.get();
+        let follows = applied.is_some_and(|applied| applied.source == identity(address, reference));
+        // A first one that takes its time would begin anew, and never be done.
+        let limit = if follows { Limit::Whole(timeout) } else { Limit::Standstill(timeout) };
         let wanted = Wanted {
             address: address.as_str(),
             reference,
             login: login.as_ref(),
             pinned: pinned.as_deref(),
-            limit: timeout.get(),
+            limit,
+            progress,
         };
         let commit = self.checkout.fetch(&wanted).await.map_err(|error| {
             // Somebody may have taken the repository away; it is made anew then.
@@ -236,9 +263,23 @@ impl Puller {
                 return Err(rewritten(&self.source, applied, &wanted, &self.checkout.link()));
             }
         }
-        let switched: Result<(), CheckoutError> = self.checkout.switch(&wanted).await;
+        let switched: Result<(), CheckoutError> = self.checkout.switch(&wanted, limit, progress).await;
         switched.map_err(|error| failed(&error))
     }
+}
+
+/// Shows how far a pull is, for as long as it goes on. Nobody is woken by that.
+async fn show(tell: &watch::Sender<Pulled>, mut said: watch::Receiver<String>) -> Infallible {
+    while said.changed().await.is_ok() {
+        let now = said.borrow_and_update().clone();
+        tell.send_if_modified(|pulled| {
+            if let Some(pulling) = &mut pulled.pulling {
+                pulling.progress = now;
+            }
+            false
+        });
+    }
+    std::future::pending().await
 }
 
 fn rewritten(source: &Source, old: &Applied, new: &Applied, link: &Path) -> Trouble {

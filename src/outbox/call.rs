@@ -29,6 +29,10 @@ struct Clients {
 
 /// Bytes of an answer that are read, and dropped, to be able to use its connection again.
 const LONGEST_ANSWER: usize = 64 * 1024;
+/// How long that may take.
+const READING: Duration = Duration::from_millis(200);
+/// Bytes of a refusal that are looked at, to see whether it is of the port and not of the service.
+const LOOKED_AT: usize = 4 * 1024;
 
 /// What is sent.
 #[derive(Debug)]
@@ -108,12 +112,33 @@ impl HttpClient {
                     }
                 }
             };
-            let _ = tokio::time::timeout(Duration::from_millis(200), read).await;
+            let _ = tokio::time::timeout(READING, read).await;
             return Ok(());
+        }
+        if status == reqwest::StatusCode::BAD_REQUEST && url.scheme() == "http" {
+            // The service did not hear it: it is no refusal.
+            if tls::asks_for_tls(&beginning(&mut answer).await) {
+                return Err(lost(format!("HTTP {}: {}", status.as_u16(), tls::WITH)));
+            }
         }
         let retry_after = retry_after(answer.headers());
         Err(DeliveryError::Status { asked, status: status.as_u16(), retry_after })
     }
+}
+
+/// The beginning of an answer's body, as far as it comes at once.
+async fn beginning(answer: &mut reqwest::Response) -> String {
+    let mut seen = Vec::new();
+    let read = async {
+        while let Ok(Some(chunk)) = answer.chunk().await {
+            seen.extend_from_slice(&chunk[..chunk.len().min(LOOKED_AT - seen.len())]);
+            if seen.len() == LOOKED_AT {
+                break;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(READING, read).await;
+    String::from_utf8_lossy(&seen).into_owned()
 }
 
 fn signature(key: &[u8], body: &[u8]) -> HeaderMap {
@@ -162,6 +187,9 @@ fn reason(error: &reqwest::Error, url: &Url) -> String {
     if let Some(why) = tls::refused(error, url.host_str().unwrap_or_default()) {
         return why;
     }
+    if tls::is_plain(error) {
+        return tls::WITHOUT.to_owned();
+    }
     let mut innermost: &dyn std::error::Error = error;
     while let Some(source) = innermost.source() {
         innermost = source;
@@ -169,7 +197,11 @@ fn reason(error: &reqwest::Error, url: &Url) -> String {
     if std::ptr::eq(innermost, error as &dyn std::error::Error) {
         return "the call could not be made".to_owned();
     }
-    innermost.to_string()
+    let why = innermost.to_string();
+    if url.scheme() == "http" && tls::is_no_http(&why) {
+        return tls::NO_HTTP.to_owned();
+    }
+    why
 }
 
 #[cfg(test)]

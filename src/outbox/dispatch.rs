@@ -1,14 +1,16 @@
 //! Working on what is due: at most eight calls at once per target, each container's on its own.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{error, warn};
 
+use super::fault::{self, Faults};
 use super::{Bell, Due, Turn, Worked};
 use crate::clock;
 use crate::observed::{ContainerKey, Nanos};
@@ -62,8 +64,11 @@ pub trait Queue: Send + Sync + 'static {
 struct Hand {
     /// Containers that are worked on, or whose last result is not stored yet.
     busy: Vec<ContainerKey>,
-    calls: JoinSet<(ContainerKey, Worked)>,
+    calls: JoinSet<Worked>,
+    /// Whose calls they are.
+    whose: HashMap<Id, ContainerKey>,
     unrecorded: Vec<Unrecorded>,
+    faults: Faults,
 }
 
 /// What came of a call and is not stored yet.
@@ -108,14 +113,8 @@ impl<Q: Queue> Dispatcher<Q> {
             };
             tokio::select! {
                 () = stop.cancelled() => {}
-                Some(done) = hand.calls.join_next() => {
-                    let Ok((key, worked)) = done else {
-                        // A call panicked: nobody knows whose it was. All others are let finish, then all is free.
-                        while hand.calls.join_next().await.is_some() {}
-                        hand.busy.clear();
-                        hand.unrecorded.clear();
-                        continue;
-                    };
+                Some(done) = hand.calls.join_next_with_id() => {
+                    let Some((key, worked)) = self.ended(&mut hand, done) else { continue };
                     match worked {
                         Worked::Failed => {
                             failing = true;
@@ -160,9 +159,12 @@ impl<Q: Queue> Dispatcher<Q> {
         let mut cut = false;
         loop {
             tokio::select! {
-                done = hand.calls.join_next() => match done {
-                    Some(Ok((key, Worked::Unrecorded(settlement, _)))) => hand.unrecorded.push((key, settlement)),
-                    Some(_) => {}
+                done = hand.calls.join_next_with_id() => match done {
+                    Some(done) => {
+                        if let Some((key, Worked::Unrecorded(settlement, _))) = self.ended(&mut hand, done) {
+                            hand.unrecorded.push((key, settlement));
+                        }
+                    }
                     None => break,
                 },
                 () = &mut last, if !cut => {
@@ -175,6 +177,31 @@ impl<Q: Queue> Dispatcher<Q> {
         // After the end of the process what cannot be stored now either is sent again, with the same ids.
         let _ = self.catch_up(&mut hand).await;
         hand.unrecorded
+    }
+
+    /// Whose call has ended, and what came of it. One that panicked is told of, and its container rests.
+    fn ended(
+        &self,
+        hand: &mut Hand,
+        done: Result<(Id, Worked), JoinError>,
+    ) -> Option<(ContainerKey, Worked)> {
+        let id = done.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+        // Each was noted when it began.
+        let key = hand.whose.remove(&id)?;
+        let error = match done {
+            Ok((_, worked)) => {
+                hand.faults.over(&key);
+                return Some((key, worked));
+            }
+            Err(error) => error,
+        };
+        hand.free(&key);
+        // Nobody else ends a call than a runtime that shuts down.
+        if let Ok(panic) = error.try_into_panic() {
+            let wait = hand.faults.panicked(self.queue.name(), &key, Instant::now());
+            error!(target: "portreeve::outbox", queue = self.queue.name(), container = %key.id, "an attempt to deliver                 ended by a fault of Portreeve's own: {}; it is made again in {} s", fault::said(&*panic), wait.as_secs());
+        }
+        None
     }
 
     /// Stores what could not be stored before.
@@ -200,16 +227,20 @@ impl<Q: Queue> Dispatcher<Q> {
         if free == 0 {
             return Ok(Instant::now() + LOOK_EVERY);
         }
-        for (key, item) in self.queue.due(now, &hand.busy, free).await? {
+        let begin = Instant::now();
+        let not: Vec<_> = hand.busy.iter().chain(hand.faults.resting(begin)).cloned().collect();
+        for (key, item) in self.queue.due(now, &not, free).await? {
             hand.busy.push(key.clone());
             let (queue, turn) = (self.queue.clone(), turn.clone());
-            hand.calls.spawn(async move { (key, queue.work(item, &turn).await) });
+            let call = hand.calls.spawn(async move { queue.work(item, &turn).await });
+            hand.whose.insert(call.id(), key);
         }
         let wait = match self.queue.next(now).await? {
             Some(next) => Duration::from_nanos(u64::try_from(next.since(now)).unwrap_or(0)),
             None => LOOK_EVERY,
         };
-        Ok(Instant::now() + wait.clamp(Duration::from_millis(5), LOOK_EVERY))
+        let next = Instant::now() + wait.clamp(Duration::from_millis(5), LOOK_EVERY);
+        Ok(hand.faults.next(begin).map_or(next, |rested| rested.min(next)))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The directory that is pulled from a Git repository: begun before anything is read, and told of as it goes on.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use super::RunError;
 use crate::clock;
 use crate::guard::Guard;
 use crate::manifest::git::{Pulled, Puller, Source, short};
+use crate::manifest::watch::Hint;
 use crate::outbox::Commit;
 use crate::store::{ChangeSet, NewEvent, Severity};
 
@@ -20,23 +21,72 @@ const FIRST: Duration = Duration::from_secs(30);
 /// Between two tries to store an event.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// A puller whose directory is there, if it can be had.
+/// A pulling that goes on until `stop`, whose directory is there if it can be had.
+pub(super) struct Begun {
+    /// Where all that is pulled is kept.
+    pub(super) home: PathBuf,
+    /// The directory to be read as a configuration directory.
+    pub(super) directory: PathBuf,
+    /// How the pulling stands.
+    pub(super) pulled: watch::Receiver<Pulled>,
+    /// The commit that whoever reads the directory from now on finds, or a later one.
+    found: Option<String>,
+}
+
+/// Begins to pull.
 ///
-/// With nothing pulled before, the first pull is waited for: what the repository declares is not to be missing from
-/// force for a moment, and the built-in policy with it. Else what was pulled last is in force at once.
+/// With nothing pulled before, the first pull is waited for, for a while: what the repository declares is not to be missing
+/// from force for a moment, and the built-in policy with it. One that takes longer goes on beside the start. Else what was
+/// pulled last is in force at once.
 ///
 /// # Errors
 /// There is no `git`.
-pub(super) async fn begin(source: Source, state_dir: &Path, guard: Guard) -> Result<Puller, RunError> {
-    let address = source.address.clone();
-    let mut puller = Puller::new(source, state_dir.join("git"), guard);
+pub(super) async fn begin(
+    source: Source,
+    state_dir: &Path,
+    guard: Guard,
+    stop: CancellationToken,
+) -> Result<Begun, RunError> {
+    let (address, longest) = (source.address.clone(), FIRST.min(source.timeout.get()));
+    let puller = Puller::new(source, state_dir.join("git"), guard);
     puller.check().await?;
-    if !puller.has_pulled() {
-        info!(target: "portreeve::manifests", "waiting for the first pull of {address}, at most {} s", FIRST.as_secs());
+    let (home, directory, mut pulled) = (puller.home(), puller.directory(), puller.pulled());
+    let first = !puller.has_pulled();
+    tokio::spawn(puller.run(stop));
+    if first {
+        let seconds = longest.as_secs_f64();
+        info!(target: "portreeve::manifests", "waiting for the first pull of {address}, at most {seconds} s");
         // What went wrong is told; it is tried again for as long as the process runs.
-        let _ = tokio::time::timeout(FIRST, puller.pull()).await;
+        let ended = pulled.wait_for(|pulled| pulled.at.is_some() || pulled.trouble.is_some());
+        if tokio::time::timeout(longest, ended).await.is_err() {
+            info!(
+                target: "portreeve::manifests",
+                "{address} is still being cloned; starting without it: what it declares is in force once it is there"
+            );
+        }
     }
-    Ok(puller)
+    let found = pulled.borrow_and_update().commit.clone();
+    Ok(Begun { home, directory, pulled, found })
+}
+
+impl Begun {
+    /// Gives a hint whenever another commit is in force than was there at the beginning, until `stop`.
+    pub(super) async fn follow(self, hint: Hint, stop: CancellationToken) {
+        let Self { mut pulled, mut found, .. } = self;
+        let following = async {
+            loop {
+                let now = pulled.borrow_and_update().commit.clone();
+                if now != found {
+                    found = now;
+                    hint.give();
+                }
+                if pulled.changed().await.is_err() {
+                    break;
+                }
+            }
+        };
+        stop.run_until_cancelled(following).await;
+    }
 }
 
 /// Stores what the pulling comes to as events, until `stop`.
@@ -112,6 +162,7 @@ mod tests {
             commit: Some("1".repeat(40)),
             at: None,
             trouble: None,
+            pulling: None,
         };
         let trouble = Trouble { reason: "HistoryRewritten", message: "main was rewritten".to_owned() };
         let troubled = Pulled { trouble: Some(trouble), ..quiet.clone() };

@@ -1,4 +1,4 @@
-//! Why a certificate is not trusted, in words that say what to do.
+//! Why a certificate is not trusted, and who speaks no TLS, in words that say what to do.
 
 use std::error::Error as StdError;
 use std::io;
@@ -43,6 +43,30 @@ pub(crate) fn refused(error: &(dyn StdError + 'static), host: &str) -> Option<St
         rustls::Error::InvalidCertificate(bad) => Some(mistrusted(bad, host)),
         _ => None,
     }
+}
+
+/// This side asked for TLS, and there was none.
+pub(crate) const WITHOUT: &str = "the server answers without TLS: write http://";
+/// This side asked without TLS, and there was some.
+pub(crate) const WITH: &str = "the server uses TLS: write https://";
+/// This side asked without TLS, and something else than HTTP was answered: an alert of TLS most likely.
+pub(crate) const NO_HTTP: &str = "the answer is no HTTP; if the server uses TLS: write https://";
+
+/// Whether a server that was asked without TLS says that it uses TLS, in the words of nginx, Apache, Tomcat or Go.
+pub(crate) fn asks_for_tls(answer: &str) -> bool {
+    [
+        "plain HTTP request was sent to HTTPS port",
+        "speaking plain HTTP to an SSL-enabled server port",
+        "combination of host and port requires TLS",
+        "HTTP request to an HTTPS server",
+    ]
+    .iter()
+    .any(|words| answer.contains(words))
+}
+
+/// Whether the answer to a question without TLS was no HTTP, as the client library says it.
+pub(crate) fn is_no_http(why: &str) -> bool {
+    why.contains("invalid HTTP version") || why.contains("invalid HTTP status")
 }
 
 /// Whether what answered is no TLS at all.

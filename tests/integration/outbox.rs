@@ -3,6 +3,7 @@
 mod billing;
 mod declared;
 pub mod discovery;
+mod faults;
 mod http;
 pub mod post;
 pub mod scripted;

@@ -18,7 +18,8 @@ pub struct StrictProxy {
 }
 
 impl StrictProxy {
-    /// In front of the socket `target`. What begins a forbidden call's path (`info`), or its method (`POST`), is named.
+    /// In front of the socket `target`. What begins a forbidden call's path (`info`), or its method (`POST`), is named, or
+    /// both with what ends its path (`POST containers rename`).
     pub fn new(target: &Path, forbidden: &[&str]) -> Self {
         let dir = TempDir::with_prefix("sp").expect("a temporary directory");
         let path = dir.path().join("s.sock");
@@ -72,7 +73,9 @@ async fn pass(mut client: UnixStream, target: PathBuf, forbidden: Arc<Mutex<BTre
     let section = path.split(['/', '?']).next().unwrap_or_default();
     let refused = {
         let forbidden = forbidden.lock().unwrap();
-        forbidden.contains(method) || forbidden.contains(section)
+        let last = path.split('?').next().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+        let exactly = format!("{method} {section} {last}");
+        forbidden.contains(method) || forbidden.contains(section) || forbidden.contains(&exactly)
     };
     if refused {
         let answer = format!(

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::refusal::Refused;
+use crate::tls;
 
 /// Why a call did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -63,12 +64,8 @@ pub(super) fn hint(why: &str, scheme: &str, by_socket: bool) -> Option<&'static 
         );
     }
     match scheme {
-        "https" if says("InvalidContentType") || says("wrong version number") => {
-            Some("that port uses plain HTTP: write http://")
-        }
-        "http" if says("invalid HTTP version") || says("invalid HTTP status") => {
-            Some("that port does not use plain HTTP: try https://")
-        }
+        "https" if says("InvalidContentType") || says("wrong version number") => Some(tls::WITHOUT),
+        "http" if tls::is_no_http(why) => Some(tls::NO_HTTP),
         _ => None,
     }
 }
@@ -107,6 +104,8 @@ mod tests {
     fn common_slips_are_answered_with_what_to_do() {
         let plain = "received corrupt message of type InvalidContentType";
         assert!(hint(plain, "https", false).is_some_and(|hint| hint.ends_with("write http://")));
+        let odd = "invalid HTTP version parsed";
+        assert!(hint(odd, "http", false).is_some_and(|hint| hint.ends_with("write https://")));
         assert!(
             hint("Permission denied (os error 13)", "http", true)
                 .is_some_and(|hint| hint.contains("group docker"))

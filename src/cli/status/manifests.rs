@@ -32,7 +32,7 @@ pub(super) fn show(manifests: &Value, face: &mut Face<'_>) -> io::Result<()> {
         let at =
             scalar(git, "/commit").map_or_else(|| "nothing".to_owned(), |commit| short(&commit).to_owned());
         let pulled = match age_of(git, "/pulled", now).as_str() {
-            "-" => "not pulled by this process yet".to_owned(),
+            "-" => cloning(git, now).unwrap_or_else(|| "not pulled by this process yet".to_owned()),
             age => format!("pulled {age} ago"),
         };
         let line = format!("git         {} of {}: {at}, {pulled}", text(git, "/ref"), text(git, "/url"));
@@ -49,6 +49,16 @@ pub(super) fn show(manifests: &Value, face: &mut Face<'_>) -> io::Result<()> {
         writeln!(face.out, "no effect   {kinds}: this version does nothing for them")?;
     }
     Ok(())
+}
+
+/// How far a first clone is.
+fn cloning(git: &Value, now: Nanos) -> Option<String> {
+    let progress = scalar(git, "/pulling/progress")?;
+    if scalar(git, "/commit").is_some() {
+        return None;
+    }
+    let progress = if progress.is_empty() { progress } else { format!(": {progress}") };
+    Some(format!("still cloning, for {} so far{progress}", age_of(git, "/pulling/since", now)))
 }
 
 /// What objects name that is not there.
@@ -146,6 +156,14 @@ git         main of https://h/x: 222222222222, not pulled by this process yet
 suspended   BillingService/b, Probe/p
 no effect   AlertRule 2, Workload 1: this version does nothing for them
 ";
+        let mut cloning = manifests.clone();
+        cloning["git"]["commit"] = Value::Null;
+        cloning["git"]["pulling"] = json!({"since": streams.face().now().rfc3339_millis(), "progress": "Receiving objects:  42% (5/12)"});
+        let mut other = Streams::default();
+        show(&cloning, &mut other.face()).expect("output");
+        let says = "git         main of https://h/x: nothing, still cloning, for 0s so far: Receiving objects:  42% (5/12)";
+        let said = other.both().split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains(&says.split_whitespace().collect::<Vec<_>>().join(" ")), "{said}");
         assert_eq!(unresolved(&manifests).count(), 1);
         assert_eq!(streams.both(), expected);
         assert_eq!(wrong(&manifests).as_deref(), Some("git PullFailed: no network"));

@@ -6,9 +6,9 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use super::command::{Git, GitError, Login};
+use super::command::{Git, GitError, Limit, Login};
+use super::progress::Progress;
 use super::{left_over, safe};
 
 /// Where the commit that was asked for is kept from being forgotten.
@@ -27,7 +27,9 @@ pub(super) struct Wanted<'a> {
     /// What the server's name stands for.
     pub pinned: Option<&'a str>,
     /// How long it may take.
-    pub limit: Duration,
+    pub limit: Limit,
+    /// What tells how far it is.
+    pub progress: &'a Progress,
 }
 
 /// What a reference may name, in the order in which that is looked for: a branch before a tag.
@@ -159,7 +161,7 @@ impl Checkout {
                 "--",
             ];
             let fetch = fetch.into_iter().chain([wanted.address, refspec.as_str()]);
-            match git.run_within(fetch, wanted.login, wanted.limit).await {
+            match git.run_within(fetch, wanted.login, wanted.limit, wanted.progress).await {
                 Ok(_) => return Ok(()),
                 Err(GitError::Failed { said, code, what }) if said.contains("couldn't find remote ref") => {
                     last = Some(GitError::Failed { said, code, what });
@@ -187,8 +189,14 @@ impl Checkout {
         }
     }
 
-    /// Puts `wanted` in force. Whatever fails, what was in force before still is.
-    pub(super) async fn switch(&self, wanted: &Applied) -> Result<(), CheckoutError> {
+    /// Puts `wanted` in force. Whatever fails, what was in force before still is. Writing the files out may take as long as
+    /// `limit`.
+    pub(super) async fn switch(
+        &self,
+        wanted: &Applied,
+        limit: Limit,
+        progress: &Progress,
+    ) -> Result<(), CheckoutError> {
         let Applied { commit, source } = wanted;
         let (trees, before) = (self.trees(), fs::read_link(self.link()).ok());
         fs::create_dir_all(&trees).map_err(at(&trees))?;
@@ -198,7 +206,7 @@ impl Checkout {
         self.git.run(["worktree", "prune"], None).await?;
         let add = ["worktree", "add", "--force", "--force", "--detach"].map(std::ffi::OsStr::new);
         let add = add.into_iter().chain([tree.as_os_str(), commit.as_ref()]);
-        self.git.run(add, None).await?;
+        self.git.run_within(add, None, limit, progress).await?;
         let next = self.home.join("current.new");
         remove(&next)?;
         let (synced, link) = (tree.clone(), self.link());

@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 
 use super::progress::Progress;
+use crate::tls;
 
 /// How long one command may take.
 const LONGEST: Duration = Duration::from_secs(120);
@@ -84,11 +85,21 @@ pub enum GitError {
         error: io::Error,
     },
     /// It did not end. Normal while a network or a server hangs.
-    #[error("git {what} was stopped: it took longer than {} s; --git-timeout gives a fetch more time", limit.as_secs())]
+    #[error("git {what} was stopped: it took longer than {} s; --git-timeout gives a pull more time", limit.as_secs())]
     Endless {
         /// The command.
         what: String,
         /// How long it might take.
+        limit: Duration,
+    },
+    /// It came no further. Normal while a network or a server hangs.
+    #[error(
+        "git {what} was stopped: it came no further for {} s; --git-timeout gives a pull more time", limit.as_secs()
+    )]
+    Stalled {
+        /// The command.
+        what: String,
+        /// How long it might stand still.
         limit: Duration,
     },
     /// It failed.
@@ -110,6 +121,15 @@ pub(super) struct Login {
     pub origin: String,
     pub name: String,
     pub secret: SecretString,
+}
+
+/// How long a command may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Limit {
+    /// From its beginning to its end.
+    Whole(Duration),
+    /// Without having come further.
+    Standstill(Duration),
 }
 
 /// The program, on one repository.
@@ -163,15 +183,16 @@ impl Git {
         args: impl IntoIterator<Item = S>,
         login: Option<&Login>,
     ) -> Result<String, GitError> {
-        self.run_within(args, login, LONGEST).await
+        self.run_within(args, login, Limit::Whole(LONGEST), &Progress::default()).await
     }
 
-    /// The same, with a time of its own. How far it has come is logged now and then.
+    /// The same, with a limit of its own. How far it has come is told by `progress`, and logged now and then.
     pub(super) async fn run_within<S: AsRef<OsStr>>(
         &self,
         args: impl IntoIterator<Item = S>,
         login: Option<&Login>,
-        limit: Duration,
+        limit: Limit,
+        progress: &Progress,
     ) -> Result<String, GitError> {
         let args: Vec<OsString> = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
         let what = args.first().map(|arg| arg.to_string_lossy().into_owned()).unwrap_or_default();
@@ -188,16 +209,16 @@ impl Git {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // What it starts itself, transports and ssh, ends with it.
         command.process_group(0).kill_on_drop(true);
-        let progress = Progress::default();
+        let progress = progress.hiding(login.map(|login| &login.secret));
         let finished = tokio::select! {
-            finished = tokio::time::timeout(limit, finish(command, &progress)) => finished,
+            finished = finish(command, &progress) => finished,
+            error = over(&what, limit, &progress) => return Err(error),
             never = progress.tell(&what) => match never {},
         };
         let (code, out, err) = match finished {
-            Err(_) => return Err(GitError::Endless { what, limit }),
-            Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => return Err(GitError::Missing),
-            Ok(Err(error)) => return Err(GitError::Run { what, error }),
-            Ok(Ok(finished)) => finished,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(GitError::Missing),
+            Err(error) => return Err(GitError::Run { what, error }),
+            Ok(finished) => finished,
         };
         if code == Some(0) {
             return Ok(String::from_utf8_lossy(&out).trim().to_owned());
@@ -208,6 +229,21 @@ impl Git {
             said = said.replace(secret.expose_secret(), "***");
         }
         Err(GitError::Failed { what, code, said })
+    }
+}
+
+/// Returns when the limit is reached.
+async fn over(what: &str, limit: Limit, progress: &Progress) -> GitError {
+    let what = what.to_owned();
+    match limit {
+        Limit::Whole(limit) => {
+            tokio::time::sleep(limit).await;
+            GitError::Endless { what, limit }
+        }
+        Limit::Standstill(limit) => {
+            progress.stalled(limit).await;
+            GitError::Stalled { what, limit }
+        }
     }
 }
 
@@ -265,10 +301,33 @@ fn complaint(said: &str) -> String {
     if words.chars().nth(MOST_WORDS).is_some() {
         shown.push('…');
     }
-    if shown.contains("The requested URL returned error: 30") {
-        shown.push_str(" (a redirect, which is not followed: give the URL that it leads to)");
+    if let Some(hint) = hint(&words) {
+        shown.push_str(&format!(" ({hint})"));
     }
     shown
+}
+
+/// What to do about what Git says, where that is known.
+fn hint(words: &str) -> Option<&'static str> {
+    let says = |text: &str| words.contains(text);
+    match () {
+        () if says("The requested URL returned error: 30") => {
+            Some("a redirect, which is not followed: give the URL that it leads to")
+        }
+        // As GnuTLS and OpenSSL say it.
+        () if says("An unexpected TLS packet was received")
+            || says("wrong version number")
+            || says("packet length too long") =>
+        {
+            Some(tls::WITHOUT)
+        }
+        () if says("Received HTTP/0.9 when not allowed") => Some(tls::NO_HTTP),
+        // Git does not repeat what the server says.
+        () if says("unable to access 'http://") && says("returned error: 400") => {
+            Some("if the server uses TLS: write https://")
+        }
+        () => None,
+    }
 }
 
 #[cfg(test)]
@@ -285,6 +344,9 @@ mod tests {
         let said =
             "remote: Counting objects: 100% (3/3), done.\nremote: Total 3 (delta 0)\nfatal: early EOF\n";
         assert_eq!(complaint(said), "fatal: early EOF");
+        let said =
+            "fatal: unable to access 'https://h/': error:0A00010B:SSL routines::wrong version number\n";
+        assert!(complaint(said).ends_with("(the server answers without TLS: write http://)"));
         assert_eq!(complaint("\n"), "it failed without a reason");
         assert_eq!(complaint(&format!("fatal: {}", "x".repeat(1000))).chars().count(), MOST_WORDS + 1);
     }

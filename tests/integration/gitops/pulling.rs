@@ -356,6 +356,6 @@ async fn how_long_a_pull_may_take_can_be_said_and_is() {
     let mut puller = puller(source, home.path());
     assert!(!puller.pull().await);
     let (_, message) = trouble(&puller).expect("trouble");
-    let says = "git fetch was stopped: it took longer than 1 s; --git-timeout gives a fetch more time";
+    let says = "git fetch was stopped: it came no further for 1 s; --git-timeout gives a pull more time";
     assert!(message.ends_with(says), "{message}");
 }

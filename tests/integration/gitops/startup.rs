@@ -86,6 +86,69 @@ async fn a_repository_out_of_reach_stops_no_start_and_is_pulled_once_it_can_be()
     .await;
 }
 
+/// A `git` that takes a while to fetch and says how far it is, before the real one does it; where it notes each fetch.
+fn slow_git(home: &std::path::Path, tenths: u32) -> (String, std::path::PathBuf) {
+    use std::os::unix::fs::PermissionsExt;
+    let (program, fetches) = (home.join("git"), home.join("fetches"));
+    let script = format!(
+        r#"#!/bin/sh
+case " $* " in *" fetch "*)
+    echo fetch >> {}
+    n=0
+    while [ $n -lt {tenths} ]; do n=$((n + 1)); printf 'Receiving objects:  %s%% (%s/100)\r' $n $n >&2; sleep 0.1; done ;;
+esac
+PATH="${{PATH#*:}}" exec git "$@"
+"#,
+        fetches.display()
+    );
+    std::fs::write(&program, script).expect("a file");
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("a file");
+    let path = std::env::var("PATH").expect("a path");
+    (format!("{}:{path}", home.display()), fetches)
+}
+
+#[tokio::test]
+async fn a_first_clone_goes_on_beside_the_start_for_as_long_as_it_comes_further() {
+    let (repository, home) = (Repository::new(), tempfile::tempdir().expect("a directory"));
+    repository.write("a.yaml", &registry("a", "http://one"));
+    let commit = repository.push();
+    let (path, fetches) = slow_git(home.path(), 80);
+    // Less than the clone takes, and more than it is silent for.
+    let mut portreeve = without_engine()
+        .env("PATH", &path)
+        .arg("--git-url")
+        .arg(&repository.bare().display().to_string())
+        .arg("--git-timeout")
+        .arg("3s")
+        .arg("--git-interval")
+        .arg("100ms");
+    portreeve.spawn();
+    let git = || async {
+        let answer = portreeve.get("/health/detailed").await?;
+        Ok::<_, String>(answer.json()["manifests"]["git"].clone())
+    };
+    wait::until("it serves while it clones, and says how far it is", wait::SOON, || async {
+        let git = git().await?;
+        let progress = git["pulling"]["progress"].as_str().unwrap_or_default();
+        let cloning = git["commit"].is_null() && git["error"].is_null();
+        wait::is(cloning && progress.starts_with("Receiving objects:"), git.to_string())
+    })
+    .await;
+    let line = portreeve.wait_line("is still being cloned").await;
+    assert!(line.contains("starting without it"), "{line}");
+    wait::until("it is cloned and in force", wait::SOON, || async {
+        let git = git().await?;
+        wait::is(git["commit"] == commit.as_str() && git["error"].is_null(), git.to_string())?;
+        let answer = portreeve.get("/apis/portreeve/v1/discoveryregistries/a").await?;
+        wait::is(answer.status == 200, answer.status.to_string())
+    })
+    .await;
+    let log = portreeve.log();
+    assert!(!log.contains("cannot be pulled"), "no fetch was cut off and begun anew: {log}");
+    let count = std::fs::read_to_string(fetches).expect("a file").lines().count();
+    assert!(count <= 2, "one clone, and perhaps the pull after it: {count}");
+}
+
 #[tokio::test]
 async fn a_stop_does_not_wait_for_a_server_that_hangs() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");

@@ -73,12 +73,12 @@ impl Post {
         self.serve(DiscoveryQueue { name, spec, office: self.office() });
     }
 
-    fn office(&self) -> Office {
+    pub fn office(&self) -> Office {
         let commit = Arc::new(Direct(self.store.clone()));
         Office { store: self.store.clone(), commit, http: self.http.clone() }
     }
 
-    fn serve(&mut self, queue: impl Queue) {
+    pub fn serve(&mut self, queue: impl Queue) {
         let bell = Bell::default();
         self.bells.push(bell.clone());
         self.running.spawn(Dispatcher::new(queue, bell).run(self.stop.clone()));

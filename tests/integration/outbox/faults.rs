@@ -1,0 +1,111 @@
+//! Faults of our own: an attempt that panics.
+
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use portreeve::observed::{ContainerKey, Nanos};
+use portreeve::outbox::billing::BillingQueue;
+use portreeve::outbox::{Due, Queue, Turn, Worked};
+use portreeve::reconcile::lifecycle::EventName;
+use portreeve::store::{Lane, Settlement, StoreError};
+use serde_json::json;
+
+use super::post::{Post, TARGET};
+use super::scripted::{Scripted, status};
+use crate::integration::fixtures::{bill, bills, container};
+use crate::support::wait;
+
+/// The queue of a BillingService, whose work on one container panics for as long as it is told to.
+struct Faulty {
+    inner: BillingQueue,
+    of: ContainerKey,
+    left: Arc<AtomicUsize>,
+    panics: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl Queue for Faulty {
+    type Item = Lane;
+
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    async fn due(&self, now: Nanos, busy: &[ContainerKey], limit: usize) -> Result<Due<Lane>, StoreError> {
+        self.inner.due(now, busy, limit).await
+    }
+
+    async fn next(&self, now: Nanos) -> Result<Option<Nanos>, StoreError> {
+        self.inner.next(now).await
+    }
+
+    async fn wake(&self, from: Nanos) -> Result<u64, StoreError> {
+        self.inner.wake(from).await
+    }
+
+    async fn work(&self, lane: Lane, turn: &Turn) -> Worked {
+        if lane.key == self.of && self.left.load(Ordering::SeqCst) > 0 {
+            self.left.fetch_sub(1, Ordering::SeqCst);
+            self.panics.fetch_add(1, Ordering::SeqCst);
+            panic!("an index out of bounds, say");
+        }
+        self.inner.work(lane, turn).await
+    }
+
+    async fn record(&self, settlement: Settlement) -> Result<(), StoreError> {
+        self.inner.record(settlement).await
+    }
+}
+
+/// What is logged on this thread while it is kept.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn an_attempt_that_panics_is_told_as_our_own_fault_and_tried_again_later_and_no_other_waits() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let _logging = tracing::subscriber::set_default(subscriber);
+    let service = Scripted::start(|_, _| status(201)).await;
+    let mut post = Post::new().await;
+    let (left, panics) = (Arc::new(AtomicUsize::new(usize::MAX)), Arc::<AtomicUsize>::default());
+    let spec = serde_json::from_value(json!({"url": service.url()})).unwrap();
+    let inner = BillingQueue { name: TARGET.to_owned(), spec, office: post.office() };
+    post.serve(Faulty { inner, of: container(1), left: left.clone(), panics: panics.clone() });
+    // The service is called for others, whatever becomes of the one.
+    let begin = tokio::time::Instant::now();
+    let bill = |number| bill(TARGET, &container(number), EventName::Started, 1);
+    post.commit(bills(vec![bill(1), bill(2)])).await;
+    wait::until("the other is delivered", wait::SOON, || async {
+        wait::is(service.lines().len() == 1, service.lines())
+    })
+    .await;
+    while begin.elapsed() < Duration::from_secs(2) {
+        post.ring();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // A second, then two, and so on.
+    let seen = panics.load(Ordering::SeqCst);
+    assert!((1..=3).contains(&seen), "{seen} panics in {:?}", begin.elapsed());
+    let said = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(said.contains("ERROR") && said.contains("a fault of Portreeve's own"), "{said}");
+    assert!(said.contains("an index out of bounds, say") && said.contains(&*container(1).id), "{said}");
+    left.store(0, Ordering::SeqCst);
+    post.drained().await;
+    assert_eq!(service.lines().len(), 2);
+}
