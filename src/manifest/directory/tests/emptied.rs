@@ -128,7 +128,7 @@ fn a_path_that_is_gone_from_a_repository_stays_in_force_until_that_is_confirmed(
     let set = new(false).load();
     assert_eq!(names(&set), ["a?"]);
     assert!(
-        dir.problems(&set)[0].ends_with("still in force: 1 object; to delete them start with --allow-empty")
+        dir.problems(&set)[0].ends_with("stays in force until that is confirmed: start with --allow-empty")
     );
     fs::rename(dir.path("git/current"), dir.path("git/away")).expect("a directory");
     assert_eq!(names(&new(true).load()), ["a?"], "nothing was pulled");
