@@ -223,8 +223,8 @@ async fn a_wrong_password(stack: &Stack) {
 
 /// A Redis that loads its data and a PostgreSQL that recovers live: they are shown as not ready, and nobody begins them anew.
 async fn what_recovers(stack: &Stack) {
-    let loading = "cache: ping: too early: expected PONG, got LOADING: it is loading its data into memory";
-    let recovering = "standby: query: too early: expected a login, got SQLSTATE 57P03: it is starting up, recovering or shutting down";
+    let loading = "cache: ping: not ready yet: expected PONG, got LOADING: it is loading its data into memory";
+    let recovering = "standby: query: not ready yet: expected a login, got SQLSTATE 57P03: it is starting up, recovering or shutting down";
     let mut before = Vec::new();
     for (name, reason, kind) in [("cache", loading, "redis"), ("standby", recovering, "postgres")] {
         before.push((name, started_at(stack.container(name)).await));

@@ -95,7 +95,7 @@ async fn who_is_not_ready_is_restarted_only_where_its_policy_bounds_that_and_kee
     }
     let told = scene.told(&hasty, "Restarting", 2).await;
     let why = told[0]["message"].as_str().unwrap();
-    assert!(why.contains("too early: expected PONG, got LOADING"), "{why}");
+    assert!(why.contains("not ready yet: expected PONG, got LOADING"), "{why}");
     assert_eq!(blocked(&scene, patient.id()).await[0]["reason"], "NotYet");
     assert_eq!((started_at(&patient).await, started_at(&shop).await), (patients, shops));
     // What it said is no part of any reason.

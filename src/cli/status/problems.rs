@@ -142,6 +142,11 @@ fn container(item: &Value) -> Option<Problem> {
         let many = format!("containers are {is}, not started now ({reason})");
         return Some(Problem::new(Harm::Container, line).of_many(many, name));
     }
+    if is == "running" && reason == "DependencyDown" {
+        let why = scalar(item, "/blocked/0/message").unwrap_or_default();
+        let many = "containers wait for a container whose network they share";
+        return Some(Problem::new(Harm::Container, format!("container {name}: {why}")).of_many(many, name));
+    }
     // A policy is there to keep it up, and leaves it down or cannot help.
     if counted.monitored && is == "restarting" {
         let restarts = item["engine_restart_count"].as_u64().unwrap_or_default();

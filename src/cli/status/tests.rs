@@ -57,7 +57,7 @@ fn a_service_that_is_down_is_wrong_and_one_that_only_waits_for_it_is_not() {
         service("shop", json!({"health": "unhealthy", "reason": "page: 500", "waitsFor": "db"})),
         service(
             "cache",
-            json!({"health": "unknown", "reason": "ping: too early", "notYetSince": "1970-01-01T00:00:00Z"}),
+            json!({"health": "unknown", "reason": "ping: not ready yet", "notYetSince": "1970-01-01T00:00:00Z"}),
         ),
         service("new", json!({"health": "unknown", "reason": "no verdict yet"})),
         service("mail", json!({"health": "not_found", "reason": "no container is there"})),
@@ -68,7 +68,7 @@ fn a_service_that_is_down_is_wrong_and_one_that_only_waits_for_it_is_not() {
     ];
     let expected = [
         "service db is unhealthy: query: no answer",
-        "service cache is not ready yet: ping: too early",
+        "service cache is not ready yet: ping: not ready yet",
         "service mail has no container",
         "service cert cannot be checked: no secret",
     ];
@@ -105,6 +105,8 @@ fn whatever_is_wrong_is_named_with_what_to_do() {
         json!({"metadata": {"name": name}, "status": status, "exit_code": code, "engine_restart_count": 22, "monitored": true,
                "blocked": [{"reason": reason}]})
     };
+    let mut cut_off = ended("app", 0, "running", "DependencyDown");
+    cut_off["blocked"][0]["message"] = "it has no network".into();
     let mut foreign = ended("foreign", 3, "restarting", "TriggerOff");
     foreign["monitored"] = false.into();
     let mut silent = container("mute", false, false);
@@ -120,6 +122,7 @@ fn whatever_is_wrong_is_named_with_what_to_do() {
         ended("done", 0, "exited", "TriggerOff"),
         ended("loop", 3, "restarting", "TriggerOff"),
         foreign,
+        cut_off,
     ];
     let expected = [
         "store: the disk is full",
@@ -129,6 +132,7 @@ fn whatever_is_wrong_is_named_with_what_to_do() {
         "container db is unhealthy, no policy heals it",
         "container killed is exited (exit code 137), its policy's trigger `exited` does not cover it",
         "container loop is restarting (exit code 3): Docker restarted it 22 times",
+        "container app: it has no network",
         "container mute has no verdict: its health check is silent; `portreeve events` shows since when",
         "BillingService b: 1 parked, HTTP 422; `portreeve replay --target b` sends them again",
         "DiscoveryRegistry d: 2 waiting, HTTP 500",
@@ -140,7 +144,7 @@ fn whatever_is_wrong_is_named_with_what_to_do() {
     let mut streams = Streams::default();
     show(&health, &containers, &[], &found, &mut streams.face()).expect("output");
     let line =
-        "\ncontainers  10: 4 running, 6 with a policy, 3 unhealthy, 1 silent, 1 in quarantine, 0 restarts\n";
+        "\ncontainers  11: 5 running, 7 with a policy, 3 unhealthy, 1 silent, 1 in quarantine, 0 restarts\n";
     assert!(streams.both().contains(line), "{}", streams.both());
 }
 

@@ -148,6 +148,12 @@ impl Around {
         Some(Cause::DependencyRestarted { name })
     }
 
+    /// Whose network a container shares that has a new one since, and is not ready: it is followed once it is.
+    pub(super) fn cut_off_from(&self, container: &Container, cascade: &Cascade) -> Option<&str> {
+        let parent = self.parent.as_ref().filter(|parent| cascade.network_mode && !parent.ready)?;
+        (parent.replaced || parent.started > container.started).then_some(&*parent.name)
+    }
+
     /// What has to be up before the container is healed, and is not.
     pub(super) fn missing(&self) -> Option<&str> {
         let parent = self.parent.as_ref().filter(|parent| !parent.ready).map(|parent| parent.name.as_str());
@@ -238,5 +244,25 @@ mod tests {
         let replaced = cause(serde_json::json!({}), "gone");
         assert_eq!(replaced.as_deref(), Some("vpn, whose network it shares, was recreated"));
         assert_eq!(cause(serde_json::json!({"started": 20, "health": "starting"}), "vpn"), None);
+        // Until then it is said what it waits for.
+        let waits = |more: serde_json::Value, id: &str, cascade: &Cascade| {
+            let around =
+                Around { parent: Some(Parent::of(&container("vpn", more), id)), ..Around::default() };
+            around.cut_off_from(&web, cascade).map(str::to_owned)
+        };
+        let sick = serde_json::json!({"started": 20, "health": "unhealthy"});
+        let alone = Cascade { network_mode: false, ..Cascade::default() };
+        assert_eq!(waits(sick.clone(), "vpn", &Cascade::default()).as_deref(), Some("vpn"));
+        assert_eq!(waits(sick, "vpn", &alone), None);
+        assert_eq!(
+            waits(serde_json::json!({"started": 20}), "vpn", &Cascade::default()),
+            None,
+            "it is ready"
+        );
+        assert_eq!(
+            waits(serde_json::json!({"health": "unhealthy"}), "vpn", &Cascade::default()),
+            None,
+            "its network is the same"
+        );
     }
 }

@@ -101,7 +101,14 @@ fn up(
         }
         (word @ (Some(Health::Healthy | Health::Silent) | None), None) => {
             let cause = situation.around.cascade(container, &spec.cascade);
-            let spared = || spared(situation, spec).map_or(Need::Nothing, Need::Wait);
+            let cut_off = || {
+                let name = situation.around.cut_off_from(container, &spec.cascade)?;
+                let message = format!(
+                    "it has no network: {name}, whose network it shares, has a new one and is not ready"
+                );
+                Some(quietly(Reason::DependencyDown, &message))
+            };
+            let spared = || spared(situation, spec).or_else(cut_off).map_or(Need::Nothing, Need::Wait);
             // Told when it was found out.
             let silent = || {
                 let message = "the engine no longer runs its health check, so its health is not known";

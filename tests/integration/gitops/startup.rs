@@ -175,14 +175,14 @@ async fn a_start_without_the_directory_that_declared_things_warns_and_keeps_them
     portreeve.terminate().await;
     portreeve.without("--config-dir");
     portreeve.serve().await;
-    let said = format!("{config}: is not named by this start (--config-dir, --git-url)");
+    let said = format!("{config}: was given to an earlier start (--config-dir, --git-url) and not to this one");
     let line = portreeve.wait_line(&said).await;
-    assert!(line.contains("WARN") && line.contains("1 object of it stay in force"), "{line}");
+    assert!(line.contains("WARN") && line.contains("still in force: 1 object"), "{line}");
     let kept = portreeve.get("/apis/portreeve/v1/discoveryregistries/a").await.unwrap();
     assert_eq!(kept.status, 200);
     let health = portreeve.get("/health/detailed").await.unwrap().json();
     let problems = health["manifests"]["problems"].to_string();
-    assert!(problems.contains("is not named by this start"), "what `status` tells: {problems}");
+    assert!(problems.contains("was given to an earlier start"), "what `status` tells: {problems}");
     portreeve.terminate().await;
     let mut portreeve = portreeve.arg("--allow-empty");
     portreeve.serve().await;

@@ -106,7 +106,7 @@ fn when_nobody_outside_answers_any_more_it_is_our_network_that_is_blamed() {
             for n in 0..HOSTS.len() {
                 let status = is(&portreeve, n, "error").await;
                 let reason = status["reason"].as_str().unwrap();
-                assert!(reason.contains("our own network fails"), "{reason}");
+                assert!(reason.contains("this machine's own network fails"), "{reason}");
             }
             assert_eq!(told(&portreeve, "NetworkLost").await.len(), 1);
             assert_eq!(told(&portreeve, "ServiceDown").await, Vec::<Value>::new());
