@@ -30,19 +30,19 @@ pub(super) async fn front() -> Response {
 
 fn front_page() -> String {
     let links = [
-        ("/docs", "every route, for people"),
-        ("/openapi.json", "the same for programs"),
-        ("/health/detailed", "how Portreeve itself is: engines, store, deliveries, manifests"),
+        ("/docs", "every route of the API"),
+        ("/openapi.json", "the same as OpenAPI"),
+        ("/health/detailed", "the state of Portreeve: engines, store, deliveries, manifests"),
         ("/api/containers", "containers as last seen"),
-        ("/api/events", "what happened and what was decided, newest first"),
-        ("/metrics", "figures for Prometheus"),
+        ("/api/events", "events, newest first"),
+        ("/metrics", "metrics for Prometheus"),
     ];
     let items =
         links.map(|(path, what)| format!("<li><a href=\"{path}\"><code>{path}</code></a> {what}</li>"));
     format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
          <title>Portreeve</title><style>{STYLE}</style></head><body><h1>Portreeve {}</h1><ul>{}</ul>\
-         <p>On the machine itself, <code>portreeve status</code> says first of all what is wrong.</p></body></html>\n",
+         <p>On the machine itself, <code>portreeve status</code> shows what is wrong first.</p></body></html>\n",
         env!("CARGO_PKG_VERSION"),
         items.concat(),
     )
@@ -58,7 +58,7 @@ fn render(document: &Value) -> String {
         text(&document["info"]["version"])
     );
     let _ = write!(page, "<p>{}</p>", text(&document["info"]["description"]));
-    page.push_str("<p>The same for programs: <a href=\"/openapi.json\">/openapi.json</a>. With tokens, send <code>Authorization: Bearer …</code>.</p><h2>Routes</h2>");
+    page.push_str("<p>As OpenAPI: <a href=\"/openapi.json\">/openapi.json</a>. With tokens, send <code>Authorization: Bearer …</code>.</p><h2>Routes</h2>");
     for (path, item) in fields(&document["paths"]) {
         for (verb, operation) in fields(item) {
             route(&mut page, path, verb, operation);

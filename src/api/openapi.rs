@@ -64,7 +64,7 @@ pub(super) fn openapi() -> Value {
         "openapi": "3.1.0",
         "info": {
             "title": "Portreeve",
-            "description": "The operator pattern for plain Docker: what is declared, seen, decided and delivered.",
+            "description": "The operator pattern for plain Docker: declared objects, containers, events and deliveries.",
             "version": env!("CARGO_PKG_VERSION"),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },

@@ -118,21 +118,21 @@ pub(super) const ROUTES: &[Route] = &[
     }),
     read(
         "/api/events",
-        "Events, newest first, in the form of the reference system",
+        "Events, newest first, as a plain array",
         &events::PARAMETERS,
         Content::Json(of::<Vec<events::Event>>),
         || get(events::list),
     ),
     read(
         "/api/config",
-        "What is selected and the settings in force, in the form of the reference system",
+        "Which containers are selected, and the settings in force",
         &[],
         Content::Json(of::<containers::Config>),
         || get(containers::config),
     ),
     read(
         "/api/containers",
-        "Containers as last seen, in the form of the reference system",
+        "Containers as last seen, as a plain array",
         &[],
         Content::Json(of::<Vec<containers::Row>>),
         || get(containers::list),
@@ -144,8 +144,8 @@ pub(super) const ROUTES: &[Route] = &[
         Content::Json(|_| serde_json::json!({"type": "object"})),
         || get(openapi::document),
     ),
-    read("/", "What there is, for people", &[], Content::Text("text/html"), || get(docs::front)),
-    read("/docs", "This document, for people", &[], Content::Text("text/html"), || get(docs::page)),
+    read("/", "Links to the other pages", &[], Content::Text("text/html"), || get(docs::front)),
+    read("/docs", "This document as a page", &[], Content::Text("text/html"), || get(docs::page)),
     read(
         "/apis/portreeve/v1",
         "Every kind with its names and verbs",
@@ -159,7 +159,7 @@ pub(super) const ROUTES: &[Route] = &[
     change(
         Verb::Post,
         OBJECTS,
-        "Create a {kind}, which its document names",
+        "Create one {kind}; the body gives its name",
         objects::WRITE,
         (Content::Object, Content::Object),
         || post(objects::create),
@@ -168,7 +168,7 @@ pub(super) const ROUTES: &[Route] = &[
     change(
         Verb::Put,
         OBJECT,
-        "Create or replace a {kind}",
+        "Create or replace one {kind}",
         objects::PUT,
         (Content::Object, Content::Object),
         || put(objects::put),
@@ -176,12 +176,12 @@ pub(super) const ROUTES: &[Route] = &[
     change(
         Verb::Patch,
         OBJECT,
-        "Change a {kind} by a JSON merge patch (RFC 7386)",
+        "Change one {kind} by a JSON merge patch (RFC 7386)",
         objects::WRITE,
         (Content::Patch, Content::Object),
         || patch(objects::patch),
     ),
-    change(Verb::Delete, OBJECT, "Delete a {kind}", objects::WRITE, (Content::None, STATUS), || {
+    change(Verb::Delete, OBJECT, "Delete one {kind}", objects::WRITE, (Content::None, STATUS), || {
         delete(objects::delete)
     }),
     read(

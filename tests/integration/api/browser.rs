@@ -129,7 +129,7 @@ async fn a_browser_is_asked_for_the_token_and_then_shown_what_it_asked_for() {
     );
     // The tab remembers it, also for links.
     browser.open(&portreeve.url("/")).await;
-    browser.shows("every route, for people").await;
+    browser.shows("every route of the API").await;
     let link = browser.element("a[href='/api/events']").await;
     browser.post(&format!("{link}/click"), json!({})).await;
     browser.shows("[").await;
