@@ -271,7 +271,7 @@ fn taken_back(key: &ObjectKey, at: Nanos) -> NewEvent {
 fn given_up(key: &ObjectKey, left: u64, error: Option<&str>, at: Nanos) -> NewEvent {
     let why = error.map(|error| format!(": {error}")).unwrap_or_default();
     let message = format!(
-        "{key} is deleted and could not be reached within {} minutes; {} may remain there{why}",
+        "{key} is deleted and did not accept that within {} minutes; {} may remain there{why}",
         PATIENCE.as_secs() / 60,
         count(left, "registration")
     );

@@ -149,6 +149,11 @@ fn connection(spec: &DockerHostSpec) -> DockerHostSpec {
     }
 }
 
+/// Whether an engine that started then has certainly run from `at` until the last contact: it was Portreeve that was away.
+fn has_run_since(started: Option<Nanos>, at: Nanos) -> bool {
+    started.is_some_and(|started| started <= at)
+}
+
 /// What one informer reports to.
 #[derive(Debug)]
 struct Watcher {
@@ -173,11 +178,6 @@ impl Watcher {
                 change(engine);
             }
         });
-    }
-
-    /// Whether the engine has certainly run from `at` until the last contact: it was Portreeve that was away.
-    fn has_run_since(&self, at: Nanos) -> bool {
-        locked(&self.started).is_some_and(|started| started <= at)
     }
 
     /// Gives every container of this engine something to think about.
@@ -329,7 +329,7 @@ impl Witness for Watcher {
         if matches!(event.kind, EventKind::Die { .. }) && !self.tells_who_stopped.load(Ordering::Relaxed) {
             work.breaks.push((0, Break::CauseUntold(event.at)));
         }
-        let from_outage = replayed && !self.has_run_since(event.at);
+        let from_outage = replayed && !has_run_since(*locked(&self.started), event.at);
         work.events.push(Arrival { event, ticket, replayed, from_outage });
         if !self.shared.queue.add(&key, work) {
             self.dropping.store(true, Ordering::Relaxed);
@@ -369,5 +369,17 @@ impl Witness for Watcher {
 
     async fn dropped(&self) {
         self.dropped.notified().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_has_run_since_its_start_and_of_one_whose_start_is_not_known_nothing_is() {
+        assert!(has_run_since(Some(Nanos(5)), Nanos(5)));
+        assert!(!has_run_since(Some(Nanos(5)), Nanos(4)), "it may have shut down after that");
+        assert!(!has_run_since(None, Nanos(5)));
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::cycle::{self, Cycles};
-use crate::manifest::{LoadedSet, Partial, Problem};
+use crate::manifest::{Loaded, LoadedSet, Partial, Problem};
 use crate::resource::check::{Findings, Reference};
 use crate::resource::{FieldPath, KindId, Object, ObjectKey};
 
@@ -77,7 +77,9 @@ pub(super) fn dangling<'o>(set: &'o LoadedSet, objects: &'o [Object]) -> Vec<Pro
     for Partial { key, .. } in &set.partial {
         names.0.entry(key.kind).or_default().insert(&key.name);
     }
-    let references = set.objects.iter().map(|loaded| &loaded.references);
+    // What a faulty file says now counts, and not what it said when it was good.
+    let replaced = |loaded: &&Loaded| set.partial.iter().any(|partial| partial.key == loaded.object.key());
+    let references = set.objects.iter().filter(|loaded| !replaced(loaded)).map(|loaded| &loaded.references);
     let references = references.chain(set.partial.iter().map(|partial| &partial.references)).flatten();
     references
         .filter(|(reference, _)| !names.know(reference))

@@ -1,5 +1,5 @@
 use super::*;
-use crate::manifest::parse;
+use crate::manifest::{Held, Loaded, parse};
 use crate::resource::{Origin, Selector};
 
 const SETTINGS: &str =
@@ -121,7 +121,7 @@ error: spec.selector.hosts[0]: there is no DockerHost named `locla`; did you mea
 #[test]
 fn what_a_bad_file_said_last_stays_in_force_and_says_so() {
     let mut set = declared(SETTINGS);
-    set.objects[0].held = Some(crate::manifest::Held::Unreadable);
+    set.objects[0].held = Some(Held::Unreadable);
     let desired = Desired::of(Sources { directory: Some(&set), ..Sources::default() });
     assert_eq!(desired.settings.resync.to_string(), "5m");
     assert_eq!(desired.objects[2].status.conditions[0].reason, "LastGoodInForce");
@@ -324,4 +324,29 @@ fn settings_cannot_be_suspended() {
             Portreeve decides everything and does nothing"
         ]
     );
+}
+
+#[test]
+fn of_a_file_with_an_error_what_it_names_now_is_told_and_once() {
+    let service = |needs: &str, more: &str| {
+        document(
+            "MonitoredService",
+            "web",
+            &format!("{{selector: {{all: true}}, dependsOn: [{needs}]{more}}}"),
+        )
+    };
+    let good = parse("conf/a.yaml", service("nope", "").as_bytes());
+    let faulty = parse("conf/a.yaml", service("nowhere", ", minHealthy: many").as_bytes());
+    assert_eq!(faulty.objects, []);
+    let held = good.objects.into_iter().map(|loaded| Loaded { held: Some(Held::Unreadable), ..loaded });
+    let set = LoadedSet {
+        objects: held.collect(),
+        problems: faulty.problems,
+        partial: faulty.partial,
+        ..LoadedSet::default()
+    };
+    let desired = Desired::of(Sources { directory: Some(&set), ..Sources::default() });
+    let told = lines(&desired.problems);
+    assert_eq!(told.len(), 2, "{told:#?}");
+    assert!(told.iter().any(|line| line.contains("no MonitoredService named `nowhere`")), "{told:#?}");
 }

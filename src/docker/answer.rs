@@ -150,3 +150,26 @@ pub(super) struct Actor {
     pub id: Option<String>,
     pub attributes: Option<HashMap<String, Value>>,
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_default_bridge_alone_tells_when_the_engine_started() {
+        let started = |options: Value, created: Value| {
+            let network = json!({"Id": "1", "Driver": "bridge", "Created": created, "Options": options});
+            serde_json::from_value::<Network>(network).expect("a network").engine_started()
+        };
+        let default = json!({"com.docker.network.bridge.default_bridge": "true"});
+        let at = json!("2026-11-28T10:38:15.241170499Z");
+        assert_eq!(started(default.clone(), at.clone()), Some(Nanos(1_795_862_295_241_170_499)));
+        assert_eq!(started(json!({"com.docker.network.bridge.default_bridge": "false"}), at.clone()), None);
+        assert_eq!(started(json!({}), at.clone()), None, "a network of a user's");
+        assert_eq!(started(Value::Null, at), None);
+        assert_eq!(started(default.clone(), Value::Null), None);
+        assert_eq!(started(default, json!("yesterday")), None);
+    }
+}

@@ -141,7 +141,7 @@ fn root_cause(error: &(dyn std::error::Error + 'static), endpoint: &str) -> Stri
             "it does not speak TLS there: the port is one for plain connections; name the one for TLS (mostly 2376), or leave `tls` out".to_owned()
         }
         _ => match innermost.to_string() {
-            why if crate::tls::is_no_http(&why) => format!("the answer is no HTTP; if {TLS_THERE}"),
+            why if crate::tls::is_no_http(&why) && endpoint.starts_with("tcp://") => format!("the answer is no HTTP; if {TLS_THERE}"),
             why => why,
         },
     }

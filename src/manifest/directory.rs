@@ -196,6 +196,10 @@ impl Directories {
         let gone = gone.into_iter().map(|gone| (gone, true));
         for ((path, error), is_directory) in gone.chain(unknown.into_iter().map(|path| (path, false))) {
             let known = remembered.iter().any(|known| known.starts_with(&path));
+            // Nothing has been pulled yet, which is said of the repository.
+            if !known && path == root && error.kind() == io::ErrorKind::NotFound && self.awaits_pull(root) {
+                continue;
+            }
             if known || is_directory {
                 let pulled = self.is_pulled(root);
                 problems.push(scan::unreadable(&path, &error, known, pulled));
@@ -286,6 +290,14 @@ impl Directories {
         self.strangers.as_ref().is_some_and(|home| {
             root.strip_prefix(home)
                 .is_ok_and(|below| below.components().next().is_some_and(|link| home.join(link).is_dir()))
+        })
+    }
+
+    /// Whether a root is part of a repository of which nothing was pulled yet.
+    fn awaits_pull(&self, root: &Path) -> bool {
+        self.strangers.as_ref().is_some_and(|home| {
+            let link = root.strip_prefix(home).ok().and_then(|below| below.components().next());
+            link.is_some_and(|link| !home.join(link).is_dir())
         })
     }
 

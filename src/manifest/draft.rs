@@ -80,7 +80,8 @@ impl Draft {
             message: format!("{}: {why}", named.path),
         };
         let faults: Vec<FieldFault> = policy.refused(&self.named).map(fault).collect();
-        if faults.is_empty() { Ok(self) } else { Err(Faulty { faults, references: self.references }) }
+        // What it refers to may be applied with it.
+        if faults.is_empty() { Ok(self) } else { Err(Faulty { faults, references: Vec::new() }) }
     }
 }
 

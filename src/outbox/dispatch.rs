@@ -199,7 +199,7 @@ impl<Q: Queue> Dispatcher<Q> {
         // Nobody else ends a call than a runtime that shuts down.
         if let Ok(panic) = error.try_into_panic() {
             let wait = hand.faults.panicked(self.queue.name(), &key, Instant::now());
-            error!(target: "portreeve::outbox", queue = self.queue.name(), container = %key.id, "an attempt to deliver                 ended by a fault of Portreeve's own: {}; it is made again in {} s", fault::said(&*panic), wait.as_secs());
+            error!(target: "portreeve::outbox", queue = self.queue.name(), container = %key.id, "an attempt to deliver panicked, which is a bug of Portreeve: {}; the next attempt is in {} s", fault::said(&*panic), wait.as_secs().max(1));
         }
         None
     }

@@ -223,20 +223,24 @@ async fn a_wrong_password(stack: &Stack) {
 
 /// A Redis that loads its data and a PostgreSQL that recovers live: they are shown as not ready, and nobody begins them anew.
 async fn what_recovers(stack: &Stack) {
-    let loading = "cache: ping: not ready yet: expected PONG, got LOADING: it is loading its data into memory";
+    let loading =
+        "cache: ping: not ready yet: expected PONG, got LOADING: it is loading its data into memory";
     let recovering = "standby: query: not ready yet: expected a login, got SQLSTATE 57P03: it is starting up, recovering or shutting down";
     let mut before = Vec::new();
     for (name, reason, kind) in [("cache", loading, "redis"), ("standby", recovering, "postgres")] {
         before.push((name, started_at(stack.container(name)).await));
         let status = wait::until(&format!("{name} is not ready yet"), wait::SOON, || async {
+            // A condition is written a moment after the figures that it follows from.
             let status = stack.status(name).await;
-            if status["notYetSince"].is_string() { Ok(status) } else { Err(status) }
+            let mut conditions = status["conditions"].as_array().into_iter().flatten();
+            let not_yet = conditions.any(|one| one["type"] == "Ready" && one["reason"] == "NotYet");
+            if status["notYetSince"].is_string() && not_yet { Ok(status) } else { Err(status) }
         })
         .await;
         assert_eq!((&status["health"], &status["reason"]), (&"unknown".into(), &reason.into()), "{status:#}");
         let ready =
             status["conditions"].as_array().unwrap().iter().find(|one| one["type"] == "Ready").unwrap();
-        assert_eq!((&ready["status"], &ready["reason"]), (&"Unknown".into(), &"NotYet".into()), "{status:#}");
+        assert_eq!(&ready["status"], "Unknown", "{status:#}");
         assert_eq!(status["containers"][0]["probes"][0]["outcome"], "notYet", "{status:#}");
         stack.is_left_alone(name, "NotYet").await;
         // So many checks one after the other, of which one that failed would have been enough.

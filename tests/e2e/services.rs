@@ -77,7 +77,7 @@ async fn a_service_is_as_its_probes_say_and_its_story_is_told_once() {
 
     let (code, said) = test_probe(&scene, "svc/web");
     assert_eq!(code, Some(0), "{said}");
-    for line in ["page asks ", "its address in the network", "connect", "exit code 0", "passed"] {
+    for line in ["page probes ", "its address in the network", "connect", "exit code 0", "passed"] {
         assert!(said.contains(line), "no `{line}` in:\n{said}");
     }
 

@@ -75,7 +75,7 @@ async fn another_user_reads_what_everybody_may_and_changes_and_opens_nothing() {
         assert!(!fine, "{args:?}: {text}");
     }
     let (fine, text) = cli(&["apply", "-f", &thief]);
-    assert!(!fine && text.contains("without a token this can only be read"), "{text}");
+    assert!(!fine && text.contains("without a token the API is read-only"), "{text}");
     for path in [
         scene.portreeve.socket(),
         scene.portreeve.state_dir(),

@@ -148,8 +148,8 @@ fn container(item: &Value) -> Option<Problem> {
         return Some(Problem::new(Harm::Container, format!("container {name}: {why}")).of_many(many, name));
     }
     // A policy is there to keep it up, and leaves it down or cannot help.
-    if counted.monitored && is == "restarting" {
-        let restarts = item["engine_restart_count"].as_u64().unwrap_or_default();
+    let restarts = item["engine_restart_count"].as_u64().unwrap_or_default();
+    if counted.monitored && is == "restarting" && restarts > 2 {
         let line = format!(
             "container {name} is restarting{}: Docker restarted it {restarts} times",
             with_code(item)
@@ -162,11 +162,9 @@ fn container(item: &Value) -> Option<Problem> {
         && reason == "TriggerOff"
         && item["exit_code"].as_i64().is_some_and(|code| code != 0)
     {
-        let line = format!(
-            "container {name} is {is}{}, its policy's trigger `exited` does not cover it",
-            with_code(item)
-        );
-        let many = "containers failed, their policy's trigger `exited` does not cover them";
+        let why = scalar(item, "/blocked/0/message").unwrap_or_default();
+        let line = format!("container {name}: {why}");
+        let many = "containers exited with an error, and their policy's trigger `exited` does not start them";
         return Some(Problem::new(Harm::Container, line).of_many(many, name));
     }
     None
@@ -199,7 +197,7 @@ fn unwell(service: &Value) -> Option<Problem> {
     let (is, are) = match word {
         "error" => ("cannot be checked", "services cannot be checked"),
         "not_found" => ("has no container", "services have no container"),
-        "unknown" => ("is not ready yet", "services are not ready yet"),
+        "unknown" => ("has no verdict yet", "services have no verdict yet"),
         _ => ("is unhealthy", "services are unhealthy"),
     };
     let harm = if word == "error" { Harm::Unknown } else { Harm::Service };

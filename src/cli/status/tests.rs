@@ -68,7 +68,7 @@ fn a_service_that_is_down_is_wrong_and_one_that_only_waits_for_it_is_not() {
     ];
     let expected = [
         "service db is unhealthy: query: no answer",
-        "service cache is not ready yet: ping: not ready yet",
+        "service cache has no verdict yet: ping: not ready yet",
         "service mail has no container",
         "service cert cannot be checked: no secret",
     ];
@@ -103,7 +103,7 @@ fn whatever_is_wrong_is_named_with_what_to_do() {
     by_hand["blocked"] = json!([{"reason": "StoppedByHand"}]);
     let ended = |name: &str, code: i64, status: &str, reason: &str| {
         json!({"metadata": {"name": name}, "status": status, "exit_code": code, "engine_restart_count": 22, "monitored": true,
-               "blocked": [{"reason": reason}]})
+               "blocked": [{"reason": reason, "message": "it exited with code 137"}]})
     };
     let mut cut_off = ended("app", 0, "running", "DependencyDown");
     cut_off["blocked"][0]["message"] = "it has no network".into();
@@ -130,7 +130,7 @@ fn whatever_is_wrong_is_named_with_what_to_do() {
         "container web is in quarantine; `portreeve release web` ends it",
         "container job is exited, not healed now: BreakerOpen, the breaker of p on e is open",
         "container db is unhealthy, no policy heals it",
-        "container killed is exited (exit code 137), its policy's trigger `exited` does not cover it",
+        "container killed: it exited with code 137",
         "container loop is restarting (exit code 3): Docker restarted it 22 times",
         "container app: it has no network",
         "container mute has no verdict: its health check is silent; `portreeve events` shows since when",

@@ -67,6 +67,11 @@ const CONFIG: [&str; 8] = [
 /// Prints what is asked for from the environment. `store` and `erase` are not for us.
 const HELPER: &str = r#"!f() { test "$1" = get || exit 0; printf 'username=%s\npassword=%s\n' "$GIT_LOGIN_NAME" "$GIT_LOGIN_SECRET"; }; f"#;
 
+/// What gives a command more time, but for those whose limit is fixed.
+fn more_time(limit: Duration) -> &'static str {
+    if limit == LONGEST { "" } else { "; --git-timeout gives a pull more time" }
+}
+
 /// Why a command of Git's came to nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum GitError {
@@ -85,7 +90,7 @@ pub enum GitError {
         error: io::Error,
     },
     /// It did not end. Normal while a network or a server hangs.
-    #[error("git {what} was stopped: it took longer than {} s; --git-timeout gives a pull more time", limit.as_secs())]
+    #[error("git {what} was stopped: it took longer than {} s{}", limit.as_secs(), more_time(*limit))]
     Endless {
         /// The command.
         what: String,

@@ -208,7 +208,13 @@ fn down(situation: &Situation<'_>, spec: &AutohealPolicySpec, memory: &HealMemor
             Need::Wait(Wait::new(Reason::Starting, "it has been started since; checking again").quietly())
         }
         // Whatever ended it, the policy does not start it.
-        StopCause::Unseen if !wanted => Need::Wait(not_covered(container.exit_code)),
+        StopCause::Unseen if !wanted => {
+            let code = container.exit_code;
+            let message = format!(
+                "it exited with code {code}; the cause was not seen, and the policy's trigger `exited` is off"
+            );
+            Need::Wait(Wait::new(Reason::TriggerOff, message).quietly())
+        }
         StopCause::Unseen => Need::Wait(unseen(container, now, wanted)),
         StopCause::Crash { exit_code, oom } => crashed(now, container, spec, memory, exit_code, oom),
     }

@@ -98,7 +98,7 @@ pub enum RestartPolicy {
     /// Unless it was stopped by hand.
     #[default]
     UnlessStopped,
-    /// It is healed if its exit code is not 0.
+    /// If its exit code is not 0.
     OnFailure,
 }
 

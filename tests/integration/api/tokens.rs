@@ -87,11 +87,11 @@ async fn without_a_token_this_machine_reads_and_the_socket_alone_changes() {
     let probe = json!({"container": "web", "probe": {"exec": {"command": ["id"]}}});
     server.peer = LOOPBACK;
     assert_eq!(server.get("reg").await.code, 200);
-    server.put("bill/thief", &billing).await.is_refused(403, "Forbidden", "only be read");
+    server.put("bill/thief", &billing).await.is_refused(403, "Forbidden", "the API is read-only");
     server.put("reg/main", &registry("main", "http://a")).await.is_refused(403, "Forbidden", "role edit");
-    server.delete("reg/main").await.is_refused(403, "Forbidden", "only be read");
+    server.delete("reg/main").await.is_refused(403, "Forbidden", "the API is read-only");
     let tried = server.send("POST", &format!("{V1}/test/probe"), &[], probe.to_string().into_bytes()).await;
-    tried.is_refused(403, "Forbidden", "only be read");
+    tried.is_refused(403, "Forbidden", "the API is read-only");
     for peer in ["10.0.0.1:9", "[2001:db8::1]:9", "172.17.0.1:9"] {
         server.peer = from(peer);
         server.get("reg").await.is_refused(401, "Unauthorized", "token");
@@ -141,7 +141,7 @@ async fn what_anonymous_says_holds_for_whom_it_names_and_for_nobody_whom_a_proxy
     assert_eq!(server.put("reg/main", &object).await.code, 201);
     server.peer = from("[::ffff:172.17.0.1]:9");
     assert_eq!(server.get("reg/main").await.code, 200);
-    server.put("reg/main", &object).await.is_refused(403, "Forbidden", "only be read");
+    server.put("reg/main", &object).await.is_refused(403, "Forbidden", "the API is read-only");
     server.peer = from("172.32.0.1:9");
     server.get("reg/main").await.is_refused(401, "Unauthorized", "token");
     for peer in [LOOPBACK, Peer::Unix { uid: 0 }] {

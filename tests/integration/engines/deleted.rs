@@ -147,7 +147,7 @@ async fn a_deleted_registry_that_cannot_be_told_is_given_up_and_named() {
     drop(feed);
     let told = scene.told("DeregistrationFailed").await;
     let message = &told[0].event.message;
-    let says = "DiscoveryRegistry/d is deleted and could not be reached within 10 minutes; 1 registration may remain there: ";
+    let says = "DiscoveryRegistry/d is deleted and did not accept that within 10 minutes; 1 registration may remain there: ";
     assert!(message.starts_with(says), "{message}");
     let (_, cells) = scene.store.depths().await.unwrap();
     assert!(cells.is_empty(), "{cells:?}");

@@ -123,12 +123,16 @@ async fn a_first_clone_goes_on_beside_the_start_for_as_long_as_it_comes_further(
         .arg("--git-interval")
         .arg("100ms");
     portreeve.spawn();
-    let git = || async {
+    let manifests = || async {
         let answer = portreeve.get("/health/detailed").await?;
-        Ok::<_, String>(answer.json()["manifests"]["git"].clone())
+        Ok::<_, String>(answer.json()["manifests"].clone())
     };
+    let git = || async { Ok::<_, String>(manifests().await?["git"].clone()) };
     wait::until("it serves while it clones, and says how far it is", wait::SOON, || async {
-        let git = git().await?;
+        let manifests = manifests().await?;
+        // What is not there yet is no error.
+        assert_eq!(manifests["problems"], serde_json::json!([]), "{manifests:#}");
+        let git = &manifests["git"];
         let progress = git["pulling"]["progress"].as_str().unwrap_or_default();
         let cloning = git["commit"].is_null() && git["error"].is_null();
         wait::is(cloning && progress.starts_with("Receiving objects:"), git.to_string())
@@ -144,9 +148,16 @@ async fn a_first_clone_goes_on_beside_the_start_for_as_long_as_it_comes_further(
     })
     .await;
     let log = portreeve.log();
-    assert!(!log.contains("cannot be pulled"), "no fetch was cut off and begun anew: {log}");
+    assert!(!log.contains("came no further"), "no fetch was cut off and begun anew: {log}");
     let count = std::fs::read_to_string(fetches).expect("a file").lines().count();
     assert!(count <= 2, "one clone, and perhaps the pull after it: {count}");
+    // What follows is bounded as a whole, however much it says.
+    wait::until("a later pull takes too long", wait::SOON, || async {
+        let git = git().await?;
+        let message = git["error"]["message"].as_str().unwrap_or_default();
+        wait::is(message.contains("took longer than 3 s; --git-timeout gives"), git.to_string())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -175,7 +186,8 @@ async fn a_start_without_the_directory_that_declared_things_warns_and_keeps_them
     portreeve.terminate().await;
     portreeve.without("--config-dir");
     portreeve.serve().await;
-    let said = format!("{config}: was given to an earlier start (--config-dir, --git-url) and not to this one");
+    let said =
+        format!("{config}: was given to an earlier start (--config-dir, --git-url) and not to this one");
     let line = portreeve.wait_line(&said).await;
     assert!(line.contains("WARN") && line.contains("still in force: 1 object"), "{line}");
     let kept = portreeve.get("/apis/portreeve/v1/discoveryregistries/a").await.unwrap();
