@@ -1,5 +1,7 @@
 //! Posting bills: one lane per container, in order, the exact bytes, until the service takes them.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use metrics::counter;
 use reqwest::{Method, Url};
@@ -75,6 +77,11 @@ impl Queue for BillingQueue {
             }
         }
         last
+    }
+
+    fn panicked(&self, key: &ContainerKey, times: u32, wait: Duration, why: String) -> Settlement {
+        let (target, key, next) = (self.name.clone(), key.clone(), after(wait));
+        Settlement::LaneWaits { target, key, attempts: times, next, hold: None, error: why }
     }
 
     async fn record(&self, settlement: Settlement) -> Result<(), StoreError> {

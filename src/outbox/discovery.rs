@@ -91,6 +91,20 @@ impl Queue for DiscoveryQueue {
         worked
     }
 
+    fn panicked(&self, key: &ContainerKey, times: u32, wait: Duration, why: String) -> Settlement {
+        let (registry, key, next) = (self.name.clone(), key.clone(), after(wait));
+        // It may have been heard.
+        Settlement::CellWaits {
+            registry,
+            key,
+            attempts: times,
+            next,
+            hold: None,
+            error: why,
+            keeps_ack: false,
+        }
+    }
+
     async fn record(&self, settlement: Settlement) -> Result<(), StoreError> {
         self.office.settle(settlement).await
     }

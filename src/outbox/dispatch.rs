@@ -55,6 +55,8 @@ pub trait Queue: Send + Sync + 'static {
     }
     /// Makes the calls that `turn` gives leave to, and commits what came of them.
     async fn work(&self, item: Self::Item, turn: &Turn) -> Worked;
+    /// What is to be stored of an attempt for `key` that panicked, `times` in a row.
+    fn panicked(&self, key: &ContainerKey, times: u32, wait: Duration, why: String) -> Settlement;
     /// Commits what [`Self::work`] could not.
     async fn record(&self, settlement: Settlement) -> Result<(), StoreError>;
 }
@@ -129,7 +131,7 @@ impl<Q: Queue> Dispatcher<Q> {
                             hand.free(&key);
                         }
                         Worked::Unrecorded(settlement, error) => {
-                            warn!(target: "portreeve::outbox", queue = self.queue.name(), container = %key.id, "the \
+                            warn!(target: "portreeve::outbox", queue = self.queue.name(), id = %key.id, "the \
                                 result of a call cannot be stored, so nothing more is sent until it can: {error}");
                             hand.unrecorded.push((key, settlement));
                         }
@@ -179,7 +181,7 @@ impl<Q: Queue> Dispatcher<Q> {
         hand.unrecorded
     }
 
-    /// Whose call has ended, and what came of it. One that panicked is told of, and its container rests.
+    /// Whose call has ended, and what came of it. One that panicked is told of, and stored as a failure.
     fn ended(
         &self,
         hand: &mut Hand,
@@ -195,12 +197,17 @@ impl<Q: Queue> Dispatcher<Q> {
             }
             Err(error) => error,
         };
-        hand.free(&key);
         // Nobody else ends a call than a runtime that shuts down.
-        if let Ok(panic) = error.try_into_panic() {
-            let wait = hand.faults.panicked(self.queue.name(), &key, Instant::now());
-            error!(target: "portreeve::outbox", queue = self.queue.name(), container = %key.id, "an attempt to deliver panicked, which is a bug of Portreeve: {}; the next attempt is in {} s", fault::said(&*panic), wait.as_secs().max(1));
-        }
+        let Ok(panic) = error.try_into_panic() else {
+            hand.free(&key);
+            return None;
+        };
+        let (times, wait) = hand.faults.panicked(self.queue.name(), &key);
+        let why = format!("a fault of Portreeve's own: {}", fault::said(&*panic));
+        error!(target: "portreeve::outbox", queue = self.queue.name(), id = %key.id, "an attempt to deliver panicked, {why}; the next one is in {:.1} s", wait.as_secs_f64());
+        // Stored like any other failure, so that it is seen, and waits also over a restart.
+        let settlement = self.queue.panicked(&key, times, wait, why);
+        hand.unrecorded.push((key, settlement));
         None
     }
 
@@ -227,9 +234,7 @@ impl<Q: Queue> Dispatcher<Q> {
         if free == 0 {
             return Ok(Instant::now() + LOOK_EVERY);
         }
-        let begin = Instant::now();
-        let not: Vec<_> = hand.busy.iter().chain(hand.faults.resting(begin)).cloned().collect();
-        for (key, item) in self.queue.due(now, &not, free).await? {
+        for (key, item) in self.queue.due(now, &hand.busy.clone(), free).await? {
             hand.busy.push(key.clone());
             let (queue, turn) = (self.queue.clone(), turn.clone());
             let call = hand.calls.spawn(async move { queue.work(item, &turn).await });
@@ -239,8 +244,7 @@ impl<Q: Queue> Dispatcher<Q> {
             Some(next) => Duration::from_nanos(u64::try_from(next.since(now)).unwrap_or(0)),
             None => LOOK_EVERY,
         };
-        let next = Instant::now() + wait.clamp(Duration::from_millis(5), LOOK_EVERY);
-        Ok(hand.faults.next(begin).map_or(next, |rested| rested.min(next)))
+        Ok(Instant::now() + wait.clamp(Duration::from_millis(5), LOOK_EVERY))
     }
 }
 

@@ -10,7 +10,7 @@ use portreeve::observed::{ContainerKey, Nanos};
 use portreeve::outbox::billing::BillingQueue;
 use portreeve::outbox::{Due, Queue, Turn, Worked};
 use portreeve::reconcile::lifecycle::EventName;
-use portreeve::store::{Lane, Settlement, StoreError};
+use portreeve::store::{DeliveryFilter, Lane, Settlement, StoreError};
 use serde_json::json;
 
 use super::post::{Post, TARGET};
@@ -53,6 +53,10 @@ impl Queue for Faulty {
             panic!("an index out of bounds, say");
         }
         self.inner.work(lane, turn).await
+    }
+
+    fn panicked(&self, key: &ContainerKey, times: u32, wait: Duration, why: String) -> Settlement {
+        self.inner.panicked(key, times, wait, why)
     }
 
     async fn record(&self, settlement: Settlement) -> Result<(), StoreError> {
@@ -105,6 +109,11 @@ async fn an_attempt_that_panics_is_told_as_our_own_fault_and_tried_again_later_a
     let said = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(said.contains("ERROR") && said.contains("a fault of Portreeve's own"), "{said}");
     assert!(said.contains("an index out of bounds, say") && said.contains(&*container(1).id), "{said}");
+    // And it is seen where other failures are.
+    let waiting =
+        post.store.deliveries(&DeliveryFilter { limit: 10, ..DeliveryFilter::default() }).await.unwrap();
+    let errors: Vec<_> = waiting.iter().filter_map(|delivery| delivery.last_error.as_deref()).collect();
+    assert_eq!(errors, ["a fault of Portreeve's own: an index out of bounds, say"], "{waiting:#?}");
     left.store(0, Ordering::SeqCst);
     post.drained().await;
     assert_eq!(service.lines().len(), 2);
