@@ -13,6 +13,7 @@ mod effects;
 mod events;
 mod explain;
 mod face;
+mod fallback;
 mod fields;
 mod files;
 mod get;

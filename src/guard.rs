@@ -15,6 +15,7 @@ use secrecy::SecretString;
 pub use self::address::AddressError;
 pub use self::secret::SecretError;
 use crate::resource::SecretRef;
+use crate::resource::check::is_forbidden;
 use crate::resource::secret::policy::SecretPolicy;
 
 /// The content of a file with a secret that whoever started Portreeve named, read while nothing else waits.
@@ -59,7 +60,7 @@ impl Guard {
 
     /// Whether nothing may be sent to `address`.
     pub fn forbids(&self, address: IpAddr) -> bool {
-        address::is_forbidden(address)
+        is_forbidden(address)
             && !self.rules.allowed.iter().any(|network| network.contains(&address.to_canonical()))
     }
 

@@ -168,7 +168,8 @@ fn queues(
         "portreeve_outbox_depth",
         "Bills and registrations not yet delivered",
         all.iter().map(|(labels, depth, _)| {
-            (labels.clone(), whole(usize::try_from(depth.pending).unwrap_or(usize::MAX)))
+            let open = depth.pending + depth.parked;
+            (labels.clone(), whole(usize::try_from(open).unwrap_or(usize::MAX)))
         }),
     );
     page.gauge(

@@ -104,8 +104,11 @@ pub async fn run(config: RunConfig, claimed: Claimed) -> Result<(), RunError> {
         warn!("{note}");
     }
     if config_dirs.is_empty() && git.is_none() {
+        let sources = Sources { environment: &environment.objects, ..Sources::default() };
+        let healed = Desired::of(sources).healed_by_default();
         info!(
-            "neither --config-dir nor --git-url is given: using objects from the API, environment variables and the label autoheal=true"
+            "neither --config-dir nor --git-url is given: using objects from the API and environment variables; {healed} \
+            are healed unless the API declares another AutohealPolicy/default"
         );
     }
     let store: Arc<dyn Store> = match storage {

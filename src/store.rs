@@ -242,11 +242,11 @@ pub struct Loaded {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct QueueDepth {
-    /// Bills pending, or cells that differ.
+    /// Bills that wait, without those parked, or cells that differ.
     pub pending: u64,
-    /// Lanes parked.
+    /// Lanes parked, each by its first bill.
     pub parked: u64,
-    /// When the oldest pending one was enqueued.
+    /// When the oldest that is not delivered was enqueued.
     pub oldest: Option<Nanos>,
     /// The last error, if the next try is still to come.
     pub last_error: Option<String>,

@@ -47,6 +47,9 @@ pub(crate) struct Row {
     ports: Vec<Port>,
     monitored: bool,
     policy: Option<String>,
+    /// Why it is not healed on purpose, though a policy would select it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    excluded: Option<String>,
     /// Completed restarts by Portreeve.
     restart_count: u32,
     /// Restarts by the engine, of its own restart policy, since it was last started otherwise.
@@ -200,9 +203,10 @@ fn item(row: Row) -> Item<Row> {
 }
 
 fn row(api: &Api, container: &Container, outputs: Outputs) -> Row {
-    let policy = match api.shared.desired.load().policy_for(container) {
-        PolicyChoice::Selected { name, .. } => Some(name),
-        PolicyChoice::Excluded { .. } | PolicyChoice::NotSelected { .. } => None,
+    let (policy, excluded) = match api.shared.desired.load().policy_for(container) {
+        PolicyChoice::Selected { name, .. } => (Some(name), None),
+        PolicyChoice::Excluded { why, .. } => (None, Some(why)),
+        PolicyChoice::NotSelected { .. } => (None, None),
     };
     let memory = api.shared.healing(&container.logical_id()).unwrap_or_default();
     Row {
@@ -221,6 +225,7 @@ fn row(api: &Api, container: &Container, outputs: Outputs) -> Row {
         ports: container.ports.clone(),
         monitored: policy.is_some(),
         policy,
+        excluded,
         restart_count: memory.restarts(),
         engine_restart_count: container.restart_count,
         restarting: memory.intent.is_some(),

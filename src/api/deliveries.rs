@@ -40,9 +40,11 @@ pub(crate) struct Delivery {
     event_id: Option<String>,
     /// `pending`, `parked`, `delivered` or `skipped`.
     state: &'static str,
+    /// The parked delivery behind which it waits, never sent yet; `null` otherwise.
+    waits_behind: Option<String>,
     /// Whether it is kept and not sent, because its target is no longer declared or is suspended.
     held: bool,
-    /// Failures in a row.
+    /// Failures in a row; 0 of what was never tried.
     attempts: u32,
     /// When it is tried next; left out: at once, in its turn, or never.
     next_attempt: Option<String>,
@@ -86,6 +88,7 @@ impl Delivery {
             event: row.event,
             event_id: row.event_id,
             state: row.state.as_str(),
+            waits_behind: row.behind.map(bill),
             attempts: row.attempts,
             // What is past is not "next": it is due now, in its turn.
             next_attempt: row.next_attempt.filter(|at| *at > crate::clock::now()).map(Nanos::rfc3339_millis),
@@ -98,9 +101,13 @@ impl Delivery {
     }
 }
 
+fn bill(seq: i64) -> String {
+    format!("bill-{seq}")
+}
+
 fn id(row: &store::Delivery) -> String {
     match row.kind {
-        DeliveryKind::Bill => format!("bill-{}", row.seq),
+        DeliveryKind::Bill => bill(row.seq),
         // None of the three holds a colon.
         DeliveryKind::Cell => format!("cell:{}:{}:{}", row.target, row.key.engine, row.key.id),
     }

@@ -24,7 +24,7 @@ use crate::resource::{API_VERSION, KindId, Object, ObjectKey, Origin};
 pub(super) const LIST: &[&str] = &["labelSelector", "limit", "continue", "watch", "timeoutSeconds"];
 /// Parameters of a write.
 pub(super) const WRITE: &[&str] = &["dryRun"];
-/// Parameters of a write of a whole document.
+/// Parameters of a write of a whole document, and of a deletion.
 pub(super) const PUT: &[&str] = &["dryRun", "preview"];
 /// The longest a watch can be asked to last, in seconds.
 pub(super) const LONGEST_WATCH: u32 = 86_400;
@@ -248,7 +248,9 @@ pub(super) async fn delete(
     caller: Caller,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    write(&api, &plural, name, &query, &caller, &headers, Request::Delete).await
+    query.only(PUT)?;
+    let request = if query.flag("preview")? { Request::PreviewDelete } else { Request::Delete };
+    write(&api, &plural, name, &query, &caller, &headers, request).await
 }
 
 async fn write(
@@ -261,7 +263,7 @@ async fn write(
     request: Request,
 ) -> Result<Response, Failure> {
     let Noun::Kind(kind) = Noun::parse(plural)? else { return Err(read_only()) };
-    if !matches!(request, Request::Put(_) | Request::Preview(_)) {
+    if matches!(request, Request::Patch(_)) {
         query.only(WRITE)?;
     }
     carry_out(api, kind, name, query, caller, conditions(headers)?, request).await
@@ -282,7 +284,7 @@ async fn carry_out(
     let caller = caller.who.to_string();
     let wish = Wish { key: key.clone(), request, conditions, dry_run, caller };
     let written = api.catalogue.write(commit, wish).await;
-    let Written { object, outcome, warnings } =
+    let Written { object, outcome, warnings, below } =
         written.map_err(|refused| Failure::refused(&key, &refused, &hint(api, &key, &refused)))?;
     let code = match outcome {
         Outcome::Created => StatusCode::CREATED,
@@ -290,7 +292,8 @@ async fn carry_out(
         Outcome::Deleted => {
             let uid = object.metadata.uid.clone();
             let message = format!("{key} is deleted");
-            return Ok(Json(status::success(message, kind.as_str(), &key.name, uid)).into_response());
+            let gone = status::success(message, kind.as_str(), &key.name, uid).leaving(below.as_ref());
+            return Ok(Json(gone).into_response());
         }
     };
     Ok(answer(code, &object, &warnings))

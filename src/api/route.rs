@@ -181,7 +181,7 @@ pub(super) const ROUTES: &[Route] = &[
         (Content::Patch, Content::Object),
         || patch(objects::patch),
     ),
-    change(Verb::Delete, OBJECT, "Delete one {kind}", objects::WRITE, (Content::None, STATUS), || {
+    change(Verb::Delete, OBJECT, "Delete one {kind}", objects::PUT, (Content::None, STATUS), || {
         delete(objects::delete)
     }),
     read(

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::controller::Refused;
 use crate::manifest::FieldFault;
-use crate::resource::{ObjectKey, Origin};
+use crate::resource::{Object, ObjectKey, Origin};
 use crate::store::StoreError;
 
 /// Kubernetes' `Status`, for refusals and for what has no better answer.
@@ -30,10 +30,21 @@ pub(super) struct Status {
     details: Option<Details>,
 }
 
+impl Status {
+    /// The same, of an object that is deleted: what is in force under its name from then on.
+    pub(super) fn leaving(mut self, below: Option<&Object>) -> Self {
+        if let Some(details) = &mut self.details {
+            details.in_force = below.and_then(|object| serde_json::to_value(object).ok());
+        }
+        self
+    }
+}
+
 #[derive(Debug, Serialize, JsonSchema)]
 struct Empty {}
 
 #[derive(Debug, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 struct Details {
     /// Name of the object meant.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,6 +61,9 @@ struct Details {
     /// How many things were changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     count: Option<u64>,
+    /// Of a deleted object: the object that is in force under its name from then on, as the environment says or as it is built in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_force: Option<serde_json::Value>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]

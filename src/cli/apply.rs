@@ -18,7 +18,7 @@ use super::face::Face;
 use super::fields;
 use super::files::{self, SetArgs};
 use super::table::Tone;
-use super::{Exit, problems};
+use super::{Exit, fallback, problems};
 use crate::desired::inert;
 use crate::manifest::Loaded;
 use crate::resource::{KindId, ObjectKey};
@@ -83,21 +83,26 @@ pub(super) async fn apply(args: &ApplyArgs, face: &mut Face<'_>) -> anyhow::Resu
         writeln!(face.err, "nothing was applied")?;
         return Ok(Exit::Problems);
     }
-    let preview = Preview::of(&current, &after(&plan, &current));
-    let exit = Applying { client: &client, current: &current, preview: &preview, writing: *writing }
-        .carry_out(plan, face)
-        .await?;
+    let below = match writing.sends_nothing() {
+        true => Objects::new(),
+        false => fallback::of_all(&client, &plan.prune, false).await?,
+    };
+    let preview = Preview::of(&current, &after(&plan, &current, &below));
+    let exit =
+        Applying { client: &client, current: &current, below: &below, preview: &preview, writing: *writing }
+            .carry_out(plan, face)
+            .await?;
     if exit == Exit::Fine && preview.has_probes() {
         let containers = client.items("containers", &[]).await?;
         for (what, containers) in preview.probed(&containers) {
-            face.note(&format!("{what}: {}", containers.join(", ")))?;
+            face.note(&format!("{}: {what}", containers.join(", ")))?;
         }
     }
     Ok(exit)
 }
 
 /// What would be declared, as far as files and lists tell.
-fn after(plan: &Plan<'_>, current: &Objects) -> Objects {
+fn after(plan: &Plan<'_>, current: &Objects, below: &Objects) -> Objects {
     let mut after = current.clone();
     for write in plan.waves.iter().flatten() {
         after.insert(write.key.clone(), write.document.clone());
@@ -105,6 +110,7 @@ fn after(plan: &Plan<'_>, current: &Objects) -> Objects {
     for key in &plan.prune {
         after.remove(key);
     }
+    after.extend(below.iter().map(|(key, object)| (key.clone(), object.clone())));
     after
 }
 
@@ -114,6 +120,8 @@ type Objects = BTreeMap<ObjectKey, Value>;
 struct Applying<'a> {
     client: &'a Client,
     current: &'a Objects,
+    /// What is in force again under the names of those that are pruned.
+    below: &'a Objects,
     preview: &'a Preview,
     writing: Writing,
 }
@@ -139,6 +147,7 @@ impl Applying<'_> {
                         let outcome = outcome(&answer, self.current.get(&key));
                         self.told(&key, loaded, outcome, &answer.warnings, face)?;
                     }
+                    Err(error) if error.refuses_caller() => return Err(error.into()),
                     Err(ClientError::Refused(refused)) => {
                         let problem = loaded.place.problem(&refused.one_line());
                         writeln!(face.err, "{}\n", problem.coloured())?;
@@ -158,10 +167,16 @@ impl Applying<'_> {
             writing.say(key, ("not pruned: it has portreeve/prune: disabled", Tone::Odd), face)?;
         }
         for key in plan.prune {
-            if writing.dry_run != Some(DryRun::Client) {
-                client.delete(&[key.kind.plural(), &key.name], writing.checks_only()).await?;
+            let path = [key.kind.plural(), &key.name];
+            match writing.dry_run {
+                Some(DryRun::Client) => {}
+                Some(DryRun::Server) => drop(client.try_delete(&path, false).await?),
+                None => drop(client.delete(&path).await?),
             }
             writing.say(&key, ("pruned", Tone::Odd), face)?;
+            if let Some(object) = self.below.get(&key) {
+                face.note(&fallback::said(&key, object))?;
+            }
         }
         Ok(Exit::Fine)
     }

@@ -253,8 +253,14 @@ impl Client {
     }
 
     /// Removes an object.
-    pub(super) async fn delete(&self, parts: &[&str], dry_run: bool) -> Result<Answer, ClientError> {
-        let query: &[(&str, &str)] = if dry_run { &[("dryRun", "All")] } else { &[] };
+    pub(super) async fn delete(&self, parts: &[&str]) -> Result<Answer, ClientError> {
+        self.answer(self.request(Method::DELETE, self.url(parts), &[])).await
+    }
+
+    /// What removing an object would come to; with `preview` also of one that a file of the server declares.
+    pub(super) async fn try_delete(&self, parts: &[&str], preview: bool) -> Result<Answer, ClientError> {
+        let query: &[(&str, &str)] =
+            if preview { &[("dryRun", "All"), ("preview", "true")] } else { &[("dryRun", "All")] };
         self.answer(self.request(Method::DELETE, self.url(parts), query)).await
     }
 

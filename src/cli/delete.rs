@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use serde_json::Value;
 
 use super::client::{Client, ClientError, ServerArgs};
-use super::dry::Writing;
+use super::dry::{DryRun, Writing};
 use super::face::Face;
 use super::noun::{Noun, Target, targets};
 use super::release::{told, worse};
 use super::table::Tone;
 use super::text::count;
-use super::{Exit, UsageError, fail, files, problems};
+use super::{Exit, UsageError, fail, fallback, files, problems};
 use crate::resource::{KindId, ObjectKey};
 
 /// Flags of `delete`.
@@ -97,18 +98,17 @@ pub(super) async fn delete(args: &DeleteArgs, face: &mut Face<'_>) -> anyhow::Re
             continue;
         }
         match deleted {
-            Ok(()) => {
+            Ok(answer) => {
                 writing.say(&key, ("deleted", Tone::Odd), face)?;
                 if let Some(held) = held(&key, waiting) {
                     face.note(&held)?;
                 }
-                if writing.dry_run.is_none()
-                    && let Some(left) = left(&client, &key).await
-                {
-                    face.note(&left)?;
+                if let Some(object) = fallback::of(&answer) {
+                    face.note(&fallback::said(&key, object))?;
                 }
             }
             Err(error) if error.is_not_found() && *ignore_not_found => {}
+            Err(error) if error.refuses_caller() => return Err(error.into()),
             Err(error @ ClientError::Refused(_)) => {
                 fail(face.err, &error.to_string())?;
                 exit = Exit::Problems;
@@ -119,12 +119,15 @@ pub(super) async fn delete(args: &DeleteArgs, face: &mut Face<'_>) -> anyhow::Re
     Ok(exit)
 }
 
-async fn one(client: &Client, key: &ObjectKey, writing: Writing) -> Result<(), ClientError> {
+/// What the server says of it; of an object that is only asked for nothing.
+async fn one(client: &Client, key: &ObjectKey, writing: Writing) -> Result<Value, ClientError> {
     let path = [key.kind.plural(), &key.name];
-    match writing.sends_nothing() {
-        true => client.get(&path, &[]).await.map(drop),
-        false => client.delete(&path, writing.checks_only()).await.map(drop),
-    }
+    let answer = match writing.dry_run {
+        Some(DryRun::Client) => return client.get(&path, &[]).await.map(|_| Value::Null),
+        Some(DryRun::Server) => client.try_delete(&path, false).await?,
+        None => client.delete(&path).await?,
+    };
+    Ok(answer.body)
 }
 
 /// The kinds whose objects are chosen by their labels.
@@ -210,16 +213,6 @@ fn held(key: &ObjectKey, waiting: u64) -> Option<String> {
         format!("{bills} {wait} for {name}; {are} kept and sent when a BillingService of this name is declared again; \
             `portreeve delete bill/{name} --discard` drops them")
     })
-}
-
-/// What is in force under this name all the same, if something is.
-async fn left(client: &Client, key: &ObjectKey) -> Option<String> {
-    let object = client.get(&[key.kind.plural(), &key.name], &[]).await.ok()?;
-    match object.pointer("/metadata/origin")?.as_str()? {
-        "built-in" => Some(format!("the built-in {key} is in force again")),
-        "environment" => Some(format!("{key} is in force again as the server's environment says")),
-        _ => None,
-    }
 }
 
 /// The objects that words name, all of which can be deleted.

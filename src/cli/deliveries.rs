@@ -95,6 +95,17 @@ impl Deed<'_> {
         targets.filter(|(_, target)| has(target)).map(|(name, _)| name.clone()).collect()
     }
 
+    /// What was meant where a target is named in place of a delivery.
+    fn hint(self, name: &str, health: &Value) -> Option<String> {
+        let is_target = |kind: &str| health["deliveries"][kind].get(name).is_some();
+        let verb = self.path();
+        (is_target("billing") || is_target("discovery")).then(|| {
+            format!(
+                "{name} is a target: `portreeve deliveries {verb} --target {name}` means all deliveries to it"
+            )
+        })
+    }
+
     const fn nothing(self) -> &'static str {
         match self {
             Self::Retry => "no delivery is waiting",
@@ -134,7 +145,11 @@ async fn decide(which: &WhichArgs, deed: Deed<'_>, face: &mut Face<'_>) -> anyho
     for name in names {
         let name = name.rsplit_once('/').map_or(name.as_str(), |(_, name)| name);
         let answer = ask(&client, &["deliveries", name, deed.path()], &[], deed).await;
+        let unknown = answer.as_ref().err().is_some_and(super::client::ClientError::is_not_found);
         exit = worse(exit, told(answer, face)?);
+        if unknown && let Some(hint) = deed.hint(name, &client.get_plain(&["health", "detailed"]).await?) {
+            face.note(&hint)?;
+        }
     }
     Ok(exit)
 }
@@ -161,6 +176,9 @@ mod tests {
             "billing": {"a": {"pending": 3, "parked": 1}, "b": {"pending": 2, "parked": 0}, "c": {"pending": 0, "parked": 0}},
             "discovery": {"d": {"pending": 1, "parked": 0}, "a": {"pending": 1, "parked": 0}},
         }});
+        let hint = Deed::Replay.hint("c", &health).expect("a target");
+        assert!(hint.contains("`portreeve deliveries replay --target c`"), "{hint}");
+        assert_eq!(Deed::Replay.hint("x", &health), None);
         let of = |deed: Deed<'_>| deed.targets(&health).into_iter().collect::<String>();
         assert_eq!(of(Deed::Retry), "abd");
         assert_eq!(of(Deed::Replay), "a");

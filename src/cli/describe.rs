@@ -175,17 +175,17 @@ async fn deliveries_by(client: &Client, by: (&str, &str)) -> Result<Vec<Value>, 
     Ok(found)
 }
 
-/// How many deliveries are how far, and what is not delivered.
-fn deliveries(beside: &Beside, face: &mut Face<'_>) -> io::Result<()> {
+/// How many deliveries are how far, and what is not delivered. What a registry was told is not remembered as deliveries.
+fn deliveries(beside: &Beside, bills: bool, face: &mut Face<'_>) -> io::Result<()> {
     let of =
         |state: &str| beside.deliveries.iter().filter(|item| item["state"].as_str() == Some(state)).count();
-    writeln!(
-        face.out,
-        "\nDeliveries:\n  {} delivered lately, {} waiting, {} parked",
-        of("delivered"),
-        of("pending"),
-        of("parked")
-    )?;
+    writeln!(face.out, "\nDeliveries:")?;
+    if bills {
+        write!(face.out, "  {} delivered lately, {} waiting,", of("delivered"), of("pending"))?;
+        writeln!(face.out, " {} parked", of("parked"))?;
+    } else {
+        writeln!(face.out, "  {} waiting", of("pending"))?;
+    }
     let (now, columns) = (face.now(), Columns::of(Noun::Deliveries, false));
     let mut table = columns.table();
     // They come newest first, and the oldest is the one that is tried.
@@ -210,7 +210,8 @@ fn deliveries(beside: &Beside, face: &mut Face<'_>) -> io::Result<()> {
 /// The first of those that differ only in what happened and when, and how many there are like it.
 fn alike<'v>(deliveries: impl Iterator<Item = &'v Value>) -> Vec<(&'v Value, usize)> {
     let likeness = |item: &Value| {
-        ["/target", "/kind", "/containerId", "/state", "/lastError"].map(|pointer| scalar(item, pointer))
+        ["/target", "/kind", "/containerId", "/state", "/lastError", "/waitsBehind"]
+            .map(|pointer| scalar(item, pointer))
     };
     let mut found: Vec<(&Value, usize)> = Vec::new();
     for item in deliveries {
@@ -220,6 +221,18 @@ fn alike<'v>(deliveries: impl Iterator<Item = &'v Value>) -> Vec<(&'v Value, usi
         }
     }
     found
+}
+
+/// What this registry is still to be told of this container, if it has not accepted that yet.
+fn unaccepted<'b>(beside: &'b Beside, registry: &str, container: &Value) -> Option<&'b str> {
+    let about = |delivery: &&Value| {
+        delivery["kind"] == "DiscoveryRegistry"
+            && delivery["target"].as_str() == Some(registry)
+            && delivery["containerId"] == container["id"]
+            && delivery["engine"] == container["engine"]
+            && delivery["state"] == "pending"
+    };
+    beside.deliveries.iter().find(about)?["event"].as_str()
 }
 
 /// Containers with what matters of them here.
@@ -257,7 +270,7 @@ mod tests {
         let deliveries = std::iter::once(bill(41, "other")).chain(bills).collect();
         let beside = Beside { deliveries, ..Beside::default() };
         let mut streams = Streams::default();
-        super::deliveries(&beside, &mut streams.face()).expect("output");
+        super::deliveries(&beside, true, &mut streams.face()).expect("output");
         let expected = "
 Deliveries:
   0 delivered lately, 41 waiting, 0 parked

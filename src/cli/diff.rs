@@ -16,10 +16,13 @@ use super::face::{Face, Format};
 use super::fields::{self, Change};
 use super::files::{self, SetArgs};
 use super::table::Tone;
-use super::text::{count, plain};
-use super::{Exit, apply, fail, is_broken_pipe, problems};
+use super::text::{count, named, plain};
+use super::{Exit, apply, fail, fallback, is_broken_pipe, problems};
 use crate::manifest::Problem;
 use crate::resource::{KindId, ObjectKey};
+
+/// So many containers with the same effect have a line each.
+const ALONE: usize = 3;
 
 /// Flags of `diff`.
 #[derive(Args, Debug)]
@@ -54,7 +57,7 @@ struct Difference {
     kind: KindId,
     name: String,
     action: Action,
-    /// Empty for an object that is deleted.
+    /// Of an object that is deleted: how what is in force again under its name differs; empty if nothing is.
     fields: Vec<Change>,
 }
 
@@ -117,11 +120,13 @@ async fn compare(args: &DiffArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
                 written.insert(write.key.clone(), write.document);
                 after.insert(write.key, answer.body);
             }
+            Err(error) if error.refuses_caller() => return Err(error.into()),
             Err(ClientError::Refused(why)) => refused.push(write.loaded.place.problem(&why.one_line())),
             Err(error) => return Err(error.into()),
         }
     }
     face.progress("");
+    let mut below = fallback::of_all(&client, &plan.prune, false).await?;
     for key in plan.prune {
         after.remove(&key);
     }
@@ -133,7 +138,9 @@ async fn compare(args: &DiffArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
             let health = client.get_plain(&["health", "detailed"]).await?;
             let declared: BTreeSet<ObjectKey> =
                 loaded.objects.iter().map(|loaded| loaded.object.key()).collect();
-            for key in left_out(&current, &owned, &declared, &roots(&health)) {
+            let gone = left_out(&current, &owned, &declared, &roots(&health));
+            below.extend(fallback::of_all(&client, &gone, true).await?);
+            for key in gone {
                 after.remove(&key);
             }
         }
@@ -141,9 +148,10 @@ async fn compare(args: &DiffArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
     for problem in &refused {
         writeln!(face.err, "{}\n", problem.coloured())?;
     }
-    let differences = differences(&current, &after, &written);
+    let differences = differences(&current, &after, &written, &below);
     let containers = client.items("containers", &[]).await?;
-    let preview = Preview::of(&current, &after);
+    let in_force = after.iter().chain(&below).map(|(key, object)| (key.clone(), object.clone())).collect();
+    let preview = Preview::of(&current, &in_force);
     let effects = preview.effects(&containers);
     let warnings = said.iter().flat_map(|(key, loaded, said)| {
         let of = preview.warnings(key, loaded, said).into_iter();
@@ -164,6 +172,9 @@ async fn compare(args: &DiffArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
         Format::Text => {
             adopted(&current, &after, face)?;
             text(&differences, &effects, face)?;
+            for (key, object) in &below {
+                face.note(&fallback::said(key, object))?;
+            }
         }
         Format::Json => {
             let document = Document { objects: differences, containers: effects, warnings };
@@ -203,11 +214,12 @@ fn left_out(
 }
 
 /// What differs of what people write, in the order of kinds and names. Of what is new only what was `written` is shown,
-/// not every default.
+/// not every default; of what is deleted how it differs from what is in force again, if something is `below`.
 fn differences(
     before: &BTreeMap<ObjectKey, Value>,
     after: &BTreeMap<ObjectKey, Value>,
     written: &BTreeMap<ObjectKey, Value>,
+    below: &BTreeMap<ObjectKey, Value>,
 ) -> Vec<Difference> {
     let nothing = Value::Null;
     let mut keys: Vec<&ObjectKey> = before.keys().chain(after.keys()).collect();
@@ -223,7 +235,7 @@ fn differences(
             (_, None) => Action::Delete,
             _ => Action::Change,
         };
-        let fields = match new {
+        let fields = match new.or_else(|| below.get(key)) {
             // All of it goes, and that is said by its name.
             None => Vec::new(),
             Some(new) => fields::changes(old.unwrap_or(&nothing), new),
@@ -270,10 +282,29 @@ fn text(differences: &[Difference], effects: &[Effect], face: &mut Face<'_>) -> 
     let mut containers: Vec<_> = effects.iter().map(|effect| &effect.container).collect();
     containers.dedup();
     writeln!(face.out, "\n{} affected:", count(containers.len(), "container"))?;
-    for Effect { container, what } in effects {
-        writeln!(face.out, "  {}: {what}", plain(container))?;
+    for line in grouped(effects) {
+        writeln!(face.out, "  {line}")?;
     }
     Ok(())
+}
+
+/// A line for each effect; what many have in common is one line, below the others.
+fn grouped(effects: &[Effect]) -> Vec<String> {
+    let mut alike: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for Effect { container, what } in effects {
+        alike.entry(what).or_default().push(container);
+    }
+    let many = |what: &str| alike.get(what).filter(|names| names.len() > ALONE);
+    let alone = effects.iter().filter(|effect| many(&effect.what).is_none());
+    let mut lines: Vec<String> =
+        alone.map(|Effect { container, what }| format!("{}: {what}", plain(container))).collect();
+    let groups = alike.iter().filter(|(_, names)| names.len() > ALONE);
+    lines.extend(
+        groups.map(|(what, names)| {
+            format!("{} containers: {what}: {}", names.len(), plain(&named(names, ALONE)))
+        }),
+    );
+    lines
 }
 
 #[cfg(test)]
@@ -292,7 +323,7 @@ mod tests {
         };
         let shown = |after: &BTreeMap<ObjectKey, Value>| {
             let mut streams = Streams::default();
-            let differences = differences(&of("built-in", 5), after, &BTreeMap::new());
+            let differences = differences(&of("built-in", 5), after, &BTreeMap::new(), &BTreeMap::new());
             adopted(&of("built-in", 5), after, &mut streams.face()).expect("output");
             text(&differences, &[], &mut streams.face()).expect("output");
             streams.both()
@@ -302,6 +333,18 @@ mod tests {
         assert_eq!(shown(&of("api", 5)), said);
         assert!(shown(&of("api", 3)).starts_with("change AutohealPolicy/default\n  - spec.budget: 5\n"));
         assert_eq!(shown(&of("built-in", 5)), "no difference\n");
+    }
+
+    #[test]
+    fn many_containers_with_the_same_effect_are_one_line_below_those_with_others() {
+        let effect =
+            |container: &str, what: &str| Effect { container: container.to_owned(), what: what.to_owned() };
+        let mut effects: Vec<Effect> =
+            ["a", "b", "c", "d", "e"].map(|name| effect(name, "healed by x")).into();
+        effects.insert(2, effect("down", "started at once"));
+        let expected = ["down: started at once", "5 containers: healed by x: a, b, c and 2 more"];
+        assert_eq!(grouped(&effects), expected);
+        assert_eq!(grouped(&effects[..3]), ["a: healed by x", "b: healed by x", "down: started at once"]);
     }
 
     #[test]
@@ -330,8 +373,9 @@ mod tests {
             BTreeMap::from([(key("a"), object(3)), (key("new"), object(2)), (key("same"), object(1))]);
         let effect = Effect { container: "web".to_owned(), what: "healed by new".to_owned() };
         let mut streams = Streams::default();
-        text(&differences(&before, &after, &BTreeMap::new()), &[effect], &mut streams.face())
-            .expect("output");
+        let nothing = BTreeMap::new();
+        let differences = differences(&before, &after, &nothing, &BTreeMap::from([(key("old"), object(4))]));
+        text(&differences, &[effect], &mut streams.face()).expect("output");
         let expected = "\
 change AutohealPolicy/a
   - spec.budget.restarts: 5
@@ -339,6 +383,8 @@ change AutohealPolicy/a
 create AutohealPolicy/new
   + spec.budget.restarts: 2
 delete AutohealPolicy/old
+  - spec.budget.restarts: 1
+  + spec.budget.restarts: 4
 
 1 container affected:
   web: healed by new

@@ -111,10 +111,8 @@ impl Editing {
                 }
             };
             if left == text && typed {
-                return Err(GaveUp {
-                    why: anyhow::anyhow!("edit cancelled, no valid changes were made"),
-                    typed,
-                });
+                let why = anyhow::anyhow!("edit cancelled, no valid changes were made\n{refused}");
+                return Err(GaveUp { why, typed });
             }
             typed = true;
             let gave_up = |why: anyhow::Error| GaveUp { why, typed };

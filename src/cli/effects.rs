@@ -9,9 +9,9 @@ use serde_json::Value;
 
 use crate::desired::{Desired, PolicyChoice, Service, Sources, not_there};
 use crate::manifest::Loaded;
-use crate::observed::{Container, ContainerKey};
+use crate::observed::{Container, ContainerKey, State};
 use crate::reconcile::discovery::{self, Seen, Wanted};
-use crate::resource::autoheal_policy::HealAction;
+use crate::resource::autoheal_policy::{ExitedTrigger, HealAction};
 use crate::resource::{KindId, Object, ObjectKey, Origin};
 
 /// One way in which one container is affected.
@@ -61,7 +61,9 @@ impl Preview {
                 effects.push(Effect { container: container.name.clone(), what });
                 continue;
             }
-            let all = healed(before, after, container)
+            let start = started(before, after, container);
+            let all = start
+                .or_else(|| healed(before, after, container))
                 .into_iter()
                 .chain(probed(before, after, container))
                 .chain(registered(before, after, container))
@@ -116,6 +118,7 @@ fn container(row: &Value) -> Option<Container> {
     serde_json::from_value(serde_json::json!({
         "key": key, "name": text("name")?, "image": text("image")?, "labels": row.get("labels")?,
         "state": text("status")?, "health": row.get("health"), "created": 0, "ports": row.get("ports")?,
+        "exit_code": row.get("exit_code").and_then(Value::as_i64).unwrap_or(0),
     }))
     .ok()
 }
@@ -144,6 +147,28 @@ fn healed(before: &Desired, after: &Desired, container: &Container) -> Option<St
             PolicyChoice::Excluded { .. } | PolicyChoice::NotSelected { .. },
         ) => None,
     }
+}
+
+/// What would be started at once: it is down, and only from then on a policy covers how it ended.
+fn started(before: &Desired, after: &Desired, container: &Container) -> Option<String> {
+    let (None, Some(policy)) = (starts(before, container), starts(after, container)) else { return None };
+    let code = container.exit_code;
+    Some(format!("started at once by {policy}, unless it was stopped by hand: it exited with code {code}"))
+}
+
+/// The policy that starts a container which is down.
+fn starts(desired: &Desired, container: &Container) -> Option<String> {
+    let PolicyChoice::Selected { name, spec, .. } = desired.policy_for(container) else { return None };
+    let suspended = desired.healing_suspended(&container.key.engine, &name).is_some();
+    let covered = match spec.triggers.exited {
+        ExitedTrigger::Never => false,
+        ExitedTrigger::OnFailure => container.exit_code != 0,
+        ExitedTrigger::Always => true,
+    };
+    let first = spec.escalation.first().unwrap_or(&spec.action);
+    let acts = matches!(first, HealAction::Restart | HealAction::Recreate);
+    (container.state == State::Exited && covered && acts && !suspended && !desired.settings.observe)
+        .then_some(name)
 }
 
 /// The policy that heals a container, and for which probes of which services it does so.
@@ -333,6 +358,45 @@ mod tests {
         assert_eq!(told(&[all(5)], &[all(5)], labelled()), Vec::<String>::new());
         let gone = told(&[all(5)], &[], web(json!({}), "running"));
         assert!(gone[0].starts_with("no longer healed"), "{gone:?}");
+    }
+
+    #[test]
+    fn what_is_down_and_would_be_started_is_told_so() {
+        let policy = |exited: &str| {
+            object(
+                "AutohealPolicy",
+                "default",
+                json!({"selector": {"all": true}, "triggers": {"exited": exited}}),
+            )
+        };
+        let down = |code: i64| {
+            let mut row = web(json!({}), "exited");
+            row["exit_code"] = code.into();
+            row
+        };
+        let start = |code| {
+            format!("started at once by default, unless it was stopped by hand: it exited with code {code}")
+        };
+        assert_eq!(told(&[policy("never")], &[policy("onFailure")], down(137)), [start(137)]);
+        assert_eq!(told(&[policy("onFailure")], &[policy("always")], down(0)), [start(0)]);
+        let changes = ["healed by default, which changes"];
+        assert_eq!(told(&[policy("never")], &[policy("onFailure")], down(0)), changes);
+        assert_eq!(told(&[policy("onFailure")], &[policy("always")], down(137)), changes);
+        assert_eq!(told(&[policy("never")], &[policy("always")], web(json!({}), "running")), changes);
+    }
+
+    #[test]
+    fn what_is_in_force_again_from_the_environment_heals_as_it_says() {
+        let policy = |origin: &str, restarts: u32| {
+            let spec = json!({"selector": {"labels": {"heal": "true"}}, "budget": {"restarts": restarts}});
+            let (key, mut document) = object("AutohealPolicy", "default", spec);
+            document["metadata"]["origin"] = origin.into();
+            (key, document)
+        };
+        let web = || web(json!({"heal": "true"}), "running");
+        let again = told(&[policy("api", 7)], &[policy("environment", 5)], web());
+        assert_eq!(again, ["healed by default, which changes"]);
+        assert_eq!(told(&[policy("api", 5)], &[policy("environment", 5)], web()), Vec::<String>::new());
     }
 
     #[test]

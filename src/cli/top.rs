@@ -69,6 +69,17 @@ enum Sort {
     Name,
 }
 
+impl Sort {
+    const fn column(self) -> &'static str {
+        match self {
+            Self::Cpu => "CPU",
+            Self::Memory => "MEMORY",
+            Self::Restarts => "RESTARTS",
+            Self::Name => "NAME",
+        }
+    }
+}
+
 /// What `top -o json` prints of containers.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Containers {
@@ -208,7 +219,7 @@ impl Asking<'_> {
             (serde_json::to_value(Services { services })?, table, "service")
         } else {
             containers.sort_by(|a, b| self.order((&a.load, &a.name), (&b.load, &b.name)));
-            let table = figures::table(&containers, face.now());
+            let table = figures::table(&containers, self.sort.column(), face.now());
             (serde_json::to_value(Containers { containers })?, table, "container")
         };
         match output {

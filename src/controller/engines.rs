@@ -273,7 +273,8 @@ impl Witness for Watcher {
         });
         self.shared.book.tell();
         info!(target: "portreeve::engine", engine = %self.name, "connected");
-        info!(target: "portreeve::engine", engine = %self.name, "Event listener started for auto-monitoring containers with autoheal=true label");
+        let healed = self.shared.desired.load().healed_by_default();
+        info!(target: "portreeve::engine", engine = %self.name, "Event listener started for auto-monitoring {healed}");
         self.everywhere(Work::default);
         self.shared.probing.everything();
     }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{condition, rank};
+use super::{Sources, condition, rank};
 use crate::resource::condition::Condition;
 use crate::resource::secret::policy::SecretPolicy;
-use crate::resource::{Object, ObjectKey, Spec};
+use crate::resource::{KindId, Object, ObjectKey, Spec};
 
 /// What lies below an object written by the API, and above it.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +33,13 @@ impl Layers {
         object
     }
 
+    /// What is in force under this name once the API does not declare it any more, if something is.
+    pub fn below(&self, key: &ObjectKey) -> Option<Object> {
+        let sources = Sources { environment: &self.environment, observe: self.observe, ..Sources::default() };
+        let lasting = matches!(key.kind, KindId::AutohealPolicy | KindId::Settings);
+        rank::ranked(sources).into_iter().find(|object| lasting && object.key() == *key)
+    }
+
     /// `object`, and of `Settings` the fields that it leaves out as the API wrote them.
     pub fn over(object: Object, below: Option<&Object>) -> Object {
         match below {
@@ -49,5 +56,31 @@ impl Layers {
         known: &BTreeMap<ObjectKey, Arc<Object>>,
     ) -> (Vec<Condition>, Vec<String>) {
         condition::of_one(object, known, &self.secrets)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desired::builtin_policy;
+    use crate::resource::Origin;
+
+    #[test]
+    fn below_what_the_api_declares_is_what_the_environment_says_and_then_what_is_built_in() {
+        let key = |kind: KindId, name: &str| ObjectKey { kind, name: name.to_owned() };
+        let policy = Object::new("default", Origin::Environment, builtin_policy());
+        let layers = Layers { environment: vec![policy].into(), ..Layers::default() };
+        let origin = |layers: &Layers, kind, name| {
+            layers.below(&key(kind, name)).map(|object| object.origin().to_string())
+        };
+        assert_eq!(origin(&layers, KindId::AutohealPolicy, "default").as_deref(), Some("environment"));
+        assert_eq!(
+            origin(&Layers::default(), KindId::AutohealPolicy, "default").as_deref(),
+            Some("built-in")
+        );
+        assert_eq!(origin(&layers, KindId::Settings, "portreeve").as_deref(), Some("built-in"));
+        assert_eq!(origin(&layers, KindId::AutohealPolicy, "other"), None);
+        // Another engine that is declared would take its place.
+        assert_eq!(origin(&layers, KindId::DockerHost, "local"), None);
     }
 }

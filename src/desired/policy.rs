@@ -45,6 +45,19 @@ pub fn builtin_policy() -> AutohealPolicySpec {
 }
 
 impl Desired {
+    /// Which containers the policy `default` heals: in the words of document R4 if it asks for one label.
+    pub fn healed_by_default(&self) -> String {
+        let selector = self.policies.get(DEFAULT_POLICY).map(|spec| &spec.selector);
+        let label = selector.and_then(|selector| selector.labels.first_key_value());
+        match (selector, label) {
+            (Some(selector), Some((key, value))) if *selector == Selector::label(key, value) => {
+                format!("containers with {key}={value} label")
+            }
+            (Some(selector), _) if *selector == Selector::everything() => "all containers".to_owned(),
+            (Some(_) | None, _) => format!("containers that AutohealPolicy/{DEFAULT_POLICY} selects"),
+        }
+    }
+
     /// Which policy `container` belongs to: the first by name that selects it; `default` comes last.
     ///
     /// The label `autoheal=false`, in any case, leaves a container out whatever a policy selects. Next a service decides that

@@ -350,3 +350,17 @@ fn of_a_file_with_an_error_what_it_names_now_is_told_and_once() {
     assert_eq!(told.len(), 2, "{told:#?}");
     assert!(told.iter().any(|line| line.contains("no MonitoredService named `nowhere`")), "{told:#?}");
 }
+
+#[test]
+fn what_the_policy_default_heals_is_named_by_its_label() {
+    let said = |selector: Selector| {
+        let spec = AutohealPolicySpec { selector, ..AutohealPolicySpec::default() };
+        let policy = [Object::new("default", Origin::Environment, spec)];
+        Desired::of(Sources { environment: &policy, ..Sources::default() }).healed_by_default()
+    };
+    assert_eq!(Desired::default().healed_by_default(), "containers with autoheal=true label");
+    assert_eq!(said(Selector::label("heal", "true")), "containers with heal=true label");
+    assert_eq!(said(Selector::everything()), "all containers");
+    let names = Selector { names: vec!["web".to_owned()], ..Selector::default() };
+    assert_eq!(said(names), "containers that AutohealPolicy/default selects");
+}

@@ -1,7 +1,6 @@
-//! Addresses that nothing is sent to: cloud metadata services hand out credentials to whoever asks from the machine, and live
-//! on link-local and a few other addresses; no service that anybody declares lives there.
+//! Names that users chose are resolved without the addresses that nothing is sent to.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
@@ -19,60 +18,6 @@ pub enum AddressError {
     /// There is no host at all.
     #[error("has no host")]
     NoHost,
-}
-
-/// Metadata services outside the link-local ranges: Alibaba Cloud, Azure's wire server, Oracle Cloud (formerly), Equinix Metal.
-const METADATA_V4: [Ipv4Addr; 4] = [
-    Ipv4Addr::new(100, 100, 100, 200),
-    Ipv4Addr::new(168, 63, 129, 16),
-    Ipv4Addr::new(192, 0, 0, 192),
-    Ipv4Addr::new(192, 80, 8, 124),
-];
-
-/// The same over IPv6: AWS, its credentials of containers (EKS), Google Cloud, Oracle Cloud, Scaleway.
-const METADATA_V6: [Ipv6Addr; 5] = [
-    Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254),
-    Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0023),
-    Ipv6Addr::new(0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x0254),
-    Ipv6Addr::new(0xfd00, 0x00c1, 0, 0, 0, 0, 0xa9fe, 0xa9fe),
-    Ipv6Addr::new(0xfd00, 0x0042, 0, 0, 0, 0, 0, 0x0042),
-];
-
-/// Whether `address`, or the IPv4 address in it, is link-local, unspecified, broadcast or a known metadata service.
-pub(super) fn is_forbidden(address: IpAddr) -> bool {
-    match address {
-        // All of 0.0.0.0/8: the system takes its first for this host.
-        IpAddr::V4(address) => {
-            address.is_link_local()
-                || address.is_broadcast()
-                || address.octets()[0] == 0
-                || METADATA_V4.contains(&address)
-        }
-        IpAddr::V6(address) => {
-            address.is_unspecified()
-                || address.is_unicast_link_local()
-                || METADATA_V6.contains(&address)
-                || within(address).is_some_and(|within| is_forbidden(within.into()))
-        }
-    }
-}
-
-/// The IPv4 address that an IPv6 one stands for.
-fn within(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let parts = address.segments();
-    let of = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
-    match parts {
-        // Mapped (RFC 4291, 2.5.5.2), and compatible, which is no longer used but may be taken for it.
-        [0, 0, 0, 0, 0, 0xffff, high, low] => Some(of(high, low)),
-        [0, 0, 0, 0, 0, 0, high, low] if address != Ipv6Addr::LOCALHOST => Some(of(high, low)),
-        // Translated (RFC 2765).
-        [0, 0, 0, 0, 0xffff, 0, high, low] => Some(of(high, low)),
-        // NAT64, the well-known prefix (RFC 6052) and those for local use (RFC 8215).
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x64, 0xff9b, 1, _, _, _, high, low] => Some(of(high, low)),
-        // 6to4 (RFC 3056).
-        [0x2002, high, low, ..] => Some(of(high, low)),
-        _ => None,
-    }
 }
 
 /// The system's resolver, without the forbidden addresses.

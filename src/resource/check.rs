@@ -2,8 +2,11 @@
 
 use std::ops::RangeInclusive;
 
+mod address;
 mod url;
 
+pub use self::address::is_forbidden;
+use self::address::names_forbidden;
 pub use self::url::{UrlFault, holds_secret, http_url, is_secret_name, may_hold_secret};
 use super::path::{FieldPath, Segment};
 use super::secret::policy::{Named, Source};
@@ -198,6 +201,26 @@ impl Check {
     pub fn base_url(&mut self, key: &str, text: &str) {
         if let Err(fault) = http_url(text) {
             self.field(key, |check| check.refuse_url(text, fault.to_string()));
+        }
+        self.url_host(key, text);
+    }
+
+    /// Warns where the host of the URL under `key` is an address that nothing is sent to.
+    pub fn url_host(&mut self, key: &str, text: &str) {
+        let url = ::url::Url::parse(text).ok();
+        if let Some(host) = url.as_ref().and_then(::url::Url::host_str) {
+            self.host(key, host);
+        }
+    }
+
+    /// Warns where the host under `key` is an address that nothing is sent to.
+    pub fn host(&mut self, key: &str, host: &str) {
+        if names_forbidden(host) {
+            let why = format!(
+                "{host} is a link-local, unspecified or metadata address: Portreeve does not connect to it, except with \
+                --allow-address"
+            );
+            self.field(key, |check| check.warn(why));
         }
     }
 

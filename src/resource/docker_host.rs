@@ -88,6 +88,7 @@ impl Kind for DockerHostSpec {
         if let Some(fault) = endpoint_fault(&self.endpoint) {
             check.field("endpoint", |check| check.refuse_url(&self.endpoint, fault.to_string()));
         }
+        check.url_host("endpoint", &self.endpoint);
         if self.address.as_ref().is_some_and(|address| !is_host_name(address)) {
             let why = "must be a host name or an address without a port; the ports are those that containers publish";
             check.field("address", |check| check.refuse(why));

@@ -119,6 +119,7 @@ impl Kind for MonitoredServiceSpec {
         if let Some(target) = &self.target {
             check.field("target", |check| {
                 host_name("host", &target.host, check);
+                check.host("host", &target.host);
                 check.port("port", target.port);
             });
             self.validate_outside(target, check);

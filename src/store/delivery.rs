@@ -66,11 +66,13 @@ pub struct Delivery {
     pub event: String,
     /// How far it is.
     pub state: DeliveryState,
-    /// Failures in a row of its lane or cell.
+    /// The parked bill behind which it waits: it has never been sent.
+    pub behind: Option<i64>,
+    /// Failures in a row of its lane or cell, if it is the first in it.
     pub attempts: u32,
     /// When it is tried next; `None`: as soon as what is before it is done, or never.
     pub next_attempt: Option<Nanos>,
-    /// What went wrong last.
+    /// What went wrong last, if it is the first in its lane.
     pub last_error: Option<String>,
     /// When it was enqueued.
     pub created: Nanos,

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
-use super::{find, id, is_held, kind};
+use super::{bill, find, id, is_held, kind};
 use crate::api::audit::{self, Deed};
 use crate::api::caller::Caller;
 use crate::api::query::{Misfit, Query};
@@ -58,9 +58,12 @@ fn next(row: &Delivery) -> String {
     row.next_attempt.map_or_else(|| "soon".to_owned(), |at| format!("at {}", at.rfc3339_millis()))
 }
 
-/// The parked bill of this name.
+/// The bill of this name, which is parked or waits behind one that is.
 async fn parked(api: &Api, id: &str) -> Result<Delivery, Failure> {
     let row = find(api, id).await?;
+    if row.behind.is_some() {
+        return Ok(row);
+    }
     let why = match (row.kind, row.state) {
         (_, DeliveryState::Delivered) => "was delivered; nothing is sent twice".to_owned(),
         (_, DeliveryState::Skipped) => "was skipped".to_owned(),
@@ -151,6 +154,9 @@ pub(in crate::api) async fn retry(
         DeliveryState::Skipped => return refuse("was skipped"),
         DeliveryState::Parked => return refuse("is parked: replay it or skip it"),
         DeliveryState::Pending => {}
+    }
+    if let Some(head) = row.behind {
+        return refuse(&format!("waits behind {}, which is parked: replay or skip that one", bill(head)));
     }
     if is_held(row.kind, &row.target, &api.shared.desired.load()) {
         let kind = kind(row.kind);

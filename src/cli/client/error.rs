@@ -42,6 +42,13 @@ pub(in crate::cli) enum ClientError {
     },
 }
 
+impl ClientError {
+    /// Whether the caller is what is refused, so that every other call of his is refused too.
+    pub(in crate::cli) const fn refuses_caller(&self) -> bool {
+        matches!(self, Self::Refused(Refused { code: 401 | 403, .. }))
+    }
+}
+
 /// The innermost cause, which is the one that says something.
 pub(super) fn reason(error: &reqwest::Error) -> String {
     if error.is_timeout() {

@@ -7,11 +7,11 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::object::selects;
-use super::{Beside, deliveries, field, fields, time, told};
+use super::{Beside, deliveries, field, fields, time, told, unaccepted};
 use crate::cli::face::Face;
 use crate::cli::get::columns::ports;
 use crate::cli::paragraph::paragraph;
-use crate::cli::table::{Table, Tone};
+use crate::cli::table::{Cell, Table, Tone};
 use crate::cli::text::{instant, scalar};
 use crate::observed::Nanos;
 use crate::resource::Duration;
@@ -37,7 +37,7 @@ pub(super) fn show(item: &Value, beside: &Beside, face: &mut Face<'_>) -> io::Re
     fields(face, "Labels", item, "/labels")?;
     healing(item, now, face)?;
     informed(item, beside, face)?;
-    deliveries(beside, face)
+    deliveries(beside, true, face)
 }
 
 fn health(item: &Value) -> String {
@@ -50,10 +50,11 @@ fn health(item: &Value) -> String {
 
 fn healing(item: &Value, now: Nanos, face: &mut Face<'_>) -> io::Result<()> {
     writeln!(face.out, "\nHealing:")?;
-    match scalar(item, "/policy") {
-        Some(policy) => writeln!(face.out, "  policy       {policy}")?,
-        None => writeln!(face.out, "  policy       none: no policy selects it, or it is opted out")?,
-    }
+    let policy = scalar(item, "/policy").unwrap_or_else(|| match scalar(item, "/excluded") {
+        Some(why) => format!("none: {why}"),
+        None => "none: no policy selects it".to_owned(),
+    });
+    paragraph(face.out, &format!("policy       {policy}"), Tone::Plain, (2, 13), face.width)?;
     let under_way = if item["restarting"] == Value::Bool(true) { ", and one more under way" } else { "" };
     let restarts = scalar(item, "/restart_count").unwrap_or_default();
     let engine = item["engine_restart_count"].as_u64().filter(|count| *count > 0);
@@ -115,6 +116,10 @@ fn informed(item: &Value, beside: &Beside, face: &mut Face<'_>) -> io::Result<()
                 format!("no ({reason})").into()
             } else if selected && kind == "DiscoveryRegistry" && ignores(&labels) {
                 "no (its label SERVICE_IGNORE)".into()
+            } else if let Some(event) =
+                unaccepted(beside, &name, item).filter(|_| kind == "DiscoveryRegistry")
+            {
+                Cell::new(format!("{} (pending: {event})", if selected { "yes" } else { "no" }), Tone::Odd)
             } else {
                 told(selected, "yes")
             };
@@ -162,6 +167,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_left_out_on_purpose_is_told_apart_from_what_no_policy_selects() {
+        let said = |item: Value| {
+            let mut streams = Streams::default();
+            healing(&item, Nanos(0), &mut streams.face()).expect("output");
+            streams.both()
+        };
+        let left_out = said(json!({"excluded": "the label autoheal=false opts it out"}));
+        assert!(left_out.contains("policy       none: the label autoheal=false opts it out\n"), "{left_out}");
+        let unselected = said(json!({}));
+        assert!(unselected.contains("policy       none: no policy selects it\n"), "{unselected}");
+    }
+
+    #[test]
     fn what_is_not_done_is_told_with_its_reason_and_the_way_out() {
         let item = json!({
             "metadata": {"name": "web"}, "name": "web", "id": "c1", "engine": "local", "image": "nginx",
@@ -176,6 +194,8 @@ mod tests {
             registries: ["d", "edge"]
                 .map(|name| json!({"metadata": {"name": name}, "spec": {"selector": {"all": true}}}))
                 .into(),
+            deliveries: vec![json!({"kind": "DiscoveryRegistry", "target": "d", "containerId": "c1",
+                "engine": "local", "event": "UP", "state": "pending", "attempts": 0})],
             ..Beside::default()
         };
         let mut streams = Streams::default();
@@ -192,12 +212,14 @@ Healing:
 
 Reported to:
   KIND               NAME  SELECTED
-  DiscoveryRegistry  d     yes
+  DiscoveryRegistry  d     yes (pending: UP)
   DiscoveryRegistry  edge  no (no port of it is published)
   BillingService     b     no
 
 Deliveries:
-  0 delivered lately, 0 waiting, 0 parked
+  0 delivered lately, 1 waiting, 0 parked
+  NAME  TARGET  EVENT  CONTAINER  STATE    FAILED  NEXT  AGE  ERROR
+  -     d       UP     c1         pending  0       -     -    -
 ";
         assert!(streams.both().ends_with(expected), "{}", streams.both());
         assert!(streams.both().contains("Last check:   no answer\n"), "{}", streams.both());

@@ -4,7 +4,7 @@ use std::io;
 
 use serde_json::Value;
 
-use super::{Beside, containers, deliveries, field, fields, service, time};
+use super::{Beside, containers, deliveries, field, fields, service, time, unaccepted};
 use crate::cli::face::Face;
 use crate::cli::table::{Cell, Table, Tone};
 use crate::cli::text::scalar;
@@ -98,11 +98,8 @@ fn meant(kind: KindId, item: &Value, beside: &Beside, face: &mut Face<'_>) -> io
                 selector.as_ref().is_some_and(|selector| selects(selector, container))
             }
         });
-        let mut table = if kind == KindId::DiscoveryRegistry {
-            registered(name, beside.containers.iter())
-        } else {
-            containers(mine)
-        };
+        let mut table =
+            if kind == KindId::DiscoveryRegistry { registered(name, beside) } else { containers(mine) };
         writeln!(face.out, "\nContainers:")?;
         if table.is_empty() {
             writeln!(face.out, "  none")?;
@@ -111,21 +108,26 @@ fn meant(kind: KindId, item: &Value, beside: &Beside, face: &mut Face<'_>) -> io
         }
     }
     if matches!(kind, KindId::BillingService | KindId::DiscoveryRegistry) {
-        deliveries(beside, face)?;
+        deliveries(beside, kind == KindId::BillingService, face)?;
     }
     Ok(())
 }
 
-/// Who is registered there, or was, and where.
-fn registered<'v>(name: &str, containers: impl Iterator<Item = &'v Value>) -> Table {
+/// Who is registered there, or was, and where; what the registry has not accepted yet is pending.
+fn registered(name: &str, beside: &Beside) -> Table {
     let mut table = Table::new(["NAME", "STATE", "REGISTERED", "ADDRESS"]);
-    for container in containers {
+    for container in &beside.containers {
         let Some(registration) = container.pointer("/registries").and_then(|all| all.get(name)) else {
             continue;
         };
         let text = |value: &Value, pointer: &str| scalar(value, pointer).unwrap_or_default();
-        let state = text(registration, "/state");
+        let mut state = text(registration, "/state");
+        let pending = unaccepted(beside, name, container);
+        if let Some(event) = pending {
+            state = format!("pending: {event}");
+        }
         let tone = match state.as_str() {
+            _ if pending.is_some() => Tone::Odd,
             "UP" => Tone::Good,
             "DOWN" => Tone::Odd,
             _ => Tone::Dim,
@@ -208,18 +210,26 @@ Deliveries:
 
     #[test]
     fn a_registry_shows_who_is_registered_there_and_where() {
-        let container = |name: &str, registries: Value| json!({"metadata": {"name": name}, "name": name, "status": "running", "registries": registries});
+        let container = |name: &str, registries: Value| json!({"metadata": {"name": name}, "name": name, "id": name, "engine": "local", "status": "running", "registries": registries});
         let of = [
             container("web", json!({"reg": {"state": "UP", "address": "box:8080"}})),
             container("old", json!({"reg": {"state": "DOWN"}, "other": {"state": "UP"}})),
             container("unheard", json!({"other": {"state": "UP"}})),
+            container("new", json!({"reg": {"state": "UP", "address": "box:1"}})),
         ];
+        let cell = |target: &str, id: &str| {
+            json!({"kind": "DiscoveryRegistry", "target": target, "containerId": id, "engine": "local",
+                   "event": "UP", "state": "pending"})
+        };
+        let deliveries = vec![cell("reg", "new"), cell("other", "web")];
+        let beside = Beside { containers: of.into(), deliveries, ..Beside::default() };
         let mut streams = Streams::default();
-        registered("reg", of.iter()).print(streams.face().out, 2, None).expect("output");
+        registered("reg", &beside).print(streams.face().out, 2, None).expect("output");
         let lines = [
-            "NAME  STATE    REGISTERED  ADDRESS",
-            "web   running  UP          box:8080",
-            "old   running  DOWN        -",
+            "NAME  STATE    REGISTERED   ADDRESS",
+            "web   running  UP           box:8080",
+            "old   running  DOWN         -",
+            "new   running  pending: UP  box:1",
         ];
         assert_eq!(streams.both().lines().map(str::trim_start).collect::<Vec<_>>(), lines);
     }

@@ -121,9 +121,7 @@ fn own(noun: Noun) -> (Fields, Fields) {
                 ("FAILED", |item, _| failures(item).into()),
                 ("NEXT", |item, now| next(item, now).into()),
                 ("AGE", |item, now| age_of(item, "/created", now).into()),
-                ("ERROR", |item, _| {
-                    scalar(item, "/lastError").or_else(|| scalar(item, "/reason")).unwrap_or_default().into()
-                }),
+                ("ERROR", |item, _| delivery_error(item).into()),
             ],
             &[
                 ("KIND", |item, _| at(item, "/kind")),
@@ -330,6 +328,9 @@ fn delivery_state(item: &Value) -> Cell {
     if item["held"] == Value::Bool(true) {
         return Cell::new("held", Tone::Dim);
     }
+    if item["waitsBehind"].is_string() {
+        return Cell::new("waiting", Tone::Odd);
+    }
     let text = scalar(item, "/state").unwrap_or_default();
     let tone = match text.as_str() {
         "delivered" | "skipped" => Tone::Dim,
@@ -337,6 +338,13 @@ fn delivery_state(item: &Value) -> Cell {
         _ => Tone::Odd,
     };
     Cell::new(text, tone)
+}
+
+/// What went wrong with it, why it was skipped, or what is before it.
+fn delivery_error(item: &Value) -> String {
+    let behind = scalar(item, "/waitsBehind").map(|head| format!("behind {head}, which is parked"));
+    let said = scalar(item, "/lastError").or_else(|| scalar(item, "/reason"));
+    said.or(behind).unwrap_or_default()
 }
 
 /// How often in a row it was tried in vain; how often what is delivered was is forgotten.
@@ -429,6 +437,19 @@ mod tests {
             "ReferenceNotFound"
         );
         assert_eq!(of(&[]), "-");
+    }
+
+    #[test]
+    fn only_the_first_of_a_parked_lane_is_parked_and_those_behind_it_wait() {
+        let of = |behind: Value| {
+            let state = if behind.is_null() { "parked" } else { "pending" };
+            let item =
+                json!({"metadata": {"name": "bill-7"}, "state": state, "attempts": 0, "waitsBehind": behind});
+            let texts = texts(Noun::Deliveries, false, &item);
+            [4, 5, 8].map(|place| texts[place].clone())
+        };
+        assert_eq!(of(json!("bill-6")), ["waiting", "0", "behind bill-6, which is parked"]);
+        assert_eq!(of(Value::Null), ["parked", "0", "-"]);
     }
 
     #[test]

@@ -6,8 +6,9 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use super::in_force;
+use crate::cli::describe::selects;
 use crate::cli::text::{plain, scalar};
-use crate::resource::{KindId, ObjectKey};
+use crate::resource::{KindId, ObjectKey, Selector};
 use crate::terminal::quoted;
 
 /// At most so many services are written down.
@@ -45,7 +46,7 @@ pub(super) struct Seen {
 pub(super) fn files(all: &Seen) -> Vec<(&'static str, String)> {
     let mut files = vec![
         ("settings.yaml", in_force::settings(&all.objects)),
-        ("healing.yaml", format!("{}{}", seen(&all.containers), in_force::policies(&all.objects))),
+        ("healing.yaml", format!("{}{}", seen(all), in_force::policies(&all.objects))),
         ("services.yaml", services(all)),
         ("targets.yaml", TOLD.to_owned()),
     ];
@@ -54,7 +55,8 @@ pub(super) fn files(all: &Seen) -> Vec<(&'static str, String)> {
 }
 
 /// What is there to be healed, as comments in the order of names.
-fn seen(containers: &[Value]) -> String {
+fn seen(all: &Seen) -> String {
+    let Seen { containers, objects } = all;
     let mut text = String::new();
     if containers.is_empty() {
         return text;
@@ -65,6 +67,7 @@ fn seen(containers: &[Value]) -> String {
     for container in sorted.into_iter().take(MOST) {
         let field = |pointer: &str| scalar(container, pointer).unwrap_or_default();
         let health = match field("/health") {
+            _ if nothing_tells(container, objects) => "no health check".to_owned(),
             health if health.is_empty() => {
                 "no health check: only an exit or a probe shows that it is sick".to_owned()
             }
@@ -72,6 +75,9 @@ fn seen(containers: &[Value]) -> String {
         };
         let wants = match field("/policy") {
             policy if policy.is_empty() => "no policy heals it".to_owned(),
+            policy if nothing_tells(container, objects) => {
+                format!("not healed: {policy} leaves exited containers alone, and no probe checks it")
+            }
             policy => format!("healed by {policy}"),
         };
         let _ = writeln!(
@@ -87,6 +93,24 @@ fn seen(containers: &[Value]) -> String {
     }
     text.push('\n');
     text
+}
+
+/// Whether a container has a policy and nothing shows that policy that it is sick: no health check, no exit, no probe.
+fn nothing_tells(container: &Value, objects: &BTreeMap<ObjectKey, Value>) -> bool {
+    let Some(name) = container["policy"].as_str().filter(|_| !container["health"].is_string()) else {
+        return false;
+    };
+    let policy = objects.get(&ObjectKey { kind: KindId::AutohealPolicy, name: name.to_owned() });
+    let trigger = |name: &str| policy.and_then(|policy| policy.pointer(&format!("/spec/triggers/{name}")));
+    let probed = objects.iter().any(|(key, object)| {
+        let selector = object.pointer("/spec/selector").cloned();
+        let selector: Option<Selector> = selector.and_then(|selector| serde_json::from_value(selector).ok());
+        key.kind == KindId::MonitoredService
+            && object["spec"]["probes"].as_array().is_some_and(|probes| !probes.is_empty())
+            && selector.is_some_and(|selector| selects(&selector, container))
+    });
+    let exits = trigger("exited").is_some_and(|word| *word != "never");
+    !exits && !(probed && trigger("probes") != Some(&Value::Bool(false)))
 }
 
 /// One service for each service of Compose, and for each other container.
@@ -251,13 +275,38 @@ mod tests {
         assert_eq!(text.matches("kind: MonitoredService").count(), 2);
         assert!(text.contains("tcpSocket: {port: 6379}") && !text.contains("job"), "{text}");
         assert!(
-            seen(&containers())
+            seen(&Seen { containers: containers(), ..Seen::default() })
                 .contains("shop-web-1 (nginx): running, health check says healthy, healed by default")
         );
-        let seen = seen(&containers());
+        let seen = seen(&Seen { containers: containers(), ..Seen::default() });
         let places =
             ["#   db (", "#   job (", "#   shop-web-1 (", "#   shop-web-2 ("].map(|name| seen.find(name));
         assert!(places.is_sorted() && places.iter().all(Option::is_some), "{seen}");
+    }
+
+    #[test]
+    fn what_nothing_shows_to_be_sick_is_not_said_to_be_healed() {
+        let policy = |exited: &str| {
+            object(
+                "AutohealPolicy",
+                "default",
+                "api",
+                json!({"selector": {"all": true}, "triggers": {"exited": exited}}),
+            )
+        };
+        let probe = json!({"selector": {"names": ["busy"]}, "probes": [{"name": "p", "icmp": {}}]});
+        let service = || object("MonitoredService", "busy", "api", probe.clone());
+        let said = |objects: Vec<(ObjectKey, Value)>| {
+            let containers = vec![container("busy", "local", json!({}), Some("default"))];
+            seen(&Seen { containers, objects: objects.into_iter().collect() })
+        };
+        let never = said(vec![policy("never")]);
+        let told = "running, no health check, not healed: default leaves exited containers alone, and no probe checks it\n";
+        assert!(never.contains(told), "{never}");
+        for healed in [vec![policy("onFailure")], vec![policy("never"), service()]] {
+            let healed = said(healed);
+            assert!(healed.contains("shows that it is sick, healed by default\n"), "{healed}");
+        }
     }
 
     fn object(kind: &str, name: &str, origin: &str, spec: Value) -> (ObjectKey, Value) {

@@ -119,7 +119,10 @@ fn rounded(percent: f64) -> f64 {
     (percent * 100.0).round() / 100.0
 }
 
-pub(super) fn table(figures: &[ContainerFigures], now: Nanos) -> Table {
+/// In this order columns are left out where there is no room for all; the one that the table is `sorted` by goes last.
+const LEAST: [&str; 8] = ["LAST ACTION", "UPTIME", "MEM%", "STATE", "HEALTH", "CPU", "MEMORY", "RESTARTS"];
+
+pub(super) fn table(figures: &[ContainerFigures], sorted: &'static str, now: Nanos) -> Table {
     let mut table = Table::new([
         "NAME",
         "CPU",
@@ -132,7 +135,7 @@ pub(super) fn table(figures: &[ContainerFigures], now: Nanos) -> Table {
         "LAST ACTION",
         "BLOCKED",
     ])
-    .least(["LAST ACTION", "UPTIME", "MEM%"]);
+    .least(LEAST.into_iter().filter(|column| *column != sorted).chain([sorted]));
     for figures in figures {
         let acted = figures.last_action.as_deref().and_then(instant);
         table.row(vec![
@@ -186,7 +189,7 @@ mod tests {
         let db = json!({"metadata": {"name": "db"}, "id": "c2", "status": "exited", "quarantined": true});
         let figures = figures(&[before], &[after, db], now());
         let mut streams = Streams::default();
-        table(&figures, now()).print(&mut streams.face().out, 0, None).expect("output");
+        table(&figures, "CPU", now()).print(&mut streams.face().out, 0, None).expect("output");
         let expected = "\
 NAME  CPU    MEMORY   MEM%   STATE    HEALTH   UPTIME  RESTARTS  LAST ACTION  BLOCKED
 web   12.5%  64.0MiB  25.0%  running  healthy  17m     2         5m ago       -
@@ -195,6 +198,27 @@ db    -      -        -      exited   -        -       0         -            Qu
         assert_eq!(streams.both(), expected);
         let sum = Load::sum(figures.iter().map(|figures| &figures.load));
         assert_eq!(sum, Load { cpu_percent: Some(12.5), memory_bytes: Some(67_108_864), restart_count: 2 });
+    }
+
+    #[test]
+    fn at_eighty_columns_restarts_and_what_is_sorted_by_are_shown() {
+        let mut sick = web(10.25, "2025-08-19T07:17:22Z", 67_108_864);
+        sick["blocked"] = json!([{"reason": "StopCauseUnknown"}]);
+        let header = |name: &str, sorted: &'static str, width: usize| {
+            sick["metadata"]["name"] = name.into();
+            let figures =
+                figures(&[web(10.0, "2025-08-19T07:17:20Z", 0)], std::slice::from_ref(&sick), now());
+            let mut streams = Streams::default();
+            table(&figures, sorted, now()).print(&mut streams.face().out, 0, Some(width)).expect("output");
+            let header = streams.both().lines().next().unwrap_or_default().to_owned();
+            header.split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        let mut header = header;
+        let long = "a".repeat(85);
+        assert_eq!(header("web", "CPU", 80), "NAME CPU MEMORY STATE HEALTH RESTARTS BLOCKED");
+        assert_eq!(header(&long, "CPU", 80), "NAME CPU MEMORY HEALTH RESTARTS BLOCKED");
+        assert!(header(&long, "MEMORY", 60).contains(" MEMORY "));
+        assert!(header(&long, "MEM%", 60).contains(" MEM% "));
     }
 
     #[test]

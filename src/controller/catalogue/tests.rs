@@ -346,3 +346,32 @@ async fn what_is_refused_for_a_fault_is_told_also_what_it_names_in_vain() {
     let expected = ["spec.minHealthy", "spec.dependsOn[0]", "spec.dependsOn[1]", "spec.autoheal.policyRef"];
     assert_eq!(fields, expected, "{faults:#?}");
 }
+
+#[tokio::test]
+async fn a_deletion_is_told_with_what_is_in_force_from_then_on_also_for_a_file_and_before_it_is_made() {
+    let rig = Rig::new().await;
+    let key = ObjectKey { kind: KindId::AutohealPolicy, name: "default".to_owned() };
+    let policy = json!({
+        "apiVersion": "portreeve/v1", "kind": "AutohealPolicy", "metadata": {"name": "default"},
+        "spec": {"selector": {"all": true}},
+    });
+    let ask = async |request: Request| {
+        let commit = Arc::new(Committing { store: rig.store.clone(), full: false });
+        let (key, caller) = (key.clone(), "token ci".to_owned());
+        let wish = Wish { key, request, conditions: Match::default(), dry_run: false, caller };
+        rig.catalogue.write(commit, wish).await
+    };
+    let below = |written: Result<Written, Refused>| {
+        written.expect("deleted").below.map(|object| object.origin().to_string())
+    };
+    rig.follow(&policy.to_string());
+    assert!(matches!(ask(Request::Delete).await, Err(Refused::Foreign(_))));
+    assert_eq!(below(ask(Request::PreviewDelete).await).as_deref(), Some("built-in"));
+    assert_eq!(
+        rig.catalogue.get(&key).map(|object| object.origin().to_string()).as_deref(),
+        Some("directory:a.yaml")
+    );
+    rig.follow("");
+    ask(Request::Put(policy)).await.expect("declared");
+    assert_eq!(below(ask(Request::Delete).await).as_deref(), Some("built-in"));
+}

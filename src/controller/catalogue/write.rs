@@ -29,6 +29,9 @@ pub enum Request {
     Patch(Value),
     /// The object is to go.
     Delete,
+    /// What would be in force if the file that declares the object did so no more; for an object of the API the same as `Delete`.
+    /// Nothing is ever written.
+    PreviewDelete,
 }
 
 /// What a write came to.
@@ -68,6 +71,8 @@ pub struct Written {
     pub outcome: Outcome,
     /// What is wrong with it all the same.
     pub warnings: Vec<String>,
+    /// Of what is gone: what is in force under its name from then on, if something is.
+    pub below: Option<Object>,
 }
 
 /// A write that can be made.
@@ -77,6 +82,8 @@ struct Prepared {
     declared: Option<Declared>,
     outcome: Outcome,
     warnings: Vec<String>,
+    /// See [`Written`].
+    below: Option<Object>,
 }
 
 /// The event of a write.
@@ -111,12 +118,13 @@ impl Catalogue {
 
     async fn write_in_turn(&self, commit: &dyn Commit, wish: Wish) -> Result<Written, Refused> {
         let Wish { key, request, conditions, dry_run, caller } = wish;
-        let dry_run = dry_run || matches!(request, Request::Preview(_));
+        let dry_run = dry_run || matches!(request, Request::Preview(_) | Request::PreviewDelete);
         let key = &key;
         let _turn = self.lanes[self.lane(key)].lock().await;
-        let Prepared { object, declared, outcome, warnings } = self.prepare(key, request, &conditions)?;
+        let Prepared { object, declared, outcome, warnings, below } =
+            self.prepare(key, request, &conditions)?;
         if dry_run || outcome == Outcome::Unchanged {
-            return Ok(Written { object: Arc::new(object), outcome, warnings });
+            return Ok(Written { object: Arc::new(object), outcome, warnings, below });
         }
         let now = clock::now();
         let (identity, revision) = {
@@ -137,7 +145,7 @@ impl Catalogue {
         let events = vec![written(key, outcome, &caller, now)];
         let changes = ChangeSet { objects: vec![change], events, at: now, ..ChangeSet::default() };
         commit.commit(changes).await.map_err(|_| Refused::Store)?;
-        Ok(Written { object: self.show(key, object, declared, identity), outcome, warnings })
+        Ok(Written { object: self.show(key, object, declared, identity), outcome, warnings, below })
     }
 
     /// Shows what is committed, and lets it be decided on.
@@ -181,25 +189,30 @@ impl Catalogue {
         let current = inner.objects.get(key);
         let written = inner.identities.get(key).map_or(0, |identity| identity.written);
         wanted.check(current.map(|object| (&**object, written)))?;
-        let previews = matches!(request, Request::Preview(_));
+        let previews = matches!(request, Request::Preview(_) | Request::PreviewDelete);
         let foreign = current.map(|object| object.origin()).filter(|origin| is_foreign(key, origin));
         if let Some(origin) = foreign.filter(|origin| !(previews && matches!(origin, Origin::Directory(_)))) {
             return Err(Refused::Foreign(origin.clone()));
         }
         let declared = inner.declared.get(key);
         let document = match request {
-            Request::Delete => {
+            Request::Delete | Request::PreviewDelete => {
                 let object = Object::clone(current.ok_or(Refused::NotFound)?);
+                let of_api = declared.filter(|_| foreign.is_some()).map(|declared| declared.object.clone());
+                let below = of_api.map(|object| self.layers.in_force(object));
                 return match (declared, object.origin()) {
-                    (Some(_), _) => Ok(Prepared {
-                        object,
-                        declared: None,
-                        outcome: Outcome::Deleted,
-                        warnings: Vec::new(),
-                    }),
+                    (Some(_), _) => Ok(()),
+                    (None, Origin::Directory(_)) if previews => Ok(()),
                     (None, Origin::BuiltIn) => Err(Refused::BuiltIn),
                     (None, origin) => Err(Refused::Foreign(origin.clone())),
-                };
+                }
+                .map(|()| Prepared {
+                    object,
+                    declared: None,
+                    outcome: Outcome::Deleted,
+                    warnings: Vec::new(),
+                    below: below.or_else(|| self.layers.below(key)),
+                });
             }
             Request::Put(document) | Request::Preview(document) => document,
             Request::Patch(patch) => {
@@ -247,6 +260,7 @@ impl Catalogue {
                 declared: None,
                 outcome: Outcome::Unchanged,
                 warnings,
+                below: None,
             });
         }
         if declared.is_none() && inner.declared.len() >= MOST {
@@ -267,6 +281,7 @@ impl Catalogue {
             declared: Some(Declared { object: draft.object, document, copied: None }),
             outcome,
             warnings,
+            below: None,
         })
     }
 }

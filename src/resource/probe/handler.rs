@@ -238,6 +238,7 @@ impl TcpProbe {
         hint_at_mysql("port", Some(self.port), check);
         if let Some(host) = &self.host {
             host_name("host", host, check);
+            check.host("host", host);
         }
         // Both may be nothing but a line break.
         for (key, text) in [("send", &self.send), ("expect", &self.expect)] {

@@ -234,6 +234,7 @@ impl HttpProbe {
         check.port("port", self.port);
         if let Some(host) = &self.host {
             host_name("host", host, check);
+            check.host("host", host);
         }
         tls(self.tls.as_ref(), check);
         if self.tls.is_some() && self.scheme == Scheme::Http {

@@ -158,7 +158,8 @@ pub(super) async fn depths(pool: &SqlitePool) -> Result<(Depths, Depths), StoreE
         Ok((row.try_get("target")?, depth))
     };
     let bills = sqlx::query(
-        "SELECT o.target AS target, count(*) AS pending, min(o.created_ns) AS oldest,
+        "SELECT o.target AS target, max(0, count(*) - (SELECT count(*) FROM lanes l WHERE l.target = o.target
+                 AND l.parked = 1)) AS pending, min(o.created_ns) AS oldest,
              (SELECT count(*) FROM lanes l WHERE l.target = o.target AND l.parked = 1) AS parked,
              (SELECT max(l.last_error) FROM lanes l WHERE l.target = o.target) AS last_error
          FROM outbox o WHERE o.delivered_ns IS NULL GROUP BY o.target",

@@ -199,6 +199,6 @@ async fn a_service_is_applied_with_word_of_whom_its_probes_will_heal() {
     let diff = shell.run("portreeve diff -f service.yaml");
     assert!(diff.contains(&format!("\n1 container affected:\n  web-RUN: {effect}\n")), "{diff}");
     let applied = shell.run("portreeve apply -f service.yaml");
-    assert_eq!(applied, format!("MonitoredService/shop created\nnote: {effect}: web-RUN\n"));
+    assert_eq!(applied, format!("MonitoredService/shop created\nnote: web-RUN: {effect}\n"));
     assert_eq!(shell.run("portreeve apply -f service.yaml"), "MonitoredService/shop unchanged\n");
 }

@@ -98,6 +98,20 @@ async fn a_token_is_asked_for_and_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_may_only_read_is_told_so_once_and_not_for_each_object() {
+    let portreeve = without_engine().await;
+    // By the address and not by the socket, whose user may do everything.
+    let shell = Shell::new(&portreeve.url(""));
+    let two = ["a", "b"].map(|name| BILLING.replace("name: billing", &format!("name: {name}"))).join("---\n");
+    shell.file("two.yaml", &two);
+    let refused = shell.run("portreeve apply -f two.yaml");
+    assert_eq!(refused.matches("error: ").count(), 1, "{refused}");
+    assert!(!refused.contains("-->"), "{refused}");
+    let refused = shell.run("portreeve delete heal/default settings/portreeve");
+    assert_eq!(refused.matches("error: ").count(), 1, "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_thousand_objects_are_applied_in_one_go_and_again_without_a_change() {
     let portreeve = without_engine().await;
     let shell = shell(&portreeve);

@@ -142,6 +142,18 @@ pub async fn a_parked_bill_is_passed_over_with_a_reason_and_what_follows_goes_on
     settle(store, parked(&key)).await;
     assert!(!store.skip(seqs[1], "why", &told).await.unwrap(), "it is not the first");
     assert_eq!(messages(store, EventFilter::default()).await, Vec::<String>::new());
+    let filter = DeliveryFilter { limit: 9, ..DeliveryFilter::default() };
+    let rows = store.deliveries(&filter).await.unwrap();
+    let seen: Vec<_> =
+        rows.iter().rev().map(|row| (row.state, row.last_error.as_deref(), row.behind)).collect();
+    let waits = (DeliveryState::Pending, None, Some(seqs[0]));
+    assert_eq!(
+        seen,
+        [(DeliveryState::Parked, Some("HTTP 400"), None), waits, waits],
+        "only the first was refused"
+    );
+    let depth = store.depths().await.unwrap().0.remove("billing").unwrap();
+    assert_eq!((depth.pending, depth.parked), (2, 1));
     let heads = store.parked_heads("billing").await.unwrap();
     assert_eq!(heads.iter().map(|head| head.seq).collect::<Vec<_>>(), [seqs[0]]);
     assert!(store.skip(seqs[0], "sent by hand", &told).await.unwrap());
