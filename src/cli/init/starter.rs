@@ -110,7 +110,7 @@ fn nothing_tells(container: &Value, objects: &BTreeMap<ObjectKey, Value>) -> boo
             && selector.is_some_and(|selector| selects(&selector, container))
     });
     let exits = trigger("exited").is_some_and(|word| *word != "never");
-    !exits && !(probed && trigger("probes") != Some(&Value::Bool(false)))
+    !(exits || probed && trigger("probes") != Some(&Value::Bool(false)))
 }
 
 /// One service for each service of Compose, and for each other container.

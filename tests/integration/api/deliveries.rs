@@ -75,12 +75,15 @@ async fn deliveries_are_shown_with_their_state() {
         [
             "cell:discovery:local:aaaaaaaaaaaa1111 DiscoveryRegistry DOWN pending",
             "bill-4 BillingService started pending",
-            "bill-3 BillingService started parked",
+            "bill-3 BillingService started pending",
             "bill-2 BillingService started parked",
             "bill-1 BillingService started delivered",
         ]
     );
     let parked = server.get("dlv/bill-2").await.body;
+    let behind = server.get("dlv/bill-3").await.body;
+    assert_eq!((&behind["waitsBehind"], &behind["attempts"]), (&json!("bill-2"), &json!(0)));
+    assert_eq!(behind["lastError"], json!(null));
     assert_eq!(
         (&parked["lastError"], &parked["containerId"]),
         (&json!("HTTP 422"), &json!("aaaaaaaaaaaa1111"))
@@ -90,8 +93,8 @@ async fn deliveries_are_shown_with_their_state() {
     let count = async |query: &str| {
         server.get(&format!("deliveries?{query}")).await.body["items"].as_array().expect("items").len()
     };
-    assert_eq!(count("state=parked").await, 2);
-    assert_eq!(count("state=pending").await, 2);
+    assert_eq!(count("state=parked").await, 1);
+    assert_eq!(count("state=pending").await, 3);
     assert_eq!(count("state=delivered").await, 1);
     assert_eq!(count("target=discovery").await, 1);
     assert_eq!(count("container=bbbbbbbbbbbb").await, 1);
