@@ -91,7 +91,7 @@ async fn bytes_that_are_refused_park_their_lane_alone_until_a_replay() {
     post.commit(bills(life(TARGET, &refused, 1))).await;
     wait::until("its lane is parked", wait::SOON, || async {
         let left = post.bills_left().await;
-        wait::is((left.pending, left.parked) == (3, 1), left)
+        wait::is((left.pending, left.parked) == (2, 1), left)
     })
     .await;
     assert!(post.bills_left().await.last_error.unwrap().contains("HTTP 422"));
