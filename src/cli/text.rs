@@ -138,6 +138,11 @@ pub(super) fn pairs(fields: &serde_json::Map<String, Value>) -> String {
     fields.iter().map(pair).collect::<Vec<_>>().join(",")
 }
 
+/// With which code the last run of a container ended, in brackets; empty while it runs.
+pub(super) fn exit_code(container: &Value) -> String {
+    container["exit_code"].as_i64().map_or_else(String::new, |code| format!(" (exit code {code})"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -287,18 +287,18 @@ impl Directories {
 
     /// Whether a root is part of what is pulled from a repository, and something was pulled.
     fn is_pulled(&self, root: &Path) -> bool {
-        self.strangers.as_ref().is_some_and(|home| {
-            root.strip_prefix(home)
-                .is_ok_and(|below| below.components().next().is_some_and(|link| home.join(link).is_dir()))
-        })
+        self.checkout_of(root).is_some_and(|checkout| checkout.is_dir())
     }
 
     /// Whether a root is part of a repository of which nothing was pulled yet.
     fn awaits_pull(&self, root: &Path) -> bool {
-        self.strangers.as_ref().is_some_and(|home| {
-            let link = root.strip_prefix(home).ok().and_then(|below| below.components().next());
-            link.is_some_and(|link| !home.join(link).is_dir())
-        })
+        self.checkout_of(root).is_some_and(|checkout| !checkout.is_dir())
+    }
+
+    /// The link to what is pulled from the repository that a root is part of, if it is of one.
+    fn checkout_of(&self, root: &Path) -> Option<PathBuf> {
+        let home = self.strangers.as_ref()?;
+        Some(home.join(root.strip_prefix(home).ok()?.components().next()?))
     }
 
     /// Who beside root and our own user can have written a file.

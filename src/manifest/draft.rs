@@ -16,8 +16,6 @@ pub struct Draft {
     pub document: Value,
     /// Which variables and files it names.
     pub named: Vec<Named>,
-    /// What it refers to.
-    pub references: Vec<Reference>,
 }
 
 /// Something wrong with a document.
@@ -55,9 +53,7 @@ pub fn json(text: &[u8]) -> Result<Value, String> {
 /// Everything wrong with it, as far as one look can tell.
 pub fn draft(document: Value, origin: Origin) -> Result<Draft, Faulty> {
     match document::object(&document, origin) {
-        Ok(document::Declared { object, references, named, .. }) => {
-            Ok(Draft { object, document, named, references })
-        }
+        Ok(document::Declared { object, named, .. }) => Ok(Draft { object, document, named }),
         Err(faulty) => Err(Faulty {
             faults: faulty
                 .faults

@@ -234,7 +234,7 @@ impl<Q: Queue> Dispatcher<Q> {
         if free == 0 {
             return Ok(Instant::now() + LOOK_EVERY);
         }
-        for (key, item) in self.queue.due(now, &hand.busy.clone(), free).await? {
+        for (key, item) in self.queue.due(now, &hand.busy, free).await? {
             hand.busy.push(key.clone());
             let (queue, turn) = (self.queue.clone(), turn.clone());
             let call = hand.calls.spawn(async move { queue.work(item, &turn).await });

@@ -13,7 +13,7 @@ use crate::resource::billing_service::Retry;
 pub(super) struct Faults(BTreeMap<ContainerKey, u32>);
 
 impl Faults {
-    /// The attempt of `target` for `key` panicked: the how manyth in a row it is, and how long no other is made.
+    /// The attempt of `target` for `key` panicked: how many in a row have, and how long no other is made.
     pub(super) fn panicked(&mut self, target: &str, key: &ContainerKey) -> (u32, Duration) {
         let times = self.0.entry(key.clone()).or_default();
         *times = times.saturating_add(1);

@@ -11,8 +11,8 @@ use crate::support::receiver::{Options, Receiver};
 use crate::support::record::EngineRecord;
 use crate::support::wait;
 
-/// Messages of log lines about a container, in order, with their levels: `INFO Container …`.
-/// The log lines that hold a container's id; each carries its name as well.
+/// Messages of log lines that hold a container's id, in order, with their levels: `INFO Container …`. Each line carries its name
+/// as well.
 fn lines_about(scene: &Scene, container: &Container) -> Vec<String> {
     let line = |line: String| {
         let entry: serde_json::Value = serde_json::from_str(&line).ok()?;

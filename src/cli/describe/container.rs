@@ -12,7 +12,7 @@ use crate::cli::face::Face;
 use crate::cli::get::columns::ports;
 use crate::cli::paragraph::paragraph;
 use crate::cli::table::{Cell, Table, Tone};
-use crate::cli::text::{instant, scalar};
+use crate::cli::text::{exit_code, instant, scalar};
 use crate::observed::Nanos;
 use crate::resource::Duration;
 use crate::resource::discovery_registry::ignores;
@@ -24,8 +24,7 @@ pub(super) fn show(item: &Value, beside: &Beside, face: &mut Face<'_>) -> io::Re
     field(face, "ID", &text("/id"))?;
     field(face, "Engine", &text("/engine"))?;
     field(face, "Image", &text("/image"))?;
-    let code = item["exit_code"].as_i64().map_or_else(String::new, |code| format!(" (exit code {code})"));
-    field(face, "State", &format!("{}{code}", text("/status")))?;
+    field(face, "State", &format!("{}{}", text("/status"), exit_code(item)))?;
     field(face, "Health", &health(item))?;
     if let Some(output) = scalar(item, "/health_output") {
         let line: Vec<&str> = output.split_whitespace().collect();

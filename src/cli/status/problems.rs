@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::harm::{Harm, Problem};
 use super::{is_kept, manifests, map, number};
 use crate::cli::get::columns::name;
-use crate::cli::text::{plain, scalar};
+use crate::cli::text::{exit_code, plain, scalar};
 use crate::observed::Counted;
 use crate::resource::annotation::{SUSPEND, SUSPENDED};
 
@@ -152,7 +152,7 @@ fn container(item: &Value) -> Option<Problem> {
     if counted.monitored && is == "restarting" && restarts > 2 {
         let line = format!(
             "container {name} is restarting{}: Docker restarted it {restarts} times",
-            with_code(item)
+            exit_code(item)
         );
         let many = "containers are restarting again and again by Docker's restart policy";
         return Some(Problem::new(Harm::Container, line).of_many(many, name));
@@ -168,10 +168,6 @@ fn container(item: &Value) -> Option<Problem> {
         return Some(Problem::new(Harm::Container, line).of_many(many, name));
     }
     None
-}
-
-fn with_code(item: &Value) -> String {
-    item["exit_code"].as_i64().map_or_else(String::new, |code| format!(" (exit code {code})"))
 }
 
 /// A container as it is counted.

@@ -55,9 +55,13 @@ impl Rig {
     }
 
     async fn write(&self, request: Request, full: bool) -> Result<Written, Refused> {
+        self.write_to(key(), request, full).await
+    }
+
+    async fn write_to(&self, key: ObjectKey, request: Request, full: bool) -> Result<Written, Refused> {
         let commit = Arc::new(Committing { store: self.store.clone(), full });
         let caller = "token ci".to_owned();
-        let wish = Wish { key: key(), request, conditions: Match::default(), dry_run: false, caller };
+        let wish = Wish { key, request, conditions: Match::default(), dry_run: false, caller };
         self.catalogue.write(commit, wish).await
     }
 
@@ -338,10 +342,9 @@ async fn what_is_refused_for_a_fault_is_told_also_what_it_names_in_vain() {
         "apiVersion": "portreeve/v1", "kind": "MonitoredService", "metadata": {"name": "shop"},
         "spec": {"selector": {"names": ["shop"]}, "minHealthy": -1, "dependsOn": ["db", "mail"], "autoheal": {"policyRef": "defualt"}},
     });
-    let commit = Arc::new(Committing { store: rig.store.clone(), full: false });
-    let (request, conditions) = (Request::Put(document), Match::default());
-    let wish = Wish { key, request, conditions, dry_run: true, caller: "token ci".to_owned() };
-    let Err(Refused::Invalid(faults)) = rig.catalogue.write(commit, wish).await else { panic!("it is good") };
+    let Err(Refused::Invalid(faults)) = rig.write_to(key, Request::Put(document), false).await else {
+        panic!("it is good")
+    };
     let fields: Vec<String> = faults.iter().map(|fault| fault.field.to_string()).collect();
     let expected = ["spec.minHealthy", "spec.dependsOn[0]", "spec.dependsOn[1]", "spec.autoheal.policyRef"];
     assert_eq!(fields, expected, "{faults:#?}");
@@ -355,12 +358,7 @@ async fn a_deletion_is_told_with_what_is_in_force_from_then_on_also_for_a_file_a
         "apiVersion": "portreeve/v1", "kind": "AutohealPolicy", "metadata": {"name": "default"},
         "spec": {"selector": {"all": true}},
     });
-    let ask = async |request: Request| {
-        let commit = Arc::new(Committing { store: rig.store.clone(), full: false });
-        let (key, caller) = (key.clone(), "token ci".to_owned());
-        let wish = Wish { key, request, conditions: Match::default(), dry_run: false, caller };
-        rig.catalogue.write(commit, wish).await
-    };
+    let ask = async |request: Request| rig.write_to(key.clone(), request, false).await;
     let below = |written: Result<Written, Refused>| {
         written.expect("deleted").below.map(|object| object.origin().to_string())
     };

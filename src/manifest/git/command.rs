@@ -67,11 +67,6 @@ const CONFIG: [&str; 8] = [
 /// Prints what is asked for from the environment. `store` and `erase` are not for us.
 const HELPER: &str = r#"!f() { test "$1" = get || exit 0; printf 'username=%s\npassword=%s\n' "$GIT_LOGIN_NAME" "$GIT_LOGIN_SECRET"; }; f"#;
 
-/// What gives a command more time, but for those whose limit is fixed.
-fn more_time(limit: Duration) -> &'static str {
-    if limit == LONGEST { "" } else { "; --git-timeout gives a pull more time" }
-}
-
 /// Why a command of Git's came to nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum GitError {
@@ -90,12 +85,18 @@ pub enum GitError {
         error: io::Error,
     },
     /// It did not end. Normal while a network or a server hangs.
-    #[error("git {what} was stopped: it took longer than {} s{}", limit.as_secs(), more_time(*limit))]
+    #[error("git {what} was stopped: it took longer than {} s; --git-timeout gives a pull more time", limit.as_secs())]
     Endless {
         /// The command.
         what: String,
         /// How long it might take.
         limit: Duration,
+    },
+    /// It did not end although it asks no server. Normal while a disk hangs.
+    #[error("git {what} was stopped: it took longer than {} s", LONGEST.as_secs())]
+    Hanging {
+        /// The command.
+        what: String,
     },
     /// It came no further. Normal while a network or a server hangs.
     #[error(
@@ -131,6 +132,8 @@ pub(super) struct Login {
 /// How long a command may take.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Limit {
+    /// As long as any that asks no server.
+    Local,
     /// From its beginning to its end.
     Whole(Duration),
     /// Without having come further.
@@ -188,7 +191,7 @@ impl Git {
         args: impl IntoIterator<Item = S>,
         login: Option<&Login>,
     ) -> Result<String, GitError> {
-        self.run_within(args, login, Limit::Whole(LONGEST), &Progress::default()).await
+        self.run_within(args, login, Limit::Local, &Progress::default()).await
     }
 
     /// The same, with a limit of its own. How far it has come is told by `progress`, and logged now and then.
@@ -241,6 +244,10 @@ impl Git {
 async fn over(what: &str, limit: Limit, progress: &Progress) -> GitError {
     let what = what.to_owned();
     match limit {
+        Limit::Local => {
+            tokio::time::sleep(LONGEST).await;
+            GitError::Hanging { what }
+        }
         Limit::Whole(limit) => {
             tokio::time::sleep(limit).await;
             GitError::Endless { what, limit }

@@ -282,11 +282,6 @@ fn unseen(container: &Container, now: Nanos, wanted: bool) -> Wait {
     }
 }
 
-fn not_covered(exit_code: i64) -> Wait {
-    let message = format!("it exited with code {exit_code}; the policy's trigger `exited` does not cover it");
-    Wait::new(Reason::TriggerOff, message).quietly()
-}
-
 fn crashed(
     now: Nanos,
     container: &Container,
@@ -306,7 +301,9 @@ fn crashed(
         ExitedTrigger::Always => true,
     };
     if !wanted && !ours {
-        return Need::Wait(not_covered(exit_code));
+        let message =
+            format!("it exited with code {exit_code}; the policy's trigger `exited` does not cover it");
+        return Need::Wait(Wait::new(Reason::TriggerOff, message).quietly());
     }
     if engine_brings_back(container, exit_code) {
         let until = container.finished.map(|finished| finished.plus(RESTARTS_WITHIN));

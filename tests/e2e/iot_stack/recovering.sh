@@ -9,13 +9,13 @@ cache_starts() {
     if [ ! -e /srv/redis/dump.rdb ]; then
         redis-server --dir /srv/redis --save '' --unixsocket /srv/redis/socket --port 0 >/dev/null &
         until redis-cli -s /srv/redis/socket ping >/dev/null 2>&1; do sleep 0.1; done
-        busybox seq 20000 | busybox awk '{print "SET key" $1 " a-value-that-takes-some-room"}' |
+        busybox seq 80000 | busybox awk '{print "SET key" $1 " a-value-that-takes-some-room"}' |
             redis-cli -s /srv/redis/socket --pipe >/dev/null
         redis-cli -s /srv/redis/socket shutdown save
         wait
     fi
-    # Key by key, as slowly as a file of many gigabytes; it answers in between.
-    redis-server --dir /srv/redis --protected-mode no --save '' --key-load-delay 20000 \
+    # Key by key, as slowly as a file of many gigabytes; in between, some times a second, it answers.
+    redis-server --dir /srv/redis --protected-mode no --save '' --key-load-delay 5000 \
         --loading-process-events-interval-bytes 1024 &
 }
 
