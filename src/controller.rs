@@ -21,7 +21,7 @@ use crate::desired::{Desired, difference};
 use crate::guard::Guard;
 use crate::observed::{Nanos, World};
 use crate::outbox::HttpClient;
-use crate::reconcile::heal::Crowd;
+use crate::reconcile::heal::PolicyGroup;
 use crate::store::{ChangeSet, Store, StoreError};
 
 mod catalogue;
@@ -84,8 +84,8 @@ impl Controller {
                 .map(|(engine, cursor)| (engine, Progress::new(cursor, true)))
                 .collect::<BTreeMap<_, _>>(),
         ));
-        let (crowds, memories) =
-            loaded.healing.into_iter().partition(|(key, _)| key.starts_with(shared::CROWD));
+        let (groups, memories) =
+            loaded.healing.into_iter().partition(|(key, _)| key.starts_with(shared::GROUP));
         let (committer, writer) = Committer::start(store.clone(), journal.clone());
         let departed = departed::Departed::new(&loaded.last_specs, guard.secrets());
         let shared = Arc::new(Shared {
@@ -102,18 +102,18 @@ impl Controller {
                 loaded.records.into_iter().map(|record| (record.key.clone(), Arc::new(record))).collect(),
             ),
             healing: Mutex::new(healing(memories)),
-            crowds: Mutex::new(crowds_of(crowds)),
-            crowd_of: Mutex::default(),
+            groups: Mutex::new(groups_of(groups)),
+            group_of: Mutex::default(),
             breakers: Mutex::default(),
             acting: Mutex::default(),
             blocked: Mutex::default(),
             making: Mutex::default(),
-            bells: Mutex::default(),
+            wakers: Mutex::default(),
             own_fault: Mutex::default(),
             departed,
-            book: services::Book::new(&loaded.services),
+            health_cache: services::HealthCache::new(&loaded.services),
             interfaces: probing::Interfaces::default(),
-            probing: probing::Told::default(),
+            probing: probing::ProbeInbox::default(),
             loads: usage::Loads::default(),
             measuring: Semaphore::new(usage::AT_ONCE),
         });
@@ -121,7 +121,7 @@ impl Controller {
         let mut tasks = Vec::new();
         let reconciler = Arc::new(Reconciler { shared: shared.clone(), journal: journal.clone() });
         tasks.push(tokio::spawn(reconciler.run()));
-        tasks.push(tokio::spawn(ring_timers(shared.clone())));
+        tasks.push(tokio::spawn(run_timers(shared.clone())));
         tasks.push(tokio::spawn(look_in_time(shared.clone())));
         tasks.push(tokio::spawn(watch_own_lag(shared.clone())));
         tasks.push(tokio::spawn(prune(shared.clone())));
@@ -154,10 +154,10 @@ impl Controller {
     }
 }
 
-fn crowds_of(stored: BTreeMap<String, String>) -> HashMap<String, Arc<AsyncMutex<Crowd>>> {
+fn groups_of(stored: BTreeMap<String, String>) -> HashMap<String, Arc<AsyncMutex<PolicyGroup>>> {
     // One that cannot be read starts afresh: its members tell the rest.
-    let crowd = |document: &str| Crowd::of(serde_json::from_str(document).unwrap_or_default());
-    stored.into_iter().map(|(key, document)| (key, Arc::new(AsyncMutex::new(crowd(&document))))).collect()
+    let group = |document: &str| PolicyGroup::of(serde_json::from_str(document).unwrap_or_default());
+    stored.into_iter().map(|(key, document)| (key, Arc::new(AsyncMutex::new(group(&document))))).collect()
 }
 
 fn healing(stored: BTreeMap<String, String>) -> HashMap<String, Arc<shared::Slot>> {
@@ -208,12 +208,12 @@ async fn supervise(
         });
         // Before any cell of theirs: the writer keeps the order.
         remember(&shared, shared.departed.follow(&now));
-        targets.bring_to(&now);
-        engines.bring_to(&now.hosts).await;
+        targets.sync(&now);
+        engines.sync(&now.hosts).await;
         shared.desired.store(now);
         // Selectors and policies may mean other containers now.
-        shared.everywhere();
-        shared.probing.everything();
+        shared.requeue_all();
+        shared.probing.requeue_all();
         tokio::select! {
             () = stop.cancelled() => break,
             changed = desired.changed() => {
@@ -247,7 +247,7 @@ fn remember(shared: &Arc<Shared>, changes: ChangeSet) {
     });
 }
 
-async fn ring_timers(shared: Arc<Shared>) {
+async fn run_timers(shared: Arc<Shared>) {
     loop {
         let key = shared.timers.due().await;
         shared.queue.add(&key, Work::default());
@@ -277,7 +277,7 @@ async fn watch_own_lag(shared: Arc<Shared>) {
             tokio::spawn(async move {
                 tokio::time::sleep(LAG_REST + TICK).await;
                 // What was put off has no event of its own to come back by.
-                shared.everywhere();
+                shared.requeue_all();
             });
         }
     }

@@ -87,7 +87,7 @@ pub trait Commit: Send + Sync + 'static {
 
 /// What every delivery needs.
 #[derive(Clone)]
-pub struct Office {
+pub struct DeliveryContext {
     /// Where the queues are read.
     pub store: Arc<dyn Store>,
     /// Where results are committed.
@@ -96,7 +96,7 @@ pub struct Office {
     pub http: HttpClient,
 }
 
-impl Office {
+impl DeliveryContext {
     /// Stores what came of a call.
     async fn settle(&self, settlement: Settlement) -> Result<(), StoreError> {
         let changes =
@@ -105,31 +105,31 @@ impl Office {
     }
 
     /// Stores what came of a call, or gives it back to be stored before anything else is sent.
-    async fn settled(&self, settlement: Settlement, worked: Worked) -> Worked {
+    async fn settled(&self, settlement: Settlement, outcome: DeliveryOutcome) -> DeliveryOutcome {
         match self.settle(settlement.clone()).await {
-            Ok(()) => worked,
-            Err(error) => Worked::Unrecorded(settlement, error.to_string()),
+            Ok(()) => outcome,
+            Err(error) => DeliveryOutcome::Unrecorded(settlement, error.to_string()),
         }
     }
 }
 
-impl std::fmt::Debug for Office {
+impl std::fmt::Debug for DeliveryContext {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Office").finish_non_exhaustive()
+        f.debug_struct("DeliveryContext").finish_non_exhaustive()
     }
 }
 
 /// Wakes a dispatcher: something was committed for its target.
 #[derive(Clone, Debug, Default)]
-pub struct Bell(Arc<Notify>);
+pub struct Waker(Arc<Notify>);
 
-impl Bell {
+impl Waker {
     /// There may be work.
-    pub fn ring(&self) {
+    pub fn wake(&self) {
         self.0.notify_one();
     }
 
-    async fn rung(&self) {
+    async fn woken(&self) {
         self.0.notified().await;
     }
 }
@@ -141,7 +141,7 @@ fn signing_key(signing: Option<&Signing>) -> Option<&SecretRef> {
 
 /// What came of working on one lane or cell.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Worked {
+pub enum DeliveryOutcome {
     /// Everything in hand was taken.
     Delivered,
     /// It has to wait, or is parked.

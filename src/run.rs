@@ -244,7 +244,7 @@ pub fn desired(
             secrets: Some(secrets),
         };
         let desired = Arc::new(Desired::of(sources));
-        catalogue.bring_to(&desired, count);
+        catalogue.sync(&desired, count);
         tell_problems(&mut told_problems, &desired.problems, &desired.warnings);
         tell_others(&mut told_others, &set.others);
         desired

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use input::{Desired, Memory, NOW, Observed, SEED};
 use portreeve::observed::{Health, Nanos, State};
 use portreeve::reconcile::cause::{StopHabits, StopMarks};
-use portreeve::reconcile::heal::{Around, Crowd, HealMemory, Healing, PolicyView, Situation, decide};
+use portreeve::reconcile::heal::{HealMemory, Healing, PolicyGroup, PolicyView, Related, Situation, decide};
 use portreeve::reconcile::plan::Plan;
 use portreeve::resource::Duration;
 use serde::de::DeserializeOwned;
@@ -60,8 +60,8 @@ impl Scenario {
     }
 
     /// The others of the policy on the engine, decided on before: as they are, each with its own restart behind it.
-    fn crowd(&self) -> Crowd {
-        let (mut crowd, others) = (Crowd::default(), &self.observed.others);
+    fn crowd(&self) -> PolicyGroup {
+        let (mut crowd, others) = (PolicyGroup::default(), &self.observed.others);
         let hour = Duration::from_secs(3600);
         let healthy = (0..others.healthy + others.unhealthy).map(|number| (number, Health::Healthy, hour));
         let sick = (0..others.unhealthy).map(|number| (number, Health::Unhealthy, others.since));
@@ -72,8 +72,8 @@ impl Scenario {
                 (State::Running, Some(health), Some(Nanos(0)));
             let situation = Situation {
                 container: &container,
-                around: &Around::default(),
-                outside: None,
+                related: &Related::default(),
+                probe_verdict: None,
                 policy: PolicyView::Selected { name: "web", spec: &self.desired.spec },
                 memory: &HealMemory::default(),
                 marks: &StopMarks::default(),
@@ -92,7 +92,7 @@ impl Scenario {
         crowd
     }
 
-    fn decide(&self, memory: &HealMemory, crowd: &mut Crowd) -> Healing {
+    fn decide(&self, memory: &HealMemory, crowd: &mut PolicyGroup) -> Healing {
         let Desired { spec, observe, read_only, suspended, excluded, not_selected } = &self.desired;
         let policy = match excluded {
             Some(by) => PolicyView::Excluded { by },
@@ -101,8 +101,8 @@ impl Scenario {
         };
         let situation = Situation {
             container: &self.observed.container(),
-            around: &self.observed.around(),
-            outside: self.observed.outside(),
+            related: &self.observed.related(),
+            probe_verdict: self.observed.probe_verdict(),
             policy,
             memory,
             marks: &self.marks,
@@ -121,7 +121,7 @@ impl Scenario {
 }
 
 /// What must hold of every decision, whatever it is.
-fn lint(scenario: &Scenario, healing: &Healing, crowd: &mut Crowd) -> Result<(), String> {
+fn lint(scenario: &Scenario, healing: &Healing, crowd: &mut PolicyGroup) -> Result<(), String> {
     let text = serde_json::to_string(&healing.memory).map_err(|error| error.to_string())?;
     let back: HealMemory = serde_json::from_str(&text).map_err(|error| error.to_string())?;
     if back != healing.memory {

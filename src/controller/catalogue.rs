@@ -1,6 +1,6 @@
 //! Every object in force with its identity and status, as faces show it; and the one way by which the API writes.
 //!
-//! What is in force is decided by [`Desired`] alone. The catalogue follows it ([`Catalogue::bring_to`]) and adds what
+//! What is in force is decided by [`Desired`] alone. The catalogue follows it ([`Catalogue::sync`]) and adds what
 //! a pure function cannot know: uids, generations, revisions and times. An API write is committed first, shows here at
 //! once, and is then decided on with everything else.
 //!
@@ -105,7 +105,7 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// What `store` remembers. Nothing is shown before the first [`Catalogue::bring_to`].
+    /// What `store` remembers. Nothing is shown before the first [`Catalogue::sync`].
     ///
     /// # Errors
     /// The store cannot be read.
@@ -138,7 +138,7 @@ impl Catalogue {
         }))
     }
 
-    /// Objects the API wrote, and how many of its writes that takes in: to be handed to [`Catalogue::bring_to`].
+    /// Objects the API wrote, and how many of its writes that takes in: to be handed to [`Catalogue::sync`].
     pub fn declared(&self) -> (u64, Vec<Object>) {
         let inner = self.read();
         (inner.applied, inner.declared.values().map(|declared| declared.object.clone()).collect())

@@ -21,15 +21,15 @@ use crate::reconcile::record::Record;
 use crate::store::{ChangeSet, StoreError};
 
 mod acting;
-mod around;
 mod checks;
-mod crowd;
+mod group;
 mod healing;
 mod informing;
 mod making;
 mod monitoring;
 mod networks;
 mod refused;
+mod related;
 mod telling;
 
 /// Containers of one engine that are worked on side by side.
@@ -66,7 +66,7 @@ struct Outcome {
     lines: Vec<telling::Line>,
     action: Option<Action>,
     requeue_at: Option<Nanos>,
-    rings: Vec<String>,
+    wake_targets: Vec<String>,
 }
 
 /// One container's reconciler.
@@ -187,7 +187,7 @@ impl Reconciler {
         if !outcome.changes.healing.is_empty() {
             changed = changed.or_else(|| container.clone());
         }
-        let Outcome { changes, lines, action, requeue_at, rings } = outcome;
+        let Outcome { changes, lines, action, requeue_at, wake_targets } = outcome;
         self.finish(changes, work).await?;
         locked(&shared.making).remove(key);
         heal.store(self, &key.engine);
@@ -199,7 +199,7 @@ impl Reconciler {
         }
         self.look_again(key, container.as_deref(), &checks, attachment.as_ref());
         lines.iter().for_each(|line| line.say(&name));
-        rings.iter().for_each(|target| shared.ring(target));
+        wake_targets.iter().for_each(|target| shared.wake_target(target));
         self.requeue(key, requeue_at);
         if let Some(changed) = &changed {
             self.wake_dependents(changed);

@@ -15,7 +15,7 @@ use super::commit::{Journal, Tickets};
 use super::progress::Progress;
 use super::queue::{Arrival, Break, Work};
 use super::shared::{Attachment, Shared, locked};
-use crate::docker::informer::{Informer, Seen, Witness};
+use crate::docker::informer::{EventReader, Informer, Seen};
 use crate::docker::{Client, DockerError, EngineInfo};
 use crate::observed::{ContainerKey, Cursor, Engine, EngineEvent, EventKind, Nanos};
 use crate::resource::DeletionPolicy;
@@ -42,7 +42,7 @@ pub(super) struct Running {
 
 impl Engines {
     /// Starts, restarts and ends informers so that `hosts` are watched.
-    pub(super) async fn bring_to(&mut self, hosts: &BTreeMap<String, DockerHostSpec>) {
+    pub(super) async fn sync(&mut self, hosts: &BTreeMap<String, DockerHostSpec>) {
         let gone: Vec<String> = self
             .running
             .iter()
@@ -88,7 +88,7 @@ impl Engines {
     fn watch(&self, name: &str, spec: &DockerHostSpec) -> Running {
         let name: Arc<str> = name.into();
         let seen = Arc::new(Seen::default());
-        let witness = Arc::new(Watcher {
+        let reader = Arc::new(Watcher {
             name: name.clone(),
             shared: self.shared.clone(),
             journal: self.journal.clone(),
@@ -112,7 +112,7 @@ impl Engines {
             });
         });
         let (guard, resync) = (self.shared.guard.clone(), self.resync.clone());
-        let informer = Informer { name, spec: spec.clone(), guard, witness, seen, resync };
+        let informer = Informer { name, spec: spec.clone(), guard, reader, seen, resync };
         let stop = self.stop.child_token();
         Running { spec: spec.clone(), stop: stop.clone(), task: tokio::spawn(informer.run(stop)) }
     }
@@ -181,7 +181,7 @@ impl Watcher {
     }
 
     /// Gives every container of this engine something to think about.
-    fn everywhere(&self, work: impl Fn() -> Work) {
+    fn requeue_all(&self, work: impl Fn() -> Work) {
         for key in self.known() {
             self.shared.queue.add(&key, work());
         }
@@ -190,7 +190,7 @@ impl Watcher {
     /// Events up to `to` may have been missed.
     fn lost(&self, to: Nanos, message: String) {
         warn!(target: "portreeve::engine", engine = %self.name, "{message}");
-        self.everywhere(|| Work { breaks: vec![(0, Break::Gap(to))], ..Work::default() });
+        self.requeue_all(|| Work { breaks: vec![(0, Break::Gap(to))], ..Work::default() });
         let event = NewEvent {
             at: to,
             engine: self.name.to_string(),
@@ -211,7 +211,7 @@ impl Watcher {
     }
 }
 
-impl Witness for Watcher {
+impl EventReader for Watcher {
     fn cursor(&self) -> Option<Cursor> {
         locked(&self.journal).get(&self.name).map(|progress| progress.cursor().clone())
     }
@@ -271,12 +271,12 @@ impl Witness for Watcher {
         self.change_engine(|engine| {
             (engine.connected, engine.error, engine.since) = (true, None, Some(now));
         });
-        self.shared.book.tell();
+        self.shared.health_cache.notify();
         info!(target: "portreeve::engine", engine = %self.name, "connected");
         let healed = self.shared.desired.load().healed_by_default();
         info!(target: "portreeve::engine", engine = %self.name, "Event listener started for auto-monitoring {healed}");
-        self.everywhere(Work::default);
-        self.shared.probing.everything();
+        self.requeue_all(Work::default);
+        self.shared.probing.requeue_all();
     }
 
     fn detached(&self, error: &DockerError, at: Option<Nanos>) {
@@ -295,14 +295,14 @@ impl Witness for Watcher {
             (was, said)
         });
         if was_connected || !said {
-            self.shared.book.tell();
+            self.shared.health_cache.notify();
             error!(target: "portreeve::engine", engine = %self.name, "degraded: {error}; trying again at least every 10 s");
         } else {
             debug!(target: "portreeve::engine", engine = %self.name, "still unreachable: {error}");
         }
         if was_connected {
             let at = at.unwrap_or(now);
-            self.everywhere(|| Work { breaks: vec![(0, Break::StreamEnded(at))], ..Work::default() });
+            self.requeue_all(|| Work { breaks: vec![(0, Break::StreamEnded(at))], ..Work::default() });
         }
     }
 

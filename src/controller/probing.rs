@@ -15,16 +15,16 @@ use tokio_util::sync::CancellationToken;
 mod asking;
 mod cut_off;
 mod downtime;
+mod inbox;
 mod interfaces;
 mod result;
 mod rhythm;
-mod told;
 
 pub use asking::{Trial, Tried};
 use downtime::TICK;
+pub(super) use inbox::ProbeInbox;
 pub(super) use interfaces::Interfaces;
 use rhythm::{GRID, go_on};
-pub(super) use told::Told;
 
 use super::commit::Tickets;
 use super::services::{BRIEF, Waiting};
@@ -108,7 +108,7 @@ impl Prober {
                 }
                 (all, containers) = shared.probing.next() => {
                     if all {
-                        prober.everything();
+                        prober.requeue_all();
                     }
                     containers.iter().for_each(|key| prober.container(key));
                 }
@@ -127,7 +127,9 @@ impl Prober {
         let names = std::mem::take(&mut *locked(&self.unsaved));
         let services: Vec<_> = names
             .into_iter()
-            .filter_map(|name| self.shared.book.document(&name).map(|document| (name, Some(document))))
+            .filter_map(|name| {
+                self.shared.health_cache.document(&name).map(|document| (name, Some(document)))
+            })
             .collect();
         if !services.is_empty() {
             self.store(ChangeSet { services, at: crate::clock::now(), ..ChangeSet::default() });
@@ -140,9 +142,9 @@ impl Prober {
     }
 
     /// What is declared may be something else than before.
-    fn everything(self: &Arc<Self>) {
+    fn requeue_all(self: &Arc<Self>) {
         let desired = self.shared.desired.load_full();
-        let gone = self.shared.book.keep(&desired.services);
+        let gone = self.shared.health_cache.keep(&desired.services);
         if !gone.is_empty() {
             let services = gone.into_iter().map(|name| (name, None)).collect();
             self.store(ChangeSet { services, at: crate::clock::now(), ..ChangeSet::default() });
@@ -150,7 +152,7 @@ impl Prober {
         self.end(|id| !desired.services.contains_key(&*id.service));
         // First the dependencies, as far as they are remembered: what is done and told about a service says whether one of
         // them is behind it.
-        desired.services.keys().for_each(|name| self.shared.book.begin_with(name));
+        desired.services.keys().for_each(|name| self.shared.health_cache.begin_with(name));
         self.shared.judge_dependencies();
         let keys: Vec<ContainerKey> =
             self.shared.with_world(|world| world.containers.keys().cloned().collect());
@@ -158,14 +160,16 @@ impl Prober {
             self.container(key);
         }
         // Of containers on an engine that is not declared any more nobody hears again.
-        for key in self.shared.book.containers().filter(|key| !desired.hosts.contains_key(&*key.engine)) {
+        for key in
+            self.shared.health_cache.containers().filter(|key| !desired.hosts.contains_key(&*key.engine))
+        {
             self.end(|id| id.target == ProbeTarget::Container(key.clone()));
-            self.shared.book.forget(&key);
+            self.shared.health_cache.forget(&key);
         }
         for (name, service) in &desired.services {
             let outside = ProbeTarget::Outside;
             match &service.spec.target {
-                Some(target) => self.bring_to(name, service, &outside, Some(target), None),
+                Some(target) => self.sync(name, service, &outside, Some(target), None),
                 None => drop(self.leave(name, &outside)),
             }
             self.judge(name);
@@ -180,7 +184,7 @@ impl Prober {
         let Some(container) = container else {
             self.end(|id| id.target == target);
             let of = self.services_with(&target);
-            self.shared.book.forget(key);
+            self.shared.health_cache.forget(key);
             of.iter().for_each(|name| self.judge(name));
             return;
         };
@@ -188,7 +192,7 @@ impl Prober {
             let member =
                 service.spec.selector.as_ref().is_some_and(|selector| selector.matches(&container.subject()));
             if member {
-                self.bring_to(name, service, &target, None, Some(&container));
+                self.sync(name, service, &target, None, Some(&container));
                 self.judge(name);
             } else if self.leave(name, &target) {
                 self.judge(name);
@@ -198,13 +202,13 @@ impl Prober {
 
     fn services_with(&self, target: &ProbeTarget) -> Vec<String> {
         let has = |state: &crate::observed::ServiceState| state.targets.contains_key(target);
-        self.shared.book.read(|services| {
+        self.shared.health_cache.read(|services| {
             services.iter().filter(|(_, state)| has(state)).map(|(name, _)| name.clone()).collect()
         })
     }
 
     /// Sees that a target is asked as its service says.
-    fn bring_to(
+    fn sync(
         self: &Arc<Self>,
         name: &str,
         service: &Service,
@@ -213,16 +217,16 @@ impl Prober {
         container: Option<&Container>,
     ) {
         let started = container.and_then(|container| container.started);
-        let left = || self.shared.book.left(name, target, started);
+        let left = || self.shared.health_cache.left(name, target, started);
         let known = self
             .shared
-            .book
+            .health_cache
             .with(name, |state| state.targets.get(target).is_some_and(|known| known.started == started));
         if !known {
             // A run of its own: what was known of another says nothing about it.
             let fresh =
                 TargetState { started, probes: left(), since: crate::clock::now(), ..TargetState::default() };
-            self.shared.book.with(name, |state| drop(state.targets.insert(target.clone(), fresh)));
+            self.shared.health_cache.with(name, |state| drop(state.targets.insert(target.clone(), fresh)));
         }
         let runs = container.is_none_or(|container| container.state == State::Running);
         let mut wanted = BTreeMap::new();
@@ -235,7 +239,7 @@ impl Prober {
             self.keep(id, check);
         }
         let names: BTreeSet<&str> = service.asking().map(|(name, _)| name).collect();
-        self.shared.book.with(name, |state| {
+        self.shared.health_cache.with(name, |state| {
             if let Some(known) = state.targets.get_mut(target) {
                 known.probes.retain(|probe, _| names.contains(probe.as_str()));
             }
@@ -246,11 +250,11 @@ impl Prober {
     fn leave(&self, name: &str, target: &ProbeTarget) -> bool {
         let was = self
             .shared
-            .book
+            .health_cache
             .read(|services| services.get(name).is_some_and(|state| state.targets.contains_key(target)));
         if was {
             self.end_of(name, target, |_| true);
-            self.shared.book.with(name, |state| drop(state.targets.remove(target)));
+            self.shared.health_cache.with(name, |state| drop(state.targets.remove(target)));
         }
         was
     }
@@ -305,12 +309,12 @@ impl Prober {
     fn judge(self: &Arc<Self>, name: &str) {
         let desired = self.shared.desired.load();
         let Some(service) = desired.services.get(name) else { return };
-        let empty = || self.shared.book.with(name, |state| state.empty_since.is_some());
+        let empty = || self.shared.health_cache.with(name, |state| state.empty_since.is_some());
         let was_empty = empty();
         let (changes, waiting) = self.shared.judge(name, service, EMPTY);
         if let Some(changes) = changes {
             self.store(changes);
-            if self.shared.book.with(name, |state| state.health.is_down() && !state.told_down) {
+            if self.shared.health_cache.with(name, |state| state.health.is_down() && !state.told_down) {
                 self.judge_after(BRIEF, name);
             }
         }

@@ -68,7 +68,7 @@ pub(super) struct Work {
 pub(super) struct Release {
     /// Who.
     pub caller: String,
-    /// Told when that is committed.
+    /// Notified when that is committed.
     pub done: Arc<Notify>,
 }
 
@@ -77,7 +77,7 @@ pub(super) struct Release {
 pub(super) struct Forget {
     /// The service.
     pub target: String,
-    /// Told when that is committed.
+    /// Notified when that is committed.
     pub done: Arc<Notify>,
 }
 
@@ -191,7 +191,7 @@ struct Inner {
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     inner: Mutex<Inner>,
-    rung: Notify,
+    ready_changed: Notify,
 }
 
 impl Queue {
@@ -211,7 +211,7 @@ impl Queue {
         if ready {
             inner.ready.push_back(key.clone());
             drop(inner);
-            self.rung.notify_one();
+            self.ready_changed.notify_one();
         }
         true
     }
@@ -222,7 +222,7 @@ impl Queue {
             if let Some(taken) = self.try_take() {
                 return taken;
             }
-            self.rung.notified().await;
+            self.ready_changed.notified().await;
         }
     }
 
@@ -239,7 +239,7 @@ impl Queue {
         inner.events -= counted;
         drop(inner);
         if more {
-            self.rung.notify_one();
+            self.ready_changed.notify_one();
         }
         Some((key, work))
     }
@@ -252,7 +252,7 @@ impl Queue {
         if inbox.waiting {
             inner.ready.push_back(key.clone());
             drop(inner);
-            self.rung.notify_one();
+            self.ready_changed.notify_one();
         } else {
             inner.inboxes.remove(key);
         }
@@ -281,7 +281,7 @@ impl Queue {
         inbox.held = false;
         inner.ready.push_back(key.clone());
         drop(inner);
-        self.rung.notify_one();
+        self.ready_changed.notify_one();
     }
 
     /// Whether an event waits, or is being dealt with, that tells of somebody stopping the container.

@@ -11,9 +11,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-mod book;
+mod cache;
 
-pub(super) use book::Book;
+pub(super) use cache::HealthCache;
 
 use super::queue::Work;
 use super::shared::Shared;
@@ -30,17 +30,17 @@ pub(super) const BRIEF: Duration = Duration::from_secs(3);
 impl Shared {
     /// What is known of every declared service.
     pub fn services(&self) -> BTreeMap<String, ServiceState> {
-        self.book.read(Clone::clone)
+        self.health_cache.read(Clone::clone)
     }
 
     /// What is known of one service.
     pub fn service(&self, name: &str) -> Option<ServiceState> {
-        self.book.read(|services| services.get(name).cloned())
+        self.health_cache.read(|services| services.get(name).cloned())
     }
 
     /// Changes when the health of any service does.
     pub fn service_changes(&self) -> watch::Receiver<u64> {
-        self.book.changed.subscribe()
+        self.health_cache.changed.subscribe()
     }
 
     /// The worst that services with probes say of a container's present run; `None` when it belongs to none.
@@ -50,7 +50,7 @@ impl Shared {
         let asks = |name: &str| {
             desired.services.get(name).is_some_and(|service| !service.suspended && !service.probes.is_empty())
         };
-        self.book.read(|services| {
+        self.health_cache.read(|services| {
             let of_it = services.iter().filter(|(name, _)| asks(name)).filter_map(|(name, state)| {
                 let known = state.targets.get(&target)?;
                 let health = match known.health {
@@ -87,7 +87,7 @@ impl Shared {
     /// A service that is down and without which a service of this container cannot work.
     pub(super) fn waits_for(&self, key: &ContainerKey) -> Option<String> {
         let target = ProbeTarget::Container(key.clone());
-        self.book.read(|services| {
+        self.health_cache.read(|services| {
             let of_it = services.values().filter(|state| state.targets.contains_key(&target));
             of_it.filter_map(|state| state.waits_for.clone()).next()
         })
@@ -97,7 +97,7 @@ impl Shared {
     pub(super) fn is_unproven(&self, name: &str, desired: &Desired) -> bool {
         let asks = |service: &Service| !service.suspended && !service.probes.is_empty();
         desired.services.get(name).is_some_and(asks)
-            && self.book.read(|services| {
+            && self.health_cache.read(|services| {
                 let unknown =
                     |state: &ServiceState| state.health == HealthWord::Unknown && !state.targets.is_empty();
                 services.get(name).is_some_and(unknown)
@@ -110,7 +110,7 @@ impl Shared {
             let service = desired.services.get(other);
             service.is_some_and(|service| service.depends_on.iter().any(|needed| needed == name))
         };
-        let keys: Vec<ContainerKey> = self.book.read(|services| {
+        let keys: Vec<ContainerKey> = self.health_cache.read(|services| {
             let needing = services.iter().filter(|(other, _)| needs(other));
             let targets = needing.flat_map(|(_, state)| state.targets.keys());
             targets
@@ -128,7 +128,7 @@ impl Shared {
     /// What each service of a container says of it.
     pub(super) fn verdicts(&self, key: &ContainerKey) -> Vec<(String, HealthWord)> {
         let target = ProbeTarget::Container(key.clone());
-        self.book.read(|services| {
+        self.health_cache.read(|services| {
             let of_it = services
                 .iter()
                 .filter_map(|(name, state)| Some((name.clone(), state.targets.get(&target)?.health)));
@@ -151,7 +151,7 @@ impl Shared {
         let now = crate::clock::now();
         let desired = self.desired.load();
         let (changed, (before, was_early), (after, is_early, since), stands) = self.with_world(|world| {
-            self.book.with(name, |state| {
+            self.health_cache.with(name, |state| {
                 let before = (state.health, state.early_since().is_some());
                 let changed = judge_targets(state, service, world, now);
                 let selector = service.spec.selector.as_ref();
@@ -182,7 +182,7 @@ impl Shared {
         });
         // Before anything is told: an event says whether another service is behind it.
         let waiting = if stands { self.judge_dependencies() } else { Vec::new() };
-        let (told, suspects) = self.book.with(name, |state| (state.told_down, state.suspects));
+        let (told, suspects) = self.health_cache.with(name, |state| (state.told_down, state.suspects));
         for key in changed {
             self.queue.add(&key, Work::default());
         }
@@ -201,7 +201,7 @@ impl Shared {
         if (before, was_early) == (after, is_early) && (service.suspended || !untold) {
             return (None, waiting);
         }
-        self.book.tell();
+        self.health_cache.notify();
         (Some(self.tell_of(name, service, (after, hold), now)), waiting)
     }
 
@@ -211,7 +211,7 @@ impl Shared {
         if desired.services.values().all(|service| service.depends_on.is_empty()) {
             return Vec::new();
         }
-        let mut roots: BTreeMap<String, (String, bool)> = self.book.read(|services| {
+        let mut roots: BTreeMap<String, (String, bool)> = self.health_cache.read(|services| {
             let standing = |name: &str| services.get(name).map(|state| state.standing).unwrap_or_default();
             let roots = health::roots(&desired.services, standing);
             let own = |(name, root): (&str, health::Root<'_>)| {
@@ -223,7 +223,7 @@ impl Shared {
         for name in desired.services.keys() {
             let (root, suspects) =
                 roots.remove(name).map_or((None, false), |(root, doubt)| (Some(root), doubt));
-            let waiting = self.book.with(name, |state| {
+            let waiting = self.health_cache.with(name, |state| {
                 if (&state.waits_for, state.suspects) == (&root, suspects) {
                     return None;
                 }
@@ -245,7 +245,7 @@ impl Shared {
             changed.push(Waiting { service: name.clone(), freed });
         }
         if !changed.is_empty() {
-            self.book.tell();
+            self.health_cache.notify();
         }
         changed
     }
@@ -258,7 +258,7 @@ impl Shared {
         (health, hold): (HealthWord, bool),
         now: Nanos,
     ) -> ChangeSet {
-        let (event, severity) = self.book.with(name, |state| match (health, state.told_down) {
+        let (event, severity) = self.health_cache.with(name, |state| match (health, state.told_down) {
             _ if service.suspended || hold => (None, Severity::Info),
             (HealthWord::Unhealthy | HealthWord::NotFound, false) => {
                 state.told_down = true;
@@ -304,7 +304,7 @@ impl Shared {
             }
         });
         let events = events.collect();
-        let services = vec![(name.to_owned(), self.book.document(name))];
+        let services = vec![(name.to_owned(), self.health_cache.document(name))];
         ChangeSet { events, services, at: now, ..ChangeSet::default() }
     }
 }

@@ -8,9 +8,9 @@ use tokio::sync::{Mutex as AsyncMutex, Notify, Semaphore};
 
 use super::commit::Committer;
 use super::departed::Departed;
-use super::probing::{Interfaces, Told};
+use super::probing::{Interfaces, ProbeInbox};
 use super::queue::{Forget, Queue, Release, Work};
-use super::services::Book;
+use super::services::HealthCache;
 use super::timers::Timers;
 use super::usage::Loads;
 use crate::desired::{Desired, PolicyChoice};
@@ -18,8 +18,8 @@ use crate::docker::Client;
 use crate::docker::informer::Seen;
 use crate::guard::Guard;
 use crate::observed::{Container, ContainerKey, Counted, Nanos, World};
-use crate::outbox::Bell;
-use crate::reconcile::heal::{Crowd, HealMemory};
+use crate::outbox::Waker;
+use crate::reconcile::heal::{HealMemory, PolicyGroup};
 use crate::reconcile::lifecycle::Fact;
 use crate::reconcile::plan::{Blocked, Reason};
 use crate::reconcile::record::Record;
@@ -28,12 +28,12 @@ use crate::store::Store;
 /// How long whoever lifts a quarantine, or has something forgotten, waits to hear that it is committed.
 const RELEASE: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// What keys of crowds begin with among those of healing memory, which begin with the name of an engine.
-pub(super) const CROWD: &str = "/crowd/";
+/// What keys of groups begin with among those of healing memory, which begin with the name of an engine.
+pub(super) const GROUP: &str = "/crowd/";
 
-/// The key under which a crowd is stored.
-pub(super) fn crowd_key(engine: &str, policy: &str) -> String {
-    format!("{CROWD}{engine}/{policy}")
+/// The key under which a group is stored.
+pub(super) fn group_key(engine: &str, policy: &str) -> String {
+    format!("{GROUP}{engine}/{policy}")
 }
 
 /// What is guarded is replaced whole or not at all: a panic elsewhere leaves nothing half done.
@@ -82,19 +82,19 @@ pub struct Shared {
     /// Intents whose call this process has in hand, and whether it may have been sent.
     pub(super) acting: Mutex<HashMap<String, bool>>,
     /// What the containers of a policy on an engine have in common.
-    pub(super) crowds: Mutex<HashMap<String, Arc<AsyncMutex<Crowd>>>>,
-    /// The policy in whose crowd a container is.
-    pub(super) crowd_of: Mutex<HashMap<ContainerKey, String>>,
+    pub(super) groups: Mutex<HashMap<String, Arc<AsyncMutex<PolicyGroup>>>>,
+    /// The policy in whose group a container is.
+    pub(super) group_of: Mutex<HashMap<ContainerKey, String>>,
     /// Whether each breaker is open, by engine and policy.
     pub(super) breakers: Mutex<BTreeMap<(Arc<str>, String), bool>>,
     pub(super) blocked: Mutex<BTreeMap<ContainerKey, Vec<Blocked>>>,
-    pub(super) bells: Mutex<HashMap<String, Bell>>,
+    pub(super) wakers: Mutex<HashMap<String, Waker>>,
     pub(super) own_fault: Mutex<Option<(String, tokio::time::Instant)>>,
     /// What was declared and has consequences now that it is not.
     pub(super) departed: Departed,
-    pub(super) book: Book,
+    pub(super) health_cache: HealthCache,
     pub(super) interfaces: Interfaces,
-    pub(super) probing: Told,
+    pub(super) probing: ProbeInbox,
     pub(super) loads: Loads,
     /// Turns to measure what a container uses.
     pub(super) measuring: Semaphore,
@@ -152,7 +152,7 @@ impl Shared {
 
     /// Has everything about every container decided again, also about those of which nothing is remembered yet because
     /// they are being decided on for the first time.
-    pub(super) fn everywhere(&self) {
+    pub(super) fn requeue_all(&self) {
         let at_work = self.queue.at_work();
         let known: BTreeSet<ContainerKey> = locked(&self.records).keys().cloned().chain(at_work).collect();
         for key in known {
@@ -179,8 +179,8 @@ impl Shared {
         locked(&self.breakers).clone()
     }
 
-    pub(super) fn crowd(&self, engine: &str, policy: &str) -> Arc<AsyncMutex<Crowd>> {
-        locked(&self.crowds).entry(crowd_key(engine, policy)).or_default().clone()
+    pub(super) fn group(&self, engine: &str, policy: &str) -> Arc<AsyncMutex<PolicyGroup>> {
+        locked(&self.groups).entry(group_key(engine, policy)).or_default().clone()
     }
 
     /// Containers with work waiting or in progress, and events waiting.
@@ -294,17 +294,17 @@ impl Shared {
 
     /// Wakes whoever registers with a DiscoveryRegistry.
     pub fn wake_registry(&self, target: &str) {
-        self.ring(&super::targets::discovery_bell(target));
+        self.wake_target(&super::targets::discovery_waker(target));
     }
 
     /// Wakes whoever delivers to a BillingService: what was parked may be sent.
     pub fn wake_billing(&self, target: &str) {
-        self.ring(&super::targets::billing_bell(target));
+        self.wake_target(&super::targets::billing_waker(target));
     }
 
-    pub(super) fn ring(&self, target: &str) {
-        if let Some(bell) = locked(&self.bells).get(target) {
-            bell.ring();
+    pub(super) fn wake_target(&self, target: &str) {
+        if let Some(waker) = locked(&self.wakers).get(target) {
+            waker.wake();
         }
     }
 

@@ -14,18 +14,18 @@ use crate::desired::Desired;
 use crate::observed::Nanos;
 use crate::outbox::billing::BillingQueue;
 use crate::outbox::discovery::DiscoveryQueue;
-use crate::outbox::{Bell, Dispatcher, HttpClient, Office, Queue, Unrecorded};
+use crate::outbox::{DeliveryContext, Dispatcher, HttpClient, Queue, Unrecorded, Waker};
 use crate::resource::KindId;
 use crate::resource::billing_service::BillingServiceSpec;
 use crate::resource::discovery_registry::DiscoveryRegistrySpec;
 
-/// The bell of a BillingService.
-pub(super) fn billing_bell(name: &str) -> String {
+/// The waker of a BillingService.
+pub(super) fn billing_waker(name: &str) -> String {
     format!("BillingService/{name}")
 }
 
-/// The bell of a DiscoveryRegistry.
-pub(super) fn discovery_bell(name: &str) -> String {
+/// The waker of a DiscoveryRegistry.
+pub(super) fn discovery_waker(name: &str) -> String {
     format!("DiscoveryRegistry/{name}")
 }
 
@@ -62,15 +62,15 @@ pub(super) struct Running {
 
 impl Targets {
     /// Starts, restarts and ends dispatchers so that the declared targets are served.
-    pub(super) fn bring_to(&mut self, desired: &Desired) {
+    pub(super) fn sync(&mut self, desired: &Desired) {
         let mut wanted = BTreeMap::new();
         let served = |kind, name: &str| !desired.is_suspended(kind, name);
         for (name, spec) in desired.billing.iter().filter(|(name, _)| served(KindId::BillingService, name)) {
-            wanted.insert(billing_bell(name), Target::Billing(name.clone(), spec.clone()));
+            wanted.insert(billing_waker(name), Target::Billing(name.clone(), spec.clone()));
         }
         let registries = desired.registries.iter();
         for (name, spec) in registries.filter(|(name, _)| served(KindId::DiscoveryRegistry, name)) {
-            wanted.insert(discovery_bell(name), Target::Discovery(name.clone(), spec.clone()));
+            wanted.insert(discovery_waker(name), Target::Discovery(name.clone(), spec.clone()));
         }
         self.seen_off.retain(|_, task| !task.is_finished());
         for (name, (spec, gone)) in self.shared.departed.registries() {
@@ -78,44 +78,44 @@ impl Targets {
                 let (shared, held) = (self.shared.clone(), self.shared.held_by(&name));
                 tokio::spawn(see_off(shared, (name.clone(), gone), held, self.stop.child_token()))
             });
-            wanted.insert(discovery_bell(&name), Target::Discovery(name, spec));
+            wanted.insert(discovery_waker(&name), Target::Discovery(name, spec));
         }
         let stale: BTreeSet<String> = self
             .running
             .iter()
-            .filter(|(bell, running)| wanted.get(*bell) != Some(&running.target))
-            .map(|(bell, _)| bell.clone())
+            .filter(|(waker, running)| wanted.get(*waker) != Some(&running.target))
+            .map(|(waker, _)| waker.clone())
             .collect();
-        for bell in stale {
-            if let Some(running) = self.running.remove(&bell) {
+        for waker in stale {
+            if let Some(running) = self.running.remove(&waker) {
                 running.stop.cancel();
                 // It has itself waited for the one before it.
-                self.ending.insert(bell, running.task);
+                self.ending.insert(waker, running.task);
             }
         }
-        for (bell, target) in wanted {
-            if !self.running.contains_key(&bell) {
-                let before = self.ending.remove(&bell);
-                let running = self.serve(&bell, target, before);
-                self.running.insert(bell, running);
+        for (waker, target) in wanted {
+            if !self.running.contains_key(&waker) {
+                let before = self.ending.remove(&waker);
+                let running = self.serve(&waker, target, before);
+                self.running.insert(waker, running);
             }
         }
     }
 
     /// `before`: the last dispatcher of the same target, which must have ended first, so that no lane is worked on
     /// twice.
-    fn serve(&self, bell: &str, target: Target, before: Option<Ending>) -> Running {
+    fn serve(&self, waker: &str, target: Target, before: Option<Ending>) -> Running {
         let stop = self.stop.child_token();
-        let ringer = locked(&self.shared.bells).entry(bell.to_owned()).or_default().clone();
-        let office = Office {
+        let waker = locked(&self.shared.wakers).entry(waker.to_owned()).or_default().clone();
+        let context = DeliveryContext {
             store: self.shared.store.clone(),
             commit: Arc::new(self.shared.committer.clone()),
             http: self.http.clone(),
         };
         let task = match target.clone() {
-            Target::Billing(name, spec) => start(BillingQueue { name, spec, office }, ringer, before, &stop),
+            Target::Billing(name, spec) => start(BillingQueue { name, spec, context }, waker, before, &stop),
             Target::Discovery(name, spec) => {
-                start(DiscoveryQueue { name, spec, office }, ringer, before, &stop)
+                start(DiscoveryQueue { name, spec, context }, waker, before, &stop)
             }
         };
         Running { target, stop, task }
@@ -135,13 +135,13 @@ impl Targets {
     }
 }
 
-fn start<Q: Queue>(queue: Q, bell: Bell, before: Option<Ending>, stop: &CancellationToken) -> Ending {
+fn start<Q: Queue>(queue: Q, waker: Waker, before: Option<Ending>, stop: &CancellationToken) -> Ending {
     let stop = stop.clone();
     tokio::spawn(async move {
         let left = match before {
             Some(before) => before.await.unwrap_or_default(),
             None => Vec::new(),
         };
-        Dispatcher::new(queue, bell).after(left).run(stop).await
+        Dispatcher::new(queue, waker).after(left).run(stop).await
     })
 }

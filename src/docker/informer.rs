@@ -2,7 +2,7 @@
 //!
 //! # Guarantees
 //! Whatever the stream does (ends, falls silent, skips events), the state seen is right again within the resync
-//! interval. The reader of the stream never waits for anybody: [`Witness::event`] only queues.
+//! interval. The reader of the stream never waits for anybody: [`EventReader::event`] only queues.
 //!
 //! # Order
 //! A replay is read to its end before the list is looked at, so that the runs of a container are recorded in the
@@ -41,7 +41,7 @@ const REPLAY: Duration = Duration::from_secs(10);
 const EXPLAIN: Duration = Duration::from_secs(1);
 
 /// Who is told what an informer sees. No call may block.
-pub trait Witness: Send + Sync + 'static {
+pub trait EventReader: Send + Sync + 'static {
     /// How far this engine's stream was dealt with, durably; `None` before the first contact.
     fn cursor(&self) -> Option<Cursor>;
     /// The engine answers: inspects and actions go to `client` from now on.
@@ -66,7 +66,7 @@ pub trait Witness: Send + Sync + 'static {
     fn dropped(&self) -> impl Future<Output = ()> + Send;
 }
 
-/// What an informer needs to know beside its witness.
+/// What an informer needs to know beside its reader.
 #[derive(Debug)]
 pub struct Informer<W> {
     /// Name of the DockerHost.
@@ -76,7 +76,7 @@ pub struct Informer<W> {
     /// What may be reached.
     pub guard: Guard,
     /// Who is told.
-    pub witness: Arc<W>,
+    pub reader: Arc<W>,
     /// What was last seen of each container, shared with whoever inspects.
     pub seen: Arc<Seen>,
     /// Time between full lists.
@@ -98,7 +98,7 @@ struct Session<'a, W> {
     replaying: Arc<AtomicBool>,
 }
 
-impl<W: Witness> Informer<W> {
+impl<W: EventReader> Informer<W> {
     /// Watches until `stop`. Reconnects for ever.
     pub async fn run(self, stop: CancellationToken) {
         let mut waits = ExponentialBackoffBuilder::new()
@@ -113,7 +113,7 @@ impl<W: Witness> Informer<W> {
                 () = stop.cancelled() => return,
                 lost = self.session(&mut waits, &mut engine_time) => lost,
             };
-            self.witness.detached(&lost, engine_time);
+            self.reader.detached(&lost, engine_time);
             let wait = waits.next_backoff().unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT);
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -132,8 +132,8 @@ impl<W: Witness> Informer<W> {
             Ok(connected) => connected,
             Err(error) => return error,
         };
-        self.witness.attached(client.clone(), &info);
-        let cursor = self.witness.cursor();
+        self.reader.attached(client.clone(), &info);
+        let cursor = self.reader.cursor();
         let since = cursor.as_ref().map_or(info.time, Cursor::since);
         let mut session = Session {
             informer: self,
@@ -150,7 +150,7 @@ impl<W: Witness> Informer<W> {
     }
 }
 
-impl<W: Witness> Session<'_, W> {
+impl<W: EventReader> Session<'_, W> {
     async fn run(&mut self, cursor: Option<Cursor>, waits: &mut backoff::ExponentialBackoff) -> DockerError {
         let mut reader = self.subscribe(self.since);
         if let Err(error) = self.replay(cursor.as_ref()).await {
@@ -166,7 +166,7 @@ impl<W: Witness> Session<'_, W> {
             let ended = (&mut reader.task).await;
             return ended.unwrap_or_else(|_| self.unreachable("the event reader failed"));
         }
-        self.informer.witness.ready();
+        self.informer.reader.ready();
         waits.reset();
         let mut resync_settings = self.informer.resync.clone();
         let mut renew = Instant::now() + RENEW;
@@ -176,7 +176,7 @@ impl<W: Witness> Session<'_, W> {
                 ended = &mut reader.task => {
                     return ended.unwrap_or_else(|_| self.unreachable("the event reader failed"));
                 }
-                () = self.informer.witness.dropped() => {
+                () = self.informer.reader.dropped() => {
                     return self.unreachable("events came faster than they could be stored");
                 }
                 _ = resync_settings.changed() => resync = resync.min(self.next_resync()),
@@ -228,7 +228,7 @@ impl<W: Witness> Session<'_, W> {
 
     fn subscribe(&self, since: Nanos) -> Reader {
         let client = self.client.clone();
-        let (witness, read, contact) = (self.informer.witness.clone(), self.read.clone(), self.engine_time);
+        let (reader, read, contact) = (self.informer.reader.clone(), self.read.clone(), self.engine_time);
         let replaying = self.replaying.clone();
         let endpoint = self.informer.spec.endpoint.clone();
         let task = tokio::spawn(async move {
@@ -242,7 +242,7 @@ impl<W: Witness> Session<'_, W> {
                     Ok(Some(event)) => {
                         let (at, anchor) = (event.at, event.anchor());
                         if healths.is_news(client.dialect(), &event) {
-                            witness.event(event, at < contact && replaying.load(Ordering::Relaxed));
+                            reader.event(event, at < contact && replaying.load(Ordering::Relaxed));
                         }
                         read.send_modify(|read| read.enter(at, anchor));
                     }
@@ -263,7 +263,7 @@ impl<W: Witness> Session<'_, W> {
             self.read.send_modify(|read| {
                 read.follow(time);
             });
-            self.informer.witness.clock(time, ahead);
+            self.informer.reader.clock(time, ahead);
         }
     }
 
@@ -279,7 +279,7 @@ impl<W: Witness> Session<'_, W> {
         let Some(cursor) = cursor else { return Ok(()) };
         let ring = self.client.ring(cursor, self.engine_time).await?;
         if !ring.complete && cursor.known() < self.engine_time {
-            self.informer.witness.gap(cursor.known(), self.engine_time);
+            self.informer.reader.gap(cursor.known(), self.engine_time);
         }
         if let Some(last) = ring.last.filter(|(at, _)| *at >= self.since) {
             let mut read = self.read.subscribe();
@@ -295,13 +295,13 @@ impl<W: Witness> Session<'_, W> {
     /// Lists, and has looked at what changed; in a [`Round::Check`] says instead if something changed that no event
     /// had told of.
     async fn relist(&mut self, round: Round) -> Result<bool, DockerError> {
-        let known: HashSet<ContainerKey> = self.informer.witness.known().into_iter().collect();
+        let known: HashSet<ContainerKey> = self.informer.reader.known().into_iter().collect();
         let rows = self.client.list().await?;
         let at = self.now();
         let listed: HashSet<&ContainerKey> = rows.iter().map(|row| &row.key).collect();
         // Events go on meanwhile: only what was known before the list and still is can be missing from it.
         let absent = || -> Vec<ContainerKey> {
-            let still_known = self.informer.witness.known().into_iter();
+            let still_known = self.informer.reader.known().into_iter();
             still_known.filter(|key| known.contains(key) && !listed.contains(key)).collect()
         };
         let changed =
@@ -317,9 +317,9 @@ impl<W: Witness> Session<'_, W> {
         let heard = if round == Round::First { self.engine_time } else { at };
         for row in changed() {
             self.informer.seen.asked(row);
-            self.informer.witness.look(&row.key, heard);
+            self.informer.reader.look(&row.key, heard);
         }
-        self.informer.witness.listed(at, &absent());
+        self.informer.reader.listed(at, &absent());
         Ok(false)
     }
 }

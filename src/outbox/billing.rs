@@ -9,7 +9,7 @@ use tracing::{debug, info, warn};
 
 use super::call::Call;
 use super::retry::{self, Verdict};
-use super::{DeliveryError, Due, Office, Queue, Turn, Worked, after, seed, signing_key};
+use super::{DeliveryContext, DeliveryError, DeliveryOutcome, Due, Queue, Turn, after, seed, signing_key};
 use crate::observed::{ContainerKey, Nanos};
 use crate::resource::KindId;
 use crate::resource::billing_service::BillingServiceSpec;
@@ -23,7 +23,7 @@ pub struct BillingQueue {
     /// Its spec.
     pub spec: BillingServiceSpec,
     /// Store, commits and HTTP.
-    pub office: Office,
+    pub context: DeliveryContext,
 }
 
 #[async_trait]
@@ -35,20 +35,20 @@ impl Queue for BillingQueue {
     }
 
     async fn due(&self, now: Nanos, busy: &[ContainerKey], limit: usize) -> Result<Due<Lane>, StoreError> {
-        let lanes = self.office.store.due_lanes(&self.name, now, busy, limit).await?;
+        let lanes = self.context.store.due_lanes(&self.name, now, busy, limit).await?;
         Ok(lanes.into_iter().map(|lane| (lane.key.clone(), lane)).collect())
     }
 
     async fn next(&self, now: Nanos) -> Result<Option<Nanos>, StoreError> {
-        self.office.store.next_lane(&self.name, now).await
+        self.context.store.next_lane(&self.name, now).await
     }
 
     async fn wake(&self, from: Nanos) -> Result<u64, StoreError> {
-        self.office.store.wake_lanes(&self.name, from).await
+        self.context.store.wake_lanes(&self.name, from).await
     }
 
-    async fn work(&self, lane: Lane, turn: &Turn) -> Worked {
-        let (mut attempts, mut last) = (lane.attempts, Worked::NotBegun);
+    async fn work(&self, lane: Lane, turn: &Turn) -> DeliveryOutcome {
+        let (mut attempts, mut last) = (lane.attempts, DeliveryOutcome::NotBegun);
         for bill in &lane.bills {
             if !turn.may_begin() {
                 return last;
@@ -58,21 +58,21 @@ impl Queue for BillingQueue {
                 Ok(()) => {
                     turn.answered(KindId::BillingService, &self.name);
                     let taken = Settlement::BillDelivered { seq: bill.seq };
-                    self.office.settled(taken, Worked::Delivered).await
+                    self.context.settled(taken, DeliveryOutcome::Delivered).await
                 }
                 Err(DeliveryError::BrokenOff) => {
                     // It is pending still, and is sent again with the same id.
                     debug!(target: "portreeve::billing", service = %self.name, container = lane.name, id = %lane.key.id, "{}", DeliveryError::BrokenOff);
-                    return Worked::Failed;
+                    return DeliveryOutcome::Failed;
                 }
                 Err(error) => {
                     let _hold = error.hold().map(|_| turn.hold());
                     let failed = self.failed(&lane, attempts, bill, &error, turn);
-                    self.office.settled(failed, Worked::Failed).await
+                    self.context.settled(failed, DeliveryOutcome::Failed).await
                 }
             };
             attempts = 0;
-            if last != Worked::Delivered {
+            if last != DeliveryOutcome::Delivered {
                 break;
             }
         }
@@ -85,7 +85,7 @@ impl Queue for BillingQueue {
     }
 
     async fn record(&self, settlement: Settlement) -> Result<(), StoreError> {
-        self.office.settle(settlement).await
+        self.context.settle(settlement).await
     }
 }
 
@@ -104,7 +104,7 @@ impl BillingQueue {
             auth: self.spec.auth.as_ref(),
             signing: signing_key(self.spec.signing.as_ref()),
         };
-        self.office.http.send(call).await?;
+        self.context.http.send(call).await?;
         info!(target: "portreeve::billing", service = %self.name, container = lane.name, "Billing Service notified: {} for {}", bill.event, lane.key.id);
         counter!("portreeve_deliveries_total", "kind" => "BillingService", "target" => self.name.clone(), "outcome" => "delivered").increment(1);
         Ok(())

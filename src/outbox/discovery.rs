@@ -8,7 +8,9 @@ use reqwest::Method;
 use tracing::{info, warn};
 
 use super::call::Call;
-use super::{DeliveryError, Due, Office, Queue, Turn, Worked, after, billing::endpoint, retry, seed};
+use super::{
+    DeliveryContext, DeliveryError, DeliveryOutcome, Due, Queue, Turn, after, billing::endpoint, retry, seed,
+};
 use crate::observed::{ContainerKey, Nanos};
 use crate::reconcile::discovery::Wanted;
 use crate::resource::KindId;
@@ -24,7 +26,7 @@ pub struct DiscoveryQueue {
     /// Its spec.
     pub spec: DiscoveryRegistrySpec,
     /// Store, commits and HTTP.
-    pub office: Office,
+    pub context: DeliveryContext,
 }
 
 #[async_trait]
@@ -36,29 +38,29 @@ impl Queue for DiscoveryQueue {
     }
 
     async fn due(&self, now: Nanos, busy: &[ContainerKey], limit: usize) -> Result<Due<Cell>, StoreError> {
-        let cells = self.office.store.due_cells(&self.name, now, busy, limit).await?;
+        let cells = self.context.store.due_cells(&self.name, now, busy, limit).await?;
         Ok(cells.into_iter().map(|cell| (cell.key.clone(), cell)).collect())
     }
 
     async fn next(&self, now: Nanos) -> Result<Option<Nanos>, StoreError> {
-        self.office.store.next_cell(&self.name, now).await
+        self.context.store.next_cell(&self.name, now).await
     }
 
     async fn wake(&self, from: Nanos) -> Result<u64, StoreError> {
-        self.office.store.wake_cells(&self.name, from).await
+        self.context.store.wake_cells(&self.name, from).await
     }
 
     async fn resend(&self) -> Result<u64, StoreError> {
-        self.office.store.resend_cells(&self.name).await
+        self.context.store.resend_cells(&self.name).await
     }
 
     fn resend_period(&self) -> Option<Duration> {
         Some(self.spec.resync_period.get()).filter(|period| !period.is_zero())
     }
 
-    async fn work(&self, cell: Cell, turn: &Turn) -> Worked {
+    async fn work(&self, cell: Cell, turn: &Turn) -> DeliveryOutcome {
         if !turn.may_begin() {
-            return Worked::NotBegun;
+            return DeliveryOutcome::NotBegun;
         }
         let outcome = turn.make(self.bring_up_to_date(&cell)).await;
         let held = outcome.as_ref().err().and_then(DeliveryError::hold).map(|_| turn.hold());
@@ -75,18 +77,20 @@ impl Queue for DiscoveryQueue {
                     generation: cell.generation,
                     state: cell.wanted.clone(),
                 };
-                (acked, Worked::Delivered)
+                (acked, DeliveryOutcome::Delivered)
             }
-            Err(DeliveryError::BrokenOff) => (self.waits(&cell, &DeliveryError::BrokenOff), Worked::Failed),
+            Err(DeliveryError::BrokenOff) => {
+                (self.waits(&cell, &DeliveryError::BrokenOff), DeliveryOutcome::Failed)
+            }
             Err(error) => {
                 turn.failed(cell.attempts == 0, KindId::DiscoveryRegistry, &self.name, &error, || {
                     warn!(target: "portreeve::discovery", service = %self.name, container = cell.name, id = %cell.key.id, wanted = cell.wanted.as_str(), "Failed to notify Discovery Service: {error}");
                 });
                 self.count("retried");
-                (self.waits(&cell, &error), Worked::Failed)
+                (self.waits(&cell, &error), DeliveryOutcome::Failed)
             }
         };
-        let worked = self.office.settled(settlement, worked).await;
+        let worked = self.context.settled(settlement, worked).await;
         drop(held);
         worked
     }
@@ -106,7 +110,7 @@ impl Queue for DiscoveryQueue {
     }
 
     async fn record(&self, settlement: Settlement) -> Result<(), StoreError> {
-        self.office.settle(settlement).await
+        self.context.settle(settlement).await
     }
 }
 
@@ -159,7 +163,7 @@ impl DiscoveryQueue {
             auth: self.spec.auth.as_ref(),
             signing: None,
         };
-        self.office.http.send(call).await
+        self.context.http.send(call).await
     }
 
     fn waits(&self, cell: &Cell, error: &DeliveryError) -> Settlement {

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use super::fault::{self, Faults};
-use super::{Bell, Due, Turn, Worked};
+use super::{DeliveryOutcome, Due, Turn, Waker};
 use crate::clock;
 use crate::observed::{ContainerKey, Nanos};
 use crate::store::{Settlement, StoreError};
@@ -24,7 +24,7 @@ const WAKE_EVERY: Duration = Duration::from_secs(1);
 const STORE_DOWN: Duration = Duration::from_secs(1);
 /// A look at the queue even if nobody rang and nothing is due: a safety net, cheap.
 const LOOK_EVERY: Duration = Duration::from_secs(300);
-/// How long calls in hand may take once everything stops.
+/// How long calls in flight may take once everything stops.
 const LAST_CALLS: Duration = Duration::from_secs(5);
 
 /// The queue of one target.
@@ -54,19 +54,19 @@ pub trait Queue: Send + Sync + 'static {
         None
     }
     /// Makes the calls that `turn` gives leave to, and commits what came of them.
-    async fn work(&self, item: Self::Item, turn: &Turn) -> Worked;
+    async fn work(&self, item: Self::Item, turn: &Turn) -> DeliveryOutcome;
     /// What is to be stored of an attempt for `key` that panicked, `times` in a row.
     fn panicked(&self, key: &ContainerKey, times: u32, wait: Duration, why: String) -> Settlement;
     /// Commits what [`Self::work`] could not.
     async fn record(&self, settlement: Settlement) -> Result<(), StoreError>;
 }
 
-/// What is in hand.
+/// What is in flight.
 #[derive(Debug, Default)]
-struct Hand {
+struct InFlight {
     /// Containers that are worked on, or whose last result is not stored yet.
     busy: Vec<ContainerKey>,
-    calls: JoinSet<Worked>,
+    calls: JoinSet<DeliveryOutcome>,
     /// Whose calls they are.
     whose: HashMap<Id, ContainerKey>,
     unrecorded: Vec<Unrecorded>,
@@ -80,14 +80,14 @@ pub type Unrecorded = (ContainerKey, Settlement);
 #[derive(Debug)]
 pub struct Dispatcher<Q> {
     queue: Arc<Q>,
-    bell: Bell,
+    waker: Waker,
     before: Vec<Unrecorded>,
 }
 
 impl<Q: Queue> Dispatcher<Q> {
-    /// A dispatcher that is woken by `bell`.
-    pub fn new(queue: Q, bell: Bell) -> Self {
-        Self { queue: Arc::new(queue), bell, before: Vec::new() }
+    /// A dispatcher that is woken by `waker`.
+    pub fn new(queue: Q, waker: Waker) -> Self {
+        Self { queue: Arc::new(queue), waker, before: Vec::new() }
     }
 
     /// The same, but first it stores what the one before it could not.
@@ -96,17 +96,17 @@ impl<Q: Queue> Dispatcher<Q> {
         Self { before, ..self }
     }
 
-    /// Works until `stop`; then finishes the calls in hand. Until then nobody else may work on the target. What could
+    /// Works until `stop`; then finishes the calls in flight. Until then nobody else may work on the target. What could
     /// not be stored is for whoever comes next.
     pub async fn run(mut self, stop: CancellationToken) -> Vec<Unrecorded> {
         let turn = Turn::new(stop.clone());
-        let mut hand = Hand { unrecorded: std::mem::take(&mut self.before), ..Hand::default() };
+        let mut in_flight = InFlight { unrecorded: std::mem::take(&mut self.before), ..InFlight::default() };
         // What waits may have failed in an earlier life: the first success wakes it too.
         let mut failing = true;
         let (mut woken, mut wake) = (None::<Instant>, None::<Instant>);
         let mut resend = self.queue.resend_period().map(|period| Instant::now() + period);
         while !stop.is_cancelled() {
-            let next_look = match self.fill(&mut hand, &turn).await {
+            let next_look = match self.fill(&mut in_flight, &turn).await {
                 Ok(next) => next,
                 Err(error) => {
                     warn!(target: "portreeve::outbox", queue = self.queue.name(), "{error}");
@@ -115,29 +115,29 @@ impl<Q: Queue> Dispatcher<Q> {
             };
             tokio::select! {
                 () = stop.cancelled() => {}
-                Some(done) = hand.calls.join_next_with_id() => {
-                    let Some((key, worked)) = self.ended(&mut hand, done) else { continue };
-                    match worked {
-                        Worked::Failed => {
+                Some(done) = in_flight.calls.join_next_with_id() => {
+                    let Some((key, outcome)) = self.ended(&mut in_flight, done) else { continue };
+                    match outcome {
+                        DeliveryOutcome::Failed => {
                             failing = true;
-                            hand.free(&key);
+                            in_flight.free(&key);
                         }
-                        Worked::NotBegun => hand.free(&key),
-                        Worked::Delivered => {
+                        DeliveryOutcome::NotBegun => in_flight.free(&key),
+                        DeliveryOutcome::Delivered => {
                             if failing && wake.is_none() {
                                 let now = Instant::now();
                                 wake = Some(woken.map_or(now, |at| now.max(at + WAKE_EVERY)));
                             }
-                            hand.free(&key);
+                            in_flight.free(&key);
                         }
-                        Worked::Unrecorded(settlement, error) => {
+                        DeliveryOutcome::Unrecorded(settlement, error) => {
                             warn!(target: "portreeve::outbox", queue = self.queue.name(), id = %key.id, "the \
                                 result of a call cannot be stored, so nothing more is sent until it can: {error}");
-                            hand.unrecorded.push((key, settlement));
+                            in_flight.unrecorded.push((key, settlement));
                         }
                     }
                 }
-                () = self.bell.rung() => {}
+                () = self.waker.woken() => {}
                 () = tokio::time::sleep_until(next_look) => {}
                 () = due_at(wake) => {
                     (wake, woken) = (None, Some(Instant::now()));
@@ -152,19 +152,19 @@ impl<Q: Queue> Dispatcher<Q> {
                 }
             }
         }
-        self.finish(hand, &turn).await
+        self.finish(in_flight, &turn).await
     }
 
-    async fn finish(&self, mut hand: Hand, turn: &Turn) -> Vec<Unrecorded> {
+    async fn finish(&self, mut in_flight: InFlight, turn: &Turn) -> Vec<Unrecorded> {
         let last = tokio::time::sleep(LAST_CALLS);
         tokio::pin!(last);
         let mut cut = false;
         loop {
             tokio::select! {
-                done = hand.calls.join_next_with_id() => match done {
+                done = in_flight.calls.join_next_with_id() => match done {
                     Some(done) => {
-                        if let Some((key, Worked::Unrecorded(settlement, _))) = self.ended(&mut hand, done) {
-                            hand.unrecorded.push((key, settlement));
+                        if let Some((key, DeliveryOutcome::Unrecorded(settlement, _))) = self.ended(&mut in_flight, done) {
+                            in_flight.unrecorded.push((key, settlement));
                         }
                     }
                     None => break,
@@ -177,68 +177,68 @@ impl<Q: Queue> Dispatcher<Q> {
             }
         }
         // After the end of the process what cannot be stored now either is sent again, with the same ids.
-        let _ = self.catch_up(&mut hand).await;
-        hand.unrecorded
+        let _ = self.catch_up(&mut in_flight).await;
+        in_flight.unrecorded
     }
 
     /// Whose call has ended, and what came of it. One that panicked is told of, and stored as a failure.
     fn ended(
         &self,
-        hand: &mut Hand,
-        done: Result<(Id, Worked), JoinError>,
-    ) -> Option<(ContainerKey, Worked)> {
+        in_flight: &mut InFlight,
+        done: Result<(Id, DeliveryOutcome), JoinError>,
+    ) -> Option<(ContainerKey, DeliveryOutcome)> {
         let id = done.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
         // Each was noted when it began.
-        let key = hand.whose.remove(&id)?;
+        let key = in_flight.whose.remove(&id)?;
         let error = match done {
-            Ok((_, worked)) => {
-                hand.faults.over(&key);
-                return Some((key, worked));
+            Ok((_, outcome)) => {
+                in_flight.faults.over(&key);
+                return Some((key, outcome));
             }
             Err(error) => error,
         };
         // Nobody else ends a call than a runtime that shuts down.
         let Ok(panic) = error.try_into_panic() else {
-            hand.free(&key);
+            in_flight.free(&key);
             return None;
         };
-        let (times, wait) = hand.faults.panicked(self.queue.name(), &key);
+        let (times, wait) = in_flight.faults.panicked(self.queue.name(), &key);
         let why = format!("a fault of Portreeve's own: {}", fault::said(&*panic));
         error!(target: "portreeve::outbox", queue = self.queue.name(), id = %key.id, "an attempt to deliver panicked, {why}; the next one is in {:.1} s", wait.as_secs_f64());
         // Stored like any other failure, so that it is seen, and waits also over a restart.
         let settlement = self.queue.panicked(&key, times, wait, why);
-        hand.unrecorded.push((key, settlement));
+        in_flight.unrecorded.push((key, settlement));
         None
     }
 
     /// Stores what could not be stored before.
-    async fn catch_up(&self, hand: &mut Hand) -> Result<(), StoreError> {
-        while let Some((key, settlement)) = hand.unrecorded.first().cloned() {
+    async fn catch_up(&self, in_flight: &mut InFlight) -> Result<(), StoreError> {
+        while let Some((key, settlement)) = in_flight.unrecorded.first().cloned() {
             self.queue.record(settlement).await?;
-            hand.unrecorded.remove(0);
-            hand.free(&key);
+            in_flight.unrecorded.remove(0);
+            in_flight.free(&key);
         }
         Ok(())
     }
 
     /// Takes on what is due, and says when to look again.
-    async fn fill(&self, hand: &mut Hand, turn: &Turn) -> Result<Instant, StoreError> {
-        self.catch_up(hand).await?;
+    async fn fill(&self, in_flight: &mut InFlight, turn: &Turn) -> Result<Instant, StoreError> {
+        self.catch_up(in_flight).await?;
         // Given before the store is read: who is held by what is stored later makes no call.
         let Some(turn) = turn.next() else {
             // Whoever stores the time that the target named comes back here with the end of its work.
             return Ok(Instant::now() + LOOK_EVERY);
         };
         let now = clock::now();
-        let free = AT_ONCE.saturating_sub(hand.busy.len());
+        let free = AT_ONCE.saturating_sub(in_flight.busy.len());
         if free == 0 {
             return Ok(Instant::now() + LOOK_EVERY);
         }
-        for (key, item) in self.queue.due(now, &hand.busy, free).await? {
-            hand.busy.push(key.clone());
+        for (key, item) in self.queue.due(now, &in_flight.busy, free).await? {
+            in_flight.busy.push(key.clone());
             let (queue, turn) = (self.queue.clone(), turn.clone());
-            let call = hand.calls.spawn(async move { queue.work(item, &turn).await });
-            hand.whose.insert(call.id(), key);
+            let call = in_flight.calls.spawn(async move { queue.work(item, &turn).await });
+            in_flight.whose.insert(call.id(), key);
         }
         let wait = match self.queue.next(now).await? {
             Some(next) => Duration::from_nanos(u64::try_from(next.since(now)).unwrap_or(0)),
@@ -248,7 +248,7 @@ impl<Q: Queue> Dispatcher<Q> {
     }
 }
 
-impl Hand {
+impl InFlight {
     fn free(&mut self, key: &ContainerKey) {
         self.busy.retain(|other| other != key);
     }

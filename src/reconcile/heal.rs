@@ -26,15 +26,15 @@
 //! cares anchors `now` to a monotonic clock.
 
 mod act;
-pub mod around;
 mod backoff;
 mod conclude;
-mod crowd;
+mod group;
 mod intent;
 mod memory;
 mod need;
 mod observe;
-mod outside;
+mod probe_verdict;
+pub mod related;
 #[cfg(test)]
 mod simulation;
 mod step;
@@ -46,16 +46,16 @@ use std::sync::Arc;
 use crate::observed::{Container, Health, Nanos};
 use crate::resource::autoheal_policy::AutohealPolicySpec;
 
-use self::crowd::Standing;
+use self::group::Standing;
 use super::cause::StopMarks;
 use super::plan::{Action, Blocked, Note, NoteKind, Plan, Reason, Severity, earlier};
 
-pub use around::Around;
 pub use conclude::conclude;
-pub use crowd::{Crowd, Kept};
+pub use group::{Kept, PolicyGroup};
 pub use intent::{ActionOutcome, Answer, Intent};
 pub use memory::{HealMemory, Quarantine, Run, Verifying};
-pub use outside::Outside;
+pub use probe_verdict::ProbeVerdict;
+pub use related::Related;
 
 /// Which policy a container belongs to.
 #[derive(Clone, Copy, Debug)]
@@ -81,10 +81,10 @@ pub enum PolicyView<'a> {
 pub struct Situation<'a> {
     /// The container as last inspected.
     pub container: &'a Container,
-    /// What is around it.
-    pub around: &'a Around,
+    /// What it is related to.
+    pub related: &'a Related,
     /// What is said of its health elsewhere, if anything is.
-    pub outside: Option<Outside<'a>>,
+    pub probe_verdict: Option<ProbeVerdict<'a>>,
     /// Whose it is.
     pub policy: PolicyView<'a>,
     /// What was done and said before, under the container's logical identity.
@@ -123,16 +123,16 @@ pub struct Healing {
     /// What to record.
     pub notes: Vec<Note>,
     /// What to record of the policy and the engine, and not of this container.
-    pub crowd_notes: Vec<Note>,
-    /// Containers, by id, that waited for others of their crowd and may be decided on again.
+    pub group_notes: Vec<Note>,
+    /// Containers, by id, that waited for others of their group and may be decided on again.
     pub next: Vec<Arc<str>>,
     /// When to decide again at the latest.
     pub requeue_at: Option<Nanos>,
 }
 
-/// Decides what to do about one container, `crowd` being what it has in common with the others of its policy on its engine.
-pub fn decide(situation: &Situation<'_>, crowd: &mut Crowd) -> Healing {
-    let mut healing = weigh(situation, crowd);
+/// Decides what to do about one container, `group` being what it has in common with the others of its policy on its engine.
+pub fn decide(situation: &Situation<'_>, group: &mut PolicyGroup) -> Healing {
+    let mut healing = weigh(situation, group);
     let drains = healing.blocked.iter().any(|blocked| blocked.reason == Reason::Draining);
     // While the engine is away nobody knows whether the attempt is still wanted.
     let over = situation.engine_connected && !drains && healing.memory.intent.is_none();
@@ -141,22 +141,23 @@ pub fn decide(situation: &Situation<'_>, crowd: &mut Crowd) -> Healing {
         if let PolicyView::Selected { spec, .. } = situation.policy {
             let id = &situation.container.key.id;
             match healing.memory.place(spec, situation.now) {
-                Some(until) => crowd.reserve(id, until),
-                None => crowd.vacate(id),
+                Some(until) => group.reserve(id, until),
+                None => group.vacate(id),
             }
-            healing.next.extend(crowd.next(spec, situation.now));
+            healing.next.extend(group.next(spec, situation.now));
             healing.next.retain(|next| next != id);
         }
     }
     healing
 }
 
-fn weigh(situation: &Situation<'_>, crowd: &mut Crowd) -> Healing {
+fn weigh(situation: &Situation<'_>, group: &mut PolicyGroup) -> Healing {
     let mut healing = Healing { memory: situation.memory.clone(), ..Healing::default() };
     let container = situation.container;
     let says = |health: Option<Health>| health == Some(Health::Unhealthy);
     let looks_sick = container.state.is_up()
-        && (says(container.health) || says(situation.outside.map(|outside| outside.health)));
+        && (says(container.health)
+            || says(situation.probe_verdict.map(|probe_verdict| probe_verdict.health)));
     let (policy, spec) = match situation.policy {
         PolicyView::NotSelected => return healing,
         PolicyView::Excluded { by } => {
@@ -192,20 +193,20 @@ fn weigh(situation: &Situation<'_>, crowd: &mut Crowd) -> Healing {
     observe::take_in(&mut healing, situation, spec);
     let need = need::of(situation, spec, &healing.memory);
     let standing = standing(&healing.memory, container, &need);
-    join(&mut healing, situation, crowd, policy, spec, standing);
+    join(&mut healing, situation, group, policy, spec, standing);
     match need {
         need::Need::Nothing => healing.memory.told = None,
         need::Need::Wait(wait) => healing.wait(wait),
         need::Need::Heal(cause) => {
-            act::attempt(&mut healing, situation, crowd, act::Orders { policy, spec }, cause);
+            act::attempt(&mut healing, situation, group, act::Orders { policy, spec }, cause);
         }
     }
     if healing.memory.quarantined.is_some() && standing != Standing::Apart {
-        join(&mut healing, situation, crowd, policy, spec, Standing::Apart);
+        join(&mut healing, situation, group, policy, spec, Standing::Apart);
     }
-    let due = earlier(observe::reset_due(&healing.memory, spec), crowd.due());
+    let due = earlier(observe::reset_due(&healing.memory, spec), group.due());
     healing.requeue_at = earlier(healing.requeue_at, due);
-    healing.next.extend(crowd.next(spec, situation.now));
+    healing.next.extend(group.next(spec, situation.now));
     healing.next.retain(|id| *id != container.key.id);
     healing
 }
@@ -225,21 +226,21 @@ fn standing(memory: &HealMemory, container: &Container, need: &need::Need) -> St
     }
 }
 
-/// Enters in the crowd how the container is.
+/// Enters in the group how the container is.
 fn join(
     healing: &mut Healing,
     situation: &Situation<'_>,
-    crowd: &mut Crowd,
+    group: &mut PolicyGroup,
     policy: &str,
     spec: &AutohealPolicySpec,
     standing: Standing,
 ) {
     let Situation { container, now, .. } = *situation;
     let place = healing.memory.place(spec, now);
-    let Some(turn) = crowd.enter(&container.key.id, standing, place, spec, now) else { return };
+    let Some(turn) = group.enter(&container.key.id, standing, place, spec, now) else { return };
     // Whoever waits for its turn waits for another reason now, and until another time.
-    healing.next.extend(crowd.waiting());
-    healing.crowd_notes.push(turn.note(policy, &container.key.engine));
+    healing.next.extend(group.waiting());
+    healing.group_notes.push(turn.note(policy, &container.key.engine));
 }
 
 /// A decision not to act, on its way into a [`Healing`].
@@ -273,7 +274,7 @@ impl Healing {
         Plan {
             actions: self.action.iter().cloned().collect(),
             blocked: self.blocked.clone(),
-            notes: self.crowd_notes.iter().chain(&self.notes).cloned().collect(),
+            notes: self.group_notes.iter().chain(&self.notes).cloned().collect(),
             requeue_at: self.requeue_at,
         }
     }

@@ -120,7 +120,7 @@ fn a_violation_is_found_however_it_is_written() {
         ("src/observed.rs", "fn f() { tracing::info!(\"x\"); }"),
         ("src/reconcile/heal.rs", "use super::super::store::Store;"),
         ("src/reconcile.rs", "use crate::{docker as d, observed};"),
-        ("src/outbox/retry.rs", "use super::Office;"),
+        ("src/outbox/retry.rs", "use super::DeliveryContext;"),
         ("src/controller.rs", "fn f(e: bollard::errors::Error) {}"),
         ("src/controller.rs", "use serde_yaml as y;"),
         ("src/api/health.rs", "use crate::docker::Client;"),

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use portreeve::observed::{Container, ContainerKey, Health, HealthCheck, Nanos, RestartPolicy, State};
 use portreeve::reconcile::cause::{Fact, Seen};
-use portreeve::reconcile::heal::around::{Parent, Silenced};
-use portreeve::reconcile::heal::{Answer, Around, HealMemory, Intent, Outside, Quarantine, Run, Verifying};
+use portreeve::reconcile::heal::related::{Parent, Silenced};
+use portreeve::reconcile::heal::{
+    Answer, HealMemory, Intent, ProbeVerdict, Quarantine, Related, Run, Verifying,
+};
 use portreeve::reconcile::health::checks::{CheckMemory, Missed, hear, look_due};
 use portreeve::reconcile::plan::{Cause, Note, Reason, Verb};
 use portreeve::resource::Duration;
@@ -161,8 +163,8 @@ struct Inspected {
 
 impl Observed {
     /// What is around it.
-    pub(super) fn around(&self) -> Around {
-        Around {
+    pub(super) fn related(&self) -> Related {
+        Related {
             parent: self.parent.as_ref().map(|parent| Parent {
                 name: "vpn".to_owned(),
                 identity: "local/name/vpn".to_owned(),
@@ -178,10 +180,10 @@ impl Observed {
     }
 
     /// The verdict from elsewhere.
-    pub(super) fn outside(&self) -> Option<Outside<'_>> {
+    pub(super) fn probe_verdict(&self) -> Option<ProbeVerdict<'_>> {
         let Said { health, since, by, why, denied, early_since } = self.outside.as_ref()?;
         let early_since = early_since.map(|since| since.0);
-        Some(Outside { health: *health, since: since.0, by, why, denied: *denied, early_since })
+        Some(ProbeVerdict { health: *health, since: since.0, by, why, denied: *denied, early_since })
     }
 
     /// What its health word is worth, and when it is to be looked at to find out.

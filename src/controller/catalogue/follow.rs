@@ -14,7 +14,7 @@ use crate::resource::{Object, ObjectKey, Origin};
 
 impl Catalogue {
     /// Shows what `desired` says is in force. `writes` is how many API writes it takes in; those after are left alone.
-    pub fn bring_to(&self, desired: &Desired, writes: u64) {
+    pub fn sync(&self, desired: &Desired, writes: u64) {
         let now = clock::now();
         let mut inner = self.change();
         let inner = &mut *inner;

@@ -50,7 +50,7 @@ impl Rig {
         self.catalogue.hold(&set);
         let (writes, api) = self.catalogue.declared();
         let desired = Desired::of(Sources { directory: Some(&set), api: &api, ..Sources::default() });
-        self.catalogue.bring_to(&desired, writes);
+        self.catalogue.sync(&desired, writes);
         desired
     }
 
@@ -103,14 +103,14 @@ async fn a_decision_made_before_a_write_does_not_undo_it() {
     let before = rig.follow("");
     let (writes, _) = rig.catalogue.declared();
     let written = rig.write(put("http://a"), false).await.expect("written").object;
-    rig.catalogue.bring_to(&before, writes);
+    rig.catalogue.sync(&before, writes);
     assert_eq!(rig.shown(), Some(written.clone()));
     rig.follow("");
     assert_eq!(rig.shown(), Some(written));
     let during = rig.follow("");
     let (writes, _) = rig.catalogue.declared();
     rig.write(Request::Delete, false).await.expect("deleted");
-    rig.catalogue.bring_to(&during, writes);
+    rig.catalogue.sync(&during, writes);
     assert!(rig.shown().is_none());
 }
 
@@ -201,7 +201,7 @@ async fn a_change_of_conditions_makes_no_read_stale() {
         let told = crate::resource::condition::Condition::new("Ready", false, "Away", "");
         object.status.conditions.push(told);
     }
-    rig.catalogue.bring_to(&desired, writes);
+    rig.catalogue.sync(&desired, writes);
     let now = rig.shown().expect("shown");
     assert_ne!(now.metadata.resource_version, written.metadata.resource_version);
     assert_eq!(now.metadata.generation, written.metadata.generation);
@@ -290,7 +290,7 @@ async fn a_copy_is_trusted_as_its_file_was_also_after_a_restart() {
         rig.catalogue.hold(&set);
         let (_, before) = rig.catalogue.declared();
         let desired = Desired::of(Sources { directory: Some(&set), api: &before, ..Sources::default() });
-        rig.catalogue.bring_to(&desired, 0);
+        rig.catalogue.sync(&desired, 0);
         rig.save().await;
         rig.again().await;
         let (_, after) = rig.catalogue.declared();

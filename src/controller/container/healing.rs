@@ -6,7 +6,7 @@ use metrics::counter;
 use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
 
-use super::crowd::Held;
+use super::group::Held;
 use super::telling::{Line, event};
 use super::{Outcome, Reconciler};
 use crate::controller::queue::{Arrival, Break, Release, Work};
@@ -16,7 +16,8 @@ use crate::observed::{Container, EventKind, Health, Nanos};
 use crate::reconcile::cause::{Fact, Seen, StopHabits};
 use crate::reconcile::discovery::Wanted;
 use crate::reconcile::heal::{
-    ActionOutcome, Around, Crowd, HealMemory, Healing, Outside, PolicyView, Situation, conclude, decide,
+    ActionOutcome, HealMemory, Healing, PolicyGroup, PolicyView, ProbeVerdict, Related, Situation, conclude,
+    decide,
 };
 use crate::reconcile::plan::{Note, Severity as NoteSeverity};
 use crate::reconcile::record::Record;
@@ -24,11 +25,11 @@ use crate::resource::Duration;
 use crate::store::{NewEvent, Severity};
 
 /// Healing memory that was decided on, to be kept once it is committed. Holds the memory's lock until then, and that of
-/// the crowd if it changed.
+/// the group if it changed.
 #[derive(Default)]
 pub(super) struct Pending {
     memory: Option<(OwnedMutexGuard<()>, Arc<Slot>, HealMemory)>,
-    crowd: Option<Held>,
+    group: Option<Held>,
     next: Vec<Arc<str>>,
 }
 
@@ -42,9 +43,9 @@ impl Pending {
         if let Some((_lock, slot, memory)) = self.memory.take() {
             slot.memory.store(Arc::new(memory));
         }
-        if let Some(mut held) = self.crowd.take() {
+        if let Some(mut held) = self.group.take() {
             held.keep();
-            reconciler.show_crowd(&held);
+            reconciler.show_group(&held);
         }
         reconciler.wake(engine, self.next);
     }
@@ -64,7 +65,7 @@ impl Reconciler {
         }
         let shared = &*self.shared;
         let Some(container) = container else {
-            self.leave_crowd(record, None, shared.engine_now(&record.key.engine)).await;
+            self.leave_group(record, None, shared.engine_now(&record.key.engine)).await;
             return Pending::default();
         };
         let key = &container.key;
@@ -113,11 +114,11 @@ impl Reconciler {
         // A call in hand will be concluded, and then everything is decided, too.
         let acting = memory.intent.as_ref().is_some_and(|open| locked(&shared.acting).contains_key(&open.id));
         let later = catching_up || acting;
-        let mut around = if later { Around::default() } else { self.around(container, &memory, now) };
+        let mut related = if later { Related::default() } else { self.related(container, &memory, now) };
         let ahead = shared.clock_ahead(&key.engine);
         let probed = shared.probed(container, &desired);
         let by = probed.as_ref().map(|probed| format!("service {}", probed.service)).unwrap_or_default();
-        let outside = probed.as_ref().map(|probed| Outside {
+        let probe_verdict = probed.as_ref().map(|probed| ProbeVerdict {
             health: probed.health,
             since: Nanos(probed.since.0.saturating_add(ahead)),
             by: &by,
@@ -125,13 +126,13 @@ impl Reconciler {
             denied: probed.denied,
             early_since: probed.early_since.map(|since| Nanos(since.0.saturating_add(ahead))),
         });
-        if let Some(root) = shared.waits_for(&container.key).filter(|_| around.down.is_none()) {
-            around.down = Some(format!("the service {root}"));
+        if let Some(root) = shared.waits_for(&container.key).filter(|_| related.down.is_none()) {
+            related.down = Some(format!("the service {root}"));
         }
         let situation = Situation {
             container,
-            around: &around,
-            outside,
+            related: &related,
+            probe_verdict,
             policy,
             memory: &memory,
             marks: &record.marks,
@@ -153,23 +154,23 @@ impl Reconciler {
                 PolicyView::Selected { name, .. } => Some(*name),
                 PolicyView::Excluded { .. } | PolicyView::NotSelected => None,
             };
-            self.leave_crowd(record, policy, now).await;
+            self.leave_group(record, policy, now).await;
             match policy {
                 Some(policy) => {
-                    let held = held.insert(self.hold_crowd(&key.engine, policy).await);
-                    decide(&situation, &mut held.crowd)
+                    let held = held.insert(self.hold_group(&key.engine, policy).await);
+                    decide(&situation, &mut held.group)
                 }
-                None => decide(&situation, &mut Crowd::default()),
+                None => decide(&situation, &mut PolicyGroup::default()),
             }
         };
-        let Healing { memory, action, blocked, notes: decided, crowd_notes, next, requeue_at } = healing;
+        let Healing { memory, action, blocked, notes: decided, group_notes, next, requeue_at } = healing;
         notes.extend(decided);
-        let held = held.and_then(|held| outcome.store_crowd(held));
+        let held = held.and_then(|held| outcome.store_group(held));
         for note in &notes {
             tell(record, now, note, "", outcome);
         }
-        for note in &crowd_notes {
-            tell_of_crowd(&record.key.engine, &record.host, now, note, outcome);
+        for note in &group_notes {
+            tell_of_group(&record.key.engine, &record.host, now, note, outcome);
         }
         if !later {
             locked(&shared.blocked).insert(key.clone(), blocked);
@@ -181,7 +182,7 @@ impl Reconciler {
         }
         outcome.action = action;
         outcome.requeue_at = requeue_at;
-        Pending { memory: Some((lock, slot, memory)), crowd: held, next }
+        Pending { memory: Some((lock, slot, memory)), group: held, next }
     }
 }
 
@@ -262,7 +263,7 @@ pub(super) fn tell(record: &Record, now: Nanos, note: &Note, caller: &str, outco
 }
 
 /// What is about the policy and the engine, and not about the container that showed it.
-pub(super) fn tell_of_crowd(engine: &str, host: &str, now: Nanos, note: &Note, outcome: &mut Outcome) {
+pub(super) fn tell_of_group(engine: &str, host: &str, now: Nanos, note: &Note, outcome: &mut Outcome) {
     let kind = note.kind.as_str();
     let about = NewEvent {
         engine: engine.to_owned(),

@@ -23,7 +23,7 @@ impl Reconciler {
             ledger: &record.ledger,
         };
         for bill in bills(&account, &desired.billing, &mut followers, &entered.transitions) {
-            outcome.rings.push(crate::controller::targets::billing_bell(&bill.target));
+            outcome.wake_targets.push(crate::controller::targets::billing_waker(&bill.target));
             outcome.changes.bills.push((record.key.clone(), bill));
         }
         record.followers = followers;
@@ -43,7 +43,7 @@ impl Reconciler {
         }
         for registry in changed {
             if let Some(wanted) = record.wanted.get(&registry) {
-                outcome.rings.push(crate::controller::targets::discovery_bell(&registry));
+                outcome.wake_targets.push(crate::controller::targets::discovery_waker(&registry));
                 outcome.changes.cells.push((registry, record.key.clone(), wanted.clone()));
             }
         }

@@ -52,7 +52,7 @@ impl Prober {
                 let attachment = shared.attachment(&key.engine).filter(|_| connected)?;
                 let container = shared.with_world(|world| world.containers.get(key).cloned())?;
                 let reached = |route: &Route| {
-                    shared.book.read(|services| {
+                    shared.health_cache.read(|services| {
                         services.get(&*id.service).is_some_and(|service| service.reached.contains(route))
                     })
                 };
@@ -61,7 +61,7 @@ impl Prober {
                 let Asked { trial, route, doubted } = with_place(turn, asked).await;
                 let proved = route.filter(|route| proves(&trial.outcome) && !reached(route));
                 if proved.is_some() || doubted {
-                    shared.book.with(&id.service, |state| {
+                    shared.health_cache.with(&id.service, |state| {
                         if let Some(route) = proved {
                             note_route(&mut state.reached, route);
                         }
@@ -265,7 +265,7 @@ impl Shared {
                 let reached = |route: &Route| {
                     let same =
                         |other: &Route| *route == Route { probe: route.probe.clone(), ..other.clone() };
-                    self.book
+                    self.health_cache
                         .read(|services| services.values().any(|service| service.reached.iter().any(same)))
                 };
                 self.ask(("", spec), container, engine, reached).await.trial

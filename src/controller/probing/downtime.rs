@@ -30,7 +30,7 @@ impl Prober {
                 if due == 0 {
                     continue;
                 }
-                let failed = self.shared.book.with(name, |state| {
+                let failed = self.shared.health_cache.with(name, |state| {
                     let down = state.targets.keys().filter(|target| is_down(target)).count();
                     let absent = usize::from(state.health == HealthWord::NotFound);
                     let failed = due.saturating_mul(u64::try_from(down.max(absent)).unwrap_or(0));

@@ -42,7 +42,7 @@ impl Prober {
         let kind = check.spec.handler().map_or("", |handler| handler.field());
         counter!("portreeve_probes_total", "type" => kind, "outcome" => word).increment(1);
         histogram!("portreeve_probe_duration_seconds", "type" => kind).record(outcome.took.as_secs_f64());
-        let changed = self.shared.book.with(&id.service, |state| {
+        let changed = self.shared.health_cache.with(&id.service, |state| {
             let target =
                 state.targets.get_mut(&id.target).filter(|target| target.started == check.started)?;
             let probe = target.probes.entry(id.probe.to_string()).or_default();

@@ -32,7 +32,7 @@ pub(super) async fn go_on(prober: Arc<Prober>, id: CheckId, check: Arc<Check>, s
         if let Some(trial) = prober.ask(&id, &check).await {
             prober.take_in(&id, &check, trial);
         }
-        let streak = prober.shared.book.read(|services| {
+        let streak = prober.shared.health_cache.read(|services| {
             let target = services.get(&*id.service)?.targets.get(&id.target)?;
             target.probes.get(&*id.probe).map(|probe| probe.streak.clone())
         });

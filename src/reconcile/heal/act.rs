@@ -2,9 +2,9 @@
 
 use uuid::Uuid;
 
-use super::around::Silenced;
 use super::backoff::{elapsed, is_spent, spend, wait_after};
-use super::{Crowd, Healing, Intent, Quarantine, Situation, Wait, step};
+use super::related::Silenced;
+use super::{Healing, Intent, PolicyGroup, Quarantine, Situation, Wait, step};
 use crate::observed::Nanos;
 use crate::reconcile::cause::StopHabits;
 use crate::reconcile::plan::{Action, Cause, NoteKind, Reason, Severity, Verb, earlier};
@@ -30,7 +30,7 @@ const SHORTEST_STEP: Duration = Duration::from_secs(1);
 pub(super) fn attempt(
     healing: &mut Healing,
     situation: &Situation<'_>,
-    crowd: &mut Crowd,
+    group: &mut PolicyGroup,
     orders: Orders<'_>,
     cause: Cause,
 ) {
@@ -41,17 +41,17 @@ pub(super) fn attempt(
         .or_else(|| quarantined(healing, now))
         .or_else(|| suspended(situation, &cause))
         .or_else(|| missing(situation))
-        .or_else(|| crowd.broken(id, spec, now))
+        .or_else(|| group.broken(id, spec, now))
         .map_or_else(|| verb(healing, situation, spec, &cause), Err)
         .and_then(|verb| in_time(healing, situation, spec, &cause).map_or(Ok(verb), Err))
-        .and_then(|verb| crowd.in_turn(id, spec, now).map_or(Ok(verb), Err))
+        .and_then(|verb| group.in_turn(id, spec, now).map_or(Ok(verb), Err))
         .and_then(|verb| hands_off(situation, verb, &cause).map_or(Ok(verb), Err))
-        .and_then(|verb| drained(healing, situation, crowd, spec, verb, &cause).map_or(Ok(verb), Err));
+        .and_then(|verb| drained(healing, situation, group, spec, verb, &cause).map_or(Ok(verb), Err));
     match refused {
         Err(wait) => healing.wait(wait),
         Ok(verb) => {
             commit(healing, situation, orders, verb, cause);
-            crowd.give(id, healing.memory.place(spec, now).unwrap_or(now), &spec.pace, now);
+            group.give(id, healing.memory.place(spec, now).unwrap_or(now), &spec.pace, now);
         }
     }
 }
@@ -64,13 +64,13 @@ fn own_fault(situation: &Situation<'_>) -> Option<Wait> {
 
 fn silenced(situation: &Situation<'_>) -> Option<Wait> {
     let Silenced { by, until } =
-        situation.around.silence.as_ref().filter(|silence| silence.until > situation.now)?;
+        situation.related.silence.as_ref().filter(|silence| silence.until > situation.now)?;
     let left = elapsed(situation.now, *until);
     Some(Wait::new(Reason::Silenced, format!("the silence {by} covers it for another {left}")).until(*until))
 }
 
 fn missing(situation: &Situation<'_>) -> Option<Wait> {
-    let name = situation.around.missing()?;
+    let name = situation.related.missing()?;
     Some(Wait::new(Reason::DependencyDown, format!("{name}, which it depends on, is not up and healthy")))
 }
 
@@ -96,7 +96,7 @@ fn verb(
 ) -> Result<Verb, Wait> {
     let container = situation.container;
     let stop_timeout = spec.stop_timeout.unwrap_or(StopHabits::of(container).timeout);
-    let orphan = situation.around.parent.as_ref().is_some_and(|parent| parent.replaced);
+    let orphan = situation.related.parent.as_ref().is_some_and(|parent| parent.replaced);
     if cause.is_cascade() {
         return match step::action(spec, 0) {
             Some(HealAction::Notify | HealAction::None) => {
@@ -222,7 +222,7 @@ fn hands_off(situation: &Situation<'_>, verb: Verb, cause: &Cause) -> Option<Wai
 fn drained(
     healing: &mut Healing,
     situation: &Situation<'_>,
-    crowd: &mut Crowd,
+    group: &mut PolicyGroup,
     spec: &AutohealPolicySpec,
     verb: Verb,
     cause: &Cause,
@@ -237,7 +237,7 @@ fn drained(
         return None;
     }
     if let Some(place) = healing.memory.place(spec, now) {
-        crowd.reserve(&container.key.id, place);
+        group.reserve(&container.key.id, place);
     }
     let message =
         format!("{cause}; marked as down in its registries for {} before the {}", spec.drain, verb.as_str());
@@ -288,7 +288,7 @@ fn commit(healing: &mut Healing, situation: &Situation<'_>, orders: Orders<'_>, 
         state: container.state,
         attempt,
         parent: situation
-            .around
+            .related
             .parent
             .as_ref()
             .filter(|parent| parent.replaced)

@@ -57,8 +57,9 @@ fn illness(situation: &Situation<'_>, spec: &AutohealPolicySpec) -> Option<Cause
         let output = one_line(container.health_output.as_deref().unwrap_or_default());
         return Some(Cause::Unhealthy { output });
     }
-    let outside = situation.heeded(spec).filter(|outside| outside.health == Health::Unhealthy)?;
-    Some(Cause::Reported { by: one_line(outside.by), why: one_line(outside.why) })
+    let probe_verdict =
+        situation.heeded(spec).filter(|probe_verdict| probe_verdict.health == Health::Unhealthy)?;
+    Some(Cause::Reported { by: one_line(probe_verdict.by), why: one_line(probe_verdict.why) })
 }
 
 fn up(
@@ -100,9 +101,9 @@ fn up(
             return Need::Wait(quietly(Reason::Starting, "waiting for its next health check"));
         }
         (word @ (Some(Health::Healthy | Health::Silent) | None), None) => {
-            let cause = situation.around.cascade(container, &spec.cascade);
+            let cause = situation.related.cascade(container, &spec.cascade);
             let cut_off = || {
-                let name = situation.around.cut_off_from(container, &spec.cascade)?;
+                let name = situation.related.cut_off_from(container, &spec.cascade)?;
                 let message = format!(
                     "it has no network: {name}, whose network it shares, has a new one and is not ready"
                 );

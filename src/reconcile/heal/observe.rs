@@ -41,7 +41,7 @@ pub(super) fn take_in(healing: &mut Healing, situation: &Situation<'_>, spec: &A
     let Situation { container, marks, now, .. } = *situation;
     settle_intent(healing, container, now);
     let memory = &mut healing.memory;
-    match (&situation.around.parent, super::around::parent_id(container)) {
+    match (&situation.related.parent, super::related::parent_id(container)) {
         (Some(parent), _) => memory.parent = Some(parent.identity.clone()),
         (None, Some(_)) => {}
         (None, None) => memory.parent = None,
@@ -75,10 +75,11 @@ pub(super) fn take_in(healing: &mut Healing, situation: &Situation<'_>, spec: &A
         }
         Verdict::Unhealthy => {
             memory.healthy_since = None;
-            let outside = situation.heeded(spec).filter(|outside| outside.health == Health::Unhealthy);
-            let since = outside.map_or(now, |outside| outside.since.min(now));
+            let probe_verdict =
+                situation.heeded(spec).filter(|probe_verdict| probe_verdict.health == Health::Unhealthy);
+            let since = probe_verdict.map_or(now, |probe_verdict| probe_verdict.since.min(now));
             memory.unhealthy_since.get_or_insert(since);
-            let counts = outside.is_some() || spec.triggers.unhealthy;
+            let counts = probe_verdict.is_some() || spec.triggers.unhealthy;
             memory.ailing |= counts;
             if counts {
                 not_healed(healing, container, now);

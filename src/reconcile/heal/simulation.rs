@@ -40,7 +40,7 @@ fn of_each_seed<T: Send>(seeds: u64, run: impl Fn(u64) -> T + Sync) -> Option<Ve
 /// Portreeve and its store, around the decision.
 struct Portreeve {
     memory: HealMemory,
-    crowd: Crowd,
+    group: PolicyGroup,
     marks: StopMarks,
     /// True time it is back at; none: it is up.
     down_until: Option<i64>,
@@ -59,7 +59,7 @@ struct Simulation {
     observe: bool,
     selected: bool,
     registered: bool,
-    around: Around,
+    related: Related,
     /// True time the connection is back at; none: connected.
     disconnected_until: Option<i64>,
     /// Whether what is delivered next happened while nobody listened.
@@ -121,7 +121,7 @@ impl Simulation {
             quiet_since: world.time,
             portreeve: Portreeve {
                 memory: HealMemory::default(),
-                crowd: Crowd::default(),
+                group: PolicyGroup::default(),
                 marks: StopMarks::default(),
                 down_until: None,
                 listening: true,
@@ -133,7 +133,7 @@ impl Simulation {
             observe: seed % 40 == 38,
             selected: seed % 40 != 37,
             registered: dice.percent(50),
-            around: Around::default(),
+            related: Related::default(),
             disconnected_until: None,
             away: false,
             clock_error: dice.span(SECOND) - SECOND / 2,
@@ -242,11 +242,11 @@ impl Simulation {
         self.quiet_since = self.world.time;
     }
 
-    fn healing(&self, memory: &HealMemory, marks: &StopMarks, crowd: &mut Crowd) -> Healing {
+    fn healing(&self, memory: &HealMemory, marks: &StopMarks, group: &mut PolicyGroup) -> Healing {
         let situation = Situation {
             container: &self.world.container,
-            around: &self.around,
-            outside: None,
+            related: &self.related,
+            probe_verdict: None,
             policy: if self.selected {
                 PolicyView::Selected { name: "web", spec: &self.spec }
             } else {
@@ -264,34 +264,34 @@ impl Simulation {
             now: self.now(),
             seed: self.seed,
         };
-        decide(&situation, crowd)
+        decide(&situation, group)
     }
 
     fn decide(&mut self) {
         if !self.running() {
             return;
         }
-        let before = self.portreeve.crowd.clone();
-        let mut crowd = before.clone();
-        let healing = self.healing(&self.portreeve.memory, &self.portreeve.marks, &mut crowd);
+        let before = self.portreeve.group.clone();
+        let mut group = before.clone();
+        let healing = self.healing(&self.portreeve.memory, &self.portreeve.marks, &mut group);
         let same = self.healing(&self.portreeve.memory, &self.portreeve.marks, &mut before.clone());
         self.hold(same == healing, "the same situation is decided the same");
-        let settled = healing.memory == self.portreeve.memory && crowd == before;
+        let settled = healing.memory == self.portreeve.memory && group == before;
         // What did not change was stored before.
         let (memory, marks) = if settled {
             (healing.memory.clone(), self.portreeve.marks)
         } else {
-            crowd.kept = stored(&crowd.kept);
+            group.kept = stored(&group.kept);
             (stored(&healing.memory), stored(&self.portreeve.marks))
         };
         self.hold(memory == healing.memory && marks == self.portreeve.marks, "memory survives being stored");
-        self.portreeve.crowd = crowd.clone();
-        let again = self.healing(&memory, &marks, &mut crowd);
+        self.portreeve.group = group.clone();
+        let again = self.healing(&memory, &marks, &mut group);
         self.hold(
             again.action.is_none() && again.notes.is_empty(),
             "deciding again does nothing and says nothing",
         );
-        self.hold(again.memory == memory && crowd == self.portreeve.crowd, "deciding again changes nothing");
+        self.hold(again.memory == memory && group == self.portreeve.group, "deciding again changes nothing");
         self.hold(healing.requeue_at.is_none_or(|at| at > self.now()), "no busy loop");
         if memory.draining.is_some() && self.portreeve.memory.draining.is_none() {
             // Something is done: its callers are sent elsewhere.

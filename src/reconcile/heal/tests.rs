@@ -28,8 +28,8 @@ fn spec() -> AutohealPolicySpec {
 fn look(container: &Container, memory: &HealMemory, marks: &StopMarks, second: i64) -> Healing {
     let situation = Situation {
         container,
-        around: &Around::default(),
-        outside: None,
+        related: &Related::default(),
+        probe_verdict: None,
         policy: PolicyView::Selected { name: "web", spec: &spec() },
         memory,
         marks,
@@ -43,18 +43,18 @@ fn look(container: &Container, memory: &HealMemory, marks: &StopMarks, second: i
         now: at(second),
         seed: 7,
     };
-    decide(&situation, &mut Crowd::default())
+    decide(&situation, &mut PolicyGroup::default())
 }
 
 /// Nobody knows yet how far the engine's clock is from ours: no wait is shortened by a guess.
 #[test]
 fn what_is_remembered_is_not_moved_before_the_engine_is_reached() {
     let (sick, memory, spec) = (container(Health::Unhealthy), acted(), spec());
-    let (around, marks) = (Around::default(), StopMarks::default());
+    let (related, marks) = (Related::default(), StopMarks::default());
     let situation = |engine_connected| Situation {
         container: &sick,
-        around: &around,
-        outside: None,
+        related: &related,
+        probe_verdict: None,
         policy: PolicyView::Selected { name: "web", spec: &spec },
         memory: &memory,
         marks: &marks,
@@ -68,9 +68,9 @@ fn what_is_remembered_is_not_moved_before_the_engine_is_reached() {
         now: at(-600),
         seed: 7,
     };
-    let away = decide(&situation(false), &mut Crowd::default());
+    let away = decide(&situation(false), &mut PolicyGroup::default());
     assert_eq!((&away.memory.spent, away.memory.last_action), (&memory.spent, memory.last_action));
-    let back = decide(&situation(true), &mut Crowd::default());
+    let back = decide(&situation(true), &mut PolicyGroup::default());
     assert_eq!(back.memory.spent, [at(-600)]);
 }
 
@@ -255,8 +255,8 @@ fn observing_spends_nothing() {
     let sick = container(Health::Unhealthy);
     let situation = Situation {
         container: &sick,
-        around: &Around::default(),
-        outside: None,
+        related: &Related::default(),
+        probe_verdict: None,
         policy: PolicyView::Selected { name: "web", spec: &spec() },
         memory: &HealMemory::default(),
         marks: &StopMarks::default(),
@@ -270,7 +270,7 @@ fn observing_spends_nothing() {
         now: at(0),
         seed: 7,
     };
-    let memory = decide(&situation, &mut Crowd::default()).memory;
+    let memory = decide(&situation, &mut PolicyGroup::default()).memory;
     assert_eq!((memory.spent.len(), memory.streak, memory.restart_count, memory.intent), (0, 0, 0, None));
 }
 

@@ -109,7 +109,7 @@ async fn bytes_that_are_refused_park_their_lane_alone_until_a_replay() {
 
     refuses.store(false, Ordering::SeqCst);
     assert_eq!(post.store.replay(TARGET).await.unwrap(), 1);
-    post.ring();
+    post.wake();
     post.drained().await;
     let keys: Vec<_> = service.asked().iter().filter(|asked| is_of(&asked.body, &refused)).cloned().collect();
     assert_eq!(keys.len(), 4, "the first one twice");
@@ -204,7 +204,7 @@ async fn a_lane_with_more_to_send_makes_no_further_call_once_its_service_has_nam
     .await;
     let which = Waiting { kind: DeliveryKind::Bill, target: TARGET, key: None };
     assert_eq!(post.store.retry(&which).await.unwrap(), 2);
-    post.ring();
+    post.wake();
     post.drained().await;
     assert_eq!(service.asked().len(), 15, "once somebody wishes it");
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use portreeve::observed::{ContainerKey, Nanos};
 use portreeve::outbox::billing::BillingQueue;
-use portreeve::outbox::{Due, Queue, Turn, Worked};
+use portreeve::outbox::{DeliveryOutcome, Due, Queue, Turn};
 use portreeve::reconcile::lifecycle::EventName;
 use portreeve::store::{DeliveryFilter, Lane, Settlement, StoreError};
 use serde_json::json;
@@ -46,7 +46,7 @@ impl Queue for Faulty {
         self.inner.wake(from).await
     }
 
-    async fn work(&self, lane: Lane, turn: &Turn) -> Worked {
+    async fn work(&self, lane: Lane, turn: &Turn) -> DeliveryOutcome {
         if lane.key == self.of && self.left.load(Ordering::SeqCst) > 0 {
             self.left.fetch_sub(1, Ordering::SeqCst);
             self.panics.fetch_add(1, Ordering::SeqCst);
@@ -89,7 +89,7 @@ async fn an_attempt_that_panics_is_told_as_our_own_fault_and_tried_again_later_a
     let mut post = Post::new().await;
     let (left, panics) = (Arc::new(AtomicUsize::new(usize::MAX)), Arc::<AtomicUsize>::default());
     let spec = serde_json::from_value(json!({"url": service.url()})).unwrap();
-    let inner = BillingQueue { name: TARGET.to_owned(), spec, office: post.office() };
+    let inner = BillingQueue { name: TARGET.to_owned(), spec, context: post.context() };
     post.serve(Faulty { inner, of: container(1), left: left.clone(), panics: panics.clone() });
     // The service is called for others, whatever becomes of the one.
     let bill = |number| bill(TARGET, &container(number), EventName::Started, 1);
@@ -100,7 +100,7 @@ async fn an_attempt_that_panics_is_told_as_our_own_fault_and_tried_again_later_a
     .await;
     // A second, then two, and so on, however often it is woken.
     wait::throughout("it is tried now and then", Duration::from_secs(2), || async {
-        post.ring();
+        post.wake();
         let seen = panics.load(Ordering::SeqCst);
         wait::is(seen <= 3, seen)
     })

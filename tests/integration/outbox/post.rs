@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use portreeve::outbox::billing::BillingQueue;
 use portreeve::outbox::discovery::DiscoveryQueue;
-use portreeve::outbox::{Bell, Commit, Dispatcher, HttpClient, Office, Queue, Unrecorded};
+use portreeve::outbox::{Commit, DeliveryContext, Dispatcher, HttpClient, Queue, Unrecorded, Waker};
 use portreeve::store::{ChangeSet, QueueDepth, Sqlite, Store, StoreError};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -32,7 +32,7 @@ pub struct Post {
     /// Of the store, if it is this one's own.
     _home: Option<TempDir>,
     http: HttpClient,
-    bells: Vec<Bell>,
+    wakers: Vec<Waker>,
     stop: CancellationToken,
     running: JoinSet<Vec<Unrecorded>>,
 }
@@ -51,7 +51,7 @@ impl Post {
             store,
             _home: None,
             http: HttpClient::default(),
-            bells: Vec::new(),
+            wakers: Vec::new(),
             stop: CancellationToken::new(),
             running: JoinSet::new(),
         }
@@ -62,7 +62,7 @@ impl Post {
         let mut base = json!({ "url": url, "retry": { "initial": "10ms", "max": "50ms" } });
         merge(&mut base, spec);
         let (name, spec) = (TARGET.to_owned(), serde_json::from_value(base).unwrap());
-        self.serve(BillingQueue { name, spec, office: self.office() });
+        self.serve(BillingQueue { name, spec, context: self.context() });
     }
 
     /// Serves a DiscoveryRegistry.
@@ -70,28 +70,28 @@ impl Post {
         let mut base = json!({ "url": url });
         merge(&mut base, spec);
         let (name, spec) = (TARGET.to_owned(), serde_json::from_value(base).unwrap());
-        self.serve(DiscoveryQueue { name, spec, office: self.office() });
+        self.serve(DiscoveryQueue { name, spec, context: self.context() });
     }
 
-    pub fn office(&self) -> Office {
+    pub fn context(&self) -> DeliveryContext {
         let commit = Arc::new(Direct(self.store.clone()));
-        Office { store: self.store.clone(), commit, http: self.http.clone() }
+        DeliveryContext { store: self.store.clone(), commit, http: self.http.clone() }
     }
 
     pub fn serve(&mut self, queue: impl Queue) {
-        let bell = Bell::default();
-        self.bells.push(bell.clone());
-        self.running.spawn(Dispatcher::new(queue, bell).run(self.stop.clone()));
+        let waker = Waker::default();
+        self.wakers.push(waker.clone());
+        self.running.spawn(Dispatcher::new(queue, waker).run(self.stop.clone()));
     }
 
-    pub fn ring(&self) {
-        self.bells.iter().for_each(Bell::ring);
+    pub fn wake(&self) {
+        self.wakers.iter().for_each(Waker::wake);
     }
 
-    /// Commits and rings, as a reconciler does.
+    /// Commits and wakes, as a reconciler does.
     pub async fn commit(&self, change: ChangeSet) {
         self.store.commit(&[change]).await.expect("a commit");
-        self.ring();
+        self.wake();
     }
 
     /// Ends the dispatchers properly; others may be started then.
@@ -101,7 +101,7 @@ impl Post {
             ended.unwrap();
         }
         self.stop = CancellationToken::new();
-        self.bells.clear();
+        self.wakers.clear();
     }
 
     pub async fn bills_left(&self) -> QueueDepth {

@@ -38,7 +38,7 @@ async fn what_could_not_be_committed_is_not_sent() {
     store.fail_writes(true);
     let change = starts(0..3);
     store.commit(std::slice::from_ref(&change)).await.expect_err("it fails");
-    post.ring();
+    post.wake();
     wait::throughout("nothing is sent", A_WHILE, || async {
         wait::is(keys(&receiver).is_empty(), keys(&receiver))
     })

@@ -4,7 +4,7 @@ use super::Simulation;
 use super::world::{Asked, DownBy, Event, SECOND};
 use crate::observed::{Health, State};
 use crate::reconcile::cause::{Fact, StopMarks};
-use crate::reconcile::heal::around::Silenced;
+use crate::reconcile::heal::related::Silenced;
 use crate::resource::Duration;
 
 impl Simulation {
@@ -40,7 +40,7 @@ impl Simulation {
             }
             61 if running && free => {
                 self.world.emit(Event::Fact(Fact::Kill { signal: 9 }));
-                self.world.end(137, DownBy::Hand);
+                self.world.end(137, DownBy::InFlight);
                 "kill by hand"
             }
             62 if running && free => {
@@ -62,7 +62,7 @@ impl Simulation {
             }
             79 if free => {
                 let (key, now) = (self.world.container.key.clone(), self.now());
-                self.portreeve.crowd.leave(&key.id, "web", &key.engine, now);
+                self.portreeve.group.leave(&key.id, "web", &key.engine, now);
                 self.world.recreate();
                 self.portreeve.marks = StopMarks::default();
                 "recreated"
@@ -98,12 +98,12 @@ impl Simulation {
                 "release"
             }
             91..=92 => {
-                self.around.down = self.around.down.is_none().then(|| "db".to_owned());
+                self.related.down = self.related.down.is_none().then(|| "db".to_owned());
                 "its dependency goes down, or comes back"
             }
             93 => {
                 let until = self.now().plus(Duration::from_secs(self.dice.roll(7200)));
-                self.around.silence = Some(Silenced { by: "backup".to_owned(), until });
+                self.related.silence = Some(Silenced { by: "backup".to_owned(), until });
                 "a silence begins"
             }
             _ => return,

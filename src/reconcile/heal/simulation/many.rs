@@ -1,5 +1,5 @@
 //! Several containers of one policy: storms in which most are sick at once, crashes of Portreeve in the middle of them, and
-//! an oracle for what the crowd bounds: attempts at once, the pace, the breaker.
+//! an oracle for what the group bounds: attempts at once, the pace, the breaker.
 
 mod oracle;
 
@@ -66,7 +66,7 @@ struct Many {
     time: i64,
     spec: AutohealPolicySpec,
     all: Vec<One>,
-    crowd: Crowd,
+    group: PolicyGroup,
     /// Time at which Portreeve is back; none: it is up.
     down_until: Option<i64>,
     /// When Portreeve was started last.
@@ -126,7 +126,7 @@ impl Many {
             time,
             spec,
             all,
-            crowd: Crowd::default(),
+            group: PolicyGroup::default(),
             down_until: None,
             begun: time,
             storm: false,
@@ -163,7 +163,7 @@ impl Many {
             "seed {}: {what}\n{:?}\n{:?}\n{}",
             self.seed,
             self.spec,
-            self.crowd,
+            self.group,
             self.log.join("\n")
         );
     }
@@ -272,7 +272,7 @@ impl Many {
         if self.trouble != Trouble::No {
             self.trouble = Trouble::Some;
         }
-        self.crowd = Crowd::of(stored(&self.crowd.kept));
+        self.group = PolicyGroup::of(stored(&self.group.kept));
         for one in &mut self.all {
             (one.memory, one.requeue, one.shown) = (stored(&one.memory), None, None);
         }
@@ -289,12 +289,12 @@ impl Many {
             self.notice();
             decisions += 1;
             self.hold(decisions < 50 * self.all.len(), "containers wake each other without end");
-            let mut crowd = self.crowd.clone();
-            let healing = self.healing(number, &mut crowd);
-            self.crowd = crowd;
+            let mut group = self.group.clone();
+            let healing = self.healing(number, &mut group);
+            self.group = group;
             let one = &mut self.all[number];
             (one.memory, one.requeue) = (healing.memory.clone(), healing.requeue_at);
-            for note in &healing.crowd_notes {
+            for note in &healing.group_notes {
                 self.heard.insert(note.kind.as_str());
                 let opened = note.kind == NoteKind::BreakerOpen;
                 self.trouble = if opened { Trouble::Since(self.time) } else { Trouble::No };
@@ -311,12 +311,12 @@ impl Many {
         self.notice();
     }
 
-    fn healing(&self, number: usize, crowd: &mut Crowd) -> Healing {
+    fn healing(&self, number: usize, group: &mut PolicyGroup) -> Healing {
         let one = &self.all[number];
         let situation = Situation {
             container: &one.container,
-            around: &Around::default(),
-            outside: None,
+            related: &Related::default(),
+            probe_verdict: None,
             policy: PolicyView::Selected { name: "web", spec: &self.spec },
             memory: &one.memory,
             marks: &StopMarks::default(),
@@ -330,7 +330,7 @@ impl Many {
             now: Nanos(self.time),
             seed: number as u64,
         };
-        decide(&situation, crowd)
+        decide(&situation, group)
     }
 
     fn carry_out(&mut self, number: usize) {

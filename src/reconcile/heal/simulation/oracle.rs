@@ -23,8 +23,8 @@ impl Simulation {
     }
 
     fn hushed(&self) -> bool {
-        let silence = self.around.silence.as_ref();
-        self.around.down.is_some() || silence.is_some_and(|silence| silence.until > self.now())
+        let silence = self.related.silence.as_ref();
+        self.related.down.is_some() || silence.is_some_and(|silence| silence.until > self.now())
     }
 
     /// The oracle: every sentence of the invariant, by the truth of the world.

@@ -30,7 +30,7 @@ const AT_ONCE: usize = 3;
 
 /// The containers of one policy on one engine. Handed to each decision on one of them, and changed by it.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Crowd {
+pub struct PolicyGroup {
     /// What is stored, so that a restart of Portreeve changes no decision.
     pub kept: Kept,
     /// Those that count, by id. Every one of them is decided on soon after a start.
@@ -41,7 +41,7 @@ pub struct Crowd {
     suspected: bool,
 }
 
-/// The part of a [`Crowd`] that is stored.
+/// The part of a [`PolicyGroup`] that is stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Kept {
@@ -70,13 +70,13 @@ pub(super) enum Standing {
     Apart,
 }
 
-impl Crowd {
-    /// A crowd of which nobody has been seen since what is `kept` was stored.
+impl PolicyGroup {
+    /// A group of which nobody has been seen since what is `kept` was stored.
     pub fn of(kept: Kept) -> Self {
         Self { kept, ..Self::default() }
     }
 
-    /// Whether the breaker keeps every container of the crowd from being healed.
+    /// Whether the breaker keeps every container of the group from being healed.
     pub fn is_open(&self) -> bool {
         self.kept.breaker.is_open()
     }

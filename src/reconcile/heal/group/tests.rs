@@ -10,22 +10,22 @@ fn id(number: usize) -> Arc<str> {
     format!("{number:03}").into()
 }
 
-/// A crowd and who asks in it.
+/// A group and who asks in it.
 struct Scene {
-    crowd: Crowd,
+    group: PolicyGroup,
     spec: AutohealPolicySpec,
     turns: Vec<&'static str>,
 }
 
 impl Scene {
     fn of(targets: usize, spec: AutohealPolicySpec) -> Self {
-        let mut scene = Self { crowd: Crowd::default(), spec, turns: vec![] };
+        let mut scene = Self { group: PolicyGroup::default(), spec, turns: vec![] };
         (0..targets).for_each(|number| scene.enter(number, Standing::Well, None, -60));
         scene
     }
 
     fn enter(&mut self, number: usize, standing: Standing, place: Option<i64>, second: i64) {
-        let turn = self.crowd.enter(&id(number), standing, place.map(at), &self.spec, at(second));
+        let turn = self.group.enter(&id(number), standing, place.map(at), &self.spec, at(second));
         self.turns.extend(turn.map(|turn| match turn {
             Turn::Opened(..) => "opened",
             Turn::Closed(..) => "closed",
@@ -35,16 +35,16 @@ impl Scene {
     /// A sick container asks to be healed; `None`: it is, and its attempt holds its place for a minute.
     fn ask(&mut self, number: usize, second: i64) -> Option<Reason> {
         self.enter(number, Standing::Sick, None, second);
-        let (crowd, spec, now) = (&mut self.crowd, &self.spec, at(second));
-        let wait = crowd.broken(&id(number), spec, now).or_else(|| crowd.in_turn(&id(number), spec, now));
+        let (group, spec, now) = (&mut self.group, &self.spec, at(second));
+        let wait = group.broken(&id(number), spec, now).or_else(|| group.in_turn(&id(number), spec, now));
         if wait.is_none() {
-            crowd.give(&id(number), at(second + 60), &spec.pace, now);
+            group.give(&id(number), at(second + 60), &spec.pace, now);
         }
         wait.map(|wait| wait.reason)
     }
 
     fn next(&self, second: i64) -> Vec<Arc<str>> {
-        self.crowd.next(&self.spec, at(second))
+        self.group.next(&self.spec, at(second))
     }
 }
 
@@ -88,7 +88,7 @@ fn the_pace_counts_attempts_whatever_came_of_them() {
     assert_eq!([scene.ask(0, 0), scene.ask(1, 30)], [None, None]);
     (0..2).for_each(|number| scene.enter(number, Standing::Well, None, 31));
     assert_eq!([scene.ask(2, 32), scene.ask(2, 59)], [Some(Reason::Paced); 2]);
-    let wait = scene.crowd.in_turn(&id(2), &scene.spec, at(59)).and_then(|wait| wait.until);
+    let wait = scene.group.in_turn(&id(2), &scene.spec, at(59)).and_then(|wait| wait.until);
     assert_eq!((wait, scene.ask(2, 60)), (Some(at(60)), None));
     scene.enter(2, Standing::Well, None, 61);
     assert_eq!([scene.ask(3, 89), scene.ask(3, 90)], [Some(Reason::Paced), None]);
@@ -99,13 +99,13 @@ fn what_calms_down_by_itself_closes_the_breaker_after_a_while() {
     let mut scene = Scene::of(4, AutohealPolicySpec::default());
     assert_eq!([scene.ask(0, 0), scene.ask(1, 0)], [None, Some(Reason::BreakerOpen)]);
     (0..2).for_each(|number| scene.enter(number, Standing::Well, None, 5));
-    assert_eq!(scene.crowd.due(), Some(at(15)));
+    assert_eq!(scene.group.due(), Some(at(15)));
     scene.enter(1, Standing::Sick, None, 6);
     scene.enter(0, Standing::Sick, None, 7);
-    assert_eq!(scene.crowd.due(), None, "it was not calm");
+    assert_eq!(scene.group.due(), None, "it was not calm");
     (0..2).for_each(|number| scene.enter(number, Standing::Well, None, 8));
     scene.enter(0, Standing::Well, None, 17);
-    assert!(scene.crowd.is_open());
+    assert!(scene.group.is_open());
     scene.enter(0, Standing::Well, None, 18);
     assert_eq!(scene.turns, ["opened", "closed"]);
 }
@@ -139,13 +139,13 @@ fn a_breaker_stays_open_no_longer_than_there_are_enough_for_one() {
         for number in 0..4 {
             scene.ask(number, 0);
         }
-        assert!(scene.crowd.is_open());
+        assert!(scene.group.is_open());
         // Somebody corrects the policy.
         scene.spec.breaker.min_targets = 100;
         assert_eq!(scene.ask(1, 1), Some(Reason::BreakerOpen), "until it has been calm for a while");
         scene.ask(1, 11);
         scene.enter(0, Standing::Well, None, 12);
-        assert_eq!((scene.turns.as_slice(), scene.crowd.is_open()), (["opened", "closed"].as_slice(), false));
+        assert_eq!((scene.turns.as_slice(), scene.group.is_open()), (["opened", "closed"].as_slice(), false));
     }
 }
 
@@ -175,12 +175,12 @@ fn a_restart_of_portreeve_neither_closes_the_breaker_nor_gives_attempts_anew() {
     for number in 0..100 {
         scene.ask(number, 0);
     }
-    let text = serde_json::to_string(&scene.crowd.kept).unwrap_or_default();
-    scene.crowd = Crowd::of(serde_json::from_str(&text).unwrap_or_default());
+    let text = serde_json::to_string(&scene.group.kept).unwrap_or_default();
+    scene.group = PolicyGroup::of(serde_json::from_str(&text).unwrap_or_default());
     // Whoever is looked at first may be one of the few that are well.
     scene.enter(99, Standing::Well, None, 3);
     (0..90).for_each(|number| assert_eq!(scene.ask(number, 4), Some(Reason::BreakerOpen)));
-    assert_eq!((scene.turns.len(), scene.crowd.due()), (1, None));
+    assert_eq!((scene.turns.len(), scene.group.due()), (1, None));
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn whoever_is_looked_at_first_after_a_restart_does_not_end_one_by_one() {
         scene.ask(number, 0);
     }
     assert_eq!(scene.ask(1, 300), None);
-    scene.crowd = Crowd::of(scene.crowd.kept.clone());
+    scene.group = PolicyGroup::of(scene.group.kept.clone());
     scene.enter(0, Standing::Well, None, 302);
     assert_eq!([scene.ask(2, 303), scene.ask(3, 303)], [Some(Reason::Paced); 2]);
     assert_eq!(scene.turns, ["opened"]);
@@ -203,7 +203,7 @@ fn a_clock_that_stepped_back_holds_nothing_back_for_longer_than_before() {
         scene.ask(number, 0);
     }
     assert_eq!(scene.ask(1, -7200), Some(Reason::BreakerOpen));
-    scene.crowd.leave(&id(0), "web", "local", at(-7200));
+    scene.group.leave(&id(0), "web", "local", at(-7200));
     assert_eq!([scene.ask(1, -6901), scene.ask(1, -6900)], [Some(Reason::BreakerOpen), None]);
 }
 
@@ -211,11 +211,11 @@ fn a_clock_that_stepped_back_holds_nothing_back_for_longer_than_before() {
 fn after_a_start_nothing_is_made_of_the_first_few_that_are_seen() {
     let mut scene = Scene::of(0, AutohealPolicySpec::default());
     assert_eq!([0, 1, 2, 3].map(|number| scene.ask(number, 0)), [None, None, None, Some(Reason::Paced)]);
-    assert_eq!((scene.turns.len(), scene.crowd.due()), (0, Some(at(10))));
+    assert_eq!((scene.turns.len(), scene.group.due()), (0, Some(at(10))));
     (10..14).for_each(|number| scene.enter(number, Standing::Well, None, 1));
-    assert_eq!(scene.crowd.due(), Some(at(10)), "four of eight");
+    assert_eq!(scene.group.due(), Some(at(10)), "four of eight");
     scene.enter(14, Standing::Well, None, 2);
-    assert_eq!(scene.crowd.due(), None, "four of nine");
+    assert_eq!(scene.group.due(), None, "four of nine");
     scene.enter(10, Standing::Sick, None, 3);
     scene.enter(10, Standing::Sick, None, 10);
     assert_eq!(scene.turns, ["opened"]);
@@ -227,19 +227,19 @@ fn a_breaker_whose_containers_have_all_left_closes_and_one_that_lost_its_sick_on
     for number in 0..2 {
         scene.ask(number, 0);
     }
-    assert_eq!((scene.turns.as_slice(), scene.crowd.heir()), (["opened"].as_slice(), Some(id(0))));
+    assert_eq!((scene.turns.as_slice(), scene.group.heir()), (["opened"].as_slice(), Some(id(0))));
     for number in 0..2 {
-        assert_eq!(scene.crowd.leave(&id(number), "web", "local", at(1)), None);
+        assert_eq!(scene.group.leave(&id(number), "web", "local", at(1)), None);
     }
-    let heir = scene.crowd.heir();
+    let heir = scene.group.heir();
     assert_eq!(heir, Some(id(2)), "nothing happens to those who are well");
     scene.enter(2, Standing::Well, None, 1);
-    assert_eq!(scene.crowd.due(), Some(at(11)));
-    assert_eq!(scene.crowd.leave(&id(2), "web", "local", at(2)), None);
-    let note = scene.crowd.leave(&id(3), "web", "local", at(2)).expect("it closes");
+    assert_eq!(scene.group.due(), Some(at(11)));
+    assert_eq!(scene.group.leave(&id(2), "web", "local", at(2)), None);
+    let note = scene.group.leave(&id(3), "web", "local", at(2)).expect("it closes");
     assert_eq!(note.message, "no container of the policy web on local is left: its breaker closes");
-    assert!(!scene.crowd.is_open());
-    assert_eq!((scene.crowd.heir(), scene.crowd.leave(&id(3), "web", "local", at(2))), (None, None));
+    assert!(!scene.group.is_open());
+    assert_eq!((scene.group.heir(), scene.group.leave(&id(3), "web", "local", at(2))), (None, None));
 }
 
 /// After a start those that are still to be looked at would find healing allowed that is not.
@@ -249,8 +249,8 @@ fn a_breaker_does_not_close_because_those_it_is_for_are_not_known_yet() {
     for number in 0..2 {
         scene.ask(number, 0);
     }
-    scene.crowd = Crowd::of(scene.crowd.kept.clone());
+    scene.group = PolicyGroup::of(scene.group.kept.clone());
     scene.enter(0, Standing::Sick, None, 5);
-    assert_eq!(scene.crowd.leave(&id(0), "web", "local", at(6)), None);
-    assert!(scene.crowd.is_open());
+    assert_eq!(scene.group.leave(&id(0), "web", "local", at(6)), None);
+    assert!(scene.group.is_open());
 }

@@ -1,4 +1,4 @@
-//! The book of services' health: in memory for faces and decisions, a document each in the store.
+//! Services' health: in memory for faces and decisions, a document each in the store.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{PoisonError, RwLock};
@@ -15,7 +15,7 @@ use crate::probe::Streak;
 
 /// All services. Faces read it, the prober writes.
 #[derive(Debug)]
-pub(in crate::controller) struct Book {
+pub(in crate::controller) struct HealthCache {
     services: RwLock<BTreeMap<String, ServiceState>>,
     /// What the last process knew of services that were not looked at yet.
     remembered: RwLock<BTreeMap<String, Remembered>>,
@@ -45,7 +45,7 @@ struct RememberedTarget {
     probes: BTreeMap<String, Streak>,
 }
 
-impl Book {
+impl HealthCache {
     pub(in crate::controller) fn new(stored: &BTreeMap<String, String>) -> Self {
         let mut remembered = BTreeMap::new();
         for (name, document) in stored {
@@ -189,7 +189,7 @@ impl Book {
         serde_json::to_string(&remembered).ok()
     }
 
-    pub(in crate::controller) fn tell(&self) {
+    pub(in crate::controller) fn notify(&self) {
         self.changed.send_modify(|count| *count += 1);
     }
 }
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_way_that_led_there_is_known_to_the_next_process() {
-        let book = Book::new(&BTreeMap::new());
+        let health_cache = HealthCache::new(&BTreeMap::new());
         let route = Route {
             probe: "page".to_owned(),
             container: "local/name/web".to_owned(),
@@ -208,9 +208,9 @@ mod tests {
             port: 80,
             protocol: "tcp".to_owned(),
         };
-        book.with("web", |state| crate::observed::note_route(&mut state.reached, route.clone()));
-        let document = book.document("web").expect("a document");
-        let next = Book::new(&[("web".to_owned(), document)].into());
+        health_cache.with("web", |state| crate::observed::note_route(&mut state.reached, route.clone()));
+        let document = health_cache.document("web").expect("a document");
+        let next = HealthCache::new(&[("web".to_owned(), document)].into());
         next.begin_with("web");
         assert!(next.read(|services| services["web"].reached.contains(&route)));
     }
@@ -219,9 +219,10 @@ mod tests {
     fn a_service_that_was_down_is_so_for_those_that_depend_on_it_before_it_is_asked_again() {
         let stored = |health: &str| format!(r#"{{"health": "{health}", "since": 1, "toldDown": true}}"#);
         let documents = [("db", stored("unhealthy")), ("web", stored("healthy"))];
-        let book = Book::new(&documents.map(|(name, document)| (name.to_owned(), document)).into());
-        ["db", "web", "new"].into_iter().for_each(|name| book.begin_with(name));
-        let standing = |name: &str| book.read(|services| services[name].standing);
+        let health_cache =
+            HealthCache::new(&documents.map(|(name, document)| (name.to_owned(), document)).into());
+        ["db", "web", "new"].into_iter().for_each(|name| health_cache.begin_with(name));
+        let standing = |name: &str| health_cache.read(|services| services[name].standing);
         assert_eq!(["db", "web", "new"].map(standing), [Standing::Down, Standing::Fine, Standing::Fine]);
     }
 }

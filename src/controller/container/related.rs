@@ -1,4 +1,4 @@
-//! What is around a container in the world as last seen, and who has it around them.
+//! What a container is related to in the world as last seen, and which containers are related to it.
 
 use std::sync::Arc;
 
@@ -6,33 +6,33 @@ use super::Reconciler;
 use crate::desired::Desired;
 use crate::observed::{Container, ContainerKey, Nanos, World};
 use crate::reconcile::heal::HealMemory;
-use crate::reconcile::heal::around::{
-    self, Around, Condition, Parent, Silenced, compose_dependencies, is_of_compose, parent_id,
+use crate::reconcile::heal::related::{
+    self, Condition, Parent, Related, Silenced, compose_dependencies, is_of_compose, parent_id,
 };
 use crate::resource::Selector;
 use crate::resource::silence::Suppress;
 
 impl Reconciler {
-    pub(super) fn around(&self, container: &Container, memory: &HealMemory, now: Nanos) -> Around {
+    pub(super) fn related(&self, container: &Container, memory: &HealMemory, now: Nanos) -> Related {
         let desired = self.shared.desired.load();
         let silenced = desired.silenced(&container.subject(), Suppress::Healing, now);
         let silence = silenced.map(|(by, until)| Silenced { by: by.to_owned(), until });
         let (parent, dependencies) = self
             .shared
             .with_world(|world| (parent(container, memory, world), dependencies(container, world, &desired)));
-        let mut around = Around { parent, silence, ..Around::default() };
+        let mut related = Related { parent, silence, ..Related::default() };
         for (name, condition, containers) in dependencies {
             let with_memory = |other: Arc<Container>| {
                 let memory = self.shared.healing(&other.logical_id());
                 (other, memory)
             };
             let containers: Vec<_> = containers.into_iter().map(with_memory).collect();
-            around.depend(container, &name, condition, &containers);
+            related.depend(container, &name, condition, &containers);
         }
-        if around.down.is_none() {
-            around.down = self.unproven(container, &desired);
+        if related.down.is_none() {
+            related.down = self.unproven(container, &desired);
         }
-        around
+        related
     }
 
     /// A service that `container` needs and that runs, as Docker knows, but was not found healthy by its probes yet.
@@ -43,7 +43,7 @@ impl Reconciler {
         needed.find(|name| self.shared.is_unproven(name, desired)).cloned()
     }
 
-    /// Has everybody decided again who has `other` around them.
+    /// Has every container decided again that is related to `other`.
     pub(super) fn wake_dependents(&self, other: &Container) {
         let desired = self.shared.desired.load();
         for key in self.shared.with_world(|world| dependents(other, world, &desired)) {
@@ -103,7 +103,7 @@ fn dependents(other: &Container, world: &World, desired: &Desired) -> Vec<Contai
         .collect();
     let has_around = |container: &&Arc<Container>| {
         container.key != other.key
-            && (around::depends_on(container, other)
+            && (related::depends_on(container, other)
                 || services.iter().any(|service| selects(service.spec.selector.as_ref(), container)))
     };
     world.containers.values().filter(has_around).map(|container| container.key.clone()).collect()

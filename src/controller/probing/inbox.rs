@@ -10,12 +10,12 @@ use crate::observed::ContainerKey;
 
 /// What may have to be asked otherwise than before.
 #[derive(Debug, Default)]
-pub(in crate::controller) struct Told {
+pub(in crate::controller) struct ProbeInbox {
     inner: Mutex<(bool, BTreeSet<ContainerKey>)>,
     notify: Notify,
 }
 
-impl Told {
+impl ProbeInbox {
     /// A container was looked at, or is gone.
     pub(in crate::controller) fn container(&self, key: &ContainerKey) {
         locked(&self.inner).1.insert(key.clone());
@@ -23,7 +23,7 @@ impl Told {
     }
 
     /// What is declared has changed.
-    pub(in crate::controller) fn everything(&self) {
+    pub(in crate::controller) fn requeue_all(&self) {
         locked(&self.inner).0 = true;
         self.notify.notify_one();
     }

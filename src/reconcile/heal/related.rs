@@ -1,4 +1,4 @@
-//! What is around a container: whose network it shares, what it depends on, and whether somebody asked for silence.
+//! What a container is related to: whose network it shares, what it depends on, and whether somebody asked for silence.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::resource::autoheal_policy::Cascade;
 
 /// What matters of the world around one container when it is decided on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Around {
+pub struct Related {
     /// Whose network it shares, if anybody's.
     pub parent: Option<Parent>,
     /// What it depends on and is down, for people.
@@ -103,7 +103,7 @@ impl Parent {
     }
 }
 
-impl Around {
+impl Related {
     /// Takes in a dependency by its containers, each with what healing remembers of it. One of which there is no container is
     /// nobody's concern.
     pub fn depend(
@@ -201,9 +201,9 @@ mod tests {
         let down = |condition, states: &[serde_json::Value]| {
             let containers: Vec<_> =
                 states.iter().map(|more| (container("db", more.clone()), None)).collect();
-            let mut around = Around::default();
-            around.depend(&web, "db", condition, &containers);
-            around.down.is_some()
+            let mut related = Related::default();
+            related.depend(&web, "db", condition, &containers);
+            related.down.is_some()
         };
         let (up, sick) = (serde_json::json!({}), serde_json::json!({"health": "unhealthy"}));
         let ended = |code: i64| serde_json::json!({"state": "exited", "exit_code": code});
@@ -219,9 +219,9 @@ mod tests {
         let web = container("web", serde_json::json!({}));
         let follows = |more: serde_json::Value, healed: Option<i64>| {
             let memory = HealMemory { healed: healed.map(Nanos), ..HealMemory::default() };
-            let mut around = Around::default();
-            around.depend(&web, "db", Condition::Up, &[(container("db", more), Some(Arc::new(memory)))]);
-            around.cascade(&web, &Cascade::default()).is_some()
+            let mut related = Related::default();
+            related.depend(&web, "db", Condition::Up, &[(container("db", more), Some(Arc::new(memory)))]);
+            related.cascade(&web, &Cascade::default()).is_some()
         };
         let later = serde_json::json!({"started": 20});
         assert!(follows(later.clone(), Some(20)));
@@ -234,9 +234,9 @@ mod tests {
     fn who_shares_a_network_follows_every_restart_of_whose_it_is() {
         let web = container("web", serde_json::json!({}));
         let cause = |more: serde_json::Value, id: &str| {
-            let around =
-                Around { parent: Some(Parent::of(&container("vpn", more), id)), ..Around::default() };
-            around.cascade(&web, &Cascade::default()).map(|cause| cause.to_string())
+            let related =
+                Related { parent: Some(Parent::of(&container("vpn", more), id)), ..Related::default() };
+            related.cascade(&web, &Cascade::default()).map(|cause| cause.to_string())
         };
         assert_eq!(cause(serde_json::json!({}), "vpn"), None);
         let restarted = cause(serde_json::json!({"started": 20}), "vpn");
@@ -246,9 +246,9 @@ mod tests {
         assert_eq!(cause(serde_json::json!({"started": 20, "health": "starting"}), "vpn"), None);
         // Until then it is said what it waits for.
         let waits = |more: serde_json::Value, id: &str, cascade: &Cascade| {
-            let around =
-                Around { parent: Some(Parent::of(&container("vpn", more), id)), ..Around::default() };
-            around.cut_off_from(&web, cascade).map(str::to_owned)
+            let related =
+                Related { parent: Some(Parent::of(&container("vpn", more), id)), ..Related::default() };
+            related.cut_off_from(&web, cascade).map(str::to_owned)
         };
         let sick = serde_json::json!({"started": 20, "health": "unhealthy"});
         let alone = Cascade { network_mode: false, ..Cascade::default() };

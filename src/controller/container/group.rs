@@ -1,4 +1,4 @@
-//! The crowd that a container is decided in: held from the decision to the commit, where what is stored of it changed.
+//! The group that a container is decided in: held from the decision to the commit, where what is stored of it changed.
 
 use std::sync::Arc;
 
@@ -9,12 +9,12 @@ use crate::controller::commit::Tickets;
 use crate::controller::queue::Work;
 use crate::controller::shared::locked;
 use crate::observed::{ContainerKey, Nanos};
-use crate::reconcile::heal::{Crowd, Kept};
+use crate::reconcile::heal::{Kept, PolicyGroup};
 use crate::reconcile::record::Record;
 
-/// A crowd in the hands of one decision. What the decision changed of it is taken back unless it was committed.
+/// A group in the hands of one decision. What the decision changed of it is taken back unless it was committed.
 pub(super) struct Held {
-    pub crowd: OwnedMutexGuard<Crowd>,
+    pub group: OwnedMutexGuard<PolicyGroup>,
     engine: Arc<str>,
     policy: String,
     before: Option<Kept>,
@@ -23,11 +23,11 @@ pub(super) struct Held {
 impl Held {
     /// What is to be stored, if anything changed: under which key, and the document.
     pub(super) fn changed(&self) -> Option<(String, String)> {
-        if self.before.as_ref() == Some(&self.crowd.kept) {
+        if self.before.as_ref() == Some(&self.group.kept) {
             return None;
         }
-        let document = serde_json::to_string(&self.crowd.kept).ok()?;
-        Some((super::super::shared::crowd_key(&self.engine, &self.policy), document))
+        let document = serde_json::to_string(&self.group.kept).ok()?;
+        Some((super::super::shared::group_key(&self.engine, &self.policy), document))
     }
 
     /// It is committed.
@@ -39,18 +39,18 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         if let Some(before) = self.before.take() {
-            self.crowd.kept = before;
+            self.group.kept = before;
         }
     }
 }
 
 impl Reconciler {
-    /// Has the container leave the crowd that it was in, unless that is its policy's; whoever waited for it is woken. A
-    /// breaker that closes with it is stored and told here: the crowd has no other decision to wait for.
-    pub(super) async fn leave_crowd(&self, record: &Record, policy: Option<&str>, now: Nanos) {
+    /// Has the container leave the group that it was in, unless that is its policy's; whoever waited for it is woken. A
+    /// breaker that closes with it is stored and told here: the group has no other decision to wait for.
+    pub(super) async fn leave_group(&self, record: &Record, policy: Option<&str>, now: Nanos) {
         let (shared, key) = (&*self.shared, &record.key);
         let was = {
-            let mut of = locked(&shared.crowd_of);
+            let mut of = locked(&shared.group_of);
             match policy {
                 Some(policy) if of.get(key).is_some_and(|was| was == policy) => None,
                 Some(policy) => of.insert(key.clone(), policy.to_owned()),
@@ -58,14 +58,14 @@ impl Reconciler {
             }
         };
         let Some(was) = was else { return };
-        let mut held = self.hold_crowd(&key.engine, &was).await;
-        if let Some(note) = held.crowd.leave(&key.id, &was, &key.engine, now) {
+        let mut held = self.hold_group(&key.engine, &was).await;
+        if let Some(note) = held.group.leave(&key.id, &was, &key.engine, now) {
             let mut outcome = Outcome::default();
-            healing::tell_of_crowd(&record.key.engine, &record.host, now, &note, &mut outcome);
+            healing::tell_of_group(&record.key.engine, &record.host, now, &note, &mut outcome);
             outcome.changes.healing.extend(held.changed().map(|(key, document)| (key, Some(document))));
             if shared.committer.commit_with(outcome.changes, Tickets::new()).await.is_err() {
                 // It is found to have left when its own work, which cannot be stored either, is done again.
-                locked(&shared.crowd_of).insert(key.clone(), was);
+                locked(&shared.group_of).insert(key.clone(), was);
                 return;
             }
             outcome.lines.iter().for_each(|line| line.say(&record.name));
@@ -73,19 +73,19 @@ impl Reconciler {
         }
         // What else it changed is stored with the next decision on another of them.
         held.keep();
-        let mut woken: Vec<Arc<str>> = held.crowd.heir().into_iter().collect();
+        let mut woken: Vec<Arc<str>> = held.group.heir().into_iter().collect();
         if let Some(spec) = shared.desired.load().policies.get(&was) {
-            woken.extend(held.crowd.next(spec, now));
+            woken.extend(held.group.next(spec, now));
         }
         drop(held);
         self.wake(&key.engine, woken);
     }
 
-    /// The crowd of a policy on an engine.
-    pub(super) async fn hold_crowd(&self, engine: &Arc<str>, policy: &str) -> Held {
-        let crowd = self.shared.crowd(engine, policy).lock_owned().await;
-        let before = Some(crowd.kept.clone());
-        Held { crowd, engine: engine.clone(), policy: policy.to_owned(), before }
+    /// The group of a policy on an engine.
+    pub(super) async fn hold_group(&self, engine: &Arc<str>, policy: &str) -> Held {
+        let group = self.shared.group(engine, policy).lock_owned().await;
+        let before = Some(group.kept.clone());
+        Held { group, engine: engine.clone(), policy: policy.to_owned(), before }
     }
 
     /// Has containers of an engine decided again.
@@ -95,16 +95,16 @@ impl Reconciler {
         }
     }
 
-    /// The crowd as it is told of, once the commit is done.
-    pub(super) fn show_crowd(&self, held: &Held) {
+    /// The group as it is told of, once the commit is done.
+    pub(super) fn show_group(&self, held: &Held) {
         let key = (held.engine.clone(), held.policy.clone());
-        locked(&self.shared.breakers).insert(key, held.crowd.is_open());
+        locked(&self.shared.breakers).insert(key, held.group.is_open());
     }
 }
 
 impl Outcome {
-    /// Stores a crowd with the rest, if what is stored of it changed; else lets go of it.
-    pub(super) fn store_crowd(&mut self, held: Held) -> Option<Held> {
+    /// Stores a group with the rest, if what is stored of it changed; else lets go of it.
+    pub(super) fn store_group(&mut self, held: Held) -> Option<Held> {
         let (key, document) = held.changed()?;
         self.changes.healing.push((key, Some(document)));
         Some(held)
