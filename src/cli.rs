@@ -48,6 +48,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use self::face::Face;
 use crate::config::RunArgs;
 use crate::manifest::nearest;
+use crate::run::RunError;
 use crate::terminal::{Screen, line, lines};
 
 /// The operator pattern for plain Docker: declare in YAML what is registered, billed and healed
@@ -68,6 +69,7 @@ Exit codes:
   1  it failed; `validate` or `status` found problems; `diff` found differences;
      `wait` timed out; `-f` names no object
   2  the command line, an environment variable or a path is wrong; for `diff`, any error
+ 70  `run` met a fault of its own and cannot go on; start it again
 
 PORTREEVE_SERVER and PORTREEVE_TOKEN do the same as --server and --token.";
 
@@ -173,6 +175,9 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// A fault of Portreeve's own: `EX_SOFTWARE` of `sysexits.h`.
+const SOFTWARE: u8 = 70;
+
 /// What was asked for makes no sense: exit code 2.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -216,7 +221,11 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // Nothing is left to tell a failure of this to.
             let _ = fail(&mut err, &format!("{error:#}"));
-            if error.is::<UsageError>() { Exit::Usage.into() } else { ExitCode::FAILURE }
+            match error.downcast_ref::<RunError>() {
+                Some(RunError::Panicked(_)) => ExitCode::from(SOFTWARE),
+                _ if error.is::<UsageError>() => Exit::Usage.into(),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }

@@ -1,4 +1,25 @@
 //! Wiring: what is declared and what is seen meet here, and the reconcilers are kept going.
+//!
+//! Everything that is reconciled has a key. Hints about keys (events, changes of what is declared, timers, other keys) go into
+//! one queue, one inbox a key; one loop takes a key at a time and has the reconciler of its kind make a plan. The plan is
+//! committed whole, and only then is anything logged, kept, woken, timed or done.
+//!
+//! ```text
+//! hint ─► queue ─► gather (snapshots, perhaps an inspect) ─► decide (pure) ─► Plan ─► commit ─► keep, log, wake, act
+//! ```
+//!
+//! # How to add a reconciler
+//!
+//! 1. Write the decision as a pure function, from what is declared, seen and remembered, and the time, to what is wanted. Its
+//!    home is `crate::reconcile`; it is tested there as data.
+//! 2. Write a file with a type that implements `reconcile::Reconcile`: `plan` gathers what the decision needs, calls it, and
+//!    puts what it wants into a `plan::Plan`: `changes` to be committed, what is kept in memory once they are, `lines` for the
+//!    log, `wakes` for other keys, `requeue_at`. It changes nothing by itself, it may be called again with the same hints, and it
+//!    is never called twice at once for one key. Times are those of the key's shard.
+//! 3. Add one line to `kinds.rs`: the key, a field, the shard, the type.
+//! 4. Wherever something happens that matters to a key, add it to the queue: `shared.queue.add(Key::…, Work::default())`.
+//!
+//! Failures, backoff, panics, places, timers, commits and metrics are the mechanism's. `tests/lamp.rs` is such a reconciler.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, RwLock};
@@ -11,27 +32,37 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use self::commit::{Committer, Journal};
-use self::container::Reconciler;
 use self::engines::Engines;
+use self::mechanism::Mechanism;
 use self::probing::Prober;
 use self::progress::Progress;
-use self::queue::Work;
+use self::reconcilers::Reconcilers;
 use self::targets::Targets;
-use crate::desired::{Desired, difference};
+use crate::desired::{Desired, Scope, difference};
 use crate::guard::Guard;
 use crate::observed::{Nanos, World};
 use crate::outbox::HttpClient;
 use crate::reconcile::heal::PolicyGroup;
 use crate::store::{ChangeSet, Store, StoreError};
+use crate::vital;
+
+#[macro_use]
+mod kinds;
 
 mod catalogue;
 mod commit;
 mod container;
 mod departed;
 mod engines;
+mod key;
+mod locked;
+mod mechanism;
+mod plan;
 mod probing;
 mod progress;
 mod queue;
+mod reconcile;
+mod reconcilers;
 mod services;
 mod shared;
 mod targets;
@@ -39,6 +70,8 @@ mod targets;
 mod tests;
 mod timers;
 mod usage;
+mod work;
+mod world;
 
 pub use catalogue::{Catalogue, Change, Match, Outcome, Outputs, Refused, Request, Wish, Written, figures};
 pub use commit::StoreHealth;
@@ -93,10 +126,13 @@ impl Controller {
             store,
             committer,
             guard,
-            world: RwLock::new(World { own: crate::docker::own_containers(), ..World::default() }),
+            world: world::WorldCell::new(World {
+                own: Arc::new(crate::docker::own_containers()),
+                ..World::default()
+            }),
+            dependencies: Mutex::default(),
             queue: queue::Queue::default(),
             timers: timers::Timers::default(),
-            looks: timers::Timers::default(),
             engines: RwLock::default(),
             records: Mutex::new(
                 loaded.records.into_iter().map(|record| (record.key.clone(), Arc::new(record))).collect(),
@@ -119,14 +155,15 @@ impl Controller {
         });
         let stop = CancellationToken::new();
         let mut tasks = Vec::new();
-        let reconciler = Arc::new(Reconciler { shared: shared.clone(), journal: journal.clone() });
-        tasks.push(tokio::spawn(reconciler.run()));
-        tasks.push(tokio::spawn(run_timers(shared.clone())));
-        tasks.push(tokio::spawn(look_in_time(shared.clone())));
-        tasks.push(tokio::spawn(watch_own_lag(shared.clone())));
-        tasks.push(tokio::spawn(prune(shared.clone())));
-        let prober = tokio::spawn(Prober::run(shared.clone(), stop.child_token()));
-        let supervisor = tokio::spawn(supervise(shared.clone(), journal, desired, stop.clone()));
+        let reconcilers = Reconcilers::new(&shared, &journal);
+        let mechanism = Arc::new(Mechanism { shared: shared.clone(), reconcilers });
+        tasks.push(vital::spawn("the loop of reconcilers", mechanism.clone().run()));
+        tasks.push(vital::spawn("the timers", mechanism.run_timers()));
+        tasks.push(vital::spawn("the watch on own delays", watch_own_lag(shared.clone())));
+        tasks.push(vital::spawn("pruning", prune(shared.clone())));
+        let prober = vital::spawn("the prober", Prober::run(shared.clone(), stop.child_token()));
+        let supervising = supervise(shared.clone(), journal, desired, stop.clone());
+        let supervisor = vital::spawn("the supervisor", supervising);
         Ok(Self { shared, stop, supervisor, prober, writer, tasks })
     }
 
@@ -200,6 +237,7 @@ async fn supervise(
         seen_off: BTreeMap::new(),
         ending: BTreeMap::new(),
     };
+    let mut before: Option<Arc<Desired>> = None;
     loop {
         let now: Arc<Desired> = desired.borrow_and_update().clone();
         resync.send_if_modified(|period| {
@@ -210,10 +248,17 @@ async fn supervise(
         remember(&shared, shared.departed.follow(&now));
         targets.sync(&now);
         engines.sync(&now.hosts).await;
-        shared.desired.store(now);
-        // Selectors and policies may mean other containers now.
-        shared.requeue_all();
-        shared.probing.requeue_all();
+        let scope = match &before {
+            Some(before) => Scope::of(before, &now),
+            None => Scope::everything(&now),
+        };
+        before = Some(now.clone());
+        shared.desired.store(now.clone());
+        if scope.membership {
+            shared.select(&now);
+        }
+        shared.requeue(&scope);
+        shared.probing.declared(scope.services);
         tokio::select! {
             () = stop.cancelled() => break,
             changed = desired.changed() => {
@@ -247,21 +292,6 @@ fn remember(shared: &Arc<Shared>, changes: ChangeSet) {
     });
 }
 
-async fn run_timers(shared: Arc<Shared>) {
-    loop {
-        let key = shared.timers.due().await;
-        shared.queue.add(&key, Work::default());
-    }
-}
-
-async fn look_in_time(shared: Arc<Shared>) {
-    loop {
-        let key = shared.looks.due().await;
-        // It claims to have heard of nothing: what the inspect shows is all there is.
-        shared.queue.add(&key, Work { look: Some(Nanos(0)), ..Work::default() });
-    }
-}
-
 /// While this process does not get to run, probes and events look late: nothing is healed on such evidence.
 async fn watch_own_lag(shared: Arc<Shared>) {
     const TICK: Duration = Duration::from_secs(1);
@@ -272,7 +302,7 @@ async fn watch_own_lag(shared: Arc<Shared>) {
         if lag > LAG {
             warn!(target: "portreeve::healing", "this process was blocked for {lag:.1?}: no container is healed for {LAG_REST:?}");
             let why = format!("Portreeve itself was blocked for {lag:.1?}");
-            *shared::locked(&shared.own_fault) = Some((why, Instant::now() + LAG_REST));
+            *locked::locked(&shared.own_fault) = Some((why, Instant::now() + LAG_REST));
             let shared = shared.clone();
             tokio::spawn(async move {
                 tokio::time::sleep(LAG_REST + TICK).await;

@@ -12,6 +12,8 @@ mod policy;
 mod private;
 mod rank;
 mod reference;
+mod scope;
+mod selection;
 mod service;
 mod silence;
 mod suspended;
@@ -27,6 +29,8 @@ pub use layer::Layers;
 pub use policy::{PolicyChoice, builtin_policy};
 use private::Private;
 pub use reference::{missing_from, not_there};
+pub use scope::Scope;
+pub use selection::Selection;
 pub use service::Service;
 
 use crate::manifest::LoadedSet;
@@ -82,6 +86,8 @@ pub struct Desired {
     pub policies: BTreeMap<String, AutohealPolicySpec>,
     /// Services by name, their probes and dependencies resolved.
     pub services: BTreeMap<String, Service>,
+    /// Which services a container belongs to, compiled.
+    pub selection: Selection,
     /// Probes by name, without those suspended.
     pub probes: BTreeMap<String, ProbeSpec>,
     /// Notification sinks by name, without those suspended.
@@ -162,6 +168,7 @@ impl Desired {
             billing: BTreeMap::new(),
             policies: BTreeMap::new(),
             services: BTreeMap::new(),
+            selection: Selection::default(),
             probes: BTreeMap::new(),
             sinks: BTreeMap::new(),
             rules: BTreeMap::new(),
@@ -210,6 +217,7 @@ impl Desired {
             ((*name).to_owned(), service)
         };
         desired.services = services.iter().map(resolved).collect();
+        desired.selection = Selection::of(desired.services.iter());
         desired
     }
 }

@@ -79,3 +79,5 @@ pub mod run;
 pub mod telemetry;
 
 pub mod terminal;
+
+pub mod vital;

@@ -6,8 +6,9 @@
 mod containers;
 mod zeros;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::sync::Arc;
 
 use metrics::{describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -16,8 +17,7 @@ use crate::clock;
 use crate::controller::{Load, Shared};
 use crate::desired::Desired;
 use crate::observed::{
-    CHECK_TIMES, Checks, ContainerKey, Counted, HealthWord, Nanos, ProbeTarget, ServiceState, State, Window,
-    World,
+    CHECK_TIMES, Checks, ContainerKey, Counted, HealthWord, Nanos, ServiceState, State, Window, World,
 };
 use crate::resource::KindId;
 use crate::store::QueueDepth;
@@ -185,7 +185,7 @@ fn queues(
 }
 
 /// How often services pass and how fast they answer.
-fn service_gauges(page: &mut Page<'_>, services: &BTreeMap<String, ServiceState>, now: Nanos) {
+fn service_gauges(page: &mut Page<'_>, services: &BTreeMap<String, Arc<ServiceState>>, now: Nanos) {
     let label = |name: &str| format!("service=\"{}\"", escaped(name));
     let rates = services
         .iter()
@@ -204,16 +204,8 @@ fn world_gauges(
     page: &mut Page<'_>,
     shared: &Shared,
     world: &World,
-    services: &BTreeMap<String, ServiceState>,
+    services: &BTreeMap<String, Arc<ServiceState>>,
 ) {
-    let members: BTreeSet<&ContainerKey> = services
-        .values()
-        .flat_map(|state| state.targets.keys())
-        .filter_map(|target| match target {
-            ProbeTarget::Outside => None,
-            ProbeTarget::Container(key) => Some(key),
-        })
-        .collect();
     // Containers of two engines may share a name; the series tells of the worst of them.
     let (mut by_state, mut by_name) = (BTreeMap::new(), BTreeMap::new());
     for container in world.containers.values().take(MOST_CONTAINERS) {
@@ -221,7 +213,9 @@ fn world_gauges(
         let name = escaped(&container.name);
         let state = format!("container=\"{name}\",status=\"{}\"", container.state);
         by_state.entry(state).and_modify(|value: &mut f64| *value = value.min(healthy)).or_insert(healthy);
-        if members.contains(&container.key) || !containers::is_meant_to_be_up(container, shared) {
+        if !world.members.services(&container.key).is_empty()
+            || !containers::is_meant_to_be_up(container, shared)
+        {
             continue;
         }
         let service = format!("service=\"{name}\"");
@@ -238,7 +232,7 @@ fn world_gauges(
 }
 
 /// What checks came to, under document R2's names: counters and a histogram that end with their service.
-fn check_series(page: &mut Page<'_>, services: &BTreeMap<String, ServiceState>) {
+fn check_series(page: &mut Page<'_>, services: &BTreeMap<String, Arc<ServiceState>>) {
     let checks: Vec<_> = services
         .iter()
         .map(|(name, state)| (format!("service=\"{}\"", escaped(name)), &state.checks))
@@ -356,7 +350,8 @@ mod tests {
         [(true, 0.004), (true, 0.03), (false, 7.0)]
             .into_iter()
             .for_each(|(ok, took)| web.checks.count(ok, took));
-        let services = BTreeMap::from([("web".to_owned(), web), ("new".to_owned(), ServiceState::default())]);
+        let services =
+            BTreeMap::from([("web".to_owned(), Arc::new(web)), ("new".to_owned(), Arc::default())]);
         let mut text = String::new();
         check_series(&mut Page(&mut text), &services);
         for line in [

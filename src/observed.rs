@@ -1,9 +1,13 @@
 //! The world as last seen: engines and their containers. Plain data, no I/O.
 
+mod compose;
+mod containers;
 mod event;
 mod health;
 mod identity;
+mod members;
 mod network;
+mod shard;
 mod tally;
 mod usage;
 
@@ -14,15 +18,19 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::compose::Condition;
+pub use self::containers::Containers;
 pub use self::event::{Anchor, Cursor, EngineEvent, EventKind};
 pub use self::health::{
     CHECK_TIMES, Checked, Checks, HealthWord, LastCheck, ProbeState, ProbeTarget, Rates, ServiceState,
-    Standing, TargetState, Window,
+    Standing, TargetState, Targets, Window,
 };
 pub use self::identity::{logical_id, predecessor, set_aside, successor};
+pub use self::members::Members;
 pub use self::network::{
     Interface, Listener, Network, NetworkEndpoint, Route, Surroundings, bridge_of, note_route,
 };
+pub use self::shard::Shard;
 pub use self::tally::{Counted, Tally};
 pub use self::usage::Usage;
 use crate::resource::{Duration, Subject};
@@ -346,15 +354,31 @@ pub struct Engine {
     pub surroundings: Arc<Surroundings>,
 }
 
-/// Everything last seen. Cheap to share: readers take a snapshot.
+/// Everything last seen: a snapshot that never changes. A clone costs nothing, whatever the number of containers.
 #[derive(Clone, Debug, Default)]
 pub struct World {
+    /// Rises with every change.
+    pub revision: u64,
     /// Engines by name.
-    pub engines: BTreeMap<Arc<str>, Engine>,
+    pub engines: Arc<BTreeMap<Arc<str>, Engine>>,
     /// Containers that exist.
-    pub containers: BTreeMap<ContainerKey, Arc<Container>>,
+    pub containers: Containers,
+    /// Which of them belong to which services.
+    pub members: Members,
     /// Portreeve's own containers: never acted on.
-    pub own: BTreeSet<Arc<str>>,
+    pub own: Arc<BTreeSet<Arc<str>>>,
     /// The interfaces in this process's network namespace.
     pub interfaces: Arc<[Interface]>,
+}
+
+impl World {
+    /// Whether an engine's events flow.
+    pub fn is_connected(&self, engine: &str) -> bool {
+        self.engines.get(engine).is_some_and(|engine| engine.connected)
+    }
+
+    /// An engine, to be changed.
+    pub fn engine_mut(&mut self, name: &str) -> Option<&mut Engine> {
+        Arc::make_mut(&mut self.engines).get_mut(name)
+    }
 }

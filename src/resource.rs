@@ -30,7 +30,7 @@ pub mod probe;
 mod quantity;
 pub mod schema;
 pub mod secret;
-mod selector;
+pub mod selector;
 pub mod settings;
 pub mod silence;
 mod words;

@@ -25,6 +25,7 @@ use crate::outbox::Commit;
 use crate::resource::{count, not_ours};
 use crate::store::{Sqlite, Store, StoreError};
 use crate::telemetry::TelemetryError;
+use crate::vital;
 
 /// Why Portreeve could not start, or ended otherwise than by a signal.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +50,9 @@ pub enum RunError {
     /// Signals cannot be heard, or the HTTP server failed.
     #[error("the process cannot continue: {0}")]
     Io(#[from] std::io::Error),
+    /// A part without which nothing goes on panicked: a fault of Portreeve's own. Exit code 70.
+    #[error("{0}; a fault of Portreeve's own, and nothing committed is lost: it continues at the next start")]
+    Panicked(String),
 }
 
 /// What to do about an address that cannot be listened on.
@@ -135,9 +139,9 @@ pub async fn run(config: RunConfig, claimed: Claimed) -> Result<(), RunError> {
         .keeping(state_dir.join("manifests"));
     let (watched, watching) = crate::manifest::watch::watch(directories, stop.clone()).await;
     let Watched { sets, states, hint } = watched;
-    tokio::spawn(watching);
+    vital::spawn("the watch on files", watching);
     if let Some(git) = begun {
-        tokio::spawn(git.follow(hint, stop.clone()));
+        vital::spawn("the pulling from Git", git.follow(hint, stop.clone()));
     }
     let secrets = guard.secrets().clone();
     let layers = Layers { environment: environment.objects.into(), observe, secrets };
@@ -145,10 +149,11 @@ pub async fn run(config: RunConfig, claimed: Claimed) -> Result<(), RunError> {
     let desired = desired(sets, catalogue.clone(), layers);
     let controller = Controller::start(store, desired, guard).await?;
     let commit: Arc<dyn Commit> = Arc::new(controller.shared.committer.clone());
-    tokio::spawn(catalogue.clone().keep(commit.clone(), stop.clone()));
-    tokio::spawn(catalogue.clone().follow_health(controller.shared.clone(), stop.clone()));
+    vital::spawn("the catalogue's writer", catalogue.clone().keep(commit.clone(), stop.clone()));
+    let following = catalogue.clone().follow_health(controller.shared.clone(), stop.clone());
+    vital::spawn("the catalogue's view of health", following);
     if let Some(pulled) = pulled.clone() {
-        tokio::spawn(pulling::record(pulled, commit, stop.clone()));
+        vital::spawn("the record of pulls", pulling::record(pulled, commit, stop.clone()));
     }
     let address = listener.local_addr()?;
     let socket = bind(&socket, address.port());
@@ -176,13 +181,16 @@ pub async fn run(config: RunConfig, claimed: Claimed) -> Result<(), RunError> {
     let api = Api::new(controller.shared.clone(), catalogue, metrics, access).showing(states, pulled);
     let by_socket =
         socket.as_ref().map_or_else(String::new, |socket| format!(" and {}", socket.path().display()));
-    let serving = tokio::spawn(api.limited(limits).serve(Listeners { tcp: listener, socket }, stop.clone()));
+    let serving = api.limited(limits).serve(Listeners { tcp: listener, socket }, stop.clone());
+    let serving = vital::spawn("the HTTP server", serving);
     let open = if open.is_empty() { "nothing" } else { &open };
     info!("ready: listening on http://{address}{by_socket}; open without a token: {open}");
 
     let signal = tokio::select! {
         _ = terminate.recv() => "SIGTERM",
         _ = interrupt.recv() => "SIGINT",
+        // What is in hand may hang on what is dead now; all that is committed is taken up at the next start.
+        failed = vital::failed() => return Err(RunError::Panicked(failed)),
     };
     info!("{signal}: shutting down");
     stop.cancel();
@@ -251,7 +259,7 @@ pub fn desired(
     };
     let first = of(&sets.borrow_and_update());
     let (tell, told) = watch::channel(first);
-    tokio::spawn(async move {
+    vital::spawn("what decides on what is in force", async move {
         loop {
             let changed = tokio::select! {
                 changed = sets.changed() => changed.is_ok(),

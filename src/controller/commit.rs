@@ -8,8 +8,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, Instant};
 use tracing::{error, info};
 
+use super::locked::locked;
 use super::progress::{Progress, Ticket};
-use super::shared::locked;
 use crate::outbox::Commit;
 use crate::store::{ChangeSet, Store, StoreError};
 
@@ -52,7 +52,7 @@ impl Committer {
         let (requests, receiver) = mpsc::channel(1024);
         let health = Arc::new(Mutex::new(StoreHealth::default()));
         let writer = Writer { store, journal: journal.clone(), health: health.clone() };
-        (Self { requests, journal, health }, tokio::spawn(writer.run(receiver)))
+        (Self { requests, journal, health }, crate::vital::spawn("the writer", writer.run(receiver)))
     }
 
     /// Whether the store can commit.

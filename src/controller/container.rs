@@ -1,24 +1,21 @@
-//! Reconciling one container: look if need be, decide, commit, and only then say and do.
+//! Reconciling one container: look if need be, and decide.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use metrics::counter;
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
-use tokio::time::Instant;
 use tracing::debug;
 
-use super::commit::{Journal, Tickets};
-use super::queue::Work;
-use super::shared::{Attachment, Shared, locked};
-use crate::docker::DockerError;
+use super::commit::Journal;
+use super::key::Key;
+use super::locked::locked;
+use super::plan::Plan;
+use super::reconcile::{Reconcile, Trouble};
+use super::shared::{Attachment, Shared};
+use super::work::Work;
 use crate::observed::{Container, ContainerKey, EventKind, Nanos};
 use crate::reconcile::lifecycle::{Answer, advance};
-use crate::reconcile::plan::Action;
 use crate::reconcile::record::Record;
-use crate::store::{ChangeSet, StoreError};
+use crate::store::ChangeSet;
 
 mod acting;
 mod checks;
@@ -32,73 +29,20 @@ mod refused;
 mod related;
 mod telling;
 
-/// Containers of one engine that are worked on side by side.
-const AT_ONCE: usize = 16;
-/// Of those that the engine refuses to tell of, so many are asked about side by side: each may take as long as a call may.
-const REFUSED_AT_ONCE: usize = 2;
+pub(super) use acting::act;
+use related::wake_related;
+
 /// Ended runs of a container that replays are matched against.
 const RUNS_KEPT: usize = 16;
 
-/// Why the work on a container has to be done again later.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Trouble {
-    /// The engine is away; its return resumes the work.
-    #[error("the engine is not connected")]
-    Detached,
-    /// The engine did not answer, or not with sense.
-    #[error(transparent)]
-    Engine(#[from] DockerError),
-    /// The store could not read or commit.
-    #[error(transparent)]
-    Store(#[from] Arc<StoreError>),
-}
-
-impl From<StoreError> for Trouble {
-    fn from(error: StoreError) -> Self {
-        Self::Store(Arc::new(error))
-    }
-}
-
-/// What was decided about one container and is to be committed, then said and done.
-#[derive(Default)]
-struct Outcome {
-    changes: ChangeSet,
-    lines: Vec<telling::Line>,
-    action: Option<Action>,
-    requeue_at: Option<Nanos>,
-    wake_targets: Vec<String>,
-}
-
 /// One container's reconciler.
 pub(super) struct Reconciler {
-    pub shared: Arc<Shared>,
-    pub journal: Journal,
+    shared: Arc<Shared>,
+    journal: Journal,
 }
 
 impl Reconciler {
-    /// Works until the process ends, on so many containers of each engine side by side: one that hangs delays no other.
-    pub(super) async fn run(self: Arc<Self>) {
-        let mut places: BTreeMap<(Arc<str>, bool), Arc<Semaphore>> = BTreeMap::new();
-        let mut tasks = JoinSet::new();
-        loop {
-            let (key, work) = self.shared.queue.take().await;
-            while tasks.try_join_next().is_some() {}
-            let at_once = if work.let_go { REFUSED_AT_ONCE } else { AT_ONCE };
-            let place = places.entry((key.engine.clone(), work.let_go));
-            let place = place.or_insert_with(|| Arc::new(Semaphore::new(at_once)));
-            let (place, reconciler) = (place.clone(), self.clone());
-            tasks.spawn(async move {
-                // It is never closed.
-                let _place = place.acquire().await;
-                match reconciler.reconcile(&key, &work).await {
-                    Ok(()) => reconciler.shared.queue.done(&key),
-                    Err(trouble) => reconciler.later(&key, work, &trouble).await,
-                }
-            });
-        }
-    }
-
-    async fn reconcile(&self, key: &ContainerKey, work: &Work) -> Result<(), Trouble> {
+    async fn decide(&self, key: &ContainerKey, work: &Work) -> Result<Plan, Trouble> {
         let shared = &*self.shared;
         // Of an engine that is not declared any more nothing can be asked, and nothing waits.
         let watched = shared.is_watched(&key.engine);
@@ -107,7 +51,7 @@ impl Reconciler {
         let attachment = shared.attachment(&key.engine);
         let mut inspected = self.look(key, work, attachment.as_ref()).await?;
         if self.is_in_the_making(key, work, &inspected) {
-            return self.finish(ChangeSet::default(), work).await;
+            return Ok(Plan::default());
         }
         let mut checks = shared.record(key).map(|record| record.checks.clone()).unwrap_or_default();
         let heard = match (&mut inspected, &attachment) {
@@ -117,26 +61,15 @@ impl Reconciler {
             }
             (Inspected::Shown(_) | Inspected::Gone | Inspected::NotAsked, _) => Vec::new(),
         };
-        let mut changed = match &inspected {
-            Inspected::Shown(container) => {
-                let now = container.clone();
-                let was = shared.change_world(|world| world.containers.insert(key.clone(), now));
-                let matters = |seen: &Container| (seen.state, seen.started, seen.health);
-                let same = was.is_some_and(|was| matters(&was) == matters(container));
-                (!same).then(|| container.clone())
-            }
-            Inspected::Gone => shared.change_world(|world| world.containers.remove(key)),
-            Inspected::NotAsked => None,
-        };
-        if !matches!(inspected, Inspected::NotAsked) {
-            shared.probing.container(key);
+        match &inspected {
+            Inspected::Shown(container) => self.shared.show(container.clone()),
+            Inspected::Gone => self.shared.show_gone(key),
+            Inspected::NotAsked => {}
         }
         let before = self.remembered(key, work, &inspected).await?;
         let Some(before) = before else {
             // Gone before anything was known of it but a row in a list.
-            self.finish(ChangeSet::default(), work).await?;
-            work.committed();
-            return Ok(());
+            return Ok(Plan::default());
         };
         let mut record = (*before).clone();
         record.followers.retain(|target, _| !work.forgets.iter().any(|forget| forget.target == *target));
@@ -165,49 +98,36 @@ impl Reconciler {
             record.host = host;
         }
         let container = container.filter(|_| record.ledger.removed.is_none());
-        let mut outcome = Outcome::default();
+        let mut plan = Plan { name: record.name.clone(), ..Plan::default() };
         if watched {
-            self.bill(&mut record, &entered, &mut outcome);
+            self.bill(&mut record, &entered, &mut plan);
         }
-        telling::lifecycle(&record, &entered, &mut outcome);
+        telling::lifecycle(&record, &entered, &mut plan);
         for note in &heard {
             let now = shared.engine_now(&key.engine);
-            healing::tell(&record, now, note, "", &mut outcome);
+            healing::tell(&record, now, note, "", &mut plan);
         }
         if let Some(container) = &container {
-            self.monitor(&mut record, container, &mut outcome);
+            self.monitor(&mut record, container, &mut plan);
         }
-        let heal =
-            self.heal(&mut record, container.as_deref(), attachment.as_ref(), work, &mut outcome).await;
-        self.register(&mut record, container.as_deref(), heal.drains(), &mut outcome);
+        let heal = self.heal(&mut record, container.as_deref(), attachment.as_ref(), work, &mut plan).await;
+        self.register(&mut record, container.as_deref(), heal.drains(), &mut plan);
         if record != *before || shared.record(key).is_none() {
             record.last_known = record.last_known.max(shared.engine_now(&key.engine));
-            outcome.changes.records.push(Arc::new(record.clone()));
+            plan.changes.records.push(Arc::new(record.clone()));
         }
-        if !outcome.changes.healing.is_empty() {
-            changed = changed.or_else(|| container.clone());
-        }
-        let Outcome { changes, lines, action, requeue_at, wake_targets } = outcome;
-        self.finish(changes, work).await?;
-        locked(&shared.making).remove(key);
-        heal.store(self, &key.engine);
-        work.committed();
-        let name = record.name.clone();
-        self.remember(record);
-        if !watched {
-            locked(&shared.blocked).remove(key);
-        }
-        self.look_again(key, container.as_deref(), &checks, attachment.as_ref());
-        lines.iter().for_each(|line| line.say(&name));
-        wake_targets.iter().for_each(|target| shared.wake_target(target));
-        self.requeue(key, requeue_at);
-        if let Some(changed) = &changed {
-            self.wake_dependents(changed);
-        }
-        if let (Some(action), Some(attachment)) = (action, attachment) {
-            self.act(action, attachment);
-        }
-        Ok(())
+        plan.look_at = self.next_look(container.as_deref(), &checks, attachment.as_ref());
+        let (shared, key) = (self.shared.clone(), key.clone());
+        plan.keep.push(Box::new(move |_| {
+            locked(&shared.making).remove(&key);
+            heal.keep(&shared, &key.engine);
+            remember(&shared, record);
+            if !watched {
+                locked(&shared.blocked).remove(&key);
+            }
+            wake_related(&shared, &key, container.as_deref());
+        }));
+        Ok(plan)
     }
 
     /// Inspects, unless what came needs none.
@@ -250,6 +170,7 @@ impl Reconciler {
         counter!("portreeve_inspects_total", "engine" => key.engine.to_string()).increment(1);
         match attachment.client.inspect(&key.id).await? {
             Some((container, fingerprint)) => {
+                self.shared.queue.slow(&Key::from(key).shard(), false);
                 attachment.seen.inspected(&container, fingerprint);
                 Ok(Inspected::Shown(Arc::new(container)))
             }
@@ -285,19 +206,6 @@ impl Reconciler {
         Ok(new.map(Arc::new))
     }
 
-    fn remember(&self, mut record: Record) {
-        let (key, removed) = (record.key.clone(), record.ledger.removed.is_some());
-        record.ledger.forget_all_but(RUNS_KEPT);
-        if removed {
-            self.shared.forget_healthy(&record.logical_id());
-            locked(&self.shared.records).remove(&key);
-            locked(&self.shared.blocked).remove(&key);
-            self.shared.timers.set(&key, None);
-        } else {
-            locked(&self.shared.records).insert(key, Arc::new(record));
-        }
-    }
-
     fn first_contact(&self, engine: &str) -> Nanos {
         locked(&self.journal).get(engine).map_or(Nanos(0), |progress| progress.cursor().first_contact)
     }
@@ -322,28 +230,39 @@ impl Reconciler {
             self.shared.with_world(|world| world.engines.get(engine).map(|engine| engine.host.clone()));
         host.filter(|host| !host.is_empty())
     }
-
-    async fn finish(&self, mut changes: ChangeSet, work: &Work) -> Result<(), Trouble> {
-        let mut tickets = Tickets::new();
-        for arrival in &work.events {
-            tickets.entry(arrival.event.key.engine.clone()).or_default().insert(arrival.ticket);
-        }
-        changes.at = crate::clock::now();
-        Ok(self.shared.committer.commit_with(changes, tickets).await?)
-    }
-
-    fn requeue(&self, key: &ContainerKey, at: Option<Nanos>) {
-        let now = self.shared.engine_now(&key.engine);
-        // Never at once: what is decided for "now" was decided just now.
-        let wait = |at: Nanos| {
-            Duration::from_nanos(u64::try_from(at.since(now)).unwrap_or(0)).max(Duration::from_millis(10))
-        };
-        self.shared.timers.set(key, at.map(|at| Instant::now() + wait(at)));
-    }
 }
 
 enum Inspected {
     Shown(Arc<Container>),
     Gone,
     NotAsked,
+}
+
+impl Reconcile for Reconciler {
+    type Id = ContainerKey;
+
+    fn new(shared: &Arc<Shared>, journal: &Journal) -> Self {
+        Self { shared: shared.clone(), journal: journal.clone() }
+    }
+
+    async fn plan(&self, key: &ContainerKey, work: &Work) -> Result<Plan, Trouble> {
+        self.decide(key, work).await
+    }
+
+    fn let_go(&self, key: &ContainerKey, work: &Work, trouble: &Trouble) -> ChangeSet {
+        self.refused(key, work, trouble)
+    }
+}
+
+/// What is known of a container from now on.
+fn remember(shared: &Shared, mut record: Record) {
+    let (key, removed) = (record.key.clone(), record.ledger.removed.is_some());
+    record.ledger.forget_all_but(RUNS_KEPT);
+    if removed {
+        shared.forget_healthy(&record.logical_id());
+        locked(&shared.records).remove(&key);
+        locked(&shared.blocked).remove(&key);
+    } else {
+        locked(&shared.records).insert(key, Arc::new(record));
+    }
 }

@@ -16,7 +16,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::commit::Tickets;
-use super::shared::{Shared, locked};
+use super::locked::locked;
+use super::shared::Shared;
 use crate::desired::Desired;
 use crate::observed::Nanos;
 use crate::reconcile::discovery::{Wanted, withdraw};

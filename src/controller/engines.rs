@@ -12,12 +12,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use super::commit::{Journal, Tickets};
+use super::locked::locked;
 use super::progress::Progress;
-use super::queue::{Arrival, Break, Work};
-use super::shared::{Attachment, Shared, locked};
+use super::shared::{Attachment, Shared};
+use super::work::{Arrival, Break, Work};
 use crate::docker::informer::{EventReader, Informer, Seen};
 use crate::docker::{Client, DockerError, EngineInfo};
-use crate::observed::{ContainerKey, Cursor, Engine, EngineEvent, EventKind, Nanos};
+use crate::observed::{ContainerKey, Cursor, Engine, EngineEvent, EventKind, Nanos, Shard};
 use crate::resource::DeletionPolicy;
 use crate::resource::docker_host::DockerHostSpec;
 use crate::store::{ChangeSet, NewEvent, Severity};
@@ -100,7 +101,7 @@ impl Engines {
             started: Mutex::default(),
         });
         self.shared.change_world(|world| {
-            world.engines.entry(name.clone()).or_insert_with(|| Engine {
+            Arc::make_mut(&mut world.engines).entry(name.clone()).or_insert_with(|| Engine {
                 connected: false,
                 error: None,
                 host: String::new(),
@@ -114,7 +115,11 @@ impl Engines {
         let (guard, resync) = (self.shared.guard.clone(), self.resync.clone());
         let informer = Informer { name, spec: spec.clone(), guard, reader, seen, resync };
         let stop = self.stop.child_token();
-        Running { spec: spec.clone(), stop: stop.clone(), task: tokio::spawn(informer.run(stop)) }
+        Running {
+            spec: spec.clone(),
+            stop: stop.clone(),
+            task: crate::vital::spawn("the watch on an engine", informer.run(stop)),
+        }
     }
 
     /// An engine is no longer declared (or is declared otherwise): what it showed is not known any more.
@@ -122,19 +127,31 @@ impl Engines {
         self.shared.engines.write().unwrap_or_else(PoisonError::into_inner).remove(name);
         // Under its new spec it is not connected before all that happened meanwhile has been read.
         self.shared.change_world(|world| {
-            if let Some(engine) = world.engines.get_mut(name) {
+            if let Some(engine) = world.engine_mut(name) {
                 (engine.connected, engine.error, engine.since) = (false, None, Some(crate::clock::now()));
             }
         });
         if !comes_back {
             let left = self.shared.change_world(|world| {
-                world.engines.remove(name);
-                let before = world.containers.len();
-                world.containers.retain(|key, _| &*key.engine != name);
-                before - world.containers.len()
+                Arc::make_mut(&mut world.engines).remove(name);
+                let gone: Vec<ContainerKey> =
+                    world.containers.of_engine(name).map(|container| container.key.clone()).collect();
+                let services = |key: &ContainerKey| (key.clone(), world.members.services(key).to_vec());
+                let gone: Vec<_> = gone.iter().map(services).collect();
+                for (key, _) in &gone {
+                    world.containers.remove(key);
+                    world.members.set(key, Vec::new());
+                }
+                gone
             });
             warn!(target: "portreeve::engine", engine = %name, "no DockerHost declares it any more: no longer watching \
-                its containers ({left})");
+                its containers ({})", left.len());
+            // Nobody hears of them again.
+            for (key, services) in left {
+                locked(&self.shared.dependencies).remove(&key);
+                self.shared.probing.container(&key, services);
+            }
+            self.shared.probing.engines();
         }
     }
 }
@@ -174,7 +191,7 @@ struct Watcher {
 impl Watcher {
     fn change_engine(&self, change: impl FnOnce(&mut Engine)) {
         self.shared.change_world(|world| {
-            if let Some(engine) = world.engines.get_mut(&self.name) {
+            if let Some(engine) = world.engine_mut(&self.name) {
                 change(engine);
             }
         });
@@ -183,7 +200,7 @@ impl Watcher {
     /// Gives every container of this engine something to think about.
     fn requeue_all(&self, work: impl Fn() -> Work) {
         for key in self.known() {
-            self.shared.queue.add(&key, work());
+            self.shared.queue.add(key, work());
         }
     }
 
@@ -254,7 +271,7 @@ impl EventReader for Watcher {
             .unwrap_or_else(PoisonError::into_inner)
             .insert(self.name.clone(), attachment);
         for key in self.known() {
-            self.shared.queue.resume(&key);
+            self.shared.queue.resume(&key.into());
         }
     }
 
@@ -271,12 +288,12 @@ impl EventReader for Watcher {
         self.change_engine(|engine| {
             (engine.connected, engine.error, engine.since) = (true, None, Some(now));
         });
-        self.shared.health_cache.notify();
+        self.shared.health_cache.notify([]);
         info!(target: "portreeve::engine", engine = %self.name, "connected");
         let healed = self.shared.desired.load().healed_by_default();
         info!(target: "portreeve::engine", engine = %self.name, "Event listener started for auto-monitoring {healed}");
         self.requeue_all(Work::default);
-        self.shared.probing.requeue_all();
+        self.shared.probing.engines();
     }
 
     fn detached(&self, error: &DockerError, at: Option<Nanos>) {
@@ -284,7 +301,7 @@ impl EventReader for Watcher {
         self.shared.engines.write().unwrap_or_else(PoisonError::into_inner).remove(&self.name);
         let reason = error.to_string();
         let (was_connected, said) = self.shared.change_world(|world| {
-            let Some(engine) = world.engines.get_mut(&self.name) else { return (false, true) };
+            let Some(engine) = world.engine_mut(&self.name) else { return (false, true) };
             let was = engine.connected;
             let said = engine.error.as_deref() == Some(&*reason);
             engine.error = Some(reason);
@@ -295,7 +312,7 @@ impl EventReader for Watcher {
             (was, said)
         });
         if was_connected || !said {
-            self.shared.health_cache.notify();
+            self.shared.health_cache.notify([]);
             error!(target: "portreeve::engine", engine = %self.name, "degraded: {error}; trying again at least every 10 s");
         } else {
             debug!(target: "portreeve::engine", engine = %self.name, "still unreachable: {error}");
@@ -332,7 +349,7 @@ impl EventReader for Watcher {
         }
         let from_outage = replayed && !has_run_since(*locked(&self.started), event.at);
         work.events.push(Arrival { event, ticket, replayed, from_outage });
-        if !self.shared.queue.add(&key, work) {
+        if !self.shared.queue.add(key, work) {
             self.dropping.store(true, Ordering::Relaxed);
             warn!(target: "portreeve::engine", engine = %self.name, "events come faster than they can be stored; they will be read again");
             self.dropped.notify_one();
@@ -366,6 +383,10 @@ impl EventReader for Watcher {
 
     fn gap(&self, from: Nanos, to: Nanos) {
         self.lost(to, format!("containers may have come and gone unseen between {from} and {to}"));
+    }
+
+    async fn room(&self) {
+        self.shared.queue.room(&Shard::Engine(self.name.clone())).await;
     }
 
     async fn dropped(&self) {

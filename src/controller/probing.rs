@@ -24,11 +24,11 @@ pub use asking::{Trial, Tried};
 use downtime::TICK;
 pub(super) use inbox::ProbeInbox;
 pub(super) use interfaces::Interfaces;
-use rhythm::{GRID, go_on};
+use rhythm::go_on;
 
 use super::commit::Tickets;
-use super::services::{BRIEF, Waiting};
-use super::shared::{Shared, locked};
+use super::locked::locked;
+use super::shared::Shared;
 use crate::desired::Service;
 use crate::observed::{Container, ContainerKey, Nanos, ProbeTarget, State, TargetState};
 use crate::probe::Cost;
@@ -37,8 +37,6 @@ use crate::resource::monitored_service::Target;
 use crate::resource::probe::ProbeSpec;
 use crate::store::ChangeSet;
 
-/// So long a service without containers may be between two of them, or not looked at yet.
-const EMPTY: Duration = Duration::from_secs(3);
 /// How often rates are stored.
 const FLUSH: Duration = Duration::from_secs(300);
 /// First checks of many probes are so far apart.
@@ -88,7 +86,7 @@ impl Prober {
             changes,
         });
         let writer = shared.clone();
-        let writing = tokio::spawn(async move {
+        let writing = crate::vital::spawn("the prober's writer", async move {
             while let Some(changes) = waiting.recv().await {
                 write(&writer, changes).await;
             }
@@ -106,11 +104,15 @@ impl Prober {
                     prober.count_down(counted..now);
                     counted = now;
                 }
-                (all, containers) = shared.probing.next() => {
-                    if all {
-                        prober.requeue_all();
+                news = shared.probing.next() => {
+                    if !news.services.is_empty() {
+                        prober.declared(&news.services);
                     }
-                    containers.iter().for_each(|key| prober.container(key));
+                    if news.engines {
+                        prober.judge_all();
+                    }
+                    news.anew.iter().for_each(|name| prober.ask_anew(name));
+                    news.containers.iter().for_each(|(key, concerned)| prober.container(key, concerned));
                 }
             }
         }
@@ -128,7 +130,7 @@ impl Prober {
         let services: Vec<_> = names
             .into_iter()
             .filter_map(|name| {
-                self.shared.health_cache.document(&name).map(|document| (name, Some(document)))
+                self.shared.health_cache.document(&name, None).map(|document| (name, Some(document)))
             })
             .collect();
         if !services.is_empty() {
@@ -141,70 +143,69 @@ impl Prober {
         let _ = self.changes.send(changes);
     }
 
-    /// What is declared may be something else than before.
-    fn requeue_all(self: &Arc<Self>) {
+    /// Services are new, gone or declared otherwise.
+    fn declared(self: &Arc<Self>, changed: &BTreeSet<String>) {
         let desired = self.shared.desired.load_full();
         let gone = self.shared.health_cache.keep(&desired.services);
         if !gone.is_empty() {
+            self.end(|id| !desired.services.contains_key(&*id.service));
             let services = gone.into_iter().map(|name| (name, None)).collect();
             self.store(ChangeSet { services, at: crate::clock::now(), ..ChangeSet::default() });
         }
-        self.end(|id| !desired.services.contains_key(&*id.service));
         // First the dependencies, as far as they are remembered: what is done and told about a service says whether one of
         // them is behind it.
-        desired.services.keys().for_each(|name| self.shared.health_cache.begin_with(name));
-        self.shared.judge_dependencies();
-        let keys: Vec<ContainerKey> =
-            self.shared.with_world(|world| world.containers.keys().cloned().collect());
-        for key in &keys {
-            self.container(key);
-        }
-        // Of containers on an engine that is not declared any more nobody hears again.
-        for key in
-            self.shared.health_cache.containers().filter(|key| !desired.hosts.contains_key(&*key.engine))
-        {
-            self.end(|id| id.target == ProbeTarget::Container(key.clone()));
-            self.shared.health_cache.forget(&key);
-        }
-        for (name, service) in &desired.services {
-            let outside = ProbeTarget::Outside;
-            match &service.spec.target {
-                Some(target) => self.sync(name, service, &outside, Some(target), None),
-                None => drop(self.leave(name, &outside)),
+        changed.iter().filter(|name| desired.services.contains_key(*name)).for_each(|name| {
+            self.shared.health_cache.begin_with(name);
+        });
+        self.shared.note_roots(desired.services.keys().map(String::as_str));
+        let world = self.shared.world();
+        for (name, service) in changed.iter().filter_map(|name| desired.services.get_key_value(name)) {
+            let left: Vec<ProbeTarget> = self.shared.service(name).map_or_else(Vec::new, |state| {
+                let of_it = |target: &&ProbeTarget| match target {
+                    ProbeTarget::Outside => service.spec.target.is_some(),
+                    ProbeTarget::Container(key) => {
+                        world.members.services(key).iter().any(|of| **of == **name)
+                    }
+                };
+                state.targets.keys().filter(|target| !of_it(target)).cloned().collect()
+            });
+            for target in &left {
+                self.leave(name, target);
             }
-            self.judge(name);
+            for container in world.members.containers(name).filter_map(|key| world.containers.get(key)) {
+                let target = ProbeTarget::Container(container.key.clone());
+                self.sync(name, service, &target, None, Some(container));
+            }
+            if let Some(target) = &service.spec.target {
+                self.sync(name, service, &ProbeTarget::Outside, Some(target), None);
+            }
+            self.judge(name, None);
         }
+        self.shared.health_cache.notify(changed.iter().map(String::as_str));
     }
 
-    /// A container may be another, or in another state.
-    fn container(self: &Arc<Self>, key: &ContainerKey) {
+    /// An engine is connected, or none of it is known any more: where it is missing, services may have no container.
+    fn judge_all(self: &Arc<Self>) {
         let desired = self.shared.desired.load_full();
-        let container = self.shared.with_world(|world| world.containers.get(key).cloned());
-        let target = ProbeTarget::Container(key.clone());
-        let Some(container) = container else {
-            self.end(|id| id.target == target);
-            let of = self.services_with(&target);
-            self.shared.health_cache.forget(key);
-            of.iter().for_each(|name| self.judge(name));
-            return;
-        };
-        for (name, service) in &desired.services {
-            let member =
-                service.spec.selector.as_ref().is_some_and(|selector| selector.matches(&container.subject()));
-            if member {
-                self.sync(name, service, &target, None, Some(&container));
-                self.judge(name);
-            } else if self.leave(name, &target) {
-                self.judge(name);
-            }
-        }
+        desired.services.keys().for_each(|name| self.judge(name, None));
     }
 
-    fn services_with(&self, target: &ProbeTarget) -> Vec<String> {
-        let has = |state: &crate::observed::ServiceState| state.targets.contains_key(target);
-        self.shared.health_cache.read(|services| {
-            services.iter().filter(|(_, state)| has(state)).map(|(name, _)| name.clone()).collect()
-        })
+    /// A container may be another, or in another state; it is, or was, of these services.
+    fn container(self: &Arc<Self>, key: &ContainerKey, concerned: &BTreeSet<Arc<str>>) {
+        let (desired, world) = (self.shared.desired.load_full(), self.shared.world());
+        let container = world.containers.get(key);
+        let target = ProbeTarget::Container(key.clone());
+        for name in concerned {
+            let Some(service) = desired.services.get(&**name) else { continue };
+            match container.filter(|_| world.members.services(key).contains(name)) {
+                Some(container) => {
+                    self.sync(name, service, &target, None, Some(container));
+                    self.judge(name, Some(&target));
+                }
+                None if self.leave(name, &target) => self.judge(name, Some(&target)),
+                None => {}
+            }
+        }
     }
 
     /// Sees that a target is asked as its service says.
@@ -226,7 +227,7 @@ impl Prober {
             // A run of its own: what was known of another says nothing about it.
             let fresh =
                 TargetState { started, probes: left(), since: crate::clock::now(), ..TargetState::default() };
-            self.shared.health_cache.with(name, |state| drop(state.targets.insert(target.clone(), fresh)));
+            self.shared.health_cache.with(name, |state| state.targets.insert(target.clone(), fresh));
         }
         let runs = container.is_none_or(|container| container.state == State::Running);
         let mut wanted = BTreeMap::new();
@@ -240,8 +241,14 @@ impl Prober {
         }
         let names: BTreeSet<&str> = service.asking().map(|(name, _)| name).collect();
         self.shared.health_cache.with(name, |state| {
-            if let Some(known) = state.targets.get_mut(target) {
-                known.probes.retain(|probe, _| names.contains(probe.as_str()));
+            if state
+                .targets
+                .get(target)
+                .is_some_and(|known| !known.probes.keys().all(|probe| names.contains(probe.as_str())))
+            {
+                state
+                    .targets
+                    .update(target, |known| known.probes.retain(|probe, _| names.contains(probe.as_str())));
             }
         });
     }
@@ -306,37 +313,11 @@ impl Prober {
         }
     }
 
-    fn judge(self: &Arc<Self>, name: &str) {
+    fn judge(&self, name: &str, target: Option<&ProbeTarget>) {
         let desired = self.shared.desired.load();
-        let Some(service) = desired.services.get(name) else { return };
-        let empty = || self.shared.health_cache.with(name, |state| state.empty_since.is_some());
-        let was_empty = empty();
-        let (changes, waiting) = self.shared.judge(name, service, EMPTY);
-        if let Some(changes) = changes {
-            self.store(changes);
-            if self.shared.health_cache.with(name, |state| state.health.is_down() && !state.told_down) {
-                self.judge_after(BRIEF, name);
-            }
+        if let Some(service) = desired.services.get(name) {
+            self.shared.judge(name, service, target);
         }
-        // No circles are in force.
-        for Waiting { service, freed } in waiting {
-            if freed {
-                self.ask_anew(&service);
-            }
-            self.judge(&service);
-        }
-        if empty() && !was_empty {
-            self.judge_after(EMPTY, name);
-        }
-    }
-
-    fn judge_after(self: &Arc<Self>, wait: Duration, name: &str) {
-        let (prober, name) = (self.clone(), name.to_owned());
-        tokio::spawn(async move {
-            // A little more, for clocks that do not agree.
-            tokio::time::sleep(wait + GRID).await;
-            prober.judge(&name);
-        });
     }
 }
 

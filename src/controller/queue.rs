@@ -1,269 +1,252 @@
-//! The work queue: one inbox per container. The same container is never worked on twice at once; others are.
+//! One inbox per key: the same key is never worked on twice at once, different keys are.
+//!
+//! Room is per shard: an engine that floods or hangs takes neither memory nor places from another. Within a shard what
+//! happened comes before what is only to be decided again ([`Queue::add_behind`]), which has every eighth turn all the same.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::ops::Bound;
+use std::sync::Mutex;
 
 use tokio::sync::Notify;
 
-use super::progress::Ticket;
-use super::shared::locked;
-use crate::observed::{ContainerKey, EngineEvent, EventKind, Nanos};
-use crate::reconcile::heal::ActionOutcome;
-use crate::reconcile::lifecycle::Fact;
+use super::key::Key;
+use super::locked::locked;
+use super::work::Work;
+use crate::observed::Shard;
 
-/// Events waiting in all inboxes together; beyond this they are dropped and the stream is read again.
+/// Events waiting in all inboxes of a shard together; beyond this they are dropped and the stream is read again.
 const ROOM: usize = 20_000;
-/// Events that are kept of a container which the engine does not let be inspected.
-const KEPT: usize = 16;
+/// An overrun stream is read again when there is room for so many.
+const ROOM_AGAIN: usize = ROOM / 2;
+/// Keys of a shard that are worked on side by side.
+const AT_ONCE: usize = 16;
+/// Of those that an engine refuses to tell of, so many are asked about side by side, and so many in all of an engine whose calls
+/// time out: each may take as long as a call may.
+const FEW: usize = 2;
+/// Each so-manieth turn of a shard is for what waits behind, if anything does.
+const TURNS: u32 = 8;
 
-/// An event, and what is known of how it came.
-#[derive(Clone, Debug)]
-pub(super) struct Arrival {
-    /// The event.
-    pub event: EngineEvent,
-    /// Its number in the engine's progress.
-    pub ticket: Ticket,
-    /// Whether it happened before the contact after which it was read.
-    pub replayed: bool,
-    /// Whether the engine may have shut down between it and that contact.
-    pub from_outage: bool,
-}
-
-/// A break in the stream of events, in its place among them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Break {
-    /// The engine's connection ended at this time.
-    StreamEnded(Nanos),
-    /// Events up to this time may have been missed.
-    Gap(Nanos),
-    /// The run that ended at this time may have been ended by anybody: the engine does not say.
-    CauseUntold(Nanos),
-}
-
-/// What there is to do about one container.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Work {
-    /// Events, oldest first.
-    pub events: Vec<Arrival>,
-    /// An inspect is wanted; all events up to this engine time are in this work or in earlier work.
-    pub look: Option<Nanos>,
-    /// A list made at the first engine time does not hold it; the one made at the second was the last that could.
-    pub absent: Option<(Nanos, Nanos)>,
-    /// Where the stream of events was broken: how many of `events` came before, and how.
-    pub breaks: Vec<(usize, Break)>,
-    /// How actions ended, by intent.
-    pub concluded: Vec<(String, ActionOutcome)>,
-    /// Who lifts its quarantine.
-    pub releases: Vec<Release>,
-    /// What services were told of it that is to be forgotten.
-    pub forgets: Vec<Forget>,
-    /// Failures in a row of this work.
-    pub failures: u32,
-    /// The cursor waits for it no longer: it waits for what the engine refuses to tell.
-    pub let_go: bool,
-}
-
-/// Somebody lifts a quarantine.
-#[derive(Clone, Debug)]
-pub(super) struct Release {
-    /// Who.
-    pub caller: String,
-    /// Notified when that is committed.
-    pub done: Arc<Notify>,
-}
-
-/// What a BillingService was told is forgotten.
-#[derive(Clone, Debug)]
-pub(super) struct Forget {
-    /// The service.
-    pub target: String,
-    /// Notified when that is committed.
-    pub done: Arc<Notify>,
-}
-
-impl Work {
-    /// Tells those who wait for it that it is committed.
-    pub(super) fn committed(&self) {
-        let releases = self.releases.iter().map(|release| &release.done);
-        releases.chain(self.forgets.iter().map(|forget| &forget.done)).for_each(|done| done.notify_one());
-    }
-
-    /// What it says of the container's life.
-    pub(super) fn facts(&self) -> Vec<Fact> {
-        let of_event = |kind: &EventKind, at: Nanos| match kind {
-            EventKind::Create => Some(Fact::Created(at)),
-            EventKind::Start => Some(Fact::Started(at)),
-            EventKind::Die { exit_code } => Some(Fact::Died(at, *exit_code)),
-            EventKind::Destroy => Some(Fact::Destroyed(at)),
-            EventKind::Kill { .. }
-            | EventKind::Stop
-            | EventKind::Restart
-            | EventKind::Pause
-            | EventKind::Unpause
-            | EventKind::Oom
-            | EventKind::Rename
-            | EventKind::Update
-            | EventKind::Health(_) => None,
-        };
-        let mut facts: Vec<Fact> = self
-            .events
-            .iter()
-            .filter_map(|arrival| of_event(&arrival.event.kind, arrival.event.at))
-            .collect();
-        facts.extend(self.absent.map(|(listed, last_known)| Fact::Absent { listed, last_known }));
-        facts
-    }
-
-    /// What of it concerns us alone: all else has to be heard again, should the engine be declared again.
-    pub(super) fn without_engine(&self) -> Self {
-        let Self {
-            events: _,
-            look: _,
-            absent: _,
-            breaks: _,
-            concluded,
-            releases,
-            forgets,
-            failures,
-            let_go: _,
-        } = self.clone();
-        Self { concluded, releases, forgets, failures, ..Self::default() }
-    }
-
-    fn tells_of_a_stop(&self) -> bool {
-        self.events.iter().any(|arrival| {
-            matches!(arrival.event.kind, EventKind::Kill { .. } | EventKind::Stop | EventKind::Destroy)
-        })
-    }
-
-    /// Puts `newer` behind this.
-    fn append(&mut self, newer: Self) {
-        let Self { events, look, absent, breaks, concluded, releases, forgets, failures, let_go } = newer;
-        let before = self.events.len();
-        self.breaks.extend(breaks.into_iter().map(|(position, how)| (before + position, how)));
-        self.events.extend(events);
-        self.look = self.look.max(look);
-        self.absent = absent.or(self.absent);
-        self.concluded.extend(concluded);
-        self.releases.extend(releases);
-        self.forgets.extend(forgets);
-        self.failures = self.failures.max(failures);
-        self.let_go |= let_go;
-    }
-
-    /// Lets go of it for good or ill: its newest events are kept, and that older ones are not.
-    pub(super) fn let_go(&mut self) {
-        self.let_go = true;
-        let dropped = self.events.len().saturating_sub(KEPT);
-        if let Some(last) = self.events.drain(..dropped).next_back() {
-            for (position, _) in &mut self.breaks {
-                *position = position.saturating_sub(dropped);
-            }
-            self.breaks.insert(0, (0, Break::Gap(last.event.at)));
-            // What each of them said is said by the last.
-            self.breaks.dedup();
-        }
-    }
+/// Where a key waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Place {
+    /// Nowhere: nothing is to be done about it, or it is being worked on, or held.
+    #[default]
+    Nowhere,
+    /// Among those that come next.
+    Ready,
+    /// Behind them.
+    Behind,
+    /// Among those that an engine refuses to tell of.
+    Refused,
 }
 
 #[derive(Debug, Default)]
 struct Inbox {
     work: Work,
-    /// How many events of `work` count against the room that all share.
+    /// How many events of `work` count against the room of the shard.
     counted: usize,
     /// Something is to be done, if only to decide again.
     waiting: bool,
+    place: Place,
     running: bool,
     /// The work in hand tells of somebody stopping the container.
     stopping: bool,
-    /// Put back after a failure: not ready before somebody says so.
+    /// Put back after a failure: not ready before [`Queue::resume`].
     held: bool,
+    /// What is worked on is something that the engine refuses to tell of.
+    refused: bool,
+}
+
+/// What waits in one shard.
+#[derive(Debug, Default)]
+struct Room {
+    ready: VecDeque<Key>,
+    behind: VecDeque<Key>,
+    refused: VecDeque<Key>,
+    running: usize,
+    refused_running: usize,
+    events: usize,
+    turns: u32,
+    /// Its calls time out: few are made at once until one is answered.
+    slow: bool,
+}
+
+impl Room {
+    /// The next key to be worked on, if there is a place for it.
+    fn next(&mut self) -> Option<(Key, Place)> {
+        if self.refused_running < FEW
+            && let Some(key) = self.refused.pop_front()
+        {
+            return Some((key, Place::Refused));
+        }
+        if self.running >= if self.slow { FEW } else { AT_ONCE } {
+            return None;
+        }
+        self.turns = self.turns.wrapping_add(1);
+        let behind_first = self.turns.is_multiple_of(TURNS);
+        let behind = |room: &mut Self| Some((room.behind.pop_front()?, Place::Behind));
+        let ready = |room: &mut Self| Some((room.ready.pop_front()?, Place::Ready));
+        if behind_first { behind(self).or_else(|| ready(self)) } else { ready(self).or_else(|| behind(self)) }
+    }
 }
 
 #[derive(Debug, Default)]
 struct Inner {
-    inboxes: HashMap<ContainerKey, Inbox>,
-    ready: VecDeque<ContainerKey>,
-    events: usize,
+    inboxes: HashMap<Key, Inbox>,
+    rooms: BTreeMap<Shard, Room>,
+    /// The shard whose turn was last.
+    last: Option<Shard>,
 }
 
-/// Inboxes of all containers.
+impl Inner {
+    fn wait(&mut self, key: &Key, place: Place) {
+        let room = self.rooms.entry(key.shard()).or_default();
+        match place {
+            Place::Nowhere => return,
+            Place::Ready => room.ready.push_back(key.clone()),
+            Place::Behind => room.behind.push_back(key.clone()),
+            Place::Refused => room.refused.push_back(key.clone()),
+        }
+        if let Some(inbox) = self.inboxes.get_mut(key) {
+            inbox.place = place;
+        }
+    }
+
+    /// The next key of the shard `of`; one that has moved since it was put where it is found is passed over.
+    fn next_of(&mut self, of: &Shard) -> Option<Key> {
+        loop {
+            let (key, place) = self.rooms.get_mut(of)?.next()?;
+            if self.inboxes.get(&key).is_some_and(|inbox| inbox.place == place) {
+                return Some(key);
+            }
+        }
+    }
+
+    /// The next key, in turn of the shards: there are as many as engines.
+    fn next(&mut self) -> Option<Key> {
+        let after = self.last.clone().map_or(Bound::Unbounded, Bound::Excluded);
+        let until = self.last.clone().map_or(Bound::Unbounded, Bound::Included);
+        let turn: Vec<Shard> =
+            self.rooms.range((after, Bound::Unbounded)).map(|(shard, _)| shard.clone()).collect();
+        let rest: Vec<Shard> = match self.last {
+            Some(_) => self.rooms.range((Bound::Unbounded, until)).map(|(shard, _)| shard.clone()).collect(),
+            None => Vec::new(),
+        };
+        let (shard, key) = turn.into_iter().chain(rest).find_map(|shard| {
+            let key = self.next_of(&shard)?;
+            Some((shard, key))
+        })?;
+        self.last = Some(shard);
+        Some(key)
+    }
+}
+
+/// Inboxes of all keys.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     inner: Mutex<Inner>,
-    ready_changed: Notify,
+    /// A key became ready, or a place free.
+    changed: Notify,
+    /// A shard has room again.
+    emptied: Notify,
 }
 
 impl Queue {
-    /// Adds to a container's inbox; an empty `work` asks to decide again. Refuses when the inboxes are full.
-    pub(super) fn add(&self, key: &ContainerKey, work: Work) -> bool {
+    /// Adds to a key's inbox; an empty `work` asks to decide again. Refuses when the inboxes of its shard are full.
+    pub(super) fn add(&self, key: impl Into<Key>, work: Work) -> bool {
+        self.put(key.into(), work, Place::Ready)
+    }
+
+    /// Asks to decide again about many keys, behind what happens meanwhile.
+    pub(super) fn add_behind(&self, keys: impl IntoIterator<Item = impl Into<Key>>) {
+        for key in keys {
+            self.put(key.into(), Work::default(), Place::Behind);
+        }
+    }
+
+    fn put(&self, key: Key, work: Work, place: Place) -> bool {
         let mut inner = locked(&self.inner);
+        let inner = &mut *inner;
+        let room = inner.rooms.entry(key.shard()).or_default();
         // What holds no events takes no room, and nobody would bring it again.
-        if !work.events.is_empty() && inner.events + work.events.len() > ROOM {
+        if !work.events.is_empty() && room.events + work.events.len() > ROOM {
             return false;
         }
-        inner.events += work.events.len();
+        room.events += work.events.len();
         let inbox = inner.inboxes.entry(key.clone()).or_default();
         inbox.counted += work.events.len();
         inbox.work.append(work);
-        let ready = !inbox.waiting && !inbox.running && !inbox.held;
         inbox.waiting = true;
-        if ready {
-            inner.ready.push_back(key.clone());
-            drop(inner);
-            self.ready_changed.notify_one();
+        let idle = !inbox.running && !inbox.held;
+        let sooner = inbox.place == Place::Behind && place == Place::Ready;
+        if idle && (inbox.place == Place::Nowhere || sooner) {
+            inner.wait(&key, place);
+            self.changed.notify_one();
         }
         true
     }
 
-    /// The next container to work on, with all that came for it. [`Self::done`] or [`Self::put_back`] must follow.
-    pub(super) async fn take(&self) -> (ContainerKey, Work) {
+    /// The next key to work on, with all that came for it. [`Self::done`] or [`Self::put_back`] must follow.
+    pub(super) async fn take(&self) -> (Key, Work) {
         loop {
             if let Some(taken) = self.try_take() {
                 return taken;
             }
-            self.ready_changed.notified().await;
+            self.changed.notified().await;
         }
     }
 
-    fn try_take(&self) -> Option<(ContainerKey, Work)> {
+    fn try_take(&self) -> Option<(Key, Work)> {
         let mut inner = locked(&self.inner);
-        let key = inner.ready.pop_front()?;
-        let more = !inner.ready.is_empty();
+        let inner = &mut *inner;
+        let key = inner.next()?;
         let inbox = inner.inboxes.get_mut(&key)?;
-        inbox.waiting = false;
-        inbox.running = true;
+        inbox.refused = inbox.place == Place::Refused;
+        (inbox.waiting, inbox.running, inbox.place) = (false, true, Place::Nowhere);
         let work = std::mem::take(&mut inbox.work);
         inbox.stopping = work.tells_of_a_stop();
         let counted = std::mem::take(&mut inbox.counted);
-        inner.events -= counted;
-        drop(inner);
-        if more {
-            self.ready_changed.notify_one();
+        let refused = inbox.refused;
+        if let Some(room) = inner.rooms.get_mut(&key.shard()) {
+            room.events = room.events.saturating_sub(counted);
+            *if refused { &mut room.refused_running } else { &mut room.running } += 1;
+            if room.events <= ROOM_AGAIN {
+                self.emptied.notify_waiters();
+            }
         }
         Some((key, work))
     }
 
-    /// The work on a container is finished.
-    pub(super) fn done(&self, key: &ContainerKey) {
-        let mut inner = locked(&self.inner);
+    /// Gives up the place of a key that was worked on.
+    fn leave(&self, inner: &mut Inner, key: &Key) {
         let Some(inbox) = inner.inboxes.get_mut(key) else { return };
+        let refused = std::mem::take(&mut inbox.refused);
         (inbox.running, inbox.stopping) = (false, false);
-        if inbox.waiting {
-            inner.ready.push_back(key.clone());
-            drop(inner);
-            self.ready_changed.notify_one();
-        } else {
-            inner.inboxes.remove(key);
+        if let Some(room) = inner.rooms.get_mut(&key.shard()) {
+            let running = if refused { &mut room.refused_running } else { &mut room.running };
+            *running = running.saturating_sub(1);
+        }
+        self.changed.notify_one();
+    }
+
+    /// The work on a key is finished.
+    pub(super) fn done(&self, key: &Key) {
+        let mut inner = locked(&self.inner);
+        self.leave(&mut inner, key);
+        match inner.inboxes.get(key) {
+            Some(inbox) if inbox.waiting => inner.wait(key, Place::Ready),
+            Some(_) => drop(inner.inboxes.remove(key)),
+            None => {}
         }
     }
 
     /// The work failed and comes first when [`Self::resume`] is called; what comes meanwhile waits behind it.
-    pub(super) fn put_back(&self, key: &ContainerKey, mut work: Work) {
+    pub(super) fn put_back(&self, key: &Key, mut work: Work) {
         let mut inner = locked(&self.inner);
+        self.leave(&mut inner, key);
         // What may wait for ever takes no room from others.
         let counted = if work.let_go { 0 } else { work.events.len() };
-        inner.events += counted;
+        inner.rooms.entry(key.shard()).or_default().events += counted;
         let inbox = inner.inboxes.entry(key.clone()).or_default();
         inbox.counted += counted;
         work.failures = work.failures.saturating_add(1);
@@ -271,43 +254,73 @@ impl Queue {
         work.append(std::mem::take(&mut inbox.work));
         work.failures = failures;
         inbox.work = work;
-        (inbox.running, inbox.waiting, inbox.held) = (false, true, true);
+        (inbox.waiting, inbox.held) = (true, true);
     }
 
     /// Lets work that was put back be taken again.
-    pub(super) fn resume(&self, key: &ContainerKey) {
+    pub(super) fn resume(&self, key: &Key) {
         let mut inner = locked(&self.inner);
         let Some(inbox) = inner.inboxes.get_mut(key).filter(|inbox| inbox.held) else { return };
         inbox.held = false;
-        inner.ready.push_back(key.clone());
-        drop(inner);
-        self.ready_changed.notify_one();
+        let place = if inbox.work.let_go { Place::Refused } else { Place::Ready };
+        inner.wait(key, place);
+        self.changed.notify_one();
+    }
+
+    /// Calls of a shard's engine time out, or are answered again.
+    pub(super) fn slow(&self, shard: &Shard, slow: bool) {
+        let mut inner = locked(&self.inner);
+        if let Some(room) = inner.rooms.get_mut(shard) {
+            room.slow = slow;
+        }
+        self.changed.notify_one();
+    }
+
+    /// Waits until a shard has room again after [`Self::add`] has refused.
+    pub(super) async fn room(&self, shard: &Shard) {
+        loop {
+            let emptied = self.emptied.notified();
+            tokio::pin!(emptied);
+            emptied.as_mut().enable();
+            if locked(&self.inner).rooms.get(shard).is_none_or(|room| room.events <= ROOM_AGAIN) {
+                return;
+            }
+            emptied.await;
+        }
     }
 
     /// Whether an event waits, or is being dealt with, that tells of somebody stopping the container.
-    pub(super) fn stop_waits(&self, key: &ContainerKey) -> bool {
+    pub(super) fn stop_waits(&self, key: &Key) -> bool {
         let inner = locked(&self.inner);
         inner.inboxes.get(key).is_some_and(|inbox| inbox.stopping || inbox.work.tells_of_a_stop())
     }
 
-    /// Containers with work waiting or in progress.
-    pub(super) fn at_work(&self) -> Vec<ContainerKey> {
+    /// Keys with work waiting or in progress.
+    pub(super) fn at_work(&self) -> Vec<Key> {
         locked(&self.inner).inboxes.keys().cloned().collect()
     }
 
-    /// Containers with work waiting or in progress, and events waiting.
+    /// Keys with work waiting or in progress, and events waiting.
     pub(super) fn depth(&self) -> (usize, usize) {
         let inner = locked(&self.inner);
-        (inner.inboxes.len(), inner.events)
+        (inner.inboxes.len(), inner.rooms.values().map(|room| room.events).sum())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::controller::progress::Progress;
+    use crate::controller::work::{Arrival, Break, KEPT};
+    use crate::observed::{ContainerKey, Cursor, EngineEvent, EventKind, Nanos};
+    use crate::reconcile::heal::ActionOutcome;
 
-    fn key(id: &str) -> ContainerKey {
-        ContainerKey::new("local", id)
+    fn key(id: &str) -> Key {
+        ContainerKey::new("local", id).into()
+    }
+
+    fn of(engine: &str, id: usize) -> Key {
+        ContainerKey::new(engine, id.to_string()).into()
     }
 
     fn look() -> Work {
@@ -317,11 +330,11 @@ mod tests {
     #[tokio::test]
     async fn one_container_is_worked_on_once_at_a_time_and_others_meanwhile() {
         let queue = Queue::default();
-        assert!(queue.add(&key("a"), look()));
+        assert!(queue.add(key("a"), look()));
         let (taken, _) = queue.take().await;
         assert_eq!(taken, key("a"));
-        queue.add(&key("a"), Work::default());
-        queue.add(&key("b"), look());
+        queue.add(key("a"), Work::default());
+        queue.add(key("b"), look());
         assert_eq!(queue.take().await.0, key("b"));
         assert!(queue.try_take().is_none());
         queue.done(&key("a"));
@@ -336,11 +349,11 @@ mod tests {
     #[tokio::test]
     async fn a_container_seen_for_the_first_time_is_decided_on_again_when_all_are() {
         let queue = Queue::default();
-        queue.add(&key("new"), look());
+        queue.add(key("new"), look());
         queue.take().await;
         let at_work = queue.at_work();
         assert_eq!(at_work, [key("new")]);
-        assert!(at_work.iter().all(|key| queue.add(key, Work::default())));
+        assert!(at_work.iter().all(|key| queue.add(key.clone(), Work::default())));
         queue.done(&key("new"));
         assert_eq!(queue.take().await.0, key("new"));
         queue.done(&key("new"));
@@ -349,16 +362,14 @@ mod tests {
 
     fn arrival(at: i64) -> Arrival {
         let event = EngineEvent {
-            key: key("a"),
+            key: ContainerKey::new("local", "a"),
             at: Nanos(at),
             kind: EventKind::Oom,
             name: String::new(),
             image: String::new(),
             labels: std::collections::BTreeMap::new(),
         };
-        let ticket = super::super::progress::Progress::new(crate::observed::Cursor::new(Nanos(0)), true)
-            .begin(&event)
-            .expect("it is new");
+        let ticket = Progress::new(Cursor::new(Nanos(0)), true).begin(&event).expect("it is new");
         Arrival { event, ticket, replayed: false, from_outage: false }
     }
 
@@ -367,12 +378,12 @@ mod tests {
         let queue = Queue::default();
         let events =
             |times: std::ops::Range<i64>| Work { events: times.map(arrival).collect(), ..Work::default() };
-        queue.add(&key("a"), Work { breaks: vec![(99, Break::Gap(Nanos(99)))], ..events(0..100) });
+        queue.add(key("a"), Work { breaks: vec![(99, Break::Gap(Nanos(99)))], ..events(0..100) });
         let (_, mut work) = queue.take().await;
         work.let_go();
         queue.put_back(&key("a"), work);
         assert_eq!(queue.depth(), (1, 0));
-        queue.add(&key("a"), events(100..101));
+        queue.add(key("a"), events(100..101));
         assert_eq!(queue.depth(), (1, 1));
         queue.resume(&key("a"));
         let (_, work) = queue.take().await;
@@ -395,14 +406,83 @@ mod tests {
             concluded: vec![(word.to_owned(), ActionOutcome::Succeeded)],
             ..Work::default()
         };
-        queue.add(&key("a"), concluded("first"));
+        queue.add(key("a"), concluded("first"));
         let (_, work) = queue.take().await;
-        queue.add(&key("a"), concluded("second"));
+        queue.add(key("a"), concluded("second"));
         queue.put_back(&key("a"), work);
         assert!(queue.try_take().is_none());
         queue.resume(&key("a"));
         let (_, work) = queue.take().await;
         let order: Vec<_> = work.concluded.iter().map(|(word, _)| word.as_str()).collect();
         assert_eq!((order, work.failures), (vec!["first", "second"], 1));
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_hangs_or_floods_takes_no_place_and_no_room_from_another() {
+        let queue = Queue::default();
+        for id in 0..100 {
+            queue.add(of("a", id), look());
+        }
+        let taken =
+            |queue: &Queue| std::iter::from_fn(|| queue.try_take()).map(|(key, _)| key).collect::<Vec<_>>();
+        assert_eq!(taken(&queue).len(), AT_ONCE, "none of them ends");
+        queue.add(of("b", 0), look());
+        assert_eq!(taken(&queue), [of("b", 0)]);
+        let many = |at: i64| Work { events: (at..at + 10_000).map(arrival).collect(), ..Work::default() };
+        assert!(queue.add(of("a", 200), many(0)) && queue.add(of("a", 201), many(10_000)));
+        assert!(
+            !queue.add(of("a", 202), Work { events: vec![arrival(30_000)], ..Work::default() }),
+            "it is full"
+        );
+        assert!(queue.add(of("b", 1), many(40_000)));
+    }
+
+    #[tokio::test]
+    async fn an_engine_whose_calls_time_out_has_few_places_until_one_is_answered() {
+        let queue = Queue::default();
+        let shard = of("a", 0).shard();
+        for id in 0..20 {
+            queue.add(of("a", id), look());
+        }
+        queue.slow(&shard, true);
+        let taken: Vec<Key> = std::iter::from_fn(|| queue.try_take()).map(|(key, _)| key).collect();
+        assert_eq!(taken.len(), FEW);
+        queue.done(&taken[0]);
+        assert!(queue.try_take().is_some() && queue.try_take().is_none());
+        queue.slow(&shard, false);
+        assert_eq!(std::iter::from_fn(|| queue.try_take()).count(), AT_ONCE - FEW);
+    }
+
+    #[tokio::test]
+    async fn what_happens_comes_before_what_is_only_decided_again_and_does_not_starve_it() {
+        let queue = Queue::default();
+        queue.add_behind((0..3).map(|id| of("a", id)));
+        queue.add(of("a", 2), look());
+        for id in 10..20 {
+            queue.add(of("a", id), look());
+        }
+        let mut order = Vec::new();
+        while let Some((key, _)) = queue.try_take() {
+            queue.done(&key);
+            order.push(key);
+        }
+        assert_eq!(order.len(), 13, "each once: {order:?}");
+        assert_eq!(order[0], of("a", 2), "something happened to it meanwhile");
+        let place = |id| order.iter().position(|key| *key == of("a", id));
+        assert!(place(0) < place(19) && place(10) < place(0), "{order:?}");
+    }
+
+    #[tokio::test]
+    async fn whoever_was_refused_waits_until_half_of_the_room_is_free() {
+        let queue = Queue::default();
+        let shard = of("a", 0).shard();
+        let many = |at: i64| Work { events: (at..at + 10_000).map(arrival).collect(), ..Work::default() };
+        queue.add(of("a", 0), many(0));
+        queue.add(of("a", 1), many(10_000));
+        let waiting = queue.room(&shard);
+        tokio::pin!(waiting);
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        assert!(queue.try_take().is_some());
+        waiting.await;
     }
 }

@@ -6,36 +6,44 @@
 //! - A verdict belongs to a run of a container; a new run begins without one.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::sync::Arc;
 
 use tokio::sync::watch;
-use tracing::{info, warn};
 
 mod cache;
 
 pub(super) use cache::HealthCache;
 
-use super::queue::Work;
+use super::commit::Journal;
+use super::key::Key;
+use super::plan::{Line, Plan};
+use super::reconcile::{Reconcile, Trouble};
 use super::shared::Shared;
+use super::work::Work;
 use crate::desired::{Desired, Service};
 use crate::observed::{
-    Container, ContainerKey, Health, HealthWord, Nanos, ProbeState, ProbeTarget, ServiceState, World,
+    Container, ContainerKey, Health, HealthWord, Nanos, ProbeState, ProbeTarget, ServiceState, Standing,
+    World,
 };
-use crate::reconcile::health::{self, Judged};
-use crate::store::{ChangeSet, NewEvent, Severity};
-
-/// What is over sooner is not told: somebody restarted it.
-pub(super) const BRIEF: Duration = Duration::from_secs(3);
+use crate::reconcile::health::service::{self, Announcement, ServiceDecision, ServiceSituation};
+use crate::reconcile::health::{self, Judged, Root};
+use crate::store::{NewEvent, Severity};
 
 impl Shared {
     /// What is known of every declared service.
-    pub fn services(&self) -> BTreeMap<String, ServiceState> {
-        self.health_cache.read(Clone::clone)
+    pub fn services(&self) -> BTreeMap<String, Arc<ServiceState>> {
+        self.health_cache.all()
     }
 
     /// What is known of one service.
-    pub fn service(&self, name: &str) -> Option<ServiceState> {
-        self.health_cache.read(|services| services.get(name).cloned())
+    pub fn service(&self, name: &str) -> Option<Arc<ServiceState>> {
+        self.health_cache.get(name)
+    }
+
+    /// What is known of the services of a container, in the order of their names.
+    fn services_of(&self, key: &ContainerKey) -> Vec<(Arc<str>, Arc<ServiceState>)> {
+        let services = self.with_world(|world| world.members.services(key).to_vec());
+        services.into_iter().filter_map(|name| Some((name.clone(), self.health_cache.get(&name)?))).collect()
     }
 
     /// Changes when the health of any service does.
@@ -50,7 +58,8 @@ impl Shared {
         let asks = |name: &str| {
             desired.services.get(name).is_some_and(|service| !service.suspended && !service.probes.is_empty())
         };
-        self.health_cache.read(|services| {
+        {
+            let services = self.services_of(&container.key);
             let of_it = services.iter().filter(|(name, _)| asks(name)).filter_map(|(name, state)| {
                 let known = state.targets.get(&target)?;
                 let health = match known.health {
@@ -62,7 +71,7 @@ impl Shared {
                     HealthWord::Error | HealthWord::Unknown => Health::Starting,
                 };
                 Some(Probed {
-                    service: name.clone(),
+                    service: name.to_string(),
                     health,
                     reason: known.reason.clone(),
                     // Not what is known of another run.
@@ -81,241 +90,189 @@ impl Shared {
                 Health::Healthy => 4,
             });
             worst.map(|worst| Probed { early_since, ..worst })
-        })
+        }
     }
 
     /// A service that is down and without which a service of this container cannot work.
     pub(super) fn waits_for(&self, key: &ContainerKey) -> Option<String> {
-        let target = ProbeTarget::Container(key.clone());
-        self.health_cache.read(|services| {
-            let of_it = services.values().filter(|state| state.targets.contains_key(&target));
-            of_it.filter_map(|state| state.waits_for.clone()).next()
-        })
+        self.services_of(key).into_iter().find_map(|(_, state)| state.waits_for.clone())
     }
 
     /// Whether the service's containers are there and its probes have not found out yet how they are.
     pub(super) fn is_unproven(&self, name: &str, desired: &Desired) -> bool {
         let asks = |service: &Service| !service.suspended && !service.probes.is_empty();
         desired.services.get(name).is_some_and(asks)
-            && self.health_cache.read(|services| {
-                let unknown =
-                    |state: &ServiceState| state.health == HealthWord::Unknown && !state.targets.is_empty();
-                services.get(name).is_some_and(unknown)
-            })
-    }
-
-    /// Has the containers of all services decided again that need `name`.
-    fn wake_needing(&self, name: &str, desired: &Desired) {
-        let needs = |other: &str| {
-            let service = desired.services.get(other);
-            service.is_some_and(|service| service.depends_on.iter().any(|needed| needed == name))
-        };
-        let keys: Vec<ContainerKey> = self.health_cache.read(|services| {
-            let needing = services.iter().filter(|(other, _)| needs(other));
-            let targets = needing.flat_map(|(_, state)| state.targets.keys());
-            targets
-                .filter_map(|target| match target {
-                    ProbeTarget::Container(key) => Some(key.clone()),
-                    ProbeTarget::Outside => None,
-                })
-                .collect()
-        });
-        for key in keys {
-            self.queue.add(&key, Work::default());
-        }
+            && self
+                .health_cache
+                .get(name)
+                .is_some_and(|state| state.health == HealthWord::Unknown && !state.targets.is_empty())
     }
 
     /// What each service of a container says of it.
     pub(super) fn verdicts(&self, key: &ContainerKey) -> Vec<(String, HealthWord)> {
         let target = ProbeTarget::Container(key.clone());
-        self.health_cache.read(|services| {
-            let of_it = services
-                .iter()
-                .filter_map(|(name, state)| Some((name.clone(), state.targets.get(&target)?.health)));
-            of_it.collect()
-        })
+        let services = self.services_of(key).into_iter();
+        services
+            .filter_map(|(name, state)| Some((name.to_string(), state.targets.get(&target)?.health)))
+            .collect()
     }
 
-    /// Judges a service anew and gives what is to be stored. Containers whose verdict changed are decided about again.
-    ///
-    /// Also gives what changes for services that depend on it: they are to be judged, too.
-    ///
-    /// That none is there is said only while every engine is connected that its selector can mean, and after it has been so
-    /// for `empty`: until then one may be on its way.
-    pub(super) fn judge(
-        &self,
-        name: &str,
-        service: &Service,
-        empty: Duration,
-    ) -> (Option<ChangeSet>, Vec<Waiting>) {
-        let now = crate::clock::now();
-        let desired = self.desired.load();
-        let (changed, (before, was_early), (after, is_early, since), stands) = self.with_world(|world| {
-            self.health_cache.with(name, |state| {
-                let before = (state.health, state.early_since().is_some());
-                let changed = judge_targets(state, service, world, now);
-                let selector = service.spec.selector.as_ref();
-                let meant = |name: &&String| selector.is_none_or(|selector| selector.can_mean_host(name));
-                let connected =
-                    |name: &String| world.engines.get(&**name).is_some_and(|engine| engine.connected);
-                let all = desired.hosts.keys().filter(meant).all(connected);
-                state.empty_since =
-                    (all && state.targets.is_empty()).then(|| state.empty_since.unwrap_or(now));
-                let long =
-                    |since: Nanos| now.since(since) >= i64::try_from(empty.as_nanos()).unwrap_or(i64::MAX);
-                let judged = if state.targets.is_empty() && !state.empty_since.is_some_and(long) {
-                    Judged::new(HealthWord::Unknown, "no container was seen yet")
-                } else {
-                    judge_service(state, service)
-                };
-                if judged.word != state.health {
-                    state.since = now;
-                    if judged.word.is_down() && !state.health.is_down() {
-                        state.fell.clone_from(&judged.reason);
-                    }
-                }
-                (state.health, state.reason) = (judged.word, judged.reason);
-                let stands = state.stands();
-                let stands = std::mem::replace(&mut state.standing, stands) != stands;
-                (changed, before, (state.health, state.early_since().is_some(), state.since), stands)
-            })
-        });
-        // Before anything is told: an event says whether another service is behind it.
-        let waiting = if stands { self.judge_dependencies() } else { Vec::new() };
-        let (told, suspects) = self.health_cache.with(name, |state| (state.told_down, state.suspects));
+    /// Finds out how a target is, or all of a service: containers about which something else is found are decided on again,
+    /// and then the service as a whole.
+    pub(super) fn judge(&self, name: &str, service: &Service, target: Option<&ProbeTarget>) {
+        let (now, world) = (crate::clock::now(), self.world());
+        let changed =
+            self.health_cache.with(name, |state| judge_targets(state, service, target, &world, now));
         for key in changed {
-            self.queue.add(&key, Work::default());
+            self.queue.add(key, Work::default());
         }
-        // What may be another's fault is told when that is known.
-        let brief = now.since(since) < i64::try_from(BRIEF.as_nanos()).unwrap_or(i64::MAX);
-        let hold = after.is_down() && (suspects || brief);
-        if before != after {
-            self.wake_needing(name, &desired);
-        }
-        // What came while it was suspended is told once it goes on.
-        let untold = match after {
-            HealthWord::Unhealthy | HealthWord::NotFound => !told && !hold,
-            HealthWord::Healthy => told,
-            HealthWord::Unknown | HealthWord::Error => false,
-        };
-        if (before, was_early) == (after, is_early) && (service.suspended || !untold) {
-            return (None, waiting);
-        }
-        self.health_cache.notify();
-        (Some(self.tell_of(name, service, (after, hold), now)), waiting)
+        self.queue.add(Key::service(name), Work::default());
     }
 
-    /// Finds out which services wait for another that is down; gives those of which that changed.
-    pub(super) fn judge_dependencies(&self) -> Vec<Waiting> {
+    /// Notes which services wait for another, as far as that is remembered: what is done and told about a service says whether
+    /// another is behind it.
+    pub(super) fn note_roots<'n>(&self, names: impl Iterator<Item = &'n str>) {
         let desired = self.desired.load();
-        if desired.services.values().all(|service| service.depends_on.is_empty()) {
-            return Vec::new();
-        }
-        let mut roots: BTreeMap<String, (String, bool)> = self.health_cache.read(|services| {
-            let standing = |name: &str| services.get(name).map(|state| state.standing).unwrap_or_default();
-            let roots = health::roots(&desired.services, standing);
-            let own = |(name, root): (&str, health::Root<'_>)| {
-                (name.to_owned(), (root.service.to_owned(), !root.certain))
-            };
-            roots.into_iter().map(own).collect()
-        });
-        let mut changed = Vec::new();
-        for name in desired.services.keys() {
-            let (root, suspects) =
-                roots.remove(name).map_or((None, false), |(root, doubt)| (Some(root), doubt));
-            let waiting = self.health_cache.with(name, |state| {
-                if (&state.waits_for, state.suspects) == (&root, suspects) {
-                    return None;
+        for name in names {
+            let Some((service, certain)) = self.root_of(name, &desired) else { continue };
+            self.health_cache.with(name, |state| {
+                if certain || state.standing == Standing::Down {
+                    (state.waits_for, state.suspects) = (Some(service), !certain);
                 }
-                let freed = root.is_none() && !state.suspects && state.health.is_down();
-                (state.waits_for, state.suspects) = (root, suspects);
-                if freed {
-                    // What failed while another was down says nothing about it now.
-                    let probes = state.targets.values_mut().flat_map(|target| target.probes.values_mut());
-                    probes.for_each(|probe| probe.streak.doubt());
-                }
-                Some((freed, state.targets.keys().cloned().collect::<Vec<_>>()))
             });
-            let Some((freed, targets)) = waiting else { continue };
-            for target in targets {
-                if let ProbeTarget::Container(key) = target {
-                    self.queue.add(&key, Work::default());
-                }
-            }
-            changed.push(Waiting { service: name.clone(), freed });
         }
-        if !changed.is_empty() {
-            self.health_cache.notify();
-        }
-        changed
     }
 
-    /// The event of a change, if it is one to tell, and the service's document.
-    fn tell_of(
-        &self,
-        name: &str,
-        service: &Service,
-        (health, hold): (HealthWord, bool),
-        now: Nanos,
-    ) -> ChangeSet {
-        let (event, severity) = self.health_cache.with(name, |state| match (health, state.told_down) {
-            _ if service.suspended || hold => (None, Severity::Info),
-            (HealthWord::Unhealthy | HealthWord::NotFound, false) => {
-                state.told_down = true;
-                let why = if state.fell.is_empty() { &state.reason } else { &state.fell };
-                match &state.waits_for {
-                    // Whoever is told of the root need not be told of all that hangs on it.
-                    Some(root) => (
-                        Some((
-                            "ServiceDown",
-                            "DependencyDown",
-                            format!("{why}; it depends on {root}, which is not up and healthy"),
-                        )),
-                        Severity::Info,
-                    ),
-                    None => {
-                        let reason = if state.refuses() { "Denied" } else { "Unhealthy" };
-                        (Some(("ServiceDown", reason, why.clone())), Severity::Error)
-                    }
-                }
-            }
-            (HealthWord::Healthy, true) => {
-                state.told_down = false;
-                (Some(("ServiceRecovered", "Healthy", format!("{name} is healthy again"))), Severity::Info)
-            }
-            _ => (None, Severity::Info),
-        });
-        let events = event.into_iter().map(|(kind, reason, message)| {
-            match severity {
-                Severity::Info => info!(target: "portreeve::services", "{kind} '{name}': {message}"),
-                Severity::Warning | Severity::Error => {
-                    warn!(target: "portreeve::services", "{kind} '{name}': {message}")
-                }
-            }
-            NewEvent {
-                at: now,
-                container_name: name.to_owned(),
-                event_type: kind.to_owned(),
-                reason: reason.to_owned(),
-                status: health.as_str().to_owned(),
-                message,
-                severity,
-                ..NewEvent::default()
-            }
-        });
-        let events = events.collect();
-        let services = vec![(name.to_owned(), self.health_cache.document(name))];
-        ChangeSet { events, services, at: now, ..ChangeSet::default() }
+    /// The service at the root of what is wrong with another, and whether that is certain.
+    fn root_of(&self, name: &str, desired: &Desired) -> Option<(String, bool)> {
+        let (name, service) = desired.services.get_key_value(name)?;
+        if service.depends_on.is_empty() {
+            return None;
+        }
+        self.health_cache.read(|services| {
+            let standing = |name: &str| services.get(name).map(|state| state.standing).unwrap_or_default();
+            let root = health::root_of(name, &desired.services, standing)?;
+            Some((root.service.to_owned(), root.certain))
+        })
     }
 }
 
-/// A service for which what it depends on has changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Waiting {
-    /// Its name.
-    pub(super) service: String,
-    /// Whether what it waited for is up again and itself it is down: it is to be asked anew.
-    pub(super) freed: bool,
+/// What decides about services.
+pub(super) struct Reconciler {
+    shared: Arc<Shared>,
+}
+
+impl Reconcile for Reconciler {
+    type Id = Arc<str>;
+
+    fn new(shared: &Arc<Shared>, _: &Journal) -> Self {
+        Self { shared: shared.clone() }
+    }
+
+    async fn plan(&self, name: &Arc<str>, _: &Work) -> Result<Plan, Trouble> {
+        Ok(self.decide(name))
+    }
+}
+
+impl Reconciler {
+    fn decide(&self, name: &Arc<str>) -> Plan {
+        let (shared, now) = (&*self.shared, crate::clock::now());
+        let (desired, world) = (shared.desired.load(), shared.world());
+        let (Some(service), Some(state)) = (desired.services.get(&**name), shared.service(name)) else {
+            return Plan::default();
+        };
+        let selector = service.spec.selector.as_ref();
+        let mut meant =
+            desired.hosts.keys().filter(|host| selector.is_none_or(|selector| selector.can_mean_host(host)));
+        let root = shared.root_of(name, &desired);
+        let root = root.as_ref().map(|(service, certain)| Root { service, certain: *certain });
+        let connected = meant.all(|host| world.is_connected(host));
+        let situation = ServiceSituation { name, service, state: &state, connected, root, now };
+        let decision = service::decide(&situation);
+        drop(state);
+        let mut plan = Plan { requeue_at: decision.requeue_at, ..Plan::default() };
+        // What was found out is known at once, whether it can be stored or not.
+        self.note(name, &decision, &desired, &world);
+        if !decision.changed && decision.announce.is_none() {
+            return plan;
+        }
+        let told_down = match &decision.announce {
+            Some(Announcement::Down { .. }) => Some(true),
+            Some(Announcement::Recovered { .. }) => Some(false),
+            None => None,
+        };
+        if let Some(announcement) = decision.announce {
+            announce(name, announcement, now, &mut plan);
+        }
+        plan.changes.services.push((name.to_string(), shared.health_cache.document(name, told_down)));
+        let name = name.clone();
+        plan.keep.push(Box::new(move |shared| {
+            if let Some(told_down) = told_down {
+                shared.health_cache.with(&name, |state| state.told_down = told_down);
+            }
+            shared.health_cache.notify([&*name]);
+        }));
+        plan
+    }
+
+    /// Notes the verdict, and wakes what follows from it.
+    fn note(&self, name: &Arc<str>, decision: &ServiceDecision, desired: &Desired, world: &World) {
+        let shared = &*self.shared;
+        shared.health_cache.with(name, |state| {
+            decision.verdict.clone().apply(state);
+            if decision.freed {
+                // What failed while another was down says nothing about it now.
+                for target in state.targets.keys().cloned().collect::<Vec<_>>() {
+                    state.targets.update(&target, |target| {
+                        target.probes.values_mut().for_each(|probe| probe.streak.doubt());
+                    });
+                }
+            }
+        });
+        if decision.freed {
+            shared.probing.ask_anew(name);
+        }
+        let needing = desired.selection.needing(name).iter().filter(|_| decision.wakes_needing);
+        let own = Some(name).filter(|_| decision.wakes_own);
+        for key in needing.chain(own).flat_map(|name| world.members.containers(name)) {
+            shared.queue.add(key, Work::default());
+        }
+        if decision.turned {
+            for needing in
+                desired.selection.needing_in_turn(name).into_iter().filter(|other| *other != &**name)
+            {
+                shared.queue.add(Key::service(needing), Work::default());
+            }
+        }
+    }
+}
+
+/// The event and the log line of what people are told.
+fn announce(name: &str, announcement: Announcement, now: Nanos, plan: &mut Plan) {
+    let (kind, reason, status, message, severity) = match announcement {
+        Announcement::Down { health, reason, message } => {
+            let severity = if reason == "DependencyDown" { Severity::Info } else { Severity::Error };
+            ("ServiceDown", reason, health.as_str(), message, severity)
+        }
+        Announcement::Recovered { message } => {
+            ("ServiceRecovered", "Healthy", "healthy", message, Severity::Info)
+        }
+    };
+    let line = format!("{kind} '{name}': {message}");
+    plan.lines.push(match severity {
+        Severity::Info => Line::Info(line),
+        Severity::Warning | Severity::Error => Line::Warn(line),
+    });
+    plan.changes.events.push(NewEvent {
+        at: now,
+        container_name: name.to_owned(),
+        event_type: kind.to_owned(),
+        reason: reason.to_owned(),
+        status: status.to_owned(),
+        message,
+        severity,
+        ..NewEvent::default()
+    });
 }
 
 /// What a service says of a container.
@@ -338,19 +295,34 @@ pub(super) struct Probed {
 fn judge_targets(
     state: &mut ServiceState,
     service: &Service,
+    target: Option<&ProbeTarget>,
     world: &World,
     now: Nanos,
 ) -> Vec<ContainerKey> {
-    let mut changed = Vec::new();
-    for (target, known) in &mut state.targets {
+    let targets = match target {
+        Some(target) => vec![target.clone()],
+        None => state.targets.keys().cloned().collect(),
+    };
+    targets.iter().filter_map(|target| judge_target(state, service, target, world, now)).collect()
+}
+
+/// Judges one target anew; gives its container if another verdict came of that.
+fn judge_target(
+    state: &mut ServiceState,
+    service: &Service,
+    target: &ProbeTarget,
+    world: &World,
+    now: Nanos,
+) -> Option<ContainerKey> {
+    let changed = state.targets.update(target, |known| {
         let asked: Vec<(&str, Option<&ProbeState>)> =
             service.asking().map(|(name, _)| (name, known.probes.get(name))).collect();
         let judged = match target {
             ProbeTarget::Outside => health::of_probes(&asked),
-            ProbeTarget::Container(key) => match world.containers.get(key) {
-                Some(container) => health::of_container(container, service.asks_docker(), &asked),
-                None => continue,
-            },
+            ProbeTarget::Container(key) => {
+                let container = world.containers.get(key)?;
+                health::of_container(container, service.asks_docker(), &asked)
+            }
         };
         let Judged { word, reason, denied, early_since } = judged;
         // The time of a refusal is no part of the time that something else is wrong.
@@ -358,18 +330,12 @@ fn judge_targets(
         if turned {
             known.since = now;
         }
-        if let ProbeTarget::Container(key) = target
-            && (turned || early_since != known.early_since)
-        {
-            changed.push(key.clone());
-        }
+        let changed = turned || early_since != known.early_since;
         (known.health, known.reason, known.denied, known.early_since) = (word, reason, denied, early_since);
+        changed.then_some(())
+    });
+    match target {
+        ProbeTarget::Container(key) => changed.flatten().map(|()| key.clone()),
+        ProbeTarget::Outside => None,
     }
-    changed
-}
-
-fn judge_service(state: &ServiceState, service: &Service) -> Judged {
-    let members: Vec<Judged> =
-        state.targets.values().map(|target| Judged::new(target.health, target.reason.clone())).collect();
-    health::of_service(service.spec.min_healthy, &members)
 }

@@ -1,24 +1,29 @@
 //! What the parts of the controller and the faces share: the world as last seen, what is desired, what is remembered.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Mutex as AsyncMutex, Notify, Semaphore};
 
 use super::commit::Committer;
 use super::departed::Departed;
+use super::key::Key;
+use super::locked::locked;
 use super::probing::{Interfaces, ProbeInbox};
-use super::queue::{Forget, Queue, Release, Work};
+use super::queue::Queue;
 use super::services::HealthCache;
 use super::timers::Timers;
 use super::usage::Loads;
-use crate::desired::{Desired, PolicyChoice};
+use super::work::{Forget, Release, Work};
+use super::world::WorldCell;
+use crate::desired::{Desired, PolicyChoice, Scope};
 use crate::docker::Client;
 use crate::docker::informer::Seen;
 use crate::guard::Guard;
 use crate::observed::{Container, ContainerKey, Counted, Nanos, World};
 use crate::outbox::Waker;
+use crate::reconcile::heal::dependencies::Dependencies;
 use crate::reconcile::heal::{HealMemory, PolicyGroup};
 use crate::reconcile::lifecycle::Fact;
 use crate::reconcile::plan::{Blocked, Reason};
@@ -34,11 +39,6 @@ pub(super) const GROUP: &str = "/crowd/";
 /// The key under which a group is stored.
 pub(super) fn group_key(engine: &str, policy: &str) -> String {
     format!("{GROUP}{engine}/{policy}")
-}
-
-/// What is guarded is replaced whole or not at all: a panic elsewhere leaves nothing half done.
-pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One engine's connection, while there is one.
@@ -69,11 +69,11 @@ pub struct Shared {
     pub committer: Committer,
     /// What users' words may reach.
     pub guard: Guard,
-    pub(super) world: RwLock<World>,
+    pub(super) world: WorldCell,
+    /// How everything is that containers depend on.
+    pub(super) dependencies: Mutex<Dependencies>,
     pub(super) queue: Queue,
     pub(super) timers: Timers,
-    /// When containers are to be inspected although nothing was heard of them.
-    pub(super) looks: Timers,
     pub(super) engines: RwLock<HashMap<Arc<str>, Attachment>>,
     pub(super) records: Mutex<HashMap<ContainerKey, Arc<Record>>>,
     /// What happened so far to containers that are being made to take the place of others.
@@ -108,16 +108,16 @@ impl std::fmt::Debug for Shared {
 
 impl Shared {
     /// The world as last seen.
-    pub fn world(&self) -> World {
-        self.world.read().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn world(&self) -> Arc<World> {
+        self.world.load()
     }
 
     pub(super) fn change_world<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
-        change(&mut self.world.write().unwrap_or_else(PoisonError::into_inner))
+        self.world.change(change)
     }
 
     pub(super) fn with_world<T>(&self, read: impl FnOnce(&World) -> T) -> T {
-        read(&self.world.read().unwrap_or_else(PoisonError::into_inner))
+        self.world.read(read)
     }
 
     /// Whether an engine is watched, connected or not: it is declared.
@@ -154,10 +154,24 @@ impl Shared {
     /// they are being decided on for the first time.
     pub(super) fn requeue_all(&self) {
         let at_work = self.queue.at_work();
-        let known: BTreeSet<ContainerKey> = locked(&self.records).keys().cloned().chain(at_work).collect();
-        for key in known {
-            self.queue.add(&key, Work::default());
+        let known = locked(&self.records).keys().map(Key::from).collect::<Vec<_>>();
+        self.queue.add_behind(known.into_iter().chain(at_work).collect::<BTreeSet<Key>>());
+    }
+
+    /// Has the containers decided again about which something else may be decided than before, behind what happens meanwhile.
+    pub(super) fn requeue(&self, scope: &Scope) {
+        if scope.is_empty() {
+            return;
         }
+        let at_work = self.queue.at_work();
+        let world = self.world();
+        let touched = |(key, record): (&ContainerKey, &Arc<Record>)| {
+            let subject = world.containers.get(key).map_or_else(|| record.subject(), |known| known.subject());
+            scope.touches(&subject).then(|| Key::from(key))
+        };
+        let mut keys: BTreeSet<Key> = locked(&self.records).iter().filter_map(touched).collect();
+        keys.extend(at_work);
+        self.queue.add_behind(keys);
     }
 
     /// Why nothing is done about a container, as last decided.
@@ -271,17 +285,17 @@ impl Shared {
     pub async fn forget_follower(&self, target: &str) -> bool {
         // Nothing is decided about those of an engine that is away.
         let mut at_work = self.queue.at_work();
-        at_work.retain(|key| self.attachment(&key.engine).is_some());
-        let told: BTreeSet<ContainerKey> = {
+        at_work.retain(|key| key.container().is_some_and(|key| self.attachment(&key.engine).is_some()));
+        let told: BTreeSet<Key> = {
             let records = locked(&self.records);
             let told = records.iter().filter(|(_, record)| record.followers.contains_key(target));
-            told.map(|(key, _)| key.clone()).chain(at_work).collect()
+            told.map(|(key, _)| Key::from(key)).chain(at_work).collect()
         };
         let mut waiting = Vec::new();
         for key in told {
             let done = Arc::new(Notify::new());
             let forget = Forget { target: target.to_owned(), done: done.clone() };
-            self.queue.add(&key, Work { forgets: vec![forget], ..Work::default() });
+            self.queue.add(key, Work { forgets: vec![forget], ..Work::default() });
             waiting.push(done);
         }
         let all = async {

@@ -9,7 +9,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::departed::see_off;
-use super::shared::{Shared, locked};
+use super::locked::locked;
+use super::shared::Shared;
 use crate::desired::Desired;
 use crate::observed::Nanos;
 use crate::outbox::billing::BillingQueue;
@@ -76,7 +77,10 @@ impl Targets {
         for (name, (spec, gone)) in self.shared.departed.registries() {
             self.seen_off.entry((name.clone(), gone)).or_insert_with(|| {
                 let (shared, held) = (self.shared.clone(), self.shared.held_by(&name));
-                tokio::spawn(see_off(shared, (name.clone(), gone), held, self.stop.child_token()))
+                crate::vital::spawn(
+                    "the end of a registry",
+                    see_off(shared, (name.clone(), gone), held, self.stop.child_token()),
+                )
             });
             wanted.insert(discovery_waker(&name), Target::Discovery(name, spec));
         }
@@ -137,7 +141,7 @@ impl Targets {
 
 fn start<Q: Queue>(queue: Q, waker: Waker, before: Option<Ending>, stop: &CancellationToken) -> Ending {
     let stop = stop.clone();
-    tokio::spawn(async move {
+    crate::vital::spawn("a dispatcher", async move {
         let left = match before {
             Some(before) => before.await.unwrap_or_default(),
             None => Vec::new(),

@@ -1,5 +1,7 @@
 //! The controller without an engine.
 
+pub(super) mod lamp;
+
 use super::*;
 use crate::desired::Sources;
 use crate::guard::Guard;
@@ -36,7 +38,7 @@ async fn a_quarantine_is_lifted_in_turn_and_stored() {
     let logical_id = container.logical_id();
     let record = crate::reconcile::record::Record::of_container(&container, Nanos(1));
     shared.records.lock().expect("records").insert(key.clone(), Arc::new(record));
-    shared.change_world(|world| world.containers.insert(key.clone(), Arc::new(container)));
+    shared.change_world(|world| world.containers.insert(Arc::new(container)));
     let held = shared.healing(&logical_id).expect("a memory");
     assert!(held.quarantined.is_some());
 
@@ -80,5 +82,61 @@ async fn what_a_service_that_is_gone_was_told_is_forgotten_and_no_end_is_billed_
     assert_eq!(stored.followers.keys().collect::<Vec<_>>(), ["kept"]);
     let known = controller.shared.record(&key).expect("a record");
     assert_eq!(known.followers, stored.followers);
+    controller.finish().await;
+}
+
+/// A controller with nothing declared, and its store.
+async fn started() -> (Controller, Arc<Sqlite>, tempfile::TempDir, watch::Sender<Arc<Desired>>) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = Arc::new(Sqlite::open(&directory.path().join("p.db")).await.expect("a store"));
+    let (keep, receiver) = watch::channel(Arc::default());
+    let controller =
+        Controller::start(store.clone(), receiver, Guard::default()).await.expect("a controller");
+    (controller, store, directory, keep)
+}
+
+async fn until(what: &str, mut is: impl FnMut() -> bool) {
+    let waiting = async {
+        while !is() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(20), waiting).await.is_ok(), "never: {what}");
+}
+
+#[tokio::test]
+async fn another_reconciler_is_a_file_and_a_line() {
+    let (controller, store, _directory, _keep) = started().await;
+    let (name, queue): (Arc<str>, _) = ("hall".into(), &controller.shared.queue);
+    let burns = || locked::locked(&lamp::BURNING).get(&*name).copied();
+    let soon = Nanos(crate::clock::now().0 + 300_000_000);
+    locked::locked(&lamp::WANTED).insert(name.clone(), soon);
+    queue.add(key::Key::Lamp(name.clone()), work::Work::default());
+    until("it burns", || burns() == Some(true)).await;
+    until("its time is over", || burns() == Some(false)).await;
+    controller.finish().await;
+    let stored = store.load().await.expect("loaded").services;
+    assert_eq!(stored.get("hall").map(String::as_str), Some(r#"{"burns": false}"#));
+}
+
+#[tokio::test]
+async fn one_that_panics_is_set_aside_and_told_of_and_all_others_go_on() {
+    let (controller, store, _directory, _keep) = started().await;
+    let (bad, good): (Arc<str>, Arc<str>) = ("bomb".into(), "cellar".into());
+    let later = Nanos(crate::clock::now().0 + 3_600_000_000_000);
+    locked::locked(&lamp::WANTED).extend([(bad.clone(), Nanos(-1)), (good.clone(), later)]);
+    let queue = &controller.shared.queue;
+    queue.add(key::Key::Lamp(bad.clone()), work::Work::default());
+    queue.add(key::Key::Lamp(good.clone()), work::Work::default());
+    let burns = |name: &Arc<str>| locked::locked(&lamp::BURNING).get(name).copied();
+    until("the other one burns", || burns(&good) == Some(true)).await;
+    // It is tried again: once it is mended it burns, too.
+    locked::locked(&lamp::WANTED).insert(bad.clone(), later);
+    until("it burns as well", || burns(&bad) == Some(true)).await;
+    let filter =
+        EventFilter { event_type: Some("InternalError".to_owned()), limit: 9, ..EventFilter::default() };
+    let told = store.events(&filter).await.expect("events");
+    assert_eq!(told.len(), 1, "once for one fault: {told:?}");
+    assert!(told[0].event.message.contains("lamp bomb panicked: "), "{}", told[0].event.message);
     controller.finish().await;
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use tracing::debug;
 
-use super::shared::{Shared, locked};
+use super::locked::locked;
+use super::shared::Shared;
 use crate::observed::{ContainerKey, Usage};
 
 /// Measurements on their way at once, whoever asks. An engine that does not know `one-shot` takes a second or two over each,

@@ -104,12 +104,10 @@ impl Desired {
 
     /// What services say that `subject` belongs to: that it is left alone before anything else, then the first by name.
     fn by_service(&self, subject: &Subject<'_>) -> Option<(&str, &ServiceAutoheal)> {
+        let services = self.selection.services_of(subject);
         let says = || {
-            self.services.iter().filter_map(|(name, service)| {
-                let selects =
-                    service.spec.selector.as_ref().is_some_and(|selector| selector.matches(subject));
-                Some((name.as_str(), service.spec.autoheal.as_ref().filter(|_| selects)?))
-            })
+            let of_it = services.iter().filter_map(|name| self.services.get_key_value(&**name));
+            of_it.filter_map(|(name, service)| Some((name.as_str(), service.spec.autoheal.as_ref()?)))
         };
         says().find(|(_, autoheal)| autoheal.enabled == Some(false)).or_else(|| says().next())
     }

@@ -54,6 +54,8 @@ pub trait EventReader: Send + Sync + 'static {
     fn detached(&self, error: &DockerError, at: Option<Nanos>);
     /// An event; `replayed` if it happened before the contact.
     fn event(&self, event: EngineEvent, replayed: bool);
+    /// Waits until there is room for events again.
+    fn room(&self) -> impl Future<Output = ()> + Send;
     /// Something about this container may have changed; its events up to engine time `heard` were told before.
     fn look(&self, key: &ContainerKey, heard: Nanos);
     /// A full list was read at `at`; `absent` are those known before it that it does not hold.
@@ -114,6 +116,11 @@ impl<W: EventReader> Informer<W> {
                 lost = self.session(&mut waits, &mut engine_time) => lost,
             };
             self.reader.detached(&lost, engine_time);
+            // Read again before there is room, it would only overrun again.
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.reader.room() => {}
+            }
             let wait = waits.next_backoff().unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT);
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -231,7 +238,7 @@ impl<W: EventReader> Session<'_, W> {
         let (reader, read, contact) = (self.informer.reader.clone(), self.read.clone(), self.engine_time);
         let replaying = self.replaying.clone();
         let endpoint = self.informer.spec.endpoint.clone();
-        let task = tokio::spawn(async move {
+        let task = crate::vital::spawn("the reader of an engine's events", async move {
             let mut events = match client.events(since).await {
                 Ok(events) => events,
                 Err(error) => return error,

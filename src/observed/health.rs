@@ -6,7 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ContainerKey, Nanos, Route};
-use crate::probe::threshold::{Streak, Verdict};
+use crate::probe::threshold::Streak;
+
+mod targets;
+
+pub use targets::Targets;
 
 /// How a service, or one of its containers, is.
 #[derive(
@@ -115,7 +119,7 @@ pub enum ProbeTarget {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ServiceState {
     /// Its probes' states, by whom they ask; a container's belong to its run.
-    pub targets: BTreeMap<ProbeTarget, TargetState>,
+    pub targets: Targets,
     /// How often it passed.
     pub rates: Rates,
     /// What its checks came to since Portreeve started.
@@ -130,8 +134,10 @@ pub struct ServiceState {
     pub waits_for: Option<String>,
     /// Whether what it waits for is only suspected: it failed its last check, and its own verdict is still out.
     pub suspects: bool,
-    /// What those that depend on it were told last.
+    /// What it is to those that depend on it, as last decided.
     pub standing: Standing,
+    /// Whether one of its targets said that it is too early to ask, as last decided.
+    pub early: bool,
     /// When the verdict changed last.
     pub since: Nanos,
     /// Whether people were told that it is down, and not yet that it is healthy again.
@@ -190,36 +196,29 @@ pub enum Standing {
 impl ServiceState {
     /// Since when one of its targets has said that it is too early to ask; `None`: none does, or there are enough others.
     pub fn early_since(&self) -> Option<Nanos> {
-        let early = self.targets.values().filter_map(|target| target.early_since).min();
-        early.filter(|_| self.health != HealthWord::Healthy)
+        self.targets.early_since().filter(|_| self.health != HealthWord::Healthy)
     }
 
     /// Whether it is down and all that is wrong is that we are refused.
     pub fn refuses(&self) -> bool {
-        let mut down = self.targets.values().filter(|target| target.health.is_down()).peekable();
-        self.health.is_down() && down.peek().is_some() && down.all(|target| target.denied)
+        self.health.is_down() && self.targets.all_down_refuse()
     }
+}
 
-    /// What it is to those that depend on it.
-    pub fn stands(&self) -> Standing {
-        let doubtful = |probe: &ProbeState| {
-            probe.streak.verdict != Verdict::Unhealthy
-                && probe
-                    .last
-                    .as_ref()
-                    .is_some_and(|last| matches!(last.checked, Checked::Failed(_) | Checked::Denied(_)))
-        };
-        if self.refuses() {
+impl Standing {
+    /// What a service with this verdict and these targets is to those that depend on it.
+    pub fn of(health: HealthWord, targets: &Targets) -> Self {
+        if health.is_down() && targets.all_down_refuse() {
             // It refuses us; nobody knows that of them.
-            Standing::Fine
-        } else if self.health.is_down() {
-            Standing::Down
-        } else if self.early_since().is_some() {
-            Standing::Early
-        } else if self.targets.values().flat_map(|target| target.probes.values()).any(doubtful) {
-            Standing::Doubtful
+            Self::Fine
+        } else if health.is_down() {
+            Self::Down
+        } else if health != HealthWord::Healthy && targets.early_since().is_some() {
+            Self::Early
+        } else if targets.any_doubtful() {
+            Self::Doubtful
         } else {
-            Standing::Fine
+            Self::Fine
         }
     }
 }
@@ -369,23 +368,23 @@ mod tests {
         let target = |denied| TargetState { health: HealthWord::Unhealthy, denied, ..TargetState::default() };
         let key = |id: &str| ProbeTarget::Container(ContainerKey::new("local", id));
         let mut state = ServiceState { health: HealthWord::Unhealthy, ..ServiceState::default() };
-        assert_eq!(state.stands(), Standing::Down, "it has no containers");
+        assert_eq!(Standing::of(state.health, &state.targets), Standing::Down, "it has no containers");
         state.targets.insert(key("a"), target(true));
-        assert_eq!(state.stands(), Standing::Fine);
+        assert_eq!(Standing::of(state.health, &state.targets), Standing::Fine);
         state.targets.insert(key("b"), target(false));
-        assert_eq!(state.stands(), Standing::Down);
+        assert_eq!(Standing::of(state.health, &state.targets), Standing::Down);
     }
 
     #[test]
     fn whoever_says_that_it_is_too_early_is_not_ready_for_others_either() {
         let early = TargetState { early_since: Some(Nanos(1)), ..TargetState::default() };
         let mut state = ServiceState::default();
-        assert_eq!(state.stands(), Standing::Fine, "nothing was asked");
+        assert_eq!(Standing::of(state.health, &state.targets), Standing::Fine, "nothing was asked");
         state.targets.insert(ProbeTarget::Outside, early);
-        assert_eq!(state.stands(), Standing::Early);
+        assert_eq!(Standing::of(state.health, &state.targets), Standing::Early);
         // Enough others are well.
         state.health = HealthWord::Healthy;
-        assert_eq!(state.stands(), Standing::Fine);
+        assert_eq!(Standing::of(state.health, &state.targets), Standing::Fine);
     }
 
     #[test]

@@ -150,10 +150,7 @@ impl World {
         for _ in 0..8 {
             let Some(parent) = owner.network_mode.strip_prefix("container:") else { return Ok(owner) };
             let key = ContainerKey::new(owner.key.engine.clone(), parent);
-            let named = || {
-                let is_it = |other: &&Arc<Container>| other.key.engine == key.engine && other.name == parent;
-                self.containers.values().find(is_it)
-            };
+            let named = || self.containers.named(&key.engine, parent);
             let gone = || format!("it uses the network of the container {parent}, which does not exist");
             owner = self.containers.get(&key).or_else(named).ok_or_else(gone)?;
         }

@@ -1,6 +1,5 @@
 //! Attempts that end by a fault of our own, a panic: each container's are made again later and later, and no other's wait.
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -26,12 +25,6 @@ impl Faults {
     }
 }
 
-/// What a panic said.
-pub(super) fn said(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("it did not say why")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,12 +39,5 @@ mod tests {
         faults.over(&key);
         let (times, wait) = faults.panicked("target", &key);
         assert!(times == 1 && wait < Duration::from_secs(2), "{times} {wait:?}");
-    }
-
-    #[test]
-    fn what_a_panic_said_is_told() {
-        assert_eq!(said(&"a"), "a");
-        assert_eq!(said(&"b".to_owned()), "b");
-        assert_eq!(said(&7), "it did not say why");
     }
 }

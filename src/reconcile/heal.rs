@@ -28,6 +28,7 @@
 mod act;
 mod backoff;
 mod conclude;
+pub mod dependencies;
 mod group;
 mod intent;
 mod memory;

@@ -1,11 +1,12 @@
 //! From probes to verdicts: of a container, of a service, and of what cannot work because something else is down.
 
 pub mod checks;
+pub mod service;
 
 use std::collections::BTreeMap;
 
 use crate::desired::Service;
-use crate::observed::{Checked, Container, Health, HealthWord, Nanos, ProbeState, Standing, State};
+use crate::observed::{Checked, Container, Health, HealthWord, Nanos, ProbeState, Standing, State, Targets};
 use crate::probe::threshold::Verdict;
 use crate::resource::Amount;
 
@@ -121,27 +122,20 @@ fn prefixed(name: &str, reason: String) -> String {
     if reason.is_empty() { reason } else { format!("{name}: {reason}") }
 }
 
-/// How a service is whose containers are judged so.
-pub fn of_service(min_healthy: Amount, members: &[Judged]) -> Judged {
-    if members.is_empty() {
+/// How a service is whose targets are so.
+pub fn of_service(min_healthy: Amount, targets: &Targets) -> Judged {
+    if targets.is_empty() {
         return Judged::new(HealthWord::NotFound, "no container matches its selector");
     }
-    let total = u32::try_from(members.len()).unwrap_or(u32::MAX);
+    let total = u32::try_from(targets.len()).unwrap_or(u32::MAX);
     let needed = min_healthy.of_rounded_up(total);
-    let count = |word: HealthWord| {
-        u32::try_from(members.iter().filter(|member| member.word == word).count()).unwrap_or(u32::MAX)
-    };
+    let count = |word: HealthWord| u32::try_from(targets.count_of(word)).unwrap_or(u32::MAX);
     let healthy = count(HealthWord::Healthy);
     if healthy >= needed {
         return Judged::healthy();
     }
-    let first = |word: HealthWord| {
-        members
-            .iter()
-            .find(|member| member.word == word)
-            .map(|member| member.reason.clone())
-            .unwrap_or_default()
-    };
+    let first =
+        |word: HealthWord| targets.that_are(word).next().map(|(_, of)| of.reason.clone()).unwrap_or_default();
     let of = |word: HealthWord, reason: String| {
         let share = format!("{healthy} of {total} healthy, {needed} needed");
         Judged::new(word, if total == 1 && needed == 1 { reason } else { format!("{share}; {reason}") })
@@ -165,22 +159,16 @@ pub struct Root<'s> {
     pub certain: bool,
 }
 
-/// For each service that cannot work because of another: the one at the root of it. Of the services it depends on, directly
-/// or not, that is one that is down and itself depends on none that is. One that is only suspected is a root for
-/// those alone that are down themselves: they may be so because of it.
-pub fn roots(
-    services: &BTreeMap<String, Service>,
+/// Why a service cannot work, if another is the reason: the one at the root of it. Of the services it depends on, directly or
+/// not, that is one that is down and itself depends on none that is. One that is only suspected is a root for those alone that
+/// are down themselves: they may be so because of it.
+pub fn root_of<'s>(
+    name: &'s str,
+    services: &'s BTreeMap<String, Service>,
     standing: impl Fn(&str) -> Standing,
-) -> BTreeMap<&str, Root<'_>> {
+) -> Option<Root<'s>> {
     let mut known = BTreeMap::new();
-    for name in services.keys() {
-        root(name, services, &standing, &mut known);
-    }
-    let counts = |name: &str, root: Root<'_>| root.certain || standing(name) == Standing::Down;
-    known
-        .into_iter()
-        .filter_map(|(name, root)| Some((name, root.filter(|root| counts(name, *root))?)))
-        .collect()
+    root(name, services, &standing, &mut known)
 }
 
 /// Each is looked at once, however many depend on it. No circles are in force.
@@ -216,17 +204,13 @@ fn root<'s>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observed::LastCheck;
+    use crate::observed::{ContainerKey, LastCheck, ProbeTarget, TargetState};
     use crate::probe::threshold::Streak;
     use crate::resource::monitored_service::MonitoredServiceSpec;
 
     fn state(verdict: Verdict, checked: Checked) -> ProbeState {
         let last = LastCheck { at: Nanos(1), millis: 1.0, checked, output: None };
         ProbeState { streak: Streak { verdict, ..Streak::default() }, last: Some(last), asks: None }
-    }
-
-    fn judged(word: HealthWord) -> Judged {
-        Judged::new(word, word.as_str())
     }
 
     #[test]
@@ -291,8 +275,13 @@ mod tests {
             (Amount::Percent(0), vec![Unhealthy], Healthy),
             (Amount::Count(5), vec![Healthy], Unhealthy),
         ] {
-            let members: Vec<Judged> = members.into_iter().map(judged).collect();
-            assert_eq!(of_service(needed, &members).word, expected, "{needed:?} {members:?}");
+            let mut targets = Targets::default();
+            for (id, health) in members.into_iter().enumerate() {
+                let target = ProbeTarget::Container(ContainerKey::new("local", id.to_string()));
+                let reason = health.as_str().to_owned();
+                targets.insert(target, TargetState { health, reason, ..TargetState::default() });
+            }
+            assert_eq!(of_service(needed, &targets).word, expected, "{needed:?} {targets:?}");
         }
     }
 
@@ -315,7 +304,9 @@ mod tests {
                 (false, true) => Standing::Doubtful,
                 (false, false) => Standing::Fine,
             };
-            roots(&services, standing).get("shop").map(|root| (root.service.to_owned(), root.certain))
+            let root = root_of("shop", &services, standing);
+            let counts = |root: &Root<'_>| root.certain || standing("shop") == Standing::Down;
+            root.filter(counts).map(|root| (root.service.to_owned(), root.certain))
         };
         for (down, doubtful, root) in [
             (&[][..], &[][..], None),
@@ -347,8 +338,8 @@ mod tests {
         let services =
             BTreeMap::from([("db".to_owned(), service(&[])), ("shop".to_owned(), service(&["db"]))]);
         let standing = |name: &str| if name == "db" { Standing::Early } else { Standing::Fine };
-        let found = roots(&services, standing);
-        assert_eq!(found, BTreeMap::from([("shop", Root { service: "db", certain: true })]));
+        let found = ["db", "shop"].map(|name| root_of(name, &services, standing));
+        assert_eq!(found, [None, Some(Root { service: "db", certain: true })]);
     }
 
     /// A ladder of twenty rungs, each of which depends on both halves of the next: a million paths.
@@ -370,12 +361,11 @@ mod tests {
             }
         }
         let asked = std::cell::Cell::new(0);
-        let found = roots(&services, |name| {
+        let found = root_of("a0", &services, |name| {
             asked.set(asked.get() + 1);
             if name == "b19" { Standing::Down } else { Standing::Fine }
         });
-        assert_eq!(found.len(), 38);
-        assert!(found.values().all(|root| root.service == "b19"));
+        assert_eq!(found, Some(Root { service: "b19", certain: true }));
         assert!(asked.get() < 500, "{}", asked.get());
     }
 }

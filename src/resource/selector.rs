@@ -6,6 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use wildmatch::WildMatch;
 
+mod set;
+
+pub use set::SelectorSet;
+
 use super::KindId;
 use super::check::Check;
 

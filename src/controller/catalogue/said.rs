@@ -41,28 +41,33 @@ impl Catalogue {
         let mut changes = shared.service_changes();
         let mut writes = self.writes();
         let following = async {
+            let mut services = shared.services();
             loop {
                 let began = Instant::now();
                 let world = shared.world();
-                for (name, state) in shared.services() {
+                for (name, state) in services {
                     let key = ObjectKey { kind: KindId::MonitoredService, name };
                     self.say(&key, vec![ready(&state)], || {
                         figures(&state, &world, clock::now(), Outputs::Withheld)
                     });
                 }
-                for (name, engine) in &world.engines {
+                for (name, engine) in world.engines.iter() {
                     let key = ObjectKey { kind: KindId::DockerHost, name: name.to_string() };
                     self.say(&key, vec![answers(engine)], Map::new);
                 }
                 tokio::time::sleep(began.elapsed() * REST).await;
                 // A write may have brought a service back whose health was never anything else.
-                let changed = tokio::select! {
-                    changed = changes.changed() => changed.is_ok(),
-                    changed = writes.changed() => changed.is_ok(),
+                let (changed, all) = tokio::select! {
+                    changed = changes.changed() => (changed.is_ok(), false),
+                    changed = writes.changed() => (changed.is_ok(), true),
                 };
                 if !changed {
                     return;
                 }
+                let turned = shared.health_cache.turned();
+                let known = |name: String| shared.service(&name).map(|state| (name, state));
+                services =
+                    if all { shared.services() } else { turned.into_iter().filter_map(known).collect() };
             }
         };
         stop.run_until_cancelled(following).await;

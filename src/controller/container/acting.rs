@@ -3,45 +3,55 @@
 use metrics::counter;
 use tracing::info;
 
-use super::{Reconciler, healing};
-use crate::controller::queue::Work;
-use crate::controller::shared::{Attachment, Shared, locked};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+
+use super::healing;
+use crate::controller::key::Key;
+use crate::controller::locked::locked;
+use crate::controller::shared::Shared;
+use crate::controller::work::Work;
 use crate::execute::execute;
 use crate::observed::{ContainerKey, Nanos};
 use crate::reconcile::heal::ActionOutcome;
 use crate::reconcile::plan::Action;
 
-impl Reconciler {
-    /// Carries out an action whose intent is committed.
-    pub(super) fn act(&self, action: Action, attachment: Attachment) {
-        let shared = self.shared.clone();
-        locked(&shared.acting).insert(action.intent.clone(), false);
-        tokio::spawn(async move {
-            info!(target: "portreeve::healing", container = %action.name, policy = %action.policy, attempt = action.attempt, "{} of {}: {}", action.verb.as_str(), action.name, action.cause);
-            let key = action.container.clone();
-            let before = stopping(&shared, &key);
-            let outcome = execute(&attachment.client, &action, || {
-                if shared.queue.stop_waits(&key) || stopping(&shared, &key) != before {
-                    return true;
-                }
-                // From here on a kill or a stop may be ours; none before was.
-                locked(&shared.acting).insert(action.intent.clone(), true);
-                false
-            })
-            .await;
-            counter!("portreeve_restarts_total", "engine" => key.engine.to_string(), "action" => action.verb.as_str(), "outcome" => healing::word(&outcome)).increment(1);
-            if let ActionOutcome::Replaced { by } = &outcome {
-                // Nothing was decided about it while the call was in hand.
-                let new = ContainerKey::new(key.engine.clone(), by.as_str());
-                locked(&shared.acting).remove(&action.intent);
-                shared.queue.add(&new, Work { look: Some(Nanos(0)), ..Work::default() });
+/// Carries out an action whose intent is committed, if its engine is there.
+pub(in crate::controller) fn act(shared: &Arc<Shared>, action: Action) {
+    let Some(attachment) = shared.attachment(&action.container.engine) else { return };
+    let shared = shared.clone();
+    locked(&shared.acting).insert(action.intent.clone(), false);
+    tokio::spawn(async move {
+        info!(target: "portreeve::healing", container = %action.name, policy = %action.policy, attempt = action.attempt, "{} of {}: {}", action.verb.as_str(), action.name, action.cause);
+        let key = action.container.clone();
+        let before = stopping(&shared, &key);
+        let executing = execute(&attachment.client, &action, || {
+            if shared.queue.stop_waits(&Key::from(&key)) || stopping(&shared, &key) != before {
+                return true;
             }
-            // What happened meanwhile may have no event: a start that failed leaves none. The others are on their way.
-            let look = Some(Nanos(0));
-            let work = Work { concluded: vec![(action.intent, outcome)], look, ..Work::default() };
-            shared.queue.add(&key, work);
+            // From here on a kill or a stop may be ours; none before was.
+            locked(&shared.acting).insert(action.intent.clone(), true);
+            false
         });
-    }
+        let outcome = AssertUnwindSafe(executing).catch_unwind().await.unwrap_or_else(|panic| {
+            // Nobody knows whether it was sent.
+            let why = crate::vital::said(&*panic);
+            ActionOutcome::Lost { error: format!("a fault of Portreeve's own: {why}") }
+        });
+        counter!("portreeve_restarts_total", "engine" => key.engine.to_string(), "action" => action.verb.as_str(), "outcome" => healing::word(&outcome)).increment(1);
+        if let ActionOutcome::Replaced { by } = &outcome {
+            // Nothing was decided about it while the call was in hand.
+            let new = ContainerKey::new(key.engine.clone(), by.as_str());
+            locked(&shared.acting).remove(&action.intent);
+            shared.queue.add(new, Work { look: Some(Nanos(0)), ..Work::default() });
+        }
+        // What happened meanwhile may have no event: a start that failed leaves none. The others are on their way.
+        let look = Some(Nanos(0));
+        let work = Work { concluded: vec![(action.intent, outcome)], look, ..Work::default() };
+        shared.queue.add(key, work);
+    });
 }
 
 /// The newest kill or stop of the container that was heard of.

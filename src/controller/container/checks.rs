@@ -2,21 +2,16 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use tokio::time::Instant;
-
 use super::Reconciler;
-use crate::controller::queue::Work;
 use crate::controller::shared::Attachment;
-use crate::observed::{Container, ContainerKey, EventKind, Nanos, State};
+use crate::controller::work::Work;
+use crate::observed::{Container, EventKind, Nanos, State};
 use crate::reconcile::health::checks::{CheckMemory, fell_sick, hear, look_due};
 use crate::reconcile::plan::Note;
 use crate::resource::Duration;
 
 /// Looks at many containers of one engine are spread over the interval of their checks, and over no more than this.
 const SPREAD: Duration = Duration::from_secs(30);
-
-/// The shortest time to the next look, in nanoseconds.
-const SOONEST: u64 = 1_000_000_000;
 
 impl Reconciler {
     /// Makes of the engine's word in `container`, which was just inspected, what it is worth.
@@ -45,22 +40,16 @@ impl Reconciler {
         told.or_else(|| (container.state == State::Running && was_paused()).then_some(now))
     }
 
-    /// Has the container inspected when nothing else would tell how its checks are.
-    pub(super) fn look_again(
+    /// When the container is to be inspected because nothing else would tell how its checks are.
+    pub(super) fn next_look(
         &self,
-        key: &ContainerKey,
         container: Option<&Container>,
         checks: &CheckMemory,
         attachment: Option<&Attachment>,
-    ) {
-        let now = self.shared.engine_now(&key.engine);
-        let due = container.zip(attachment).and_then(|(container, attachment)| {
-            look_due(container, checks, attachment.contact, now, spread(container))
-        });
-        // Never at once: what is due now was looked at just now, or nearly so.
-        let wait = |due: Nanos| u64::try_from(due.since(now)).unwrap_or(0).max(SOONEST);
-        let at = |due: Nanos| Instant::now() + std::time::Duration::from_nanos(wait(due));
-        self.shared.looks.set(key, due.map(at));
+    ) -> Option<Nanos> {
+        let (container, attachment) = container.zip(attachment)?;
+        let now = self.shared.engine_now(&container.key.engine);
+        look_due(container, checks, attachment.contact, now, spread(container))
     }
 }
 

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use tokio::sync::OwnedMutexGuard;
 
-use super::{Outcome, Reconciler, healing};
+use super::{Reconciler, healing};
 use crate::controller::commit::Tickets;
-use crate::controller::queue::Work;
-use crate::controller::shared::locked;
+use crate::controller::locked::locked;
+use crate::controller::plan::{About, Plan};
+use crate::controller::shared::Shared;
+use crate::controller::work::Work;
 use crate::observed::{ContainerKey, Nanos};
 use crate::reconcile::heal::{Kept, PolicyGroup};
 use crate::reconcile::record::Record;
@@ -60,15 +62,15 @@ impl Reconciler {
         let Some(was) = was else { return };
         let mut held = self.hold_group(&key.engine, &was).await;
         if let Some(note) = held.group.leave(&key.id, &was, &key.engine, now) {
-            let mut outcome = Outcome::default();
-            healing::tell_of_group(&record.key.engine, &record.host, now, &note, &mut outcome);
-            outcome.changes.healing.extend(held.changed().map(|(key, document)| (key, Some(document))));
-            if shared.committer.commit_with(outcome.changes, Tickets::new()).await.is_err() {
+            let mut plan = Plan::default();
+            healing::tell_of_group(&record.key.engine, &record.host, now, &note, &mut plan);
+            plan.changes.healing.extend(held.changed().map(|(key, document)| (key, Some(document))));
+            if shared.committer.commit_with(plan.changes, Tickets::new()).await.is_err() {
                 // It is found to have left when its own work, which cannot be stored either, is done again.
                 locked(&shared.group_of).insert(key.clone(), was);
                 return;
             }
-            outcome.lines.iter().for_each(|line| line.say(&record.name));
+            plan.lines.iter().for_each(|line| line.write(About::Container(&record.name)));
             locked(&shared.breakers).remove(&(key.engine.clone(), was.clone()));
         }
         // What else it changed is stored with the next decision on another of them.
@@ -78,7 +80,7 @@ impl Reconciler {
             woken.extend(held.group.next(spec, now));
         }
         drop(held);
-        self.wake(&key.engine, woken);
+        shared.wake(&key.engine, woken);
     }
 
     /// The group of a policy on an engine.
@@ -87,22 +89,24 @@ impl Reconciler {
         let before = Some(group.kept.clone());
         Held { group, engine: engine.clone(), policy: policy.to_owned(), before }
     }
+}
 
+impl Shared {
     /// Has containers of an engine decided again.
     pub(super) fn wake(&self, engine: &Arc<str>, ids: Vec<Arc<str>>) {
         for id in ids {
-            self.shared.queue.add(&ContainerKey::new(engine.clone(), id), Work::default());
+            self.queue.add(ContainerKey::new(engine.clone(), id), Work::default());
         }
     }
 
     /// The group as it is told of, once the commit is done.
     pub(super) fn show_group(&self, held: &Held) {
         let key = (held.engine.clone(), held.policy.clone());
-        locked(&self.shared.breakers).insert(key, held.group.is_open());
+        locked(&self.breakers).insert(key, held.group.is_open());
     }
 }
 
-impl Outcome {
+impl Plan {
     /// Stores a group with the rest, if what is stored of it changed; else lets go of it.
     pub(super) fn store_group(&mut self, held: Held) -> Option<Held> {
         let (key, document) = held.changed()?;

@@ -6,11 +6,13 @@ use metrics::counter;
 use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
 
+use super::Reconciler;
 use super::group::Held;
-use super::telling::{Line, event};
-use super::{Outcome, Reconciler};
-use crate::controller::queue::{Arrival, Break, Release, Work};
-use crate::controller::shared::{Attachment, Slot, locked};
+use super::telling::event;
+use crate::controller::locked::locked;
+use crate::controller::plan::{Line, Plan};
+use crate::controller::shared::{Attachment, Shared, Slot};
+use crate::controller::work::{Arrival, Break, Release, Work};
 use crate::desired::PolicyChoice;
 use crate::observed::{Container, EventKind, Health, Nanos};
 use crate::reconcile::cause::{Fact, Seen, StopHabits};
@@ -39,15 +41,15 @@ impl Pending {
         self.memory.as_ref().is_some_and(|(.., memory)| memory.draining.is_some())
     }
 
-    pub(super) fn store(mut self, reconciler: &Reconciler, engine: &Arc<str>) {
+    pub(super) fn keep(mut self, shared: &Shared, engine: &Arc<str>) {
         if let Some((_lock, slot, memory)) = self.memory.take() {
             slot.memory.store(Arc::new(memory));
         }
         if let Some(mut held) = self.group.take() {
             held.keep();
-            reconciler.show_group(&held);
+            shared.show_group(&held);
         }
-        reconciler.wake(engine, self.next);
+        shared.wake(engine, self.next);
     }
 }
 
@@ -58,7 +60,7 @@ impl Reconciler {
         container: Option<&Container>,
         attachment: Option<&Attachment>,
         work: &Work,
-        outcome: &mut Outcome,
+        plan: &mut Plan,
     ) -> Pending {
         for (intent, _) in &work.concluded {
             locked(&self.shared.acting).remove(intent);
@@ -84,7 +86,7 @@ impl Reconciler {
         if let Some(Release { caller, .. }) = work.releases.first()
             && let Some(released) = memory.release(now, caller)
         {
-            tell(record, now, &released, caller, outcome);
+            tell(record, now, &released, caller, plan);
         }
         for (intent, ended) in &work.concluded {
             if memory.intent.as_ref().is_some_and(|open| open.id == *intent) {
@@ -165,23 +167,21 @@ impl Reconciler {
         };
         let Healing { memory, action, blocked, notes: decided, group_notes, next, requeue_at } = healing;
         notes.extend(decided);
-        let held = held.and_then(|held| outcome.store_group(held));
+        let held = held.and_then(|held| plan.store_group(held));
         for note in &notes {
-            tell(record, now, note, "", outcome);
+            tell(record, now, note, "", plan);
         }
         for note in &group_notes {
-            tell_of_group(&record.key.engine, &record.host, now, note, outcome);
+            tell_of_group(&record.key.engine, &record.host, now, note, plan);
         }
-        if !later {
-            locked(&shared.blocked).insert(key.clone(), blocked);
-        }
+        plan.blocked = (!later).then_some(blocked);
         if memory != before
             && let Ok(document) = serde_json::to_string(&memory)
         {
-            outcome.changes.healing.push((logical_id, Some(document)));
+            plan.changes.healing.push((logical_id, Some(document)));
         }
-        outcome.action = action;
-        outcome.requeue_at = requeue_at;
+        plan.actions.extend(action);
+        plan.requeue_at = requeue_at;
         Pending { memory: Some((lock, slot, memory)), group: held, next }
     }
 }
@@ -255,15 +255,15 @@ fn out_of_memory(record: &Record, died: Nanos) -> bool {
         .is_some_and(|killed| died >= killed && died.since(killed) <= Duration::from_secs(10).as_nanos())
 }
 
-pub(super) fn tell(record: &Record, now: Nanos, note: &Note, caller: &str, outcome: &mut Outcome) {
+pub(super) fn tell(record: &Record, now: Nanos, note: &Note, caller: &str, plan: &mut Plan) {
     let kind = note.kind.as_str();
     let line = format!("{kind} '{}' ({}): {}", record.name, record.key.short_id(), note.message);
     let about = NewEvent { caller: caller.to_owned(), ..event(record, kind) };
-    write(line, now, note, about, outcome);
+    write(line, now, note, about, plan);
 }
 
 /// What is about the policy and the engine, and not about the container that showed it.
-pub(super) fn tell_of_group(engine: &str, host: &str, now: Nanos, note: &Note, outcome: &mut Outcome) {
+pub(super) fn tell_of_group(engine: &str, host: &str, now: Nanos, note: &Note, plan: &mut Plan) {
     let kind = note.kind.as_str();
     let about = NewEvent {
         engine: engine.to_owned(),
@@ -271,10 +271,10 @@ pub(super) fn tell_of_group(engine: &str, host: &str, now: Nanos, note: &Note, o
         event_type: kind.to_owned(),
         ..NewEvent::default()
     };
-    write(format!("{kind}: {}", note.message), now, note, about, outcome);
+    write(format!("{kind}: {}", note.message), now, note, about, plan);
 }
 
-fn write(line: String, now: Nanos, note: &Note, about: NewEvent, outcome: &mut Outcome) {
+fn write(line: String, now: Nanos, note: &Note, about: NewEvent, plan: &mut Plan) {
     let kind = note.kind.as_str();
     let reason = note.reason.map_or(kind, |reason| reason.as_str());
     let severity = match note.severity {
@@ -282,12 +282,12 @@ fn write(line: String, now: Nanos, note: &Note, about: NewEvent, outcome: &mut O
         NoteSeverity::Warning => Severity::Warning,
         NoteSeverity::Critical => Severity::Error,
     };
-    outcome.lines.push(match severity {
+    plan.lines.push(match severity {
         Severity::Info => Line::Info(line),
         Severity::Warning | Severity::Error => Line::Warn(line),
     });
     counter!("portreeve_healing_notes_total", "kind" => kind, "reason" => reason).increment(1);
-    outcome.changes.events.push(NewEvent {
+    plan.changes.events.push(NewEvent {
         at: now,
         reason: reason.to_owned(),
         status: kind.to_lowercase(),

@@ -1,6 +1,7 @@
 //! What Discovery and Billing Services are to be told of a container.
 
-use super::{Outcome, Reconciler};
+use super::Reconciler;
+use crate::controller::plan::Plan;
 use crate::desired::Desired;
 use crate::observed::Container;
 use crate::reconcile::billing::{Account, bills};
@@ -9,7 +10,7 @@ use crate::reconcile::lifecycle::Advance;
 use crate::reconcile::record::Record;
 
 impl Reconciler {
-    pub(super) fn bill(&self, record: &mut Record, entered: &Advance, outcome: &mut Outcome) {
+    pub(super) fn bill(&self, record: &mut Record, entered: &Advance, plan: &mut Plan) {
         let desired = self.shared.desired.load();
         if record.host.is_empty() && entered.transitions.is_empty() {
             // The engine has not said its name yet; once it has, every container is decided on again.
@@ -23,8 +24,8 @@ impl Reconciler {
             ledger: &record.ledger,
         };
         for bill in bills(&account, &desired.billing, &mut followers, &entered.transitions) {
-            outcome.wake_targets.push(crate::controller::targets::billing_waker(&bill.target));
-            outcome.changes.bills.push((record.key.clone(), bill));
+            plan.wake_targets.push(crate::controller::targets::billing_waker(&bill.target));
+            plan.changes.bills.push((record.key.clone(), bill));
         }
         record.followers = followers;
     }
@@ -34,7 +35,7 @@ impl Reconciler {
         record: &mut Record,
         container: Option<&Container>,
         drains: bool,
-        outcome: &mut Outcome,
+        plan: &mut Plan,
     ) {
         let desired = self.shared.desired.load();
         let mut changed = self.shared.departed.withdraw(&mut record.wanted);
@@ -43,8 +44,8 @@ impl Reconciler {
         }
         for registry in changed {
             if let Some(wanted) = record.wanted.get(&registry) {
-                outcome.wake_targets.push(crate::controller::targets::discovery_waker(&registry));
-                outcome.changes.cells.push((registry, record.key.clone(), wanted.clone()));
+                plan.wake_targets.push(crate::controller::targets::discovery_waker(&registry));
+                plan.changes.cells.push((registry, record.key.clone(), wanted.clone()));
             }
         }
     }

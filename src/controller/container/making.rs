@@ -3,8 +3,8 @@
 //! If that comes to nothing it goes as it came, and nobody is told that the other one was made or removed.
 
 use super::{Inspected, Reconciler};
-use crate::controller::queue::Work;
-use crate::controller::shared::locked;
+use crate::controller::locked::locked;
+use crate::controller::work::Work;
 use crate::observed::{ContainerKey, EventKind, predecessor};
 use crate::reconcile::lifecycle::Fact;
 
@@ -45,11 +45,7 @@ impl Reconciler {
     }
 
     fn is_there(&self, engine: &std::sync::Arc<str>, start: &str) -> bool {
-        let from = ContainerKey::new(engine.clone(), start);
-        self.shared.with_world(|world| {
-            let next = world.containers.range(from..).next();
-            next.is_some_and(|(key, _)| key.engine == *engine && key.id.starts_with(start))
-        })
+        self.shared.with_world(|world| world.containers.starting_with(engine, start).is_some())
     }
 }
 

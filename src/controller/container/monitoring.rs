@@ -1,7 +1,8 @@
 //! Auto-monitoring (document R4): who carries the label `autoheal=true` is monitored from the moment it runs.
 
-use super::telling::{Line, event};
-use super::{Outcome, Reconciler};
+use super::Reconciler;
+use super::telling::event;
+use crate::controller::plan::{Line, Plan};
 use crate::desired::PolicyChoice;
 use crate::observed::Container;
 use crate::reconcile::record::Record;
@@ -9,7 +10,7 @@ use crate::store::{NewEvent, Severity};
 
 impl Reconciler {
     /// Says once per container id that it is monitored, excluded, or looks as if it was meant to be.
-    pub(super) fn monitor(&self, record: &mut Record, container: &Container, outcome: &mut Outcome) {
+    pub(super) fn monitor(&self, record: &mut Record, container: &Container, plan: &mut Plan) {
         if !container.state.is_up() {
             return;
         }
@@ -18,14 +19,14 @@ impl Reconciler {
         match self.shared.desired.load().policy_for(container) {
             PolicyChoice::Selected { warnings, .. } => {
                 if !warnings.is_empty() {
-                    tell_once(record, outcome, "LabelIgnored", &warnings.join("; "));
+                    tell_once(record, plan, "LabelIgnored", &warnings.join("; "));
                 }
                 if labelled && !record.auto_monitored {
                     record.auto_monitored = true;
-                    outcome.lines.push(Line::Info(format!(
+                    plan.lines.push(Line::Info(format!(
                         "✓ Auto-monitoring enabled for container '{name}' ({short}) - detected autoheal=true label"
                     )));
-                    outcome.changes.events.push(NewEvent {
+                    plan.changes.events.push(NewEvent {
                         at: self.shared.engine_now(&container.key.engine),
                         status: "enabled".to_owned(),
                         message: "Automatically added to monitoring due to autoheal=true label".to_owned(),
@@ -36,32 +37,32 @@ impl Reconciler {
             PolicyChoice::Excluded { why, .. } => {
                 let said = format!("excluded: {why}");
                 if record.told.as_ref() != Some(&said) {
-                    outcome.lines.push(Line::Info(format!(
+                    plan.lines.push(Line::Info(format!(
                         "Container '{name}' ({short}) is excluded from healing: {why}"
                     )));
                     record.told = Some(said);
                 }
             }
             PolicyChoice::NotSelected { near_miss: Some(near_miss) } => {
-                tell_once(record, outcome, "NearMiss", &near_miss);
+                tell_once(record, plan, "NearMiss", &near_miss);
             }
             PolicyChoice::NotSelected { near_miss: None } => {}
         }
     }
 }
 
-fn tell_once(record: &mut Record, outcome: &mut Outcome, reason: &str, message: &str) {
+fn tell_once(record: &mut Record, plan: &mut Plan, reason: &str, message: &str) {
     let said = format!("{reason}: {message}");
     if record.told.as_ref() == Some(&said) {
         return;
     }
     record.told = Some(said);
-    outcome.lines.push(Line::Warn(format!(
+    plan.lines.push(Line::Warn(format!(
         "Container '{}' ({}): {message}",
         record.name,
         record.key.short_id()
     )));
-    outcome.changes.events.push(NewEvent {
+    plan.changes.events.push(NewEvent {
         at: crate::clock::now(),
         reason: reason.to_owned(),
         message: message.to_owned(),

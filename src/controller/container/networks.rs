@@ -31,13 +31,12 @@ impl Reconciler {
                 }
             };
             shared.change_world(|world| {
-                let Some(known) = world.engines.get_mut(engine) else { return };
+                let containers = world.containers.clone();
+                let Some(known) = world.engine_mut(engine) else { return };
                 let networks = &mut Arc::make_mut(&mut known.surroundings).networks;
                 if networks.len() >= MANY {
-                    let used: std::collections::BTreeSet<&String> = world
-                        .containers
-                        .values()
-                        .filter(|other| other.key.engine == *engine)
+                    let used: std::collections::BTreeSet<&String> = containers
+                        .of_engine(engine)
                         .flat_map(|other| other.networks.values().map(|endpoint| &endpoint.network))
                         .collect();
                     networks.retain(|id, _| used.contains(id));

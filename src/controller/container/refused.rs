@@ -1,74 +1,31 @@
-//! Work that failed, and containers that an engine will not tell of.
-
-use std::time::Duration;
-
-use tracing::{debug, warn};
+//! Containers that an engine will not tell of.
 
 use super::{Reconciler, Trouble};
-use crate::controller::queue::Work;
+use crate::controller::work::Work;
 use crate::observed::ContainerKey;
 use crate::store::{ChangeSet, NewEvent, Severity};
 
-/// After so many failures in a row that are of one container alone nothing else waits for it.
-const PATIENCE: u32 = 5;
-
-impl Trouble {
-    /// Whether the engine answers and will not tell of this container.
-    const fn is_of_this_container(&self) -> bool {
-        match self {
-            Self::Engine(error) => error.is_of_this_alone(),
-            Self::Detached | Self::Store(_) => false,
-        }
-    }
-}
-
 impl Reconciler {
-    /// Has the work done again after a while.
-    pub(super) async fn later(&self, key: &ContainerKey, mut work: Work, trouble: &Trouble) {
-        debug!(container = %key, failures = work.failures, "will be tried again: {trouble}");
-        if work.failures == 3 && !matches!(trouble, Trouble::Detached) {
-            warn!(container = %key, "cannot be processed: {trouble}; Portreeve keeps trying");
-        }
-        if trouble.is_of_this_container() && work.failures + 1 >= PATIENCE {
-            self.let_go(key, &mut work, trouble).await;
-        }
-        let wait = Duration::from_millis(100 << work.failures.min(if work.let_go { 7 } else { 5 }));
-        self.shared.queue.put_back(key, work);
-        let (shared, key) = (self.shared.clone(), key.clone());
-        tokio::spawn(async move {
-            tokio::time::sleep(wait).await;
-            shared.queue.resume(&key);
-        });
-    }
-
-    /// The engine will not tell of this container. What came for it is kept as far as there is room and tried again, but the
-    /// cursor goes on without it: should this process end meanwhile, what happened to it is not known, and that is said now.
-    async fn let_go(&self, key: &ContainerKey, work: &mut Work, trouble: &Trouble) {
-        let mut changes = ChangeSet::default();
-        if !work.let_go {
-            let (name, now) = (self.name_of(key, work), self.shared.engine_now(&key.engine));
-            let from = work.events.first().map_or(now, |arrival| arrival.event.at);
-            changes.events.push(NewEvent {
-                at: now,
-                engine: key.engine.to_string(),
-                container_id: key.id.to_string(),
-                container_name: name,
-                event_type: "gap".to_owned(),
-                reason: "InspectRefused".to_owned(),
-                status: "unknown".to_owned(),
-                message: format!("unknown since {from}: it cannot be inspected: {trouble}"),
-                severity: Severity::Warning,
-                ..NewEvent::default()
-            });
-        }
-        if let Err(error) = self.finish(changes, work).await {
-            debug!(container = %key, "it is waited for: {error}");
-            return;
-        }
-        work.let_go();
+    /// The cursor goes on without what came for this container: what is not known of it from now on.
+    pub(super) fn refused(&self, key: &ContainerKey, work: &Work, trouble: &Trouble) -> ChangeSet {
         if let Some(attachment) = self.shared.attachment(&key.engine) {
             attachment.seen.refused(&key.id);
         }
+        let (name, now) = (self.name_of(key, work), self.shared.engine_now(&key.engine));
+        let from = work.events.first().map_or(now, |arrival| arrival.event.at);
+        let event = NewEvent {
+            at: now,
+            engine: key.engine.to_string(),
+            container_id: key.id.to_string(),
+            container_name: name,
+            event_type: "gap".to_owned(),
+            reason: "InspectRefused".to_owned(),
+            status: "unknown".to_owned(),
+            message: format!("unknown since {from}: it cannot be inspected: {trouble}"),
+            severity: Severity::Warning,
+            ..NewEvent::default()
+        };
+        ChangeSet { events: vec![event], ..ChangeSet::default() }
     }
 
     fn name_of(&self, key: &ContainerKey, work: &Work) -> String {

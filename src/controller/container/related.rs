@@ -1,114 +1,126 @@
 //! What a container is related to in the world as last seen, and which containers are related to it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Reconciler;
+use crate::controller::locked::locked;
+use crate::controller::shared::Shared;
+use crate::controller::work::Work;
 use crate::desired::Desired;
-use crate::observed::{Container, ContainerKey, Nanos, World};
+use crate::observed::{Condition, Container, ContainerKey, Nanos, World};
 use crate::reconcile::heal::HealMemory;
-use crate::reconcile::heal::related::{
-    self, Condition, Parent, Related, Silenced, compose_dependencies, is_of_compose, parent_id,
-};
-use crate::resource::Selector;
+use crate::reconcile::heal::dependencies::{Dependency, Turned};
+use crate::reconcile::heal::related::{Parent, Related, Silenced};
 use crate::resource::silence::Suppress;
 
 impl Reconciler {
     pub(super) fn related(&self, container: &Container, memory: &HealMemory, now: Nanos) -> Related {
-        let desired = self.shared.desired.load();
+        let (desired, world) = (self.shared.desired.load(), self.shared.world());
         let silenced = desired.silenced(&container.subject(), Suppress::Healing, now);
         let silence = silenced.map(|(by, until)| Silenced { by: by.to_owned(), until });
-        let (parent, dependencies) = self
-            .shared
-            .with_world(|world| (parent(container, memory, world), dependencies(container, world, &desired)));
-        let mut related = Related { parent, silence, ..Related::default() };
-        for (name, condition, containers) in dependencies {
-            let with_memory = |other: Arc<Container>| {
-                let memory = self.shared.healing(&other.logical_id());
-                (other, memory)
-            };
-            let containers: Vec<_> = containers.into_iter().map(with_memory).collect();
-            related.depend(container, &name, condition, &containers);
+        let mut related =
+            Related { parent: parent(container, memory, &world), silence, ..Related::default() };
+        let services = world.members.services(&container.key);
+        {
+            let all = locked(&self.shared.dependencies);
+            for (name, condition, dependency) in dependencies(container, services, &desired) {
+                related.depend(container, &name, condition, all.without(&dependency, &container.key));
+            }
         }
         if related.down.is_none() {
-            related.down = self.unproven(container, &desired);
+            related.down = self.unproven(services, &desired);
         }
         related
     }
 
-    /// A service that `container` needs and that runs, as Docker knows, but was not found healthy by its probes yet.
-    fn unproven(&self, container: &Container, desired: &Desired) -> Option<String> {
-        let services =
-            desired.services.values().filter(|service| selects(service.spec.selector.as_ref(), container));
+    /// A service that a container of `services` needs and that runs, as Docker knows, but was not found healthy by its probes yet.
+    fn unproven(&self, services: &[Arc<str>], desired: &Desired) -> Option<String> {
+        let services = services.iter().filter_map(|name| desired.services.get(&**name));
         let mut needed = services.flat_map(|service| &service.depends_on);
         needed.find(|name| self.shared.is_unproven(name, desired)).cloned()
     }
+}
 
-    /// Has every container decided again that is related to `other`.
-    pub(super) fn wake_dependents(&self, other: &Container) {
-        let desired = self.shared.desired.load();
-        for key in self.shared.with_world(|world| dependents(other, world, &desired)) {
-            self.shared.queue.add(&key, super::Work::default());
+/// Takes in how a container is now; `None`: it is gone. Every container is decided again that sees something else by it.
+pub(super) fn wake_related(shared: &Shared, key: &ContainerKey, container: Option<&Container>) {
+    let (desired, world) = (shared.desired.load(), shared.world());
+    let turned = match container {
+        Some(container) => {
+            let of = Dependency::of(container, world.members.services(key));
+            let memory = shared.healing(&container.logical_id());
+            locked(&shared.dependencies).set(container, of, memory.as_deref())
         }
+        None => locked(&shared.dependencies).remove(key),
+    };
+    for other in related_to(key, container, turned, &world, &desired) {
+        shared.queue.add(other, Work::default());
     }
 }
 
 fn parent(container: &Container, memory: &HealMemory, world: &World) -> Option<Parent> {
-    let id = parent_id(container)?;
-    let key = ContainerKey::new(container.key.engine.clone(), id);
-    let named = || world.containers.values().find(|other| other.key.engine == key.engine && other.name == id);
-    let found = world.containers.get(&key).or_else(named).or_else(|| {
-        let same = |other: &&Arc<Container>| {
-            other.key.engine == container.key.engine
-                && other.set_aside_from().is_none()
-                && memory.parent.as_ref().is_some_and(|parent| other.logical_id() == *parent)
-        };
-        world.containers.values().find(same)
-    })?;
+    let id = container.network_parent()?;
+    let engine = &container.key.engine;
+    let known = |identity: &String| {
+        let mut same = world.containers.identified(engine, identity);
+        same.find(|other| other.set_aside_from().is_none())
+    };
+    let found = world.containers.get(&ContainerKey::new(engine.clone(), id));
+    let found = found.or_else(|| world.containers.named(engine, id));
+    let found = found.or_else(|| memory.parent.as_ref().and_then(known))?;
     Some(Parent::of(found, id))
 }
 
-/// What a container depends on, by name, with the containers of it.
+/// What a container of `services` depends on, each with its name for people.
 fn dependencies(
     container: &Container,
-    world: &World,
+    services: &[Arc<str>],
     desired: &Desired,
-) -> Vec<(String, Condition, Vec<Arc<Container>>)> {
-    let all = |is: &dyn Fn(&Container) -> bool| {
-        let others = world.containers.values().filter(|other| other.key != container.key && is(other));
-        others.cloned().collect()
-    };
-    let compose = compose_dependencies(container).map(|(service, condition)| {
-        (service.to_owned(), condition, all(&|other| is_of_compose(other, container, service)))
+) -> Vec<(String, Condition, Dependency)> {
+    let project = container.compose_project();
+    let compose = project.into_iter().flat_map(|project| {
+        container.compose_dependencies().map(move |(service, condition)| {
+            let dependency = Dependency::compose(&container.key.engine, project, service);
+            (service.to_owned(), condition, dependency)
+        })
     });
-    let services =
-        desired.services.values().filter(|service| selects(service.spec.selector.as_ref(), container));
-    let needed = services.flat_map(|service| &service.depends_on).map(|name| {
-        let selector = desired.services.get(name).and_then(|service| service.spec.selector.as_ref());
-        (name.clone(), Condition::Up, all(&|other| selects(selector, other)))
-    });
+    let services = services.iter().filter_map(|name| desired.services.get(&**name));
+    let needed = services.flat_map(|service| &service.depends_on);
+    let needed = needed.map(|name| (name.clone(), Condition::Up, Dependency::Service(name.as_str().into())));
     compose.chain(needed).collect()
 }
 
-fn dependents(other: &Container, world: &World, desired: &Desired) -> Vec<ContainerKey> {
-    let names: Vec<&String> = desired
-        .services
-        .iter()
-        .filter(|(_, service)| selects(service.spec.selector.as_ref(), other))
-        .map(|(name, _)| name)
-        .collect();
-    let services: Vec<_> = desired
-        .services
-        .values()
-        .filter(|service| service.depends_on.iter().any(|name| names.contains(&name)))
-        .collect();
-    let has_around = |container: &&Arc<Container>| {
-        container.key != other.key
-            && (related::depends_on(container, other)
-                || services.iter().any(|service| selects(service.spec.selector.as_ref(), container)))
-    };
-    world.containers.values().filter(has_around).map(|container| container.key.clone()).collect()
-}
-
-fn selects(selector: Option<&Selector>, container: &Container) -> bool {
-    selector.is_some_and(|selector| selector.matches(&container.subject()))
+/// Containers that see something else, because of what a container turned.
+fn related_to(
+    key: &ContainerKey,
+    container: Option<&Container>,
+    turned: Turned,
+    world: &World,
+    desired: &Desired,
+) -> BTreeSet<ContainerKey> {
+    let mut related: BTreeSet<ContainerKey> = turned.followers.into_iter().collect();
+    for dependency in &turned.dependencies {
+        match dependency {
+            Dependency::Service(name) => {
+                let needing = desired.selection.needing(name).iter();
+                related.extend(needing.flat_map(|name| world.members.containers(name)).cloned());
+            }
+            Dependency::Compose(engine, project, service) => {
+                let needing = world.containers.needing_compose(engine, project, service);
+                related.extend(needing.map(|container| container.key.clone()));
+            }
+        }
+    }
+    if turned.seen {
+        let mut sharing = |of: &str| {
+            let sharing = world.containers.sharing_network(&key.engine, of);
+            related.extend(sharing.map(|container| container.key.clone()));
+        };
+        sharing(&key.id);
+        if let Some(container) = container {
+            sharing(&container.name);
+        }
+    }
+    related.remove(key);
+    related
 }

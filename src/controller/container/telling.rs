@@ -1,32 +1,9 @@
 //! What is said about a container once it is committed: log lines and events for people.
 
-use tracing::{info, warn};
-
-use super::Outcome;
+use crate::controller::plan::{Line, Plan};
 use crate::reconcile::lifecycle::{Advance, Transition};
 use crate::reconcile::record::Record;
 use crate::store::{NewEvent, Severity};
-
-/// A log line that waits for its commit.
-pub(super) enum Line {
-    /// INFO, as it stands.
-    Info(String),
-    /// WARN, as it stands.
-    Warn(String),
-    /// INFO in the words of document R1, which have no name: it stands beside them.
-    Named(String),
-}
-
-impl Line {
-    /// `container`: its name.
-    pub(super) fn say(&self, container: &str) {
-        match self {
-            Self::Info(text) => info!(target: "portreeve::containers", "{text}"),
-            Self::Named(text) => info!(target: "portreeve::containers", container, "{text}"),
-            Self::Warn(text) => warn!(target: "portreeve::containers", "{text}"),
-        }
-    }
-}
 
 /// An event about a container, with everything but what happened filled in.
 pub(super) fn event(record: &Record, event_type: &str) -> NewEvent {
@@ -42,12 +19,12 @@ pub(super) fn event(record: &Record, event_type: &str) -> NewEvent {
 }
 
 /// Lifecycle events (`create`, `start`, `stop`, `remove`: document R5), gaps, and document R1's log lines.
-pub(super) fn lifecycle(record: &Record, entered: &Advance, outcome: &mut Outcome) {
+pub(super) fn lifecycle(record: &Record, entered: &Advance, plan: &mut Plan) {
     let id = &record.key.id;
     for (old, new) in &entered.states {
         let old = old.map_or("None", |state| state.as_str());
         let new = new.map_or("removed", |state| state.as_str());
-        outcome.lines.push(Line::Named(format!("Container {id} state changed: {old} -> {new}")));
+        plan.lines.push(Line::Named(format!("Container {id} state changed: {old} -> {new}")));
     }
     for transition in &entered.transitions {
         let (word, status, message) = match transition {
@@ -66,7 +43,7 @@ pub(super) fn lifecycle(record: &Record, entered: &Advance, outcome: &mut Outcom
             message: format!("{} was {message}", record.name),
             ..event(record, word)
         };
-        outcome.changes.events.push(told);
+        plan.changes.events.push(told);
     }
     for gap in &entered.gaps {
         let told = NewEvent {
@@ -77,6 +54,6 @@ pub(super) fn lifecycle(record: &Record, entered: &Advance, outcome: &mut Outcom
             severity: Severity::Warning,
             ..event(record, "gap")
         };
-        outcome.changes.events.push(told);
+        plan.changes.events.push(told);
     }
 }

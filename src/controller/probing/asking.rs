@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{Check, CheckId, Prober};
-use crate::controller::shared::{Shared, locked};
+use crate::controller::locked::locked;
+use crate::controller::shared::Shared;
 use crate::docker::Client;
 use crate::observed::{Container, ProbeTarget, Route, note_route};
 use crate::probe::{self, Basis, Cause, Cost, Failure, Here, Meaning, Outcome, Place, Subject, There};
@@ -65,10 +66,12 @@ impl Prober {
                         if let Some(route) = proved {
                             note_route(&mut state.reached, route);
                         }
-                        let target = state.targets.get_mut(&id.target).filter(|_| doubted);
-                        if let Some(probe) = target.and_then(|target| target.probes.get_mut(&*id.probe)) {
-                            // What led to its verdict may have been asked of another.
-                            probe.streak.doubt();
+                        if doubted {
+                            state.targets.update(&id.target, |target| {
+                                // What led to its verdict may have been asked of another.
+                                let probe = target.probes.get_mut(&*id.probe);
+                                probe.into_iter().for_each(|probe| probe.streak.doubt());
+                            });
                         }
                     });
                 }

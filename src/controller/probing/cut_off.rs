@@ -3,7 +3,7 @@
 use tracing::warn;
 
 use super::Prober;
-use crate::controller::shared::locked;
+use crate::controller::locked::locked;
 use crate::observed::Nanos;
 use crate::probe::reach::is_beyond;
 use crate::store::{ChangeSet, NewEvent, Severity};

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::Prober;
-use crate::controller::shared::locked;
+use crate::controller::locked::locked;
 use crate::observed::{HealthWord, ProbeTarget, State};
 use crate::resource::probe::ProbeSpec;
 
@@ -31,7 +31,9 @@ impl Prober {
                     continue;
                 }
                 let failed = self.shared.health_cache.with(name, |state| {
-                    let down = state.targets.keys().filter(|target| is_down(target)).count();
+                    // What does not run is judged so: none of the others is looked at.
+                    let unwell = state.targets.that_are(HealthWord::Unhealthy);
+                    let down = unwell.filter(|(target, _)| is_down(target)).count();
                     let absent = usize::from(state.health == HealthWord::NotFound);
                     let failed = due.saturating_mul(u64::try_from(down.max(absent)).unwrap_or(0));
                     (0..failed).for_each(|_| state.rates.count(now, false));

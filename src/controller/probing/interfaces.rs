@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::controller::shared::{Shared, locked};
+use crate::controller::locked::locked;
+use crate::controller::shared::Shared;
 
 /// What was read so short a time ago is good enough: many checks may fail at once.
 const FRESH: Duration = Duration::from_secs(1);

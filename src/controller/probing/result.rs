@@ -5,7 +5,7 @@ use std::sync::Arc;
 use metrics::{counter, histogram};
 
 use super::{Check, CheckId, Prober, Trial};
-use crate::controller::shared::locked;
+use crate::controller::locked::locked;
 use crate::observed::{Checked, LastCheck, ProbeTarget};
 use crate::probe::{Failure, Meaning, Streak};
 
@@ -43,9 +43,8 @@ impl Prober {
         counter!("portreeve_probes_total", "type" => kind, "outcome" => word).increment(1);
         histogram!("portreeve_probe_duration_seconds", "type" => kind).record(outcome.took.as_secs_f64());
         let changed = self.shared.health_cache.with(&id.service, |state| {
-            let target =
-                state.targets.get_mut(&id.target).filter(|target| target.started == check.started)?;
-            let probe = target.probes.entry(id.probe.to_string()).or_default();
+            let known = state.targets.get(&id.target).filter(|target| target.started == check.started)?;
+            let mut probe = known.probes.get(&*id.probe).cloned().unwrap_or_default();
             let said = |last: Option<&LastCheck>| last.map(|last| last.checked.clone());
             let verdict = |streak: &Streak| (streak.verdict, streak.refuses);
             let before = (verdict(&probe.streak), said(probe.last.as_ref()));
@@ -76,11 +75,15 @@ impl Prober {
                 probe.asks = asks;
             }
             probe.last = Some(LastCheck { at: now, millis, checked, output });
-            Some(before != (verdict(&probe.streak), said(probe.last.as_ref())))
+            let changed = before != (verdict(&probe.streak), said(probe.last.as_ref()));
+            state
+                .targets
+                .update(&id.target, |target| drop(target.probes.insert(id.probe.to_string(), probe)));
+            Some(changed)
         });
         locked(&self.unsaved).insert(id.service.to_string());
         if changed == Some(true) {
-            self.judge(&id.service);
+            self.judge(&id.service, Some(&id.target));
         }
     }
 }

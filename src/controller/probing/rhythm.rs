@@ -1,8 +1,13 @@
 //! When a check begins: its period and its place in the throng.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+use futures_util::FutureExt;
+use metrics::counter;
+use tracing::error;
 
 use tokio::time::Instant;
 
@@ -29,8 +34,15 @@ pub(super) async fn go_on(prober: Arc<Prober>, id: CheckId, check: Arc<Check>, s
     on_grid(Instant::now() + delay + spread.min(period)).await;
     loop {
         let began = Instant::now();
-        if let Some(trial) = prober.ask(&id, &check).await {
-            prober.take_in(&id, &check, trial);
+        let asked = async {
+            if let Some(trial) = prober.ask(&id, &check).await {
+                prober.take_in(&id, &check, trial);
+            }
+        };
+        if let Err(panic) = AssertUnwindSafe(asked).catch_unwind().await {
+            let why = crate::vital::said(&*panic);
+            counter!("portreeve_reconcile_panics_total", "kind" => "check").increment(1);
+            error!(target: "portreeve::services", service = %id.service, probe = %id.probe, "a check panicked, a fault of Portreeve's own, and counts for nothing: {why}");
         }
         let streak = prober.shared.health_cache.read(|services| {
             let target = services.get(&*id.service)?.targets.get(&id.target)?;

@@ -1,12 +1,13 @@
 //! Services' health: in memory for faces and decisions, a document each in the store.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tracing::warn;
 
+use crate::controller::locked::locked;
 use crate::desired::Service;
 use crate::observed::{
     ContainerKey, HealthWord, Nanos, ProbeState, ProbeTarget, Route, ServiceState, Standing,
@@ -16,10 +17,12 @@ use crate::probe::Streak;
 /// All services. Faces read it, the prober writes.
 #[derive(Debug)]
 pub(in crate::controller) struct HealthCache {
-    services: RwLock<BTreeMap<String, ServiceState>>,
+    services: RwLock<BTreeMap<String, Arc<ServiceState>>>,
     /// What the last process knew of services that were not looked at yet.
     remembered: RwLock<BTreeMap<String, Remembered>>,
     pub(super) changed: watch::Sender<u64>,
+    /// Services of which something else may be shown since somebody last asked.
+    turned: Mutex<BTreeSet<String>>,
 }
 
 /// What outlives the process.
@@ -60,14 +63,25 @@ impl HealthCache {
             services: RwLock::default(),
             remembered: RwLock::new(remembered),
             changed: watch::Sender::new(0),
+            turned: Mutex::default(),
         }
     }
 
     pub(in crate::controller) fn read<T>(
         &self,
-        read: impl FnOnce(&BTreeMap<String, ServiceState>) -> T,
+        read: impl FnOnce(&BTreeMap<String, Arc<ServiceState>>) -> T,
     ) -> T {
         read(&self.services.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What is known of every service.
+    pub(in crate::controller) fn all(&self) -> BTreeMap<String, Arc<ServiceState>> {
+        self.read(Clone::clone)
+    }
+
+    /// What is known of one service.
+    pub(in crate::controller) fn get(&self, name: &str) -> Option<Arc<ServiceState>> {
+        self.read(|services| services.get(name).cloned())
     }
 
     /// Changes one service's state; one that is not known yet begins with what is remembered of it.
@@ -77,8 +91,9 @@ impl HealthCache {
         change: impl FnOnce(&mut ServiceState) -> T,
     ) -> T {
         let mut services = self.services.write().unwrap_or_else(PoisonError::into_inner);
-        let state = services.entry(name.to_owned()).or_insert_with(|| self.begin(name));
-        change(state)
+        let state = services.entry(name.to_owned()).or_insert_with(|| Arc::new(self.begin(name)));
+        // A reader may hold what was: then this goes on with a copy.
+        change(Arc::make_mut(state))
     }
 
     /// Sees that there is a state of a service: what is remembered, if nothing else is known.
@@ -127,16 +142,9 @@ impl HealthCache {
             .collect()
     }
 
-    /// The containers of all services.
-    pub(in crate::controller) fn containers(&self) -> impl Iterator<Item = ContainerKey> {
-        let of = |target: &ProbeTarget| match target {
-            ProbeTarget::Container(key) => Some(key.clone()),
-            ProbeTarget::Outside => None,
-        };
-        let all: BTreeSet<ContainerKey> = self.read(|services| {
-            services.values().flat_map(|state| state.targets.keys().filter_map(of)).collect()
-        });
-        all.into_iter()
+    /// Services that were to be shown anew since the last call.
+    pub(in crate::controller) fn turned(&self) -> BTreeSet<String> {
+        std::mem::take(&mut *locked(&self.turned))
     }
 
     /// Forgets services that are not among `names`; gives those forgotten.
@@ -154,15 +162,8 @@ impl HealthCache {
         gone
     }
 
-    pub(in crate::controller) fn forget(&self, key: &ContainerKey) {
-        let mut services = self.services.write().unwrap_or_else(PoisonError::into_inner);
-        for state in services.values_mut() {
-            state.targets.remove(&ProbeTarget::Container(key.clone()));
-        }
-    }
-
-    /// What of a service outlives the process.
-    pub(in crate::controller) fn document(&self, name: &str) -> Option<String> {
+    /// What of a service outlives the process; `told_down` is what it is once that is committed.
+    pub(in crate::controller) fn document(&self, name: &str, told_down: Option<bool>) -> Option<String> {
         let remembered = self.read(|services| {
             let state = services.get(name)?;
             let targets = state.targets.iter().map(|(target, state)| RememberedTarget {
@@ -180,7 +181,7 @@ impl HealthCache {
             Some(Remembered {
                 health: state.health,
                 since: state.since,
-                told_down: state.told_down,
+                told_down: told_down.unwrap_or(state.told_down),
                 rates: state.rates.clone(),
                 targets: targets.collect(),
                 reached: state.reached.clone(),
@@ -189,7 +190,9 @@ impl HealthCache {
         serde_json::to_string(&remembered).ok()
     }
 
-    pub(in crate::controller) fn notify(&self) {
+    /// Has faces show these services anew.
+    pub(in crate::controller) fn notify<'n>(&self, names: impl IntoIterator<Item = &'n str>) {
+        locked(&self.turned).extend(names.into_iter().map(str::to_owned));
         self.changed.send_modify(|count| *count += 1);
     }
 }
@@ -209,7 +212,7 @@ mod tests {
             protocol: "tcp".to_owned(),
         };
         health_cache.with("web", |state| crate::observed::note_route(&mut state.reached, route.clone()));
-        let document = health_cache.document("web").expect("a document");
+        let document = health_cache.document("web", None).expect("a document");
         let next = HealthCache::new(&[("web".to_owned(), document)].into());
         next.begin_with("web");
         assert!(next.read(|services| services["web"].reached.contains(&route)));

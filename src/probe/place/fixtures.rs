@@ -48,8 +48,8 @@ pub(super) fn world(containers: &[&Container], surroundings: Surroundings) -> Wo
         surroundings: Arc::new(surroundings),
     };
     World {
-        engines: [(Arc::from(ENGINE), known)].into(),
-        containers: containers.iter().map(|&one| (one.key.clone(), Arc::new(one.clone()))).collect(),
+        engines: Arc::new([(Arc::from(ENGINE), known)].into()),
+        containers: containers.iter().map(|&one| Arc::new(one.clone())).collect(),
         ..World::default()
     }
 }

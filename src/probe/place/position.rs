@@ -110,7 +110,7 @@ mod tests {
 
     fn of(endpoint: &str, surroundings: Surroundings, own: &[&str]) -> NetworkPosition {
         let mut world = world(&[], surroundings);
-        world.own = own.iter().map(|id| Arc::from(*id)).collect();
+        world.own = Arc::new(own.iter().map(|id| Arc::from(*id)).collect());
         world.interfaces = vec![interface("eth0", "192.0.2.2", 24)].into();
         NetworkPosition::of(ENGINE, endpoint, &world)
     }
@@ -174,7 +174,7 @@ mod tests {
         let proxy = "tcp://socket-proxy:2375";
         let mut world = world(&[&own], Surroundings::default());
         assert!(matches!(NetworkPosition::of(ENGINE, proxy, &world), NetworkPosition::Elsewhere { .. }));
-        world.own = [Arc::from("own")].into();
+        world.own = Arc::new([Arc::from("own")].into());
         for endpoint in [proxy, "unix:///run/docker.sock", "ssh://box"] {
             let expected = NetworkPosition::Container(Arc::new(own.clone()));
             assert_eq!(NetworkPosition::of(ENGINE, endpoint, &world), expected);
@@ -193,7 +193,7 @@ mod tests {
         let vpn = container("vpn", "mon", &[("mon", "172.20.0.2")]);
         let own = container("own", "container:vpn", &[]);
         let mut world = world(&[&own, &vpn], Surroundings::default());
-        world.own = [Arc::from("own")].into();
+        world.own = Arc::new([Arc::from("own")].into());
         let expected = NetworkPosition::Container(Arc::new(vpn));
         assert_eq!(NetworkPosition::of(ENGINE, "unix:///run/docker.sock", &world), expected);
     }

@@ -100,7 +100,7 @@ fn addresses_of_a_foreign_engine_are_never_asked_though_they_look_like_ours() {
     let shown = publishing(hidden.clone(), &[("0.0.0.0", 8080)]);
     let local = publishing(hidden.clone(), &[("127.0.0.1", 8080)]);
     let mut becomes = |change: &dyn Fn(&mut Surroundings)| {
-        let known = world.engines.get_mut(ENGINE).expect("an engine");
+        let known = world.engine_mut(ENGINE).expect("an engine");
         let seen = Arc::make_mut(&mut known.surroundings);
         (seen.listener, seen.rootless, seen.same_host) = (Listener::Here, false, true);
         change(seen);
@@ -167,7 +167,7 @@ fn from_a_container_a_shared_network_goes_first_and_a_port_of_the_hosts_loopback
     ]);
     networks.get_mut(&id_of("quiet")).expect("a network").isolated = true;
     let mut world = world(&[&own], Surroundings { networks, ..Surroundings::default() });
-    world.own = [Arc::from("own")].into();
+    world.own = Arc::new([Arc::from("own")].into());
     for (container, expected) in [
         (&shared, Ok("172.20.0.3:80")),
         (&wide, Ok("10.0.1.3:80?")),
@@ -256,9 +256,9 @@ fn who_uses_the_network_of_another_or_of_the_host_is_asked_there() {
     assert!(asked(&one, &world, &here).is_err_and(|why| why.contains("and so on")));
     assert_eq!(asked(&host, &world, &here).as_deref(), Ok("127.0.0.1:80?"));
     let away = spec("tcp://e:2376", None);
-    world.engines.get_mut(ENGINE).expect("an engine").surroundings = Arc::default();
+    world.engine_mut(ENGINE).expect("an engine").surroundings = Arc::default();
     assert_eq!(asked(&host, &world, &away).as_deref(), Ok("e:80?"));
-    world.own = [Arc::from("p")].into();
+    world.own = Arc::new([Arc::from("p")].into());
     assert!(asked(&host, &world, &here).is_err());
 }
 

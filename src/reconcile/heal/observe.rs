@@ -41,7 +41,7 @@ pub(super) fn take_in(healing: &mut Healing, situation: &Situation<'_>, spec: &A
     let Situation { container, marks, now, .. } = *situation;
     settle_intent(healing, container, now);
     let memory = &mut healing.memory;
-    match (&situation.related.parent, super::related::parent_id(container)) {
+    match (&situation.related.parent, container.network_parent()) {
         (Some(parent), _) => memory.parent = Some(parent.identity.clone()),
         (None, Some(_)) => {}
         (None, None) => memory.parent = None,

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::HealMemory;
-use crate::observed::{Container, Health, Nanos, State};
+use super::dependencies::{Members, is_ready};
+use crate::observed::{Condition, Container, Nanos};
 use crate::reconcile::plan::Cause;
 use crate::resource::autoheal_policy::Cascade;
 
@@ -46,49 +46,6 @@ pub struct Silenced {
     pub until: Nanos,
 }
 
-/// When a dependency is good enough for those that depend on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Condition {
-    /// It runs, and is neither unhealthy nor starting.
-    Up,
-    /// It has done its work.
-    Completed,
-}
-
-/// The id, or the name, of the container whose network `container` shares.
-pub fn parent_id(container: &Container) -> Option<&str> {
-    container.network_mode.strip_prefix("container:")
-}
-
-/// The services of its Compose project that a container depends on, by the label that Compose sets:
-/// `db:service_healthy:false,cache:service_started:true`.
-pub fn compose_dependencies(container: &Container) -> impl Iterator<Item = (&str, Condition)> {
-    let label = container.labels.get("com.docker.compose.depends_on");
-    label.into_iter().flat_map(|label| label.split(',')).filter_map(|entry| {
-        let mut parts = entry.split(':');
-        let service = parts.next().filter(|service| !service.is_empty())?;
-        let completed = parts.next() == Some("service_completed_successfully");
-        Some((service, if completed { Condition::Completed } else { Condition::Up }))
-    })
-}
-
-/// Whether `container` is one of a service of the Compose project of `other`, on the same engine.
-pub fn is_of_compose(container: &Container, other: &Container, service: &str) -> bool {
-    let label = |of: &Container, part: &str| of.labels.get(&format!("com.docker.compose.{part}")).cloned();
-    container.key.engine == other.key.engine
-        && label(container, "project").is_some()
-        && label(container, "project") == label(other, "project")
-        && label(container, "service").as_deref() == Some(service)
-        && label(container, "oneoff").as_deref() != Some("True")
-}
-
-/// Whether a change of `other` may change what is decided about `container`.
-pub fn depends_on(container: &Container, other: &Container) -> bool {
-    container.key.engine == other.key.engine
-        && (parent_id(container).is_some()
-            || compose_dependencies(container).any(|(service, _)| is_of_compose(other, container, service)))
-}
-
 impl Parent {
     /// `other` as whose network a container shares that names `id`, which may be its name.
     pub fn of(other: &Container, id: &str) -> Self {
@@ -104,30 +61,12 @@ impl Parent {
 }
 
 impl Related {
-    /// Takes in a dependency by its containers, each with what healing remembers of it. One of which there is no container is
-    /// nobody's concern.
-    pub fn depend(
-        &mut self,
-        container: &Container,
-        name: &str,
-        condition: Condition,
-        containers: &[(Arc<Container>, Option<Arc<HealMemory>>)],
-    ) {
-        let good = |(other, _): &(Arc<Container>, _)| match condition {
-            Condition::Up => other.state.is_up() && matches!(other.health, None | Some(Health::Healthy)),
-            Condition::Completed => other.state != State::Exited || other.exit_code == 0,
-        };
-        if !containers.is_empty() && !containers.iter().any(good) {
+    /// Takes in a dependency by its name and how its containers are. One of which there is no container does not matter.
+    pub fn depend(&mut self, container: &Container, name: &str, condition: Condition, members: Members) {
+        if members.are_down(condition) {
             self.down.get_or_insert_with(|| name.to_owned());
         }
-        let by_us = |(other, memory): &(Arc<Container>, Option<Arc<HealMemory>>)| {
-            let healed = memory.as_ref().and_then(|memory| memory.healed);
-            healed.is_some()
-                && healed == other.started
-                && other.started > container.started
-                && is_ready(other)
-        };
-        if condition == Condition::Up && containers.iter().any(by_us) {
+        if condition == Condition::Up && members.healed.is_some() && members.healed > container.started {
             self.restarted.get_or_insert_with(|| name.to_owned());
         }
     }
@@ -161,15 +100,11 @@ impl Related {
     }
 }
 
-fn is_ready(container: &Container) -> bool {
-    container.state == State::Running && matches!(container.health, None | Some(Health::Healthy))
-}
-
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
+    use crate::reconcile::heal::HealMemory;
+    use crate::reconcile::heal::dependencies::{Dependencies, Dependency};
 
     fn container(service: &str, more: serde_json::Value) -> Arc<Container> {
         let mut value = serde_json::json!({
@@ -184,25 +119,23 @@ mod tests {
         Arc::new(serde_json::from_value(value).unwrap_or_else(|error| panic!("{error}")))
     }
 
-    #[test]
-    fn composes_label_names_services_and_what_they_have_to_be() {
-        let labels: BTreeMap<&str, &str> = BTreeMap::from([(
-            "com.docker.compose.depends_on",
-            "db:service_healthy:false,seed:service_completed_successfully:false,,cache",
-        )]);
-        let web = container("web", serde_json::json!({ "labels": labels }));
-        let found: Vec<_> = compose_dependencies(&web).collect();
-        assert_eq!(found, [("db", Condition::Up), ("seed", Condition::Completed), ("cache", Condition::Up)]);
+    fn members(web: &Container, states: &[serde_json::Value], memory: Option<&HealMemory>) -> Members {
+        let (mut all, db) = (Dependencies::default(), Dependency::Service("db".into()));
+        for (place, more) in states.iter().enumerate() {
+            let mut other = Container::clone(&container("db", more.clone()));
+            other.key.id = format!("db{place}").into();
+            all.set(&other, vec![db.clone()], memory);
+        }
+        all.without(&db, &web.key)
     }
 
     #[test]
     fn a_dependency_is_down_when_none_of_its_containers_is_good() {
         let web = container("web", serde_json::json!({}));
         let down = |condition, states: &[serde_json::Value]| {
-            let containers: Vec<_> =
-                states.iter().map(|more| (container("db", more.clone()), None)).collect();
+            let members = members(&web, states, None);
             let mut related = Related::default();
-            related.depend(&web, "db", condition, &containers);
+            related.depend(&web, "db", condition, members);
             related.down.is_some()
         };
         let (up, sick) = (serde_json::json!({}), serde_json::json!({"health": "unhealthy"}));
@@ -220,7 +153,7 @@ mod tests {
         let follows = |more: serde_json::Value, healed: Option<i64>| {
             let memory = HealMemory { healed: healed.map(Nanos), ..HealMemory::default() };
             let mut related = Related::default();
-            related.depend(&web, "db", Condition::Up, &[(container("db", more), Some(Arc::new(memory)))]);
+            related.depend(&web, "db", Condition::Up, members(&web, &[more], Some(&memory)));
             related.cascade(&web, &Cascade::default()).is_some()
         };
         let later = serde_json::json!({"started": 20});

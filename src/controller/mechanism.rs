@@ -1,0 +1,176 @@
+//! The one loop: takes a key with what came for it, has its reconciler decide, commits, and only then says and does.
+//!
+//! # Guarantees
+//! - The same key is never worked on twice at once. Nothing is said or done of what could not be committed: the work comes
+//!   again, whole, with its wake-ups.
+//! - A reconciler that panics sets its key aside, with an event and a metric, and nothing else.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use metrics::counter;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tracing::{debug, error, warn};
+
+use super::commit::Tickets;
+use super::container;
+use super::key::Key;
+use super::locked::locked;
+use super::plan::{About, Plan};
+use super::services;
+use super::shared::Shared;
+use super::timers::Due;
+use super::work::Work;
+use crate::docker::DockerError;
+use crate::observed::{Nanos, Shard};
+use crate::store::{ChangeSet, NewEvent, Severity};
+
+/// After so many failures in a row that are of one key alone nothing else waits for it.
+const PATIENCE: u32 = 5;
+
+/// The loop and what it needs.
+pub(super) struct Mechanism {
+    pub shared: Arc<Shared>,
+    pub reconcilers: Reconcilers,
+}
+
+impl Mechanism {
+    /// Works until the process ends.
+    pub(super) async fn run(self: Arc<Self>) {
+        let mut tasks = JoinSet::new();
+        loop {
+            let (key, work) = self.shared.queue.take().await;
+            while tasks.try_join_next().is_some() {}
+            let mechanism = self.clone();
+            tasks.spawn(async move { mechanism.work_on(key, work).await });
+        }
+    }
+
+    /// Takes up what is due.
+    pub(super) async fn run_timers(self: Arc<Self>) {
+        let shared = &self.shared;
+        loop {
+            match shared.timers.due().await {
+                (key, Due::Decide) => drop(shared.queue.add(key, Work::default())),
+                // It claims to have heard of nothing: what the inspect shows is all there is.
+                (key, Due::Look) => {
+                    shared.queue.add(key, Work { look: Some(Nanos(0)), ..Work::default() });
+                }
+                (key, Due::Resume) => shared.queue.resume(&key),
+            }
+        }
+    }
+
+    async fn work_on(&self, key: Key, work: Work) {
+        let worked = AssertUnwindSafe(self.reconcile(&key, &work)).catch_unwind().await;
+        let trouble = match worked {
+            Ok(Ok(())) => return self.shared.queue.done(&key),
+            Ok(Err(trouble)) => trouble,
+            Err(panic) => Trouble::Panicked(crate::vital::said(&*panic).to_owned()),
+        };
+        self.later(&key, work, &trouble).await;
+    }
+
+    async fn reconcile(&self, key: &Key, work: &Work) -> Result<(), Trouble> {
+        let shared = &*self.shared;
+        let Plan { changes, keep, lines, name, blocked, wakes, wake_targets, requeue_at, look_at, actions } =
+            self.reconcilers.plan(key, work).await?;
+        self.commit(changes, work).await?;
+        keep.into_iter().for_each(|keep| keep(shared));
+        if let Some((blocked, container)) = blocked.zip(key.container()) {
+            locked(&shared.blocked).insert(container.clone(), blocked);
+        }
+        work.committed();
+        let about = key.container().map_or(About::Service, |_| About::Container(&name));
+        lines.iter().for_each(|line| line.write(about));
+        wake_targets.iter().for_each(|target| shared.wake_target(target));
+        let timers = Plan { requeue_at, look_at, ..Plan::default() };
+        timers.set_timers(key, shared);
+        for key in wakes {
+            shared.queue.add(key, Work::default());
+        }
+        for action in actions {
+            act(&self.shared, action);
+        }
+        Ok(())
+    }
+
+    async fn commit(&self, mut changes: ChangeSet, work: &Work) -> Result<(), Trouble> {
+        let mut tickets = Tickets::new();
+        for arrival in &work.events {
+            tickets.entry(arrival.event.key.engine.clone()).or_default().insert(arrival.ticket);
+        }
+        changes.at = crate::clock::now();
+        Ok(self.shared.committer.commit_with(changes, tickets).await?)
+    }
+
+    /// Has the work done again after a while.
+    async fn later(&self, key: &Key, mut work: Work, trouble: &Trouble) {
+        debug!(%key, failures = work.failures, "will be tried again: {trouble}");
+        if let Trouble::Panicked(why) = trouble {
+            counter!("portreeve_reconcile_panics_total", "kind" => key.kind()).increment(1);
+            error!(%key, "deciding about it panicked: {why}; it is set aside and tried again");
+            if work.failures == 0 {
+                // What cannot be stored is in the log.
+                let _ = self.shared.committer.commit_with(panicked(key, why), Tickets::new()).await;
+            }
+        } else if work.failures == 3 && !matches!(trouble, Trouble::Detached) {
+            warn!(%key, "cannot be processed: {trouble}; Portreeve keeps trying");
+        }
+        if let Trouble::Engine(DockerError::TimedOut(_)) = trouble {
+            self.shared.queue.slow(&key.shard(), true);
+        }
+        if trouble.is_of_this_alone() && work.failures + 1 >= PATIENCE {
+            self.let_go(key, &mut work, trouble).await;
+        }
+        let wait = Duration::from_millis(100 << work.failures.min(if work.let_go { 7 } else { 5 }));
+        self.shared.queue.put_back(key, work);
+        self.shared.timers.set(key.clone(), Due::Resume, Some(Instant::now() + wait));
+    }
+
+    /// What came for the key is kept as far as there is room and tried again, but the cursor goes on without it: should this
+    /// process end meanwhile, what happened to it is not known, and that is said now.
+    async fn let_go(&self, key: &Key, work: &mut Work, trouble: &Trouble) {
+        let changes =
+            if work.let_go { ChangeSet::default() } else { self.reconcilers.let_go(key, work, trouble) };
+        if let Err(error) = self.commit(changes, work).await {
+            debug!(%key, "it is waited for: {error}");
+            return;
+        }
+        work.let_go();
+    }
+}
+
+fn panicked(key: &Key, why: &str) -> ChangeSet {
+    let container = key.container();
+    let engine = container.map(|key| key.engine.to_string()).unwrap_or_default();
+    let container_id = container.map(|key| key.id.to_string()).unwrap_or_default();
+    let now = crate::clock::now();
+    let event = NewEvent {
+        at: now,
+        engine,
+        container_id,
+        event_type: "InternalError".to_owned(),
+        reason: "Panicked".to_owned(),
+        status: "failed".to_owned(),
+        message: format!(
+            "a fault of Portreeve's own: deciding about {key} panicked: {why}; it is tried again"
+        ),
+        severity: Severity::Error,
+        ..NewEvent::default()
+    };
+    ChangeSet { events: vec![event], at: now, ..ChangeSet::default() }
+}
+
+impl Shared {
+    /// The clock by which a key's times are told.
+    pub(super) fn now_of(&self, key: &Key) -> Nanos {
+        match key.shard() {
+            Shard::Engine(engine) => self.engine_now(&engine),
+            Shard::Fleet => crate::clock::now(),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What a reconciler wants done about a key: committed whole, and only then said and done.
+
+use tracing::{info, warn};
+
+use super::key::Key;
+use super::shared::Shared;
+use super::timers::Due;
+use crate::observed::Nanos;
+use crate::reconcile::plan::{Action, Blocked};
+use crate::store::ChangeSet;
+
+/// A log line that waits for its commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Line {
+    /// INFO, as it stands.
+    Info(String),
+    /// WARN, as it stands.
+    Warn(String),
+    /// INFO in the words of document R1, which have no name: it stands beside them.
+    Named(String),
+}
+
+/// What a line is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum About<'n> {
+    /// A container, by its name.
+    Container(&'n str),
+    /// A service.
+    Service,
+}
+
+impl Line {
+    pub(super) fn write(&self, about: About<'_>) {
+        match (self, about) {
+            (Self::Info(text), About::Container(_)) => info!(target: "portreeve::containers", "{text}"),
+            (Self::Named(text), About::Container(container)) => {
+                info!(target: "portreeve::containers", container, "{text}");
+            }
+            (Self::Warn(text), About::Container(_)) => warn!(target: "portreeve::containers", "{text}"),
+            (Self::Info(text) | Self::Named(text), About::Service) => {
+                info!(target: "portreeve::services", "{text}");
+            }
+            (Self::Warn(text), About::Service) => warn!(target: "portreeve::services", "{text}"),
+        }
+    }
+}
+
+/// What is kept in memory once it is committed. Locks that it holds are held until then; if it is not committed they are let
+/// go and nothing is kept.
+pub(super) type Keep = Box<dyn FnOnce(&Shared) + Send>;
+
+/// What was decided about one key.
+#[derive(Default)]
+pub(super) struct Plan {
+    /// What is committed.
+    pub changes: ChangeSet,
+    /// What is kept in memory once that is done: first of all.
+    pub keep: Vec<Keep>,
+    /// What is logged then.
+    pub lines: Vec<Line>,
+    /// The container's name, for lines.
+    pub name: String,
+    /// Why nothing is done; `None`: that was not decided.
+    pub blocked: Option<Vec<Blocked>>,
+    /// Keys to be decided on again.
+    pub wakes: Vec<Key>,
+    /// Delivery queues to be looked at.
+    pub wake_targets: Vec<String>,
+    /// When to decide again, by the clock of the key's engine.
+    pub requeue_at: Option<Nanos>,
+    /// When to look at it again although nothing was heard.
+    pub look_at: Option<Nanos>,
+    /// What is done then, each with an intent that is committed.
+    pub actions: Vec<Action>,
+}
+
+impl Plan {
+    /// Sets the instants of a key.
+    pub(super) fn set_timers(&self, key: &Key, shared: &Shared) {
+        let now = shared.now_of(key);
+        for (due, at) in [(Due::Decide, self.requeue_at), (Due::Look, self.look_at)] {
+            shared.timers.set(key.clone(), due, at.map(|at| due.after(at.since(now))));
+        }
+    }
+}

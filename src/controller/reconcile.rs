@@ -1,0 +1,61 @@
+//! What a reconciler is: gather, and decide.
+
+use std::sync::Arc;
+
+use super::commit::Journal;
+use super::plan::Plan;
+use super::shared::Shared;
+use super::work::Work;
+use crate::docker::DockerError;
+use crate::store::{ChangeSet, StoreError};
+
+/// Why the work on a key has to be done again later.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Trouble {
+    /// The engine is away; its return resumes the work.
+    #[error("the engine is not connected")]
+    Detached,
+    /// The engine did not answer, or not with sense.
+    #[error(transparent)]
+    Engine(#[from] DockerError),
+    /// The store could not read or commit.
+    #[error(transparent)]
+    Store(#[from] Arc<StoreError>),
+    /// A fault of Portreeve's own.
+    #[error("a fault of Portreeve's own: {0}")]
+    Panicked(String),
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Arc::new(error))
+    }
+}
+
+impl Trouble {
+    /// Whether it is of this key alone: everything else goes on, and so may it.
+    pub(super) const fn is_of_this_alone(&self) -> bool {
+        match self {
+            Self::Engine(error) => error.is_of_this_alone(),
+            Self::Panicked(_) => true,
+            Self::Detached | Self::Store(_) => false,
+        }
+    }
+}
+
+/// What decides about one kind of key.
+pub(super) trait Reconcile: Send + Sync {
+    /// By what one of the kind is known.
+    type Id: Sync;
+
+    /// A reconciler; `journal` says how far each engine's events are dealt with.
+    fn new(shared: &Arc<Shared>, journal: &Journal) -> Self;
+
+    /// Gathers what is known (snapshots, perhaps an inspect) and decides; `work` is what came for the key.
+    fn plan(&self, id: &Self::Id, work: &Work) -> impl Future<Output = Result<Plan, Trouble>> + Send;
+
+    /// What is recorded when `work` is let go: the cursor no longer waits for it.
+    fn let_go(&self, _id: &Self::Id, _work: &Work, _trouble: &Trouble) -> ChangeSet {
+        ChangeSet::default()
+    }
+}

@@ -1,0 +1,47 @@
+//! A reconciler as one would add it, by "How to add a reconciler" and nothing else: a lamp that is declared on burns until its
+//! time is over. One that is told to explode does.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use crate::controller::commit::Journal;
+use crate::controller::locked::locked;
+use crate::controller::plan::{Line, Plan};
+use crate::controller::reconcile::{Reconcile, Trouble};
+use crate::controller::shared::Shared;
+use crate::controller::work::Work;
+use crate::observed::Nanos;
+
+/// What is declared, by lamp: until when it burns.
+pub(in crate::controller) static WANTED: Mutex<BTreeMap<Arc<str>, Nanos>> = Mutex::new(BTreeMap::new());
+/// Lamps that burn, as committed.
+pub(in crate::controller) static BURNING: Mutex<BTreeMap<Arc<str>, bool>> = Mutex::new(BTreeMap::new());
+
+pub(in crate::controller) struct Reconciler;
+
+/// Whether a lamp burns, and when that is to be decided again. Pure.
+fn decide(until: Option<Nanos>, now: Nanos) -> (bool, Option<Nanos>) {
+    let burns = until.filter(|until| now < *until);
+    (burns.is_some(), burns)
+}
+
+impl Reconcile for Reconciler {
+    type Id = Arc<str>;
+
+    fn new(_: &Arc<Shared>, _: &Journal) -> Self {
+        Self
+    }
+
+    async fn plan(&self, name: &Arc<str>, _: &Work) -> Result<Plan, Trouble> {
+        let until = locked(&WANTED).get(name).copied();
+        assert_ne!(until, Some(Nanos(-1)), "{name} explodes");
+        let (burns, requeue_at) = decide(until, crate::clock::now());
+        let mut plan = Plan { requeue_at, ..Plan::default() };
+        let was = locked(&BURNING).insert(name.clone(), burns).unwrap_or(false);
+        if burns != was {
+            plan.lines.push(Line::Info(format!("{name} {}", if burns { "burns" } else { "is out" })));
+            plan.changes.services.push((name.to_string(), Some(format!("{{\"burns\": {burns}}}"))));
+        }
+        Ok(plan)
+    }
+}
