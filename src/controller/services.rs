@@ -22,7 +22,9 @@ use crate::observed::{
     Container, ContainerKey, Health, HealthWord, Nanos, ProbeState, ProbeTarget, ServiceState, World,
 };
 use crate::reconcile::health::{self, Judged};
-use crate::store::{ChangeSet, NewEvent, Severity};
+use crate::resource::event::subject::EventSubject;
+use crate::resource::event::{DEPENDENCY_DOWN, EventKind, Severity};
+use crate::store::{ChangeSet, NewEvent};
 
 /// What is over sooner is not told: somebody restarted it.
 pub(super) const BRIEF: Duration = Duration::from_secs(3);
@@ -267,41 +269,34 @@ impl Shared {
                     // Whoever is told of the root need not be told of all that hangs on it.
                     Some(root) => (
                         Some((
-                            "ServiceDown",
-                            "DependencyDown",
+                            EventKind::ServiceDown,
+                            DEPENDENCY_DOWN,
                             format!("{why}; it depends on {root}, which is not up and healthy"),
                         )),
                         Severity::Info,
                     ),
                     None => {
                         let reason = if state.refuses() { "Denied" } else { "Unhealthy" };
-                        (Some(("ServiceDown", reason, why.clone())), Severity::Error)
+                        (Some((EventKind::ServiceDown, reason, why.clone())), Severity::Critical)
                     }
                 }
             }
             (HealthWord::Healthy, true) => {
                 state.told_down = false;
-                (Some(("ServiceRecovered", "Healthy", format!("{name} is healthy again"))), Severity::Info)
+                let message = format!("{name} is healthy again");
+                (Some((EventKind::ServiceRecovered, "Healthy", message)), Severity::Info)
             }
             _ => (None, Severity::Info),
         });
         let events = event.into_iter().map(|(kind, reason, message)| {
             match severity {
                 Severity::Info => info!(target: "portreeve::services", "{kind} '{name}': {message}"),
-                Severity::Warning | Severity::Error => {
+                Severity::Warning | Severity::Critical => {
                     warn!(target: "portreeve::services", "{kind} '{name}': {message}")
                 }
             }
-            NewEvent {
-                at: now,
-                container_name: name.to_owned(),
-                event_type: kind.to_owned(),
-                reason: reason.to_owned(),
-                status: health.as_str().to_owned(),
-                message,
-                severity,
-                ..NewEvent::default()
-            }
+            let event = NewEvent::new(kind, EventSubject::Service(name.to_owned()), now).because(reason);
+            event.status(health.as_str()).saying(message).weighing(severity)
         });
         let events = events.collect();
         let services = vec![(name.to_owned(), self.health_cache.document(name))];

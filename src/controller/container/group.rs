@@ -61,7 +61,7 @@ impl Reconciler {
         let mut held = self.hold_group(&key.engine, &was).await;
         if let Some(note) = held.group.leave(&key.id, &was, &key.engine, now) {
             let mut outcome = Outcome::default();
-            healing::tell_of_group(&record.key.engine, &record.host, now, &note, &mut outcome);
+            healing::tell_of_group(record, &was, now, &note, &mut outcome);
             outcome.changes.healing.extend(held.changed().map(|(key, document)| (key, Some(document))));
             if shared.committer.commit_with(outcome.changes, Tickets::new()).await.is_err() {
                 // It is found to have left when its own work, which cannot be stored either, is done again.

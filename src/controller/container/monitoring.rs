@@ -5,7 +5,7 @@ use super::{Outcome, Reconciler};
 use crate::desired::PolicyChoice;
 use crate::observed::Container;
 use crate::reconcile::record::Record;
-use crate::store::{NewEvent, Severity};
+use crate::resource::event::EventKind;
 
 impl Reconciler {
     /// Says once per container id that it is monitored, excluded, or looks as if it was meant to be.
@@ -25,12 +25,12 @@ impl Reconciler {
                     outcome.lines.push(Line::Info(format!(
                         "✓ Auto-monitoring enabled for container '{name}' ({short}) - detected autoheal=true label"
                     )));
-                    outcome.changes.events.push(NewEvent {
-                        at: self.shared.engine_now(&container.key.engine),
-                        status: "enabled".to_owned(),
-                        message: "Automatically added to monitoring due to autoheal=true label".to_owned(),
-                        ..event(record, "auto_monitor")
-                    });
+                    let at = self.shared.engine_now(&container.key.engine);
+                    outcome.changes.events.push(
+                        event(record, EventKind::AutoMonitor, at)
+                            .status("enabled")
+                            .saying("Automatically added to monitoring due to autoheal=true label"),
+                    );
                 }
             }
             PolicyChoice::Excluded { why, .. } => {
@@ -50,7 +50,7 @@ impl Reconciler {
     }
 }
 
-fn tell_once(record: &mut Record, outcome: &mut Outcome, reason: &str, message: &str) {
+fn tell_once(record: &mut Record, outcome: &mut Outcome, reason: &'static str, message: &str) {
     let said = format!("{reason}: {message}");
     if record.told.as_ref() == Some(&said) {
         return;
@@ -61,11 +61,6 @@ fn tell_once(record: &mut Record, outcome: &mut Outcome, reason: &str, message: 
         record.name,
         record.key.short_id()
     )));
-    outcome.changes.events.push(NewEvent {
-        at: crate::clock::now(),
-        reason: reason.to_owned(),
-        message: message.to_owned(),
-        severity: Severity::Warning,
-        ..event(record, "label_warning")
-    });
+    let told = event(record, EventKind::LabelWarning, crate::clock::now()).because(reason).saying(message);
+    outcome.changes.events.push(told);
 }

@@ -7,7 +7,9 @@ use tracing::{debug, warn};
 use super::{Reconciler, Trouble};
 use crate::controller::queue::Work;
 use crate::observed::ContainerKey;
-use crate::store::{ChangeSet, NewEvent, Severity};
+use crate::resource::event::EventKind;
+use crate::resource::event::subject::EventSubject;
+use crate::store::{ChangeSet, NewEvent};
 
 /// After so many failures in a row that are of one container alone nothing else waits for it.
 const PATIENCE: u32 = 5;
@@ -48,18 +50,16 @@ impl Reconciler {
         if !work.let_go {
             let (name, now) = (self.name_of(key, work), self.shared.engine_now(&key.engine));
             let from = work.events.first().map_or(now, |arrival| arrival.event.at);
-            changes.events.push(NewEvent {
-                at: now,
+            let subject = EventSubject::Container {
                 engine: key.engine.to_string(),
-                container_id: key.id.to_string(),
-                container_name: name,
-                event_type: "gap".to_owned(),
-                reason: "InspectRefused".to_owned(),
-                status: "unknown".to_owned(),
-                message: format!("unknown since {from}: it cannot be inspected: {trouble}"),
-                severity: Severity::Warning,
-                ..NewEvent::default()
-            });
+                id: key.id.to_string(),
+                name,
+                image: String::new(),
+                host: String::new(),
+            };
+            let message = format!("unknown since {from}: it cannot be inspected: {trouble}");
+            let gap = NewEvent::new(EventKind::Gap, subject, now).because("InspectRefused");
+            changes.events.push(gap.status("unknown").saying(message));
         }
         if let Err(error) = self.finish(changes, work).await {
             debug!(container = %key, "it is waited for: {error}");
