@@ -273,7 +273,8 @@ impl Store for Sqlite {
     }
 
     async fn prune(&self, before: Nanos, readers: &BTreeSet<String>) -> Result<u64, StoreError> {
-        write::prune(&self.writer, before, readers).await
+        let pruned = write::prune(&self.writer, before, readers).await?;
+        Ok(pruned + events::forget(&self.writer, &self.readers, before).await?)
     }
 }
 

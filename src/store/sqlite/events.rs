@@ -6,9 +6,13 @@ use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
 
 use super::script::Script;
+use super::write::document;
 use crate::observed::{Nanos, Shard};
 use crate::resource::event::Severity;
 use crate::store::{EventCursor, EventFilter, EventRow, NewEvent, StoreError, StoredEvent};
+
+/// How many events are forgotten at once: commits wait no longer than that takes.
+const SLICE: usize = 1000;
 
 /// Adds an event with its number in its shard, which is given here, by the one writer, within the transaction.
 pub(super) fn put_event(db: &mut Script, event: &NewEvent) -> Result<(), StoreError> {
@@ -136,26 +140,39 @@ pub(super) async fn readers(pool: &SqlitePool) -> Result<Vec<EventCursor>, Store
     rows.fetch_all(pool).await?.iter().map(cursor).collect()
 }
 
-/// Forgets the readers that are not declared, and events that are old and passed by those that are: how many events.
-pub(super) async fn forget(
+/// Forgets the cursors of readers that are not declared.
+pub(super) async fn forget_readers(
     db: &mut SqliteConnection,
-    before: Nanos,
     declared: &BTreeSet<String>,
-) -> Result<u64, StoreError> {
-    let declared = super::write::document("reader", declared)?;
+) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM event_cursors WHERE reader NOT IN (SELECT value FROM json_each(?))")
-        .bind(declared)
-        .execute(&mut *db)
+        .bind(document("reader", declared)?)
+        .execute(db)
         .await?;
-    let forgotten = sqlx::query(
-        "DELETE FROM event_log WHERE at_ns < ? AND NOT EXISTS (
+    Ok(())
+}
+
+/// Forgets events that are old and that every reader has passed: how many. They are looked for beside the writer, which
+/// would otherwise be held for all that a slow reader keeps; what a reader has passed it has passed for good.
+pub(super) async fn forget(
+    writer: &SqlitePool,
+    readers: &SqlitePool,
+    before: Nanos,
+) -> Result<u64, StoreError> {
+    let passed: Vec<i64> = sqlx::query_scalar(
+        "SELECT id FROM event_log WHERE at_ns < ? AND NOT EXISTS (
              SELECT 1 FROM (SELECT DISTINCT reader FROM event_cursors) r WHERE event_log.seq > coalesce(
                  (SELECT c.seq FROM event_cursors c WHERE c.reader = r.reader AND c.shard = event_log.shard), 0))",
     )
     .bind(before.0)
-    .execute(&mut *db)
+    .fetch_all(readers)
     .await?;
-    Ok(forgotten.rows_affected())
+    let mut forgotten = 0;
+    for ids in passed.chunks(SLICE) {
+        let slice = sqlx::query("DELETE FROM event_log WHERE id IN (SELECT value FROM json_each(?))");
+        forgotten += slice.bind(document("event", &ids)?).execute(writer).await?.rows_affected();
+    }
+    Ok(forgotten)
 }
 
 fn shard(row: &SqliteRow) -> Result<Shard, StoreError> {

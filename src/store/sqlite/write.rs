@@ -320,20 +320,21 @@ pub(super) async fn doubt_cells(pool: &SqlitePool) -> Result<(), StoreError> {
 pub(super) async fn prune(
     pool: &SqlitePool,
     before: Nanos,
-    readers: &BTreeSet<String>,
+    declared: &BTreeSet<String>,
 ) -> Result<u64, StoreError> {
     let mut connection = pool.acquire().await?;
-    let pruned = forget(&mut connection, before, readers).await;
+    let pruned = forget(&mut connection, before, declared).await;
     unless_failed(connection, pruned).await
 }
 
 async fn forget(
     connection: &mut SqliteConnection,
     before: Nanos,
-    readers: &BTreeSet<String>,
+    declared: &BTreeSet<String>,
 ) -> Result<u64, StoreError> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    let mut pruned = events::forget(&mut transaction, before, readers).await?;
+    events::forget_readers(&mut transaction, declared).await?;
+    let mut pruned = 0;
     for statement in [
         "DELETE FROM outbox WHERE delivered_ns < ?",
         // Runs go with their container, and a container stays as long as a service has not heard all of it.
