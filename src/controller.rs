@@ -21,7 +21,7 @@
 //!
 //! Failures, backoff, panics, places, timers, commits and metrics are the mechanism's. `tests/lamp.rs` is such a reconciler.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
@@ -328,7 +328,9 @@ async fn prune(shared: Arc<Shared>) {
             // They are forgotten in memory; the rows go with the next start's first pruning if not now.
             let _ = shared.committer.commit_with(changes, commit::Tickets::new()).await;
         }
-        match shared.store.prune(before).await {
+        // Nothing reads events by a cursor yet.
+        let readers = BTreeSet::new();
+        match shared.store.prune(before, &readers).await {
             Ok(0) => {}
             Ok(rows) => info!(target: "portreeve::store", rows, "deleted records older than {days} days"),
             Err(error) => warn!(target: "portreeve::store", "old records could not be deleted: {error}"),

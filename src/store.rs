@@ -6,15 +6,31 @@
 //!
 //! # Assumptions
 //! One process writes. Changes to one container are committed in the order in which they were decided.
+//!
+//! # How a reader of events works
+//! Whoever has to deal with every event once, such as a sink's notifications, is a *reader*: a name, and for each shard a
+//! cursor, the `seq` of the last event that the reader is done with. `seq` rises by one from event to event of a shard, and
+//! is given in the transaction of the event's cause, so what follows a cursor is complete and in order. A reader
+//!
+//! 1. is *declared*: its name is among those that [`Store::prune`] is given, for as long as it is meant to read;
+//! 2. is opened by [`Store::open_reader`], which says where it goes on in each shard. The first time that is the present end
+//!    of every shard; a shard that comes into being later is read from its beginning;
+//! 3. reads on by [`Store::read_events`], whenever something may have been committed;
+//! 4. commits what came of the events, its outbox rows say, in one [`ChangeSet`] with its new cursors
+//!    ([`ChangeSet::readers`]). A crash before that leaves neither, and the same events are read again.
+//!
+//! No event that a declared reader has not passed is pruned, however old it is. A reader that is no longer declared holds
+//! nothing back: the next pruning forgets its cursors, and declared and opened again it begins at the end. Shards do not wait
+//! for each other. Nothing reads in this way yet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::observed::{ContainerKey, Cursor, Nanos};
+use crate::observed::{ContainerKey, Cursor, Nanos, Shard};
 use crate::reconcile::billing::Bill;
 use crate::reconcile::discovery::Wanted;
 use crate::reconcile::record::Record;
@@ -27,7 +43,7 @@ mod object;
 mod sqlite;
 
 pub use delivery::{Delivery, DeliveryFilter, DeliveryKind, DeliveryPlace, DeliveryState};
-pub use event::{EventFilter, EventRow, NewEvent, Severity};
+pub use event::{EventCursor, EventFilter, EventRow, NewEvent, StoredEvent};
 pub use object::{ObjectChange, StoredObject};
 pub use sqlite::Sqlite;
 
@@ -76,6 +92,8 @@ pub struct ChangeSet {
     pub settled: Vec<Settlement>,
     /// Objects that were written, or whose identity changed.
     pub objects: Vec<ObjectChange>,
+    /// How far readers of events have come by this. A cursor never goes back, and only readers that are open have any.
+    pub readers: Vec<EventCursor>,
     /// Engine or local time of the change, for the rows' bookkeeping.
     pub at: Nanos,
 }
@@ -94,6 +112,7 @@ impl ChangeSet {
             cursors,
             settled,
             objects,
+            readers,
             at: _,
         } = self;
         records.is_empty()
@@ -106,6 +125,7 @@ impl ChangeSet {
             && cursors.is_empty()
             && settled.is_empty()
             && objects.is_empty()
+            && readers.is_empty()
     }
 }
 
@@ -277,6 +297,13 @@ pub trait Store: Send + Sync + 'static {
     async fn record(&self, key: &ContainerKey) -> Result<Option<Record>, StoreError>;
     /// Events, newest first.
     async fn events(&self, filter: &EventFilter) -> Result<Vec<EventRow>, StoreError>;
+    /// Events of `shard` after `after`, in the order of their `seq`, at most `limit`.
+    async fn read_events(&self, shard: &Shard, after: i64, limit: u32) -> Result<Vec<EventRow>, StoreError>;
+    /// Where `reader` goes on in each shard: after this `seq`. One that has no cursor yet begins at the present end of every
+    /// shard.
+    async fn open_reader(&self, reader: &str) -> Result<BTreeMap<Shard, i64>, StoreError>;
+    /// Every cursor of every reader, in the order of their names.
+    async fn readers(&self) -> Result<Vec<EventCursor>, StoreError>;
     /// Lanes of `target` that may be worked on at `now`, longest waiting first, without those in `busy`.
     async fn due_lanes(
         &self,
@@ -325,6 +352,7 @@ pub trait Store: Send + Sync + 'static {
     async fn depths(
         &self,
     ) -> Result<(BTreeMap<String, QueueDepth>, BTreeMap<String, QueueDepth>), StoreError>;
-    /// Forgets events, delivered bills and removed containers older than `before`.
-    async fn prune(&self, before: Nanos) -> Result<u64, StoreError>;
+    /// Forgets events, delivered bills and removed containers older than `before`, but no event that one of the declared
+    /// `readers` has still to read; and the cursors of all other readers. How many rows were that old.
+    async fn prune(&self, before: Nanos, readers: &BTreeSet<String>) -> Result<u64, StoreError>;
 }

@@ -1,15 +1,15 @@
 //! A store that counts what is committed, and can be made slow.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use portreeve::observed::{ContainerKey, Nanos};
+use portreeve::observed::{ContainerKey, Nanos, Shard};
 use portreeve::reconcile::record::Record;
 use portreeve::store::{
-    Cell, ChangeSet, Delivery, DeliveryFilter, Discarded, EventFilter, EventRow, Lane, Loaded, NewEvent,
-    QueueDepth, Sqlite, Store, StoreError, StoredObject, Waiting,
+    Cell, ChangeSet, Delivery, DeliveryFilter, Discarded, EventCursor, EventFilter, EventRow, Lane, Loaded,
+    NewEvent, QueueDepth, Sqlite, Store, StoreError, StoredObject, Waiting,
 };
 
 /// The real store, watched.
@@ -60,6 +60,18 @@ impl Store for Counted {
 
     async fn events(&self, filter: &EventFilter) -> Result<Vec<EventRow>, StoreError> {
         self.store.events(filter).await
+    }
+
+    async fn read_events(&self, shard: &Shard, after: i64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
+        self.store.read_events(shard, after, limit).await
+    }
+
+    async fn open_reader(&self, reader: &str) -> Result<BTreeMap<Shard, i64>, StoreError> {
+        self.store.open_reader(reader).await
+    }
+
+    async fn readers(&self) -> Result<Vec<EventCursor>, StoreError> {
+        self.store.readers().await
     }
 
     async fn objects(&self) -> Result<(u64, Vec<StoredObject>), StoreError> {
@@ -140,7 +152,7 @@ impl Store for Counted {
         self.store.depths().await
     }
 
-    async fn prune(&self, before: Nanos) -> Result<u64, StoreError> {
-        self.store.prune(before).await
+    async fn prune(&self, before: Nanos, readers: &BTreeSet<String>) -> Result<u64, StoreError> {
+        self.store.prune(before, readers).await
     }
 }

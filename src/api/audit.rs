@@ -4,44 +4,43 @@ use tracing::warn;
 
 use super::Api;
 use super::caller::Caller;
+use crate::observed::Nanos;
 use crate::outbox::Commit;
+use crate::resource::event::EventKind;
+use crate::resource::event::subject::EventSubject;
 use crate::store::{ChangeSet, NewEvent};
 
 /// What a request did.
-pub(super) struct Deed<'a> {
-    /// Type of the event.
-    pub(super) kind: &'static str,
+pub(super) struct Deed {
+    /// Kind of the event.
+    pub(super) kind: EventKind,
     /// One word of state.
     pub(super) status: &'static str,
     /// What was done, without by whom.
     pub(super) what: String,
-    /// The container that it was done to.
-    pub(super) container: Option<&'a crate::observed::Container>,
+    /// What it was done to.
+    pub(super) subject: EventSubject,
 }
 
 /// Stores the event of what was done. What cannot be stored is logged: it is done all the same.
-pub(super) async fn record(api: &Api, caller: &Caller, deed: Deed<'_>) {
-    let Deed { kind, status, what, container } = deed;
+pub(super) async fn record(api: &Api, caller: &Caller, deed: Deed) {
+    let Deed { kind, status, what, subject } = deed;
     let at = crate::clock::now();
-    let (name, id, engine, image) = container.map_or_else(Default::default, |container| {
-        let key = &container.key;
-        (container.name.clone(), key.id.to_string(), key.engine.to_string(), container.image.to_string())
-    });
-    let event = NewEvent {
-        at,
-        engine,
-        container_id: id,
-        container_name: name,
-        image,
-        event_type: kind.to_owned(),
-        reason: kind.to_owned(),
-        status: status.to_owned(),
-        message: format!("{what}, by {}", caller.who),
-        caller: caller.who.to_string(),
-        ..NewEvent::default()
-    };
-    let changes = ChangeSet { events: vec![event.clone()], at, ..ChangeSet::default() };
+    let message = format!("{what}, by {}", caller.who);
+    let event = told(kind, subject, status, caller, at).saying(&message);
+    let changes = ChangeSet { events: vec![event], at, ..ChangeSet::default() };
     if let Err(error) = api.shared.committer.commit(changes).await {
-        warn!(target: "portreeve::api", "{kind}: {}; its event cannot be stored: {error}", event.message);
+        warn!(target: "portreeve::api", "{kind}: {message}; its event cannot be stored: {error}");
     }
+}
+
+/// The event of a request, but for its sentence.
+pub(super) fn told(
+    kind: EventKind,
+    subject: EventSubject,
+    status: &str,
+    caller: &Caller,
+    at: Nanos,
+) -> NewEvent {
+    NewEvent::new(kind, subject, at).because(kind.as_str()).status(status).asked_by(caller.who.to_string())
 }

@@ -14,7 +14,8 @@ use crate::clock;
 use crate::controller::Outputs;
 use crate::observed::Nanos;
 use crate::resource::Duration;
-use crate::store::{EventFilter, EventRow, Severity};
+use crate::resource::event::Severity;
+use crate::store::{EventFilter, EventRow};
 
 const DEFAULT_LIMIT: u32 = 100;
 /// The longest list that can be asked for.
@@ -65,7 +66,7 @@ pub(super) async fn objects(
     let rows = api.shared.store.events(&filter).await?;
     let item = |row: EventRow| {
         let creation_timestamp = Some(row.event.at.rfc3339_millis());
-        let name = row.seq.to_string();
+        let name = row.id.to_string();
         Item { metadata: ItemMeta { name, creation_timestamp }, item: Event::of(row, caller.outputs()) }
     };
     Ok(Json(List::whole("Event", rows.into_iter().map(item).collect())))

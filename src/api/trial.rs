@@ -15,6 +15,8 @@ use super::{Api, objects, release};
 use crate::controller::{Refused, Trial, Tried};
 use crate::manifest::draft;
 use crate::probe::Meaning;
+use crate::resource::event::EventKind;
+use crate::resource::event::subject::EventSubject;
 use crate::resource::monitored_service::Target;
 use crate::resource::{API_VERSION, KindId, ObjectKey, Origin, Spec, schema};
 
@@ -114,17 +116,21 @@ pub(super) async fn probe(
     };
     // A probe can run a command, or reach what only this machine can.
     let how = spec.handler().map_or("", |handler| handler.field());
-    let (at, asked) = match &whom {
-        Tried::Container(container) => (container.name.clone(), Some(container.clone())),
-        Tried::Outside(target) => (target.host.clone(), None),
+    let (at, subject) = match &whom {
+        Tried::Container(container) => {
+            let subject = EventSubject::Container {
+                engine: container.key.engine.to_string(),
+                id: container.key.id.to_string(),
+                name: container.name.clone(),
+                image: container.image.to_string(),
+                host: String::new(),
+            };
+            (container.name.clone(), subject)
+        }
+        Tried::Outside(target) => (target.host.clone(), EventSubject::Portreeve),
     };
     let what = format!("a probe was tried: {how} at {at}");
-    audit::record(
-        &api,
-        &caller,
-        Deed { kind: "ProbeTried", status: "tried", what, container: asked.as_deref() },
-    )
-    .await;
+    audit::record(&api, &caller, Deed { kind: EventKind::ProbeTried, status: "tried", what, subject }).await;
     let Trial { place, outcome } = api.shared.try_probe(&spec, &whom).await;
     let millis = |took: std::time::Duration| (took.as_secs_f64() * 1e6).round() / 1e3;
     let verdict = outcome.result.as_ref().map_or_else(|failure| word(failure.means()), |()| "passed");

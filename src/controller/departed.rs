@@ -22,9 +22,10 @@ use crate::desired::Desired;
 use crate::observed::Nanos;
 use crate::reconcile::discovery::{Wanted, withdraw};
 use crate::resource::discovery_registry::DiscoveryRegistrySpec;
+use crate::resource::event::{EventKind, Severity};
 use crate::resource::secret::policy::{SecretPolicy, Trust};
 use crate::resource::{DeletionPolicy, KindId, Object, ObjectKey, Origin, Spec, count};
-use crate::store::{ChangeSet, NewEvent, Settlement, Severity};
+use crate::store::{ChangeSet, NewEvent, Settlement};
 
 /// How long a deleted registry is told.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -242,10 +243,10 @@ pub(super) async fn see_off(
             continue;
         }
         match event {
-            Some(event) if event.severity == Severity::Warning => {
-                warn!(target: "portreeve::discovery", "{}", event.message);
+            Some(event) if event.severity() == Severity::Warning => {
+                warn!(target: "portreeve::discovery", "{}", event.message());
             }
-            Some(event) => info!(target: "portreeve::discovery", "{}", event.message),
+            Some(event) => info!(target: "portreeve::discovery", "{}", event.message()),
             None => {}
         }
         let mut specs = locked(&shared.departed.specs);
@@ -259,14 +260,8 @@ pub(super) async fn see_off(
 }
 
 fn taken_back(key: &ObjectKey, at: Nanos) -> NewEvent {
-    NewEvent {
-        at,
-        event_type: "Deregistered".to_owned(),
-        reason: "RegistryDeleted".to_owned(),
-        status: "deregistered".to_owned(),
-        message: format!("{key} is deleted, and its registrations were removed"),
-        ..NewEvent::default()
-    }
+    let event = NewEvent::new(EventKind::Deregistered, key, at).because("RegistryDeleted");
+    event.status("deregistered").saying(format!("{key} is deleted, and its registrations were removed"))
 }
 
 fn given_up(key: &ObjectKey, left: u64, error: Option<&str>, at: Nanos) -> NewEvent {
@@ -276,15 +271,8 @@ fn given_up(key: &ObjectKey, left: u64, error: Option<&str>, at: Nanos) -> NewEv
         PATIENCE.as_secs() / 60,
         count(left, "registration")
     );
-    NewEvent {
-        at,
-        event_type: "DeregistrationFailed".to_owned(),
-        reason: "RegistryUnreachable".to_owned(),
-        status: "failed".to_owned(),
-        message,
-        severity: Severity::Warning,
-        ..NewEvent::default()
-    }
+    let event = NewEvent::new(EventKind::DeregistrationFailed, key, at).because("RegistryUnreachable");
+    event.status("failed").saying(message)
 }
 
 #[cfg(test)]

@@ -21,7 +21,9 @@ use crate::docker::{Client, DockerError, EngineInfo};
 use crate::observed::{ContainerKey, Cursor, Engine, EngineEvent, EventKind, Nanos, Shard};
 use crate::resource::DeletionPolicy;
 use crate::resource::docker_host::DockerHostSpec;
-use crate::store::{ChangeSet, NewEvent, Severity};
+use crate::resource::event;
+use crate::resource::event::subject::EventSubject;
+use crate::store::{ChangeSet, NewEvent};
 
 /// How long an event may take from the engine to us, in nanoseconds.
 const ON_ITS_WAY: i64 = 1_000_000_000;
@@ -208,18 +210,10 @@ impl Watcher {
     fn lost(&self, to: Nanos, message: String) {
         warn!(target: "portreeve::engine", engine = %self.name, "{message}");
         self.requeue_all(|| Work { breaks: vec![(0, Break::Gap(to))], ..Work::default() });
-        let event = NewEvent {
-            at: to,
-            engine: self.name.to_string(),
-            event_type: "gap".to_owned(),
-            reason: "EventsLost".to_owned(),
-            status: "unknown".to_owned(),
-            message,
-            severity: Severity::Warning,
-            ..NewEvent::default()
-        };
-        let (shared, changes) =
-            (self.shared.clone(), ChangeSet { events: vec![event], ..ChangeSet::default() });
+        let engine = EventSubject::Engine(self.name.to_string());
+        let gap = NewEvent::new(event::EventKind::Gap, engine, to).because("EventsLost");
+        let events = vec![gap.status("unknown").saying(message)];
+        let (shared, changes) = (self.shared.clone(), ChangeSet { events, ..ChangeSet::default() });
         tokio::spawn(async move {
             while shared.committer.commit_with(changes.clone(), Tickets::new()).await.is_err() {
                 tokio::time::sleep(Duration::from_secs(1)).await;

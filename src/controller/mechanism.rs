@@ -26,7 +26,9 @@ use super::timers::Due;
 use super::work::Work;
 use crate::docker::DockerError;
 use crate::observed::{Nanos, Shard};
-use crate::store::{ChangeSet, NewEvent, Severity};
+use crate::resource::event::EventKind;
+use crate::resource::event::subject::EventSubject;
+use crate::store::{ChangeSet, NewEvent};
 
 /// After so many failures in a row that are of one key alone nothing else waits for it.
 const PATIENCE: u32 = 5;
@@ -145,24 +147,20 @@ impl Mechanism {
 }
 
 fn panicked(key: &Key, why: &str) -> ChangeSet {
-    let container = key.container();
-    let engine = container.map(|key| key.engine.to_string()).unwrap_or_default();
-    let container_id = container.map(|key| key.id.to_string()).unwrap_or_default();
     let now = crate::clock::now();
-    let event = NewEvent {
-        at: now,
-        engine,
-        container_id,
-        event_type: "InternalError".to_owned(),
-        reason: "Panicked".to_owned(),
-        status: "failed".to_owned(),
-        message: format!(
-            "a fault of Portreeve's own: deciding about {key} panicked: {why}; it is tried again"
-        ),
-        severity: Severity::Error,
-        ..NewEvent::default()
+    let subject = match key.container() {
+        Some(key) => EventSubject::Container {
+            engine: key.engine.to_string(),
+            id: key.id.to_string(),
+            name: String::new(),
+            image: String::new(),
+            host: String::new(),
+        },
+        None => EventSubject::Portreeve,
     };
-    ChangeSet { events: vec![event], at: now, ..ChangeSet::default() }
+    let message = format!("a fault of Portreeve's own: deciding about {key} panicked: {why}; it is tried again");
+    let event = NewEvent::new(EventKind::InternalError, subject, now).because("Panicked");
+    ChangeSet { events: vec![event.status("failed").saying(message)], at: now, ..ChangeSet::default() }
 }
 
 impl Shared {

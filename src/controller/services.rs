@@ -27,7 +27,9 @@ use crate::observed::{
 };
 use crate::reconcile::health::service::{self, Announcement, ServiceDecision, ServiceSituation};
 use crate::reconcile::health::{self, Judged, Root};
-use crate::store::{NewEvent, Severity};
+use crate::resource::event::subject::EventSubject;
+use crate::resource::event::{DEPENDENCY_DOWN, EventKind, Severity};
+use crate::store::NewEvent;
 
 impl Shared {
     /// What is known of every declared service.
@@ -249,30 +251,20 @@ impl Reconciler {
 
 /// The event and the log line of what people are told.
 fn announce(name: &str, announcement: Announcement, now: Nanos, plan: &mut Plan) {
-    let (kind, reason, status, message, severity) = match announcement {
-        Announcement::Down { health, reason, message } => {
-            let severity = if reason == "DependencyDown" { Severity::Info } else { Severity::Error };
-            ("ServiceDown", reason, health.as_str(), message, severity)
-        }
+    let (kind, reason, health, message) = match announcement {
+        Announcement::Down { health, reason, message } => (EventKind::ServiceDown, reason, health, message),
         Announcement::Recovered { message } => {
-            ("ServiceRecovered", "Healthy", "healthy", message, Severity::Info)
+            (EventKind::ServiceRecovered, "Healthy", HealthWord::Healthy, message)
         }
     };
+    let severity = if reason == DEPENDENCY_DOWN { Severity::Info } else { kind.severity() };
     let line = format!("{kind} '{name}': {message}");
     plan.lines.push(match severity {
         Severity::Info => Line::Info(line),
-        Severity::Warning | Severity::Error => Line::Warn(line),
+        Severity::Warning | Severity::Critical => Line::Warn(line),
     });
-    plan.changes.events.push(NewEvent {
-        at: now,
-        container_name: name.to_owned(),
-        event_type: kind.to_owned(),
-        reason: reason.to_owned(),
-        status: status.to_owned(),
-        message,
-        severity,
-        ..NewEvent::default()
-    });
+    let event = NewEvent::new(kind, EventSubject::Service(name.to_owned()), now).because(reason);
+    plan.changes.events.push(event.status(health.as_str()).saying(message).weighing(severity));
 }
 
 /// What a service says of a container.

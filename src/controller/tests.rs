@@ -8,6 +8,7 @@ use crate::guard::Guard;
 use crate::observed::{Container, ContainerKey};
 use crate::reconcile::heal::HealMemory;
 use crate::resource::docker_host::DockerHostSpec;
+use crate::resource::event::EventKind;
 use crate::resource::{Object, Origin};
 use crate::store::{ChangeSet, EventFilter, Sqlite};
 
@@ -50,7 +51,7 @@ async fn a_quarantine_is_lifted_in_turn_and_stored() {
     assert_eq!(stored.quarantined, None);
     let filter = EventFilter { container: Some("web".to_owned()), limit: 100, ..EventFilter::default() };
     let told = store.events(&filter).await.expect("events");
-    assert!(told.iter().any(|row| row.event.event_type == "Released"), "{told:?}");
+    assert!(told.iter().any(|row| row.event.kind() == Some(EventKind::Released)), "{told:?}");
     controller.finish().await;
 }
 

@@ -4,9 +4,10 @@
 use metrics::counter;
 
 use crate::desired::Desired;
-use crate::observed::{EventKind, World};
+use crate::observed::{self, World};
 use crate::outbox::{billing, discovery};
-use crate::reconcile::plan::{NoteKind, Reason};
+use crate::reconcile::plan::Reason;
+use crate::resource::event::EventKind;
 use crate::resource::probe::HANDLERS;
 
 /// How a check can end.
@@ -21,17 +22,17 @@ pub(super) fn of_the_program() {
             counter!("portreeve_probes_total", "type" => kind, "outcome" => outcome).increment(0);
         }
     }
-    let note = |kind: NoteKind, reason: &'static str| {
+    let note = |kind: EventKind, reason: &'static str| {
         counter!("portreeve_healing_notes_total", "kind" => kind.as_str(), "reason" => reason).increment(0);
     };
-    for kind in NoteKind::ALL {
+    for kind in EventKind::HEALING {
         note(*kind, kind.as_str());
     }
     for reason in Reason::ALL {
-        note(NoteKind::Skipped, reason.as_str());
+        note(EventKind::Skipped, reason.as_str());
     }
     for reason in [Reason::BudgetExhausted, Reason::EscalationExhausted] {
-        note(NoteKind::Quarantined, reason.as_str());
+        note(EventKind::Quarantined, reason.as_str());
     }
 }
 
@@ -41,7 +42,7 @@ pub(super) fn of_what_is_there(world: &World, desired: &Desired) {
         let engine = engine.to_string();
         counter!("portreeve_lists_total", "engine" => engine.clone()).increment(0);
         counter!("portreeve_inspects_total", "engine" => engine.clone()).increment(0);
-        for event in EventKind::WORDS {
+        for event in observed::EventKind::WORDS {
             counter!("portreeve_events_total", "engine" => engine.clone(), "type" => event).increment(0);
         }
         for (action, outcome) in ACTIONS.iter().flat_map(|action| ENDS.map(|end| (*action, end))) {

@@ -49,7 +49,8 @@ use crate::resource::autoheal_policy::AutohealPolicySpec;
 
 use self::group::Standing;
 use super::cause::StopMarks;
-use super::plan::{Action, Blocked, Note, NoteKind, Plan, Reason, Severity, earlier};
+use super::plan::{Action, Blocked, Note, Plan, Reason, earlier};
+use crate::resource::event::{EventKind, Severity};
 
 pub use conclude::conclude;
 pub use group::{Kept, PolicyGroup};
@@ -280,7 +281,7 @@ impl Healing {
         }
     }
 
-    fn note(&mut self, kind: NoteKind, reason: Option<Reason>, severity: Severity, message: String) {
+    fn note(&mut self, kind: EventKind, reason: Option<Reason>, severity: Severity, message: String) {
         let restart_count = self.memory.restart_count;
         self.notes.push(Note { kind, reason, message, severity, restart_count, output: None });
     }
@@ -290,7 +291,7 @@ impl Healing {
         let Wait { reason, message, until, tell } = wait;
         if tell && self.memory.told != Some(reason) {
             self.memory.told = Some(reason);
-            self.note(NoteKind::Skipped, Some(reason), reason.severity(), message.clone());
+            self.note(EventKind::Skipped, Some(reason), reason.severity(), message.clone());
         }
         self.requeue_at = earlier(self.requeue_at, until);
         self.blocked.push(Blocked { reason, message, until });

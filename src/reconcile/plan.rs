@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::observed::{ContainerKey, Nanos, State};
 use crate::resource::Duration;
+use crate::resource::event::{EventKind, Severity};
 
 pub use reason::Reason;
 pub(super) use text::one_line;
@@ -226,8 +227,8 @@ pub struct Blocked {
 /// An event to record; the caller knows the container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
-    /// What kind of event.
-    pub kind: NoteKind,
+    /// What kind of event, one of [`EventKind::HEALING`].
+    pub kind: EventKind,
     /// Why, where there is a choice of reasons.
     pub reason: Option<Reason>,
     /// What happened, for people; one line, bounded.
@@ -238,111 +239,4 @@ pub struct Note {
     pub restart_count: u32,
     /// What a check printed, bounded: for those only who may see what containers print.
     pub output: Option<String>,
-}
-
-/// The kinds of events a decision records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum NoteKind {
-    /// A restart or start was decided; it is carried out next.
-    Restarting,
-    /// It is to be made anew; that is carried out next.
-    Recreating,
-    /// The policy's `stop` was decided; it is carried out next.
-    Stopping,
-    /// A new run was seen after our action.
-    Restarted,
-    /// The new run after our action is not healthy either.
-    NotHealed,
-    /// Our action failed or was never carried out.
-    RestartFailed,
-    /// The policy's `stop` was carried out.
-    Stopped,
-    /// Something would have been done but for a reason.
-    Skipped,
-    /// The container became unhealthy, or it is and its policy only says so.
-    Unhealthy,
-    /// The budget is spent: nothing is done any more until released.
-    Quarantined,
-    /// Someone lifted the quarantine.
-    Released,
-    /// Many containers are sick at once: healing stops.
-    BreakerOpen,
-    /// Healing goes on as usual.
-    BreakerClosed,
-    /// It is healthy again.
-    Recovered,
-    /// It stayed healthy: waits and budget start afresh.
-    BackoffReset,
-    /// The engine makes none of its health checks any more.
-    HealthCheckSilent,
-    /// The engine makes its health checks again.
-    HealthCheckHeard,
-}
-
-impl NoteKind {
-    /// Every kind, as declared.
-    pub const ALL: &[Self] = &[
-        Self::Restarting,
-        Self::Recreating,
-        Self::Stopping,
-        Self::Restarted,
-        Self::NotHealed,
-        Self::RestartFailed,
-        Self::Stopped,
-        Self::Skipped,
-        Self::Unhealthy,
-        Self::Quarantined,
-        Self::Released,
-        Self::BreakerOpen,
-        Self::BreakerClosed,
-        Self::Recovered,
-        Self::BackoffReset,
-        Self::HealthCheckSilent,
-        Self::HealthCheckHeard,
-    ];
-
-    /// The event's type as it is stored, shown and matched by sinks.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Restarting => "Restarting",
-            Self::Recreating => "Recreating",
-            Self::Stopping => "Stopping",
-            Self::Restarted => "Restarted",
-            Self::NotHealed => "NotHealed",
-            Self::RestartFailed => "RestartFailed",
-            Self::Stopped => "Stopped",
-            Self::Skipped => "Skipped",
-            Self::Unhealthy => "Unhealthy",
-            Self::Quarantined => "Quarantined",
-            Self::Released => "Released",
-            Self::BreakerOpen => "BreakerOpen",
-            Self::BreakerClosed => "BreakerClosed",
-            Self::Recovered => "Recovered",
-            Self::BackoffReset => "BackoffReset",
-            Self::HealthCheckSilent => "HealthCheckSilent",
-            Self::HealthCheckHeard => "HealthCheckHeard",
-        }
-    }
-}
-
-/// How much an event matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Severity {
-    /// Good to know.
-    Info,
-    /// Something is wrong and is being dealt with.
-    Warning,
-    /// Someone has to look.
-    Critical,
-}
-
-impl Severity {
-    /// The word for it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Info => "info",
-            Self::Warning => "warning",
-            Self::Critical => "critical",
-        }
-    }
 }

@@ -1,4 +1,10 @@
-//! What sinks can be told of: event names and how much an event matters.
+//! Events: every kind there is ([`EventKind`]), what one is about ([`EventSubject`](subject::EventSubject)), how much it
+//! matters ([`Severity`]), and by which names sinks ask for them ([`EventName`]).
+//!
+//! What happened is built as a `store::NewEvent` from a kind and a subject, and only there.
+
+mod kind;
+pub mod subject;
 
 use std::fmt;
 
@@ -8,8 +14,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::check::Check;
 use super::{KindId, nearest};
 
+pub use kind::{DEPENDENCY_DOWN, EventKind};
+
 /// How much an event matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Severity {
     /// For information.
@@ -18,6 +26,27 @@ pub enum Severity {
     Warning,
     /// A person has to act.
     Critical,
+}
+
+impl Severity {
+    /// The word stored and shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+
+    /// The severity of a word.
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "info" => Some(Self::Info),
+            "warning" => Some(Self::Warning),
+            "critical" => Some(Self::Critical),
+            _ => None,
+        }
+    }
 }
 
 macro_rules! names {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::check::{Check, Findings};
 use super::condition::Condition;
+use super::event::subject::EventSubject;
 use super::secret::policy::Trust;
 use super::{KindId, Metadata, Origin, Spec, annotation};
 
@@ -26,6 +27,12 @@ pub struct ObjectKey {
 impl fmt::Display for ObjectKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.kind, self.name)
+    }
+}
+
+impl From<&ObjectKey> for EventSubject {
+    fn from(key: &ObjectKey) -> Self {
+        Self::Object { kind: key.kind, name: key.name.clone() }
     }
 }
 

@@ -14,7 +14,9 @@ use crate::guard::Guard;
 use crate::manifest::git::{Pulled, Puller, Source, short};
 use crate::manifest::watch::Hint;
 use crate::outbox::Commit;
-use crate::store::{ChangeSet, NewEvent, Severity};
+use crate::resource::event::EventKind;
+use crate::resource::event::subject::EventSubject;
+use crate::store::{ChangeSet, NewEvent};
 
 /// How long the start waits for a repository that nothing was ever pulled from.
 const FIRST: Duration = Duration::from_secs(30);
@@ -118,32 +120,22 @@ pub(super) async fn record(
 /// What is worth an event between two states: another commit, and what went wrong for another reason than before.
 fn events(before: &Pulled, now: &Pulled) -> Vec<NewEvent> {
     let Pulled { address, reference, .. } = now;
-    let event = |event_type: &str, reason: &str, status: &str, message: String, severity| NewEvent {
-        at: clock::now(),
-        event_type: event_type.to_owned(),
-        reason: reason.to_owned(),
-        status: status.to_owned(),
-        message,
-        severity,
-        ..NewEvent::default()
+    let event = |kind: EventKind, reason: &'static str, status: &str, message: String| {
+        let event = NewEvent::new(kind, EventSubject::Portreeve, clock::now());
+        event.because(reason).status(status).saying(message)
     };
     let mut events = Vec::new();
     if let Some(commit) = now.commit.as_ref().filter(|commit| before.commit.as_ref() != Some(commit)) {
         let message = format!("{reference} of {address} is now at {}", short(commit));
-        events.push(event("Pulled", "", "pulled", message, Severity::Info));
+        events.push(event(EventKind::Pulled, "", "pulled", message));
     }
     if let Some(trouble) = now.trouble.as_ref().filter(|trouble| before.trouble.as_ref() != Some(trouble)) {
         let message = trouble.message.clone();
-        events.push(event("PullFailed", trouble.reason, "failed", message, Severity::Warning));
+        events.push(event(EventKind::PullFailed, trouble.reason, "failed", message));
     }
     if before.trouble.is_some() && now.trouble.is_none() {
-        events.push(event(
-            "PullRecovered",
-            "",
-            "pulled",
-            format!("{address} can be pulled again"),
-            Severity::Info,
-        ));
+        let message = format!("{address} can be pulled again");
+        events.push(event(EventKind::PullRecovered, "", "pulled", message));
     }
     events
 }
@@ -168,8 +160,8 @@ mod tests {
         let troubled = Pulled { trouble: Some(trouble), ..quiet.clone() };
         let moved = Pulled { commit: Some("2".repeat(40)), ..quiet.clone() };
         let told = |before: &Pulled, now: &Pulled| -> Vec<String> {
-            let event = |event: NewEvent| format!("{} {} {}", event.event_type, event.reason, event.message);
-            events(before, now).into_iter().map(event).collect()
+            let stored = events(before, now).into_iter().map(|event| event.stored());
+            stored.map(|event| format!("{} {} {}", event.event_type, event.reason, event.message)).collect()
         };
         assert_eq!(told(&quiet, &quiet), Vec::<String>::new());
         assert_eq!(told(&quiet, &moved), ["Pulled  main of /srv/ops.git is now at 222222222222"]);

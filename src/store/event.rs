@@ -1,51 +1,158 @@
-//! Events as they are stored.
+//! Events: as they are built, as they are stored, and how far they are read.
 
-use schemars::JsonSchema;
-use serde::Serialize;
+use crate::observed::{Nanos, Shard};
+use crate::resource::KindId;
+use crate::resource::event::subject::EventSubject;
+use crate::resource::event::{EventKind, EventName, Severity};
 
-use crate::observed::Nanos;
-
-/// How much an event matters.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[schemars(rename = "EventSeverity")]
-pub enum Severity {
-    /// Normal operation.
-    #[default]
-    Info,
-    /// A person may want to look.
-    Warning,
-    /// A person should look.
-    Error,
+/// Something that happened or was decided, to be stored. This is where events are built, and nowhere else.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewEvent {
+    kind: EventKind,
+    subject: EventSubject,
+    at: Nanos,
+    reason: &'static str,
+    status: String,
+    message: String,
+    severity: Severity,
+    restart_count: u32,
+    caller: String,
+    output: String,
 }
 
-impl Severity {
-    /// The word stored and shown.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Info => "info",
-            Self::Warning => "warning",
-            Self::Error => "error",
+impl NewEvent {
+    /// What happened, to what, and when. It matters as its kind does.
+    pub fn new(kind: EventKind, subject: impl Into<EventSubject>, at: Nanos) -> Self {
+        Self {
+            kind,
+            subject: subject.into(),
+            at,
+            reason: "",
+            status: String::new(),
+            message: String::new(),
+            severity: kind.severity(),
+            restart_count: 0,
+            caller: String::new(),
+            output: String::new(),
+        }
+    }
+
+    /// CamelCase reason, for decisions.
+    #[must_use]
+    pub fn because(self, reason: &'static str) -> Self {
+        Self { reason, ..self }
+    }
+
+    /// Short state word, such as `enabled`.
+    #[must_use]
+    pub fn status(self, status: impl Into<String>) -> Self {
+        Self { status: status.into(), ..self }
+    }
+
+    /// One sentence for people.
+    #[must_use]
+    pub fn saying(self, message: impl Into<String>) -> Self {
+        Self { message: message.into(), ..self }
+    }
+
+    /// How much it matters, where that is not as usual for its kind.
+    #[must_use]
+    pub fn weighing(self, severity: Severity) -> Self {
+        Self { severity, ..self }
+    }
+
+    /// How often Portreeve restarted the container so far.
+    #[must_use]
+    pub fn after_restarts(self, restart_count: u32) -> Self {
+        Self { restart_count, ..self }
+    }
+
+    /// Who asked for it, such as `token ci`.
+    #[must_use]
+    pub fn asked_by(self, caller: impl Into<String>) -> Self {
+        Self { caller: caller.into(), ..self }
+    }
+
+    /// What a check printed, for those only who may see what containers print.
+    #[must_use]
+    pub fn with_output(self, output: impl Into<String>) -> Self {
+        Self { output: output.into(), ..self }
+    }
+
+    /// When it happened.
+    pub const fn at(&self) -> Nanos {
+        self.at
+    }
+
+    /// Its sentence for people.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// How much it matters.
+    pub const fn severity(&self) -> Severity {
+        self.severity
+    }
+
+    /// The shard in which it is numbered.
+    pub fn shard(&self) -> Shard {
+        Shard::of(self.subject.engine())
+    }
+
+    /// As it is stored.
+    pub fn stored(&self) -> StoredEvent {
+        let Self { kind, subject, at, reason, status, message, severity, restart_count, caller, output } =
+            self.clone();
+        let object = subject.object().unwrap_or_default();
+        let engine = subject.engine().unwrap_or_default().to_owned();
+        let (container_id, container_name, image, host) = match subject {
+            EventSubject::Container { engine: _, id, name, image, host } => (id, name, image, host),
+            EventSubject::Service(name) => (String::new(), name, String::new(), String::new()),
+            EventSubject::Policy { engine: _, host, policy: _ } => {
+                (String::new(), String::new(), String::new(), host)
+            }
+            EventSubject::Portreeve | EventSubject::Engine(_) | EventSubject::Object { .. } => {
+                Default::default()
+            }
+        };
+        StoredEvent {
+            at,
+            engine,
+            container_id,
+            container_name,
+            image,
+            host,
+            object,
+            event_type: kind.as_str().to_owned(),
+            reason: reason.to_owned(),
+            status,
+            message,
+            severity,
+            restart_count,
+            caller,
+            output,
         }
     }
 }
 
-/// Something that happened or was decided, for people.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NewEvent {
+/// An event as the store holds it. Words stay as they were written, also those of other versions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredEvent {
     /// When.
     pub at: Nanos,
     /// Engine it belongs to; empty for Portreeve itself.
     pub engine: String,
     /// Full container id; empty if it is about no container.
     pub container_id: String,
-    /// Container name; empty if it is about no container.
+    /// Container name, or that of the service it is about; else empty.
     pub container_name: String,
     /// The container's image.
     pub image: String,
     /// The engine's name for its host.
     pub host: String,
-    /// Kind of event, such as `auto_monitor`, `start`, `Restarted`, `gap`.
+    /// The object or policy it is about, as `KIND/NAME`; empty if it is about none, or was stored before this was.
+    pub object: String,
+    /// Word of its kind, such as `auto_monitor`, `start`, `Restarted`, `gap`.
     pub event_type: String,
     /// CamelCase reason, for decisions.
     pub reason: String,
@@ -63,13 +170,64 @@ pub struct NewEvent {
     pub output: String,
 }
 
-/// A stored event.
+impl StoredEvent {
+    /// What kind of event it is. `None`: one that this version does not know.
+    pub fn kind(&self) -> Option<EventKind> {
+        EventKind::parse(&self.event_type)
+    }
+
+    /// The name under which a sink can ask for it, if one can.
+    pub fn name(&self) -> Option<EventName> {
+        self.kind()?.name(&self.reason)
+    }
+
+    /// What it is about.
+    pub fn subject(&self) -> EventSubject {
+        let Self { engine, container_id, container_name, image, host, object, .. } = self;
+        if !container_id.is_empty() {
+            return EventSubject::Container {
+                engine: engine.clone(),
+                id: container_id.clone(),
+                name: container_name.clone(),
+                image: image.clone(),
+                host: host.clone(),
+            };
+        }
+        let object = object.split_once('/').and_then(|(kind, name)| Some((KindId::of(kind)?, name)));
+        match (object, container_name.is_empty(), engine.is_empty()) {
+            (Some((KindId::AutohealPolicy, name)), _, false) => {
+                EventSubject::Policy { engine: engine.clone(), host: host.clone(), policy: name.to_owned() }
+            }
+            (Some((kind, name)), ..) => EventSubject::Object { kind, name: name.to_owned() },
+            (None, false, _) => EventSubject::Service(container_name.clone()),
+            (None, true, false) => EventSubject::Engine(engine.clone()),
+            (None, true, true) => EventSubject::Portreeve,
+        }
+    }
+}
+
+/// An event and its places in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventRow {
-    /// Rises with time of recording.
+    /// Its number in the whole log, by which people and the API name it. Rises with time of recording.
+    pub id: i64,
+    /// The shard that it belongs to.
+    pub shard: Shard,
+    /// Its number in its shard: one more than that of the shard's event recorded before it. The first is 1.
     pub seq: i64,
     /// The event.
-    pub event: NewEvent,
+    pub event: StoredEvent,
+}
+
+/// How far a reader has come in a shard.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EventCursor {
+    /// Name of the reader.
+    pub reader: String,
+    /// The shard.
+    pub shard: Shard,
+    /// The last event of it that the reader is done with; 0 before the first.
+    pub seq: i64,
 }
 
 /// Which events are asked for; newest first.
@@ -85,4 +243,50 @@ pub struct EventFilter {
     pub until: Option<Nanos>,
     /// At most so many.
     pub limit: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_event_is_about_is_read_as_it_was_written() {
+        let text = str::to_owned;
+        let container = |name, image, host| EventSubject::Container {
+            engine: text("local"),
+            id: text("c1"),
+            name: text(name),
+            image: text(image),
+            host: text(host),
+        };
+        for subject in [
+            EventSubject::Portreeve,
+            container("web", "nginx:alpine", "h"),
+            container("", "", ""),
+            EventSubject::Service(text("shop")),
+            EventSubject::Engine(text("local")),
+            EventSubject::Policy { engine: text("local"), host: text("h"), policy: text("default") },
+            EventSubject::Object { kind: KindId::AutohealPolicy, name: text("default") },
+            EventSubject::Object { kind: KindId::BillingService, name: text("billing") },
+        ] {
+            let event = NewEvent::new(EventKind::Gap, subject.clone(), Nanos(1));
+            assert_eq!(event.stored().subject(), subject);
+        }
+    }
+
+    #[test]
+    fn what_is_of_an_engine_is_numbered_there_and_the_rest_in_the_fleet() {
+        let shard = |subject| NewEvent::new(EventKind::Gap, subject, Nanos(1)).shard();
+        assert_eq!(shard(EventSubject::Engine("fleet".to_owned())), Shard::Engine("fleet".into()));
+        assert_eq!(shard(EventSubject::Service("local".to_owned())), Shard::Fleet);
+        assert_eq!(shard(EventSubject::Portreeve), Shard::Fleet);
+    }
+
+    #[test]
+    fn a_word_of_another_version_stays_and_has_no_kind() {
+        let event = NewEvent::new(EventKind::Gap, EventSubject::Portreeve, Nanos(1)).stored();
+        assert_eq!(event.kind(), Some(EventKind::Gap));
+        let event = StoredEvent { event_type: "Exploded".to_owned(), ..event };
+        assert_eq!((event.kind(), event.name()), (None, None));
+    }
 }

@@ -1,6 +1,6 @@
 //! The embedded store: SQLite in WAL mode, every commit synced, one writer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -14,16 +14,17 @@ use sqlx::sqlite::{
 };
 
 use super::{
-    Cell, ChangeSet, Delivery, DeliveryFilter, Discarded, EventFilter, EventRow, Lane, Loaded, NewEvent,
-    QueueDepth, Store, StoreError, StoredObject, Waiting, file_system,
+    Cell, ChangeSet, Delivery, DeliveryFilter, Discarded, EventCursor, EventFilter, EventRow, Lane, Loaded,
+    NewEvent, QueueDepth, Store, StoreError, StoredObject, Waiting, file_system,
 };
 use crate::config::state_dir;
-use crate::observed::{ContainerKey, Nanos};
+use crate::observed::{ContainerKey, Nanos, Shard};
 use crate::reconcile::record::Record;
 
 mod decide;
 mod deliver;
 mod deliveries;
+mod events;
 mod objects;
 mod read;
 mod script;
@@ -137,6 +138,10 @@ fn recent_enough(version: &str) -> bool {
 }
 
 fn migrator() -> Migrator {
+    Migrator::with_migrations(migrations())
+}
+
+fn migrations() -> Vec<Migration> {
     let migration = |version, name: &'static str, sql: &'static str| {
         Migration::new(
             version,
@@ -146,7 +151,7 @@ fn migrator() -> Migrator {
             false,
         )
     };
-    Migrator::with_migrations(vec![
+    vec![
         migration(1, "ledger", include_str!("migrations/1_ledger.sql")),
         migration(2, "objects", include_str!("migrations/2_objects.sql")),
         migration(3, "health", include_str!("migrations/3_health.sql")),
@@ -154,7 +159,8 @@ fn migrator() -> Migrator {
         migration(5, "deliveries", include_str!("migrations/5_deliveries.sql")),
         migration(6, "last specs", include_str!("migrations/6_last_specs.sql")),
         migration(7, "outputs", include_str!("migrations/7_outputs.sql")),
-    ])
+        migration(8, "typed events", include_str!("migrations/8_typed_events.sql")),
+    ]
 }
 
 #[async_trait]
@@ -173,7 +179,19 @@ impl Store for Sqlite {
     }
 
     async fn events(&self, filter: &EventFilter) -> Result<Vec<EventRow>, StoreError> {
-        read::events(&self.readers, filter).await
+        events::events(&self.readers, filter).await
+    }
+
+    async fn read_events(&self, shard: &Shard, after: i64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
+        events::read_events(&self.readers, shard, after, limit).await
+    }
+
+    async fn open_reader(&self, reader: &str) -> Result<BTreeMap<Shard, i64>, StoreError> {
+        events::open_reader(&self.writer, reader).await
+    }
+
+    async fn readers(&self) -> Result<Vec<EventCursor>, StoreError> {
+        events::readers(&self.readers).await
     }
 
     async fn due_lanes(
@@ -254,8 +272,9 @@ impl Store for Sqlite {
         read::depths(&self.readers).await
     }
 
-    async fn prune(&self, before: Nanos) -> Result<u64, StoreError> {
-        write::prune(&self.writer, before).await
+    async fn prune(&self, before: Nanos, readers: &BTreeSet<String>) -> Result<u64, StoreError> {
+        let pruned = write::prune(&self.writer, before, readers).await?;
+        Ok(pruned + events::forget(&self.writer, &self.readers, before).await?)
     }
 }
 
@@ -389,5 +408,60 @@ mod tests {
         store.load().await.expect("what is remembered");
         let due = store.due_cells("d", Nanos(1), &[], 9).await.expect("cells");
         assert!(due[0].attempted && due[0].acked.is_none(), "{due:?}");
+    }
+
+    #[tokio::test]
+    async fn events_of_an_earlier_version_are_numbered_and_have_the_severity_of_today() {
+        use crate::observed::Shard;
+        use crate::resource::event::{EventKind, Severity};
+
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("portreeve.db");
+        let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+        let old = pool(1).connect_with(options).await.expect("a database");
+        let earlier = migrations().into_iter().take(7).collect();
+        Migrator::with_migrations(earlier).run(&old).await.expect("the schema before");
+        for (engine, kind, severity) in [
+            ("local", "gap", "warning"),
+            ("", "NetworkLost", "error"),
+            ("local", "Quarantined", "error"),
+            ("fleet", "start", "info"),
+            ("local", "Exploded", "info"),
+        ] {
+            sqlx::query(
+                "INSERT INTO event_log (at_ns, engine, container_id, container_name, image, host, event_type, reason,
+                     status, message, severity, restart_count) VALUES (1, ?, '', '', '', '', ?, '', '', '', ?, 0)",
+            )
+            .bind(engine)
+            .bind(kind)
+            .bind(severity)
+            .execute(&old)
+            .await
+            .expect("an event");
+        }
+        old.close().await;
+
+        let store = Sqlite::open(&path).await.expect("it opens");
+        let rows = store.events(&EventFilter { limit: 9, ..EventFilter::default() }).await.expect("events");
+        let of = |engine| Shard::of(Some(engine));
+        let told = rows.iter().rev().map(|row| (row.id, row.shard.clone(), row.seq, row.event.severity));
+        assert_eq!(
+            told.collect::<Vec<_>>(),
+            [
+                (1, of("local"), 1, Severity::Warning),
+                (2, Shard::Fleet, 1, Severity::Critical),
+                (3, of("local"), 2, Severity::Critical),
+                (4, of("fleet"), 1, Severity::Info),
+                (5, of("local"), 3, Severity::Info),
+            ]
+        );
+        assert_eq!((rows[0].event.kind(), rows[0].event.event_type.as_str()), (None, "Exploded"));
+        let lost = NewEvent::new(
+            EventKind::Gap,
+            crate::resource::event::subject::EventSubject::Engine("local".to_owned()),
+            Nanos(2),
+        );
+        store.commit(&[ChangeSet { events: vec![lost], ..ChangeSet::default() }]).await.expect("a commit");
+        assert_eq!(store.read_events(&of("local"), 3, 9).await.expect("events")[0].seq, 4);
     }
 }

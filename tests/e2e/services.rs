@@ -266,7 +266,7 @@ async fn a_service_that_fails_before_what_it_depends_on_is_told_as_its_consequen
         let event = events.iter().find(|event| event["container_name"] == name).unwrap();
         (event["reason"].as_str().unwrap(), event["severity"].as_str().unwrap())
     };
-    assert_eq!(reason("db"), ("Unhealthy", "error"));
+    assert_eq!(reason("db"), ("Unhealthy", "critical"));
     assert_eq!(reason("web"), ("DependencyDown", "info"));
 
     // What failed meanwhile says nothing about it now: it is asked anew, and told as its own trouble only if it is.

@@ -5,6 +5,8 @@ use portreeve::observed::{ContainerKey, Nanos, State};
 use portreeve::reconcile::billing::Bill;
 use portreeve::reconcile::lifecycle::{EventName, Ledger, Run, event_id};
 use portreeve::reconcile::record::Record;
+use portreeve::resource::event::EventKind;
+use portreeve::resource::event::subject::EventSubject;
 use portreeve::store::{ChangeSet, EventFilter, NewEvent, Store};
 use uuid::Uuid;
 
@@ -73,13 +75,8 @@ pub fn run(started: i64, ended: Option<i64>) -> Run {
     }
 }
 
-pub fn event(at: i64, event_type: &str, message: &str) -> NewEvent {
-    NewEvent {
-        at: Nanos(at),
-        event_type: event_type.to_owned(),
-        message: message.to_owned(),
-        ..NewEvent::default()
-    }
+pub fn event(at: i64, kind: EventKind, message: &str) -> NewEvent {
+    NewEvent::new(kind, EventSubject::Portreeve, Nanos(at)).saying(message)
 }
 
 /// A change set of these bills, made now.

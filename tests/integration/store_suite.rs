@@ -11,6 +11,7 @@ mod killed;
 mod lanes;
 mod memory;
 mod prune;
+mod readers;
 
 /// A store of a test's own, and what only its kind knows how to do to it.
 #[async_trait]
@@ -81,6 +82,18 @@ macro_rules! all_guarantees {
                 events_come_newest_first_and_no_more_than_asked_for
                 events_are_filtered_by_type_container_and_time
                 events_come_back_as_they_were
+                events_are_numbered_without_a_hole_within_their_shard
+            }
+            readers {
+                a_reader_begins_at_the_end_and_reads_in_order
+                a_shard_that_comes_later_is_read_from_its_beginning
+                what_a_reader_did_is_committed_with_its_cursor_or_not_at_all
+                a_cursor_never_goes_back_and_none_is_kept_of_what_was_not_opened
+                an_event_is_kept_until_every_declared_reader_has_passed_it
+                a_reader_that_is_no_longer_declared_holds_nothing_back_and_begins_anew
+                a_declared_reader_without_a_cursor_holds_nothing_back
+                shards_do_not_wait_for_each_other
+                a_number_is_given_once_even_if_all_events_are_pruned
             }
             memory {
                 a_full_record_comes_back_as_it_was

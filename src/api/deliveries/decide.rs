@@ -17,9 +17,12 @@ use crate::api::caller::Caller;
 use crate::api::query::{Misfit, Query};
 use crate::api::status::{self, Failure, Status};
 use crate::api::{Api, objects};
+use crate::clock;
 use crate::manifest::nearest;
+use crate::resource::event::subject::EventSubject;
+use crate::resource::event::{EventKind, Severity};
 use crate::resource::{KindId, ObjectKey};
-use crate::store::{Delivery, DeliveryKind, DeliveryState, NewEvent, Severity, Waiting};
+use crate::store::{Delivery, DeliveryKind, DeliveryState, Waiting};
 
 /// Parameters of what is decided about all deliveries of a target.
 pub(in crate::api) const TARGET: &[&str] = &["target"];
@@ -112,7 +115,8 @@ pub(in crate::api) async fn replay(
     info!(target: "portreeve::outbox", queue = row.target, container = %row.key, "the deliveries of a container are no longer parked");
     api.shared.wake_billing(&row.target);
     let message = format!("the deliveries of {} to {} are no longer parked", row.key.short_id(), row.target);
-    let deed = Deed { kind: "Replayed", status: "freed", what: message.clone(), container: None };
+    let subject = about(row.kind, &row.target);
+    let deed = Deed { kind: EventKind::Replayed, status: "freed", what: message.clone(), subject };
     audit::record(&api, &caller, deed).await;
     Ok(Json(status::counted(message, "Delivery", &id, freed)))
 }
@@ -135,7 +139,8 @@ pub(in crate::api) async fn replay_target(
         freed => format!("the deliveries of {freed} containers to {target} are no longer parked"),
     };
     if freed > 0 {
-        let deed = Deed { kind: "Replayed", status: "freed", what: message.clone(), container: None };
+        let subject = about(DeliveryKind::Bill, target);
+        let deed = Deed { kind: EventKind::Replayed, status: "freed", what: message.clone(), subject };
         audit::record(&api, &caller, deed).await;
     }
     Ok(Json(status::counted(message, "BillingService", target, freed)))
@@ -166,7 +171,8 @@ pub(in crate::api) async fn retry(
     let tried = api.shared.store.retry(&which).await?;
     wake(&api, row.kind, &row.target);
     let message = format!("the deliveries of {} to {} are tried now", row.key.short_id(), row.target);
-    let deed = Deed { kind: "Retried", status: "retried", what: message.clone(), container: None };
+    let subject = about(row.kind, &row.target);
+    let deed = Deed { kind: EventKind::Retried, status: "retried", what: message.clone(), subject };
     audit::record(&api, &caller, deed).await;
     Ok(Json(status::counted(message, "Delivery", &id, tried)))
 }
@@ -179,13 +185,17 @@ pub(in crate::api) async fn retry_target(
 ) -> Result<Json<Status>, Failure> {
     let kinds = [DeliveryKind::Bill, DeliveryKind::Cell];
     let target = target(&api, &query, &kinds).await?;
-    let (mut tried, mut held) = (0, false);
+    let (mut tried, mut held, mut subject) = (0, false, EventSubject::Portreeve);
     for of in kinds {
         if is_held(of, target, &api.shared.desired.load()) {
             held = true;
             continue;
         }
-        tried += api.shared.store.retry(&Waiting { kind: of, target, key: None }).await?;
+        let waited = api.shared.store.retry(&Waiting { kind: of, target, key: None }).await?;
+        if waited > 0 {
+            subject = about(of, target);
+        }
+        tried += waited;
         wake(&api, of, target);
     }
     let message = match tried {
@@ -199,7 +209,7 @@ pub(in crate::api) async fn retry_target(
         tried => format!("the deliveries of {tried} containers to {target} are tried now"),
     };
     if tried > 0 {
-        let deed = Deed { kind: "Retried", status: "retried", what: message.clone(), container: None };
+        let deed = Deed { kind: EventKind::Retried, status: "retried", what: message.clone(), subject };
         audit::record(&api, &caller, deed).await;
     }
     Ok(Json(status::counted(message, "BillingService", target, tried)))
@@ -268,30 +278,26 @@ async fn pass(api: &Api, caller: &Caller, row: &Delivery, reason: &str) -> Resul
     let container = row.container_name.clone().unwrap_or_else(|| row.key.short_id().to_owned());
     let what = format!("{}, `{}` of {container} for {}, is skipped", id(row), row.event, row.target);
     let refusal = row.last_error.as_deref().map(|error| format!("; it was refused: {error}"));
-    let event = NewEvent {
+    let subject = EventSubject::Container {
         engine: row.key.engine.to_string(),
-        container_id: row.key.id.to_string(),
-        container_name: row.container_name.clone().unwrap_or_default(),
-        severity: Severity::Warning,
-        message: format!("{what}, by {}: {reason}{}", caller.who, refusal.unwrap_or_default()),
-        ..told("Skipped", "skipped", caller)
+        id: row.key.id.to_string(),
+        name: row.container_name.clone().unwrap_or_default(),
+        image: String::new(),
+        host: String::new(),
     };
+    let event = audit::told(EventKind::Skipped, subject, "skipped", caller, clock::now())
+        .saying(format!("{what}, by {}: {reason}{}", caller.who, refusal.unwrap_or_default()))
+        .weighing(Severity::Warning);
     if !api.shared.store.skip(row.seq, reason, &event).await? {
         return Ok(None);
     }
-    warn!(target: "portreeve::outbox", queue = row.target, container = %row.key, "{}", event.message);
+    warn!(target: "portreeve::outbox", queue = row.target, container = %row.key, "{}", event.message());
     Ok(Some(what))
 }
 
-fn told(event_type: &str, status: &str, caller: &Caller) -> NewEvent {
-    NewEvent {
-        at: crate::clock::now(),
-        event_type: event_type.to_owned(),
-        reason: event_type.to_owned(),
-        status: status.to_owned(),
-        caller: caller.who.to_string(),
-        ..NewEvent::default()
-    }
+/// The target of deliveries, as what an event is about.
+fn about(of: DeliveryKind, target: &str) -> EventSubject {
+    EventSubject::Object { kind: kind(of), name: target.to_owned() }
 }
 
 /// Drops what waits for a BillingService that is not declared any more, and forgets what it was told.
@@ -331,10 +337,13 @@ pub(in crate::api) async fn discard(
         1 => format!("1 bill for {target} is dropped"),
         bills => format!("{bills} bills for {target} are dropped"),
     };
-    let tells = |bills| NewEvent {
-        severity: Severity::Warning,
-        message: format!("{}, by {}", said(bills), caller.who),
-        ..told("Discarded", "discarded", &caller)
+    let tells = |bills| {
+        let subject = about(DeliveryKind::Bill, target);
+        audit::told(EventKind::Discarded, subject, "discarded", &caller, clock::now()).saying(format!(
+            "{}, by {}",
+            said(bills),
+            caller.who
+        ))
     };
     let dropped = api.shared.store.discard(target, &tells).await?;
     if dropped > 0 {

@@ -313,7 +313,7 @@ pub(in crate::cli) fn reason(event: &Value) -> String {
 /// How an event is meant.
 pub(in crate::cli) fn severity(item: &Value) -> Tone {
     match item.pointer("/severity").and_then(Value::as_str) {
-        Some("error" | "critical") => Tone::Bad,
+        Some("critical") => Tone::Bad,
         Some("warning") => Tone::Odd,
         _ => Tone::Plain,
     }

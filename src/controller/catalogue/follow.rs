@@ -74,7 +74,7 @@ impl Catalogue {
         let changed = known.is_some_and(|known| *known != identity);
         if let Some(file) = left.filter(|_| changed) {
             let event = hold::event(&key, file, now);
-            info!(target: "portreeve::manifests", "{}", event.message);
+            info!(target: "portreeve::manifests", "{}", event.message());
             inner.events.push(event);
         }
         if before.is_some() || known != Some(&identity) {

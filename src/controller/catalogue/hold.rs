@@ -12,9 +12,10 @@ use crate::manifest::LoadedSet;
 use crate::observed::Nanos;
 use crate::resource::annotation::{PRUNE, PRUNE_DISABLED};
 use crate::resource::condition::Condition;
+use crate::resource::event::EventKind;
 use crate::resource::secret::policy::Trust;
 use crate::resource::{KindId, Object, ObjectKey, Origin};
-use crate::store::{NewEvent, Severity};
+use crate::store::NewEvent;
 
 /// In the store: only root or Portreeve's own user can have written the file that this is a copy from.
 const TRUSTED: &str = "trusted";
@@ -108,15 +109,8 @@ pub(super) fn file(document: &Value) -> Option<String> {
 fn adoption(key: &ObjectKey, file: &str) -> NewEvent {
     let message = format!("{file} declares {key} now and replaces what was applied before");
     tracing::info!(target: "portreeve::manifests", "{message}");
-    NewEvent {
-        at: crate::clock::now(),
-        event_type: "Adopted".to_owned(),
-        reason: "DeclaredInFile".to_owned(),
-        status: "adopted".to_owned(),
-        message,
-        severity: Severity::Info,
-        ..NewEvent::default()
-    }
+    let event = NewEvent::new(EventKind::Adopted, key, crate::clock::now());
+    event.because("DeclaredInFile").status("adopted").saying(message)
 }
 
 /// What is said of an object that its file declares no longer.
@@ -132,13 +126,5 @@ pub(super) fn event(key: &ObjectKey, file: &str, at: Nanos) -> NewEvent {
         "{key} stays although {file} no longer declares it: {PRUNE}: {PRUNE_DISABLED}; `portreeve delete {key}` \
         removes it"
     );
-    NewEvent {
-        at,
-        event_type: "Kept".to_owned(),
-        reason: "PruneDisabled".to_owned(),
-        status: "kept".to_owned(),
-        message,
-        severity: Severity::Info,
-        ..NewEvent::default()
-    }
+    NewEvent::new(EventKind::Kept, key, at).because("PruneDisabled").status("kept").saying(message)
 }

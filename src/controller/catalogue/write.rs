@@ -14,6 +14,7 @@ use crate::desired::{Layers, missing_from};
 use crate::manifest::{Faulty, FieldFault, draft};
 use crate::observed::Nanos;
 use crate::outbox::Commit;
+use crate::resource::event::EventKind;
 use crate::resource::{Object, ObjectKey, Origin};
 use crate::store::{ChangeSet, NewEvent, ObjectChange};
 
@@ -89,19 +90,12 @@ struct Prepared {
 /// The event of a write.
 fn written(key: &ObjectKey, outcome: Outcome, caller: &str, at: Nanos) -> NewEvent {
     let (kind, word) = match outcome {
-        Outcome::Created => ("ObjectCreated", "created"),
-        Outcome::Changed | Outcome::Unchanged => ("ObjectChanged", "changed"),
-        Outcome::Deleted => ("ObjectDeleted", "deleted"),
+        Outcome::Created => (EventKind::ObjectCreated, "created"),
+        Outcome::Changed | Outcome::Unchanged => (EventKind::ObjectChanged, "changed"),
+        Outcome::Deleted => (EventKind::ObjectDeleted, "deleted"),
     };
-    NewEvent {
-        at,
-        event_type: kind.to_owned(),
-        reason: kind.to_owned(),
-        status: word.to_owned(),
-        message: format!("{key} was {word} by {caller}"),
-        caller: caller.to_owned(),
-        ..NewEvent::default()
-    }
+    let event = NewEvent::new(kind, key, at).because(kind.as_str()).status(word);
+    event.saying(format!("{key} was {word} by {caller}")).asked_by(caller)
 }
 
 impl Catalogue {

@@ -63,7 +63,7 @@ impl Reconciler {
         let mut held = self.hold_group(&key.engine, &was).await;
         if let Some(note) = held.group.leave(&key.id, &was, &key.engine, now) {
             let mut plan = Plan::default();
-            healing::tell_of_group(&record.key.engine, &record.host, now, &note, &mut plan);
+            healing::tell_of_group(record, &was, now, &note, &mut plan);
             plan.changes.healing.extend(held.changed().map(|(key, document)| (key, Some(document))));
             if shared.committer.commit_with(plan.changes, Tickets::new()).await.is_err() {
                 // It is found to have left when its own work, which cannot be stored either, is done again.

@@ -21,10 +21,12 @@ use crate::reconcile::heal::{
     ActionOutcome, HealMemory, Healing, PolicyGroup, PolicyView, ProbeVerdict, Related, Situation, conclude,
     decide,
 };
-use crate::reconcile::plan::{Note, Severity as NoteSeverity};
+use crate::reconcile::plan::Note;
 use crate::reconcile::record::Record;
 use crate::resource::Duration;
-use crate::store::{NewEvent, Severity};
+use crate::resource::event::Severity;
+use crate::resource::event::subject::EventSubject;
+use crate::store::NewEvent;
 
 /// Healing memory that was decided on, to be kept once it is committed. Holds the memory's lock until then, and that of
 /// the group if it changed.
@@ -148,16 +150,16 @@ impl Reconciler {
             now,
             seed: seed(&logical_id),
         };
+        let group_policy = match &policy {
+            PolicyView::Selected { name, .. } => Some(*name),
+            PolicyView::Excluded { .. } | PolicyView::NotSelected => None,
+        };
         let mut held = None;
         let healing = if later {
             Healing { memory: memory.clone(), ..Healing::default() }
         } else {
-            let policy = match &policy {
-                PolicyView::Selected { name, .. } => Some(*name),
-                PolicyView::Excluded { .. } | PolicyView::NotSelected => None,
-            };
-            self.leave_group(record, policy, now).await;
-            match policy {
+            self.leave_group(record, group_policy, now).await;
+            match group_policy {
                 Some(policy) => {
                     let held = held.insert(self.hold_group(&key.engine, policy).await);
                     decide(&situation, &mut held.group)
@@ -172,7 +174,7 @@ impl Reconciler {
             tell(record, now, note, "", plan);
         }
         for note in &group_notes {
-            tell_of_group(&record.key.engine, &record.host, now, note, plan);
+            tell_of_group(record, group_policy.unwrap_or_default(), now, note, plan);
         }
         plan.blocked = (!later).then_some(blocked);
         if memory != before
@@ -258,45 +260,32 @@ fn out_of_memory(record: &Record, died: Nanos) -> bool {
 pub(super) fn tell(record: &Record, now: Nanos, note: &Note, caller: &str, plan: &mut Plan) {
     let kind = note.kind.as_str();
     let line = format!("{kind} '{}' ({}): {}", record.name, record.key.short_id(), note.message);
-    let about = NewEvent { caller: caller.to_owned(), ..event(record, kind) };
-    write(line, now, note, about, plan);
+    write(line, note, event(record, note.kind, now).asked_by(caller), plan);
 }
 
 /// What is about the policy and the engine, and not about the container that showed it.
-pub(super) fn tell_of_group(engine: &str, host: &str, now: Nanos, note: &Note, plan: &mut Plan) {
-    let kind = note.kind.as_str();
-    let about = NewEvent {
-        engine: engine.to_owned(),
-        host: host.to_owned(),
-        event_type: kind.to_owned(),
-        ..NewEvent::default()
+pub(super) fn tell_of_group(record: &Record, policy: &str, now: Nanos, note: &Note, plan: &mut Plan) {
+    let policy = EventSubject::Policy {
+        engine: record.key.engine.to_string(),
+        host: record.host.clone(),
+        policy: policy.to_owned(),
     };
-    write(format!("{kind}: {}", note.message), now, note, about, plan);
+    let about = NewEvent::new(note.kind, policy, now);
+    write(format!("{}: {}", note.kind, note.message), note, about, plan);
 }
 
-fn write(line: String, now: Nanos, note: &Note, about: NewEvent, plan: &mut Plan) {
+fn write(line: String, note: &Note, about: NewEvent, plan: &mut Plan) {
     let kind = note.kind.as_str();
     let reason = note.reason.map_or(kind, |reason| reason.as_str());
-    let severity = match note.severity {
-        NoteSeverity::Info => Severity::Info,
-        NoteSeverity::Warning => Severity::Warning,
-        NoteSeverity::Critical => Severity::Error,
-    };
-    plan.lines.push(match severity {
+    plan.lines.push(match note.severity {
         Severity::Info => Line::Info(line),
-        Severity::Warning | Severity::Error => Line::Warn(line),
+        Severity::Warning | Severity::Critical => Line::Warn(line),
     });
     counter!("portreeve_healing_notes_total", "kind" => kind, "reason" => reason).increment(1);
-    plan.changes.events.push(NewEvent {
-        at: now,
-        reason: reason.to_owned(),
-        status: kind.to_lowercase(),
-        message: note.message.clone(),
-        severity,
-        restart_count: note.restart_count,
-        output: note.output.clone().unwrap_or_default(),
-        ..about
-    });
+    let told =
+        about.because(reason).status(kind.to_lowercase()).saying(&note.message).weighing(note.severity);
+    let output = note.output.clone().unwrap_or_default();
+    plan.changes.events.push(told.after_restarts(note.restart_count).with_output(output));
 }
 
 /// The same for the same logical identity, in every process and version.

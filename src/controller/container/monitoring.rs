@@ -6,7 +6,7 @@ use crate::controller::plan::{Line, Plan};
 use crate::desired::PolicyChoice;
 use crate::observed::Container;
 use crate::reconcile::record::Record;
-use crate::store::{NewEvent, Severity};
+use crate::resource::event::EventKind;
 
 impl Reconciler {
     /// Says once per container id that it is monitored, excluded, or looks as if it was meant to be.
@@ -26,12 +26,12 @@ impl Reconciler {
                     plan.lines.push(Line::Info(format!(
                         "✓ Auto-monitoring enabled for container '{name}' ({short}) - detected autoheal=true label"
                     )));
-                    plan.changes.events.push(NewEvent {
-                        at: self.shared.engine_now(&container.key.engine),
-                        status: "enabled".to_owned(),
-                        message: "Automatically added to monitoring due to autoheal=true label".to_owned(),
-                        ..event(record, "auto_monitor")
-                    });
+                    let at = self.shared.engine_now(&container.key.engine);
+                    plan.changes.events.push(
+                        event(record, EventKind::AutoMonitor, at)
+                            .status("enabled")
+                            .saying("Automatically added to monitoring due to autoheal=true label"),
+                    );
                 }
             }
             PolicyChoice::Excluded { why, .. } => {
@@ -51,7 +51,7 @@ impl Reconciler {
     }
 }
 
-fn tell_once(record: &mut Record, plan: &mut Plan, reason: &str, message: &str) {
+fn tell_once(record: &mut Record, plan: &mut Plan, reason: &'static str, message: &str) {
     let said = format!("{reason}: {message}");
     if record.told.as_ref() == Some(&said) {
         return;
@@ -62,11 +62,6 @@ fn tell_once(record: &mut Record, plan: &mut Plan, reason: &str, message: &str) 
         record.name,
         record.key.short_id()
     )));
-    plan.changes.events.push(NewEvent {
-        at: crate::clock::now(),
-        reason: reason.to_owned(),
-        message: message.to_owned(),
-        severity: Severity::Warning,
-        ..event(record, "label_warning")
-    });
+    let told = event(record, EventKind::LabelWarning, crate::clock::now()).because(reason).saying(message);
+    plan.changes.events.push(told);
 }

@@ -3,7 +3,9 @@
 use super::{Reconciler, Trouble};
 use crate::controller::work::Work;
 use crate::observed::ContainerKey;
-use crate::store::{ChangeSet, NewEvent, Severity};
+use crate::resource::event::EventKind;
+use crate::resource::event::subject::EventSubject;
+use crate::store::{ChangeSet, NewEvent};
 
 impl Reconciler {
     /// The cursor goes on without what came for this container: what is not known of it from now on.
@@ -13,18 +15,16 @@ impl Reconciler {
         }
         let (name, now) = (self.name_of(key, work), self.shared.engine_now(&key.engine));
         let from = work.events.first().map_or(now, |arrival| arrival.event.at);
-        let event = NewEvent {
-            at: now,
+        let subject = EventSubject::Container {
             engine: key.engine.to_string(),
-            container_id: key.id.to_string(),
-            container_name: name,
-            event_type: "gap".to_owned(),
-            reason: "InspectRefused".to_owned(),
-            status: "unknown".to_owned(),
-            message: format!("unknown since {from}: it cannot be inspected: {trouble}"),
-            severity: Severity::Warning,
-            ..NewEvent::default()
+            id: key.id.to_string(),
+            name,
+            image: String::new(),
+            host: String::new(),
         };
+        let message = format!("unknown since {from}: it cannot be inspected: {trouble}");
+        let event = NewEvent::new(EventKind::Gap, subject, now).because("InspectRefused");
+        let event = event.status("unknown").saying(message);
         ChangeSet { events: vec![event], ..ChangeSet::default() }
     }
 

@@ -1,21 +1,23 @@
 //! What is said about a container once it is committed: log lines and events for people.
 
 use crate::controller::plan::{Line, Plan};
+use crate::observed::Nanos;
 use crate::reconcile::lifecycle::{Advance, Transition};
 use crate::reconcile::record::Record;
-use crate::store::{NewEvent, Severity};
+use crate::resource::event::EventKind;
+use crate::resource::event::subject::EventSubject;
+use crate::store::NewEvent;
 
-/// An event about a container, with everything but what happened filled in.
-pub(super) fn event(record: &Record, event_type: &str) -> NewEvent {
-    NewEvent {
+/// An event about a container.
+pub(super) fn event(record: &Record, kind: EventKind, at: Nanos) -> NewEvent {
+    let subject = EventSubject::Container {
         engine: record.key.engine.to_string(),
-        container_id: record.key.id.to_string(),
-        container_name: record.name.clone(),
+        id: record.key.id.to_string(),
+        name: record.name.clone(),
         image: record.image.clone(),
         host: record.host.clone(),
-        event_type: event_type.to_owned(),
-        ..NewEvent::default()
-    }
+    };
+    NewEvent::new(kind, subject, at)
 }
 
 /// Lifecycle events (`create`, `start`, `stop`, `remove`: document R5), gaps, and document R1's log lines.
@@ -27,33 +29,22 @@ pub(super) fn lifecycle(record: &Record, entered: &Advance, plan: &mut Plan) {
         plan.lines.push(Line::Named(format!("Container {id} state changed: {old} -> {new}")));
     }
     for transition in &entered.transitions {
-        let (word, status, message) = match transition {
-            Transition::Created { .. } => ("create", "created", "created".to_owned()),
-            Transition::Started { .. } => ("start", "running", "started".to_owned()),
+        let (kind, status, message) = match transition {
+            Transition::Created { .. } => (EventKind::Create, "created", "created".to_owned()),
+            Transition::Started { .. } => (EventKind::Start, "running", "started".to_owned()),
             Transition::Stopped { exit_code: Some(code), .. } => {
-                ("stop", "exited", format!("stopped with exit code {code}"))
+                (EventKind::Stop, "exited", format!("stopped with exit code {code}"))
             }
-            Transition::Stopped { exit_code: None, .. } => ("stop", "exited", "stopped".to_owned()),
-            Transition::Removed { .. } => ("remove", "removed", "removed".to_owned()),
+            Transition::Stopped { exit_code: None, .. } => (EventKind::Stop, "exited", "stopped".to_owned()),
+            Transition::Removed { .. } => (EventKind::Remove, "removed", "removed".to_owned()),
         };
         let (_, _, at) = transition.parts();
-        let told = NewEvent {
-            at,
-            status: status.to_owned(),
-            message: format!("{} was {message}", record.name),
-            ..event(record, word)
-        };
+        let told = event(record, kind, at).status(status).saying(format!("{} was {message}", record.name));
         plan.changes.events.push(told);
     }
     for gap in &entered.gaps {
-        let told = NewEvent {
-            at: gap.to,
-            status: "unknown".to_owned(),
-            reason: "Unseen".to_owned(),
-            message: format!("unknown between {} and {}: {}", gap.from, gap.to, gap.what),
-            severity: Severity::Warning,
-            ..event(record, "gap")
-        };
+        let message = format!("unknown between {} and {}: {}", gap.from, gap.to, gap.what);
+        let told = event(record, EventKind::Gap, gap.to).because("Unseen").status("unknown").saying(message);
         plan.changes.events.push(told);
     }
 }

@@ -6,7 +6,9 @@ use super::Prober;
 use crate::controller::locked::locked;
 use crate::observed::Nanos;
 use crate::probe::reach::is_beyond;
-use crate::store::{ChangeSet, NewEvent, Severity};
+use crate::resource::event::EventKind;
+use crate::resource::event::subject::EventSubject;
+use crate::store::{ChangeSet, NewEvent};
 
 impl Prober {
     /// Takes in whether a host outside answered, and tells when that turns; gives whether it is our own network that fails.
@@ -27,22 +29,15 @@ impl Prober {
 
 /// The event of our own network's end, or of its return.
 fn told_of_network(lost: bool, now: Nanos) -> ChangeSet {
-    let (event_type, severity, message) = if lost {
+    let (kind, status, message) = if lost {
         let message = "no target outside Docker answers any more: checks without an answer do not count until a target \
             answers";
-        ("NetworkLost", Severity::Error, message)
+        (EventKind::NetworkLost, "lost", message)
     } else {
-        ("NetworkBack", Severity::Info, "a target outside Docker answers again: checks count again")
+        (EventKind::NetworkBack, "back", "a target outside Docker answers again: checks count again")
     };
-    warn!(target: "portreeve::services", "{event_type}: {message}");
-    let event = NewEvent {
-        at: now,
-        event_type: event_type.to_owned(),
-        reason: event_type.to_owned(),
-        status: if lost { "lost" } else { "back" }.to_owned(),
-        message: message.to_owned(),
-        severity,
-        ..NewEvent::default()
-    };
+    warn!(target: "portreeve::services", "{kind}: {message}");
+    let event = NewEvent::new(kind, EventSubject::Portreeve, now);
+    let event = event.because(kind.as_str()).status(status).saying(message);
     ChangeSet { events: vec![event], at: now, ..ChangeSet::default() }
 }

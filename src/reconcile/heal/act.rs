@@ -7,8 +7,9 @@ use super::related::Silenced;
 use super::{Healing, Intent, PolicyGroup, Quarantine, Situation, Wait, step};
 use crate::observed::Nanos;
 use crate::reconcile::cause::StopHabits;
-use crate::reconcile::plan::{Action, Cause, NoteKind, Reason, Severity, Verb, earlier};
+use crate::reconcile::plan::{Action, Cause, Reason, Verb, earlier};
 use crate::resource::autoheal_policy::{AutohealPolicySpec, Budget, HealAction};
+use crate::resource::event::{EventKind, Severity};
 use crate::resource::{Duration, count};
 
 /// By whose orders: a policy's name, and its spec.
@@ -126,7 +127,7 @@ fn verb(
             if healing.memory.told != Some(Reason::NotifyOnly) {
                 healing.memory.told = Some(Reason::NotifyOnly);
                 healing.note(
-                    NoteKind::Unhealthy,
+                    EventKind::Unhealthy,
                     Some(Reason::NotifyOnly),
                     Severity::Warning,
                     message.clone(),
@@ -204,7 +205,7 @@ fn quarantine(
         format!("{name} is not healed until released or healthy for {}: {why}", spec.backoff.reset_after);
     healing.memory.quarantined = Some(Quarantine { since: now, why, image });
     healing.memory.told = Some(Reason::Quarantined);
-    healing.note(NoteKind::Quarantined, Some(reason), reason.severity(), message.clone());
+    healing.note(EventKind::Quarantined, Some(reason), reason.severity(), message.clone());
     Wait::new(reason, message).quietly()
 }
 
@@ -273,10 +274,10 @@ fn commit(healing: &mut Healing, situation: &Situation<'_>, orders: Orders<'_>, 
         answer: None,
     };
     let (kind, word) = match verb {
-        Verb::Restart { .. } => (NoteKind::Restarting, "restarting"),
-        Verb::Recreate { .. } => (NoteKind::Recreating, "recreating"),
-        Verb::Start => (NoteKind::Restarting, "starting"),
-        Verb::Stop { .. } => (NoteKind::Stopping, "stopping"),
+        Verb::Restart { .. } => (EventKind::Restarting, "restarting"),
+        Verb::Recreate { .. } => (EventKind::Recreating, "recreating"),
+        Verb::Start => (EventKind::Restarting, "starting"),
+        Verb::Stop { .. } => (EventKind::Stopping, "stopping"),
     };
     let message = format!("{word} {}, attempt {attempt}: {cause}", container.name);
     healing.action = Some(Action {

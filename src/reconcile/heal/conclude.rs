@@ -2,7 +2,8 @@
 
 use super::{ActionOutcome, Answer, HealMemory, Healing};
 use crate::observed::Nanos;
-use crate::reconcile::plan::{NoteKind, Reason, Severity, one_line};
+use crate::reconcile::plan::{Reason, one_line};
+use crate::resource::event::{EventKind, Severity};
 
 /// Takes in how the engine call of the open intent went; without one, or for one already answered, nothing happens.
 ///
@@ -31,13 +32,23 @@ pub fn conclude(memory: &HealMemory, outcome: &ActionOutcome, now: Nanos) -> Hea
             let error = one_line(error);
             intent.answer = Some(Answer::Failed { at: now, error: error.clone() });
             healing.requeue_at = Some(now);
-            healing.note(NoteKind::RestartFailed, None, Severity::Warning, format!("{what} failed: {error}"));
+            healing.note(
+                EventKind::RestartFailed,
+                None,
+                Severity::Warning,
+                format!("{what} failed: {error}"),
+            );
         }
         ActionOutcome::Superseded { why } => {
             memory.call_off(now);
             healing.requeue_at = Some(now);
             let message = format!("{what} was cancelled: {}", one_line(why));
-            healing.note(NoteKind::Skipped, Some(Reason::Superseded), Reason::Superseded.severity(), message);
+            healing.note(
+                EventKind::Skipped,
+                Some(Reason::Superseded),
+                Reason::Superseded.severity(),
+                message,
+            );
         }
     }
     healing

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::observed::{ContainerKey, Nanos};
 use crate::reconcile::cause::StopMarks;
-use crate::reconcile::plan::{Note, NoteKind, Reason, Severity, Verb};
+use crate::reconcile::plan::{Note, Reason, Verb};
 use crate::resource::Duration;
 use crate::resource::autoheal_policy::AutohealPolicySpec;
+use crate::resource::event::{EventKind, Severity};
 
 use super::backoff::elapsed;
 use super::{Answer, Intent};
@@ -151,7 +152,7 @@ impl HealMemory {
         self.start_afresh();
         self.told = None;
         Some(Note {
-            kind: NoteKind::Released,
+            kind: EventKind::Released,
             reason: None,
             message: format!(
                 "released by {caller} after {} in quarantine ({})",

@@ -3,9 +3,10 @@
 use super::backoff::elapsed;
 use super::{Answer, HealMemory, Healing, Intent, Run, Situation, Verifying};
 use crate::observed::{Container, Health, Nanos, State};
-use crate::reconcile::plan::{NoteKind, Reason, Severity, Verb, earlier};
+use crate::reconcile::plan::{Reason, Verb, earlier};
 use crate::resource::Duration;
 use crate::resource::autoheal_policy::AutohealPolicySpec;
+use crate::resource::event::{EventKind, Severity};
 
 /// How long a container without a health check must run to be called recovered: one in a crash loop runs, too.
 const PROOF: Duration = Duration::from_secs(10);
@@ -117,7 +118,7 @@ fn another_image(healing: &mut Healing, container: &Container) {
         healing.memory.start_afresh();
         healing.memory.told = None;
         let message = format!("{} has another image: no longer quarantined", container.name);
-        healing.note(NoteKind::Released, None, Severity::Info, message);
+        healing.note(EventKind::Released, None, Severity::Info, message);
     }
 }
 
@@ -129,7 +130,7 @@ fn not_healed(healing: &mut Healing, container: &Container, now: Nanos) {
     verifying.failed = true;
     let (attempt, after) = (verifying.attempt, elapsed(verifying.since, now));
     let message = format!("attempt {attempt} did not heal {}: unhealthy again after {after}", container.name);
-    healing.note(NoteKind::NotHealed, None, Severity::Warning, message);
+    healing.note(EventKind::NotHealed, None, Severity::Warning, message);
 }
 
 /// Closes the open intent when a new run is seen, when the attempt did not happen, or when it is not about this
@@ -146,19 +147,19 @@ fn settle_intent(healing: &mut Healing, container: &Container, now: Nanos) {
         let message = format!("{name} was recreated by attempt {attempt}, because {cause}");
         healing.memory.healed = container.started;
         healing.memory.verifying = Some(Verifying { attempt: *attempt, since: now, failed: false });
-        healing.note(NoteKind::Restarted, None, Severity::Info, message);
+        healing.note(EventKind::Restarted, None, Severity::Info, message);
         return;
     }
     if intent.container != container.key {
         let message = format!("{name} was replaced during attempt {attempt} to {word} it");
-        healing.note(NoteKind::Skipped, Some(Reason::Replaced), Reason::Replaced.severity(), message);
+        healing.note(EventKind::Skipped, Some(Reason::Replaced), Reason::Replaced.severity(), message);
         return;
     }
     if container.started != intent.started_before {
         let message = format!("{name} runs again after attempt {attempt} to {word} it because {cause}");
         healing.memory.healed = container.started;
         healing.memory.verifying = Some(Verifying { attempt: *attempt, since: now, failed: false });
-        healing.note(NoteKind::Restarted, None, Severity::Info, message);
+        healing.note(EventKind::Restarted, None, Severity::Info, message);
         return;
     }
     let leaves_down = match verb {
@@ -168,7 +169,7 @@ fn settle_intent(healing: &mut Healing, container: &Container, now: Nanos) {
     match container.state {
         State::Exited | State::Created | State::Dead if leaves_down => {
             let message = format!("{name} was stopped because {cause}");
-            healing.note(NoteKind::Stopped, None, Severity::Warning, message);
+            healing.note(EventKind::Stopped, None, Severity::Warning, message);
         }
         State::Running | State::Paused if !intent.in_progress(now) => match intent.answer {
             // Told when the answer came.
@@ -176,7 +177,7 @@ fn settle_intent(healing: &mut Healing, container: &Container, now: Nanos) {
             None | Some(Answer::Done { .. } | Answer::Lost { .. }) => {
                 let waited = elapsed(intent.committed_at, now);
                 let message = format!("attempt {attempt} to {word} {name} shows no effect after {waited}");
-                healing.note(NoteKind::RestartFailed, None, Severity::Warning, message);
+                healing.note(EventKind::RestartFailed, None, Severity::Warning, message);
             }
         },
         State::Created
@@ -194,7 +195,7 @@ fn healthy(healing: &mut Healing, container: &Container, spec: &AutohealPolicySp
     let name = &container.name;
     if std::mem::take(&mut healing.memory.ailing) {
         let word = if container.health.is_some() { "is healthy again" } else { "is running again" };
-        healing.note(NoteKind::Recovered, None, Severity::Info, format!("{name} {word}"));
+        healing.note(EventKind::Recovered, None, Severity::Info, format!("{name} {word}"));
     }
     if reset_due(&healing.memory, spec).is_some_and(|due| due <= now) {
         let also = if healing.memory.quarantined.is_some() { ", no longer quarantined" } else { "" };
@@ -203,7 +204,7 @@ fn healthy(healing: &mut Healing, container: &Container, spec: &AutohealPolicySp
             spec.backoff.reset_after
         );
         healing.memory.start_afresh();
-        healing.note(NoteKind::BackoffReset, None, Severity::Info, message);
+        healing.note(EventKind::BackoffReset, None, Severity::Info, message);
     }
 }
 

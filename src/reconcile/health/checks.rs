@@ -11,7 +11,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::observed::{Container, Health, HealthCheck, Nanos, State};
-use crate::reconcile::plan::{Note, NoteKind, Reason, Severity};
+use crate::reconcile::plan::{Note, Reason};
+use crate::resource::event::{EventKind, Severity};
 use crate::resource::{Duration, count};
 
 /// How much later than configured a check may end: an engine with much to do makes them late.
@@ -131,7 +132,7 @@ pub fn fell_sick(container: &Container, memory: &mut CheckMemory) -> Option<Note
             };
             let message = format!("{} became unhealthy{failed}", container.name);
             let output = container.health_output.clone();
-            Some(Note { severity: Severity::Warning, output, ..note(NoteKind::Unhealthy, None, message) })
+            Some(Note { severity: Severity::Warning, output, ..note(EventKind::Unhealthy, None, message) })
         }
         (_, Some(Health::Healthy)) => {
             memory.sick = None;
@@ -225,7 +226,7 @@ fn silent_now(container: &Container, check: HealthCheck, since: Nanos) -> Note {
         restarted, or paused and unpaused",
         container.name, check.interval,
     );
-    note(NoteKind::HealthCheckSilent, Some(Reason::HealthCheckSilent), message)
+    note(EventKind::HealthCheckSilent, Some(Reason::HealthCheckSilent), message)
 }
 
 fn heard_again(container: &Container, word: Health) -> Note {
@@ -235,10 +236,10 @@ fn heard_again(container: &Container, word: Health) -> Note {
         container.name,
         word.as_str()
     );
-    note(NoteKind::HealthCheckHeard, None, message)
+    note(EventKind::HealthCheckHeard, None, message)
 }
 
-fn note(kind: NoteKind, reason: Option<Reason>, message: String) -> Note {
+fn note(kind: EventKind, reason: Option<Reason>, message: String) -> Note {
     let severity = reason.map_or(Severity::Info, Reason::severity);
     Note { kind, reason, message, severity, restart_count: 0, output: None }
 }

@@ -8,6 +8,7 @@ use super::{Judged, Root, of_service};
 use crate::desired::Service;
 use crate::observed::{HealthWord, Nanos, ServiceState, Standing};
 use crate::resource::Duration;
+use crate::resource::event::DEPENDENCY_DOWN;
 
 /// What is over sooner is not told: somebody restarted it.
 pub const BRIEF: Duration = Duration::from_secs(3);
@@ -128,7 +129,7 @@ pub fn decide(situation: &ServiceSituation<'_>) -> ServiceDecision {
                 // Whoever is told of the root need not be told of all that hangs on it.
                 Some(root) => Announcement::Down {
                     health: word,
-                    reason: "DependencyDown",
+                    reason: DEPENDENCY_DOWN,
                     message: format!("{why}; it depends on {root}, which is not up and healthy"),
                 },
                 None => Announcement::Down {
@@ -152,7 +153,7 @@ pub fn decide(situation: &ServiceSituation<'_>) -> ServiceDecision {
         wakes_needing: changed,
         turned: standing != state.standing,
         wakes_own: waits_otherwise,
-        freed: waits_otherwise && waits_for.is_none() && state.health.is_down(),
+        freed: waits_otherwise && waits_for.is_none() && !state.suspects && state.health.is_down(),
         requeue_at: told_later.into_iter().chain(empty_later).min(),
         verdict: ServiceVerdict {
             health: word,

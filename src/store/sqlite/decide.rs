@@ -4,8 +4,9 @@
 use sqlx::Connection;
 use sqlx::sqlite::SqlitePool;
 
+use super::events::put_event;
 use super::script::Script;
-use super::write::{put_event, unless_failed};
+use super::write::unless_failed;
 use crate::observed::ContainerKey;
 use crate::resource::KindId;
 use crate::store::{DeliveryKind, Discarded, NewEvent, StoreError, Waiting};
@@ -85,7 +86,7 @@ pub(super) async fn skip(
                  AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.target = outbox.target AND o.engine = outbox.engine
                      AND o.container_id = outbox.container_id AND o.delivered_ns IS NULL AND o.seq < outbox.seq)",
         )
-        .bind(event.at.0)
+        .bind(event.at().0)
         .bind(reason)
         .bind(seq)
         .execute(&mut *transaction)

@@ -10,7 +10,7 @@ use crate::observed::{ContainerKey, Nanos, State};
 use crate::reconcile::lifecycle::{Ledger, Run};
 use crate::reconcile::record::Record;
 use crate::resource::{KindId, ObjectKey};
-use crate::store::{EventFilter, EventRow, Loaded, NewEvent, QueueDepth, Severity, StoreError};
+use crate::store::{Loaded, QueueDepth, StoreError};
 
 fn document<T: serde::de::DeserializeOwned>(what: &'static str, text: &str) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|source| StoreError::Damaged { what, source })
@@ -95,53 +95,6 @@ fn run(row: &SqliteRow) -> Result<Run, StoreError> {
         end_event: time("end_event_ns")?,
         exit_code: row.try_get("exit_code")?,
         restart_count: row.try_get("restart_count")?,
-    })
-}
-
-pub(super) async fn events(pool: &SqlitePool, filter: &EventFilter) -> Result<Vec<EventRow>, StoreError> {
-    let EventFilter { event_type, container, since, until, limit } = filter;
-    let rows = sqlx::query(
-        "SELECT * FROM event_log
-         WHERE (?1 IS NULL OR event_type = ?1)
-           AND (?2 IS NULL OR container_name = ?2 OR (length(?2) >= 6 AND substr(container_id, 1, length(?2)) = ?2))
-           AND (?3 IS NULL OR at_ns >= ?3) AND (?4 IS NULL OR at_ns < ?4)
-         ORDER BY at_ns DESC, seq DESC LIMIT ?5",
-    )
-    .bind(event_type)
-    .bind(container)
-    .bind(since.map(|at| at.0))
-    .bind(until.map(|at| at.0))
-    .bind(limit)
-    .fetch_all(pool)
-    .await?;
-    rows.iter().map(event).collect()
-}
-
-fn event(row: &SqliteRow) -> Result<EventRow, StoreError> {
-    let severity: &str = row.try_get("severity")?;
-    let severity = match severity {
-        "error" => Severity::Error,
-        "warning" => Severity::Warning,
-        _ => Severity::Info,
-    };
-    Ok(EventRow {
-        seq: row.try_get("seq")?,
-        event: NewEvent {
-            at: Nanos(row.try_get("at_ns")?),
-            engine: row.try_get("engine")?,
-            container_id: row.try_get("container_id")?,
-            container_name: row.try_get("container_name")?,
-            image: row.try_get("image")?,
-            host: row.try_get("host")?,
-            event_type: row.try_get("event_type")?,
-            reason: row.try_get("reason")?,
-            status: row.try_get("status")?,
-            message: row.try_get("message")?,
-            severity,
-            restart_count: row.try_get("restart_count")?,
-            caller: row.try_get("caller")?,
-            output: row.try_get("output")?,
-        },
     })
 }
 

@@ -1,16 +1,19 @@
 //! Committing change sets, and forgetting what is old.
 
+use std::collections::BTreeSet;
+
 use sqlx::Connection;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{Sqlite, SqliteConnection, SqlitePool};
 
+use super::events::{self, put_cursor, put_event};
 use super::script::Script;
 use crate::observed::{ContainerKey, Nanos};
 use crate::reconcile::billing::Bill;
 use crate::reconcile::discovery::Wanted;
 use crate::reconcile::record::Record;
 use crate::resource::KindId;
-use crate::store::{ChangeSet, NewEvent, Settlement, StoreError};
+use crate::store::{ChangeSet, Settlement, StoreError};
 
 pub(super) async fn commit(pool: &SqlitePool, changes: &[ChangeSet]) -> Result<(), StoreError> {
     let mut script = Script::begin();
@@ -47,6 +50,7 @@ fn apply(db: &mut Script, change: &ChangeSet) -> Result<(), StoreError> {
         cursors,
         settled,
         objects,
+        readers,
         at,
     } = change;
     for record in records {
@@ -116,10 +120,13 @@ fn apply(db: &mut Script, change: &ChangeSet) -> Result<(), StoreError> {
     for object in objects {
         super::objects::change(db, object)?;
     }
+    for cursor in readers {
+        put_cursor(db, cursor)?;
+    }
     Ok(())
 }
 
-fn document<T: serde::Serialize>(what: &'static str, value: &T) -> Result<String, StoreError> {
+pub(super) fn document<T: serde::Serialize>(what: &'static str, value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|source| StoreError::Damaged { what, source })
 }
 
@@ -203,44 +210,6 @@ fn put_cell(
     .bind(&*key.id)?
     .bind(document("discovery cell", wanted)?)?
     .bind(at.0)?;
-    Ok(())
-}
-
-pub(super) fn put_event(db: &mut Script, event: &NewEvent) -> Result<(), StoreError> {
-    let NewEvent {
-        at,
-        engine,
-        container_id,
-        container_name,
-        image,
-        host,
-        event_type,
-        reason,
-        status,
-        message,
-        severity,
-        restart_count,
-        caller,
-        output,
-    } = event;
-    db.add(
-        "INSERT INTO event_log (at_ns, engine, container_id, container_name, image, host, event_type, reason,
-             status, message, severity, restart_count, caller, output) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )
-    .bind(at.0)?
-    .bind(engine)?
-    .bind(container_id)?
-    .bind(container_name)?
-    .bind(image)?
-    .bind(host)?
-    .bind(event_type)?
-    .bind(reason)?
-    .bind(status)?
-    .bind(message)?
-    .bind(severity.as_str())?
-    .bind(restart_count)?
-    .bind(caller)?
-    .bind(output)?;
     Ok(())
 }
 
@@ -348,17 +317,25 @@ pub(super) async fn doubt_cells(pool: &SqlitePool) -> Result<(), StoreError> {
     Ok(())
 }
 
-pub(super) async fn prune(pool: &SqlitePool, before: Nanos) -> Result<u64, StoreError> {
+pub(super) async fn prune(
+    pool: &SqlitePool,
+    before: Nanos,
+    declared: &BTreeSet<String>,
+) -> Result<u64, StoreError> {
     let mut connection = pool.acquire().await?;
-    let pruned = forget(&mut connection, before).await;
+    let pruned = forget(&mut connection, before, declared).await;
     unless_failed(connection, pruned).await
 }
 
-async fn forget(connection: &mut SqliteConnection, before: Nanos) -> Result<u64, StoreError> {
+async fn forget(
+    connection: &mut SqliteConnection,
+    before: Nanos,
+    declared: &BTreeSet<String>,
+) -> Result<u64, StoreError> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    events::forget_readers(&mut transaction, declared).await?;
     let mut pruned = 0;
     for statement in [
-        "DELETE FROM event_log WHERE at_ns < ?",
         "DELETE FROM outbox WHERE delivered_ns < ?",
         // Runs go with their container, and a container stays as long as a service has not heard all of it.
         "DELETE FROM runs WHERE ended_ns < ?1 AND EXISTS (SELECT 1 FROM containers c WHERE c.engine = runs.engine

@@ -8,12 +8,14 @@ use portreeve::reconcile::billing::Bill;
 use portreeve::reconcile::discovery::Wanted;
 use portreeve::reconcile::lifecycle::EventName;
 use portreeve::resource::billing_service::BillingServiceSpec;
+use portreeve::resource::event::EventKind;
 use portreeve::resource::{Object, Origin};
-use portreeve::store::{ChangeSet, NewEvent, Settlement, Sqlite, Store};
+use portreeve::store::{ChangeSet, Settlement, Sqlite, Store};
 use serde_json::json;
 use tempfile::TempDir;
 
 use super::{Server, V1, temporary};
+use crate::integration::fixtures::event;
 use crate::integration::outbox::scripted::{Scripted, status};
 use crate::support::wait;
 
@@ -39,7 +41,7 @@ async fn filled(directory: &TempDir) -> Server {
             (other.clone(), bill(4)),
         ],
         cells: vec![("discovery".to_owned(), key.clone(), Wanted::Down)],
-        events: vec![NewEvent { at: Nanos(5), event_type: "start".to_owned(), ..NewEvent::default() }],
+        events: vec![event(5, EventKind::Start, "")],
         at: Nanos(1_000_000_000),
         ..ChangeSet::default()
     };

@@ -12,6 +12,7 @@ use portreeve::reconcile::discovery::Wanted;
 use portreeve::reconcile::heal::{HealMemory, Quarantine};
 use portreeve::reconcile::lifecycle::EventName;
 use portreeve::resource::KindId;
+use portreeve::resource::event::EventKind;
 use portreeve::store::{ChangeSet, Settlement, Sqlite};
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
@@ -208,7 +209,7 @@ async fn remember(state: &Path) {
             bill(GONE, &old, EventName::Started, 1),
         ],
         cells: vec![("discovery".to_owned(), web.clone(), Wanted::Down)],
-        events: vec![fixtures::event(5, "start", "it started")],
+        events: vec![fixtures::event(5, EventKind::Start, "it started")],
         healing: vec![(format!("local/name/{WEB}"), Some(serde_json::to_string(&memory).expect("a memory")))],
         at: Nanos(1_000_000_000),
         ..ChangeSet::default()

@@ -12,6 +12,7 @@ use portreeve::desired::{Desired, Layers};
 use portreeve::guard::Guard;
 use portreeve::outbox::Commit;
 use portreeve::resource::docker_host::DockerHostSpec;
+use portreeve::resource::event::EventKind;
 use portreeve::store::ChangeSet;
 use serde_json::Value;
 use tokio::sync::watch;
@@ -36,7 +37,7 @@ async fn detailed(api: &Api) -> Value {
 }
 
 fn note() -> ChangeSet {
-    ChangeSet { events: vec![event(1, "start", "noted")], ..ChangeSet::default() }
+    ChangeSet { events: vec![event(1, EventKind::Start, "noted")], ..ChangeSet::default() }
 }
 
 #[tokio::test]

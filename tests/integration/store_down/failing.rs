@@ -1,15 +1,15 @@
 //! A store that fails on command.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use portreeve::observed::{ContainerKey, Nanos};
+use portreeve::observed::{ContainerKey, Nanos, Shard};
 use portreeve::reconcile::record::Record;
 use portreeve::store::{
-    Cell, ChangeSet, Delivery, DeliveryFilter, Discarded, EventFilter, EventRow, Lane, Loaded, NewEvent,
-    QueueDepth, Sqlite, Store, StoreError, StoredObject, Waiting,
+    Cell, ChangeSet, Delivery, DeliveryFilter, Discarded, EventCursor, EventFilter, EventRow, Lane, Loaded,
+    NewEvent, QueueDepth, Sqlite, Store, StoreError, StoredObject, Waiting,
 };
 use tempfile::TempDir;
 
@@ -81,6 +81,18 @@ impl Store for Failing {
 
     async fn events(&self, filter: &EventFilter) -> Result<Vec<EventRow>, StoreError> {
         self.reads()?.events(filter).await
+    }
+
+    async fn read_events(&self, shard: &Shard, after: i64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
+        self.reads()?.read_events(shard, after, limit).await
+    }
+
+    async fn open_reader(&self, reader: &str) -> Result<BTreeMap<Shard, i64>, StoreError> {
+        self.writes()?.open_reader(reader).await
+    }
+
+    async fn readers(&self) -> Result<Vec<EventCursor>, StoreError> {
+        self.reads()?.readers().await
     }
 
     async fn objects(&self) -> Result<(u64, Vec<StoredObject>), StoreError> {
@@ -159,7 +171,7 @@ impl Store for Failing {
         self.reads()?.depths().await
     }
 
-    async fn prune(&self, before: Nanos) -> Result<u64, StoreError> {
-        self.writes()?.prune(before).await
+    async fn prune(&self, before: Nanos, readers: &BTreeSet<String>) -> Result<u64, StoreError> {
+        self.writes()?.prune(before, readers).await
     }
 }

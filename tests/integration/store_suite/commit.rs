@@ -5,6 +5,7 @@ use std::sync::Arc;
 use portreeve::observed::{Cursor, Nanos};
 use portreeve::reconcile::discovery::Wanted;
 use portreeve::reconcile::lifecycle::EventName;
+use portreeve::resource::event::EventKind;
 use portreeve::resource::{KindId, ObjectKey};
 use portreeve::store::{ChangeSet, EventFilter, Settlement};
 
@@ -22,7 +23,7 @@ pub async fn a_change_set_that_fails_half_way_leaves_nothing(bench: &mut impl Be
         records: vec![Arc::new(record(&new, 10, None))],
         bills: vec![fixtures::bill("billing", &new, EventName::Started, 1)],
         cells: vec![("registry".to_owned(), new.clone(), Wanted::Up("{}".to_owned()))],
-        events: vec![event(1, "start", "good")],
+        events: vec![event(1, EventKind::Start, "good")],
         healing: vec![("web".to_owned(), Some("{}".to_owned()))],
         services: vec![("shop".to_owned(), Some("{}".to_owned()))],
         last_specs: vec![(
@@ -32,9 +33,10 @@ pub async fn a_change_set_that_fails_half_way_leaves_nothing(bench: &mut impl Be
         cursors: [("local".into(), Cursor { at: Nanos(2), ..Cursor::new(Nanos(1)) })].into(),
         settled: vec![Settlement::BillDelivered { seq }],
         objects: Vec::new(),
+        readers: Vec::new(),
         at: Nanos(7),
     };
-    let poisoned = ChangeSet { events: vec![event(2, "start", "poison")], ..ChangeSet::default() };
+    let poisoned = ChangeSet { events: vec![event(2, EventKind::Start, "poison")], ..ChangeSet::default() };
 
     bench.refuse_poison().await;
     store.commit(&[whole.clone(), poisoned]).await.expect_err("the database refuses the second");

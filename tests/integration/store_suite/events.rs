@@ -1,7 +1,11 @@
 //! The event log.
 
 use portreeve::observed::Nanos;
-use portreeve::store::{ChangeSet, EventFilter, NewEvent, Severity, Store};
+use portreeve::observed::Shard;
+use portreeve::resource::KindId;
+use portreeve::resource::event::subject::EventSubject;
+use portreeve::resource::event::{EventKind, Severity};
+use portreeve::store::{ChangeSet, EventFilter, NewEvent, Store, StoredEvent};
 
 use super::Bench;
 use crate::integration::fixtures::{commit, container, event, messages};
@@ -10,11 +14,21 @@ async fn log(store: &dyn Store, events: Vec<NewEvent>) {
     commit(store, ChangeSet { events, ..ChangeSet::default() }).await;
 }
 
+fn container_named(name: &str, id: &str) -> EventSubject {
+    EventSubject::Container {
+        engine: "local".to_owned(),
+        id: id.to_owned(),
+        name: name.to_owned(),
+        image: "nginx:alpine".to_owned(),
+        host: "h".to_owned(),
+    }
+}
+
 pub async fn events_come_newest_first_and_no_more_than_asked_for(bench: &mut impl Bench) {
     let store = bench.store();
     // Recorded late, like a replay: what counts is when it happened, and among equals what was recorded last.
-    log(store, vec![event(30, "a", "third"), event(10, "a", "first")]).await;
-    log(store, vec![event(20, "a", "second"), event(30, "a", "fourth")]).await;
+    log(store, vec![event(30, EventKind::Start, "third"), event(10, EventKind::Start, "first")]).await;
+    log(store, vec![event(20, EventKind::Start, "second"), event(30, EventKind::Start, "fourth")]).await;
     assert_eq!(messages(store, EventFilter::default()).await, ["fourth", "third", "second", "first"]);
     let two = EventFilter { limit: 2, ..EventFilter::default() };
     assert_eq!(messages(store, two).await, ["fourth", "third"]);
@@ -22,22 +36,20 @@ pub async fn events_come_newest_first_and_no_more_than_asked_for(bench: &mut imp
 
 pub async fn events_are_filtered_by_type_container_and_time(bench: &mut impl Bench) {
     let (store, id) = (bench.store(), "deadbeef".repeat(8));
-    let of = |at, kind: &str, message: &str, name: &str, id: &str| NewEvent {
-        container_name: name.to_owned(),
-        container_id: id.to_owned(),
-        ..event(at, kind, message)
+    let of = |at, kind, message: &str, name: &str, id: &str| {
+        NewEvent::new(kind, container_named(name, id), Nanos(at)).saying(message)
     };
     let other = container(1).id.to_string();
     log(
         store,
         vec![
-            of(10, "start", "one", "web", &id),
-            of(20, "stop", "two", "web", &id),
-            of(30, "start", "three", "db", &other),
-            event(40, "gap", "four"),
+            of(10, EventKind::Start, "one", "web", &id),
+            of(20, EventKind::Stop, "two", "web", &id),
+            of(30, EventKind::Start, "three", "db", &other),
+            event(40, EventKind::Gap, "four"),
             // A name that looks like an id, and one that a careless pattern would match.
-            of(50, "start", "five", "deadbe", &other),
-            of(60, "start", "six", "we%", &other),
+            of(50, EventKind::Start, "five", "deadbe", &other),
+            of(60, EventKind::Start, "six", "we%", &other),
         ],
     )
     .await;
@@ -65,26 +77,57 @@ pub async fn events_are_filtered_by_type_container_and_time(bench: &mut impl Ben
 
 pub async fn events_come_back_as_they_were(bench: &mut impl Bench) {
     let store = bench.store();
-    let full = |severity| NewEvent {
-        caller: "token ci".to_owned(),
-        output: "refused".to_owned(),
-        at: Nanos(1),
-        engine: "local".to_owned(),
-        container_id: "c".repeat(64),
-        container_name: "web".to_owned(),
-        image: "nginx:alpine".to_owned(),
-        host: "h".to_owned(),
-        event_type: "Restarted".to_owned(),
-        reason: "Unhealthy".to_owned(),
-        status: "enabled".to_owned(),
-        message: "it's \"well\"; \u{1F40B}\0".to_owned(),
-        severity,
-        restart_count: u32::MAX,
+    let full = |severity| {
+        NewEvent::new(EventKind::Restarted, container_named("web", &"c".repeat(64)), Nanos(1))
+            .because("Unhealthy")
+            .status("enabled")
+            .saying("it's \"well\"; \u{1F40B}\0")
+            .weighing(severity)
+            .after_restarts(u32::MAX)
+            .asked_by("token ci")
+            .with_output("refused")
     };
-    let events = [Severity::Info, Severity::Warning, Severity::Error].map(full);
-    log(store, events.to_vec()).await;
+    let mut events = [Severity::Info, Severity::Warning, Severity::Critical].map(full).to_vec();
+    let text = str::to_owned;
+    events.extend(
+        [
+            EventSubject::Service(text("shop")),
+            EventSubject::Engine(text("local")),
+            EventSubject::Policy { engine: text("local"), host: text("h"), policy: text("default") },
+            EventSubject::Object { kind: KindId::BillingService, name: text("billing") },
+        ]
+        .map(|subject| NewEvent::new(EventKind::Kept, subject, Nanos(1))),
+    );
+    log(store, events.clone()).await;
     let rows = store.events(&EventFilter { limit: 9, ..EventFilter::default() }).await.unwrap();
-    assert!(rows.windows(2).all(|pair| pair[0].seq > pair[1].seq));
-    let back: Vec<NewEvent> = rows.into_iter().rev().map(|row| row.event).collect();
-    assert_eq!(back, events);
+    assert!(rows.windows(2).all(|pair| pair[0].id > pair[1].id));
+    let back: Vec<StoredEvent> = rows.into_iter().rev().map(|row| row.event).collect();
+    assert_eq!(back, events.iter().map(NewEvent::stored).collect::<Vec<_>>());
+}
+
+pub async fn events_are_numbered_without_a_hole_within_their_shard(bench: &mut impl Bench) {
+    let of = |engine: &str, message: &str| {
+        NewEvent::new(EventKind::Gap, EventSubject::Engine(engine.to_owned()), Nanos(1)).saying(message)
+    };
+    let store = bench.store();
+    log(store, vec![of("a", "a1"), event(2, EventKind::Kept, "f1"), of("a", "a2"), of("fleet", "e1")]).await;
+    bench.refuse_poison().await;
+    let poisoned = ChangeSet { events: vec![of("a", "lost"), of("b", "poison")], ..ChangeSet::default() };
+    bench.store().commit(&[poisoned]).await.expect_err("the database refuses it");
+    bench.relent().await;
+    bench.reopen().await;
+    let store = bench.store();
+    // What happened earlier and is recorded later comes later.
+    log(store, vec![of("a", "a3"), event(1, EventKind::Kept, "f2")]).await;
+    for (shard, expected) in [
+        (Shard::Engine("a".into()), &["a1", "a2", "a3"][..]),
+        (Shard::Fleet, &["f1", "f2"]),
+        (Shard::Engine("fleet".into()), &["e1"]),
+        (Shard::Engine("b".into()), &[]),
+    ] {
+        let rows = store.read_events(&shard, 0, 9).await.unwrap();
+        let messages: Vec<&str> = rows.iter().map(|row| row.event.message.as_str()).collect();
+        assert_eq!(messages, expected);
+        assert!(rows.iter().zip(1..).all(|(row, seq)| row.seq == seq && row.shard == shard), "{rows:?}");
+    }
 }

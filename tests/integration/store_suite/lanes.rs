@@ -3,6 +3,7 @@
 use portreeve::observed::{ContainerKey, Nanos};
 use portreeve::reconcile::discovery::Wanted;
 use portreeve::reconcile::lifecycle::EventName;
+use portreeve::resource::event::EventKind;
 use portreeve::store::{
     ChangeSet, Delivery, DeliveryFilter, DeliveryKind, DeliveryState, EventFilter, Lane, Settlement, Store,
     Waiting,
@@ -136,7 +137,7 @@ pub async fn what_waits_is_tried_at_once_if_somebody_wishes_it(bench: &mut impl 
 pub async fn a_parked_bill_is_passed_over_with_a_reason_and_what_follows_goes_on(bench: &mut impl Bench) {
     let (store, key) = (bench.store(), container(1));
     commit(store, bills(life("billing", &key, 1))).await;
-    let told = event(9, "Skipped", "bill-1 was skipped");
+    let told = event(9, EventKind::Skipped, "bill-1 was skipped");
     let seqs: Vec<i64> = due(store, 0).await[0].bills.iter().map(|bill| bill.seq).collect();
     assert!(!store.skip(seqs[0], "why", &told).await.unwrap(), "it is not parked");
     settle(store, parked(&key)).await;
@@ -177,7 +178,7 @@ pub async fn what_waits_for_a_target_is_dropped_whole_and_told_of(bench: &mut im
     start(store, &[&one, &stuck]).await;
     commit(store, bills(vec![bill("elsewhere", &one, EventName::Started, 1)])).await;
     settle(store, parked(&stuck)).await;
-    let tells = |bills| event(9, "Discarded", &format!("{bills} bills"));
+    let tells = |bills| event(9, EventKind::Discarded, &format!("{bills} bills"));
     assert_eq!(store.discard("billing", &tells).await.unwrap(), 2);
     assert_eq!(store.discard("billing", &tells).await.unwrap(), 0);
     assert_eq!(messages(store, EventFilter::default()).await, ["2 bills"]);

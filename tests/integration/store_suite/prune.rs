@@ -1,13 +1,18 @@
 //! Forgetting what is old, and nothing else.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use portreeve::observed::Nanos;
 use portreeve::reconcile::lifecycle::EventName;
+use portreeve::resource::event::EventKind;
 use portreeve::store::{ChangeSet, EventFilter, Settlement};
 
 use super::Bench;
 use crate::integration::fixtures::{bill, bills, commit, container, event, messages, record, run};
+
+/// No reader of events is declared.
+const NOBODY: BTreeSet<String> = BTreeSet::new();
 
 pub async fn what_is_pending_is_never_pruned(bench: &mut impl Bench) {
     let (store, key) = (bench.store(), container(1));
@@ -22,8 +27,8 @@ pub async fn what_is_pending_is_never_pruned(bench: &mut impl Bench) {
     let settled = vec![Settlement::BillDelivered { seq }];
     commit(store, ChangeSet { settled, at: Nanos(40), ..ChangeSet::default() }).await;
 
-    assert_eq!(store.prune(Nanos(40)).await.unwrap(), 0, "the delivered one is not older than that");
-    assert_eq!(store.prune(Nanos(1000)).await.unwrap(), 1, "the delivered bill alone");
+    assert_eq!(store.prune(Nanos(40), &NOBODY).await.unwrap(), 0, "the delivered one is not older than that");
+    assert_eq!(store.prune(Nanos(1000), &NOBODY).await.unwrap(), 1, "the delivered bill alone");
     let lanes = store.due_lanes("billing", Nanos(0), &[], 8).await.unwrap();
     assert_eq!(lanes[0].bills.iter().map(|bill| bill.event.as_str()).collect::<Vec<_>>(), ["stopped"]);
     assert_eq!(store.due_cells("registry", Nanos(0), &[], 8).await.unwrap().len(), 1);
@@ -36,7 +41,11 @@ pub async fn the_newest_runs_of_a_living_container_are_kept(bench: &mut impl Ben
     living.ledger.runs = (1..=20).map(|n| run(n * 10, Some(n * 10 + 1))).collect();
     living.ledger.runs.push(run(1, None));
     commit(store, ChangeSet { records: vec![Arc::new(living)], ..ChangeSet::default() }).await;
-    assert_eq!(store.prune(Nanos(61)).await.unwrap(), 4, "10 to 40 are old enough and not among the newest");
+    assert_eq!(
+        store.prune(Nanos(61), &NOBODY).await.unwrap(),
+        4,
+        "10 to 40 are old enough and not among the newest"
+    );
     let left: Vec<i64> =
         store.record(&key).await.unwrap().unwrap().ledger.runs.iter().map(|run| run.started.0).collect();
     let expected: Vec<i64> = std::iter::once(1).chain((5..=20).map(|n| n * 10)).collect();
@@ -52,12 +61,12 @@ pub async fn old_events_and_removed_containers_are_forgotten(bench: &mut impl Be
         Arc::new(record)
     };
     let records = vec![removed(&old, 50), removed(&new, 150), Arc::new(record(&living, 10, Some(20)))];
-    let events = vec![event(99, "a", "old"), event(100, "a", "new")];
+    let events = vec![event(99, EventKind::Start, "old"), event(100, EventKind::Start, "new")];
     commit(store, ChangeSet { records, events, ..ChangeSet::default() }).await;
-    assert_eq!(store.prune(Nanos(100)).await.unwrap(), 3, "an event, a container and its run");
+    assert_eq!(store.prune(Nanos(100), &NOBODY).await.unwrap(), 3, "an event, a container and its run");
     assert_eq!(messages(store, EventFilter::default()).await, ["new"]);
     assert_eq!(store.record(&old).await.unwrap(), None);
     assert_eq!(store.record(&new).await.unwrap().unwrap().ledger.runs.len(), 1);
     assert_eq!(store.record(&living).await.unwrap().unwrap().ledger.runs.len(), 1);
-    assert_eq!(store.prune(Nanos(100)).await.unwrap(), 0);
+    assert_eq!(store.prune(Nanos(100), &NOBODY).await.unwrap(), 0);
 }

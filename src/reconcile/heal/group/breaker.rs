@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::observed::Nanos;
-use crate::reconcile::plan::{Note, NoteKind, Reason, Severity};
+use crate::reconcile::plan::{Note, Reason};
 use crate::resource::Duration;
 use crate::resource::autoheal_policy::{AutohealPolicySpec, HealAction};
+use crate::resource::event::{EventKind, Severity};
 
 /// How long it must have been calm before an open breaker gives way, and how long after a start of Portreeve none opens or
 /// closes: long enough for everybody to have been looked at.
@@ -146,8 +147,8 @@ impl Turn {
     /// What is recorded of the policy and the engine.
     pub(in crate::reconcile::heal) fn note(self, policy: &str, engine: &str) -> Note {
         let (kind, severity) = match self {
-            Self::Opened(..) => (NoteKind::BreakerOpen, Severity::Critical),
-            Self::Closed(..) => (NoteKind::BreakerClosed, Severity::Info),
+            Self::Opened(..) => (EventKind::BreakerOpen, Severity::Critical),
+            Self::Closed(..) => (EventKind::BreakerClosed, Severity::Info),
         };
         let (reason, message) = self.told(policy, engine);
         Note { kind, reason, message, severity, restart_count: 0, output: None }

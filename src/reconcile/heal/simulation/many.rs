@@ -9,9 +9,9 @@ use super::world::{Dice, SECOND, World};
 use super::{of_each_seed, stored};
 use crate::observed::{Container, ContainerKey, Health, Nanos};
 use crate::reconcile::heal::*;
-use crate::reconcile::plan::NoteKind;
 use crate::resource::Duration;
 use crate::resource::autoheal_policy::{AutohealPolicySpec, Backoff, Breaker, Budget, Pace, Verify};
+use crate::resource::event::EventKind;
 
 /// A few seconds' worth, and that of `make soak`.
 const SEEDS: u64 = 50;
@@ -296,7 +296,7 @@ impl Many {
             (one.memory, one.requeue) = (healing.memory.clone(), healing.requeue_at);
             for note in &healing.group_notes {
                 self.heard.insert(note.kind.as_str());
-                let opened = note.kind == NoteKind::BreakerOpen;
+                let opened = note.kind == EventKind::BreakerOpen;
                 self.trouble = if opened { Trouble::Since(self.time) } else { Trouble::No };
                 self.say(&note.message);
             }
