@@ -4,9 +4,12 @@
 use std::path::Path;
 use std::process::Command;
 
+pub mod circles;
+mod items;
 mod laws;
 mod lex;
-mod source;
+mod paths;
+pub mod source;
 mod words;
 
 use source::File;
@@ -45,6 +48,11 @@ fn modules_name_only_what_the_laws_allow_them() {
     let mut violations: Vec<String> = files.iter().flat_map(laws::violations).collect();
     violations.extend(laws::scattered(&files));
     assert_none(violations);
+}
+
+#[test]
+fn no_files_need_each_other_in_a_circle() {
+    assert_none(circles::violations(&source::read(root()), circles::STILL_CIRCULAR));
 }
 
 #[test]
