@@ -11,7 +11,7 @@ use super::caller::Caller;
 use super::page::{Item, ItemMeta, List, Page};
 use super::query::Query;
 use super::status::Failure;
-use super::{Api, objects, release};
+use super::{Api, label_selector, release};
 use crate::controller::Outputs;
 use crate::desired::PolicyChoice;
 use crate::observed::{Container, ContainerKey, Nanos, Port, Usage};
@@ -138,7 +138,7 @@ pub(super) async fn objects(
     query: Query,
 ) -> Result<Json<List<Item<Row>>>, Failure> {
     query.only(LIST)?;
-    let (selector, page) = (objects::selector(&query)?, Page::of(&query)?);
+    let (selector, page) = (label_selector::selector(&query)?, Page::of(&query)?);
     let usage = query.flag("usage")?;
     let world = api.shared.world();
     let mut items = Vec::new();

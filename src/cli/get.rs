@@ -3,8 +3,8 @@
 pub(super) mod columns;
 mod follow;
 mod json_path;
-
-use std::str::FromStr;
+mod list;
+mod output;
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use self::columns::Columns;
 pub(super) use self::follow::Change;
 use self::follow::Watch;
-use self::json_path::Template;
+use self::list::{arranged, items};
+use self::output::Output;
 use super::Exit;
 use super::client::{Client, ClientError, ServerArgs};
 use super::face::Face;
@@ -44,46 +45,6 @@ pub(super) struct GetArgs {
 
     #[arg(skip)]
     pub(super) server: ServerArgs,
-}
-
-/// How things are shown.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Output {
-    /// For people.
-    Table,
-    /// The same with more columns.
-    Wide,
-    /// As the server returns it, in YAML.
-    Yaml,
-    /// As the server returns it, in JSON.
-    Json,
-    /// KIND/NAME, one on each line.
-    Name,
-    /// What a template picks.
-    JsonPath(Template),
-}
-
-impl FromStr for Output {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let words = ["table", "wide", "yaml", "json", "name", "jsonpath=TEMPLATE"];
-        match text {
-            "table" => Ok(Self::Table),
-            "wide" => Ok(Self::Wide),
-            "yaml" => Ok(Self::Yaml),
-            "json" => Ok(Self::Json),
-            "name" => Ok(Self::Name),
-            _ => match text.strip_prefix("jsonpath=") {
-                Some(template) => template.parse().map(Self::JsonPath).map_err(|why| format!("{why}")),
-                None => {
-                    let near = crate::manifest::nearest(text, words);
-                    let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-                    Err(format!("possible formats: {}{near}", words.join(", ")))
-                }
-            },
-        }
-    }
 }
 
 /// Every kind with its short names, for `--help`.
@@ -179,18 +140,6 @@ async fn one(client: &Client, target: &Target, query: &[(&str, &str)]) -> Result
     }
 }
 
-/// A list in the order in which people read: containers by their names, events as they happened.
-fn arranged(noun: Noun, mut list: Value) -> Value {
-    if let Some(items) = list.get_mut("items").and_then(Value::as_array_mut) {
-        match noun {
-            Noun::Containers => items.sort_by_cached_key(columns::name),
-            Noun::Events => items.reverse(),
-            Noun::Kind(_) | Noun::Deliveries => {}
-        }
-    }
-    list
-}
-
 fn show(found: &Found, output: &Output, alone: bool, face: &mut Face<'_>) -> anyhow::Result<()> {
     match output {
         Output::Table | Output::Wide => tables(&found.lists, *output == Output::Wide, alone, face),
@@ -224,11 +173,6 @@ fn whole(found: &Found, alone: bool) -> Value {
             json!({"apiVersion": crate::resource::API_VERSION, "kind": "List", "metadata": {}, "items": items})
         }
     }
-}
-
-/// The items of a list.
-pub(super) fn items(list: &Value) -> &[Value] {
-    list.get("items").and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 fn tables(lists: &[(Noun, Value)], wide: bool, alone: bool, face: &mut Face<'_>) -> anyhow::Result<()> {

@@ -7,18 +7,18 @@ pub(super) mod problems;
 mod screen;
 #[cfg(test)]
 mod tests;
+mod value;
 
 use std::time::Duration;
 
 use clap::Args;
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::client::{Client, ClientError, ServerArgs};
 use super::face::{Face, Format};
 use super::paragraph::paragraph;
-use super::text::scalar;
 use super::{Exit, fail};
 use crate::resource::KindId;
 
@@ -103,21 +103,4 @@ async fn look(
         }
     }
     Ok(if wrong.is_empty() { Exit::Fine } else { Exit::Problems })
-}
-
-fn text(value: &Value, pointer: &str) -> String {
-    scalar(value, pointer).unwrap_or_default()
-}
-
-fn number(value: &Value, pointer: &str) -> u64 {
-    value.pointer(pointer).and_then(Value::as_u64).unwrap_or(0)
-}
-
-fn map<'v>(value: &'v Value, pointer: &str) -> impl Iterator<Item = (&'v String, &'v Value)> {
-    value.pointer(pointer).and_then(Value::as_object).into_iter().flat_map(Map::iter)
-}
-
-/// Whether what waits for a target is kept and not sent, because its object is suspended or deleted.
-fn is_kept(target: &Value) -> bool {
-    target["held"] == Value::Bool(true) || target["suspended"] == Value::Bool(true)
 }

@@ -1,5 +1,6 @@
 //! `portreeve top`: what uses the machine, and what keeps being restarted. Measured because somebody asks.
 
+mod cells;
 mod figures;
 mod services;
 
@@ -10,6 +11,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use self::cells::percent;
 pub(super) use self::figures::ContainerFigures;
 use self::figures::Load;
 pub(super) use self::services::ServiceFigures;
@@ -18,7 +20,7 @@ use super::face::{Face, Format};
 use super::noun::{Noun, Target, targets};
 use super::patience::{until_back, until_ready};
 use super::status::problems::counted;
-use super::table::{Cell, Table, Tone};
+use super::table::{Table, Tone};
 use super::text::{bytes, count};
 use super::{Exit, UsageError};
 use crate::observed::Tally;
@@ -265,13 +267,4 @@ fn text(
         writeln!(face.out, "{}", Tone::Dim.paint(&format!("and {left_out} more")))?;
     }
     Ok(())
-}
-
-/// Of one CPU, as `docker stats` counts: four that are busy make 400%.
-fn percent(percent: Option<f64>) -> String {
-    percent.map_or_else(|| "-".to_owned(), |percent| format!("{percent:.1}%"))
-}
-
-fn memory(bytes_used: Option<u64>) -> Cell {
-    bytes_used.map_or_else(String::new, bytes).into()
 }

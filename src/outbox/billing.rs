@@ -9,7 +9,7 @@ use tracing::{debug, info, warn};
 
 use super::call::Call;
 use super::retry::{self, Verdict};
-use super::{DeliveryContext, DeliveryError, DeliveryOutcome, Due, Queue, Turn, after, seed, signing_key};
+use super::{DeliveryContext, DeliveryError, DeliveryOutcome, Due, Queue, Turn, after, signing_key};
 use crate::observed::{ContainerKey, Nanos};
 use crate::resource::KindId;
 use crate::resource::billing_service::BillingServiceSpec;
@@ -137,8 +137,12 @@ impl BillingQueue {
             Verdict::Never => Settlement::LaneParked { target, key, error: error.to_string() },
             Verdict::Taken | Verdict::Later => {
                 let attempts = attempts.saturating_add(1);
-                let wait =
-                    retry::wait(&self.spec.retry, attempts, retry_after, seed(&self.name, &key, attempts));
+                let wait = retry::wait(
+                    &self.spec.retry,
+                    attempts,
+                    retry_after,
+                    retry::seed(&self.name, &key, attempts),
+                );
                 Settlement::LaneWaits {
                     target,
                     key,

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{retry, seed};
+use super::retry::{self, seed};
 use crate::observed::ContainerKey;
 use crate::resource::billing_service::Retry;
 

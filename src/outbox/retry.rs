@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::observed::ContainerKey;
 use crate::resource::billing_service::Retry;
 
 /// The longest `Retry-After` that is honoured.
@@ -41,6 +42,14 @@ pub fn wait(retry: &Retry, attempts: u32, retry_after: Option<Duration>, seed: u
 /// How long a service that named a time is not called at all.
 pub fn hold(retry_after: Option<Duration>) -> Option<Duration> {
     retry_after.map(|wait| wait.min(LONGEST_RETRY_AFTER)).filter(|wait| !wait.is_zero())
+}
+
+/// Seed for jitter: differs by lane, not by time.
+pub(super) fn seed(name: &str, key: &ContainerKey, attempts: u32) -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    (name, &key.engine, &key.id, attempts).hash(&mut hasher);
+    hasher.finish()
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::RunError;
+use super::error::RunError;
 use crate::clock;
 use crate::guard::Guard;
 use crate::manifest::git::{Pulled, Puller, Source, short};

@@ -169,7 +169,9 @@ fn a_circle_of_three_is_found_through_a_re_export() {
     ];
     let circle = "a circle: src/a.rs:1 → src/b.rs:2 → src/front/c.rs:1 → src/a.rs";
     assert_eq!(found(&texts, &[]), [circle]);
-    let by_glob = texts.map(|(path, text)| (path, if path == "src/b.rs" { "use super::front::C;\npub struct B;" } else { text }));
+    let by_glob = texts.map(|(path, text)| {
+        (path, if path == "src/b.rs" { "use super::front::C;\npub struct B;" } else { text })
+    });
     assert_eq!(found(&by_glob, &[]), [circle.replace("b.rs:2", "b.rs:1")]);
 }
 
@@ -178,17 +180,34 @@ fn a_parent_and_a_child_that_need_each_other_are_a_circle() {
     let child = ("src/a/child.rs", "use super::Shared;\npub fn work(_: Shared) {}");
     let calls = ("src/a.rs", "mod child;\npub struct Shared;\nfn f() { child::work(Shared) }");
     assert_eq!(found(&[calls, child, ("src/lib.rs", "mod a;")], &[]).len(), 1);
-    let passes_on_and_uses = ("src/a.rs", "mod child;\npub use child::work;\npub struct Shared;\nfn f() { work(Shared) }");
+    let passes_on_and_uses =
+        ("src/a.rs", "mod child;\npub use child::work;\npub struct Shared;\nfn f() { work(Shared) }");
     assert_eq!(found(&[passes_on_and_uses, child, ("src/lib.rs", "mod a;")], &[]).len(), 1);
+}
+
+#[test]
+fn a_module_within_a_file_is_that_file() {
+    let file = "fn f() { inner::g(); }\nconst X: u8 = 1;\nmod inner { use super::X; pub fn g() { super::super::a::h(X) } }";
+    let texts = [("src/lib.rs", "mod a;"), ("src/a.rs", "mod b;\npub fn h(_: u8) {}"), ("src/a/b.rs", file)];
+    assert_eq!(found(&texts, &[]), [] as [&str; 0]);
 }
 
 #[test]
 fn what_declares_and_passes_on_needs_nothing() {
     let texts = [
         ("src/lib.rs", "pub mod a;"),
-        ("src/a.rs", "mod child;\nmod other;\npub use child::{work, Worker};\npub struct Shared { work: u8 }\nfn f(s: Shared) { s.work() }"),
-        ("src/a/child.rs", "use super::{Shared, other};\npub fn work(_: Shared) { other::go(); }\npub struct Worker;"),
-        ("src/a/other.rs", "pub fn go() {}\n#[cfg(test)]\nmod tests {\n    use super::super::child::work;\n}"),
+        (
+            "src/a.rs",
+            "mod child;\nmod other;\npub use child::{work, Worker};\npub struct Shared { work: u8 }\nfn f(s: Shared) { s.work() }",
+        ),
+        (
+            "src/a/child.rs",
+            "use super::{Shared, other};\npub fn work(_: Shared) { other::go(); }\npub struct Worker;",
+        ),
+        (
+            "src/a/other.rs",
+            "pub fn go() {}\n#[cfg(test)]\nmod tests {\n    use super::super::child::work;\n}",
+        ),
     ];
     assert_eq!(found(&texts, &[]), [] as [&str; 0]);
 }

@@ -65,8 +65,7 @@ fn what_is_in_a_block_is_not_the_files() {
         macro_rules! made { ($($a:ident)+) => { pub enum H {} }; }
     ";
     let found = defined(&super::lex::tokens(text));
-    let names: Vec<_> =
-        found.iter().map(|item| (item.name.as_str(), item.is_type, item.is_public)).collect();
+    let names: Vec<_> = found.iter().map(|item| (item.name.as_str(), item.is_type, item.is_public)).collect();
     assert_eq!(
         names,
         [

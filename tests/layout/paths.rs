@@ -24,12 +24,13 @@ pub fn named(tokens: &[Token], module: &[String]) -> Named {
         .filter(|at| text(tokens, *at) == "mod")
         .map(|at| text(tokens, at + 1).to_owned())
         .collect();
+    let within = enclosing(tokens, module);
     let mut found = Named::default();
     let mut passed_on = BTreeMap::new();
     let mut at = 0;
     while at < tokens.len() {
         if begins_import(tokens, at) {
-            let public = is_public(tokens, at);
+            let (public, module) = (is_public(tokens, at), within[at].as_slice());
             at += 1;
             use_tree(tokens, &mut at, &[], &mut |line, path, name| {
                 let path = absolute(path, module, &modules, &BTreeMap::new());
@@ -63,7 +64,7 @@ pub fn named(tokens: &[Token], module: &[String]) -> Named {
                 path.push(text(tokens, at + 2).to_owned());
                 at += 2;
             }
-            let path = absolute(&path, module, &modules, &found.imports);
+            let path = absolute(&path, &within[at], &modules, &found.imports);
             found.needs.push((tokens[at].line, path.clone()));
             found.names.push((line, path));
         } else if begins
@@ -77,6 +78,28 @@ pub fn named(tokens: &[Token], module: &[String]) -> Named {
     found
 }
 
+/// The module that each token is in: `module`, or one that is written out in its file.
+fn enclosing(tokens: &[Token], module: &[String]) -> Vec<Vec<String>> {
+    let mut open: Vec<bool> = Vec::new();
+    let mut here = module.to_vec();
+    let mut within = Vec::with_capacity(tokens.len());
+    for at in 0..tokens.len() {
+        match text(tokens, at) {
+            "{" => {
+                let begins = at > 1 && text(tokens, at - 2) == "mod";
+                if begins {
+                    here.push(text(tokens, at - 1).to_owned());
+                }
+                open.push(begins);
+            }
+            "}" if open.pop() == Some(true) => drop(here.pop()),
+            _ => {}
+        }
+        within.push(here.clone());
+    }
+    within
+}
+
 /// `use<'a>` in a bound imports nothing.
 fn begins_import(tokens: &[Token], at: usize) -> bool {
     text(tokens, at) == "use" && text(tokens, at + 1) != "<"
@@ -85,7 +108,8 @@ fn begins_import(tokens: &[Token], at: usize) -> bool {
 /// Whether the `use` at `at` is a `pub use`, whoever may see it.
 fn is_public(tokens: &[Token], at: usize) -> bool {
     let before = |back: usize| at.checked_sub(back).map_or("", |at| text(tokens, at));
-    before(1) == "pub" || (before(1) == ")" && (2..8).any(|back| before(back) == "pub" && before(back - 1) == "("))
+    before(1) == "pub"
+        || (before(1) == ")" && (2..8).any(|back| before(back) == "pub" && before(back - 1) == "("))
 }
 
 /// Whether the name at `at` can be that of a type or of a called function, not of a field or a method.

@@ -8,7 +8,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::columns::{self, Columns};
-use super::{Output, arranged, items};
+use super::list::{arranged, items};
+use super::output::Output;
 use crate::cli::client::{Client, ClientError, Lines};
 use crate::cli::face::Face;
 use crate::cli::noun::{Noun, Target};

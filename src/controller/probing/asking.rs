@@ -10,7 +10,9 @@ use super::{Check, CheckId, Prober};
 use crate::controller::shared::{Shared, locked};
 use crate::docker::Client;
 use crate::observed::{Container, ProbeTarget, Route, note_route};
-use crate::probe::{self, Basis, Cause, Cost, Failure, Here, Meaning, Outcome, Place, Subject, There};
+use crate::probe::{
+    self, Basis, Cause, CheckOutcome as Outcome, Cost, Failure, Here, Meaning, Place, Subject, There,
+};
 use crate::resource::monitored_service::Target;
 use crate::resource::probe::ProbeSpec;
 
