@@ -51,7 +51,7 @@ pub use state::Api;
 pub(crate) use trial::ProbeTested;
 
 /// A container as these routes show it.
-pub(crate) type ContainerItem = page::Item<containers::Row>;
+pub(crate) type ContainerItem = page::Item<containers::ContainerRow>;
 /// An event as these routes show it.
 pub(crate) type EventItem = page::Item<events::Event>;
 /// A delivery as these routes show it.

@@ -39,7 +39,7 @@ mod wire;
 
 use client::CALL;
 pub use client::{Client, EngineInfo};
-use clock::Reading;
+use clock::ClockReading;
 pub(crate) use dialect::Dialect;
 pub use error::DockerError;
 pub use exec::Awaited;
@@ -79,7 +79,7 @@ impl Client {
     }
 
     /// What it says of itself, or why a proxy keeps that to itself; and its clock, which the date of an answer tells then.
-    async fn ask(&self) -> Result<(Result<answer::Info, DockerError>, Reading), DockerError> {
+    async fn ask(&self) -> Result<(Result<answer::Info, DockerError>, ClockReading), DockerError> {
         let asked = crate::clock::now();
         let info = match self.wire.get("GET /info", "/info", CALL).await {
             Ok(answer) => Ok(answer.read::<answer::Info>()?),
@@ -89,7 +89,7 @@ impl Client {
         let told = info.as_ref().ok().and_then(|info| info.system_time.as_deref()).and_then(timestamp::time);
         let answered = crate::clock::now();
         let clock = match told {
-            Some(time) => Reading { asked, answered, least: time, most: time },
+            Some(time) => ClockReading { asked, answered, least: time, most: time },
             None => self.date().await?,
         };
         Ok((info, clock))
@@ -119,15 +119,15 @@ impl Client {
     }
 
     /// The engine's clock, to the second, by when it says it answered.
-    async fn date(&self) -> Result<Reading, DockerError> {
+    async fn date(&self) -> Result<ClockReading, DockerError> {
         const SECOND: i64 = 1_000_000_000;
         let asked = crate::clock::now();
         let answer = self.wire.get("GET /version", "/version", CALL).await?;
         let answered = crate::clock::now();
         // Whoever leaves the date out says nothing against our own clock.
         let reading =
-            |date: Nanos| Reading { asked, answered, least: date, most: Nanos(date.0 + SECOND - 1) };
-        Ok(answer.date.map_or(Reading { asked, answered, least: asked, most: answered }, reading))
+            |date: Nanos| ClockReading { asked, answered, least: date, most: Nanos(date.0 + SECOND - 1) };
+        Ok(answer.date.map_or(ClockReading { asked, answered, least: asked, most: answered }, reading))
     }
 
     /// What its host is called, as far as its endpoint tells.

@@ -4,6 +4,7 @@ mod event;
 mod health;
 mod identity;
 mod network;
+mod streak;
 mod tally;
 mod usage;
 
@@ -23,6 +24,7 @@ pub use self::identity::{logical_id, predecessor, set_aside, successor};
 pub use self::network::{
     Interface, Listener, Network, NetworkEndpoint, Route, Surroundings, bridge_of, note_route,
 };
+pub use self::streak::{Streak, Verdict};
 pub use self::tally::{Counted, Tally};
 pub use self::usage::Usage;
 use crate::resource::{Duration, Subject};

@@ -36,13 +36,13 @@ mod udp;
 pub mod verdict;
 mod wire;
 
+pub use crate::observed::{Streak, Verdict};
 pub use failure::Failure;
 pub(crate) use login::{credentials, secret};
 pub use place::{Basis, NetworkPosition, Place};
 pub(crate) use protocol::Protocol;
 pub use protocol::{Cost, Subject};
 pub use steps::{Step, Steps};
-pub use threshold::{Streak, Verdict};
 pub use verdict::{Cause, Here, Meaning, There};
 
 use encrypted::speaks_tls;

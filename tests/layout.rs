@@ -4,12 +4,12 @@
 use std::path::Path;
 use std::process::Command;
 
-pub mod circles;
+mod circles;
 mod items;
 mod laws;
 mod lex;
 mod paths;
-pub mod source;
+mod source;
 mod words;
 
 use source::File;
@@ -48,6 +48,16 @@ fn modules_name_only_what_the_laws_allow_them() {
     let mut violations: Vec<String> = files.iter().flat_map(laws::violations).collect();
     violations.extend(laws::scattered(&files));
     assert_none(violations);
+}
+
+#[test]
+fn pure_modules_import_only_from_above_in_the_list_of_lib_rs() {
+    assert_none(laws::upward(&source::read(root())));
+}
+
+#[test]
+fn the_name_of_a_type_says_which_it_is() {
+    assert_none(laws::ambiguous(&source::read(root()), laws::COMMON));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use portreeve::observed::{ContainerKey, Nanos};
 use portreeve::reconcile::record::Record;
 use portreeve::store::{
     Cell, ChangeSet, Delivery, DeliveryFilter, Discarded, EventFilter, EventRow, Lane, Loaded, NewEvent,
-    QueueDepth, Sqlite, Store, StoreError, StoredObject, Waiting,
+    QueueDepth, RetryScope, Sqlite, Store, StoreError, StoredObject,
 };
 
 /// The real store, watched.
@@ -74,7 +74,7 @@ impl Store for Counted {
         self.store.replay_lane(target, key).await
     }
 
-    async fn retry(&self, which: &Waiting<'_>) -> Result<u64, StoreError> {
+    async fn retry(&self, which: &RetryScope<'_>) -> Result<u64, StoreError> {
         self.store.retry(which).await
     }
 

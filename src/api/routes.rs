@@ -77,7 +77,7 @@ pub(super) const ROUTES: &[Route] = &[
         "/api/containers",
         "Containers as last seen, as a plain array",
         &[],
-        Content::Json(of::<Vec<containers::Row>>),
+        Content::Json(of::<Vec<containers::ContainerRow>>),
         || get(containers::list),
     ),
     read(
@@ -138,14 +138,14 @@ pub(super) const ROUTES: &[Route] = &[
         "/apis/portreeve/v1/containers",
         "Containers as last seen",
         containers::LIST,
-        Content::Json(of::<List<Item<containers::Row>>>),
+        Content::Json(of::<List<Item<containers::ContainerRow>>>),
         || get(containers::objects),
     ),
     read(
         "/apis/portreeve/v1/containers/{name}",
         "One container, by name or id",
         containers::ONE,
-        Content::Json(of::<Item<containers::Row>>),
+        Content::Json(of::<Item<containers::ContainerRow>>),
         || get(containers::object),
     ),
     change(

@@ -19,7 +19,7 @@ use super::client::{ClientError, ServerArgs};
 use super::face::Face;
 use super::get::columns::Columns;
 use super::guess::targets_or_hint;
-use super::noun::{Noun, Target};
+use super::noun::{CommandTarget, Noun};
 use super::{Exit, UsageError, fail};
 
 /// How many events are shown.
@@ -40,7 +40,7 @@ pub(super) async fn describe(args: &DescribeArgs, face: &mut Face<'_>) -> anyhow
     let client = args.server.client()?;
     let targets = targets_or_hint(&client, "describe", &args.words).await?;
     let (mut exit, mut first) = (Exit::Fine, true);
-    for Target { noun, name } in targets {
+    for CommandTarget { noun, name } in targets {
         if noun == Noun::Events {
             return Err(UsageError("events have no names: use `portreeve events`".to_owned()).into());
         }

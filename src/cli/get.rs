@@ -10,15 +10,15 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use self::columns::Columns;
-pub(super) use self::follow::Change;
 use self::follow::Watch;
+pub(super) use self::follow::WatchChange;
 use self::list::{arranged, items};
 use self::output::Output;
 use super::Exit;
 use super::client::{Client, ClientError, ServerArgs};
 use super::face::Face;
 use super::guess::targets_or_hint;
-use super::noun::{Noun, Target};
+use super::noun::{CommandTarget, Noun};
 use super::{UsageError, fail};
 use crate::resource::KindId;
 
@@ -65,7 +65,7 @@ pub(super) async fn get(args: &GetArgs, face: &mut Face<'_>) -> anyhow::Result<E
     let query: Vec<(&str, &str)> = selector.iter().map(|text| ("labelSelector", text.as_str())).collect();
     if selector.is_some() {
         let unlabelled = targets.iter().find(|target| matches!(target.noun, Noun::Events | Noun::Deliveries));
-        if let Some(Target { noun, .. }) = unlabelled {
+        if let Some(CommandTarget { noun, .. }) = unlabelled {
             return Err(UsageError(format!("{} have no labels to select by", noun.plural())).into());
         }
         if targets.iter().any(|target| target.name.is_some()) {
@@ -99,8 +99,8 @@ pub(super) async fn get(args: &GetArgs, face: &mut Face<'_>) -> anyhow::Result<E
     Ok(exit)
 }
 
-fn everything() -> Vec<Target> {
-    KindId::ALL.iter().map(|kind| Target { noun: Noun::Kind(*kind), name: None }).collect()
+fn everything() -> Vec<CommandTarget> {
+    KindId::ALL.iter().map(|kind| CommandTarget { noun: Noun::Kind(*kind), name: None }).collect()
 }
 
 /// What was asked for and is there.
@@ -132,7 +132,7 @@ enum Whole {
     Object(Value),
 }
 
-async fn one(client: &Client, target: &Target, query: &[(&str, &str)]) -> Result<Whole, ClientError> {
+async fn one(client: &Client, target: &CommandTarget, query: &[(&str, &str)]) -> Result<Whole, ClientError> {
     let plural = target.noun.plural();
     match &target.name {
         Some(name) => client.get(&[plural, name], &[]).await.map(Whole::Object),

@@ -47,7 +47,7 @@ pub(super) struct StatusArgs {
 /// What `-o json` prints.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "StatusOutput")]
-pub(super) struct Document<'a> {
+pub(super) struct StatusDocument<'a> {
     /// The answer of `/health/detailed`.
     #[schemars(with = "crate::api::Detailed")]
     health: &'a Value,
@@ -90,9 +90,11 @@ async fn look(
     let wrong = if all || output == Format::Json { harm::each(&problems) } else { harm::folded(&problems) };
     match output {
         Format::Json if watch => {
-            face.json_line(&serde_json::to_value(Document { health: &health, wrong: &wrong })?)?;
+            face.json_line(&serde_json::to_value(StatusDocument { health: &health, wrong: &wrong })?)?;
         }
-        Format::Json => face.json(&serde_json::to_value(Document { health: &health, wrong: &wrong })?)?,
+        Format::Json => {
+            face.json(&serde_json::to_value(StatusDocument { health: &health, wrong: &wrong })?)?
+        }
         Format::Text => {
             if watch {
                 face.clear()?;

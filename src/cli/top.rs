@@ -17,7 +17,7 @@ use self::figures::Load;
 pub(super) use self::services::ServiceFigures;
 use super::client::{Client, ClientError, ServerArgs};
 use super::face::{Face, Format};
-use super::noun::{Noun, Target, targets};
+use super::noun::{CommandTarget, Noun, targets};
 use super::patience::{until_back, until_ready};
 use super::status::problems::counted;
 use super::table::{Table, Tone};
@@ -130,7 +130,8 @@ fn wanted(words: &[String]) -> Result<(Noun, Vec<String>), UsageError> {
     }
     let targets = targets(words)?;
     let noun = targets.first().map_or(Noun::Containers, |target| target.noun);
-    if let Some(Target { noun, .. }) = targets.iter().find(|t| !matches!(t.noun, Noun::Containers | SERVICES))
+    if let Some(CommandTarget { noun, .. }) =
+        targets.iter().find(|t| !matches!(t.noun, Noun::Containers | SERVICES))
     {
         return Err(UsageError(format!(
             "`top` shows containers and monitoredservices, not {}",

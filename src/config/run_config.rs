@@ -14,7 +14,7 @@ pub struct RunConfig {
     /// Directories of manifests, read again whenever they change; none: only environment and labels say what to do.
     pub config_dirs: Vec<PathBuf>,
     /// A repository that one more such directory is pulled from, after the others.
-    pub git: Option<crate::manifest::git::Source>,
+    pub git: Option<crate::manifest::git::GitSource>,
     /// Whether a directory that declares nothing any more is meant to.
     pub allow_empty: bool,
     /// Directory for everything that must survive a restart.

@@ -10,7 +10,7 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
 /// What an HTTP status means for a bill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Acceptance {
     /// The service has it.
     Taken,
     /// It may be taken later: tried again for ever.
@@ -20,11 +20,11 @@ pub enum Verdict {
 }
 
 /// 2xx is taken; 400, 413, 415 and 422 are about the bytes themselves, which never change; all else passes.
-pub const fn verdict(status: u16) -> Verdict {
+pub const fn verdict(status: u16) -> Acceptance {
     match status {
-        200..=299 => Verdict::Taken,
-        400 | 413 | 415 | 422 => Verdict::Never,
-        _ => Verdict::Later,
+        200..=299 => Acceptance::Taken,
+        400 | 413 | 415 | 422 => Acceptance::Never,
+        _ => Acceptance::Later,
     }
 }
 
@@ -82,13 +82,13 @@ mod tests {
     #[test]
     fn only_what_is_wrong_with_the_bytes_is_parked() {
         for status in [200, 201, 204, 299] {
-            assert_eq!(verdict(status), Verdict::Taken);
+            assert_eq!(verdict(status), Acceptance::Taken);
         }
         for status in [300, 301, 302, 401, 403, 404, 405, 408, 409, 425, 429, 500, 502, 503, 504, 599] {
-            assert_eq!(verdict(status), Verdict::Later, "{status}");
+            assert_eq!(verdict(status), Acceptance::Later, "{status}");
         }
         for status in [400, 413, 415, 422] {
-            assert_eq!(verdict(status), Verdict::Never);
+            assert_eq!(verdict(status), Acceptance::Never);
         }
     }
 }

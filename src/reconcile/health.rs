@@ -5,8 +5,8 @@ pub mod checks;
 use std::collections::BTreeMap;
 
 use crate::desired::Service;
+use crate::observed::Verdict;
 use crate::observed::{Checked, Container, Health, HealthWord, Nanos, ProbeState, Standing, State};
-use crate::probe::threshold::Verdict;
 use crate::resource::Amount;
 
 /// A verdict and its reason, for people.
@@ -217,7 +217,7 @@ fn root<'s>(
 mod tests {
     use super::*;
     use crate::observed::LastCheck;
-    use crate::probe::threshold::Streak;
+    use crate::observed::Streak;
     use crate::resource::monitored_service::MonitoredServiceSpec;
 
     fn state(verdict: Verdict, checked: Checked) -> ProbeState {

@@ -11,7 +11,7 @@ use tracing::info;
 use super::error::RunError;
 use crate::clock;
 use crate::guard::Guard;
-use crate::manifest::git::{Pulled, Puller, Source, short};
+use crate::manifest::git::{GitSource, Pulled, Puller, short};
 use crate::manifest::watch::Hint;
 use crate::outbox::Commit;
 use crate::store::{ChangeSet, NewEvent, Severity};
@@ -42,7 +42,7 @@ pub(super) struct Begun {
 /// # Errors
 /// There is no `git`.
 pub(super) async fn begin(
-    source: Source,
+    source: GitSource,
     state_dir: &Path,
     guard: Guard,
     stop: CancellationToken,

@@ -6,24 +6,25 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::source::File;
 
 /// Files below these modules are not free of circles yet. An entry without a circle fails the test: take it out.
-pub const STILL_CIRCULAR: &[&str] = &[];
+pub const STILL_CIRCULAR: &[&str] =
+    &["controller", "docker::informer", "observed", "reconcile::heal", "reconcile::plan"];
 
 /// Which files each file needs, and in which line it first says so.
 pub type Needs<'a> = BTreeMap<&'a str, BTreeMap<&'a str, usize>>;
 
 /// Files by their modules.
-pub struct Tree<'a> {
+struct Tree<'a> {
     files: BTreeMap<&'a [String], &'a File>,
 }
 
 impl<'a> Tree<'a> {
-    pub fn new(files: &'a [File]) -> Self {
+    fn new(files: &'a [File]) -> Self {
         let files = files.iter().filter(|file| file.path != "src/main.rs");
         Self { files: files.map(|file| (file.module.as_slice(), file)).collect() }
     }
 
     /// The file that defines what `path` names; `None` for a module and for what is of another crate.
-    pub fn defining(&self, path: &[String], depth: usize) -> Option<&'a File> {
+    fn defining(&self, path: &[String], depth: usize) -> Option<&'a File> {
         let (krate, mut rest) = path.split_first()?;
         if !matches!(krate.as_str(), "crate" | "portreeve") || depth > 16 {
             return None;

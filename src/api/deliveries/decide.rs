@@ -19,7 +19,7 @@ use crate::api::status::{self, Failure, Status};
 use crate::api::{Api, objects};
 use crate::manifest::nearest;
 use crate::resource::{KindId, ObjectKey};
-use crate::store::{Delivery, DeliveryKind, DeliveryState, NewEvent, Severity, Waiting};
+use crate::store::{Delivery, DeliveryKind, DeliveryState, NewEvent, RetryScope, Severity};
 
 /// Parameters of what is decided about all deliveries of a target.
 pub(in crate::api) const TARGET: &[&str] = &["target"];
@@ -162,7 +162,7 @@ pub(in crate::api) async fn retry(
         let kind = kind(row.kind);
         return refuse(&format!("is held: {kind}/{} is not declared, or is suspended", row.target));
     }
-    let which = Waiting { kind: row.kind, target: &row.target, key: Some(&row.key) };
+    let which = RetryScope { kind: row.kind, target: &row.target, key: Some(&row.key) };
     let tried = api.shared.store.retry(&which).await?;
     wake(&api, row.kind, &row.target);
     let message = format!("the deliveries of {} to {} are tried now", row.key.short_id(), row.target);
@@ -185,7 +185,7 @@ pub(in crate::api) async fn retry_target(
             held = true;
             continue;
         }
-        tried += api.shared.store.retry(&Waiting { kind: of, target, key: None }).await?;
+        tried += api.shared.store.retry(&RetryScope { kind: of, target, key: None }).await?;
         wake(&api, of, target);
     }
     let message = match tried {
