@@ -11,6 +11,7 @@ mod dry;
 mod edit;
 mod effects;
 mod events;
+mod exit;
 mod explain;
 mod face;
 mod fallback;
@@ -45,11 +46,12 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, Parser, Subcommand};
 
+use self::exit::{Exit, SOFTWARE, UsageError, fail, is_broken_pipe};
 use self::face::Face;
 use crate::config::RunArgs;
 use crate::manifest::nearest;
 use crate::run::RunError;
-use crate::terminal::{Screen, line, lines};
+use crate::terminal::{Screen, line};
 
 /// The operator pattern for plain Docker: declare in YAML what is registered, billed and healed
 #[derive(Debug, Parser)]
@@ -154,35 +156,6 @@ impl Verb {
     }
 }
 
-/// How a command ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Exit {
-    /// All is well.
-    Fine,
-    /// It worked, and found something wrong.
-    Problems,
-    /// What was asked for makes no sense. Of `diff`, for which 1 is an answer, whatever went wrong.
-    Usage,
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        match exit {
-            Exit::Fine => Self::SUCCESS,
-            Exit::Problems => Self::from(1),
-            Exit::Usage => Self::from(2),
-        }
-    }
-}
-
-/// A fault of Portreeve's own: `EX_SOFTWARE` of `sysexits.h`.
-const SOFTWARE: u8 = 70;
-
-/// What was asked for makes no sense: exit code 2.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-struct UsageError(String);
-
 /// Does what the process's arguments ask for.
 pub fn main() -> ExitCode {
     // These strip colours where they are not wanted: no terminal, NO_COLOR, TERM=dumb.
@@ -284,8 +257,8 @@ fn act(verb: Verb, face: &mut Face<'_>) -> anyhow::Result<Exit> {
         Verb::Replay(args) => online(deliveries::replay(&args, face)),
         Verb::Init(args) => online(init::init(&args, face)),
         Verb::Schema(args) => schema::schema(&args, face.out, face.err),
-        Verb::Completion(args) => completion::completion(&args, face),
-        Verb::Man(args) => completion::man(&args, face),
+        Verb::Completion(args) => completion::completion(&args, Cli::command(), face),
+        Verb::Man(args) => completion::man(&args, Cli::command(), face),
         Verb::Token(args) => token::token(&args, face.out, face.err),
         Verb::Version(args) => version::version(&args, face),
     }
@@ -294,16 +267,6 @@ fn act(verb: Verb, face: &mut Face<'_>) -> anyhow::Result<Exit> {
 /// Runs a verb that asks a server.
 fn online(verb: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::Result<Exit> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(verb)
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
-}
-
-/// Says what went wrong, in the words of the compiler-like problems of `validate`.
-fn fail(err: &mut dyn Write, message: &str) -> std::io::Result<()> {
-    let red = anstyle::AnsiColor::Red.on_default().bold();
-    writeln!(err, "{red}error{red:#}: {}", lines(message))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 mod condition;
 mod cycle;
 mod difference;
+mod in_force;
 mod inert;
 mod layer;
 mod policy;
@@ -16,6 +17,7 @@ mod scope;
 mod selection;
 mod service;
 mod silence;
+mod sources;
 mod suspended;
 mod unused;
 
@@ -24,92 +26,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use condition::Grounds;
 use cycle::Cycles;
 pub use difference::difference;
+pub use in_force::Desired;
 pub use inert::{INERT, inert};
 pub use layer::Layers;
-pub use policy::{PolicyChoice, builtin_policy};
+pub use policy::{DEFAULT_POLICY, PolicyChoice, builtin_policy};
 use private::Private;
+pub use rank::LOCAL_HOST;
 pub use reference::{missing_from, not_there};
 pub use scope::Scope;
 pub use selection::Selection;
 pub use service::Service;
+pub use sources::Sources;
 
-use crate::manifest::LoadedSet;
 pub use crate::manifest::Problem;
-use crate::resource::alert_rule::AlertRuleSpec;
-use crate::resource::autoheal_policy::AutohealPolicySpec;
-use crate::resource::billing_service::BillingServiceSpec;
-use crate::resource::discovery_registry::DiscoveryRegistrySpec;
-use crate::resource::docker_host::DockerHostSpec;
 use crate::resource::monitored_service::MonitoredServiceSpec;
-use crate::resource::notification_sink::NotificationSinkSpec;
-use crate::resource::probe::ProbeSpec;
-use crate::resource::secret::policy::{SecretPolicy, Trust};
+use crate::resource::secret::policy::Trust;
 use crate::resource::settings::SettingsSpec;
-use crate::resource::silence::SilenceSpec;
-use crate::resource::workload::WorkloadSpec;
-use crate::resource::{KindId, Object, ObjectKey, Origin, Spec};
-
-/// Name of the policy that applies when nothing else is said.
-pub const DEFAULT_POLICY: &str = "default";
-/// Name of the engine that is watched when none is declared.
-pub const LOCAL_HOST: &str = "local";
-
-/// Where declared objects come from.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Sources<'a> {
-    /// The configuration directories.
-    pub directory: Option<&'a LoadedSet>,
-    /// Objects written through the API.
-    pub api: &'a [Object],
-    /// Objects made from environment variables.
-    pub environment: &'a [Object],
-    /// The flag `--observe`: whatever `Settings` says, nothing is acted on.
-    pub observe: bool,
-    /// Which secrets everybody's objects may use; left out: that is not judged.
-    pub secrets: Option<&'a SecretPolicy>,
-}
-
-/// What is in force.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Desired {
-    /// Intervals, retentions, thresholds.
-    pub settings: SettingsSpec,
-    /// Engines by name; at least one: `local` when none is declared.
-    pub hosts: BTreeMap<String, DockerHostSpec>,
-    /// Those among them that strangers may have declared: what they show as a container may be anything.
-    pub strange_hosts: BTreeSet<String>,
-    /// Discovery Services by name.
-    pub registries: BTreeMap<String, DiscoveryRegistrySpec>,
-    /// Billing Services by name.
-    pub billing: BTreeMap<String, BillingServiceSpec>,
-    /// Autoheal policies by name; always one named `default`.
-    pub policies: BTreeMap<String, AutohealPolicySpec>,
-    /// Services by name, their probes and dependencies resolved.
-    pub services: BTreeMap<String, Service>,
-    /// Which services a container belongs to, compiled.
-    pub selection: Selection,
-    /// Probes by name, without those suspended.
-    pub probes: BTreeMap<String, ProbeSpec>,
-    /// Notification sinks by name, without those suspended.
-    pub sinks: BTreeMap<String, NotificationSinkSpec>,
-    /// Alert rules by name, without those suspended.
-    pub rules: BTreeMap<String, AlertRuleSpec>,
-    /// Silences by name, without those suspended.
-    pub silences: BTreeMap<String, SilenceSpec>,
-    /// Workloads by name.
-    pub workloads: BTreeMap<String, WorkloadSpec>,
-    /// Objects that are suspended. Where a kind's absence would be an order of its own (a registry that is gone, a
-    /// workload to be removed) they are among its specs all the same.
-    pub suspended: BTreeSet<ObjectKey>,
-    /// Everything in force, by kind and name, each with its origin and conditions. What is built in is among it.
-    pub objects: Vec<Object>,
-    /// What is wrong with what was declared, in the order of files and lines.
-    pub problems: Vec<Problem>,
-    /// What is odd about it, in the same order: allowed, and most likely not meant.
-    pub warnings: Vec<Problem>,
-    /// What objects name that is not there, wherever they come from, with the nearest name.
-    pub unresolved: Vec<(ObjectKey, String)>,
-}
+use crate::resource::{KindId, Object, Origin, Spec};
 
 impl Default for Desired {
     /// What is in force when nothing is declared.

@@ -4,25 +4,26 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
-use bollard::Docker;
 use tokio::time::Instant;
 
 use crate::guard::Guard;
-use crate::observed::{Container, ContainerKey, Health, Interface, Nanos, Surroundings};
+use crate::observed::{Container, Health, Nanos};
 use crate::resource::docker_host::DockerHostSpec;
 
 mod actions;
 mod answer;
+mod client;
 mod clock;
 mod connect;
 mod convert;
 mod dialect;
+mod error;
 mod exec;
 mod fingerprint;
 pub mod informer;
 mod likeness;
+mod listed;
 mod own;
 mod recreate;
 mod ring;
@@ -30,123 +31,22 @@ mod ssh;
 mod stats;
 mod surroundings;
 mod tcp;
+mod timestamp;
 mod tls;
 mod unix;
 mod uptime;
 mod wire;
 
-use clock::Reading;
+use client::CALL;
+pub use client::{Client, EngineInfo};
+use clock::ClockReading;
 pub(crate) use dialect::Dialect;
+pub use error::DockerError;
 pub use exec::Awaited;
 pub use fingerprint::Fingerprint;
+pub use listed::Listed;
 pub use own::own_containers;
 pub use surroundings::interfaces;
-
-/// What can go wrong between Portreeve and an engine.
-#[derive(Debug, thiserror::Error)]
-pub enum DockerError {
-    /// The engine cannot be reached or broke off. Normal while it restarts; tried again for ever.
-    #[error("the engine at {endpoint} cannot be reached: {reason}")]
-    Unreachable {
-        /// Where it should answer.
-        endpoint: String,
-        /// What happened instead.
-        reason: String,
-        /// Whether the call may have reached it.
-        sent: bool,
-    },
-    /// The engine answered and refused.
-    #[error("the engine refused: {message} (HTTP {status})")]
-    Refused {
-        /// HTTP status.
-        status: u16,
-        /// The engine's own words.
-        message: String,
-    },
-    /// The engine took longer than it may.
-    #[error("the engine did not answer within {0:?}")]
-    TimedOut(Duration),
-    /// The engine is older than what is supported or asked for.
-    #[error("the engine speaks API {found}; {needed} or later is needed")]
-    TooOld {
-        /// The newest version it speaks.
-        found: String,
-        /// The oldest version that will do.
-        needed: String,
-    },
-    /// The DockerHost cannot be used as declared.
-    #[error("the DockerHost cannot be used: {0}")]
-    Unusable(String),
-    /// An answer of the engine makes no sense.
-    #[error("the engine's answer lacks {0}")]
-    Incomplete(&'static str),
-    /// An answer of the engine is something else than what was asked for.
-    #[error("the engine's answer to {call} cannot be read: {reason}")]
-    Unreadable {
-        /// The question.
-        call: &'static str,
-        /// What is wrong with it.
-        reason: String,
-    },
-}
-
-/// How long an ordinary call may take. Actions add the container's stop timeout.
-const CALL: Duration = Duration::from_secs(30);
-
-impl DockerError {
-    /// Whether somebody, most likely a proxy, does not let this be asked.
-    const fn is_forbidden(&self) -> bool {
-        matches!(self, Self::Refused { status: 401 | 403 | 404 | 405, .. })
-    }
-
-    /// Whether the engine answers and will not, or cannot, tell of what it was asked about: asking for something else may
-    /// well succeed.
-    pub const fn is_of_this_alone(&self) -> bool {
-        match self {
-            Self::Refused { .. } | Self::TimedOut(_) | Self::Incomplete(_) | Self::Unreadable { .. } => true,
-            Self::Unreachable { .. } | Self::TooOld { .. } | Self::Unusable(_) => false,
-        }
-    }
-}
-
-/// An engine that answered: cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Client {
-    docker: Docker,
-    wire: wire::Wire,
-    dialect: Dialect,
-    name: Arc<str>,
-    endpoint: Arc<str>,
-    running: Arc<exec::Running>,
-}
-
-/// What an engine says of itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EngineInfo {
-    /// Its name for its host.
-    pub host: String,
-    /// Its version.
-    pub version: String,
-    /// Its clock now.
-    pub time: Nanos,
-    /// Its clock minus ours, in nanoseconds; 0 when the two cannot be told apart.
-    pub clock_ahead: i64,
-    /// Where it is as seen from here.
-    pub surroundings: Arc<Surroundings>,
-    /// The interfaces in this process's network namespace.
-    pub interfaces: Arc<[Interface]>,
-}
-
-/// One row of a full list.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Listed {
-    /// The container.
-    pub key: ContainerKey,
-    /// What changes whenever something worth an inspect changes.
-    pub fingerprint: Fingerprint,
-    /// `Up 5 minutes`: bounds of the time since the start, in seconds, for containers without networks of their own.
-    pub up_seconds: Option<(u64, u64)>,
-}
 
 impl Client {
     /// Connects to `spec`'s endpoint and checks that the engine is recent enough.
@@ -173,28 +73,23 @@ impl Client {
         Ok((client, info))
     }
 
-    /// Whose engine it is.
-    pub(crate) const fn dialect(&self) -> Dialect {
-        self.dialect
-    }
-
     /// The engine's clock now, and that minus ours in nanoseconds: 0 when the two cannot be told apart.
     pub(crate) async fn clock(&self) -> Result<(Nanos, i64), DockerError> {
         self.ask().await.map(|(_, clock)| clock.time_and_lead())
     }
 
     /// What it says of itself, or why a proxy keeps that to itself; and its clock, which the date of an answer tells then.
-    async fn ask(&self) -> Result<(Result<answer::Info, DockerError>, Reading), DockerError> {
+    async fn ask(&self) -> Result<(Result<answer::Info, DockerError>, ClockReading), DockerError> {
         let asked = crate::clock::now();
         let info = match self.wire.get("GET /info", "/info", CALL).await {
             Ok(answer) => Ok(answer.read::<answer::Info>()?),
             Err(error) if error.is_forbidden() => Err(error),
             Err(error) => return Err(error),
         };
-        let told = info.as_ref().ok().and_then(|info| info.system_time.as_deref()).and_then(convert::time);
+        let told = info.as_ref().ok().and_then(|info| info.system_time.as_deref()).and_then(timestamp::time);
         let answered = crate::clock::now();
         let clock = match told {
-            Some(time) => Reading { asked, answered, least: time, most: time },
+            Some(time) => ClockReading { asked, answered, least: time, most: time },
             None => self.date().await?,
         };
         Ok((info, clock))
@@ -224,15 +119,15 @@ impl Client {
     }
 
     /// The engine's clock, to the second, by when it says it answered.
-    async fn date(&self) -> Result<Reading, DockerError> {
+    async fn date(&self) -> Result<ClockReading, DockerError> {
         const SECOND: i64 = 1_000_000_000;
         let asked = crate::clock::now();
         let answer = self.wire.get("GET /version", "/version", CALL).await?;
         let answered = crate::clock::now();
         // Whoever leaves the date out says nothing against our own clock.
         let reading =
-            |date: Nanos| Reading { asked, answered, least: date, most: Nanos(date.0 + SECOND - 1) };
-        Ok(answer.date.map_or(Reading { asked, answered, least: asked, most: answered }, reading))
+            |date: Nanos| ClockReading { asked, answered, least: date, most: Nanos(date.0 + SECOND - 1) };
+        Ok(answer.date.map_or(ClockReading { asked, answered, least: asked, most: answered }, reading))
     }
 
     /// What its host is called, as far as its endpoint tells.
@@ -292,24 +187,5 @@ impl Client {
         let path = format!("/containers/json?{query}");
         let rows = self.wire.get("GET /containers/json", &path, CALL).await?.rows::<answer::Row>()?;
         Ok(rows.into_iter().flatten().filter_map(|row| row.id).collect())
-    }
-
-    async fn call<T>(
-        &self,
-        call: impl Future<Output = Result<T, bollard::errors::Error>>,
-    ) -> Result<T, DockerError> {
-        self.call_within(CALL, call).await
-    }
-
-    /// The client library bounds only the wait for the answer's head; this bounds the whole call.
-    async fn call_within<T>(
-        &self,
-        limit: Duration,
-        call: impl Future<Output = Result<T, bollard::errors::Error>>,
-    ) -> Result<T, DockerError> {
-        match tokio::time::timeout(limit, call).await {
-            Ok(answer) => answer.map_err(|error| connect::error(&self.endpoint, error)),
-            Err(_) => Err(DockerError::TimedOut(limit)),
-        }
     }
 }

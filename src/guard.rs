@@ -4,6 +4,7 @@
 //! connection that a manifest or a flag names passes here, and every secret is read here.
 
 mod address;
+mod resolver;
 mod secret;
 
 use std::net::{IpAddr, SocketAddr};
@@ -94,11 +95,6 @@ impl Guard {
         let allowed: Vec<SocketAddr> =
             found.into_iter().filter(|address| !self.forbids(address.ip())).collect();
         if allowed.is_empty() && any { Err(AddressError::Forbidden(host.to_owned())) } else { Ok(allowed) }
-    }
-
-    /// The system's resolver, without the addresses that may not be reached.
-    pub fn resolver(&self) -> Arc<dyn reqwest::dns::Resolve> {
-        Arc::new(address::Resolver(self.clone()))
     }
 
     /// The secret that `reference` names, as it is now.

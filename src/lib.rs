@@ -40,9 +40,9 @@ pub mod resource;
 
 pub mod manifest;
 
-pub mod desired;
-
 pub mod observed;
+
+pub mod desired;
 
 pub mod guard;
 

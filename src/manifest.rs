@@ -14,7 +14,6 @@ mod foreign;
 pub mod git;
 mod locate;
 mod problem;
-mod render;
 mod slip;
 mod split;
 mod strict;

@@ -4,26 +4,24 @@
 //! written from the present world with every scrape, and end with their container.
 
 mod containers;
+mod page;
 mod zeros;
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::sync::Arc;
 
 use metrics::{describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
+use self::page::{MOST_CONTAINERS, Page, escaped, whole};
 use crate::clock;
 use crate::controller::{Load, Shared};
 use crate::desired::Desired;
 use crate::observed::{
-    CHECK_TIMES, Checks, ContainerKey, Counted, HealthWord, Nanos, ServiceState, State, Window, World,
+    Checks, ContainerKey, Counted, HealthWord, Nanos, ServiceState, State, Window, World,
 };
 use crate::resource::KindId;
 use crate::store::QueueDepth;
-
-/// Containers that get series of their own; the engine can hold more, a scrape must stay readable.
-const MOST_CONTAINERS: usize = 5_000;
 
 /// Installs the recorder for this process. A second call gives a recorder that nothing is recorded in.
 pub fn install() -> PrometheusHandle {
@@ -274,59 +272,6 @@ const MIB: f64 = 1024.0 * 1024.0;
 #[expect(clippy::cast_precision_loss, reason = "Prometheus knows only floating point numbers")]
 fn bytes(count: u64) -> f64 {
     count as f64
-}
-
-/// A page in the text format of Prometheus, to which series are added that end with what they tell of.
-struct Page<'a>(&'a mut String);
-
-impl Page<'_> {
-    fn histogram(&mut self, name: &str, help: &str, series: &[(String, &Checks)]) {
-        let mut lines = format!("# HELP {name} {help}\n# TYPE {name} histogram\n");
-        for (labels, checks) in series {
-            let total = checks.passed + checks.failed;
-            for (bound, count) in CHECK_TIMES.iter().zip(checks.within) {
-                let _ = writeln!(lines, "{name}_bucket{{{labels},le=\"{bound}\"}} {count}");
-            }
-            let _ = writeln!(lines, "{name}_bucket{{{labels},le=\"+Inf\"}} {total}");
-            let _ = writeln!(lines, "{name}_sum{{{labels}}} {}", checks.seconds);
-            let _ = writeln!(lines, "{name}_count{{{labels}}} {total}");
-        }
-        self.0.push_str(&lines);
-        self.0.push('\n');
-    }
-
-    fn gauge<L: AsRef<str>>(&mut self, name: &str, help: &str, series: impl IntoIterator<Item = (L, f64)>) {
-        self.family(name, "gauge", help, series);
-    }
-
-    fn family<L: AsRef<str>>(
-        &mut self,
-        name: &str,
-        kind: &str,
-        help: &str,
-        series: impl IntoIterator<Item = (L, f64)>,
-    ) {
-        // Writing to a string does not fail.
-        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
-        for (labels, value) in series {
-            let labels = labels.as_ref();
-            let _ = match labels {
-                "" => writeln!(self.0, "{name} {value}"),
-                labels => writeln!(self.0, "{name}{{{labels}}} {value}"),
-            };
-        }
-        self.0.push('\n');
-    }
-}
-
-/// A label value as the text format wants it.
-fn escaped(value: &str) -> String {
-    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
-}
-
-#[expect(clippy::cast_precision_loss, reason = "Prometheus knows only floating point numbers")]
-fn whole(value: usize) -> f64 {
-    value as f64
 }
 
 /// Seconds from `then` to `now`.

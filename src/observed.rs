@@ -8,6 +8,7 @@ mod identity;
 mod members;
 mod network;
 mod shard;
+mod streak;
 mod tally;
 mod usage;
 
@@ -31,6 +32,7 @@ pub use self::network::{
     Interface, Listener, Network, NetworkEndpoint, Route, Surroundings, bridge_of, note_route,
 };
 pub use self::shard::Shard;
+pub use self::streak::{Streak, Verdict};
 pub use self::tally::{Counted, Tally};
 pub use self::usage::Usage;
 use crate::resource::{Duration, Subject};

@@ -10,10 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::Notify;
 
-use crate::guard::SecretError;
-use crate::observed::{ContainerKey, Nanos};
+use crate::observed::Nanos;
 use crate::resource::{SecretRef, Signing};
 use crate::store::{ChangeSet, Settlement, Store, StoreError};
 
@@ -22,61 +20,20 @@ mod call;
 mod credentials;
 pub mod discovery;
 mod dispatch;
+mod error;
 mod fault;
 mod outage;
+mod outcome;
 pub mod retry;
 mod turn;
+mod waker;
 
 pub use call::HttpClient;
 pub use dispatch::{Dispatcher, Queue, Unrecorded};
+pub use error::DeliveryError;
+pub use outcome::{DeliveryOutcome, Due};
 pub use turn::Turn;
-
-/// Why a call was not made or not taken.
-#[derive(Debug, thiserror::Error)]
-pub enum DeliveryError {
-    /// The service cannot be reached, broke off or took too long. Normal while it restarts; tried again for ever.
-    #[error("{asked}: {why}")]
-    Transport {
-        /// Method and URL, without what may be secret in it.
-        asked: String,
-        /// What went wrong.
-        why: String,
-    },
-    /// The service answered, but not with success.
-    #[error("{asked}: HTTP {status}{}", .retry_after.map(|wait| format!(", to be tried again in {} s", wait.as_secs())).unwrap_or_default())]
-    Status {
-        /// Method and URL, without what may be secret in it.
-        asked: String,
-        /// HTTP status.
-        status: u16,
-        /// Its `Retry-After`.
-        retry_after: Option<Duration>,
-    },
-    /// The secret a call needs is not there now. Tried again: it may be mounted later.
-    #[error("{asked}: no secret: {source}")]
-    Secret {
-        /// Method and URL, without what may be secret in it.
-        asked: String,
-        /// Why there is none.
-        source: SecretError,
-    },
-    /// The resource's URL cannot be used.
-    #[error("the URL {0}")]
-    Url(String),
-    /// It was under way when Portreeve was stopped or the service was declared otherwise. The service may have heard it.
-    #[error("the call was broken off: Portreeve stopped, or the service was declared otherwise")]
-    BrokenOff,
-}
-
-impl DeliveryError {
-    /// How long the service does not want to be called, by any container's account.
-    const fn hold(&self) -> Option<Duration> {
-        match self {
-            Self::Status { retry_after, .. } => *retry_after,
-            Self::Transport { .. } | Self::Secret { .. } | Self::Url(_) | Self::BrokenOff => None,
-        }
-    }
-}
+pub use waker::Waker;
 
 /// Who commits what deliveries came to; batches with everybody else.
 #[async_trait]
@@ -119,49 +76,9 @@ impl std::fmt::Debug for DeliveryContext {
     }
 }
 
-/// Wakes a dispatcher: something was committed for its target.
-#[derive(Clone, Debug, Default)]
-pub struct Waker(Arc<Notify>);
-
-impl Waker {
-    /// There may be work.
-    pub fn wake(&self) {
-        self.0.notify_one();
-    }
-
-    async fn woken(&self) {
-        self.0.notified().await;
-    }
-}
-
 /// A signature key in use.
 fn signing_key(signing: Option<&Signing>) -> Option<&SecretRef> {
     signing.map(|signing| &signing.secret)
-}
-
-/// What came of working on one lane or cell.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DeliveryOutcome {
-    /// Everything in hand was taken.
-    Delivered,
-    /// It has to wait, or is parked.
-    Failed,
-    /// Nothing was begun: it is not the time.
-    NotBegun,
-    /// What came of the call could not be stored, and why. It is stored before anything else is sent: a store that
-    /// fails must not make the same call again and again.
-    Unrecorded(Settlement, String),
-}
-
-/// The key and due time by which queues are told apart; re-exported for implementors of [`Queue`].
-pub type Due<T> = Vec<(ContainerKey, T)>;
-
-/// Seed for jitter: differs by lane, not by time.
-fn seed(name: &str, key: &ContainerKey, attempts: u32) -> u64 {
-    use std::hash::{DefaultHasher, Hash, Hasher};
-    let mut hasher = DefaultHasher::new();
-    (name, &key.engine, &key.id, attempts).hash(&mut hasher);
-    hasher.finish()
 }
 
 /// `wait` from now, as a point in time.

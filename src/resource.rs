@@ -1,6 +1,6 @@
 //! The kinds: what people declare, with their shared parts. Pure: no I/O, no clock.
 //!
-//! An [`Object`] has [`Metadata`], a [`Spec`] of one of the kinds in [`kind`]'s table, and a [`Status`]. Types refuse
+//! An [`Object`] has [`Metadata`], a [`Spec`] of one of the kinds in [`kinds`]' table, and a [`Status`]. Types refuse
 //! what has the wrong shape; [`Object::validate`] refuses what has the right shape and no sense, and says where.
 
 pub mod alert_rule;
@@ -18,7 +18,9 @@ pub mod event;
 pub mod explain;
 mod header;
 mod json_path;
-pub mod kind;
+mod kind;
+mod kind_id;
+pub mod kinds;
 mod metadata;
 pub mod monitored_service;
 mod nearest;
@@ -41,7 +43,9 @@ pub use deletion_policy::DeletionPolicy;
 pub use duration::{Duration, DurationError};
 pub use header::Header;
 pub use json_path::{Astray, JsonPath, JsonPathError, same};
-pub use kind::{Kind, KindId, Spec};
+pub use kind::Kind;
+pub use kind_id::KindId;
+pub use kinds::Spec;
 pub use metadata::{Metadata, Origin, OriginError, name_fault};
 pub use nearest::nearest;
 pub use object::{API_VERSION, Object, ObjectKey, Status};

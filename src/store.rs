@@ -274,7 +274,7 @@ pub struct QueueDepth {
 
 /// What is to be tried at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Waiting<'a> {
+pub struct RetryScope<'a> {
     /// Bills or cells.
     pub kind: DeliveryKind,
     /// Name of the BillingService or DiscoveryRegistry.
@@ -321,7 +321,7 @@ pub trait Store: Send + Sync + 'static {
     /// Frees one lane of `target`, if it is parked.
     async fn replay_lane(&self, target: &str, key: &ContainerKey) -> Result<u64, StoreError>;
     /// Lets what waits be tried at once, whatever the target itself has said: how many lanes or cells.
-    async fn retry(&self, which: &Waiting<'_>) -> Result<u64, StoreError>;
+    async fn retry(&self, which: &RetryScope<'_>) -> Result<u64, StoreError>;
     /// Passes over the bill at `seq` for `reason`, and frees its lane, if the lane is parked and the bill the first of it;
     /// `event` tells of it in the same transaction. Whether it was so.
     async fn skip(&self, seq: i64, reason: &str, event: &NewEvent) -> Result<bool, StoreError>;

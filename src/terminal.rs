@@ -5,23 +5,15 @@
 //! where text is made. [`line()`] is for text of strangers that has to stay on one line, [`json`] and [`quoted`] for
 //! documents, which stay what they are to whoever reads them.
 
+mod hidden;
 mod screen;
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-pub use screen::Screen;
-
-/// Whether a terminal obeys `c` or shows nothing for it: control characters with the eight-bit ones (ECMA-48's C1: U+009B
-/// begins a sequence as `ESC [` does), what changes the direction of text (Unicode's Bidi_Control) or breaks lines, and
-/// what cannot be seen (format characters, fillers, tags).
-pub const fn is_hidden(c: char) -> bool {
-    matches!(c,
-        '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}'
-        | '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}'
-        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-}
+pub use self::hidden::is_hidden;
+use self::hidden::push;
+pub use self::screen::Screen;
 
 /// `text` on one line, with everything of it to be seen: line breaks and tabs are blanks.
 pub fn line(text: &str) -> String {
@@ -41,16 +33,6 @@ pub fn line(text: &str) -> String {
 /// The same of a text that may have several lines.
 pub fn lines(text: &str) -> String {
     text.split('\n').map(line).collect::<Vec<_>>().join("\n")
-}
-
-/// `c` itself, or what stands for it.
-fn push(text: &mut String, c: char) {
-    if is_hidden(c) {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{}", c.escape_unicode());
-    } else {
-        text.push(c);
-    }
 }
 
 /// An event of a log, with the line break at its end, as the one line that it is; `coloured` lets our colours pass.

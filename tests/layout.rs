@@ -4,8 +4,11 @@
 use std::path::Path;
 use std::process::Command;
 
+mod circles;
+mod items;
 mod laws;
 mod lex;
+mod paths;
 mod source;
 mod words;
 
@@ -45,6 +48,21 @@ fn modules_name_only_what_the_laws_allow_them() {
     let mut violations: Vec<String> = files.iter().flat_map(laws::violations).collect();
     violations.extend(laws::scattered(&files));
     assert_none(violations);
+}
+
+#[test]
+fn pure_modules_import_only_from_above_in_the_list_of_lib_rs() {
+    assert_none(laws::upward(&source::read(root())));
+}
+
+#[test]
+fn the_name_of_a_type_says_which_it_is() {
+    assert_none(laws::ambiguous(&source::read(root()), laws::COMMON));
+}
+
+#[test]
+fn no_files_need_each_other_in_a_circle() {
+    assert_none(circles::violations(&source::read(root()), circles::STILL_CIRCULAR));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use portreeve::observed::{ContainerKey, Nanos, Shard};
 use portreeve::reconcile::record::Record;
 use portreeve::store::{
     Cell, ChangeSet, Delivery, DeliveryFilter, Discarded, EventCursor, EventFilter, EventRow, Lane, Loaded,
-    NewEvent, QueueDepth, Sqlite, Store, StoreError, StoredObject, Waiting,
+    NewEvent, QueueDepth, RetryScope, Sqlite, Store, StoreError, StoredObject,
 };
 
 /// The real store, watched.
@@ -86,7 +86,7 @@ impl Store for Counted {
         self.store.replay_lane(target, key).await
     }
 
-    async fn retry(&self, which: &Waiting<'_>) -> Result<u64, StoreError> {
+    async fn retry(&self, which: &RetryScope<'_>) -> Result<u64, StoreError> {
         self.store.retry(which).await
     }
 

@@ -65,7 +65,7 @@ impl fmt::Debug for Claim {
 /// How much is known of a client, the better the greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
-pub(super) enum Standing {
+pub(super) enum CallerStanding {
     /// It may do nothing that is not open to everybody.
     Nobody,
     /// It may do something without a token.
@@ -87,11 +87,11 @@ pub(super) struct Caller {
 
 impl Caller {
     /// How much is known of the client by this.
-    pub(super) fn standing(&self) -> Standing {
+    pub(super) fn standing(&self) -> CallerStanding {
         match (self.role, &self.who) {
-            (None, _) => Standing::Nobody,
-            (Some(_), Who::Anonymous(_)) => Standing::Anonymous,
-            (Some(_), Who::Token(_) | Who::StartToken | Who::User { .. }) => Standing::Token,
+            (None, _) => CallerStanding::Nobody,
+            (Some(_), Who::Anonymous(_)) => CallerStanding::Anonymous,
+            (Some(_), Who::Token(_) | Who::StartToken | Who::User { .. }) => CallerStanding::Token,
         }
     }
 

@@ -11,7 +11,7 @@ use super::caller::Caller;
 use super::page::{Item, ItemMeta, List, Page};
 use super::query::Query;
 use super::status::Failure;
-use super::{Api, objects, release};
+use super::{Api, label_selector, release};
 use crate::controller::Outputs;
 use crate::desired::PolicyChoice;
 use crate::observed::{Container, ContainerKey, Nanos, Port, Usage};
@@ -26,7 +26,8 @@ pub(super) const ONE: &[&str] = &["usage"];
 
 /// A container as last seen.
 #[derive(Serialize, JsonSchema)]
-pub(crate) struct Row {
+#[schemars(rename = "Row")]
+pub(crate) struct ContainerRow {
     id: String,
     name: String,
     image: String,
@@ -121,7 +122,7 @@ struct Measured {
     memory_limit_bytes: Option<u64>,
 }
 
-pub(super) async fn list(State(api): State<Api>, caller: Caller) -> Json<Vec<Row>> {
+pub(super) async fn list(State(api): State<Api>, caller: Caller) -> Json<Vec<ContainerRow>> {
     let world = api.shared.world();
     let mut rows = Vec::with_capacity(world.containers.len());
     for container in world.containers.values() {
@@ -136,9 +137,9 @@ pub(super) async fn objects(
     State(api): State<Api>,
     caller: Caller,
     query: Query,
-) -> Result<Json<List<Item<Row>>>, Failure> {
+) -> Result<Json<List<Item<ContainerRow>>>, Failure> {
     query.only(LIST)?;
-    let (selector, page) = (objects::selector(&query)?, Page::of(&query)?);
+    let (selector, page) = (label_selector::selector(&query)?, Page::of(&query)?);
     let usage = query.flag("usage")?;
     let world = api.shared.world();
     let mut items = Vec::new();
@@ -159,7 +160,7 @@ pub(super) async fn object(
     Path(name): Path<String>,
     caller: Caller,
     query: Query,
-) -> Result<Json<Item<Row>>, Failure> {
+) -> Result<Json<Item<ContainerRow>>, Failure> {
     query.only(ONE)?;
     let usage = query.flag("usage")?;
     let container = release::find(&api, &name)?;
@@ -171,8 +172,8 @@ pub(super) async fn object(
 }
 
 /// Adds what the containers use that run: nobody is asked for figures of the others.
-async fn measure(api: &Api, items: &mut [Item<Row>]) {
-    let key = |row: &Row| ContainerKey::new(row.engine.as_str(), row.id.as_str());
+async fn measure(api: &Api, items: &mut [Item<ContainerRow>]) {
+    let key = |row: &ContainerRow| ContainerKey::new(row.engine.as_str(), row.id.as_str());
     let world = api.shared.world();
     let runs =
         |key: &ContainerKey| world.containers.get(key).is_some_and(|container| container.state.is_up());
@@ -197,19 +198,19 @@ fn measured(usage: &Usage) -> Measured {
     }
 }
 
-fn item(row: Row) -> Item<Row> {
+fn item(row: ContainerRow) -> Item<ContainerRow> {
     let creation_timestamp = Some(row.created.clone());
     Item { metadata: ItemMeta { name: row.name.clone(), creation_timestamp }, item: row }
 }
 
-fn row(api: &Api, container: &Container, outputs: Outputs) -> Row {
+fn row(api: &Api, container: &Container, outputs: Outputs) -> ContainerRow {
     let (policy, excluded) = match api.shared.desired.load().policy_for(container) {
         PolicyChoice::Selected { name, .. } => (Some(name), None),
         PolicyChoice::Excluded { why, .. } => (None, Some(why)),
         PolicyChoice::NotSelected { .. } => (None, None),
     };
     let memory = api.shared.healing(&container.logical_id()).unwrap_or_default();
-    Row {
+    ContainerRow {
         id: container.key.id.to_string(),
         name: container.name.clone(),
         image: container.image.clone(),

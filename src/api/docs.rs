@@ -3,11 +3,12 @@
 use std::fmt::Write;
 use std::sync::OnceLock;
 
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
 use super::openapi::openapi;
-use super::route::html;
+use super::route::Route;
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1a1a1a;background:#fff}\
 code,pre{font:14px/1.45 ui-monospace,monospace}pre{background:#f4f4f4;padding:.7rem;overflow:auto}\
@@ -17,9 +18,9 @@ td,th{text-align:left;padding:.15rem .9rem .15rem 0;vertical-align:top}\
 @media(prefers-color-scheme:dark){body{color:#e6e6e6;background:#161616}pre{background:#242424}details{border-color:#444}a{color:#8ab4f8}}";
 
 /// The page's text, made once.
-pub(super) async fn page() -> Response {
+pub(super) fn page(routes: &[Route]) -> Response {
     static TEXT: OnceLock<String> = OnceLock::new();
-    html(TEXT.get_or_init(|| render(&openapi()))).into_response()
+    html(TEXT.get_or_init(|| render(&openapi(routes)))).into_response()
 }
 
 /// The page at `/`: what there is for people and for programs. It says nothing of anybody.
@@ -145,13 +146,27 @@ fn escape(text: &str) -> String {
     escaped
 }
 
+/// A page or document that says nothing about anybody.
+fn html(text: &'static str) -> impl IntoResponse {
+    let policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    (
+        [
+            (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+            (header::CONTENT_SECURITY_POLICY, policy),
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        ],
+        text,
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::routes::ROUTES;
 
     #[test]
     fn the_page_holds_every_route_and_loads_and_runs_nothing() {
-        let document = openapi();
+        let document = openapi(ROUTES);
         let page = render(&document);
         for (path, _) in fields(&document["paths"]) {
             assert!(page.contains(&escape(path)), "{path}");

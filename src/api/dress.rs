@@ -5,9 +5,11 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::Refusal;
+use super::refusal::Refusal;
 use super::status::Failure;
 
+/// Largest body accepted, in bytes.
+pub(super) const LARGEST_BODY: usize = 1 << 20;
 /// How much of a plain refusal is read.
 const LONGEST: usize = 4096;
 
@@ -40,7 +42,7 @@ pub(super) async fn dress(request: Request, next: Next) -> Response {
             let known = allowed.and_then(|methods| methods.to_str().ok()).unwrap_or_default();
             format!("this route does not support {method}; it supports {}", known.replace(',', ", "))
         }
-        413 => format!("the body is larger than {} bytes", super::LARGEST_BODY),
+        413 => format!("the body is larger than {} bytes", LARGEST_BODY),
         500 => "something is wrong with Portreeve itself; its log says more".to_owned(),
         503 => "the answer took too long".to_owned(),
         _ if said.is_empty() => code.canonical_reason().unwrap_or("refused").to_owned(),

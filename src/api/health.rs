@@ -42,7 +42,7 @@ pub(crate) struct Detailed {
     observe: bool,
     engines: BTreeMap<String, EngineHealth>,
     store: StoreHealth,
-    queue: Queue,
+    queue: QueueStatus,
     deliveries: Deliveries,
     manifests: Manifests,
     access: AccessHealth,
@@ -83,7 +83,8 @@ struct StoreHealth {
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Queue {
+#[schemars(rename = "Queue")]
+struct QueueStatus {
     containers: usize,
     events: usize,
 }
@@ -91,14 +92,14 @@ struct Queue {
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Deliveries {
-    billing: BTreeMap<String, Target>,
-    discovery: BTreeMap<String, Target>,
+    billing: BTreeMap<String, TargetStatus>,
+    discovery: BTreeMap<String, TargetStatus>,
 }
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "DeliveryTarget")]
-struct Target {
+struct TargetStatus {
     pending: u64,
     parked: u64,
     /// Whether the target is no longer declared, so that its deliveries are held.
@@ -135,7 +136,7 @@ pub(super) async fn detailed(State(api): State<Api>) -> Response {
             status: if store_error.is_some() { "failing" } else { "ok" },
             error: store_error,
         },
-        queue: Queue { containers, events },
+        queue: QueueStatus { containers, events },
         deliveries: Deliveries {
             billing: targets(
                 bills,
@@ -180,8 +181,8 @@ fn targets<'a>(
     declared: impl Iterator<Item = &'a String>,
     suspended: impl Fn(&str) -> bool,
     held: impl Fn(&str) -> bool,
-) -> BTreeMap<String, Target> {
-    let target = |depth: QueueDepth, held, suspended| Target {
+) -> BTreeMap<String, TargetStatus> {
+    let target = |depth: QueueDepth, held, suspended| TargetStatus {
         pending: depth.pending,
         parked: depth.parked,
         held,

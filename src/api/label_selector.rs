@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::query::{Misfit, Query};
+
 /// What may stand between the parts.
 const BLANK: [char; 5] = [' ', '\t', '\n', '\x0c', '\r'];
 
@@ -113,6 +115,12 @@ fn requirement(part: &str) -> Result<Requirement, String> {
         Some(key) => of(key, Is::Missing),
         None => of(part, Is::There),
     }
+}
+
+/// The parameter `labelSelector`.
+pub(super) fn selector(query: &Query) -> Result<LabelSelector, Misfit> {
+    LabelSelector::parse(query.get("labelSelector").unwrap_or_default())
+        .map_err(|why| Misfit::new(format!("labelSelector: {why}")))
 }
 
 #[cfg(test)]

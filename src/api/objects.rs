@@ -9,10 +9,10 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 
 use super::caller::Caller;
-use super::label_selector::LabelSelector;
+use super::label_selector::selector;
 use super::noun::Noun;
 use super::page::{List, Page};
-use super::query::{Misfit, Query};
+use super::query::Query;
 use super::status::{self, Failure};
 use super::{Api, containers, deliveries, events, watching};
 use crate::controller::{Match, Outcome, Refused, Request, Wish, Written, figures};
@@ -62,12 +62,6 @@ pub(super) async fn list(
     }
     let page = List::page(kind.as_str(), objects, &page, |object| object.metadata.name.as_str());
     Ok(Json(page.at(revision)).into_response())
-}
-
-/// The parameter `labelSelector`.
-pub(super) fn selector(query: &Query) -> Result<LabelSelector, Misfit> {
-    LabelSelector::parse(query.get("labelSelector").unwrap_or_default())
-        .map_err(|why| Misfit::new(format!("labelSelector: {why}")))
 }
 
 /// One object.

@@ -8,7 +8,7 @@ use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use super::route::{Content, ROUTES, Route};
+use super::route::{Content, Route};
 use super::watching::MEDIA as WATCH;
 use crate::resource::{KindId, schema};
 
@@ -16,9 +16,9 @@ mod answer;
 mod parameter;
 
 /// The document's text, made once.
-pub(super) async fn document() -> Response {
+pub(super) fn document(routes: &[Route]) -> Response {
     static TEXT: OnceLock<String> = OnceLock::new();
-    let text = TEXT.get_or_init(|| openapi().to_string());
+    let text = TEXT.get_or_init(|| openapi(routes).to_string());
     ([(header::CONTENT_TYPE, "application/json")], text.as_str()).into_response()
 }
 
@@ -29,14 +29,14 @@ struct Generators {
 }
 
 /// The document.
-pub(super) fn openapi() -> Value {
+pub(super) fn openapi(routes: &[Route]) -> Value {
     let mut generators = Generators {
         takes: SchemaSettings::draft2020_12().into_generator(),
         gives: SchemaSettings::draft2020_12().for_serialize().into_generator(),
     };
     let mut paths: Map<String, Value> = Map::new();
     let mut tags: Vec<Value> = Vec::new();
-    for route in ROUTES {
+    for route in routes {
         let kinds: Vec<Option<KindId>> = if route.path.contains("{plural}") {
             KindId::ALL.iter().copied().map(Some).collect()
         } else {
@@ -186,6 +186,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::api::routes::ROUTES;
 
     fn references(value: &Value, found: &mut BTreeSet<String>) {
         match value {
@@ -200,7 +201,7 @@ mod tests {
 
     #[test]
     fn every_reference_leads_somewhere_and_every_operation_has_an_id_of_its_own() {
-        let document = openapi();
+        let document = openapi(ROUTES);
         let mut found = BTreeSet::new();
         references(&document, &mut found);
         assert!(found.len() > 10);

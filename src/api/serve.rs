@@ -38,7 +38,7 @@ use tracing::warn;
 use self::activity::{Activity, Counted, Noted, Tracked};
 use self::connections::Connections;
 use super::caller::Peer;
-use super::source::Source;
+use super::source::ClientSource;
 use crate::config::HttpLimits;
 
 pub use self::socket::{Socket, SocketError};
@@ -159,7 +159,7 @@ impl Server {
             Peer::Tcp(_) => &self.over_tcp,
             Peer::Unix { .. } => &self.over_socket,
         };
-        let place = connections.enter(Source::of(peer));
+        let place = connections.enter(ClientSource::of(peer));
         let activity = place.activity().clone();
         let (router, of_requests) = (self.router.clone(), activity.clone());
         let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {

@@ -6,14 +6,14 @@ use super::caller::Peer;
 
 /// Whoever has one of the addresses has them all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Source {
+pub(super) enum ClientSource {
     /// An IPv4 address, or the /64 of an IPv6 one. All addresses of loopback are one: every local user has sixteen million.
     Address(IpAddr),
     /// A user of the socket.
     User(u32),
 }
 
-impl Source {
+impl ClientSource {
     pub(super) fn of(peer: Peer) -> Self {
         match peer {
             Peer::Unix { uid } => Self::User(uid),
@@ -33,8 +33,8 @@ impl Source {
 mod tests {
     use super::*;
 
-    fn source(address: &str) -> Source {
-        Source::of(Peer::Tcp(address.parse().expect(address)))
+    fn source(address: &str) -> ClientSource {
+        ClientSource::of(Peer::Tcp(address.parse().expect(address)))
     }
 
     #[test]
@@ -51,6 +51,6 @@ mod tests {
         for address in ["127.0.1.9:1", "127.255.255.254:2", "[::1]:3", "[::ffff:127.8.0.1]:4"] {
             assert_eq!(source(address), source("127.0.0.1:1"), "{address}");
         }
-        assert_ne!(Source::of(Peer::Unix { uid: 0 }), Source::of(Peer::Unix { uid: 1 }));
+        assert_ne!(ClientSource::of(Peer::Unix { uid: 0 }), ClientSource::of(Peer::Unix { uid: 1 }));
     }
 }

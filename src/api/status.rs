@@ -57,7 +57,7 @@ struct Details {
     uid: Option<String>,
     /// What is wrong with which field.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    causes: Vec<Cause>,
+    causes: Vec<StatusCause>,
     /// How many things were changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     count: Option<u64>,
@@ -67,7 +67,8 @@ struct Details {
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-struct Cause {
+#[schemars(rename = "Cause")]
+struct StatusCause {
     /// Path of the field; empty for the document itself.
     field: String,
     message: String,
@@ -110,8 +111,10 @@ impl Failure {
     }
 
     fn causes(mut self, faults: &[FieldFault]) -> Self {
-        let cause =
-            |fault: &FieldFault| Cause { field: fault.field.to_string(), message: fault.message.clone() };
+        let cause = |fault: &FieldFault| StatusCause {
+            field: fault.field.to_string(),
+            message: fault.message.clone(),
+        };
         self.details.causes = faults.iter().map(cause).collect();
         self
     }
@@ -140,8 +143,10 @@ impl Failure {
         match refused {
             Refused::Invalid(faults) => failure.causes(faults),
             Refused::Foreign(Origin::Directory(file)) => {
-                failure.details.causes =
-                    vec![Cause { field: "metadata.origin".to_owned(), message: format!("directory:{file}") }];
+                failure.details.causes = vec![StatusCause {
+                    field: "metadata.origin".to_owned(),
+                    message: format!("directory:{file}"),
+                }];
                 failure
             }
             _ => failure,

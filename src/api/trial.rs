@@ -52,7 +52,7 @@ pub(crate) struct ProbeTested {
     /// Why this address was probed.
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<String>,
-    steps: Vec<Step>,
+    steps: Vec<TrialStep>,
     /// `passed`, `failed`, `denied` (it answers and refuses the probe), `notYet` (it is not ready yet) or
     /// `fault` (the check could not be made). `portreeve explain verdicts` explains each answer.
     verdict: &'static str,
@@ -68,7 +68,7 @@ pub(crate) struct ProbeTested {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "ProbeStep")]
-struct Step {
+struct TrialStep {
     name: &'static str,
     what: String,
     took_ms: f64,
@@ -147,7 +147,7 @@ pub(super) async fn probe(
         address: place.as_ref().map(ToString::to_string),
         why: place.map(|place| place.why),
         steps: steps
-            .map(|step| Step { name: step.name, what: step.what, took_ms: millis(step.took) })
+            .map(|step| TrialStep { name: step.name, what: step.what, took_ms: millis(step.took) })
             .collect(),
         verdict,
         reason,

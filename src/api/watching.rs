@@ -17,8 +17,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use self::places::Place;
 pub(super) use self::places::Places;
+use self::places::WatchPlace;
 use super::Api;
 use super::access::Access;
 use super::caller::Caller;
@@ -49,7 +49,7 @@ struct Watch {
     changed: Option<watch::Receiver<()>>,
     /// Whether that has to be asked.
     doubtful: bool,
-    _place: Place,
+    _place: WatchPlace,
 }
 
 /// The answer: it ends with Portreeve, after `timeout`, with the client, or with the role of `caller`. It holds one of the

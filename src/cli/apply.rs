@@ -11,7 +11,7 @@ use futures_util::{Stream, StreamExt, stream};
 use serde_json::Value;
 
 use self::plan::{Plan, Write};
-use super::client::{Answer, Check, Client, ClientError, ServerArgs};
+use super::client::{Client, ClientError, Response, ServerArgs, WriteMode};
 use super::dry::{DryRun, Writing};
 use super::effects::Preview;
 use super::face::Face;
@@ -41,7 +41,7 @@ pub(super) struct ApplyArgs {
 
 /// What a write came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
+enum ApplyOutcome {
     Created,
     Configured,
     Unchanged,
@@ -49,7 +49,7 @@ enum Outcome {
     Adopted(&'static str),
 }
 
-impl Outcome {
+impl ApplyOutcome {
     fn words(self) -> (String, Tone) {
         match self {
             Self::Created => ("created".to_owned(), Tone::Good),
@@ -139,7 +139,7 @@ impl Applying<'_> {
                 }
                 continue;
             }
-            let check = if writing.checks_only() { Check::DryRun } else { Check::Written };
+            let check = if writing.checks_only() { WriteMode::DryRun } else { WriteMode::Written };
             let mut answers = send(client, wave, check);
             while let Some((Write { key, loaded, .. }, answer)) = answers.next().await {
                 match answer {
@@ -185,7 +185,7 @@ impl Applying<'_> {
         &self,
         key: &ObjectKey,
         loaded: &Loaded,
-        outcome: Outcome,
+        outcome: ApplyOutcome,
         said: &[String],
         face: &mut Face<'_>,
     ) -> std::io::Result<()> {
@@ -202,8 +202,8 @@ impl Applying<'_> {
 pub(super) fn send<'a>(
     client: &Client,
     writes: Vec<Write<'a>>,
-    check: Check,
-) -> impl Stream<Item = (Write<'a>, Result<Answer, ClientError>)> + Unpin {
+    check: WriteMode,
+) -> impl Stream<Item = (Write<'a>, Result<Response, ClientError>)> + Unpin {
     let one = move |write: Write<'a>| async move {
         let answer = client.put(&[write.key.kind.plural(), &write.key.name], &write.document, check).await;
         (write, answer)
@@ -213,24 +213,24 @@ pub(super) fn send<'a>(
 
 /// A server that is asked for what is there already changes nothing; its status may have moved on meanwhile. The words are those
 /// of `diff`: what is no difference there is unchanged here.
-fn outcome(answer: &Answer, before: Option<&Value>) -> Outcome {
+fn outcome(answer: &Response, before: Option<&Value>) -> ApplyOutcome {
     match before.filter(|_| !answer.created) {
-        None => Outcome::Created,
+        None => ApplyOutcome::Created,
         Some(before) => differs(before, &answer.body),
     }
 }
 
-fn differs(before: &Value, after: &Value) -> Outcome {
+fn differs(before: &Value, after: &Value) -> ApplyOutcome {
     match fields::adopted(before, after) {
-        Some(why) => Outcome::Adopted(why),
-        None if fields::changes(before, after).is_empty() => Outcome::Unchanged,
-        None => Outcome::Configured,
+        Some(why) => ApplyOutcome::Adopted(why),
+        None if fields::changes(before, after).is_empty() => ApplyOutcome::Unchanged,
+        None => ApplyOutcome::Configured,
     }
 }
 
 /// The same, as this program reads the file: no server is asked.
-fn compared(loaded: &Loaded, before: Option<&Value>) -> Outcome {
-    let Some(before) = before else { return Outcome::Created };
+fn compared(loaded: &Loaded, before: Option<&Value>) -> ApplyOutcome {
+    let Some(before) = before else { return ApplyOutcome::Created };
     differs(before, &files::in_force(loaded, before))
 }
 
@@ -243,15 +243,15 @@ mod tests {
     #[test]
     fn what_changed_is_told_by_what_people_write_and_not_by_the_mark_or_the_status() {
         let object = |spec: &str, annotations: Value| json!({"metadata": {"name": "a", "resourceVersion": spec, "annotations": annotations}, "spec": {"a": spec}});
-        let answer = |body, created| Answer { body, created, warnings: Vec::new() };
+        let answer = |body, created| Response { body, created, warnings: Vec::new() };
         let before = object("1", json!({}));
         let with_mark = object("1", json!({"portreeve/applied-set": "shop"}));
-        assert_eq!(outcome(&answer(with_mark, false), Some(&before)), Outcome::Unchanged);
+        assert_eq!(outcome(&answer(with_mark, false), Some(&before)), ApplyOutcome::Unchanged);
         let other = object("2", json!({}));
-        assert_eq!(outcome(&answer(other.clone(), false), Some(&before)), Outcome::Configured);
+        assert_eq!(outcome(&answer(other.clone(), false), Some(&before)), ApplyOutcome::Configured);
         let annotated = object("1", json!({"team": "shop"}));
-        assert_eq!(outcome(&answer(annotated, false), Some(&before)), Outcome::Configured);
-        assert_eq!(outcome(&answer(other, true), None), Outcome::Created);
+        assert_eq!(outcome(&answer(annotated, false), Some(&before)), ApplyOutcome::Configured);
+        assert_eq!(outcome(&answer(other, true), None), ApplyOutcome::Created);
         let of = |origin: &str| json!({"metadata": {"origin": origin}, "spec": {"a": 1}});
         let adopted = outcome(&answer(of("api"), false), Some(&of("built-in")));
         assert_eq!(adopted.words().0, "unchanged: it was built in and is declared from now on");

@@ -18,7 +18,7 @@ pub(super) use self::lines::Lines;
 pub(super) use self::refusal::Refused;
 use self::socket::Local;
 use super::UsageError;
-use super::face::Waiting;
+use super::face::WaitingNotice;
 use super::text::plain;
 use crate::config::Process;
 use crate::tls;
@@ -72,7 +72,7 @@ pub(super) struct Client {
 
 /// Whether a document is to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Check {
+pub(super) enum WriteMode {
     /// It is.
     Written,
     /// What that would come to is to be said.
@@ -83,7 +83,7 @@ pub(super) enum Check {
 
 /// What was answered.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct Response {
     /// The document.
     pub(super) body: Value,
     /// Whether something is there that was not.
@@ -231,12 +231,12 @@ impl Client {
         &self,
         parts: &[&str],
         body: &Value,
-        check: Check,
-    ) -> Result<Answer, ClientError> {
+        check: WriteMode,
+    ) -> Result<Response, ClientError> {
         let query: &[(&str, &str)] = match check {
-            Check::Written => &[],
-            Check::DryRun => &[("dryRun", "All")],
-            Check::Preview => &[("dryRun", "All"), ("preview", "true")],
+            WriteMode::Written => &[],
+            WriteMode::DryRun => &[("dryRun", "All")],
+            WriteMode::Preview => &[("dryRun", "All"), ("preview", "true")],
         };
         self.answer(self.request(Method::PUT, self.url(parts), query).json(body)).await
     }
@@ -247,25 +247,25 @@ impl Client {
         parts: &[&str],
         patch: &Value,
         version: &str,
-    ) -> Result<Answer, ClientError> {
+    ) -> Result<Response, ClientError> {
         let request = self.request(Method::PATCH, self.url(parts), &[]);
         self.answer(request.header(reqwest::header::IF_MATCH, format!("\"{version}\"")).json(patch)).await
     }
 
     /// Removes an object.
-    pub(super) async fn delete(&self, parts: &[&str]) -> Result<Answer, ClientError> {
+    pub(super) async fn delete(&self, parts: &[&str]) -> Result<Response, ClientError> {
         self.answer(self.request(Method::DELETE, self.url(parts), &[])).await
     }
 
     /// What removing an object would come to; with `preview` also of one that a file of the server declares.
-    pub(super) async fn try_delete(&self, parts: &[&str], preview: bool) -> Result<Answer, ClientError> {
+    pub(super) async fn try_delete(&self, parts: &[&str], preview: bool) -> Result<Response, ClientError> {
         let query: &[(&str, &str)] =
             if preview { &[("dryRun", "All"), ("preview", "true")] } else { &[("dryRun", "All")] };
         self.answer(self.request(Method::DELETE, self.url(parts), query)).await
     }
 
     /// Asks for something to be done.
-    pub(super) async fn post(&self, parts: &[&str], query: &[(&str, &str)]) -> Result<Answer, ClientError> {
+    pub(super) async fn post(&self, parts: &[&str], query: &[(&str, &str)]) -> Result<Response, ClientError> {
         self.answer(self.request(Method::POST, self.url(parts), query)).await
     }
 
@@ -275,7 +275,7 @@ impl Client {
         parts: &[&str],
         query: &[(&str, &str)],
         body: &Value,
-    ) -> Result<Answer, ClientError> {
+    ) -> Result<Response, ClientError> {
         self.answer(self.request(Method::POST, self.url(parts), query).json(body)).await
     }
 
@@ -312,7 +312,7 @@ impl Client {
         }
     }
 
-    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Answer, ClientError> {
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Response, ClientError> {
         let answer = async {
             let answer = request.timeout(ANSWER).send().await.map_err(|error| self.lost(&error))?;
             self.read(answer).await
@@ -322,11 +322,11 @@ impl Client {
             answer = &mut answer => return answer,
             () = tokio::time::sleep(PATIENCE) => {}
         }
-        let _waiting = Waiting::shown(&format!("waiting for {}", self.server()));
+        let _waiting = WaitingNotice::shown(&format!("waiting for {}", self.server()));
         answer.await
     }
 
-    async fn read(&self, answer: reqwest::Response) -> Result<Answer, ClientError> {
+    async fn read(&self, answer: reqwest::Response) -> Result<Response, ClientError> {
         let code = answer.status();
         let warnings = answer.headers().get_all(reqwest::header::WARNING).iter();
         let warnings = warnings.filter_map(|text| text.to_str().ok());
@@ -337,7 +337,7 @@ impl Client {
             return Err(self.refused(code, &text));
         }
         let body = serde_json::from_slice(&text).map_err(|_| self.stranger("not JSON"))?;
-        Ok(Answer { body, created: code == StatusCode::CREATED, warnings })
+        Ok(Response { body, created: code == StatusCode::CREATED, warnings })
     }
 
     fn refused(&self, code: StatusCode, text: &[u8]) -> ClientError {

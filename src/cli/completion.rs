@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
+use super::exit::Exit;
 use super::face::Face;
-use super::{Cli, Exit};
 
 /// Flags of `completion`.
 #[derive(Args, Debug)]
@@ -16,10 +16,14 @@ pub(super) struct CompletionArgs {
     shell: Shell,
 }
 
-pub(super) fn completion(args: &CompletionArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
+pub(super) fn completion(
+    args: &CompletionArgs,
+    mut command: Command,
+    face: &mut Face<'_>,
+) -> anyhow::Result<Exit> {
     // Written whole: the generator panics where a write fails, and a pipe may close.
     let mut text = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "portreeve", &mut text);
+    clap_complete::generate(args.shell, &mut command, "portreeve", &mut text);
     face.out.write_all(&text)?;
     Ok(Exit::Fine)
 }
@@ -32,8 +36,7 @@ pub(super) struct ManArgs {
     directory: Option<PathBuf>,
 }
 
-pub(super) fn man(args: &ManArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
-    let command = Cli::command();
+pub(super) fn man(args: &ManArgs, command: Command, face: &mut Face<'_>) -> anyhow::Result<Exit> {
     let Some(directory) = &args.directory else {
         let mut text = Vec::new();
         clap_mangen::Man::new(command).render(&mut text)?;
@@ -49,14 +52,17 @@ pub(super) fn man(args: &ManArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
+    use crate::cli::Cli;
     use crate::cli::tests::Streams;
 
     #[test]
     fn every_shell_learns_every_verb() {
         for shell in [Shell::Bash, Shell::Zsh, Shell::Fish, Shell::Elvish, Shell::PowerShell] {
             let mut streams = Streams::default();
-            completion(&CompletionArgs { shell }, &mut streams.face()).expect("output");
+            completion(&CompletionArgs { shell }, Cli::command(), &mut streams.face()).expect("output");
             let text = streams.both();
             for verb in ["apply", "describe", "explain", "replay"] {
                 assert!(text.contains(verb), "{shell}: {verb}");
@@ -68,7 +74,7 @@ mod tests {
     fn each_verb_has_a_manual_page() {
         let directory = tempfile::tempdir().expect("a directory");
         let args = ManArgs { directory: Some(directory.path().join("man1")) };
-        man(&args, &mut Streams::default().face()).expect("pages");
+        man(&args, Cli::command(), &mut Streams::default().face()).expect("pages");
         let page = std::fs::read_to_string(directory.path().join("man1/portreeve-apply.1")).expect("a page");
         assert!(page.contains("prune"), "{page}");
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::client::{Client, ClientError, ServerArgs};
 use super::dry::{DryRun, Writing};
 use super::face::Face;
-use super::noun::{Noun, Target, targets};
+use super::noun::{CommandTarget, Noun, targets};
 use super::release::{told, worse};
 use super::table::Tone;
 use super::text::count;
@@ -132,7 +132,7 @@ async fn one(client: &Client, key: &ObjectKey, writing: Writing) -> Result<Value
 
 /// The kinds whose objects are chosen by their labels.
 fn kinds(words: &[String]) -> Result<Vec<KindId>, UsageError> {
-    let kind = |target: Target| match (target.noun, target.name) {
+    let kind = |target: CommandTarget| match (target.noun, target.name) {
         (Noun::Kind(kind), None) => Ok(kind),
         (Noun::Kind(_), Some(_)) => Err(UsageError("give a name or a selector, not both".to_owned())),
         (noun @ (Noun::Containers | Noun::Events | Noun::Deliveries), _) => Err(read_only(noun)),
@@ -217,7 +217,7 @@ fn held(key: &ObjectKey, waiting: u64) -> Option<String> {
 
 /// The objects that words name, all of which can be deleted.
 fn named(words: &[String]) -> Result<Vec<ObjectKey>, UsageError> {
-    let key = |target: Target| match (target.noun, target.name) {
+    let key = |target: CommandTarget| match (target.noun, target.name) {
         (Noun::Kind(kind), Some(name)) => Ok(ObjectKey { kind, name }),
         (Noun::Kind(kind), None) => {
             Err(UsageError(format!("no {kind} is named: give names, or select by labels with -l")))

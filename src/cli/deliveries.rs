@@ -159,7 +159,7 @@ async fn ask(
     parts: &[&str],
     query: &[(&str, &str)],
     deed: Deed<'_>,
-) -> Result<super::client::Answer, super::client::ClientError> {
+) -> Result<super::client::Response, super::client::ClientError> {
     match deed {
         Deed::Retry | Deed::Replay => client.post(parts, query).await,
         Deed::Skip { reason } => client.post_with(parts, query, &json!({ "reason": reason })).await,

@@ -10,10 +10,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::client::{Check, ClientError, ServerArgs};
+use super::client::{ClientError, ServerArgs, WriteMode};
 use super::effects::{Effect, Preview};
 use super::face::{Face, Format};
-use super::fields::{self, Change};
+use super::fields::{self, FieldChange};
 use super::files::{self, SetArgs};
 use super::table::Tone;
 use super::text::{count, named, plain};
@@ -41,7 +41,7 @@ pub(super) struct DiffArgs {
 /// What `-o json` prints.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Diff")]
-pub(super) struct Document {
+pub(super) struct DiffDocument {
     /// In the order of kinds and names.
     objects: Vec<Difference>,
     /// In the order of their names.
@@ -58,7 +58,7 @@ struct Difference {
     name: String,
     action: Action,
     /// Of an object that is deleted: how what is in force again under its name differs; empty if nothing is.
-    fields: Vec<Change>,
+    fields: Vec<FieldChange>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -110,8 +110,8 @@ async fn compare(args: &DiffArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
     let (mut after, mut written, mut said) = (current.clone(), BTreeMap::new(), Vec::new());
     let writes: Vec<_> = plan.waves.into_iter().flatten().collect();
     let all = writes.len() + plan.owned.len();
-    let checked = apply::send(&client, writes, Check::DryRun);
-    let mut answers = checked.chain(apply::send(&client, plan.owned, Check::Preview)).enumerate();
+    let checked = apply::send(&client, writes, WriteMode::DryRun);
+    let mut answers = checked.chain(apply::send(&client, plan.owned, WriteMode::Preview)).enumerate();
     while let Some((done, (write, answer))) = answers.next().await {
         face.progress(&format!("compared {} of {all}", done + 1));
         match answer {
@@ -177,7 +177,7 @@ async fn compare(args: &DiffArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
             }
         }
         Format::Json => {
-            let document = Document { objects: differences, containers: effects, warnings };
+            let document = DiffDocument { objects: differences, containers: effects, warnings };
             face.json(&serde_json::to_value(document)?)?;
         }
     }
@@ -267,7 +267,7 @@ fn text(differences: &[Difference], effects: &[Effect], face: &mut Face<'_>) -> 
     for Difference { kind, name, action, fields } in differences {
         let (word, tone) = action.word();
         writeln!(face.out, "{} {kind}/{name}", tone.paint(word))?;
-        for Change { field, before, after } in fields {
+        for FieldChange { field, before, after } in fields {
             if let Some(before) = before {
                 writeln!(face.out, "{}", Tone::Bad.paint(&format!("  - {field}: {}", plain(before))))?;
             }

@@ -15,8 +15,8 @@ use serde_json::{Map, Value};
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 
-use self::draft::Reading;
-use super::client::{Answer, Client, ClientError, Refused, ServerArgs};
+use self::draft::DraftReading;
+use super::client::{Client, ClientError, Refused, Response, ServerArgs};
 use super::dry::Writing;
 use super::face::Face;
 use super::noun::{Noun, one};
@@ -117,9 +117,9 @@ impl Editing {
             typed = true;
             let gave_up = |why: anyhow::Error| GaveUp { why, typed };
             let wrong = match draft::read(&self.key, &self.file_name(), &left) {
-                Reading::Blank => return cancelled("the saved file was empty", face).map_err(gave_up),
-                Reading::Wrong(wrong) => wrong,
-                Reading::Object(after) => match merge::patch(&self.before, &after) {
+                DraftReading::Blank => return cancelled("the saved file was empty", face).map_err(gave_up),
+                DraftReading::Wrong(wrong) => wrong,
+                DraftReading::Object(after) => match merge::patch(&self.before, &after) {
                     None => return cancelled("no changes made", face).map_err(gave_up),
                     Some(patch) => match self.send(&patch).await {
                         Ok(answer) => return self.told(&answer, face).map_err(gave_up),
@@ -151,11 +151,11 @@ impl Editing {
     }
 
     /// Only what was changed, and only if nobody else changed the object meanwhile.
-    async fn send(&self, patch: &Value) -> Result<Answer, ClientError> {
+    async fn send(&self, patch: &Value) -> Result<Response, ClientError> {
         self.client.patch(&[self.key.kind.plural(), &self.key.name], patch, &self.version).await
     }
 
-    fn told(&self, answer: &Answer, face: &mut Face<'_>) -> anyhow::Result<Exit> {
+    fn told(&self, answer: &Response, face: &mut Face<'_>) -> anyhow::Result<Exit> {
         let same = scalar(&answer.body, "/metadata/resourceVersion").as_deref() == Some(&self.version);
         let word = if same { ("unchanged", Tone::Dim) } else { ("edited", Tone::Odd) };
         Writing::default().say(&self.key, word, face)?;

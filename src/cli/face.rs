@@ -126,9 +126,9 @@ fn progress(text: &str) {
 }
 
 /// Says what takes long, until it is dropped.
-pub(super) struct Waiting;
+pub(super) struct WaitingNotice;
 
-impl Waiting {
+impl WaitingNotice {
     pub(super) fn shown(text: &str) -> Option<Self> {
         watched().then(|| {
             progress(text);
@@ -137,7 +137,7 @@ impl Waiting {
     }
 }
 
-impl Drop for Waiting {
+impl Drop for WaitingNotice {
     fn drop(&mut self) {
         progress("");
     }

@@ -11,15 +11,14 @@ use crate::resource::{FieldPath, Segment};
 
 /// A field that differs; `null` where the field is absent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[schemars(rename = "FieldChange")]
-pub(super) struct Change {
+pub(super) struct FieldChange {
     pub(super) field: String,
     pub(super) before: Option<String>,
     pub(super) after: Option<String>,
 }
 
 /// What differs between two objects in spec, labels and annotations.
-pub(super) fn changes(before: &Value, after: &Value) -> Vec<Change> {
+pub(super) fn changes(before: &Value, after: &Value) -> Vec<FieldChange> {
     let (before, after) = (leaves(before), leaves(after));
     let mut fields: Vec<&FieldPath> = before.keys().chain(after.keys()).collect();
     fields.sort();
@@ -27,7 +26,7 @@ pub(super) fn changes(before: &Value, after: &Value) -> Vec<Change> {
     fields
         .into_iter()
         .filter(|field| before.get(field) != after.get(field))
-        .map(|field| Change {
+        .map(|field| FieldChange {
             field: field.to_string(),
             before: before.get(field).cloned(),
             after: after.get(field).cloned(),
@@ -109,7 +108,7 @@ mod tests {
         );
         let shown: Vec<_> = changes
             .iter()
-            .map(|Change { field, before, after }| {
+            .map(|FieldChange { field, before, after }| {
                 format!("{field} {}>{}", before.as_deref().unwrap_or(""), after.as_deref().unwrap_or(""))
             })
             .collect();

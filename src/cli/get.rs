@@ -3,21 +3,22 @@
 pub(super) mod columns;
 mod follow;
 mod json_path;
-
-use std::str::FromStr;
+mod list;
+mod output;
 
 use clap::Args;
 use serde_json::{Value, json};
 
 use self::columns::Columns;
-pub(super) use self::follow::Change;
 use self::follow::Watch;
-use self::json_path::Template;
+pub(super) use self::follow::WatchChange;
+use self::list::{arranged, items};
+use self::output::Output;
 use super::Exit;
 use super::client::{Client, ClientError, ServerArgs};
 use super::face::Face;
 use super::guess::targets_or_hint;
-use super::noun::{Noun, Target};
+use super::noun::{CommandTarget, Noun};
 use super::{UsageError, fail};
 use crate::resource::KindId;
 
@@ -46,46 +47,6 @@ pub(super) struct GetArgs {
     pub(super) server: ServerArgs,
 }
 
-/// How things are shown.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Output {
-    /// For people.
-    Table,
-    /// The same with more columns.
-    Wide,
-    /// As the server returns it, in YAML.
-    Yaml,
-    /// As the server returns it, in JSON.
-    Json,
-    /// KIND/NAME, one on each line.
-    Name,
-    /// What a template picks.
-    JsonPath(Template),
-}
-
-impl FromStr for Output {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let words = ["table", "wide", "yaml", "json", "name", "jsonpath=TEMPLATE"];
-        match text {
-            "table" => Ok(Self::Table),
-            "wide" => Ok(Self::Wide),
-            "yaml" => Ok(Self::Yaml),
-            "json" => Ok(Self::Json),
-            "name" => Ok(Self::Name),
-            _ => match text.strip_prefix("jsonpath=") {
-                Some(template) => template.parse().map(Self::JsonPath).map_err(|why| format!("{why}")),
-                None => {
-                    let near = crate::manifest::nearest(text, words);
-                    let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-                    Err(format!("possible formats: {}{near}", words.join(", ")))
-                }
-            },
-        }
-    }
-}
-
 /// Every kind with its short names, for `--help`.
 fn kinds() -> String {
     let kind = |noun: Noun| match noun.short().join(", ") {
@@ -104,7 +65,7 @@ pub(super) async fn get(args: &GetArgs, face: &mut Face<'_>) -> anyhow::Result<E
     let query: Vec<(&str, &str)> = selector.iter().map(|text| ("labelSelector", text.as_str())).collect();
     if selector.is_some() {
         let unlabelled = targets.iter().find(|target| matches!(target.noun, Noun::Events | Noun::Deliveries));
-        if let Some(Target { noun, .. }) = unlabelled {
+        if let Some(CommandTarget { noun, .. }) = unlabelled {
             return Err(UsageError(format!("{} have no labels to select by", noun.plural())).into());
         }
         if targets.iter().any(|target| target.name.is_some()) {
@@ -138,8 +99,8 @@ pub(super) async fn get(args: &GetArgs, face: &mut Face<'_>) -> anyhow::Result<E
     Ok(exit)
 }
 
-fn everything() -> Vec<Target> {
-    KindId::ALL.iter().map(|kind| Target { noun: Noun::Kind(*kind), name: None }).collect()
+fn everything() -> Vec<CommandTarget> {
+    KindId::ALL.iter().map(|kind| CommandTarget { noun: Noun::Kind(*kind), name: None }).collect()
 }
 
 /// What was asked for and is there.
@@ -171,24 +132,12 @@ enum Whole {
     Object(Value),
 }
 
-async fn one(client: &Client, target: &Target, query: &[(&str, &str)]) -> Result<Whole, ClientError> {
+async fn one(client: &Client, target: &CommandTarget, query: &[(&str, &str)]) -> Result<Whole, ClientError> {
     let plural = target.noun.plural();
     match &target.name {
         Some(name) => client.get(&[plural, name], &[]).await.map(Whole::Object),
         None => client.list(plural, query).await.map(|list| Whole::List(arranged(target.noun, list))),
     }
-}
-
-/// A list in the order in which people read: containers by their names, events as they happened.
-fn arranged(noun: Noun, mut list: Value) -> Value {
-    if let Some(items) = list.get_mut("items").and_then(Value::as_array_mut) {
-        match noun {
-            Noun::Containers => items.sort_by_cached_key(columns::name),
-            Noun::Events => items.reverse(),
-            Noun::Kind(_) | Noun::Deliveries => {}
-        }
-    }
-    list
 }
 
 fn show(found: &Found, output: &Output, alone: bool, face: &mut Face<'_>) -> anyhow::Result<()> {
@@ -224,11 +173,6 @@ fn whole(found: &Found, alone: bool) -> Value {
             json!({"apiVersion": crate::resource::API_VERSION, "kind": "List", "metadata": {}, "items": items})
         }
     }
-}
-
-/// The items of a list.
-pub(super) fn items(list: &Value) -> &[Value] {
-    list.get("items").and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 fn tables(lists: &[(Noun, Value)], wide: bool, alone: bool, face: &mut Face<'_>) -> anyhow::Result<()> {

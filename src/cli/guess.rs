@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::UsageError;
 use super::client::Client;
 use super::get::columns::name;
-use super::noun::{Noun, Target, targets};
+use super::noun::{CommandTarget, Noun, targets};
 use super::text::plain;
 use crate::resource::KindId;
 
@@ -14,7 +14,7 @@ pub(super) async fn targets_or_hint(
     client: &Client,
     verb: &str,
     words: &[String],
-) -> Result<Vec<Target>, UsageError> {
+) -> Result<Vec<CommandTarget>, UsageError> {
     let error = match targets(words) {
         Ok(targets) => return Ok(targets),
         Err(error) => error,

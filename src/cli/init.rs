@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 
-use self::starter::Seen;
+use self::starter::Inventory;
 use super::client::{Client, ClientError, ServerArgs};
 use super::face::Face;
 use super::{Exit, files};
@@ -27,9 +27,9 @@ pub(super) struct InitArgs {
 }
 
 /// What runs, and what is in force.
-async fn look(client: &Client) -> Result<Seen, ClientError> {
+async fn look(client: &Client) -> Result<Inventory, ClientError> {
     let containers = client.items("containers", &[]).await?;
-    Ok(Seen { containers, objects: files::current(client, KindId::ALL.iter().copied()).await? })
+    Ok(Inventory { containers, objects: files::current(client, KindId::ALL.iter().copied()).await? })
 }
 
 pub(super) async fn init(args: &InitArgs, face: &mut Face<'_>) -> anyhow::Result<Exit> {
@@ -42,7 +42,7 @@ pub(super) async fn init(args: &InitArgs, face: &mut Face<'_>) -> anyhow::Result
                 "no Portreeve answers at {server}, so running containers are not included; start `portreeve run` first to \
                 include them"
             ))?;
-            Seen::default()
+            Inventory::default()
         }
         Err(error) => return Err(error.into()),
     };

@@ -33,13 +33,13 @@ pub(super) fn noun(text: &str) -> Result<Noun, UsageError> {
 
 /// Something to look at: a collection, or one in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Target {
+pub(super) struct CommandTarget {
     pub(super) noun: Noun,
     pub(super) name: Option<String>,
 }
 
 /// What `KIND`, `KIND NAME…`, `KIND/NAME…` and `KIND,KIND` mean.
-pub(super) fn targets(words: &[String]) -> Result<Vec<Target>, UsageError> {
+pub(super) fn targets(words: &[String]) -> Result<Vec<CommandTarget>, UsageError> {
     let Some((first, rest)) = words.split_first() else {
         return Err(UsageError("name a kind, such as `containers` or `autohealpolicies`".to_owned()));
     };
@@ -49,19 +49,19 @@ pub(super) fn targets(words: &[String]) -> Result<Vec<Target>, UsageError> {
     let nouns = first.split(',').filter(|word| !word.is_empty());
     let nouns = nouns.map(noun).collect::<Result<Vec<Noun>, _>>()?;
     match (nouns.as_slice(), rest) {
-        (_, []) => Ok(nouns.into_iter().map(|noun| Target { noun, name: None }).collect()),
+        (_, []) => Ok(nouns.into_iter().map(|noun| CommandTarget { noun, name: None }).collect()),
         ([noun], names) => {
-            Ok(names.iter().map(|name| Target { noun: *noun, name: Some(name.clone()) }).collect())
+            Ok(names.iter().map(|name| CommandTarget { noun: *noun, name: Some(name.clone()) }).collect())
         }
         _ => Err(UsageError("a name belongs to one kind; write KIND/NAME".to_owned())),
     }
 }
 
 /// The one that `KIND/NAME` names.
-pub(super) fn target(word: &str) -> Result<Target, UsageError> {
+pub(super) fn target(word: &str) -> Result<CommandTarget, UsageError> {
     match word.split_once('/') {
         Some((kind, name)) if !name.is_empty() => {
-            Ok(Target { noun: noun(kind)?, name: Some(name.to_owned()) })
+            Ok(CommandTarget { noun: noun(kind)?, name: Some(name.to_owned()) })
         }
         _ => Err(UsageError(format!("`{}` is not KIND/NAME", plain(word)))),
     }
@@ -70,7 +70,7 @@ pub(super) fn target(word: &str) -> Result<Target, UsageError> {
 /// Exactly one object, as `KIND NAME` or `KIND/NAME`.
 pub(super) fn one(words: &[String]) -> Result<(Noun, String), UsageError> {
     match targets(words)?.as_slice() {
-        [Target { noun, name: Some(name) }] => Ok((*noun, name.clone())),
+        [CommandTarget { noun, name: Some(name) }] => Ok((*noun, name.clone())),
         _ => Err(UsageError("name one object, as KIND NAME or KIND/NAME".to_owned())),
     }
 }

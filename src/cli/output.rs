@@ -13,18 +13,18 @@ pub(super) const FOLDER: &str = "output";
 /// Every document: name of its file and its schema.
 fn schemas() -> [(&'static str, Value); 12] {
     [
-        ("change", of::<get::Change<'_>>("A line of `get -w -o json`.")),
+        ("change", of::<get::WatchChange<'_>>("A line of `get -w -o json`.")),
         ("container", of::<api::ContainerItem>("`get container NAME -o json`, and an item of their list.")),
         ("delivery", of::<api::DeliveryItem>("`get delivery NAME -o json`, and an item of their list.")),
-        ("diff", of::<diff::Document>("`diff -o json`.")),
+        ("diff", of::<diff::DiffDocument>("`diff -o json`.")),
         ("event", of::<api::EventItem>("A line of `events -o json`, and an item of `get events -o json`.")),
         ("list", of::<api::AnyList>("`get KIND -o json`; the items have their own schemas.")),
-        ("status", of::<status::Document<'_>>("`status -o json`.")),
-        ("test-probe", of::<Vec<test::Document>>("`test probe -o json`.")),
+        ("status", of::<status::StatusDocument<'_>>("`status -o json`.")),
+        ("test-probe", of::<Vec<test::TestDocument>>("`test probe -o json`.")),
         ("top-containers", of::<top::Containers>("`top -o json`.")),
         ("top-services", of::<top::Services>("`top monitoredservices -o json`.")),
-        ("validate", of::<validate::Document>("`validate -o json`.")),
-        ("version", of::<version::Document>("`version -o json`.")),
+        ("validate", of::<validate::ValidateDocument>("`validate -o json`.")),
+        ("version", of::<version::VersionDocument>("`version -o json`.")),
     ]
 }
 

@@ -63,7 +63,7 @@ async fn quarantined(client: &Client) -> anyhow::Result<Vec<String>> {
 
 /// Says what came of a request; only a server that cannot be asked at all ends the command.
 pub(super) fn told(
-    answer: Result<super::client::Answer, ClientError>,
+    answer: Result<super::client::Response, ClientError>,
     face: &mut Face<'_>,
 ) -> anyhow::Result<Exit> {
     match answer {

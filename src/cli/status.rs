@@ -7,18 +7,18 @@ pub(super) mod problems;
 mod screen;
 #[cfg(test)]
 mod tests;
+mod value;
 
 use std::time::Duration;
 
 use clap::Args;
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::client::{Client, ClientError, ServerArgs};
 use super::face::{Face, Format};
 use super::paragraph::paragraph;
-use super::text::scalar;
 use super::{Exit, fail};
 use crate::resource::KindId;
 
@@ -47,7 +47,7 @@ pub(super) struct StatusArgs {
 /// What `-o json` prints.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "StatusOutput")]
-pub(super) struct Document<'a> {
+pub(super) struct StatusDocument<'a> {
     /// The answer of `/health/detailed`.
     #[schemars(with = "crate::api::Detailed")]
     health: &'a Value,
@@ -90,9 +90,11 @@ async fn look(
     let wrong = if all || output == Format::Json { harm::each(&problems) } else { harm::folded(&problems) };
     match output {
         Format::Json if watch => {
-            face.json_line(&serde_json::to_value(Document { health: &health, wrong: &wrong })?)?;
+            face.json_line(&serde_json::to_value(StatusDocument { health: &health, wrong: &wrong })?)?;
         }
-        Format::Json => face.json(&serde_json::to_value(Document { health: &health, wrong: &wrong })?)?,
+        Format::Json => {
+            face.json(&serde_json::to_value(StatusDocument { health: &health, wrong: &wrong })?)?
+        }
         Format::Text => {
             if watch {
                 face.clear()?;
@@ -103,21 +105,4 @@ async fn look(
         }
     }
     Ok(if wrong.is_empty() { Exit::Fine } else { Exit::Problems })
-}
-
-fn text(value: &Value, pointer: &str) -> String {
-    scalar(value, pointer).unwrap_or_default()
-}
-
-fn number(value: &Value, pointer: &str) -> u64 {
-    value.pointer(pointer).and_then(Value::as_u64).unwrap_or(0)
-}
-
-fn map<'v>(value: &'v Value, pointer: &str) -> impl Iterator<Item = (&'v String, &'v Value)> {
-    value.pointer(pointer).and_then(Value::as_object).into_iter().flat_map(Map::iter)
-}
-
-/// Whether what waits for a target is kept and not sent, because its object is suspended or deleted.
-fn is_kept(target: &Value) -> bool {
-    target["held"] == Value::Bool(true) || target["suspended"] == Value::Bool(true)
 }

@@ -61,7 +61,7 @@ struct ProbeArgs {
 /// What `-o json` prints a list of.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "ProbeTest")]
-pub(super) struct Document {
+pub(super) struct TestDocument {
     /// The probe's name.
     probe: String,
     #[schemars(with = "crate::api::ProbeTested")]
@@ -118,7 +118,7 @@ pub(super) async fn test(args: &TestArgs, face: &mut Face<'_>) -> anyhow::Result
             }
             show(test, &answer, face)?;
         }
-        answers.push(Document { probe: test.name.clone(), result: answer });
+        answers.push(TestDocument { probe: test.name.clone(), result: answer });
     }
     if args.output == Format::Json {
         face.json(&serde_json::to_value(answers)?)?;

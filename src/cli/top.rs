@@ -1,5 +1,6 @@
 //! `portreeve top`: what uses the machine, and what keeps being restarted. Measured because somebody asks.
 
+mod cells;
 mod figures;
 mod services;
 
@@ -10,15 +11,16 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use self::cells::percent;
 pub(super) use self::figures::ContainerFigures;
 use self::figures::Load;
 pub(super) use self::services::ServiceFigures;
 use super::client::{Client, ClientError, ServerArgs};
 use super::face::{Face, Format};
-use super::noun::{Noun, Target, targets};
+use super::noun::{CommandTarget, Noun, targets};
 use super::patience::{until_back, until_ready};
 use super::status::problems::counted;
-use super::table::{Cell, Table, Tone};
+use super::table::{Table, Tone};
 use super::text::{bytes, count};
 use super::{Exit, UsageError};
 use crate::observed::Tally;
@@ -128,7 +130,8 @@ fn wanted(words: &[String]) -> Result<(Noun, Vec<String>), UsageError> {
     }
     let targets = targets(words)?;
     let noun = targets.first().map_or(Noun::Containers, |target| target.noun);
-    if let Some(Target { noun, .. }) = targets.iter().find(|t| !matches!(t.noun, Noun::Containers | SERVICES))
+    if let Some(CommandTarget { noun, .. }) =
+        targets.iter().find(|t| !matches!(t.noun, Noun::Containers | SERVICES))
     {
         return Err(UsageError(format!(
             "`top` shows containers and monitoredservices, not {}",
@@ -265,13 +268,4 @@ fn text(
         writeln!(face.out, "{}", Tone::Dim.paint(&format!("and {left_out} more")))?;
     }
     Ok(())
-}
-
-/// Of one CPU, as `docker stats` counts: four that are busy make 400%.
-fn percent(percent: Option<f64>) -> String {
-    percent.map_or_else(|| "-".to_owned(), |percent| format!("{percent:.1}%"))
-}
-
-fn memory(bytes_used: Option<u64>) -> Cell {
-    bytes_used.map_or_else(String::new, bytes).into()
 }

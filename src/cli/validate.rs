@@ -94,7 +94,7 @@ fn text(
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "Validation")]
-pub(super) struct Document {
+pub(super) struct ValidateDocument {
     valid: bool,
     objects: Vec<Declared>,
     problems: Vec<Found>,
@@ -133,7 +133,7 @@ fn json(
         Declared { kind, name, file: place.file, line: place.line }
     };
     let found = |Problem { file, line, column, message, .. }| Found { file, line, column, message };
-    let document = Document {
+    let document = ValidateDocument {
         valid: problems.is_empty(),
         other_files: set.others,
         objects: set.objects.into_iter().map(declared).collect(),

@@ -23,7 +23,7 @@ pub(super) struct VersionArgs {
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "Version")]
-pub(super) struct Document {
+pub(super) struct VersionDocument {
     /// Version of this program.
     version: &'static str,
     /// Version of the manifest format.
@@ -39,7 +39,7 @@ pub(super) fn version(args: &VersionArgs, face: &mut Face<'_>) -> anyhow::Result
             writeln!(face.out, "portreeve {version} ({API_VERSION}, Docker Engine API {ENGINE} and later)")?;
         }
         Format::Json => {
-            let document = Document { version, api_version: API_VERSION, oldest_engine_api: ENGINE };
+            let document = VersionDocument { version, api_version: API_VERSION, oldest_engine_api: ENGINE };
             face.json(&serde_json::to_value(document)?)?;
         }
     }

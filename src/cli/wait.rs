@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::client::{Client, ClientError, ServerArgs};
 use super::face::Face;
-use super::noun::{Noun, Target, targets};
+use super::noun::{CommandTarget, Noun, targets};
 use super::text::{plain, scalar};
 use super::{Exit, UsageError, fail};
 use crate::manifest::nearest;
@@ -86,8 +86,8 @@ struct Awaited {
 }
 
 impl Awaited {
-    fn of(target: Target, what: &str) -> Result<Self, UsageError> {
-        let Target { noun, name: Some(name) } = target else {
+    fn of(target: CommandTarget, what: &str) -> Result<Self, UsageError> {
+        let CommandTarget { noun, name: Some(name) } = target else {
             return Err(UsageError("name the objects, as KIND NAME... or KIND/NAME...".to_owned()));
         };
         Ok(Self { noun, name, goal: Goal::parse(what, noun)?, missing: None })

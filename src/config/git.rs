@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::manifest::git::{Address, AddressFault, Credentials, Source, inner_path, is_reference};
+use crate::manifest::git::{Address, AddressFault, Credentials, GitSource, inner_path, is_reference};
 use crate::resource::{Duration, DurationError};
 
 use super::Process;
@@ -62,7 +62,7 @@ pub(super) struct Written {
 
 impl Written {
     /// What they mean, with the variables of `process` for what was not written.
-    pub(super) fn resolve(self, process: &Process) -> Result<Option<Source>, GitFault> {
+    pub(super) fn resolve(self, process: &Process) -> Result<Option<GitSource>, GitFault> {
         let text = |flag: Option<String>, name: &str| flag.or_else(|| process.get(name).map(str::to_owned));
         let url = text(self.url, "PORTREEVE_GIT_URL");
         let reference = text(self.reference, "PORTREEVE_GIT_REF");
@@ -104,7 +104,7 @@ impl Written {
         if credentials.is_some() && !address.takes_token() {
             return Err(GitFault::Token(name));
         }
-        Ok(Some(Source { address, reference, path, interval, timeout, credentials }))
+        Ok(Some(GitSource { address, reference, path, interval, timeout, credentials }))
     }
 }
 
@@ -112,7 +112,7 @@ impl Written {
 mod tests {
     use super::*;
 
-    fn resolve(pairs: &[(&str, &str)]) -> Result<Option<Source>, GitFault> {
+    fn resolve(pairs: &[(&str, &str)]) -> Result<Option<GitSource>, GitFault> {
         let variables = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let process = Process { variables: variables.collect(), ..Process::default() };
         Written::default().resolve(&process)

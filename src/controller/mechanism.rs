@@ -16,11 +16,12 @@ use tokio::time::Instant;
 use tracing::{debug, error, warn};
 
 use super::commit::Tickets;
-use super::container;
+use super::container::act;
 use super::key::Key;
 use super::locked::locked;
 use super::plan::{About, Plan};
-use super::services;
+use super::reconcile::Trouble;
+use super::reconcilers::Reconcilers;
 use super::shared::Shared;
 use super::timers::Due;
 use super::work::Work;

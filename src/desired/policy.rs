@@ -1,11 +1,13 @@
 //! Which policy a container belongs to, and what its labels change about it.
 
-use super::{DEFAULT_POLICY, Desired};
+use super::in_force::Desired;
 use crate::observed::Container;
 use crate::resource::autoheal_policy::{AutohealPolicySpec, HealAction};
 use crate::resource::monitored_service::ServiceAutoheal;
 use crate::resource::{Duration, Selector, Subject};
 
+/// Name of the policy that applies when nothing else is said.
+pub const DEFAULT_POLICY: &str = "default";
 /// The label by which a container asks for healing, or for being left alone.
 const LABEL: &str = "autoheal";
 const ACTION_LABEL: &str = "autoheal.action";

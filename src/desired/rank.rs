@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use super::{DEFAULT_POLICY, LOCAL_HOST, Sources, builtin_policy};
+use super::policy::{DEFAULT_POLICY, builtin_policy};
+use super::sources::Sources;
 use crate::resource::docker_host::DockerHostSpec;
 use crate::resource::settings::{self, SettingsSpec};
 use crate::resource::{KindId, Object, ObjectKey, Origin, Spec};
+
+/// Name of the engine that is watched when none is declared.
+pub const LOCAL_HOST: &str = "local";
 
 /// Every object in force, by kind and name.
 pub(super) fn ranked(sources: Sources<'_>) -> Vec<Object> {

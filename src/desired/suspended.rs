@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Desired;
+use super::in_force::Desired;
 use crate::resource::annotation::SUSPEND;
 use crate::resource::condition::Condition;
 use crate::resource::{KindId, Object, ObjectKey};

@@ -1,5 +1,7 @@
 use super::*;
-use crate::manifest::{Held, Loaded, parse};
+use crate::manifest::{Held, Loaded, LoadedSet, parse};
+use crate::resource::autoheal_policy::AutohealPolicySpec;
+use crate::resource::discovery_registry::DiscoveryRegistrySpec;
 use crate::resource::{Origin, Selector};
 
 const SETTINGS: &str =

@@ -7,8 +7,9 @@ use bollard::query_parameters::{
     StopContainerOptionsBuilder,
 };
 
-use super::connect::naming;
-use super::{CALL, Client, DockerError};
+use super::client::CALL;
+use super::error::naming;
+use super::{Client, DockerError};
 
 impl Client {
     /// Stops and starts a container, giving it `timeout` to stop.

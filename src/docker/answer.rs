@@ -94,7 +94,7 @@ impl Network {
     /// it; then its containers outlive it, and no end of theirs is its doing.
     pub(super) fn engine_started(&self) -> Option<Nanos> {
         let default = self.options.as_ref()?.get("com.docker.network.bridge.default_bridge")?;
-        super::convert::time(self.created.as_deref().filter(|_| default == "true")?)
+        super::timestamp::time(self.created.as_deref().filter(|_| default == "true")?)
     }
 }
 

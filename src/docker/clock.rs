@@ -4,7 +4,7 @@ use crate::observed::Nanos;
 
 /// What the engine's clock showed while a question was on its way: something between two times, which may be one.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Reading {
+pub(super) struct ClockReading {
     /// Ours, before it was asked.
     pub asked: Nanos,
     /// Ours, after it answered.
@@ -15,7 +15,7 @@ pub(super) struct Reading {
     pub most: Nanos,
 }
 
-impl Reading {
+impl ClockReading {
     /// The engine's time, and by how much it is ahead of ours, in nanoseconds: 0 when the two cannot be told apart.
     pub(super) fn time_and_lead(self) -> (Nanos, i64) {
         let Self { asked, answered, least, most } = self;
@@ -37,7 +37,7 @@ mod tests {
     fn only_what_cannot_be_the_time_between_question_and_answer_is_another_time() {
         let of = |least, most| {
             let (asked, answered) = (Nanos(100), Nanos(110));
-            let reading = Reading { asked, answered, least: Nanos(least), most: Nanos(most) };
+            let reading = ClockReading { asked, answered, least: Nanos(least), most: Nanos(most) };
             let (time, lead) = reading.time_and_lead();
             (time.0, lead)
         };

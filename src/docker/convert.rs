@@ -9,6 +9,7 @@ use bollard::models::{
 };
 
 use super::answer::{Message, Row};
+use super::timestamp::time;
 use super::{Dialect, DockerError, Fingerprint, Listed, uptime};
 use crate::observed::{
     Container, ContainerKey, EngineEvent, EventKind, Health, HealthCheck, Nanos, NetworkEndpoint, Port,
@@ -18,13 +19,6 @@ use crate::resource::Duration;
 
 /// Longest health check output kept, in bytes.
 const OUTPUT: usize = 1024;
-
-/// An RFC 3339 time of the engine; `None` for its zero time (year 1) and for nonsense.
-pub(super) fn time(text: &str) -> Option<Nanos> {
-    let timestamp: jiff::Timestamp = text.parse().ok()?;
-    let nanos = i64::try_from(timestamp.as_nanosecond()).ok()?;
-    (nanos > 0).then_some(Nanos(nanos))
-}
 
 pub(super) fn container(
     engine: &Arc<str>,

@@ -1,8 +1,6 @@
 //! Commands in containers.
 
-use std::collections::HashMap;
 use std::pin::pin;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bollard::container::LogOutput;
@@ -10,7 +8,10 @@ use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
 use futures_util::{Stream, StreamExt};
 use tokio::time::{sleep, timeout};
 
-use super::{Client, DockerError};
+use super::client::Client;
+use super::error::{DockerError, from_library};
+
+pub(super) mod running;
 
 /// What somebody who has a command run waits for at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,17 +32,6 @@ const LAST_LOOK: Duration = Duration::from_secs(1);
 const AT_ONCE: Duration = Duration::from_millis(250);
 /// So long the output is waited for when the command has ended.
 const LAST_WORDS: Duration = Duration::from_millis(100);
-
-/// Commands that were started and not seen to end, by container and command line. An engine cannot end a command, so one
-/// that hangs would get company with every check.
-#[derive(Debug, Default)]
-pub(super) struct Running(Mutex<HashMap<(String, Vec<String>), String>>);
-
-impl Running {
-    fn with<T>(&self, change: impl FnOnce(&mut HashMap<(String, Vec<String>), String>) -> T) -> T {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
 
 impl Client {
     /// Runs `command` in the container and gives its exit code and the beginning of its output. A call that is given up
@@ -95,7 +85,7 @@ impl Client {
     ) -> Result<(i64, Vec<u8>), DockerError> {
         let (mut said, mut open, mut pause) = (Vec::new(), true, FIRST_LOOK);
         let mut take = |piece: Result<LogOutput, _>| {
-            let piece = piece.map_err(|error| super::connect::error(&self.endpoint, error))?;
+            let piece = piece.map_err(|error| from_library(&self.endpoint, error))?;
             let room = LONGEST.saturating_sub(said.len());
             said.extend(piece.into_bytes().iter().take(room));
             Ok::<(), DockerError>(())

@@ -16,9 +16,10 @@ use bollard::query_parameters::{
 };
 use serde_json::Value;
 
-use super::connect::naming;
+use super::client::CALL;
+use super::error::naming;
 use super::likeness::{Beside, Likeness, likeness};
-use super::{CALL, Client, DockerError};
+use super::{Client, DockerError};
 use crate::observed::{set_aside, successor};
 
 /// The call that shows a container.
@@ -75,7 +76,7 @@ impl Client {
             Ok(other) if other.id.as_deref() == Some(id) => {}
             Ok(other) => {
                 let never_ran = other.state.as_ref().and_then(|state| state.started_at.as_deref());
-                if never_ran.and_then(super::convert::time).is_none() {
+                if never_ran.and_then(super::timestamp::time).is_none() {
                     let other = other.id.as_deref().unwrap_or(name);
                     self.rename(other, &successor(name, id)).await?;
                     self.discard(other).await?;

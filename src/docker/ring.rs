@@ -5,8 +5,9 @@ use serde_json::json;
 use tracing::{debug, warn};
 
 use super::answer::Message;
+use super::client::CALL;
 use super::wire::{self, Line};
-use super::{CALL, Client, DockerError, convert};
+use super::{Client, DockerError, convert};
 use crate::observed::{Anchor, Cursor, EngineEvent, Nanos};
 
 /// What the engine's ring of 256 events holds of the time since a cursor.

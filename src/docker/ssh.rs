@@ -27,7 +27,7 @@ const IDLE: usize = 2;
 
 /// Whom to reach.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Target {
+pub(super) struct SshTarget {
     user: Option<String>,
     host: String,
     port: Option<u16>,
@@ -35,7 +35,7 @@ pub(super) struct Target {
     socket: Option<String>,
 }
 
-impl Target {
+impl SshTarget {
     /// `ssh://user@host:port/path`; `None` when it is something else.
     pub(super) fn parse(endpoint: &str) -> Option<Self> {
         let url = url::Url::parse(endpoint).ok().filter(|url| url.scheme() == "ssh")?;
@@ -92,7 +92,7 @@ impl Target {
 }
 
 /// A client whose every connection is an `ssh` of its own.
-pub(super) fn docker(endpoint: &str, target: Target) -> Result<(Docker, Wire), DockerError> {
+pub(super) fn docker(endpoint: &str, target: SshTarget) -> Result<(Docker, Wire), DockerError> {
     let dial = tower::service_fn(move |_| future::ready(target.dial().map(TokioIo::new)));
     let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(IDLE).build(dial);
     let request = move |request: BollardRequest| {
@@ -200,9 +200,9 @@ mod tests {
                 "-T -- host docker --host unix:///run/user/1000/docker.sock system dial-stdio",
             ),
         ] {
-            let arguments = Target::parse(endpoint).expect(endpoint).arguments().join(" ");
+            let arguments = SshTarget::parse(endpoint).expect(endpoint).arguments().join(" ");
             assert!(arguments.ends_with(end), "{endpoint}: {arguments}");
         }
-        assert_eq!(Target::parse("tcp://host:2375"), None);
+        assert_eq!(SshTarget::parse("tcp://host:2375"), None);
     }
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::answer::{MemoryStats, Stats};
-use super::{Client, DockerError, convert};
+use super::timestamp::time;
+use super::{Client, DockerError};
 use crate::observed::Usage;
 
 /// How long one measurement may take: somebody waits for it.
@@ -25,7 +26,7 @@ impl Client {
 
 /// Of what does not run the engine answers with the year 1 and without figures.
 fn usage(answer: &Stats) -> Option<Usage> {
-    let at = answer.read.as_deref().and_then(convert::time)?;
+    let at = answer.read.as_deref().and_then(time)?;
     let cpu = answer.cpu_stats.as_ref().and_then(|cpu| cpu.cpu_usage.as_ref()?.total_usage);
     let memory = answer.memory_stats.as_ref();
     Some(Usage {

@@ -13,7 +13,8 @@ use tokio::net::UnixStream;
 use tracing::debug;
 
 use super::answer::{self, Info};
-use super::{CALL, Client, DockerError, own_containers};
+use super::client::CALL;
+use super::{Client, DockerError, own_containers};
 use crate::observed::{Interface, Listener, Nanos, Network, Surroundings};
 
 /// Longest wait for the socket of an engine that has just answered to take one connection more.

@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{DockerError, connect};
+use super::error::{DockerError, from_library, naming, refused};
 use crate::observed::Nanos;
 
 mod lenient;
@@ -54,7 +54,7 @@ impl fmt::Debug for Wire {
 }
 
 /// An answer as text, and what its head says of the engine's clock.
-pub(super) struct Answer {
+pub(super) struct EngineAnswer {
     body: Bytes,
     call: &'static str,
     /// The second in which it was written, by the engine's clock.
@@ -95,7 +95,7 @@ impl Wire {
     ) -> Result<Response<Incoming>, DockerError> {
         let request = Request::get(format!("{}{path}", self.base)).body(body_full(Bytes::new()));
         let request = request.map_err(|error| DockerError::Unusable(error.to_string()))?;
-        let answer = (self.send)(request).await.map_err(|error| connect::error(&self.endpoint, error))?;
+        let answer = (self.send)(request).await.map_err(|error| from_library(&self.endpoint, error))?;
         if answer.status().is_success() {
             return Ok(answer);
         }
@@ -106,7 +106,7 @@ impl Wire {
             Ok(refusal) => refusal.message,
             Err(_) => String::from_utf8_lossy(&words).into_owned(),
         };
-        Err(connect::naming(call)(connect::refused(status, message)))
+        Err(naming(call)(refused(status, message)))
     }
 
     /// Asks, and reads the whole answer within `limit`.
@@ -115,7 +115,7 @@ impl Wire {
         call: &'static str,
         path: &str,
         limit: Duration,
-    ) -> Result<Answer, DockerError> {
+    ) -> Result<EngineAnswer, DockerError> {
         let read = async {
             let answer = self.open(call, path).await?;
             let date = answer.headers().get(header::DATE).and_then(|date| date.to_str().ok());
@@ -123,7 +123,7 @@ impl Wire {
             let date = date.and_then(|date| i64::try_from(date.timestamp().as_nanosecond()).ok()).map(Nanos);
             let body = Limited::new(answer.into_body(), LONGEST).collect().await;
             let body = body.map_err(|error| self.broken(error.to_string()))?.to_bytes();
-            Ok(Answer { body, call, date })
+            Ok(EngineAnswer { body, call, date })
         };
         match tokio::time::timeout(limit, read).await {
             Ok(answer) => answer,
@@ -137,7 +137,7 @@ impl Wire {
     }
 }
 
-impl Answer {
+impl EngineAnswer {
     /// Its body as JSON.
     pub(super) fn value(&self) -> Result<Value, DockerError> {
         serde_json::from_slice(&self.body).map_err(|error| self.unreadable(&error))

@@ -1,10 +1,4 @@
-//! Names that users chose are resolved without the addresses that nothing is sent to.
-
-use std::net::SocketAddr;
-
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-
-use super::Guard;
+//! Why an address is not connected to.
 
 /// Why an address is not reached.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,23 +14,9 @@ pub enum AddressError {
     NoHost,
 }
 
-/// The system's resolver, without the forbidden addresses.
-pub(super) struct Resolver(pub(super) Guard);
-
-impl Resolve for Resolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let guard = self.0.clone();
-        Box::pin(async move {
-            let host = name.as_str();
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((host, 0)).await?.collect();
-            Ok(Box::new(guard.allowed(host, found)?.into_iter()) as Addrs)
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::super::Guard;
 
     fn refused(guard: &Guard, url: &str) -> bool {
         guard.check(&url.parse().expect(url)).is_err()

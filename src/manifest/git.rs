@@ -46,7 +46,7 @@ const SHORT: usize = 12;
 
 /// What is pulled, and how.
 #[derive(Clone, Debug)]
-pub struct Source {
+pub struct GitSource {
     /// The repository.
     pub address: Address,
     /// The branch, tag or commit; `HEAD` is the repository's default branch.
@@ -107,10 +107,10 @@ pub struct Pulling {
     pub progress: String,
 }
 
-/// Pulls a [`Source`] into a directory of Portreeve's own.
+/// Pulls a [`GitSource`] into a directory of Portreeve's own.
 #[derive(Debug)]
 pub struct Puller {
-    source: Source,
+    source: GitSource,
     checkout: Checkout,
     guard: Guard,
     prepared: bool,
@@ -119,7 +119,7 @@ pub struct Puller {
 
 impl Puller {
     /// A puller that keeps what it needs in `home`, and asks where `guard` lets it. Nothing is done yet.
-    pub fn new(source: Source, home: PathBuf, guard: Guard) -> Self {
+    pub fn new(source: GitSource, home: PathBuf, guard: Guard) -> Self {
         let checkout = Checkout::new(home);
         let (tell, _) = watch::channel(Pulled {
             address: source.address.clone(),
@@ -214,7 +214,7 @@ impl Puller {
             Some(_) | None => {}
         }
         if let Some(now) = now.filter(|now| Some(*now) != before) {
-            let Source { address, reference, .. } = &self.source;
+            let GitSource { address, reference, .. } = &self.source;
             info!(target: "portreeve::manifests", "{reference} of {address} is now at {}", short(&now.commit));
         }
     }
@@ -224,7 +224,7 @@ impl Puller {
         applied: Option<&Applied>,
         progress: &Progress,
     ) -> Result<(), Trouble> {
-        let Source { address, reference, credentials, timeout, .. } = &self.source;
+        let GitSource { address, reference, credentials, timeout, .. } = &self.source;
         let failed = |error: &dyn std::fmt::Display| Trouble {
             reason: "PullFailed",
             message: format!("{reference} of {address} cannot be pulled: {error}"),
@@ -282,8 +282,8 @@ async fn show(tell: &watch::Sender<Pulled>, mut said: watch::Receiver<String>) -
     std::future::pending().await
 }
 
-fn rewritten(source: &Source, old: &Applied, new: &Applied, link: &Path) -> Trouble {
-    let Source { address, reference, .. } = source;
+fn rewritten(source: &GitSource, old: &Applied, new: &Applied, link: &Path) -> Trouble {
+    let GitSource { address, reference, .. } = source;
     let (old, new) = (short(&old.commit), short(&new.commit));
     Trouble {
         reason: "HistoryRewritten",

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::render::render;
+use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
+
+use crate::terminal::line;
 
 /// A place in a file, with the line that stands there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -117,6 +119,27 @@ impl Problem {
         self.rendered = render(&self, false);
         self
     }
+}
+
+/// The problem in several lines without a last line break.
+fn render(problem: &Problem, colour: bool) -> String {
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    let level = match problem.weight {
+        Weight::Error => Level::ERROR,
+        Weight::Warning => Level::WARNING,
+    };
+    let (message, file) = (line(&problem.message), line(&problem.file));
+    let title = level.primary_title(message);
+    let group = match (&problem.excerpt, problem.line, problem.column) {
+        (Some(Excerpt { text, start, end }), Some(number), _) if !text.is_empty() => {
+            let mark = AnnotationKind::Primary.span(*start..*end);
+            let snippet = Snippet::source(text.as_str()).line_start(number).path(file).fold(false);
+            title.element(snippet.annotation(mark))
+        }
+        (_, Some(number), Some(column)) => title.element(Origin::path(file).line(number).char_column(column)),
+        _ => title.element(Origin::path(file)),
+    };
+    renderer.render(&[group])
 }
 
 /// `file:line:column: message`, one line.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{MOST_CONTAINERS, Page, escaped, whole};
+use super::page::{MOST_CONTAINERS, Page, escaped, whole};
 use crate::controller::Shared;
 use crate::observed::{Container, Counted, State, Tally, World};
 use crate::reconcile::cause::StopCause;

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::streak::Streak;
 use super::{ContainerKey, Nanos, Route};
-use crate::probe::threshold::Streak;
 
 mod targets;
 

@@ -8,8 +8,8 @@ use reqwest::{Method, Url};
 use tracing::{debug, info, warn};
 
 use super::call::Call;
-use super::retry::{self, Verdict};
-use super::{DeliveryContext, DeliveryError, DeliveryOutcome, Due, Queue, Turn, after, seed, signing_key};
+use super::retry::{self, Acceptance};
+use super::{DeliveryContext, DeliveryError, DeliveryOutcome, Due, Queue, Turn, after, signing_key};
 use crate::observed::{ContainerKey, Nanos};
 use crate::resource::KindId;
 use crate::resource::billing_service::BillingServiceSpec;
@@ -123,22 +123,26 @@ impl BillingQueue {
             DeliveryError::Transport { .. }
             | DeliveryError::Secret { .. }
             | DeliveryError::Url(_)
-            | DeliveryError::BrokenOff => Verdict::Later,
+            | DeliveryError::BrokenOff => Acceptance::Later,
         };
         let retry_after = error.hold();
-        let outcome = if verdict == Verdict::Never { "parked" } else { "retried" };
+        let outcome = if verdict == Acceptance::Never { "parked" } else { "retried" };
         counter!("portreeve_deliveries_total", "kind" => "BillingService", "target" => self.name.clone(), "outcome" => outcome).increment(1);
-        let first = attempts == 0 || verdict == Verdict::Never;
+        let first = attempts == 0 || verdict == Acceptance::Never;
         turn.failed(first, KindId::BillingService, &self.name, error, || {
             warn!(target: "portreeve::billing", service = %self.name, event = %bill.event, container = lane.name, id = %lane.key.id, outcome, "Failed to notify Billing Service: {error}");
         });
         let (target, key) = (self.name.clone(), lane.key.clone());
         match verdict {
-            Verdict::Never => Settlement::LaneParked { target, key, error: error.to_string() },
-            Verdict::Taken | Verdict::Later => {
+            Acceptance::Never => Settlement::LaneParked { target, key, error: error.to_string() },
+            Acceptance::Taken | Acceptance::Later => {
                 let attempts = attempts.saturating_add(1);
-                let wait =
-                    retry::wait(&self.spec.retry, attempts, retry_after, seed(&self.name, &key, attempts));
+                let wait = retry::wait(
+                    &self.spec.retry,
+                    attempts,
+                    retry_after,
+                    retry::seed(&self.name, &key, attempts),
+                );
                 Settlement::LaneWaits {
                     target,
                     key,

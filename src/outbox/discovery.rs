@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 use super::call::Call;
 use super::{
-    DeliveryContext, DeliveryError, DeliveryOutcome, Due, Queue, Turn, after, billing::endpoint, retry, seed,
+    DeliveryContext, DeliveryError, DeliveryOutcome, Due, Queue, Turn, after, billing::endpoint, retry,
 };
 use crate::observed::{ContainerKey, Nanos};
 use crate::reconcile::discovery::Wanted;
@@ -173,9 +173,12 @@ impl DiscoveryQueue {
         let attempts = cell.attempts.saturating_add(u32::from(!broken_off));
         let wait = match broken_off {
             true => Duration::ZERO,
-            false => {
-                retry::wait(&Retry::default(), attempts, retry_after, seed(&self.name, &cell.key, attempts))
-            }
+            false => retry::wait(
+                &Retry::default(),
+                attempts,
+                retry_after,
+                retry::seed(&self.name, &cell.key, attempts),
+            ),
         };
         Settlement::CellWaits {
             registry: self.name.clone(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{retry, seed};
+use super::retry::{self, seed};
 use crate::observed::ContainerKey;
 use crate::resource::billing_service::Retry;
 

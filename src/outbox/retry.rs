@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::observed::ContainerKey;
 use crate::resource::billing_service::Retry;
 
 /// The longest `Retry-After` that is honoured.
@@ -9,7 +10,7 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
 /// What an HTTP status means for a bill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Acceptance {
     /// The service has it.
     Taken,
     /// It may be taken later: tried again for ever.
@@ -19,11 +20,11 @@ pub enum Verdict {
 }
 
 /// 2xx is taken; 400, 413, 415 and 422 are about the bytes themselves, which never change; all else passes.
-pub const fn verdict(status: u16) -> Verdict {
+pub const fn verdict(status: u16) -> Acceptance {
     match status {
-        200..=299 => Verdict::Taken,
-        400 | 413 | 415 | 422 => Verdict::Never,
-        _ => Verdict::Later,
+        200..=299 => Acceptance::Taken,
+        400 | 413 | 415 | 422 => Acceptance::Never,
+        _ => Acceptance::Later,
     }
 }
 
@@ -41,6 +42,14 @@ pub fn wait(retry: &Retry, attempts: u32, retry_after: Option<Duration>, seed: u
 /// How long a service that named a time is not called at all.
 pub fn hold(retry_after: Option<Duration>) -> Option<Duration> {
     retry_after.map(|wait| wait.min(LONGEST_RETRY_AFTER)).filter(|wait| !wait.is_zero())
+}
+
+/// Seed for jitter: differs by lane, not by time.
+pub(super) fn seed(name: &str, key: &ContainerKey, attempts: u32) -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    (name, &key.engine, &key.id, attempts).hash(&mut hasher);
+    hasher.finish()
 }
 
 #[cfg(test)]
@@ -73,13 +82,13 @@ mod tests {
     #[test]
     fn only_what_is_wrong_with_the_bytes_is_parked() {
         for status in [200, 201, 204, 299] {
-            assert_eq!(verdict(status), Verdict::Taken);
+            assert_eq!(verdict(status), Acceptance::Taken);
         }
         for status in [300, 301, 302, 401, 403, 404, 405, 408, 409, 425, 429, 500, 502, 503, 504, 599] {
-            assert_eq!(verdict(status), Verdict::Later, "{status}");
+            assert_eq!(verdict(status), Acceptance::Later, "{status}");
         }
         for status in [400, 413, 415, 422] {
-            assert_eq!(verdict(status), Verdict::Never);
+            assert_eq!(verdict(status), Acceptance::Never);
         }
     }
 }

@@ -13,7 +13,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
-use super::encrypted::{in_tls, tls_error};
+use super::encrypted::error::{in_tls, tls_error};
 use super::{Cause, Failure, Here, Place, Steps, There};
 
 /// So long an address is waited for before the next one has its turn, too (RFC 8305, 5).

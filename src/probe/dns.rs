@@ -87,7 +87,7 @@ fn nonsense(bytes: &[u8]) -> Failure {
 
 /// What matters of an answer.
 #[derive(Debug, PartialEq, Eq)]
-struct Answer {
+struct DnsAnswer {
     flags: u16,
     /// How many of its records are of the type asked for.
     found: u16,
@@ -135,13 +135,13 @@ fn reversed(name: &str, record: u16) -> Option<String> {
 }
 
 /// Reads an answer; `None` where it ends too early.
-fn read(bytes: &[u8], record: u16) -> Option<Answer> {
+fn read(bytes: &[u8], record: u16) -> Option<DnsAnswer> {
     let mut fields = Fields(bytes);
     let (_id, flags, questions, answers) = (fields.u16()?, fields.u16()?, fields.u16()?, fields.u16()?);
     let _others = fields.u32()?;
     if flags & CUT != 0 {
         // Whatever is there of it, it is asked for again.
-        return Some(Answer { flags, found: 0 });
+        return Some(DnsAnswer { flags, found: 0 });
     }
     for _ in 0..questions {
         skip_name(&mut fields)?;
@@ -155,7 +155,7 @@ fn read(bytes: &[u8], record: u16) -> Option<Answer> {
         // An alias may come along with what it stands for.
         found += u16::from(kind == record);
     }
-    Some(Answer { flags, found })
+    Some(DnsAnswer { flags, found })
 }
 
 /// Labels up to the root, or up to a pointer to the rest, which is not followed.
@@ -225,7 +225,7 @@ mod tests {
         whole[2..8].copy_from_slice(&[0x81, 0x80, 0, 1, 0, 2]);
         whole.extend(b"\xc0\x0c\0\x05\0\x01\0\0\0\x0a\0\x03\x01x\0");
         whole.extend(b"\x01x\0\0\x01\0\x01\0\0\0\x0a\0\x04\x7f\0\0\x01");
-        assert_eq!(read(&whole, 1), Some(Answer { flags: 0x8180, found: 1 }));
+        assert_eq!(read(&whole, 1), Some(DnsAnswer { flags: 0x8180, found: 1 }));
         for end in 0..whole.len() {
             assert_eq!(read(&whole[..end], 1), None, "{end}");
         }

@@ -11,29 +11,23 @@ use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 
+mod demand;
+pub(super) mod error;
 mod judge;
 mod stream;
 mod trust;
 
+pub(super) use demand::Demand;
+pub(super) use error::unusable;
 pub(super) use stream::{Encrypted, LastWord};
 
+use error::tls_error;
 use judge::{Any, Heard};
 
 use super::connect::{ascii, plain, seen};
-use super::wire::Duplex;
+use super::duplex::Duplex;
 use super::{Cause, Failure, Here, Place, Steps, There};
 use crate::resource::probe::tls::ProbeTls;
-
-/// What a connection through TLS is to be.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Demand<'a> {
-    /// What is declared; `None`: TLS is spoken because the server offers it.
-    pub(super) settings: Option<&'a ProbeTls>,
-    /// Whether a secret goes over it: then the server is verified, unless the settings say otherwise.
-    pub(super) secret: bool,
-    /// The protocols that may be spoken inside (ALPN), best first; none: whatever the server takes for granted.
-    pub(super) alpn: &'a [&'a [u8]],
-}
 
 /// A handshake with a server at `host` that meets `demand`.
 pub(super) async fn encrypt<S: Duplex>(
@@ -137,41 +131,6 @@ pub(super) fn is_record(bytes: &[u8]) -> bool {
     matches!(bytes, [0x15 | 0x16, 3, 0..=4, ..])
 }
 
-/// What of TLS is in an error, if anything is.
-pub(super) fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
-    let inner = error.get_ref()?;
-    inner.downcast_ref().or_else(|| inner.downcast_ref::<io::Error>().and_then(tls_error))
-}
-
-/// What an error of TLS is.
-pub(super) fn in_tls(error: &rustls::Error) -> Cause {
-    use rustls::{AlertDescription, Error, InvalidMessage, PeerMisbehaved};
-    match error {
-        Error::AlertReceived(AlertDescription::CloseNotify) => There::HungUp.into(),
-        Error::AlertReceived(_) => There::TlsAlert.into(),
-        Error::DecryptError | Error::PeerSentOversizedRecord => There::Broken.into(),
-        // No version, no cipher, or nothing else that a handshake needs, in common.
-        Error::PeerIncompatible(_)
-        | Error::PeerMisbehaved(
-            PeerMisbehaved::SelectedUnofferedCipherSuite | PeerMisbehaved::SelectedUnofferedKxGroup,
-        )
-        | Error::InvalidMessage(
-            InvalidMessage::UnsupportedCompression
-            | InvalidMessage::UnsupportedCurveType
-            | InvalidMessage::UnsupportedKeyExchangeAlgorithm(_),
-        ) => Here::NoCommonTls.into(),
-        Error::InvalidMessage(InvalidMessage::CertificatePayloadTooLarge) => {
-            Here::UnreadableCertificate.into()
-        }
-        // What no server of TLS sends, or not at that time: such as a client's hello, which comes back from an echo.
-        Error::InvalidMessage(_)
-        | Error::InappropriateMessage { .. }
-        | Error::InappropriateHandshakeMessage { .. } => There::NotTls.into(),
-        // What is left is how strictly our library takes it.
-        _ => Here::Unsupported.into(),
-    }
-}
-
 fn alert(error: &io::Error) -> String {
     match tls_error(error) {
         Some(rustls::Error::AlertReceived(alert)) => format!("{alert:?}"),
@@ -203,9 +162,4 @@ pub(super) fn version(version: Option<rustls::ProtocolVersion>) -> &'static str 
         Some(rustls::ProtocolVersion::TLSv1_3) => "TLS 1.3",
         _ => "TLS",
     }
-}
-
-/// A fault of our own set-up.
-pub(super) fn unusable(why: &dyn std::fmt::Display) -> Failure {
-    Failure::new(Here::Trust, format!("TLS cannot be used: {why}"))
 }

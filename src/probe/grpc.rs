@@ -13,8 +13,9 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, Request};
 
 use super::connect::{plain, seen, tcp};
+use super::duplex::Duplex;
 use super::encrypted::{self, Demand, LastWord, encrypt};
-use super::wire::{Duplex, Fields};
+use super::wire::Fields;
 use super::{Cause, Failure, Here, Place, Protocol, Steps, Subject, There};
 use crate::resource::probe::handler::GrpcProbe;
 

@@ -13,8 +13,8 @@ use http::{StatusCode, Version};
 use tokio::time::{Instant, timeout};
 
 use super::connect::tcp;
+use super::duplex::Duplex;
 use super::encrypted::{Demand, encrypt};
-use super::wire::Duplex;
 use super::{Cause, Failure, Here, Place, Protocol, Steps, Subject, There};
 use crate::resource::probe::http::{HttpExpect, HttpProbe, Scheme};
 use body::{Body, ContentError, values};

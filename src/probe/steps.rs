@@ -5,7 +5,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
-use super::Failure;
+use super::failure::Failure;
 use super::verdict::{Cause, There};
 use crate::guard::Guard;
 

@@ -13,7 +13,8 @@ use rustls::pki_types::UnixTime;
 use tokio_rustls::TlsConnector;
 
 use super::connect::{plain, seen, tcp};
-use super::encrypted::{in_tls, server_name, tls_error, unusable, version};
+use super::encrypted::error::{in_tls, tls_error, unusable};
+use super::encrypted::{server_name, version};
 use super::steps::{count, shown};
 use super::{Cause, Failure, Here, Protocol, Steps, Subject, There};
 use crate::resource::probe::handler::TlsProbe;

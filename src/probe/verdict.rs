@@ -10,82 +10,21 @@
 mod cause;
 mod databases;
 mod here;
+mod meaning;
 mod messaging;
+mod pattern;
 mod print;
 mod requests;
+mod row;
 mod there;
+mod words;
 
-pub(super) use cause::rcode;
-pub use cause::{Cause, Here, Seen, There};
+pub use cause::{Cause, Here, There};
+pub use meaning::Meaning;
+pub use pattern::Pattern;
 pub use print::markdown;
-
-/// What an answer means for its target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Meaning {
-    /// It is not as it should be, and a restart may mend that.
-    Unhealthy,
-    /// Nothing came from it, not even a refusal. It is as unhealthy as can be, unless nobody else answers either.
-    Unanswered,
-    /// It lives and refuses us: a login, a right, TLS, one client more. It is not as it should be, and no restart mends that.
-    Denied,
-    /// It lives, and says that it is too early to ask: a restart would make it begin anew.
-    NotYet,
-    /// Something on our side, or in how the probe is declared: it says nothing about the target and does not count.
-    Fault,
-}
-
-impl Meaning {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::Unhealthy, Self::Unanswered, Self::Denied, Self::NotYet, Self::Fault];
-
-    /// What follows from it.
-    pub const fn doc(self) -> &'static str {
-        match self {
-            Self::Unhealthy => {
-                "the check failed; after `failureThreshold` failures in a row the service is unhealthy, and healed if a policy says so"
-            }
-            Self::Unanswered => {
-                "as Unhealthy; but if no target outside Docker answers any more, it is our network (`NetworkLost`) and a Fault"
-            }
-            Self::Denied => {
-                "the check failed; the service is unhealthy, and no container is restarted for it"
-            }
-            Self::NotYet => {
-                "the check neither passes nor fails; the service is not ready, and no container is restarted unless \
-                `triggers.notYet` of the AutohealPolicy sets a limit"
-            }
-            Self::Fault => {
-                "the check neither passes nor fails; the service cannot be checked, and no container is restarted"
-            }
-        }
-    }
-
-    /// As the table has it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Unhealthy => "Unhealthy",
-            Self::Unanswered => "Unanswered",
-            Self::Denied => "Denied",
-            Self::NotYet => "NotYet",
-            Self::Fault => "Fault",
-        }
-    }
-}
-
-/// A row of the table.
-#[derive(Clone, Copy, Debug)]
-pub struct Row {
-    /// What it covers.
-    pub seen: Seen,
-    /// What that means.
-    pub means: Meaning,
-    /// What the answer says, in our words: reasons repeat it.
-    pub says: &'static str,
-    /// What a restart would do, or whose trouble it is.
-    pub why: &'static str,
-    /// The tests that show it, below `integration`.
-    pub shown_by: &'static [&'static str],
-}
+pub use row::Row;
+pub(super) use words::rcode;
 
 /// The rows, in the order in which they are looked at.
 pub fn rows() -> impl Iterator<Item = &'static Row> {

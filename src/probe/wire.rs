@@ -3,11 +3,12 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::connect::{plain, seen, tcp};
+use super::duplex::Duplex;
 use super::encrypted::{Demand, encrypt, handshake, is_record};
 use super::{Cause, Failure, Place, Steps, There};
 use crate::resource::probe::tls::ProbeTls;
@@ -18,11 +19,6 @@ pub(super) const LONGEST: usize = 4 * 1024 * 1024;
 const BYTES: usize = 16;
 /// Bytes kept of what a server said where something else was expected.
 const KEPT: usize = 4096;
-
-/// What bytes go through: TCP, or TLS over it.
-pub(super) trait Duplex: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
-
-impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> Duplex for S {}
 
 /// A connection to a server.
 pub(super) struct Wire {

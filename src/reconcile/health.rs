@@ -6,8 +6,9 @@ pub mod service;
 use std::collections::BTreeMap;
 
 use crate::desired::Service;
-use crate::observed::{Checked, Container, Health, HealthWord, Nanos, ProbeState, Standing, State, Targets};
-use crate::probe::threshold::Verdict;
+use crate::observed::{
+    Checked, Container, Health, HealthWord, Nanos, ProbeState, Standing, State, Targets, Verdict,
+};
 use crate::resource::Amount;
 
 /// A verdict and its reason, for people.
@@ -204,8 +205,7 @@ fn root<'s>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observed::{ContainerKey, LastCheck, ProbeTarget, TargetState};
-    use crate::probe::threshold::Streak;
+    use crate::observed::{ContainerKey, LastCheck, ProbeTarget, Streak, TargetState};
     use crate::resource::monitored_service::MonitoredServiceSpec;
 
     fn state(verdict: Verdict, checked: Checked) -> ProbeState {

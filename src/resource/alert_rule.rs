@@ -17,7 +17,7 @@ pub struct AlertRuleSpec {
     /// What is watched.
     pub subject: AlertSubject,
     /// When the alert fires.
-    pub condition: Condition,
+    pub condition: AlertCondition,
     /// How long the condition must hold before the alert fires.
     #[serde(default, rename = "for")]
     pub duration: Duration,
@@ -70,7 +70,8 @@ pub struct SystemSubject {}
 /// When the alert fires: a metric compared with a value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct Condition {
+#[schemars(rename = "Condition")]
+pub struct AlertCondition {
     /// The figure.
     pub metric: Metric,
     /// How the metric is compared with `value`.
@@ -303,7 +304,7 @@ impl Kind for AlertRuleSpec {
     }
 }
 
-impl Condition {
+impl AlertCondition {
     fn validate(&self, check: &mut Check) {
         match (&self.value, self.metric) {
             (Threshold::Word(word), Metric::Status) => self.validate_status(word, check),

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::check::Check;
-use super::probe::http::is_host_name;
+use super::probe::host_name::is_host_name;
 use super::{DeletionPolicy, Kind};
 
 /// One Docker engine, API 1.41 (Docker 20.10) or later. If no DockerHost is declared there is one, named `local`, from

@@ -13,7 +13,7 @@ use super::check::Check;
 use super::event::Notify;
 use super::probe::Handler;
 use super::probe::handler::hint_at_mysql;
-use super::probe::http::host_name;
+use super::probe::host_name::host_name;
 use super::{Amount, Kind, KindId, Selector, schema};
 
 /// One health verdict for several containers, or for something outside Docker. Healing, registration, alerts and

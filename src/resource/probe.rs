@@ -1,6 +1,7 @@
 //! `Probe`: one way of finding out whether something is healthy, and how often.
 
 pub mod handler;
+pub(super) mod host_name;
 pub mod http;
 pub mod tls;
 

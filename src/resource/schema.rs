@@ -1,9 +1,12 @@
 //! JSON Schemas of whole documents, for editors and CI: one per kind, generated from the types that read them.
 
-use schemars::Schema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
+mod exactly_one;
+
+pub(crate) use self::exactly_one::exactly_one;
+pub(super) use self::exactly_one::one_of;
 use super::{API_VERSION, KindId, Metadata};
 
 /// The schema of a document of `kind` (JSON Schema 2020-12).
@@ -34,18 +37,6 @@ pub fn schema(kind: KindId) -> Value {
         },
         "$defs": definitions,
     })
-}
-
-/// Makes a schema ask for exactly one of `fields`.
-pub(crate) fn exactly_one(fields: &'static [&'static str]) -> impl FnMut(&mut Schema) {
-    |schema| drop(schema.insert("oneOf".to_owned(), one_of(fields)))
-}
-
-/// What `oneOf` says where exactly one of `fields` is given; `null` counts as left out, as it does when reading.
-pub(super) fn one_of(fields: &[&str]) -> Value {
-    let given =
-        |field: &&str| json!({"required": [field], "properties": {*field: {"not": {"type": "null"}}}});
-    fields.iter().map(given).collect()
 }
 
 /// The name of the file that holds the schema of `kind`.

@@ -180,10 +180,10 @@ impl<'de> Visitor<'de> for SecretVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SecretRef, A::Error> {
         let mut secret = SecretRef::default();
-        while let Some(key) = map.next_key::<Place>()? {
+        while let Some(key) = map.next_key::<SecretPlace>()? {
             match key {
-                Place::Env => secret.env = Some(map.next_value()?),
-                Place::File => secret.file = Some(map.next_value()?),
+                SecretPlace::Env => secret.env = Some(map.next_value()?),
+                SecretPlace::File => secret.file = Some(map.next_value()?),
             }
         }
         Ok(secret)
@@ -192,7 +192,7 @@ impl<'de> Visitor<'de> for SecretVisitor {
 
 #[derive(Deserialize)]
 #[serde(field_identifier, rename_all = "camelCase")]
-enum Place {
+enum SecretPlace {
     Env,
     File,
 }

@@ -8,10 +8,10 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::RunError;
+use super::error::RunError;
 use crate::clock;
 use crate::guard::Guard;
-use crate::manifest::git::{Pulled, Puller, Source, short};
+use crate::manifest::git::{GitSource, Pulled, Puller, short};
 use crate::manifest::watch::Hint;
 use crate::outbox::Commit;
 use crate::resource::event::EventKind;
@@ -44,7 +44,7 @@ pub(super) struct Begun {
 /// # Errors
 /// There is no `git`.
 pub(super) async fn begin(
-    source: Source,
+    source: GitSource,
     state_dir: &Path,
     guard: Guard,
     stop: CancellationToken,

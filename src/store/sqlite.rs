@@ -15,7 +15,7 @@ use sqlx::sqlite::{
 
 use super::{
     Cell, ChangeSet, Delivery, DeliveryFilter, Discarded, EventCursor, EventFilter, EventRow, Lane, Loaded,
-    NewEvent, QueueDepth, Store, StoreError, StoredObject, Waiting, file_system,
+    NewEvent, QueueDepth, RetryScope, Store, StoreError, StoredObject, file_system,
 };
 use crate::config::state_dir;
 use crate::observed::{ContainerKey, Nanos, Shard};
@@ -220,7 +220,7 @@ impl Store for Sqlite {
         decide::replay_lane(&self.writer, target, key).await
     }
 
-    async fn retry(&self, which: &Waiting<'_>) -> Result<u64, StoreError> {
+    async fn retry(&self, which: &RetryScope<'_>) -> Result<u64, StoreError> {
         decide::retry(&self.writer, which).await
     }
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{is_hidden, push};
+use super::hidden::{is_hidden, push};
 
 /// What sets a colour here and ends it again, as `ESC [ n m`: plain, bold, dim, underlined, and letters in all colours but
 /// black. Nothing that hides or blinks is among it.

@@ -9,7 +9,7 @@ mod suspending;
 use std::path::Path;
 
 use portreeve::guard::Guard;
-use portreeve::manifest::git::{Address, Puller, Source};
+use portreeve::manifest::git::{Address, GitSource, Puller};
 use portreeve::resource::Duration;
 
 use crate::support::git::Repository;
@@ -21,9 +21,9 @@ fn registry(name: &str, url: &str) -> String {
 }
 
 /// The branch `main` of the repository, all of it.
-fn source(repository: &Repository) -> Source {
+fn source(repository: &Repository) -> GitSource {
     let address = Address::parse(&repository.bare().display().to_string()).expect("an address");
-    Source {
+    GitSource {
         address,
         reference: "main".to_owned(),
         path: "".into(),
@@ -33,6 +33,6 @@ fn source(repository: &Repository) -> Source {
     }
 }
 
-fn puller(source: Source, home: &Path) -> Puller {
+fn puller(source: GitSource, home: &Path) -> Puller {
     Puller::new(source, home.to_owned(), Guard::default())
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use portreeve::docker::Client;
 use portreeve::guard::Guard;
-use portreeve::manifest::git::{Address, Puller, Source};
+use portreeve::manifest::git::{Address, GitSource, Puller};
 use portreeve::reconcile::lifecycle::EventName;
 use portreeve::resource::Duration;
 use portreeve::resource::docker_host::{DockerHostSpec, DockerTls};
@@ -108,7 +108,7 @@ async fn a_delivery_says_which_scheme_the_service_has_and_is_tried_again() {
 async fn a_git_repository_says_which_scheme_its_server_has() {
     let (servers, home) = (Servers::start().await, TempDir::new().unwrap());
     for (number, (url, says)) in servers.wrong().into_iter().enumerate() {
-        let source = Source {
+        let source = GitSource {
             address: Address::parse(&format!("{url}/ops.git")).unwrap(),
             reference: "main".to_owned(),
             path: PathBuf::new(),

@@ -24,7 +24,7 @@ mod udp;
 mod verdicts;
 
 use portreeve::guard::Guard;
-use portreeve::probe::{Failure, Meaning, Outcome, Place, Subject, check, verdict};
+use portreeve::probe::{CheckOutcome, Failure, Meaning, Place, Subject, check, verdict};
 use portreeve::resource::probe::ProbeSpec;
 use serde_json::Value;
 
@@ -36,12 +36,12 @@ pub fn spec(mut probe: Value) -> ProbeSpec {
 }
 
 /// One check at `port` of this host.
-pub async fn ask(probe: Value, port: u16) -> Outcome {
+pub async fn ask(probe: Value, port: u16) -> CheckOutcome {
     ask_at("127.0.0.1", port, probe).await
 }
 
 /// One check at `host`.
-pub async fn ask_at(host: &str, port: u16, probe: Value) -> Outcome {
+pub async fn ask_at(host: &str, port: u16, probe: Value) -> CheckOutcome {
     // As the program does at its start.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let place = Place::declared(host, port);
@@ -49,13 +49,13 @@ pub async fn ask_at(host: &str, port: u16, probe: Value) -> Outcome {
 }
 
 /// The names of the steps of a check that must have ended well.
-pub fn passed(outcome: &Outcome) -> Vec<&'static str> {
+pub fn passed(outcome: &CheckOutcome) -> Vec<&'static str> {
     assert_eq!(outcome.result, Ok(()), "{:?}", outcome.steps);
     outcome.steps.iter().map(|step| step.name).collect()
 }
 
 /// What came of the step called `name`.
-pub fn step<'a>(outcome: &'a Outcome, name: &str) -> &'a str {
+pub fn step<'a>(outcome: &'a CheckOutcome, name: &str) -> &'a str {
     let found = outcome.steps.iter().find(|step| step.name == name);
     &found.unwrap_or_else(|| panic!("no step {name}: {outcome:?}")).what
 }
@@ -83,7 +83,7 @@ pub fn test_of(closure: &str) -> String {
     path.split_once("integration::").map_or(path, |(_, path)| path).to_owned()
 }
 
-pub fn shown_by(outcome: &Outcome, test: &str) {
+pub fn shown_by(outcome: &CheckOutcome, test: &str) {
     let failure = failure(outcome);
     let row = verdict::row(&failure.cause);
     assert!(
@@ -95,39 +95,39 @@ pub fn shown_by(outcome: &Outcome, test: &str) {
 }
 
 /// Why a check did not pass.
-pub fn failure(outcome: &Outcome) -> &Failure {
+pub fn failure(outcome: &CheckOutcome) -> &Failure {
     outcome.result.as_ref().expect_err("it passed")
 }
 
 /// The reason of a check that means this.
-fn reason(outcome: &Outcome, means: impl Fn(Meaning) -> bool) -> &str {
+fn reason(outcome: &CheckOutcome, means: impl Fn(Meaning) -> bool) -> &str {
     let failure = failure(outcome);
     assert!(means(failure.means()), "it is {:?}: {failure:?}, {:?}", failure.means(), outcome.steps);
     &failure.reason
 }
 
 /// Why the target is unhealthy.
-pub fn unhealthy(outcome: &Outcome) -> &str {
+pub fn unhealthy(outcome: &CheckOutcome) -> &str {
     reason(outcome, |meaning| matches!(meaning, Meaning::Unhealthy | Meaning::Unanswered))
 }
 
 /// Why we were refused by a server that answers.
-pub fn denied(outcome: &Outcome) -> &str {
+pub fn denied(outcome: &CheckOutcome) -> &str {
     reason(outcome, |meaning| meaning == Meaning::Denied)
 }
 
 /// Why it was too early.
-pub fn not_yet(outcome: &Outcome) -> &str {
+pub fn not_yet(outcome: &CheckOutcome) -> &str {
     reason(outcome, |meaning| meaning == Meaning::NotYet)
 }
 
 /// Why the probe could not be carried out.
-pub fn fault(outcome: &Outcome) -> &str {
+pub fn fault(outcome: &CheckOutcome) -> &str {
     reason(outcome, |meaning| meaning == Meaning::Fault)
 }
 
 /// What the other side said.
-pub fn output(outcome: &Outcome) -> &str {
+pub fn output(outcome: &CheckOutcome) -> &str {
     failure(outcome).output.as_deref().unwrap_or_default()
 }
 

@@ -1,6 +1,6 @@
 //! The laws, as tables.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::source::File;
 
@@ -91,6 +91,68 @@ pub fn violations(file: &File) -> Vec<String> {
     violations.into_iter().map(|(_, violation)| violation).collect()
 }
 
+/// What pure files import from modules that stand below their own in the list of `src/lib.rs`.
+pub fn upward(files: &[File]) -> Vec<String> {
+    let listed = files.iter().find(|file| file.path == "src/lib.rs").map(|file| file.declares.as_slice());
+    let place = |module: &String| listed.unwrap_or_default().iter().position(|listed| listed == module);
+    let mut violations = BTreeSet::new();
+    for file in files {
+        let module = file.module.join("::");
+        let Some(own) = file.module.first().filter(|_| PURE.iter().any(|pure| below(&module, pure))) else {
+            continue;
+        };
+        for (line, path) in &file.names {
+            if let ["crate", ..] = path.iter().map(String::as_str).collect::<Vec<_>>()[..]
+                && let Some(other) = path.get(1).filter(|other| place(other) > place(own))
+            {
+                violations.insert((
+                    &file.path,
+                    *line,
+                    format!(
+                        "{}:{line}: {own} stands above {other} in src/lib.rs and may not name it",
+                        file.path
+                    ),
+                ));
+            }
+        }
+    }
+    violations.into_iter().map(|(.., violation)| violation).collect()
+}
+
+/// Types of one name in more files than this are told apart by nobody.
+const MOST_OF_ONE_NAME: usize = 2;
+/// Names of which there may be more, and why.
+pub const COMMON: &[(&str, &str)] = &[
+    (
+        "Seen",
+        "what the informer, causes of stops and discovery each start from; none leaves its module unqualified",
+    ),
+    ("Severity", "of an event: declared in a filter, decided in a plan, stored; one scale in three places"),
+];
+
+/// Names of types that others than their own file see, and that too many files give to one.
+pub fn ambiguous(files: &[File], common: &[(&str, &str)]) -> Vec<String> {
+    let mut of_name: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for file in files {
+        for item in file.defines.iter().filter(|item| item.is_type && item.is_public) {
+            of_name.entry(&item.name).or_default().push(format!("{}:{}", file.path, item.line));
+        }
+    }
+    let too_many = |name: &str, places: &[String]| {
+        places.len() > MOST_OF_ONE_NAME && !common.iter().any(|(common, _)| *common == name)
+    };
+    let mut violations: Vec<String> = of_name
+        .iter()
+        .filter(|(name, places)| too_many(name, places))
+        .map(|(name, places)| format!("{name} is the name of several types: {}", places.join(", ")))
+        .collect();
+    let idle = common
+        .iter()
+        .filter(|(common, _)| of_name.get(common).is_none_or(|places| places.len() <= MOST_OF_ONE_NAME));
+    violations.extend(idle.map(|(name, _)| format!("{name} needs no exception any more; take it out")));
+    violations
+}
+
 /// Crates of [`IN_ONE_FILE`] that several files name.
 pub fn scattered(files: &[File]) -> Vec<String> {
     let mut violations = Vec::new();
@@ -159,4 +221,49 @@ fn a_crate_for_one_file_is_found_in_two() {
     assert_eq!(scattered(&[file("src/a.rs"), file("src/b.rs")]).len(), 2);
     let own = File::parse("src/reconcile/heal.rs", "mod backoff;\nuse self::backoff::wait;");
     assert_eq!(scattered(&[file("src/a.rs"), own]), Vec::<String>::new());
+}
+
+#[test]
+fn a_pure_module_that_imports_from_below_is_found() {
+    let listed = "pub mod resource;\npub mod manifest;\npub mod observed;\npub mod probe;\nmod clock;";
+    let found =
+        |path: &str, text: &str| upward(&[File::parse(path, text), File::parse("src/lib.rs", listed)]);
+    assert_eq!(
+        found("src/observed/health.rs", "\nuse crate::probe::threshold::Streak;"),
+        ["src/observed/health.rs:2: observed stands above probe in src/lib.rs and may not name it"]
+    );
+    for (path, text) in [
+        ("src/resource/a.rs", "use super::super::observed::Nanos;"),
+        ("src/resource.rs", "fn f() -> crate::manifest::Problem { crate::manifest::none() }"),
+        ("src/probe/place.rs", "use crate::{clock, observed::World};"),
+    ] {
+        assert_eq!(found(path, text).len(), 1, "{path}: {text}");
+    }
+    for (path, text) in [
+        (
+            "src/observed/health.rs",
+            "use crate::resource::Object;\nuse super::Nanos;\nuse crate::manifest::Problem;",
+        ),
+        ("src/probe/exec.rs", "use crate::clock::now;"),
+        ("src/probe/place.rs", "use super::steps::Steps;\nuse crate::observed::World;"),
+    ] {
+        assert_eq!(found(path, text), Vec::<String>::new(), "{path}: {text}");
+    }
+}
+
+#[test]
+fn three_types_of_one_name_are_found() {
+    let file = |path: &str, text: &str| File::parse(path, text);
+    let two = [file("src/a.rs", "pub struct Seen;"), file("src/b.rs", "pub(crate) enum Seen {}")];
+    assert_eq!(ambiguous(&two, &[]), Vec::<String>::new());
+    let [a, b] = two;
+    let three = [a, b, file("src/c.rs", "\npub(super) type Seen = u8;")];
+    let line = "Seen is the name of several types: src/a.rs:1, src/b.rs:1, src/c.rs:2";
+    assert_eq!(ambiguous(&three, &[]), [line]);
+    assert_eq!(ambiguous(&three, &[("Seen", "…")]), Vec::<String>::new());
+    assert_eq!(ambiguous(&[], &[("Seen", "…")]), ["Seen needs no exception any more; take it out"]);
+    let [a, b, _] = three;
+    let of_its_own =
+        file("src/c.rs", "struct Seen;\nimpl T for X { type Seen = u8; }\nfn f() { pub struct Seen; }");
+    assert_eq!(ambiguous(&[a, b, of_its_own], &[]), Vec::<String>::new());
 }

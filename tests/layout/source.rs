@@ -1,9 +1,10 @@
 //! Source files and the paths that they name, resolved as far as reading one file can.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::lex::{Token, tokens};
+use super::{items, paths};
 
 /// One file below `src`.
 #[derive(Debug)]
@@ -20,6 +21,14 @@ pub struct File {
     pub tests: Vec<String>,
     /// Paths it names outside of tests: the line, and the path from a crate's name or `crate`.
     pub names: Vec<(usize, Vec<String>)>,
+    /// Those of them that it needs itself: a `pub use` only passes on what others need.
+    pub needs: Vec<(usize, Vec<String>)>,
+    /// What its imports and re-exports bring in, by the name it has here.
+    pub imports: BTreeMap<String, Vec<String>>,
+    /// Modules of which it imports or re-exports everything.
+    pub globs: Vec<Vec<String>>,
+    /// What it defines outside of tests, impl blocks and functions: the name, and the line.
+    pub defines: BTreeSet<items::Item>,
 }
 
 /// All files below `src`, in order.
@@ -50,6 +59,8 @@ pub fn read(root: &Path) -> Vec<File> {
     for file in files.iter_mut().filter(|file| tests.iter().any(|test| file.module.starts_with(test))) {
         file.lines = 0;
         file.names.clear();
+        file.needs.clear();
+        file.defines.clear();
     }
     files
 }
@@ -64,9 +75,10 @@ impl File {
         let mut tokens = tokens(text);
         let (declares, tests) = (declared(&tokens), declared_for_tests(&tokens));
         let tested = cut_tests(&mut tokens);
-        let names = names(&tokens, &module);
+        let paths::Named { names, needs, imports, globs } = paths::named(&tokens, &module);
+        let defines = items::defined(&tokens);
         let lines = text.lines().count() - tested;
-        Self { path: path.to_owned(), lines, declares, tests, names, module }
+        Self { path: path.to_owned(), lines, declares, tests, names, needs, imports, globs, defines, module }
     }
 
     /// The file that must declare this one, and under which name; `None` for the roots.
@@ -78,11 +90,11 @@ impl File {
     }
 }
 
-fn text(tokens: &[Token], at: usize) -> &str {
+pub fn text(tokens: &[Token], at: usize) -> &str {
     tokens.get(at).map_or("", |token| &token.text)
 }
 
-fn is_name(text: &str) -> bool {
+pub fn is_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_alphabetic() || c == '_')
 }
 
@@ -126,112 +138,4 @@ fn cut_tests(tokens: &mut Vec<Token>) -> usize {
         tokens.drain(begin..=last);
     }
     lines
-}
-
-/// Every path of two parts and more, and every import.
-fn names(tokens: &[Token], module: &[String]) -> Vec<(usize, Vec<String>)> {
-    let modules: Vec<String> = (0..tokens.len())
-        .filter(|at| text(tokens, *at) == "mod")
-        .map(|at| text(tokens, at + 1).to_owned())
-        .collect();
-    let mut imports = BTreeMap::new();
-    let mut found = Vec::new();
-    let mut at = 0;
-    while at < tokens.len() {
-        // `use<'a>` in a bound imports nothing.
-        if text(tokens, at) == "use" && text(tokens, at + 1) != "<" {
-            at += 1;
-            use_tree(tokens, &mut at, &[], &mut |line, path, name| {
-                let path = absolute(path, module, &modules, &BTreeMap::new());
-                imports.insert(name.to_owned(), path.clone());
-                found.push((line, path));
-            });
-        }
-        at += 1;
-    }
-    at = 0;
-    while at < tokens.len() {
-        let begins = is_name(text(tokens, at)) && (at == 0 || text(tokens, at - 1) != "::");
-        if text(tokens, at) == "use" && text(tokens, at + 1) != "<" {
-            while at < tokens.len() && text(tokens, at) != ";" {
-                at += 1;
-            }
-        } else if begins && text(tokens, at + 1) == "::" {
-            let line = tokens[at].line;
-            let mut path = vec![text(tokens, at).to_owned()];
-            while text(tokens, at + 1) == "::" && is_name(text(tokens, at + 2)) {
-                path.push(text(tokens, at + 2).to_owned());
-                at += 2;
-            }
-            found.push((line, absolute(&path, module, &modules, &imports)));
-        }
-        at += 1;
-    }
-    found
-}
-
-/// Walks `a::{b, c::*, d as e};` and gives each leaf with the name it is known by.
-fn use_tree(
-    tokens: &[Token],
-    at: &mut usize,
-    prefix: &[String],
-    leaf: &mut impl FnMut(usize, &[String], &str),
-) {
-    let mut path = prefix.to_vec();
-    let line = tokens.get(*at).map_or(0, |token| token.line);
-    let mut name = String::new();
-    loop {
-        match text(tokens, *at) {
-            "{" => {
-                *at += 1;
-                while !matches!(text(tokens, *at), "}" | "") {
-                    use_tree(tokens, at, &path, leaf);
-                    if text(tokens, *at) == "," {
-                        *at += 1;
-                    }
-                }
-                *at += 1;
-                return;
-            }
-            "::" => {}
-            "as" => {
-                name = text(tokens, *at + 1).to_owned();
-                *at += 1;
-            }
-            "self" if !path.is_empty() => {}
-            "," | "}" | ";" | "" => break,
-            part => {
-                path.push(part.to_owned());
-                part.clone_into(&mut name);
-            }
-        }
-        *at += 1;
-    }
-    leaf(line, &path, &name);
-}
-
-/// `path` from its crate, given where it is written and what is imported there.
-fn absolute(
-    path: &[String],
-    module: &[String],
-    modules: &[String],
-    imports: &BTreeMap<String, Vec<String>>,
-) -> Vec<String> {
-    let own = |up: usize| {
-        let above = &module[..module.len().saturating_sub(up)];
-        std::iter::once("crate".to_owned()).chain(above.iter().cloned()).collect::<Vec<_>>()
-    };
-    let first = path.first().map_or("", String::as_str);
-    let ups = path.iter().take_while(|part| *part == "super").count();
-    let (mut base, skip) = match first {
-        "super" => (own(ups), ups),
-        "self" => (own(0), 1),
-        _ if modules.iter().any(|name| name == first) => (own(0), 0),
-        _ => match imports.get(first) {
-            Some(full) => (full.clone(), 1),
-            None => (Vec::new(), 0),
-        },
-    };
-    base.extend(path[skip..].iter().cloned());
-    base
 }

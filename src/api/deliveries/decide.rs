@@ -22,7 +22,7 @@ use crate::manifest::nearest;
 use crate::resource::event::subject::EventSubject;
 use crate::resource::event::{EventKind, Severity};
 use crate::resource::{KindId, ObjectKey};
-use crate::store::{Delivery, DeliveryKind, DeliveryState, Waiting};
+use crate::store::{Delivery, DeliveryKind, DeliveryState, RetryScope};
 
 /// Parameters of what is decided about all deliveries of a target.
 pub(in crate::api) const TARGET: &[&str] = &["target"];
@@ -167,7 +167,7 @@ pub(in crate::api) async fn retry(
         let kind = kind(row.kind);
         return refuse(&format!("is held: {kind}/{} is not declared, or is suspended", row.target));
     }
-    let which = Waiting { kind: row.kind, target: &row.target, key: Some(&row.key) };
+    let which = RetryScope { kind: row.kind, target: &row.target, key: Some(&row.key) };
     let tried = api.shared.store.retry(&which).await?;
     wake(&api, row.kind, &row.target);
     let message = format!("the deliveries of {} to {} are tried now", row.key.short_id(), row.target);
@@ -191,7 +191,7 @@ pub(in crate::api) async fn retry_target(
             held = true;
             continue;
         }
-        let waited = api.shared.store.retry(&Waiting { kind: of, target, key: None }).await?;
+        let waited = api.shared.store.retry(&RetryScope { kind: of, target, key: None }).await?;
         if waited > 0 {
             subject = about(of, target);
         }

@@ -124,7 +124,7 @@ fn moment() -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::route::ROUTES;
+    use crate::api::routes::ROUTES;
 
     #[test]
     fn every_parameter_is_explained() {

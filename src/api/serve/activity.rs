@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 pub(super) use self::bodies::{Counted, Noted};
-use crate::api::caller::Standing;
+use crate::api::caller::CallerStanding;
 
 /// What one connection does.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl Activity {
             requests: AtomicU64::new(0),
             in_hand: AtomicUsize::new(0),
             frames: AtomicBool::new(false),
-            standing: AtomicU8::new(Standing::Nobody as u8),
+            standing: AtomicU8::new(CallerStanding::Nobody as u8),
             waiting: Mutex::default(),
             waits: Notify::new(),
         }
@@ -80,7 +80,7 @@ impl Activity {
     }
 
     /// A request on this connection came from somebody of this standing.
-    pub(in crate::api) fn known(&self, standing: Standing) {
+    pub(in crate::api) fn known(&self, standing: CallerStanding) {
         self.standing.fetch_max(standing as u8, Ordering::Relaxed);
     }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
 
 use super::activity::Activity;
-use crate::api::source::Source;
+use crate::api::source::ClientSource;
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -23,19 +23,19 @@ pub(super) struct Connections {
 struct Open {
     next: u64,
     connections: BTreeMap<u64, Connection>,
-    by_source: HashMap<Source, usize>,
+    by_source: HashMap<ClientSource, usize>,
 }
 
 #[derive(Debug)]
 struct Connection {
-    source: Source,
+    source: ClientSource,
     activity: Arc<Activity>,
     close: CancellationToken,
 }
 
 /// A connection's place, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct ConnectionPlace {
     id: u64,
     activity: Arc<Activity>,
     close: CancellationToken,
@@ -48,7 +48,7 @@ impl Connections {
     }
 
     /// A place for a new connection; at a bound the longest-idle one loses its.
-    pub(super) fn enter(self: &Arc<Self>, source: Source) -> Place {
+    pub(super) fn enter(self: &Arc<Self>, source: ClientSource) -> ConnectionPlace {
         let (activity, close) = (Arc::new(Activity::new()), CancellationToken::new());
         let mut open = self.open();
         if open.by_source.get(&source).copied().unwrap_or_default() >= self.most_of_one {
@@ -62,7 +62,7 @@ impl Connections {
         let connection = Connection { source, activity: activity.clone(), close: close.clone() };
         open.connections.insert(id, connection);
         drop(open);
-        Place { id, activity, close, connections: self.clone() }
+        ConnectionPlace { id, activity, close, connections: self.clone() }
     }
 
     /// Makes room for one, if there is any.
@@ -103,7 +103,7 @@ impl Open {
     }
 }
 
-impl Place {
+impl ConnectionPlace {
     pub(super) const fn activity(&self) -> &Arc<Activity> {
         &self.activity
     }
@@ -114,7 +114,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPlace {
     fn drop(&mut self) {
         self.connections.open().remove(self.id);
     }
@@ -125,10 +125,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::api::caller::{Peer, Standing};
+    use crate::api::caller::{CallerStanding, Peer};
 
-    fn source(address: &str) -> Source {
-        Source::of(Peer::Tcp(address.parse().expect(address)))
+    fn source(address: &str) -> ClientSource {
+        ClientSource::of(Peer::Tcp(address.parse().expect(address)))
     }
 
     #[tokio::test(start_paused = true)]
@@ -136,7 +136,7 @@ mod tests {
         let connections = Arc::new(Connections::new(5, 2));
         let enter = async |address: &str| {
             let place = connections.enter(source(address));
-            place.activity().known(Standing::Anonymous);
+            place.activity().known(CallerStanding::Anonymous);
             tokio::time::advance(Duration::from_secs(1)).await;
             place
         };
@@ -166,23 +166,26 @@ mod tests {
             tokio::time::advance(Duration::from_secs(1)).await;
             place
         };
-        let token = enter("10.0.0.1:1", Standing::Token).await;
-        let reader = enter("10.0.0.2:1", Standing::Anonymous).await;
+        let token = enter("10.0.0.1:1", CallerStanding::Token).await;
+        let reader = enter("10.0.0.2:1", CallerStanding::Anonymous).await;
         let watching = [token.activity().begin(false), reader.activity().begin(false)];
-        let nobodies =
-            [enter("10.0.0.3:1", Standing::Nobody).await, enter("10.0.0.4:1", Standing::Nobody).await];
+        let nobodies = [
+            enter("10.0.0.3:1", CallerStanding::Nobody).await,
+            enter("10.0.0.4:1", CallerStanding::Nobody).await,
+        ];
         let stalled = nobodies.each_ref().map(|place| place.activity().begin(true));
-        let closed =
-            |places: &[&Place]| places.iter().map(|place| place.close.is_cancelled()).collect::<Vec<_>>();
-        let nobody = enter("10.0.0.5:1", Standing::Nobody).await;
+        let closed = |places: &[&ConnectionPlace]| {
+            places.iter().map(|place| place.close.is_cancelled()).collect::<Vec<_>>()
+        };
+        let nobody = enter("10.0.0.5:1", CallerStanding::Nobody).await;
         assert_eq!(closed(&[&nobodies[0], &nobodies[1]]), [true, false]);
-        let second = enter("10.0.0.6:1", Standing::Token).await;
+        let second = enter("10.0.0.6:1", CallerStanding::Token).await;
         assert_eq!(closed(&[&nobodies[1], &nobody]), [true, false]);
-        let third = enter("10.0.0.7:1", Standing::Token).await;
+        let third = enter("10.0.0.7:1", CallerStanding::Token).await;
         assert_eq!(closed(&[&nobody, &reader]), [true, false]);
-        let fourth = enter("10.0.0.8:1", Standing::Token).await;
+        let fourth = enter("10.0.0.8:1", CallerStanding::Token).await;
         assert_eq!(closed(&[&reader, &token]), [true, false]);
-        let _fifth = enter("10.0.0.9:1", Standing::Token).await;
+        let _fifth = enter("10.0.0.9:1", CallerStanding::Token).await;
         // Of those with a token the one that has nothing in hand.
         assert_eq!(closed(&[&second, &third, &fourth, &token]), [true, false, false, false]);
         drop((watching, stalled));

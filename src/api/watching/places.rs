@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::api::caller::{Claim, Peer};
-use crate::api::source::Source;
+use crate::api::source::ClientSource;
 use crate::config::HttpLimits;
 
 /// See the module's documentation.
@@ -22,12 +22,12 @@ enum Pool {
     Tokens,
     Anonymous,
     /// Within [`Self::Anonymous`].
-    Of(Source),
+    Of(ClientSource),
 }
 
 /// A place, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct WatchPlace {
     pools: Vec<Pool>,
     places: Arc<Places>,
 }
@@ -38,12 +38,14 @@ impl Places {
     }
 
     /// A place for a watch of whoever makes this claim; else why there is none.
-    pub(super) fn take(self: &Arc<Self>, claim: &Claim) -> Result<Place, String> {
+    pub(super) fn take(self: &Arc<Self>, claim: &Claim) -> Result<WatchPlace, String> {
         let HttpLimits { watches, watches_per_address, .. } = self.limits;
         let pools = match claim {
             Claim::Token(_) => vec![Pool::Tokens],
             Claim::Peer(Some(Peer::Unix { .. })) => vec![Pool::Socket],
-            Claim::Peer(Some(peer @ Peer::Tcp(_))) => vec![Pool::Of(Source::of(*peer)), Pool::Anonymous],
+            Claim::Peer(Some(peer @ Peer::Tcp(_))) => {
+                vec![Pool::Of(ClientSource::of(*peer)), Pool::Anonymous]
+            }
             Claim::Peer(None) | Claim::Nobody(_) => vec![Pool::Anonymous],
         };
         let mut taken = self.taken();
@@ -64,7 +66,7 @@ impl Places {
             *taken.entry(*pool).or_default() += 1;
         }
         drop(taken);
-        Ok(Place { pools, places: self.clone() })
+        Ok(WatchPlace { pools, places: self.clone() })
     }
 
     fn taken(&self) -> MutexGuard<'_, BTreeMap<Pool, usize>> {
@@ -72,7 +74,7 @@ impl Places {
     }
 }
 
-impl Drop for Place {
+impl Drop for WatchPlace {
     fn drop(&mut self) {
         let mut taken = self.places.taken();
         for pool in &self.pools {

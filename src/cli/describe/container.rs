@@ -6,8 +6,10 @@ use std::io;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::beside::{Beside, unaccepted};
+use super::deliveries::deliveries;
+use super::fields::{field, fields, time, told};
 use super::object::selects;
-use super::{Beside, deliveries, field, fields, time, told, unaccepted};
 use crate::cli::face::Face;
 use crate::cli::get::columns::ports;
 use crate::cli::paragraph::paragraph;

@@ -4,7 +4,10 @@ use std::io;
 
 use serde_json::Value;
 
-use super::{Beside, containers, deliveries, field, fields, service, time, unaccepted};
+use super::beside::{Beside, unaccepted};
+use super::deliveries::deliveries;
+use super::fields::{containers, field, fields, time};
+use super::service;
 use crate::cli::face::Face;
 use crate::cli::table::{Cell, Table, Tone};
 use crate::cli::text::scalar;

@@ -4,7 +4,7 @@ use std::io;
 
 use serde_json::Value;
 
-use super::{field, time};
+use super::fields::{field, time};
 use crate::cli::face::Face;
 use crate::cli::get::columns::service_health;
 use crate::cli::paragraph::paragraph;

@@ -30,7 +30,7 @@ pub(super) fn first(key: &ObjectKey, server: &str, object: &Map<String, Value>) 
 
 /// What somebody made of it.
 #[derive(Debug, PartialEq)]
-pub(super) enum Reading {
+pub(super) enum DraftReading {
     /// An object.
     Object(Map<String, Value>),
     /// Nothing but comments and blanks.
@@ -40,10 +40,10 @@ pub(super) enum Reading {
 }
 
 /// Reads `text`, which must be about the object `key`. Places are counted in the text that [`again`] makes of it.
-pub(super) fn read(key: &ObjectKey, file: &str, text: &str) -> Reading {
+pub(super) fn read(key: &ObjectKey, file: &str, text: &str) -> DraftReading {
     let body = body(text);
     if body.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
-        return Reading::Blank;
+        return DraftReading::Blank;
     }
     // What is wrong is shown above the text, and moves it down by as many lines.
     let below = |lines: usize| parse(file, format!("{}{body}", "#\n".repeat(lines)).as_bytes());
@@ -54,18 +54,18 @@ pub(super) fn read(key: &ObjectKey, file: &str, text: &str) -> Reading {
             problems.join("\n\n")
         };
         let lines = header(&said(parsed)).lines().count();
-        return Reading::Wrong(said(below(lines)));
+        return DraftReading::Wrong(said(below(lines)));
     }
     match parsed.objects.as_slice() {
         [loaded] if loaded.object.key() == *key => match document(loaded, None) {
-            Value::Object(document) => Reading::Object(document),
-            _ => Reading::Blank,
+            Value::Object(document) => DraftReading::Object(document),
+            _ => DraftReading::Blank,
         },
-        [loaded] => Reading::Wrong(format!(
+        [loaded] => DraftReading::Wrong(format!(
             "error: this is {}, but {key} is edited: kind and name cannot change",
             loaded.object.key()
         )),
-        several => Reading::Wrong(format!(
+        several => DraftReading::Wrong(format!(
             "error: there are {} objects here, but only {key} is edited",
             several.len()
         )),
@@ -121,34 +121,34 @@ mod tests {
     fn what_is_shown_is_what_people_write_and_reads_as_it_was() {
         let text = first(&key(), "http://s", &object()).expect("text");
         assert!(!text.contains("uid") && !text.contains("status"), "{text}");
-        let Reading::Object(read) = read(&key(), "f", &text) else { panic!("{text}") };
+        let DraftReading::Object(read) = read(&key(), "f", &text) else { panic!("{text}") };
         assert_eq!(read, object());
     }
 
     #[test]
     fn a_mistake_is_shown_above_with_the_line_it_has_then() {
         let text = first(&key(), "http://s", &object()).expect("text").replace("selector", "selektor");
-        let Reading::Wrong(wrong) = read(&key(), "f.yaml", &text) else { panic!("{text}") };
+        let DraftReading::Wrong(wrong) = read(&key(), "f.yaml", &text) else { panic!("{text}") };
         assert!(wrong.contains("unknown field `selektor`; did you mean `selector`?"), "{wrong}");
         let shown = again(&wrong, &text);
         let line = shown.lines().position(|line| line.trim() == "selektor:").expect("the line") + 1;
         assert!(wrong.contains(&format!("f.yaml:{line}:")), "{wrong}\n{shown}");
         // Once more with nothing mended: the comments are not piled up.
         assert_eq!(again(&wrong, &shown), shown);
-        assert!(matches!(read(&key(), "f.yaml", &shown), Reading::Wrong(same) if same == wrong));
+        assert!(matches!(read(&key(), "f.yaml", &shown), DraftReading::Wrong(same) if same == wrong));
     }
 
     #[test]
     fn another_object_several_or_none_are_not_this_one() {
         let text = first(&key(), "http://s", &object()).expect("text");
         let said = |text: &str| match read(&key(), "f", text) {
-            Reading::Wrong(wrong) => wrong,
+            DraftReading::Wrong(wrong) => wrong,
             other => panic!("{other:?}"),
         };
         assert!(said(&text.replace("name: a", "name: b")).contains("this is AutohealPolicy/b"));
         let two = format!("{text}---\n{}", body(&text.replace("name: a", "name: b")));
         assert!(said(&two).contains("there are 2 objects here"));
-        assert_eq!(read(&key(), "f", "# a\n\n # b\n"), Reading::Blank);
-        assert_eq!(read(&key(), "f", ""), Reading::Blank);
+        assert_eq!(read(&key(), "f", "# a\n\n # b\n"), DraftReading::Blank);
+        assert_eq!(read(&key(), "f", ""), DraftReading::Blank);
     }
 }

@@ -8,10 +8,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::columns::{self, Columns};
-use super::{Output, arranged, items};
+use super::list::{arranged, items};
+use super::output::Output;
 use crate::cli::client::{Client, ClientError, Lines};
 use crate::cli::face::Face;
-use crate::cli::noun::{Noun, Target};
+use crate::cli::noun::{CommandTarget, Noun};
 use crate::cli::patience::{until_back, until_ready};
 use crate::cli::table::{Cell, Table, Tone};
 use crate::cli::{Exit, UsageError};
@@ -22,14 +23,14 @@ const LOOK: Duration = Duration::from_secs(1);
 /// What is watched, and how it is shown.
 pub(super) struct Watch<'a> {
     pub(super) client: &'a Client,
-    pub(super) target: &'a Target,
+    pub(super) target: &'a CommandTarget,
     pub(super) query: &'a [(&'a str, &'a str)],
     pub(super) output: Output,
 }
 
 impl Watch<'_> {
     pub(super) async fn follow(&self, face: &mut Face<'_>) -> anyhow::Result<Exit> {
-        let Target { noun, name } = self.target;
+        let CommandTarget { noun, name } = self.target;
         if *noun == Noun::Events {
             return Err(UsageError("use `portreeve events -f` to follow events".to_owned()).into());
         }
@@ -141,7 +142,8 @@ impl Watch<'_> {
 
 /// A line of `-o json`, as the server sends it of kinds.
 #[derive(Serialize, JsonSchema)]
-pub(in crate::cli) struct Change<'a> {
+#[schemars(rename = "Change")]
+pub(in crate::cli) struct WatchChange<'a> {
     #[serde(rename = "type")]
     word: Word,
     object: &'a Value,
@@ -156,7 +158,7 @@ enum Word {
 }
 
 fn change(word: Word, object: &Value) -> anyhow::Result<Value> {
-    Ok(serde_json::to_value(Change { word, object })?)
+    Ok(serde_json::to_value(WatchChange { word, object })?)
 }
 
 /// What has been printed, so that what follows is aligned with it.

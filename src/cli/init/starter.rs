@@ -35,7 +35,7 @@ const TOLD: &str = "\
 
 /// What a server tells.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct Inventory {
     /// What runs, and what has run.
     pub(super) containers: Vec<Value>,
     /// What is in force.
@@ -43,7 +43,7 @@ pub(super) struct Seen {
 }
 
 /// Names and texts of the files.
-pub(super) fn files(all: &Seen) -> Vec<(&'static str, String)> {
+pub(super) fn files(all: &Inventory) -> Vec<(&'static str, String)> {
     let mut files = vec![
         ("settings.yaml", in_force::settings(&all.objects)),
         ("healing.yaml", format!("{}{}", seen(all), in_force::policies(&all.objects))),
@@ -55,8 +55,8 @@ pub(super) fn files(all: &Seen) -> Vec<(&'static str, String)> {
 }
 
 /// What is there to be healed, as comments in the order of names.
-fn seen(all: &Seen) -> String {
-    let Seen { containers, objects } = all;
+fn seen(all: &Inventory) -> String {
+    let Inventory { containers, objects } = all;
     let mut text = String::new();
     if containers.is_empty() {
         return text;
@@ -116,7 +116,7 @@ fn nothing_tells(container: &Value, objects: &BTreeMap<ObjectKey, Value>) -> boo
 /// One service for each service of Compose, and for each other container.
 ///
 /// A probe is only written down where nothing follows from it: not for what a policy heals, nor where a registry waits for health.
-fn services(Seen { containers, objects }: &Seen) -> String {
+fn services(Inventory { containers, objects }: &Inventory) -> String {
     let mut text = String::from(
         "# Services that are checked: one verdict for all containers of a service.\n\
          # `portreeve explain monitoredservice.spec` describes every field.\n",
@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn what_is_written_is_good_whatever_runs() {
         for containers in [Vec::new(), containers()] {
-            for (name, text) in files(&Seen { containers: containers.clone(), ..Seen::default() }) {
+            for (name, text) in files(&Inventory { containers: containers.clone(), ..Inventory::default() }) {
                 let objects = loaded(&text);
                 let expected = match (name, containers.len()) {
                     ("settings.yaml" | "healing.yaml", _) => 1,
@@ -270,15 +270,15 @@ mod tests {
 
     #[test]
     fn a_service_of_compose_is_one_and_its_health_check_or_port_is_its_probe() {
-        let text = services(&Seen { containers: containers(), ..Seen::default() });
+        let text = services(&Inventory { containers: containers(), ..Inventory::default() });
         assert!(text.contains(r#"selector: {compose: {project: "shop", service: "web"}}"#), "{text}");
         assert_eq!(text.matches("kind: MonitoredService").count(), 2);
         assert!(text.contains("tcpSocket: {port: 6379}") && !text.contains("job"), "{text}");
         assert!(
-            seen(&Seen { containers: containers(), ..Seen::default() })
+            seen(&Inventory { containers: containers(), ..Inventory::default() })
                 .contains("shop-web-1 (nginx): running, health check says healthy, healed by default")
         );
-        let seen = seen(&Seen { containers: containers(), ..Seen::default() });
+        let seen = seen(&Inventory { containers: containers(), ..Inventory::default() });
         let places =
             ["#   db (", "#   job (", "#   shop-web-1 (", "#   shop-web-2 ("].map(|name| seen.find(name));
         assert!(places.is_sorted() && places.iter().all(Option::is_some), "{seen}");
@@ -298,7 +298,7 @@ mod tests {
         let service = || object("MonitoredService", "busy", "api", probe.clone());
         let said = |objects: Vec<(ObjectKey, Value)>| {
             let containers = vec![container("busy", "local", json!({}), Some("default"))];
-            seen(&Seen { containers, objects: objects.into_iter().collect() })
+            seen(&Inventory { containers, objects: objects.into_iter().collect() })
         };
         let never = said(vec![policy("never")]);
         let told = "running, no health check, not healed: default leaves exited containers alone, and no probe checks it\n";
@@ -394,7 +394,7 @@ mod tests {
                 container("yes", "local", json!({"autoheal": "true", "x": "true"}), Some("default")),
                 container("plain", "a", json!({}), everything.then_some("default")),
             ];
-            let all = Seen { containers, objects };
+            let all = Inventory { containers, objects };
             let mut after = all.objects.clone();
             for (name, text) in files(&all) {
                 for loaded in loaded(&text) {

@@ -4,7 +4,7 @@ use std::io;
 
 use serde_json::Value;
 
-use super::{number, text};
+use super::value::{number, text};
 use crate::cli::face::Face;
 use crate::cli::paragraph::paragraph;
 use crate::cli::table::{Cell, Table, Tone};

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::harm::{Harm, Problem};
-use super::{is_kept, manifests, map, number};
+use super::manifests;
+use super::value::{is_kept, map, number};
 use crate::cli::get::columns::name;
 use crate::cli::text::{exit_code, plain, scalar};
 use crate::observed::Counted;

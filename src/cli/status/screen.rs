@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::problems::counted;
-use super::{access, is_kept, manifests, map, number, text};
+use super::value::{is_kept, map, number, text};
+use super::{access, manifests};
 use crate::cli::face::Face;
 use crate::cli::paragraph::paragraph;
 use crate::cli::table::{Cell, Table, Tone};

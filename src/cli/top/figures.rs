@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{memory, percent};
+use super::cells::{memory, percent};
 use crate::cli::get::columns::{health, name, not_done, state};
 use crate::cli::table::{Cell, Table, Tone};
 use crate::cli::text::{age, instant, scalar, span};

@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::cells::{memory, percent};
 use super::figures::{ContainerFigures, Load, restarts};
-use super::{memory, percent};
 use crate::cli::describe::selects;
 use crate::cli::get::columns::{name, service_health};
 use crate::cli::table::{Cell, Table, Tone};

@@ -11,7 +11,9 @@ use crate::controller::locked::locked;
 use crate::controller::shared::Shared;
 use crate::docker::Client;
 use crate::observed::{Container, ProbeTarget, Route, note_route};
-use crate::probe::{self, Basis, Cause, Cost, Failure, Here, Meaning, Outcome, Place, Subject, There};
+use crate::probe::{
+    self, Basis, Cause, CheckOutcome as Outcome, Cost, Failure, Here, Meaning, Place, Subject, There,
+};
 use crate::resource::monitored_service::Target;
 use crate::resource::probe::ProbeSpec;
 

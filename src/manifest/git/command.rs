@@ -15,13 +15,11 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 
-use super::progress::Progress;
+use super::progress::{MOST_OUTPUT, Progress};
 use crate::tls;
 
 /// How long one command may take.
 const LONGEST: Duration = Duration::from_secs(120);
-/// How much of what a command prints is looked at.
-pub(super) const MOST_OUTPUT: usize = 64 * 1024;
 /// How much of what it complains of is repeated.
 const MOST_WORDS: usize = 300;
 

@@ -11,8 +11,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::info;
 
-use super::command::MOST_OUTPUT;
-
+/// How much of what a command prints is looked at.
+pub(super) const MOST_OUTPUT: usize = 64 * 1024;
 /// How often progress is logged.
 const OFTEN: Duration = Duration::from_secs(30);
 /// The longest line of progress that is repeated.

@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Checked, HealthWord, ProbeState, ProbeTarget, TargetState};
-use crate::observed::Nanos;
-use crate::probe::threshold::Verdict;
+use crate::observed::{Nanos, Verdict};
 
 /// Targets in order, and counts of them.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -10,8 +10,8 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::client::TlsStream;
 
-use super::super::wire::Duplex;
-use super::tls_error;
+use super::super::duplex::Duplex;
+use super::error::tls_error;
 
 /// As much is kept of what came before a connection broke under a write.
 const LONGEST: usize = 64 * 1024;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::{CertificateError, Error};
 
-use super::{Demand, unusable};
+use super::demand::Demand;
+use super::error::unusable;
 use crate::guard::Guard;
 use crate::probe::{Failure, Here};
 use crate::resource::probe::tls::ProbeTls;

@@ -20,7 +20,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::JoinSet;
 
-use super::super::wire::Duplex;
+use super::super::duplex::Duplex;
 use super::body::values;
 use super::dialect::Dialect;
 use super::ended::{Ended, Heard};

@@ -1,25 +1,27 @@
 //! Rows of what is ours. Each is a fault: no restart of the target mends it.
 
-use super::Meaning::Fault;
-use super::{Here, Row, Seen};
+use super::cause::Here;
+use super::meaning::Meaning::Fault;
+use super::pattern::Pattern;
+use super::row::Row;
 
 pub(super) const ROWS: &[Row] = &[
     Row {
-        seen: Seen::Here(&[Here::NothingToAsk]),
+        seen: Pattern::Here(&[Here::NothingToAsk]),
         means: Fault,
         says: "there is no address, container or engine to ask",
         why: "nothing was asked",
         shown_by: &["probes::exec::without_an_engine_nothing_is_said_of_the_container"],
     },
     Row {
-        seen: Seen::Here(&[Here::Secret]),
+        seen: Pattern::Here(&[Here::Secret]),
         means: Fault,
         says: "a secret cannot be read",
         why: "nothing was asked",
         shown_by: &["probes::mqtt::a_broker_that_takes_the_login_and_the_subscription_is_healthy"],
     },
     Row {
-        seen: Seen::Here(&[Here::Unsendable]),
+        seen: Pattern::Here(&[Here::Unsendable]),
         means: Fault,
         says: "what is declared cannot be sent in this protocol",
         why: "nothing was asked",
@@ -28,7 +30,7 @@ pub(super) const ROWS: &[Row] = &[
         ],
     },
     Row {
-        seen: Seen::Here(&[Here::Unsupported]),
+        seen: Pattern::Here(&[Here::Unsupported]),
         means: Fault,
         says: "the server needs something that this probe does not support",
         why: "it works for others",
@@ -42,7 +44,7 @@ pub(super) const ROWS: &[Row] = &[
         ],
     },
     Row {
-        seen: Seen::Here(&[Here::Forbidden]),
+        seen: Pattern::Here(&[Here::Forbidden]),
         means: Fault,
         says: "probes must not connect to this address",
         why: "nothing was asked",
@@ -51,7 +53,7 @@ pub(super) const ROWS: &[Row] = &[
         ],
     },
     Row {
-        seen: Seen::Here(&[Here::Resolver]),
+        seen: Pattern::Here(&[Here::Resolver]),
         means: Fault,
         says: "our DNS resolver fails, or does not answer",
         why: "the target was not asked; for a name that does not exist see NoSuchName",
@@ -60,7 +62,7 @@ pub(super) const ROWS: &[Row] = &[
         ],
     },
     Row {
-        seen: Seen::Here(&[Here::NoRoute]),
+        seen: Pattern::Here(&[Here::NoRoute]),
         means: Fault,
         says: "this machine has no route there, or no address or port left to connect from",
         why: "the target was not reached",
@@ -70,21 +72,21 @@ pub(super) const ROWS: &[Row] = &[
         ],
     },
     Row {
-        seen: Seen::Here(&[Here::NoRoom]),
+        seen: Pattern::Here(&[Here::NoRoom]),
         means: Fault,
         says: "this process has no file descriptors or memory left",
         why: "the target was not reached",
         shown_by: &["probes::verdicts::ours::errors_of_this_machine_are_its_own"],
     },
     Row {
-        seen: Seen::Here(&[Here::NotPermitted]),
+        seen: Pattern::Here(&[Here::NotPermitted]),
         means: Fault,
         says: "this machine refuses to send it: its firewall, or a missing privilege",
         why: "the target was not reached",
         shown_by: &["probes::verdicts::ours::errors_of_this_machine_are_its_own"],
     },
     Row {
-        seen: Seen::Here(&[Here::Guess]),
+        seen: Pattern::Here(&[Here::Guess]),
         means: Fault,
         says: "the address is only assumed, and no check has passed there yet",
         why: "the assumption may be wrong, and something else may answer there",
@@ -94,7 +96,7 @@ pub(super) const ROWS: &[Row] = &[
         ],
     },
     Row {
-        seen: Seen::Here(&[Here::Engine]),
+        seen: Pattern::Here(&[Here::Engine]),
         means: Fault,
         says: "the engine does not answer, or cannot run the check",
         why: "the container was not asked",
@@ -104,14 +106,14 @@ pub(super) const ROWS: &[Row] = &[
         ],
     },
     Row {
-        seen: Seen::Here(&[Here::NoSuchCommand]),
+        seen: Pattern::Here(&[Here::NoSuchCommand]),
         means: Fault,
         says: "the command is not in the container, or cannot be run there",
         why: "a restart installs no program",
         shown_by: &["probes::exec::a_command_in_the_container_decides_by_its_exit_code"],
     },
     Row {
-        seen: Seen::Here(&[Here::DockerSilent]),
+        seen: Pattern::Here(&[Here::DockerSilent]),
         means: Fault,
         says: "Docker has not run its health check although it is due",
         why: "its last result says nothing about now",
@@ -121,28 +123,28 @@ pub(super) const ROWS: &[Row] = &[
         ],
     },
     Row {
-        seen: Seen::Here(&[Here::Trust]),
+        seen: Pattern::Here(&[Here::Trust]),
         means: Fault,
         says: "the certificate authorities to trust cannot be read",
         why: "it is our configuration",
         shown_by: &["probes::verdicts::encryption::authorities_that_cannot_be_read_are_our_trouble"],
     },
     Row {
-        seen: Seen::Here(&[Here::Unverified]),
+        seen: Pattern::Here(&[Here::Unverified]),
         means: Fault,
         says: "the server's certificate cannot be verified",
         why: "no secret was sent, so nothing was asked",
         shown_by: &["probes::verdicts::encryption::a_secret_is_not_sent_to_a_server_that_is_not_verified"],
     },
     Row {
-        seen: Seen::Here(&[Here::UnreadableCertificate]),
+        seen: Pattern::Here(&[Here::UnreadableCertificate]),
         means: Fault,
         says: "our library cannot read the server's certificate",
         why: "other clients can",
         shown_by: &["probes::verdicts::encryption::a_certificate_that_our_library_cannot_read_is_our_limit"],
     },
     Row {
-        seen: Seen::Here(&[Here::NoCommonTls]),
+        seen: Pattern::Here(&[Here::NoCommonTls]),
         means: Fault,
         says: "the server supports no TLS version or no cipher that this probe supports",
         why: "it works for clients that support them",

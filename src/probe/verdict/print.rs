@@ -2,10 +2,10 @@
 
 use std::fmt::{self, Display, Write};
 
-use super::cause::{grpc, http2, rcode};
-use super::{Here, Row, Seen, There, rows};
+use super::words::{grpc, http2, rcode};
+use super::{Here, Pattern, Row, There, rows};
 
-impl Seen {
+impl Pattern {
     /// The protocol that the answer is of, or whose side it is.
     pub const fn of(&self) -> &'static str {
         match self {
@@ -28,7 +28,7 @@ impl Seen {
 }
 
 /// The answers that a row covers: `57P03, 57P01`, `any other`.
-impl Display for Seen {
+impl Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ranges = |ranges: &[(u16, u16)]| {
             listed(ranges, |(from, to)| if from == to { from.to_string() } else { format!("{from}-{to}") })

@@ -3,54 +3,55 @@
 //! Sources: RFC 9110, 15, RFC 6585 and RFC 8470; RFC 9113, 7; gRPC's "Status codes and their use in gRPC" and "gRPC Health Checking
 //! Protocol"; RFC 1035, 4.1.1, and RFC 2136.
 
-use super::Meaning::{Denied, Fault, NotYet, Unhealthy};
-use super::{Row, Seen};
+use super::meaning::Meaning::{Denied, Fault, NotYet, Unhealthy};
+use super::pattern::Pattern;
+use super::row::Row;
 
 pub(super) const ROWS: &[Row] = &[
     Row {
-        seen: Seen::HttpRetryAfter(&[(503, 503)]),
+        seen: Pattern::HttpRetryAfter(&[(503, 503)]),
         means: NotYet,
         says: "it says when to try again",
         why: "`Retry-After` means that the server is not ready yet",
         shown_by: &["probes::verdicts::http::a_server_that_says_when_to_ask_again_is_asked_too_early"],
     },
     Row {
-        seen: Seen::Http(&[(425, 425)]),
+        seen: Pattern::Http(&[(425, 425)]),
         means: NotYet,
         says: "it is too early",
         why: "the status says so",
         shown_by: &["probes::verdicts::http::a_server_that_says_that_it_is_too_early_is_believed"],
     },
     Row {
-        seen: Seen::Http(&[(401, 403), (407, 407), (451, 451), (511, 511)]),
+        seen: Pattern::Http(&[(401, 403), (407, 407), (451, 451), (511, 511)]),
         means: Denied,
         says: "it requires a login, or more permissions",
         why: "a restart does not change its users",
         shown_by: &["probes::verdicts::http::a_refused_login_is_no_illness"],
     },
     Row {
-        seen: Seen::Http(&[(429, 429)]),
+        seen: Pattern::Http(&[(429, 429)]),
         means: Denied,
         says: "it gets too many requests",
         why: "it counts requests, so it works",
         shown_by: &["probes::verdicts::http::a_server_that_is_asked_too_often_refuses_us"],
     },
     Row {
-        seen: Seen::Http(&[(507, 507)]),
+        seen: Pattern::Http(&[(507, 507)]),
         means: Denied,
         says: "it is full",
         why: "a restart frees no space",
         shown_by: &["probes::verdicts::http::a_server_that_is_full_refuses_us"],
     },
     Row {
-        seen: Seen::Http(&[(495, 497)]),
+        seen: Pattern::Http(&[(495, 497)]),
         means: Denied,
         says: "it requires a client certificate, or TLS",
         why: "these are nginx's own statuses; it works for clients that have one",
         shown_by: &["probes::verdicts::http::a_server_that_wants_a_certificate_refuses_us"],
     },
     Row {
-        seen: Seen::Http(&[
+        seen: Pattern::Http(&[
             (400, 400),
             (405, 406),
             (411, 417),
@@ -73,7 +74,7 @@ pub(super) const ROWS: &[Row] = &[
         ],
     },
     Row {
-        seen: Seen::Http(&[]),
+        seen: Pattern::Http(&[]),
         means: Unhealthy,
         says: "it answers with a status that is not expected",
         why: "the user decides what to expect, as in Kubernetes",
@@ -84,7 +85,7 @@ pub(super) const ROWS: &[Row] = &[
         ],
     },
     Row {
-        seen: Seen::Http2(&[0, 7]),
+        seen: Pattern::Http2(&[0, 7]),
         means: NotYet,
         says: "it closes the connection in good order, or asks to try again",
         why: "a server does this when it is being restarted",
@@ -94,7 +95,7 @@ pub(super) const ROWS: &[Row] = &[
         ],
     },
     Row {
-        seen: Seen::Http2(&[11, 12]),
+        seen: Pattern::Http2(&[11, 12]),
         means: Denied,
         says: "it gets too many requests, or requires better TLS",
         why: "it answers",
@@ -104,14 +105,14 @@ pub(super) const ROWS: &[Row] = &[
         ],
     },
     Row {
-        seen: Seen::Http2(&[13]),
+        seen: Pattern::Http2(&[13]),
         means: Fault,
         says: "it does not accept HTTP/2",
         why: "it works for clients that use HTTP/1.1",
         shown_by: &["probes::verdicts::grpc::a_server_that_does_not_take_http_2_is_beyond_the_probe"],
     },
     Row {
-        seen: Seen::Http2(&[]),
+        seen: Pattern::Http2(&[]),
         means: Unhealthy,
         says: "it closes the connection with an error",
         why: "a health check should never fail",
@@ -121,28 +122,28 @@ pub(super) const ROWS: &[Row] = &[
         ],
     },
     Row {
-        seen: Seen::Grpc(&[14]),
+        seen: Pattern::Grpc(&[14]),
         means: NotYet,
         says: "it is unavailable at the moment",
         why: "in gRPC this is a temporary condition to try again; proxies say it about servers behind them",
         shown_by: &["probes::verdicts::grpc::a_server_that_is_unavailable_for_now_is_asked_too_early"],
     },
     Row {
-        seen: Seen::Grpc(&[7, 16]),
+        seen: Pattern::Grpc(&[7, 16]),
         means: Denied,
         says: "it requires a login, or more permissions",
         why: "a restart does not change its users",
         shown_by: &["probes::verdicts::grpc::a_refused_login_is_no_illness"],
     },
     Row {
-        seen: Seen::Grpc(&[8]),
+        seen: Pattern::Grpc(&[8]),
         means: Denied,
         says: "it is full",
         why: "a restart would disconnect all its clients",
         shown_by: &["probes::verdicts::grpc::a_server_that_is_full_refuses_us"],
     },
     Row {
-        seen: Seen::Grpc(&[5, 12]),
+        seen: Pattern::Grpc(&[5, 12]),
         means: Denied,
         says: "it has no such service, or no health service",
         why: "a restart adds no service",
@@ -152,42 +153,42 @@ pub(super) const ROWS: &[Row] = &[
         ],
     },
     Row {
-        seen: Seen::Grpc(&[3]),
+        seen: Pattern::Grpc(&[3]),
         means: Fault,
         says: "it does not accept this request",
         why: "this server does not support the request",
         shown_by: &["probes::verdicts::grpc::a_request_that_the_server_does_not_take_is_the_probes_fault"],
     },
     Row {
-        seen: Seen::Grpc(&[]),
+        seen: Pattern::Grpc(&[]),
         means: Unhealthy,
         says: "it answers with an error",
         why: "a health check should never fail",
         shown_by: &["probes::verdicts::grpc::any_other_status_is_unhealthy"],
     },
     Row {
-        seen: Seen::GrpcHealth(&[3]),
+        seen: Pattern::GrpcHealth(&[3]),
         means: Denied,
         says: "it has no such service",
         why: "a restart adds no service",
         shown_by: &["probes::verdicts::grpc::a_server_without_the_service_refuses_us"],
     },
     Row {
-        seen: Seen::GrpcHealth(&[0]),
+        seen: Pattern::GrpcHealth(&[0]),
         means: NotYet,
         says: "it does not know its state yet",
         why: "the state has not been set yet",
         shown_by: &["probes::verdicts::grpc::a_server_that_does_not_know_yet_is_asked_too_early"],
     },
     Row {
-        seen: Seen::GrpcHealth(&[]),
+        seen: Pattern::GrpcHealth(&[]),
         means: Unhealthy,
         says: "it is not serving",
         why: "it says so itself",
         shown_by: &["probes::verdicts::grpc::a_server_that_does_not_serve_is_unhealthy"],
     },
     Row {
-        seen: Seen::Dns(&[5, 9]),
+        seen: Pattern::Dns(&[5, 9]),
         means: Denied,
         says: "it refuses to answer us",
         why: "its policy decides which clients it answers",
@@ -197,14 +198,14 @@ pub(super) const ROWS: &[Row] = &[
         ],
     },
     Row {
-        seen: Seen::Dns(&[1, 4]),
+        seen: Pattern::Dns(&[1, 4]),
         means: Fault,
         says: "it does not accept this request",
         why: "this server does not support the query",
         shown_by: &["probes::verdicts::dns::a_question_that_the_server_does_not_take_is_the_probes_fault"],
     },
     Row {
-        seen: Seen::Dns(&[]),
+        seen: Pattern::Dns(&[]),
         means: Unhealthy,
         says: "it has no such record",
         why: "the user decides which records must exist; SERVFAIL means that the server itself fails",

@@ -9,29 +9,29 @@ fn mysql(code: u16, state: &str) -> Cause {
 }
 
 /// A cause for each answer that a row names.
-fn causes(seen: &Seen) -> Vec<Cause> {
+fn causes(seen: &Pattern) -> Vec<Cause> {
     match *seen {
-        Seen::Here(list) => list.iter().map(|one| Cause::Here(*one)).collect(),
-        Seen::There(list) => list.iter().map(|one| Cause::There(*one)).collect(),
-        Seen::Http(list) | Seen::HttpRetryAfter(list) => {
-            let retry_after = matches!(seen, Seen::HttpRetryAfter(_));
+        Pattern::Here(list) => list.iter().map(|one| Cause::Here(*one)).collect(),
+        Pattern::There(list) => list.iter().map(|one| Cause::There(*one)).collect(),
+        Pattern::Http(list) | Pattern::HttpRetryAfter(list) => {
+            let retry_after = matches!(seen, Pattern::HttpRetryAfter(_));
             list.iter()
                 .flat_map(|(from, to)| *from..=*to)
                 .map(|status| Cause::Http { status, retry_after })
                 .collect()
         }
-        Seen::Redis(list) => list.iter().map(|begin| Cause::Redis(format!("{begin} and more"))).collect(),
-        Seen::Postgres(list) => list.iter().map(|begin| Cause::Postgres(format!("{begin:0<5}"))).collect(),
-        Seen::Mysql(list) => list.iter().map(|code| mysql(*code, "HY000")).collect(),
-        Seen::MysqlState(list) => list.iter().map(|begin| mysql(0, &format!("{begin:0<5}"))).collect(),
-        Seen::Kafka(list) => list.iter().map(|code| Cause::Kafka(*code)).collect(),
-        Seen::Amqp(list) => list.iter().map(|code| Cause::Amqp(*code)).collect(),
-        Seen::Nats(list) => list.iter().map(|begin| Cause::Nats(begin.to_lowercase())).collect(),
-        Seen::Mqtt(list) => list.iter().map(|code| Cause::Mqtt(*code)).collect(),
-        Seen::Http2(list) => list.iter().map(|code| Cause::Http2(*code)).collect(),
-        Seen::Grpc(list) => list.iter().map(|code| Cause::Grpc(*code)).collect(),
-        Seen::GrpcHealth(list) => list.iter().map(|code| Cause::GrpcHealth(*code)).collect(),
-        Seen::Dns(list) => list.iter().map(|code| Cause::Dns(*code)).collect(),
+        Pattern::Redis(list) => list.iter().map(|begin| Cause::Redis(format!("{begin} and more"))).collect(),
+        Pattern::Postgres(list) => list.iter().map(|begin| Cause::Postgres(format!("{begin:0<5}"))).collect(),
+        Pattern::Mysql(list) => list.iter().map(|code| mysql(*code, "HY000")).collect(),
+        Pattern::MysqlState(list) => list.iter().map(|begin| mysql(0, &format!("{begin:0<5}"))).collect(),
+        Pattern::Kafka(list) => list.iter().map(|code| Cause::Kafka(*code)).collect(),
+        Pattern::Amqp(list) => list.iter().map(|code| Cause::Amqp(*code)).collect(),
+        Pattern::Nats(list) => list.iter().map(|begin| Cause::Nats(begin.to_lowercase())).collect(),
+        Pattern::Mqtt(list) => list.iter().map(|code| Cause::Mqtt(*code)).collect(),
+        Pattern::Http2(list) => list.iter().map(|code| Cause::Http2(*code)).collect(),
+        Pattern::Grpc(list) => list.iter().map(|code| Cause::Grpc(*code)).collect(),
+        Pattern::GrpcHealth(list) => list.iter().map(|code| Cause::GrpcHealth(*code)).collect(),
+        Pattern::Dns(list) => list.iter().map(|code| Cause::Dns(*code)).collect(),
     }
 }
 

@@ -1,18 +1,20 @@
 //! Rows of what is the target's and has no code in its protocol.
 
-use super::Meaning::{Denied, NotYet, Unanswered, Unhealthy};
-use super::{Row, Seen, There};
+use super::cause::There;
+use super::meaning::Meaning::{Denied, NotYet, Unanswered, Unhealthy};
+use super::pattern::Pattern;
+use super::row::Row;
 
 pub(super) const ROWS: &[Row] = &[
     Row {
-        seen: Seen::There(&[There::NoSuchName]),
+        seen: Pattern::There(&[There::NoSuchName]),
         means: Unhealthy,
         says: "the name does not exist",
         why: "a DNS server says so, so the target cannot be found",
         shown_by: &["probes::verdicts::resolver::a_name_that_does_not_exist_is_the_targets_trouble"],
     },
     Row {
-        seen: Seen::There(&[There::Refused]),
+        seen: Pattern::There(&[There::Refused]),
         means: Unhealthy,
         says: "nothing listens there",
         why: "after a restart it listens again",
@@ -22,7 +24,7 @@ pub(super) const ROWS: &[Row] = &[
         ],
     },
     Row {
-        seen: Seen::There(&[There::Unreachable, There::Silent]),
+        seen: Pattern::There(&[There::Unreachable, There::Silent]),
         means: Unanswered,
         says: "no answer comes from there",
         why: "if no target answers any more, it is our network (`NetworkLost`)",
@@ -32,7 +34,7 @@ pub(super) const ROWS: &[Row] = &[
         ],
     },
     Row {
-        seen: Seen::There(&[There::Hangs]),
+        seen: Pattern::There(&[There::Hangs]),
         means: Unhealthy,
         says: "it accepted the connection, or began with the command, and then sent nothing more",
         why: "it hangs, and a restart helps",
@@ -43,7 +45,7 @@ pub(super) const ROWS: &[Row] = &[
         ],
     },
     Row {
-        seen: Seen::There(&[There::HungUp, There::Broken]),
+        seen: Pattern::There(&[There::HungUp, There::Broken]),
         means: Unhealthy,
         says: "it closed the connection",
         why: "it gives no reason that the protocol defines",
@@ -53,7 +55,7 @@ pub(super) const ROWS: &[Row] = &[
         ],
     },
     Row {
-        seen: Seen::There(&[There::Nonsense]),
+        seen: Pattern::There(&[There::Nonsense]),
         means: Unhealthy,
         says: "the answer is not in this protocol",
         why: "it is not the expected server",
@@ -65,7 +67,7 @@ pub(super) const ROWS: &[Row] = &[
         ],
     },
     Row {
-        seen: Seen::There(&[There::Unexpected, There::Slow]),
+        seen: Pattern::There(&[There::Unexpected, There::Slow]),
         means: Unhealthy,
         says: "the answer is not what is expected",
         why: "the user decides what to expect",
@@ -75,21 +77,21 @@ pub(super) const ROWS: &[Row] = &[
         ],
     },
     Row {
-        seen: Seen::There(&[There::WantsLogin, There::LoginRefused]),
+        seen: Pattern::There(&[There::WantsLogin, There::LoginRefused]),
         means: Denied,
         says: "it requires a valid login",
         why: "a restart does not change its users",
         shown_by: &["probes::verdicts::postgres::who_wants_a_password_and_gets_none_refuses_us"],
     },
     Row {
-        seen: Seen::There(&[There::WantsCertificate]),
+        seen: Pattern::There(&[There::WantsCertificate]),
         means: Denied,
         says: "it requires a client certificate",
         why: "it works for clients that have one",
         shown_by: &["probes::http_get::a_site_that_wants_a_certificate_of_its_clients_refuses_us"],
     },
     Row {
-        seen: Seen::There(&[There::HungUpOnLogin]),
+        seen: Pattern::There(&[There::HungUpOnLogin]),
         means: Denied,
         says: "it answers requests without a login, and closes the connection at a login",
         why: "a restart does not change its users",
@@ -99,7 +101,7 @@ pub(super) const ROWS: &[Row] = &[
         ],
     },
     Row {
-        seen: Seen::There(&[There::WantsTls]),
+        seen: Pattern::There(&[There::WantsTls]),
         means: Denied,
         says: "it expects TLS there, and the probe does not use TLS",
         why: "it works for clients that use TLS",
@@ -109,14 +111,14 @@ pub(super) const ROWS: &[Row] = &[
         ],
     },
     Row {
-        seen: Seen::There(&[There::NoTls, There::NotTls]),
+        seen: Pattern::There(&[There::NoTls, There::NotTls]),
         means: Denied,
         says: "the probe uses TLS, and it does not support TLS there",
         why: "a restart creates no certificate",
         shown_by: &["probes::verdicts::encryption::a_server_without_the_tls_that_is_declared_refuses_us"],
     },
     Row {
-        seen: Seen::There(&[There::TlsAlert]),
+        seen: Pattern::There(&[There::TlsAlert]),
         means: Denied,
         says: "it ended the TLS handshake with an alert",
         why: "a server that refuses a handshake is running",
@@ -126,7 +128,7 @@ pub(super) const ROWS: &[Row] = &[
         ],
     },
     Row {
-        seen: Seen::There(&[There::Certificate]),
+        seen: Pattern::There(&[There::Certificate]),
         means: Unhealthy,
         says: "its certificate does not meet the probe's `tls`",
         why: "this probe checks the certificate; many servers read a new one only at a restart",
@@ -136,14 +138,14 @@ pub(super) const ROWS: &[Row] = &[
         ],
     },
     Row {
-        seen: Seen::There(&[There::ExitCode]),
+        seen: Pattern::There(&[There::ExitCode]),
         means: Unhealthy,
         says: "the command exited with a code other than 0",
         why: "the user decides what the command checks",
         shown_by: &["probes::exec::a_command_in_the_container_decides_by_its_exit_code"],
     },
     Row {
-        seen: Seen::There(&[There::ExecRefused]),
+        seen: Pattern::There(&[There::ExecRefused]),
         means: Unhealthy,
         says: "the engine refuses to run the command",
         why: "the container has just exited or is paused, or an earlier run of the command hangs",
@@ -153,21 +155,21 @@ pub(super) const ROWS: &[Row] = &[
         ],
     },
     Row {
-        seen: Seen::There(&[There::DockerStarting]),
+        seen: Pattern::There(&[There::DockerStarting]),
         means: NotYet,
         says: "Docker's health check has no result yet",
         why: "the check's start period limits how long this lasts",
         shown_by: &["probes::docker_health::dockers_word_is_the_probes_word"],
     },
     Row {
-        seen: Seen::There(&[There::DockerAwaited]),
+        seen: Pattern::There(&[There::DockerAwaited]),
         means: NotYet,
         says: "Docker's health check has not been run again yet",
         why: "its last result is from before a pause, or from before the engine was unreachable",
         shown_by: &["probes::docker_health::dockers_word_is_the_probes_word"],
     },
     Row {
-        seen: Seen::There(&[There::DockerUnhealthy]),
+        seen: Pattern::There(&[There::DockerUnhealthy]),
         means: Unhealthy,
         says: "Docker's health check says unhealthy",
         why: "the image decides what it checks",
@@ -178,7 +180,7 @@ pub(super) const ROWS: &[Row] = &[
 
 /// What is left.
 pub(super) const LAST: Row = Row {
-    seen: Seen::There(&[]),
+    seen: Pattern::There(&[]),
     means: Unhealthy,
     says: "it is not running",
     why: "a restart starts it",

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::http::host_name;
+use super::host_name::host_name;
 use super::tls::{ProbeTls, tls};
 use crate::resource::Login;
 use crate::resource::check::Check;

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::http::host_name;
+use super::host_name::host_name;
 use crate::resource::check::Check;
 
 /// TLS, and how the server's certificate is checked. `{}` asks for TLS with the defaults.

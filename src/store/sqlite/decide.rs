@@ -9,7 +9,7 @@ use super::script::Script;
 use super::write::unless_failed;
 use crate::observed::ContainerKey;
 use crate::resource::KindId;
-use crate::store::{DeliveryKind, Discarded, NewEvent, StoreError, Waiting};
+use crate::store::{DeliveryKind, Discarded, NewEvent, RetryScope, StoreError};
 
 pub(super) async fn replay(pool: &SqlitePool, target: &str) -> Result<u64, StoreError> {
     let freed = sqlx::query(
@@ -38,8 +38,8 @@ pub(super) async fn replay_lane(
     Ok(freed.rows_affected())
 }
 
-pub(super) async fn retry(pool: &SqlitePool, which: &Waiting<'_>) -> Result<u64, StoreError> {
-    let Waiting { kind, target, key } = which;
+pub(super) async fn retry(pool: &SqlitePool, which: &RetryScope<'_>) -> Result<u64, StoreError> {
+    let RetryScope { kind, target, key } = which;
     let (engine, container) = match key {
         Some(key) => (Some(&*key.engine), Some(&*key.id)),
         None => (None, None),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use portreeve::manifest::git::{Address, Credentials, Source};
+use portreeve::manifest::git::{Address, Credentials, GitSource};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -222,8 +222,8 @@ async fn a_server_that_sends_us_elsewhere_is_not_followed() {
 }
 
 /// What a pull from `url` with the secret comes to, which must be a refusal.
-async fn refused(source: &Source, url: &str, home: &Path) -> String {
-    let source = Source {
+async fn refused(source: &GitSource, url: &str, home: &Path) -> String {
+    let source = GitSource {
         address: Address::parse(url).expect("an address"),
         credentials: Some(Credentials::Given(SECRET.into())),
         ..source.clone()

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use portreeve::manifest::git::{Address, Puller, Source};
+use portreeve::manifest::git::{Address, GitSource, Puller};
 
 use super::{puller, registry, source};
 use crate::support::git::{Repository, git};
@@ -174,7 +174,7 @@ async fn another_branch_or_repository_is_a_decision_and_not_a_rewritten_history(
     let other = two.push();
     assert!(puller(source(&one), home.path()).pull().await);
     // Until it has been reached, what the old one said stays in force.
-    let missing = Source { reference: "mian".to_owned(), ..source(&two) };
+    let missing = GitSource { reference: "mian".to_owned(), ..source(&two) };
     let mut slip = puller(missing, home.path());
     assert!(!slip.pull().await);
     let (_, message) = trouble(&slip).expect("trouble");
@@ -193,7 +193,7 @@ async fn a_tag_and_the_default_branch_are_followed_like_a_branch() {
     git(&repository.work(), &["push", "--quiet", "origin", "v1"]);
     let second = repository.push();
     let at = |reference: &str, home: &Path| {
-        puller(Source { reference: reference.to_owned(), ..source(&repository) }, home)
+        puller(GitSource { reference: reference.to_owned(), ..source(&repository) }, home)
     };
     for (reference, wanted) in [("v1", &first), ("HEAD", &second), ("refs/heads/main", &second)] {
         let mut puller = at(reference, home.path());
@@ -232,7 +232,7 @@ async fn a_file_url_and_a_path_within_are_taken() {
     repository.push();
     let address = Address::parse(&format!("file://{}", repository.bare().display())).expect("an address");
     let mut puller =
-        puller(Source { address, path: "deploy/prod".into(), ..source(&repository) }, home.path());
+        puller(GitSource { address, path: "deploy/prod".into(), ..source(&repository) }, home.path());
     assert!(puller.pull().await, "{:?}", trouble(&puller));
     assert_eq!(puller.directory(), home.path().join("current/deploy/prod"));
     assert_eq!(files(&puller).len(), 1);
@@ -241,7 +241,7 @@ async fn a_file_url_and_a_path_within_are_taken() {
 /// A puller of the repository at `path`, by `reference`.
 fn at(path: &Path, reference: &str, home: &Path, repository: &Repository) -> Puller {
     let address = Address::parse(&path.display().to_string()).expect("an address");
-    puller(Source { address, reference: reference.to_owned(), ..source(repository) }, home)
+    puller(GitSource { address, reference: reference.to_owned(), ..source(repository) }, home)
 }
 
 #[tokio::test]
@@ -351,8 +351,11 @@ async fn how_long_a_pull_may_take_can_be_said_and_is() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = format!("http://{}/ops.git", silent.local_addr().expect("an address"));
     let address = Address::parse(&address).expect("an address");
-    let source =
-        Source { address, timeout: portreeve::resource::Duration::from_millis(1000), ..source(&repository) };
+    let source = GitSource {
+        address,
+        timeout: portreeve::resource::Duration::from_millis(1000),
+        ..source(&repository)
+    };
     let mut puller = puller(source, home.path());
     assert!(!puller.pull().await);
     let (_, message) = trouble(&puller).expect("trouble");

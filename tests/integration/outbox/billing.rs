@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use portreeve::observed::{ContainerKey, Nanos};
 use portreeve::reconcile::lifecycle::EventName;
-use portreeve::store::{DeliveryKind, Waiting};
+use portreeve::store::{DeliveryKind, RetryScope};
 use serde_json::json;
 
 use super::post::{Post, TARGET};
@@ -202,7 +202,7 @@ async fn a_lane_with_more_to_send_makes_no_further_call_once_its_service_has_nam
         wait::is(service.asked().len() == 2, service.lines())
     })
     .await;
-    let which = Waiting { kind: DeliveryKind::Bill, target: TARGET, key: None };
+    let which = RetryScope { kind: DeliveryKind::Bill, target: TARGET, key: None };
     assert_eq!(post.store.retry(&which).await.unwrap(), 2);
     post.wake();
     post.drained().await;

@@ -2,12 +2,12 @@
 
 use portreeve::guard::Guard;
 use portreeve::observed::{Container, Health};
-use portreeve::probe::{Outcome, Subject, check};
+use portreeve::probe::{CheckOutcome, Subject, check};
 use serde_json::json;
 
 use super::{fault, not_yet, output, passed, shown, spec, step, unhealthy};
 
-async fn look(health: Option<&str>, output: Option<&str>) -> Outcome {
+async fn look(health: Option<&str>, output: Option<&str>) -> CheckOutcome {
     let container: Container = serde_json::from_value(json!({
         "key": {"engine": "local", "id": "c1"}, "name": "web", "image": "nginx", "state": "running", "created": 1,
         "health": health, "health_output": output,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use portreeve::docker::Client;
 use portreeve::guard::Guard;
 use portreeve::observed::Container;
-use portreeve::probe::{Outcome, Subject, check};
+use portreeve::probe::{CheckOutcome, Subject, check};
 use portreeve::resource::docker_host::DockerHostSpec;
 use serde_json::json;
 
@@ -15,7 +15,7 @@ use crate::support::engine::Engine;
 use crate::support::fake_engine::{self, Exec, FakeEngine};
 use crate::support::lab::Lab;
 
-async fn run(client: &Client, container: &Container, command: &[&str], seconds: u32) -> Outcome {
+async fn run(client: &Client, container: &Container, command: &[&str], seconds: u32) -> CheckOutcome {
     let probe = spec(json!({"exec": {"command": command}, "timeoutSeconds": seconds}));
     check(
         &probe,
@@ -91,7 +91,7 @@ async fn without_an_engine_nothing_is_said_of_the_container() {
 }
 
 /// What comes of a command that an engine takes like this.
-async fn taken(manner: Exec) -> Outcome {
+async fn taken(manner: Exec) -> CheckOutcome {
     let engine = FakeEngine::start();
     engine.show("a", Some(fake_engine::Container { started: 1, running: true, ..Default::default() }));
     let spec = DockerHostSpec { endpoint: engine.endpoint(), ..DockerHostSpec::default() };

@@ -1,7 +1,7 @@
 //! What every protocol over TCP must bear: ports that are closed, silent, endless, or somebody else's.
 
 use futures_util::future::join_all;
-use portreeve::probe::Outcome;
+use portreeve::probe::CheckOutcome;
 use serde_json::{Value, json};
 
 use super::listeners::{Closed, Listener, Manner};
@@ -25,7 +25,7 @@ fn protocols() -> Vec<(Value, &'static str)> {
 }
 
 /// What each protocol makes of a listener that does this.
-async fn said(manner: Manner) -> Vec<(Value, &'static str, Outcome)> {
+async fn said(manner: Manner) -> Vec<(Value, &'static str, CheckOutcome)> {
     let listener = Listener::start(manner).await;
     let port = listener.port();
     let asked = protocols().into_iter().map(|(mut probe, step)| async move {

@@ -2,7 +2,7 @@
 
 use portreeve::observed::{ContainerKey, Nanos};
 use portreeve::reconcile::discovery::Wanted;
-use portreeve::store::{Cell, ChangeSet, DeliveryKind, Settlement, Store, Waiting};
+use portreeve::store::{Cell, ChangeSet, DeliveryKind, RetryScope, Settlement, Store};
 
 use super::Bench;
 use crate::integration::fixtures::{commit, container};
@@ -123,7 +123,7 @@ pub async fn no_cell_is_sent_before_the_time_the_service_named(bench: &mut impl 
     assert_eq!(store.next_cell("registry", Nanos(0)).await.unwrap(), Some(Nanos(900)));
     assert_eq!(due(store, 900).await.len(), 2);
     waits(store, &other, 1000, Some(950)).await;
-    let now = Waiting { kind: DeliveryKind::Cell, target: "registry", key: Some(&other) };
+    let now = RetryScope { kind: DeliveryKind::Cell, target: "registry", key: Some(&other) };
     assert_eq!(store.retry(&now).await.unwrap(), 1);
     assert_eq!(due(store, 0).await.len(), 2, "somebody wished it");
 }

@@ -5,8 +5,8 @@ use portreeve::reconcile::discovery::Wanted;
 use portreeve::reconcile::lifecycle::EventName;
 use portreeve::resource::event::EventKind;
 use portreeve::store::{
-    ChangeSet, Delivery, DeliveryFilter, DeliveryKind, DeliveryState, EventFilter, Lane, Settlement, Store,
-    Waiting,
+    ChangeSet, Delivery, DeliveryFilter, DeliveryKind, DeliveryState, EventFilter, Lane, RetryScope,
+    Settlement, Store,
 };
 
 use super::Bench;
@@ -123,10 +123,10 @@ pub async fn what_waits_is_tried_at_once_if_somebody_wishes_it(bench: &mut impl 
     };
     wait().await;
     settle(store, parked(&stuck)).await;
-    let all = Waiting { kind: DeliveryKind::Bill, target: "billing", key: None };
-    assert_eq!(store.retry(&Waiting { target: "elsewhere", ..all }).await.unwrap(), 0);
+    let all = RetryScope { kind: DeliveryKind::Bill, target: "billing", key: None };
+    assert_eq!(store.retry(&RetryScope { target: "elsewhere", ..all }).await.unwrap(), 0);
     assert_eq!(due_keys(store, 5).await, []);
-    assert_eq!(store.retry(&Waiting { key: Some(&one), ..all }).await.unwrap(), 1);
+    assert_eq!(store.retry(&RetryScope { key: Some(&one), ..all }).await.unwrap(), 1);
     assert_eq!(due_keys(store, 5).await, std::slice::from_ref(&one));
     assert_eq!(due(store, 5).await[0].attempts, 4, "should it fail it waits on where it was");
     wait().await;

@@ -1,6 +1,6 @@
 //! AMQP 0-9-1's reply codes, and brokers that do not say why.
 
-use portreeve::probe::Outcome;
+use portreeve::probe::CheckOutcome;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -25,7 +25,7 @@ async fn greeted(stream: &mut TcpStream) -> std::io::Result<()> {
 }
 
 /// What comes of it when a broker closes the connection with this code.
-async fn answered(code: u16) -> Outcome {
+async fn answered(code: u16) -> CheckOutcome {
     let server = Listener::conversing(move |mut stream| async move {
         greeted(&mut stream).await?;
         let text = b"the broker's own words";

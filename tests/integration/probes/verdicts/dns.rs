@@ -1,6 +1,6 @@
 //! DNS' response codes.
 
-use portreeve::probe::Outcome;
+use portreeve::probe::CheckOutcome;
 use serde_json::json;
 use tokio::net::UdpSocket;
 
@@ -8,7 +8,7 @@ use super::means;
 use crate::integration::probes::ask;
 
 /// What comes of it when a server answers with this code.
-async fn answered(code: u8) -> Outcome {
+async fn answered(code: u8) -> CheckOutcome {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let port = socket.local_addr().unwrap().port();
     let server = async move {

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use portreeve::probe::Outcome;
+use portreeve::probe::CheckOutcome;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -468,7 +468,7 @@ async fn real_servers_with_nothing_but_tls_are_asked_so() {
             known().await.result
         });
         wait.await;
-        let outcome: Outcome = known().await;
+        let outcome: CheckOutcome = known().await;
         passed(&outcome);
         assert!(step(&outcome, "TLS").ends_with(", verified"), "{outcome:?}");
         assert!(failure(&clear).output.is_none(), "{clear:?}");

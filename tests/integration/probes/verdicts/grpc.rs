@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::HeaderMap;
-use portreeve::probe::{Meaning, Outcome};
+use portreeve::probe::{CheckOutcome, Meaning};
 use tokio::io::AsyncReadExt;
 
 use super::means;
@@ -12,13 +12,13 @@ use crate::integration::probes::listeners::{Listener, say};
 use crate::integration::probes::{ask, failure, output};
 
 /// What comes of it when a server answers with this `grpc-status`.
-async fn status(code: &'static str) -> Outcome {
+async fn status(code: &'static str) -> CheckOutcome {
     let (port, _serving) = health(b"", Some(code)).await;
     ask(service("db"), port).await
 }
 
 /// What comes of it when something in front of a server answers with this status of HTTP.
-async fn http(status: u16) -> Outcome {
+async fn http(status: u16) -> CheckOutcome {
     let (port, _serving) = health_over_http(status, b"", None).await;
     ask(service("db"), port).await
 }
@@ -70,7 +70,7 @@ async fn answered(
     http: u16,
     headers: &'static [(&'static str, &'static str)],
     message: Option<&[u8]>,
-) -> Outcome {
+) -> CheckOutcome {
     let message = message.map(Bytes::copy_from_slice);
     let server = Listener::conversing(move |stream| {
         let message = message.clone();
@@ -160,7 +160,7 @@ async fn a_server_that_does_not_serve_is_unhealthy() {
 }
 
 /// What comes of it when the other side ends the connection with this error code, and words of its own.
-async fn farewell(code: u32) -> Outcome {
+async fn farewell(code: u32) -> CheckOutcome {
     let server = Listener::conversing(move |mut stream| async move {
         // The preface; then an empty SETTINGS, and GOAWAY before any stream.
         stream.read_exact(&mut [0; 24]).await?;

@@ -1,6 +1,6 @@
 //! HTTP's statuses, and HTTP/2's codes.
 
-use portreeve::probe::Outcome;
+use portreeve::probe::CheckOutcome;
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
@@ -10,7 +10,7 @@ use crate::integration::probes::listeners::{Listener, say};
 use crate::integration::probes::{ask, failure, output};
 
 /// What comes of it when a server answers with this status, and these headers.
-async fn answered(status: u16, headers: &'static str) -> Outcome {
+async fn answered(status: u16, headers: &'static str) -> CheckOutcome {
     let server = Listener::conversing(move |mut stream| async move {
         let mut lines = BufReader::new(&mut stream).lines();
         while lines.next_line().await?.is_some_and(|line| !line.is_empty()) {}
@@ -76,7 +76,7 @@ async fn any_other_status_is_unhealthy() {
 }
 
 /// What comes of it when a server resets a request with this code.
-async fn reset(code: u32) -> Outcome {
+async fn reset(code: u32) -> CheckOutcome {
     let acceptor = Authority::new().certificate("localhost", -1, 30).speaking(&["h2"]);
     let server = Listener::conversing(move |stream| {
         let acceptor = acceptor.clone();

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use portreeve::probe::Outcome;
+use portreeve::probe::CheckOutcome;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -28,7 +28,7 @@ async fn requested(stream: &mut TcpStream, api: u8, body: &[u8]) -> io::Result<V
 const VERSIONS: &[u8] = b"\0\0\0\0\0\x02\0\x11\0\0\0\x01\0\x03\0\0\0\x0c";
 
 /// What comes of it when a broker answers like this.
-async fn answered(probe: Value, versions: &'static [u8], metadata: Vec<u8>) -> Outcome {
+async fn answered(probe: Value, versions: &'static [u8], metadata: Vec<u8>) -> CheckOutcome {
     let server = Listener::conversing(move |mut stream| {
         let metadata = metadata.clone();
         async move {
@@ -54,7 +54,7 @@ fn topic(error: i16, leader: i32) -> Vec<u8> {
     .concat()
 }
 
-async fn topic_answered(error: i16, leader: i32) -> Outcome {
+async fn topic_answered(error: i16, leader: i32) -> CheckOutcome {
     answered(json!({"kafka": {"topic": "orders"}}), VERSIONS, topic(error, leader)).await
 }
 

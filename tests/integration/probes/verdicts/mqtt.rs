@@ -1,6 +1,6 @@
 //! The codes of CONNACK and SUBACK, in MQTT 3 and 5.
 
-use portreeve::probe::Outcome;
+use portreeve::probe::CheckOutcome;
 use serde_json::json;
 
 use super::means;
@@ -9,7 +9,7 @@ use crate::integration::probes::{ask, failure};
 
 /// What comes of it when a broker answers with this code: to the connection, as MQTT 3 and as MQTT 5 write it, and, from
 /// 128 on, to the subscription.
-async fn answered(code: u8) -> Vec<Outcome> {
+async fn answered(code: u8) -> Vec<CheckOutcome> {
     let mut answers = vec![
         vec![0x20, 2, 0, code],
         // MQTT 5: a reason string among its properties.

@@ -1,6 +1,6 @@
 //! MySQL's and MariaDB's errors, by their codes; and that a probe does not make a server block its address.
 
-use portreeve::probe::Outcome;
+use portreeve::probe::CheckOutcome;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
@@ -27,12 +27,12 @@ async fn refuse(stream: &mut TcpStream, number: u8, code: u16, state: &str) -> s
 }
 
 /// What comes of it when a server says this.
-async fn answered(code: u16, when: When) -> Outcome {
+async fn answered(code: u16, when: When) -> CheckOutcome {
     answered_with(code, "", when).await
 }
 
 /// The same with an SQLSTATE, as in `#42S02`.
-async fn answered_with(code: u16, state: &'static str, when: When) -> Outcome {
+async fn answered_with(code: u16, state: &'static str, when: When) -> CheckOutcome {
     let server = Listener::conversing(move |mut stream| async move {
         if let When::InPlaceOfItsGreeting = when {
             return refuse(&mut stream, 0, code, state).await;

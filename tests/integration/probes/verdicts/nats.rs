@@ -1,6 +1,6 @@
 //! NATS' errors.
 
-use portreeve::probe::Outcome;
+use portreeve::probe::CheckOutcome;
 use serde_json::json;
 
 use super::means;
@@ -8,7 +8,7 @@ use crate::integration::probes::listeners::{Listener, Manner};
 use crate::integration::probes::{ask, failure, output};
 
 /// What comes of it when a server says this: once connected, or in place of its greeting.
-async fn answered(error: &str) -> [Outcome; 2] {
+async fn answered(error: &str) -> [CheckOutcome; 2] {
     let line = format!("-ERR '{error}'\r\n");
     let at_once = Listener::start(Manner::SaysAndCloses(line.clone().leak().as_bytes())).await;
     let later =

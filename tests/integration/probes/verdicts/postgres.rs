@@ -1,6 +1,6 @@
 //! PostgreSQL's errors, by their SQLSTATE.
 
-use portreeve::probe::Outcome;
+use portreeve::probe::CheckOutcome;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -33,7 +33,7 @@ async fn message(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
 }
 
 /// What comes of it when a server says this.
-async fn answered(state: &'static str, when: When) -> Outcome {
+async fn answered(state: &'static str, when: When) -> CheckOutcome {
     let server = Listener::conversing(move |mut stream| async move {
         // `SSLRequest`
         hear(&mut stream, &[0, 0, 0, 8, 4, 0xd2, 0x16, 0x2f]).await?;

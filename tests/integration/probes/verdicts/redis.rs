@@ -1,6 +1,6 @@
 //! Redis' errors.
 
-use portreeve::probe::Outcome;
+use portreeve::probe::CheckOutcome;
 use serde_json::json;
 
 use super::means;
@@ -8,7 +8,7 @@ use crate::integration::probes::listeners::{Listener, hear, say};
 use crate::integration::probes::{ask, failure, output};
 
 /// What comes of it when PING is answered with this error.
-async fn answered(error: &'static str) -> Outcome {
+async fn answered(error: &'static str) -> CheckOutcome {
     let server = Listener::conversing(move |mut stream| async move {
         hear(&mut stream, b"*1\r\n$4\r\nPING\r\n").await?;
         say(&mut stream, format!("-{error}\r\n").as_bytes()).await
