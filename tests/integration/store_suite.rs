@@ -106,6 +106,7 @@ macro_rules! all_guarantees {
                 what_is_pending_is_never_pruned
                 the_newest_runs_of_a_living_container_are_kept
                 old_events_and_removed_containers_are_forgotten
+                many_old_events_are_all_forgotten
             }
         );
     };

@@ -70,3 +70,11 @@ pub async fn old_events_and_removed_containers_are_forgotten(bench: &mut impl Be
     assert_eq!(store.record(&living).await.unwrap().unwrap().ledger.runs.len(), 1);
     assert_eq!(store.prune(Nanos(100), &NOBODY).await.unwrap(), 0);
 }
+
+pub async fn many_old_events_are_all_forgotten(bench: &mut impl Bench) {
+    let store = bench.store();
+    let events = (0..2500).map(|n| event(n, EventKind::Start, "old")).collect();
+    commit(store, ChangeSet { events, ..ChangeSet::default() }).await;
+    assert_eq!(store.prune(Nanos(2499), &NOBODY).await.unwrap(), 2499);
+    assert_eq!(messages(store, EventFilter::default()).await, ["old"]);
+}
