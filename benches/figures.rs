@@ -14,6 +14,9 @@ pub struct Common {
     /// Measure another build of the program, to compare the two
     #[arg(long, value_name = "PATH", default_value = env!("CARGO_BIN_EXE_portreeve"))]
     pub program: String,
+    /// Measure this older build, too, in the same run, where two are compared
+    #[arg(long, value_name = "PATH")]
+    pub against: Option<String>,
     /// Given by cargo
     #[arg(long, hide = true)]
     bench: bool,
@@ -84,6 +87,19 @@ pub fn percentile(samples: &[f64], share: f64) -> f64 {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index")]
     let index = ((sorted.len() - 1) as f64 * share).round() as usize;
     sorted[index]
+}
+
+/// A size that `/proc` tells of a process, as `VmRSS`, in MiB.
+pub fn megabytes(pid: u32, field: &str) -> f64 {
+    let text = status(pid, field);
+    text.trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
+}
+
+/// A field of a process's status.
+pub fn status(pid: u32, field: &str) -> String {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    line.unwrap().trim().to_owned()
 }
 
 /// User and system time of a process so far. `/proc` counts in ticks of 10 ms on every Linux there is.
