@@ -63,6 +63,7 @@ struct Args {
 #[tokio::main]
 async fn main() -> ExitCode {
     let Args { common, samples, containers } = Args::parse();
+    rustls::crypto::ring::default_provider().install_default().unwrap();
     let engine = figures::quiet_engine().await;
     let lab = Lab::new(&engine).await;
     let mut portreeve =

@@ -37,7 +37,7 @@ pub(crate) async fn measure(common: &Common, table: &mut Table) {
         let services: String = (first..first + 500).map(|n| service(n, port)).collect();
         portreeve.manifest(&format!("{first}.yaml"), &services);
     }
-    portreeve.serve().await;
+    portreeve.spawn();
     wait::until("all were asked", LIMIT, || async {
         let asked = seen.lock().unwrap().len();
         wait::is(asked == CHECKS, asked)

@@ -1,5 +1,5 @@
 //! One engine tells seven thousand events at once; meanwhile things happen on another. Both are billed, each to a
-//! service of its own: from an event to its bill on the wire.
+//! service of its own, so that ids may be the same: from an event to its bill on the wire.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ const LIMIT: Duration = Duration::from_secs(180);
 pub(crate) async fn measure(common: &Common, table: &mut Table) {
     let engines = [FakeEngine::live(), FakeEngine::live()];
     let (loud, quiet) = (receiver().await, receiver().await);
-    let mut portreeve = Portreeve::new(&common.program).env("RUST_LOG", "warn");
+    let mut portreeve = Portreeve::new(&common.program).arg("--observe").env("RUST_LOG", "warn");
     for (name, (engine, receiver)) in ["loud", "quiet"].into_iter().zip(engines.iter().zip([&loud, &quiet])) {
         portreeve.manifest(
             &format!("{name}.yaml"),
@@ -37,7 +37,7 @@ pub(crate) async fn measure(common: &Common, table: &mut Table) {
         );
     }
     for (engine, count) in engines.iter().zip(CONTAINERS) {
-        engine.populate(count, fleet::plain);
+        engine.populate(0..count, fleet::plain);
     }
     portreeve.start().await;
     billed(&loud, CONTAINERS[0]).await;

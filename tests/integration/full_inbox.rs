@@ -15,7 +15,7 @@ const EVENTS: usize = 20_500;
 #[ignore = "reconnects in a hot loop"]
 async fn an_inbox_that_stays_full_is_no_reason_to_connect_again_and_again() {
     let engine = FakeEngine::live();
-    engine.populate(CONTAINERS, fleet::plain);
+    engine.populate(0..CONTAINERS, fleet::plain);
     let portreeve = Portreeve::new(env!("CARGO_BIN_EXE_portreeve")).arg("--observe");
     let mut portreeve = portreeve.docker_host(&engine.endpoint());
     portreeve.start().await;

@@ -53,8 +53,8 @@ async fn connected(portreeve: &Portreeve, engine: &str, connected: bool) {
 async fn an_engine_that_hangs_on_every_inspect_delays_nothing_of_another() {
     let (hanging, well) = (FakeEngine::live(), FakeEngine::live());
     hanging.behave(INSPECT, Manner::Hangs);
-    hanging.populate(3 * AT_ONCE, fleet::plain);
-    well.populate(2 * AT_ONCE, fleet::plain);
+    hanging.populate(100..100 + 3 * AT_ONCE, fleet::plain);
+    well.populate(0..2 * AT_ONCE, fleet::plain);
     let receiver = Receiver::start(Options::default()).await.unwrap();
     let mut portreeve = watching(&[("hanging", &hanging), ("well", &well)], "well", &receiver);
     portreeve.spawn();
@@ -76,8 +76,8 @@ async fn an_engine_that_hangs_on_every_inspect_delays_nothing_of_another() {
 async fn an_engine_that_answers_with_nonsense_is_told_and_seen_when_it_is_well_again() {
     let (odd, well) = (FakeEngine::live(), FakeEngine::live());
     odd.behave("GET /containers/json", Manner::Says("<html>It works!</html>".to_owned()));
-    odd.populate(3, fleet::plain);
-    well.populate(3, fleet::plain);
+    odd.populate(10..13, fleet::plain);
+    well.populate(0..3, fleet::plain);
     let receiver = Receiver::start(Options::default()).await.unwrap();
     let mut portreeve = watching(&[("odd", &odd), ("well", &well)], "odd, well", &receiver);
     portreeve.spawn();
@@ -96,19 +96,19 @@ async fn an_engine_that_answers_with_nonsense_is_told_and_seen_when_it_is_well_a
 async fn an_engine_that_takes_its_time_over_every_answer_is_watched_all_the_same() {
     let (slow, well) = (FakeEngine::live(), FakeEngine::live());
     slow.behave("*", Manner::Dawdles(std::time::Duration::from_millis(500)));
-    slow.populate(3, fleet::plain);
-    well.populate(3, fleet::plain);
+    slow.populate(10..13, fleet::plain);
+    well.populate(0..3, fleet::plain);
     let receiver = Receiver::start(Options::default()).await.unwrap();
     let mut portreeve = watching(&[("slow", &slow), ("well", &well)], "slow, well", &receiver);
     portreeve.spawn();
     connected(&portreeve, "well", true).await;
     connected(&portreeve, "slow", true).await;
     billed(&receiver, 6).await;
-    slow.die(&fleet::id(0), 1);
+    slow.die(&fleet::id(10), 1);
     billed(&receiver, 7).await;
     // What it does not tell for a while is heard when it is heard again.
     slow.cut_streams();
-    slow.die(&fleet::id(1), 1);
+    slow.die(&fleet::id(11), 1);
     billed(&receiver, 8).await;
     receiver.state().assert_clean();
 }

@@ -1,6 +1,7 @@
 //! What happens to containers: by the hand of a test, at a rate, or because the engine was told to. An engine that is
 //! [live](super::FakeEngine::live) tells each of it, with the events and in the order that Docker has.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -14,10 +15,10 @@ const APART: usize = 200;
 const TICK: Duration = Duration::from_millis(10);
 
 impl FakeEngine {
-    /// It has so many containers; nothing is told of how they came.
-    pub fn populate(&self, count: usize, container: impl Fn(usize) -> Container) {
+    /// It has these containers; nothing is told of how they came. Two engines have none of the same id.
+    pub fn populate(&self, numbers: Range<usize>, container: impl Fn(usize) -> Container) {
         let mut containers = self.shared.containers.lock().unwrap();
-        containers.extend((0..count).map(|n| (super::fleet::id(n), container(n))));
+        containers.extend(numbers.map(|n| (super::fleet::id(n), container(n))));
     }
 
     /// Its run ends with this exit code; the time that is told.

@@ -64,7 +64,7 @@ pub(super) async fn serve(
                 let remembered = shared.stream.lock().unwrap().remembered(&Wanted::of(&query));
                 stream.write_all(format!("{STREAM}{remembered}0\r\n\r\n").as_bytes()).await.is_ok()
             }
-            None if route.contains("exec") => match command(&shared, &mut stream, route).await {
+            None if route.contains("exec") => match command(&shared, &mut stream, route, &path).await {
                 Some(done) => done,
                 None => return,
             },
@@ -145,7 +145,12 @@ async fn plain(
 }
 
 /// A command, its start and its end; `None`: the connection was used up.
-async fn command(shared: &Shared, stream: &mut BufReader<UnixStream>, route: &str) -> Option<bool> {
+async fn command(
+    shared: &Shared,
+    stream: &mut BufReader<UnixStream>,
+    route: &str,
+    path: &str,
+) -> Option<bool> {
     let call = match route {
         "POST /exec/{id}/start" => "start",
         "GET /exec/{id}/json" => "inspect",
@@ -168,7 +173,7 @@ async fn command(shared: &Shared, stream: &mut BufReader<UnixStream>, route: &st
         let _ = stream.read_u8().await;
         return None;
     }
-    let (status, body) = shared.answer(route, "", "");
+    let (status, body) = shared.answer(route, path, "");
     answer(stream, status, &body).await
 }
 
