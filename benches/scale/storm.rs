@@ -69,7 +69,7 @@ pub(crate) async fn measure(common: &Common, table: &mut Table) {
             due as f64 - state.billed.len() as f64
         })
     };
-    table.reading("longest delay of another engine's event", percentile(&storm, 1.0), 1.0, "s");
+    table.held("longest delay of another engine's event", percentile(&storm, 1.0), 1.0, "s");
     table.bounded("events lost of the storm", lost(&loud, CONTAINERS[0] + STORM), 0.0);
     table.bounded("events lost of the other", lost(&quiet, CONTAINERS[1] + 2 * OTHERS), 0.0);
 }
