@@ -8,12 +8,15 @@ use crate::support::engine::Engine;
 /// Options of a bench: `cargo bench --bench idle -- --seconds 30`.
 #[derive(clap::Args, Debug)]
 pub struct Common {
-    /// Fail when a ratio or a count misses its bar; times, CPU and memory are only printed, machines differ
+    /// Fail when a bar is missed; of most times, CPU and memory a miss is only printed, machines differ
     #[arg(long)]
     pub check: bool,
     /// Measure another build of the program, to compare the two
     #[arg(long, value_name = "PATH", default_value = env!("CARGO_BIN_EXE_portreeve"))]
     pub program: String,
+    /// Measure this older build, too, in the same run, where two are compared
+    #[arg(long, value_name = "PATH")]
+    pub against: Option<String>,
     /// Given by cargo
     #[arg(long, hide = true)]
     bench: bool,
@@ -51,6 +54,11 @@ impl Table {
         self.row(name.into(), value, bar, unit);
     }
 
+    /// A reading that must not exceed `bar`: on any machine there is far less to do than it allows for.
+    pub fn held(&mut self, name: impl Into<String>, value: f64, bar: f64, unit: &str) {
+        self.missed |= !self.row(name.into(), value, bar, unit);
+    }
+
     fn row(&mut self, name: String, value: f64, bar: f64, unit: &str) -> bool {
         let reached = value <= bar;
         let verdict = if reached { "reached" } else { "MISSED" };
@@ -84,6 +92,19 @@ pub fn percentile(samples: &[f64], share: f64) -> f64 {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index")]
     let index = ((sorted.len() - 1) as f64 * share).round() as usize;
     sorted[index]
+}
+
+/// A size that `/proc` tells of a process, as `VmRSS`, in MiB.
+pub fn megabytes(pid: u32, field: &str) -> f64 {
+    let text = status(pid, field);
+    text.trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
+}
+
+/// A field of a process's status.
+pub fn status(pid: u32, field: &str) -> String {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    line.unwrap().trim().to_owned()
 }
 
 /// User and system time of a process so far. `/proc` counts in ticks of 10 ms on every Linux there is.

@@ -19,7 +19,7 @@ use support::proxy::Proxy;
 use support::receiver::{Options, Receiver};
 use support::wait;
 
-use crate::figures::{Common, Table, cpu_seconds};
+use crate::figures::{Common, Table, cpu_seconds, megabytes, status};
 
 mod figures;
 // Its unit tests are compiled here without their attributes meaning anything.
@@ -111,8 +111,8 @@ async fn main() -> ExitCode {
     table.bounded("engine calls", calls.len() as f64, 3.0);
     table.bounded("database files written", written.len() as f64, 0.0);
     table.reading("CPU of a core", cpu / seconds as f64 * 100.0, 0.5, "%");
-    table.reading("memory (RSS)", memory(portreeve.pid(), "VmRSS"), 40.0, "MiB");
-    table.figure("memory, highest (HWM)", format!("{:.1} MiB", memory(portreeve.pid(), "VmHWM")));
+    table.reading("memory (RSS)", megabytes(portreeve.pid(), "VmRSS"), 40.0, "MiB");
+    table.figure("memory, highest (HWM)", format!("{:.1} MiB", megabytes(portreeve.pid(), "VmHWM")));
     table.figure("threads", status(portreeve.pid(), "Threads"));
     for call in &calls {
         println!("{:>7.1} s before the end: {} {}", call.at.elapsed().as_secs_f64(), call.method, call.path);
@@ -126,17 +126,6 @@ async fn main() -> ExitCode {
     }
     receiver.look(|state| state.assert_clean());
     table.finish(&format!("idle: {containers} containers, {seconds} s"), &common)
-}
-
-fn memory(pid: u32, field: &str) -> f64 {
-    let text = status(pid, field);
-    text.trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
-}
-
-fn status(pid: u32, field: &str) -> String {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
-    line.unwrap().trim().to_owned()
 }
 
 /// Names, sizes and times of the files in the state directory.

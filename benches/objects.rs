@@ -29,6 +29,8 @@ const KINDS: [&str; 4] = ["probes", "monitoredservices", "alertrules", "autoheal
 const SIZES: [usize; 3] = [500, 1_000, 2_000];
 /// How much more an object may cost among the most than among the fewest.
 const NO_STEP: f64 = 1.5;
+/// The same where half of them name another in vain: each is told which was meant.
+const NO_STEP_IN_VAIN: f64 = 1.3;
 /// How long the largest set may take.
 const LARGEST: f64 = 2.0;
 /// What a rig that does not work is given.
@@ -44,6 +46,8 @@ struct Args {
     rounds: usize,
 }
 
+const VAIN: &str = "applied, half of them naming another in vain";
+
 /// What is timed, and whether a time is shared by all objects.
 const TIMED: [(&str, bool); 8] = [
     ("applied in one set", true),
@@ -52,7 +56,7 @@ const TIMED: [(&str, bool); 8] = [
     ("listed", true),
     ("watched until all are told", true),
     ("restarted until all are listed", true),
-    ("applied, half of them naming another in vain", true),
+    (VAIN, true),
     ("one changed until that is told", false),
 ];
 
@@ -82,7 +86,8 @@ async fn main() -> ExitCode {
         if shared {
             let each = |at: usize| best[at][place] / SIZES[at] as f64;
             let step = each(SIZES.len() - 1) / each(0);
-            table.bounded("one among the most to one among the fewest", step, NO_STEP);
+            let bar = if name == VAIN { NO_STEP_IN_VAIN } else { NO_STEP };
+            table.bounded("one among the most to one among the fewest", step, bar);
         }
     }
     table.reading("of 2000: applied in one set", best[SIZES.len() - 1][0], LARGEST, "s");

@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -42,6 +43,13 @@ const SCRAPERS: usize = 10;
 /// What a rig that does not work is given.
 const LIMIT: Duration = Duration::from_secs(120);
 
+/// Connections that the server took.
+static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
+
+fn connections() -> u64 {
+    CONNECTIONS.load(Ordering::Relaxed)
+}
+
 /// What probes cost.
 #[derive(Parser)]
 struct Args {
@@ -70,6 +78,14 @@ enum Kind {
 }
 
 impl Kind {
+    /// As much of what the exporter uses as a check may cost.
+    fn bar(self) -> f64 {
+        match self {
+            Self::Http => 0.18,
+            Self::Tcp => 0.12,
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Http => "HTTP",
@@ -123,8 +139,11 @@ async fn compare(common: &Common, kind: Kind, port: u16, seconds: u64, table: &m
     table.bounded(
         format!("{}: Portreeve to blackbox_exporter", kind.name()),
         ours.each() / theirs.each(),
-        0.25,
+        kind.bar(),
     );
+    let each = |cost: &Cost| format!("{:.2}", cost.connections as f64 / cost.checks as f64);
+    table.figure(format!("{}: connections a check, Portreeve", kind.name()), each(&ours));
+    table.figure(format!("{}: connections a check, blackbox_exporter", kind.name()), each(&theirs));
 }
 
 async fn grow(common: &Common, port: u16, seconds: u64, table: &mut Table) {
@@ -158,6 +177,7 @@ async fn grow(common: &Common, port: u16, seconds: u64, table: &mut Table) {
 /// What some checks took.
 struct Cost {
     checks: u64,
+    connections: u64,
     cpu: f64,
     seconds: f64,
 }
@@ -192,9 +212,11 @@ async fn watching(path: &str, count: usize, service: impl Fn(usize) -> String) -
 
 async fn measure(portreeve: &Portreeve, seconds: u64) -> Cost {
     let (begin, checks, cpu) = (Instant::now(), passed(portreeve).await, cpu_seconds(portreeve.pid()));
+    let before = connections();
     tokio::time::sleep(Duration::from_secs(seconds)).await;
     let (cpu, seconds) = (cpu_seconds(portreeve.pid()) - cpu, begin.elapsed().as_secs_f64());
-    Cost { checks: passed(portreeve).await - checks, cpu, seconds }
+    let connections = connections() - before;
+    Cost { checks: passed(portreeve).await - checks, connections, cpu, seconds }
 }
 
 /// Checks that passed so far; any other means that the rig is broken.
@@ -237,10 +259,10 @@ async fn exporter(kind: Kind, target: u16, seconds: u64) -> Cost {
     };
     // What it does only once is done then.
     scraped(&mut connection(port).await, kind, 0, target).await;
-    let (begin, cpu) = (Instant::now(), cpu_seconds(server.id()));
+    let (begin, cpu, before) = (Instant::now(), cpu_seconds(server.id()), connections());
     let counts = futures_util::future::join_all((0..SCRAPERS).map(scrape)).await;
     let (cpu, seconds) = (cpu_seconds(server.id()) - cpu, begin.elapsed().as_secs_f64());
-    Cost { checks: counts.into_iter().sum(), cpu, seconds }
+    Cost { checks: counts.into_iter().sum(), connections: connections() - before, cpu, seconds }
 }
 
 /// A connection to the exporter that is kept.
@@ -273,6 +295,7 @@ async fn serve() -> u16 {
     tokio::spawn(async move {
         loop {
             let Ok((mut stream, _)) = listener.accept().await else { continue };
+            CONNECTIONS.fetch_add(1, Ordering::Relaxed);
             tokio::spawn(async move {
                 let mut request = Vec::with_capacity(512);
                 while stream.read_buf(&mut request).await.is_ok_and(|read| read > 0) {

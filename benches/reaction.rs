@@ -1,3 +1,5 @@
+//! How long an event takes to its consequence, beside a bare loop that does the same and nothing else.
+//!
 //! How long from the engine's `unhealthy` to the restart's first deed, the `kill`, by the engine's own event times:
 //! Portreeve against a bare loop that restarts whatever an event calls unhealthy and does nothing else.
 //!
@@ -21,6 +23,8 @@ use tokio::sync::mpsc;
 
 use crate::figures::{Common, Table, percentile};
 
+#[path = "reaction/bills.rs"]
+mod bills;
 mod figures;
 // Its unit tests are compiled here without their attributes meaning anything.
 #[allow(unused_imports)]
@@ -43,7 +47,7 @@ spec:
   pace: {restarts: 1000, per: 1h}
 ";
 
-/// From an unhealthy container to the restart that an event loop makes of it.
+/// From an unhealthy container to the restart that an event loop makes of it, and from a start to its bill.
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -59,6 +63,7 @@ struct Args {
 #[tokio::main]
 async fn main() -> ExitCode {
     let Args { common, samples, containers } = Args::parse();
+    rustls::crypto::ring::default_provider().install_default().unwrap();
     let engine = figures::quiet_engine().await;
     let lab = Lab::new(&engine).await;
     let mut portreeve =
@@ -101,12 +106,15 @@ async fn main() -> ExitCode {
         table.figure(format!("bare event loop, {word}"), ms(bare));
         table.figure(format!("Portreeve, {word}"), ms(ours));
         if share == 0.5 {
-            table.bounded(format!("ratio of {word}"), ours / bare, 1.5);
+            table.bounded(format!("ratio of {word}"), ours / bare, 1.2);
         } else {
             table.figure(format!("ratio of {word}"), format!("{:.2}", ours / bare));
         }
     }
-    let title = format!("reaction: `unhealthy` to `kill`, {samples} samples each in turns");
+    portreeve.kill9().await;
+    bills::measure(&common, &engine, samples, &mut table).await;
+    let title =
+        format!("reaction: `unhealthy` to `kill`, `start` to its bill, {samples} samples each in turns");
     table.finish(&title, &common)
 }
 

@@ -83,6 +83,7 @@ async fn an_event_that_a_later_one_overtook_before_a_crash_is_billed_after_it() 
         started,
         finished,
         running: true,
+        ..Container::default()
     };
     // Both have begun; only the later event has come.
     engine.show(&overtaken, Some(run("overtaken", now, 0)));

@@ -57,7 +57,8 @@ async fn metrics_are_well_formed_and_begin_at_zero_and_what_has_finished_is_no_s
     for (id, name, running) in [("a1", "web", true), ("b2", "job", false)] {
         let (created, started) = (now - 9_000_000_000, now - 8_000_000_000);
         let finished = if running { 0 } else { started + 1_000_000_000 };
-        let container = Container { name: name.to_owned(), created, started, finished, running };
+        let name = name.to_owned();
+        let container = Container { name, created, started, finished, running, ..Container::default() };
         engine.show(&id.repeat(32), Some(container));
     }
     // Its checks pass.

@@ -61,11 +61,8 @@ pub struct State {
 impl State {
     /// The events accepted for one container, in order.
     pub fn events_of(&self, container_id: &str) -> Vec<&Event> {
-        self.billed
-            .iter()
-            .map(|billed| &billed.event)
-            .filter(|event| event.container_id == container_id)
-            .collect()
+        let places = self.places.get(container_id).into_iter().flatten();
+        places.map(|place| &self.billed[*place].event).collect()
     }
 
     /// Their names alone, as in `["started", "stopped"]`.

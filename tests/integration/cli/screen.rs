@@ -65,8 +65,8 @@ async fn at_eighty_columns_no_line_is_longer_and_no_name_is_lost() {
         name: NAME.to_owned(),
         created: now - 9_000_000_000,
         started: now - 8_000_000_000,
-        finished: 0,
         running: true,
+        ..Container::default()
     };
     engine.show(&"a1".repeat(32), Some(container));
     let portreeve = Portreeve::new(super::BINARY).arg("--observe");

@@ -57,7 +57,8 @@ impl Scene {
             let (created, started) = (now - 9_000_000_000, now - 8_000_000_000);
             let finished = if n == 1 { 0 } else { started + 1_000_000_000 };
             let name = name.to_owned();
-            let container = Container { name, created, started, finished, running: n == 1 };
+            let running = n == 1;
+            let container = Container { name, created, started, finished, running, ..Container::default() };
             engine.show(&fixtures::container(n).id, Some(container));
         }
         let mut portreeve = Portreeve::new(env!("CARGO_BIN_EXE_portreeve")).arg("--observe");
