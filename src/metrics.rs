@@ -17,9 +17,7 @@ use self::page::{MOST_CONTAINERS, Page, escaped, whole};
 use crate::clock;
 use crate::controller::{Load, Shared};
 use crate::desired::Desired;
-use crate::observed::{
-    Checks, ContainerKey, Counted, HealthWord, Nanos, ServiceState, State, Window, World,
-};
+use crate::observed::{Checks, ContainerKey, Counted, HealthWord, Nanos, ServiceState, State, Window, World};
 use crate::resource::KindId;
 use crate::store::QueueDepth;
 

@@ -10,7 +10,7 @@ use clap::Args;
 use futures_util::{Stream, StreamExt, stream};
 use serde_json::Value;
 
-use self::plan::{Plan, Write};
+use self::plan::{ApplyPlan, Write};
 use super::client::{Client, ClientError, Response, ServerArgs, WriteMode};
 use super::dry::{DryRun, Writing};
 use super::effects::Preview;
@@ -102,7 +102,7 @@ pub(super) async fn apply(args: &ApplyArgs, face: &mut Face<'_>) -> anyhow::Resu
 }
 
 /// What would be declared, as far as files and lists tell.
-fn after(plan: &Plan<'_>, current: &Objects, below: &Objects) -> Objects {
+fn after(plan: &ApplyPlan<'_>, current: &Objects, below: &Objects) -> Objects {
     let mut after = current.clone();
     for write in plan.waves.iter().flatten() {
         after.insert(write.key.clone(), write.document.clone());
@@ -127,7 +127,7 @@ struct Applying<'a> {
 }
 
 impl Applying<'_> {
-    async fn carry_out(&self, plan: Plan<'_>, face: &mut Face<'_>) -> anyhow::Result<Exit> {
+    async fn carry_out(&self, plan: ApplyPlan<'_>, face: &mut Face<'_>) -> anyhow::Result<Exit> {
         let Self { client, writing, .. } = *self;
         let mut failed = false;
         for wave in plan.waves {

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::desired::{Desired, PolicyChoice, Service, Sources, not_there};
 use crate::manifest::Loaded;
 use crate::observed::{Container, ContainerKey, State};
-use crate::reconcile::discovery::{self, Seen, Wanted};
+use crate::reconcile::discovery::{self, Registrant, Wanted};
 use crate::resource::autoheal_policy::{ExitedTrigger, HealAction};
 use crate::resource::{KindId, Object, ObjectKey, Origin};
 
@@ -225,7 +225,8 @@ fn probed(before: &Desired, after: &Desired, container: &Container) -> Vec<Strin
 
 fn registered(before: &Desired, after: &Desired, container: &Container) -> Vec<String> {
     // Hosts are the same before and after, so any will do.
-    let seen = Seen { container: Some(container), owner: None, drains: false, services: &[], host: "host" };
+    let seen =
+        Registrant { container: Some(container), owner: None, drains: false, services: &[], host: "host" };
     let held = |desired: &Desired| {
         let mut wanted = BTreeMap::new();
         discovery::update(&seen, &desired.registries, &mut wanted);

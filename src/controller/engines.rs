@@ -16,7 +16,7 @@ use super::locked::locked;
 use super::progress::Progress;
 use super::shared::{Attachment, Shared};
 use super::work::{Arrival, Break, Work};
-use crate::docker::informer::{EventReader, Informer, Seen};
+use crate::docker::informer::{EventReader, Fingerprints, Informer};
 use crate::docker::{Client, DockerError, EngineInfo};
 use crate::observed::{ContainerKey, Cursor, Engine, EngineEvent, EventKind, Nanos, Shard};
 use crate::resource::DeletionPolicy;
@@ -90,7 +90,7 @@ impl Engines {
 
     fn watch(&self, name: &str, spec: &DockerHostSpec) -> Running {
         let name: Arc<str> = name.into();
-        let seen = Arc::new(Seen::default());
+        let seen = Arc::new(Fingerprints::default());
         let reader = Arc::new(Watcher {
             name: name.clone(),
             shared: self.shared.clone(),
@@ -179,7 +179,7 @@ struct Watcher {
     name: Arc<str>,
     shared: Arc<Shared>,
     journal: Journal,
-    seen: Arc<Seen>,
+    seen: Arc<Fingerprints>,
     read_only: bool,
     dropped: Notify,
     /// Events are dropped until the stream is read anew.

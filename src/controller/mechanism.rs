@@ -159,7 +159,8 @@ fn panicked(key: &Key, why: &str) -> ChangeSet {
         },
         None => EventSubject::Portreeve,
     };
-    let message = format!("a fault of Portreeve's own: deciding about {key} panicked: {why}; it is tried again");
+    let message =
+        format!("a fault of Portreeve's own: deciding about {key} panicked: {why}; it is tried again");
     let event = NewEvent::new(EventKind::InternalError, subject, now).because("Panicked");
     ChangeSet { events: vec![event.status("failed").saying(message)], at: now, ..ChangeSet::default() }
 }

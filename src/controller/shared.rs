@@ -19,7 +19,7 @@ use super::work::{Forget, Release, Work};
 use super::world::WorldCell;
 use crate::desired::{Desired, PolicyChoice, Scope};
 use crate::docker::Client;
-use crate::docker::informer::Seen;
+use crate::docker::informer::Fingerprints;
 use crate::guard::Guard;
 use crate::observed::{Container, ContainerKey, Counted, Nanos, World};
 use crate::outbox::Waker;
@@ -45,7 +45,7 @@ pub(super) fn group_key(engine: &str, policy: &str) -> String {
 #[derive(Clone, Debug)]
 pub(super) struct Attachment {
     pub client: Client,
-    pub seen: Arc<Seen>,
+    pub seen: Arc<Fingerprints>,
     /// Engine time at which it was made.
     pub contact: Nanos,
     pub read_only: bool,

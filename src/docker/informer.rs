@@ -29,7 +29,7 @@ use crate::resource::docker_host::DockerHostSpec;
 
 mod seen;
 
-pub use seen::Seen;
+pub use seen::Fingerprints;
 
 /// Between two tries to reach an engine.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
@@ -80,7 +80,7 @@ pub struct Informer<W> {
     /// Who is told.
     pub reader: Arc<W>,
     /// What was last seen of each container, shared with whoever inspects.
-    pub seen: Arc<Seen>,
+    pub seen: Arc<Fingerprints>,
     /// Time between full lists.
     pub resync: watch::Receiver<Duration>,
 }

@@ -68,7 +68,7 @@ pub struct Member<'a> {
 
 /// What is known of a container, for registries.
 #[derive(Clone, Copy, Debug)]
-pub struct Seen<'a> {
+pub struct Registrant<'a> {
     /// The last inspect; `None` once it is removed.
     pub container: Option<&'a Container>,
     /// The container whose network it uses, if that is known and another one.
@@ -84,11 +84,11 @@ pub struct Seen<'a> {
 /// Sets `wanted` to what every registry should hold and returns the names of those for which it changed. A registry that
 /// never heard of a container is not told that it is down.
 pub fn update(
-    seen: &Seen<'_>,
+    seen: &Registrant<'_>,
     registries: &BTreeMap<String, DiscoveryRegistrySpec>,
     wanted: &mut BTreeMap<String, Wanted>,
 ) -> Vec<String> {
-    let Seen { container, owner, drains, services, host } = *seen;
+    let Registrant { container, owner, drains, services, host } = *seen;
     let mut changed = Vec::new();
     for (name, spec) in registries {
         let known = wanted.get(name);
@@ -300,14 +300,19 @@ mod tests {
         registries: &BTreeMap<String, DiscoveryRegistrySpec>,
         wanted: &mut BTreeMap<String, Wanted>,
     ) -> Vec<String> {
-        super::update(&Seen { container, owner: None, drains: false, services, host }, registries, wanted)
+        super::update(
+            &Registrant { container, owner: None, drains: false, services, host },
+            registries,
+            wanted,
+        )
     }
 
     #[test]
     fn who_drains_is_down_until_its_new_run() {
         let (all, web) = (registries(serde_json::json!({})), container(State::Running));
         let mut wanted = BTreeMap::new();
-        let mut seen = Seen { container: Some(&web), owner: None, drains: true, services: &[], host: "box" };
+        let mut seen =
+            Registrant { container: Some(&web), owner: None, drains: true, services: &[], host: "box" };
         assert!(super::update(&seen, &all, &mut wanted).is_empty(), "nobody was told of it");
         for (drains, expected) in [(false, "UP"), (true, "DOWN"), (false, "UP")] {
             seen.drains = drains;
@@ -397,8 +402,13 @@ mod tests {
         vpn.ports = vec![published(80, Some(8080)), published(9000, Some(900))];
         let all = registries(serde_json::json!({}));
         let address = |app: &Container, vpn: &Container, registries: &BTreeMap<String, _>| {
-            let seen =
-                Seen { container: Some(app), owner: Some(vpn), drains: false, services: &[], host: "box" };
+            let seen = Registrant {
+                container: Some(app),
+                owner: Some(vpn),
+                drains: false,
+                services: &[],
+                host: "box",
+            };
             let mut wanted = BTreeMap::new();
             super::update(&seen, registries, &mut wanted);
             wanted.get("reg").and_then(Wanted::address)

@@ -122,13 +122,7 @@ pub fn upward(files: &[File]) -> Vec<String> {
 /// Types of one name in more files than this are told apart by nobody.
 const MOST_OF_ONE_NAME: usize = 2;
 /// Names of which there may be more, and why.
-pub const COMMON: &[(&str, &str)] = &[
-    (
-        "Seen",
-        "what the informer, causes of stops and discovery each start from; none leaves its module unqualified",
-    ),
-    ("Severity", "of an event: declared in a filter, decided in a plan, stored; one scale in three places"),
-];
+pub const COMMON: &[(&str, &str)] = &[];
 
 /// Names of types that others than their own file see, and that too many files give to one.
 pub fn ambiguous(files: &[File], common: &[(&str, &str)]) -> Vec<String> {

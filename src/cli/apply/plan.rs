@@ -20,7 +20,7 @@ pub(in crate::cli) struct Write<'a> {
 
 /// What an apply does.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(in crate::cli) struct Plan<'a> {
+pub(in crate::cli) struct ApplyPlan<'a> {
     /// Objects to write: those of one wave together, each wave after the one before, which it names.
     pub(in crate::cli) waves: Vec<Vec<Write<'a>>>,
     /// Objects to delete when all the others are written.
@@ -42,8 +42,8 @@ pub(in crate::cli) fn plan<'a>(
     current: &BTreeMap<ObjectKey, Value>,
     set: Option<&str>,
     prune: bool,
-) -> Plan<'a> {
-    let mut plan = Plan::default();
+) -> ApplyPlan<'a> {
+    let mut plan = ApplyPlan::default();
     for (loaded, wave) in objects.iter().zip(waves(objects)) {
         let key = loaded.object.key();
         let before = current.get(&key);

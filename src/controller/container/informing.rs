@@ -82,7 +82,7 @@ impl Reconciler {
             .collect();
         let owner = container.and_then(|container| self.shared.network_owner(container));
         let owner = owner.as_deref();
-        let seen = discovery::Seen { container, owner, drains, services: &members, host: &record.host };
+        let seen = discovery::Registrant { container, owner, drains, services: &members, host: &record.host };
         discovery::update(&seen, &desired.registries, &mut record.wanted)
     }
 }

@@ -9,7 +9,7 @@ use crate::observed::{Container, Nanos};
 
 /// Fingerprints of one engine's containers.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub struct Fingerprints {
     containers: Mutex<HashMap<Arc<str>, Entry>>,
     /// Those that the engine does not let be inspected; somebody tries again and again.
     refused: Mutex<HashSet<Arc<str>>>,
@@ -25,7 +25,7 @@ struct Entry {
     started: Option<Nanos>,
 }
 
-impl Seen {
+impl Fingerprints {
     /// An inspect showed this.
     pub fn inspected(&self, container: &Container, fingerprint: Fingerprint) {
         locked(&self.refused).remove(&container.key.id);
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_row_of_a_list_is_known_when_its_inspect_succeeded_and_not_before() {
-        let (seen, key) = (Seen::default(), ContainerKey::new("local", "c1"));
+        let (seen, key) = (Fingerprints::default(), ContainerKey::new("local", "c1"));
         let answer = serde_json::from_str(r#"{"Id": "c1"}"#).expect("an inspect");
         let container = crate::docker::convert::container(&key.engine, answer).expect("a container");
         let row = Listed { key, fingerprint: fingerprint("as the list has it"), up_seconds: None };
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_inspected_is_left_to_those_who_try_it_again() {
-        let (seen, key) = (Seen::default(), ContainerKey::new("local", "c1"));
+        let (seen, key) = (Fingerprints::default(), ContainerKey::new("local", "c1"));
         let row = Listed { key: key.clone(), fingerprint: fingerprint("running"), up_seconds: None };
         assert!(seen.differs(&row, Nanos(1)));
         seen.refused(&key.id);

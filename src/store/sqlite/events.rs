@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
 
-use super::script::Script;
-use super::write::document;
+use super::script::{Script, document};
 use crate::observed::{Nanos, Shard};
 use crate::resource::event::Severity;
 use crate::store::{EventCursor, EventFilter, EventRow, NewEvent, StoreError, StoredEvent};

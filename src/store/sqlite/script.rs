@@ -53,3 +53,8 @@ impl Script {
         Ok(())
     }
 }
+
+/// A value as it is stored.
+pub(super) fn document<T: serde::Serialize>(what: &'static str, value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|source| StoreError::Damaged { what, source })
+}

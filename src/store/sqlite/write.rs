@@ -7,7 +7,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{Sqlite, SqliteConnection, SqlitePool};
 
 use super::events::{self, put_cursor, put_event};
-use super::script::Script;
+use super::script::{Script, document};
 use crate::observed::{ContainerKey, Nanos};
 use crate::reconcile::billing::Bill;
 use crate::reconcile::discovery::Wanted;
@@ -124,10 +124,6 @@ fn apply(db: &mut Script, change: &ChangeSet) -> Result<(), StoreError> {
         put_cursor(db, cursor)?;
     }
     Ok(())
-}
-
-pub(super) fn document<T: serde::Serialize>(what: &'static str, value: &T) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|source| StoreError::Damaged { what, source })
 }
 
 fn put_record(db: &mut Script, record: &Record) -> Result<(), StoreError> {
