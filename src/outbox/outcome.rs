@@ -17,5 +17,5 @@ pub enum DeliveryOutcome {
     Unrecorded(Settlement, String),
 }
 
-/// The key and due time by which queues are told apart; re-exported for implementors of [`Queue`].
+/// The key and due time by which queues are told apart; re-exported for implementors of [`super::Queue`].
 pub type Due<T> = Vec<(ContainerKey, T)>;
