@@ -49,13 +49,13 @@ use crate::vital;
 #[macro_use]
 mod kinds;
 
-mod catalogue;
 mod commit;
 mod container;
 mod departed;
 mod engines;
 mod key;
-mod locked;
+mod leaving;
+mod load;
 mod mechanism;
 mod plan;
 mod probing;
@@ -63,6 +63,7 @@ mod progress;
 mod queue;
 mod reconcile;
 mod reconcilers;
+mod seen;
 mod services;
 mod shared;
 mod targets;
@@ -70,14 +71,14 @@ mod targets;
 mod tests;
 mod timers;
 mod usage;
+mod wakers;
 mod work;
 mod world;
 
-pub use catalogue::{Catalogue, Change, Match, Outcome, Outputs, Refused, Request, Wish, Written, figures};
 pub use commit::StoreHealth;
+pub use load::Load;
 pub use probing::{Trial, Tried};
 pub use shared::Shared;
-pub use usage::Load;
 
 /// Between two prunings of the store.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
@@ -150,8 +151,8 @@ impl Controller {
             health_cache: services::HealthCache::new(&loaded.services),
             interfaces: probing::Interfaces::default(),
             probing: probing::ProbeInbox::default(),
-            loads: usage::Loads::default(),
-            measuring: Semaphore::new(usage::AT_ONCE),
+            loads: load::Loads::default(),
+            measuring: Semaphore::new(load::AT_ONCE),
         });
         let stop = CancellationToken::new();
         let mut tasks = Vec::new();
@@ -302,7 +303,7 @@ async fn watch_own_lag(shared: Arc<Shared>) {
         if lag > LAG {
             warn!(target: "portreeve::healing", "this process was blocked for {lag:.1?}: no container is healed for {LAG_REST:?}");
             let why = format!("Portreeve itself was blocked for {lag:.1?}");
-            *locked::locked(&shared.own_fault) = Some((why, Instant::now() + LAG_REST));
+            *crate::locked::locked(&shared.own_fault) = Some((why, Instant::now() + LAG_REST));
             let shared = shared.clone();
             tokio::spawn(async move {
                 tokio::time::sleep(LAG_REST + TICK).await;

@@ -62,6 +62,8 @@ pub mod store;
 
 pub mod controller;
 
+pub mod catalogue;
+
 pub mod api;
 
 pub mod cli;
@@ -69,6 +71,8 @@ pub mod cli;
 pub mod clock;
 
 pub mod config;
+
+mod locked;
 
 pub mod metrics;
 

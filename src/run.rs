@@ -15,9 +15,10 @@ use tracing::{error, info, warn};
 
 pub use self::error::RunError;
 use crate::api::{Access, Api, Listeners, Socket};
+use crate::catalogue::Catalogue;
 use crate::config::state_dir::Claimed;
 use crate::config::{RunConfig, SocketPlace, Storage};
-use crate::controller::{Catalogue, Controller};
+use crate::controller::Controller;
 use crate::desired::{Desired, Layers, Problem, Sources};
 use crate::manifest::directory::Directories;
 use crate::manifest::watch::Watched;

@@ -62,7 +62,7 @@ fn the_name_of_a_type_says_which_it_is() {
 
 #[test]
 fn no_files_need_each_other_in_a_circle() {
-    assert_none(circles::violations(&source::read(root()), circles::STILL_CIRCULAR));
+    assert_none(circles::violations(&source::read(root())));
 }
 
 #[test]

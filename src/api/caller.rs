@@ -7,8 +7,8 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
+use crate::catalogue::Outputs;
 use crate::config::tokens::Role;
-use crate::controller::Outputs;
 
 /// The other end of a connection, as the system tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

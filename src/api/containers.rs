@@ -12,7 +12,7 @@ use super::page::{Item, ItemMeta, List, Page};
 use super::query::Query;
 use super::status::Failure;
 use super::{Api, label_selector, release};
-use crate::controller::Outputs;
+use crate::catalogue::Outputs;
 use crate::desired::PolicyChoice;
 use crate::observed::{Container, ContainerKey, Nanos, Port, Usage};
 use crate::reconcile::discovery::{Wanted, hidden};

@@ -15,7 +15,7 @@ use super::page::{List, Page};
 use super::query::Query;
 use super::status::{self, Failure};
 use super::{Api, containers, deliveries, events, watching};
-use crate::controller::{Match, Outcome, Refused, Request, Wish, Written, figures};
+use crate::catalogue::{Match, Outcome, Refused, Request, Wish, Written, figures};
 use crate::manifest::{json, nearest};
 use crate::observed::World;
 use crate::resource::{API_VERSION, KindId, Object, ObjectKey, Origin};

@@ -8,8 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
 use super::watching::Places;
+use crate::catalogue::Catalogue;
 use crate::config::HttpLimits;
-use crate::controller::{Catalogue, Shared};
+use crate::controller::Shared;
 use crate::manifest::directory::DirectoryState;
 use crate::manifest::git::Pulled;
 

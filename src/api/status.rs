@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Json, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::controller::Refused;
+use crate::catalogue::Refused;
 use crate::manifest::FieldFault;
 use crate::resource::{Object, ObjectKey, Origin};
 use crate::store::StoreError;

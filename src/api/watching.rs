@@ -24,7 +24,7 @@ use super::access::Access;
 use super::caller::Caller;
 use super::label_selector::LabelSelector;
 use super::status::Failure;
-use crate::controller::{Catalogue, Change};
+use crate::catalogue::{Catalogue, Change};
 use crate::resource::{API_VERSION, KindId, Object};
 
 /// Documents, one a line.

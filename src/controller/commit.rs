@@ -8,8 +8,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, Instant};
 use tracing::{error, info};
 
-use super::locked::locked;
 use super::progress::{Progress, Ticket};
+use crate::locked::locked;
 use crate::outbox::Commit;
 use crate::store::{ChangeSet, Store, StoreError};
 

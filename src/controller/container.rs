@@ -7,11 +7,11 @@ use tracing::debug;
 
 use super::commit::Journal;
 use super::key::Key;
-use super::locked::locked;
 use super::plan::Plan;
 use super::reconcile::{Reconcile, Trouble};
 use super::shared::{Attachment, Shared};
 use super::work::Work;
+use crate::locked::locked;
 use crate::observed::{Container, ContainerKey, EventKind, Nanos};
 use crate::reconcile::lifecycle::{Answer, advance};
 use crate::reconcile::record::Record;
@@ -25,21 +25,18 @@ mod informing;
 mod making;
 mod monitoring;
 mod networks;
+mod reconciler;
 mod refused;
 mod related;
 mod telling;
 
 pub(super) use acting::act;
+use reconciler::Inspected;
+pub(super) use reconciler::Reconciler;
 use related::wake_related;
 
 /// Ended runs of a container that replays are matched against.
 const RUNS_KEPT: usize = 16;
-
-/// One container's reconciler.
-pub(super) struct Reconciler {
-    shared: Arc<Shared>,
-    journal: Journal,
-}
 
 impl Reconciler {
     async fn decide(&self, key: &ContainerKey, work: &Work) -> Result<Plan, Trouble> {
@@ -105,7 +102,7 @@ impl Reconciler {
         telling::lifecycle(&record, &entered, &mut plan);
         for note in &heard {
             let now = shared.engine_now(&key.engine);
-            healing::tell(&record, now, note, "", &mut plan);
+            telling::tell(&record, now, note, "", &mut plan);
         }
         if let Some(container) = &container {
             self.monitor(&mut record, container, &mut plan);
@@ -230,12 +227,6 @@ impl Reconciler {
             self.shared.with_world(|world| world.engines.get(engine).map(|engine| engine.host.clone()));
         host.filter(|host| !host.is_empty())
     }
-}
-
-enum Inspected {
-    Shown(Arc<Container>),
-    Gone,
-    NotAsked,
 }
 
 impl Reconcile for Reconciler {

@@ -7,34 +7,24 @@
 //! - What is stored names secrets and holds none. One that an object may no longer name is not read for it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::warn;
 
-use super::commit::Tickets;
-use super::locked::locked;
-use super::shared::Shared;
 use crate::desired::Desired;
+use crate::locked::locked;
 use crate::observed::Nanos;
 use crate::reconcile::discovery::{Wanted, withdraw};
 use crate::resource::discovery_registry::DiscoveryRegistrySpec;
-use crate::resource::event::{EventKind, Severity};
 use crate::resource::secret::policy::{SecretPolicy, Trust};
-use crate::resource::{DeletionPolicy, KindId, Object, ObjectKey, Origin, Spec, count};
-use crate::store::{ChangeSet, NewEvent, Settlement};
-
-/// How long a deleted registry is told.
-const PATIENCE: Duration = Duration::from_secs(600);
-/// Between two looks at how far that is.
-const LOOK: Duration = Duration::from_secs(1);
+use crate::resource::{DeletionPolicy, KindId, Object, ObjectKey, Origin, Spec};
+use crate::store::ChangeSet;
 
 /// How an object was last declared.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct LastSpec {
+pub(super) struct LastSpec {
     /// Of a DiscoveryRegistry; of a DockerHost nothing but its policy matters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     registry: Option<DiscoveryRegistrySpec>,
@@ -43,35 +33,17 @@ struct LastSpec {
     trusted: bool,
     /// When it was found to be deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    gone: Option<Nanos>,
+    pub(super) gone: Option<Nanos>,
 }
 
-type LastSpecs = BTreeMap<ObjectKey, LastSpec>;
+pub(super) type LastSpecs = BTreeMap<ObjectKey, LastSpec>;
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
 pub(super) struct Departed {
-    specs: Mutex<LastSpecs>,
+    pub(super) specs: Mutex<LastSpecs>,
     /// Something here has changed what is to be served.
     pub changed: Notify,
-}
-
-/// What is to be done about a deleted registry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    Wait,
-    Done,
-    GiveUp,
-}
-
-fn verdict(left: u64, gone: Nanos, now: Nanos) -> Verdict {
-    let waited = u128::try_from(now.since(gone)).unwrap_or(0);
-    match left {
-        // What was in hand when it was deleted may yet be entered.
-        0 if waited >= LOOK.as_nanos() => Verdict::Done,
-        1.. if waited >= PATIENCE.as_nanos() => Verdict::GiveUp,
-        _ => Verdict::Wait,
-    }
 }
 
 /// What of an object is to be remembered while it is declared.
@@ -168,7 +140,7 @@ impl Departed {
         withdraw(specs.iter().filter(|(_, last)| last.gone.is_some()).map(|(key, _)| &key.name), wanted)
     }
 
-    fn is_gone(&self, key: &ObjectKey, since: Nanos) -> bool {
+    pub(super) fn is_gone(&self, key: &ObjectKey, since: Nanos) -> bool {
         locked(&self.specs).get(key).is_some_and(|last| last.gone == Some(since))
     }
 }
@@ -181,98 +153,6 @@ fn without_refused(name: &str, mut last: LastSpec, secrets: &SecretPolicy) -> La
         }
     }
     last
-}
-
-impl Shared {
-    /// Whether a registry is deleted, and is being told that nothing is registered there any more.
-    pub fn is_leaving(&self, registry: &str) -> bool {
-        let key = ObjectKey { kind: KindId::DiscoveryRegistry, name: registry.to_owned() };
-        locked(&self.departed.specs).get(&key).is_some_and(|last| last.gone.is_some())
-    }
-
-    /// How many containers a registry is still to be told of.
-    async fn left(&self, registry: &str) -> Option<(u64, Option<String>)> {
-        // Those that are not decided on again yet, and then those that are and that it has not taken.
-        let held = self.held_by(registry);
-        let (_, mut cells) = self.store.depths().await.ok()?;
-        let depth = cells.remove(registry).unwrap_or_default();
-        Some((depth.pending.saturating_add(held), depth.last_error))
-    }
-
-    /// Of how many containers a registry is to hold something. It looks at all of them: once a second, and only while a
-    /// deleted registry is being told.
-    pub(super) fn held_by(&self, registry: &str) -> u64 {
-        let held = |wanted: &BTreeMap<String, Wanted>| {
-            wanted.get(registry).is_some_and(|wanted| *wanted != Wanted::Absent)
-        };
-        let count = locked(&self.records).values().filter(|record| held(&record.wanted)).count();
-        u64::try_from(count).unwrap_or(u64::MAX)
-    }
-}
-
-/// Sees to the end of a registry that was deleted at `gone` and held something of `held` containers then.
-pub(super) async fn see_off(
-    shared: Arc<Shared>,
-    (name, gone): (String, Nanos),
-    held: u64,
-    stop: CancellationToken,
-) {
-    let key = ObjectKey { kind: KindId::DiscoveryRegistry, name: name.clone() };
-    // All of it may have gone before the first look.
-    let mut most = held;
-    while stop.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_some() {
-        if !shared.departed.is_gone(&key, gone) {
-            return; // It is declared again.
-        }
-        let Some((left, error)) = shared.left(&name).await else { continue };
-        most = most.max(left);
-        let now = crate::clock::now();
-        let event = match verdict(left, gone, now) {
-            Verdict::Wait => continue,
-            Verdict::Done => (most > 0).then(|| taken_back(&key, now)),
-            Verdict::GiveUp => Some(given_up(&key, left, error.as_deref(), now)),
-        };
-        let changes = ChangeSet {
-            last_specs: vec![(key.clone(), None)],
-            settled: vec![Settlement::RegistryLeft { registry: name.clone() }],
-            events: event.clone().into_iter().collect(),
-            at: now,
-            ..ChangeSet::default()
-        };
-        if shared.committer.commit_with(changes, Tickets::new()).await.is_err() {
-            continue;
-        }
-        match event {
-            Some(event) if event.severity() == Severity::Warning => {
-                warn!(target: "portreeve::discovery", "{}", event.message());
-            }
-            Some(event) => info!(target: "portreeve::discovery", "{}", event.message()),
-            None => {}
-        }
-        let mut specs = locked(&shared.departed.specs);
-        if specs.get(&key).is_some_and(|last| last.gone == Some(gone)) {
-            specs.remove(&key);
-        }
-        drop(specs);
-        shared.departed.changed.notify_one();
-        return;
-    }
-}
-
-fn taken_back(key: &ObjectKey, at: Nanos) -> NewEvent {
-    let event = NewEvent::new(EventKind::Deregistered, key, at).because("RegistryDeleted");
-    event.status("deregistered").saying(format!("{key} is deleted, and its registrations were removed"))
-}
-
-fn given_up(key: &ObjectKey, left: u64, error: Option<&str>, at: Nanos) -> NewEvent {
-    let why = error.map(|error| format!(": {error}")).unwrap_or_default();
-    let message = format!(
-        "{key} is deleted and did not accept that within {} minutes; {} may remain there{why}",
-        PATIENCE.as_secs() / 60,
-        count(left, "registration")
-    );
-    let event = NewEvent::new(EventKind::DeregistrationFailed, key, at).because("RegistryUnreachable");
-    event.status("failed").saying(message)
 }
 
 #[cfg(test)]
@@ -318,15 +198,6 @@ mod tests {
         let mut known = std::mem::take(&mut *locked(&departed.specs));
         follow(&mut known, &[object("DockerHost", json!({}))], Nanos(3));
         assert!(known.is_empty());
-    }
-
-    #[test]
-    fn it_is_told_for_ten_minutes() {
-        let at = |second: i64| Nanos(second * 1_000_000_000);
-        assert_eq!(verdict(0, at(0), at(0)), Verdict::Wait);
-        assert_eq!(verdict(0, at(0), at(1)), Verdict::Done);
-        assert_eq!([599, 600].map(|second| verdict(3, at(0), at(second))), [Verdict::Wait, Verdict::GiveUp]);
-        assert_eq!(verdict(3, at(9), at(0)), Verdict::Wait, "our clock stepped back");
     }
 
     #[test]

@@ -12,12 +12,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use super::commit::{Journal, Tickets};
-use super::locked::locked;
 use super::progress::Progress;
 use super::shared::{Attachment, Shared};
 use super::work::{Arrival, Break, Work};
 use crate::docker::informer::{EventReader, Fingerprints, Informer};
 use crate::docker::{Client, DockerError, EngineInfo};
+use crate::locked::locked;
 use crate::observed::{ContainerKey, Cursor, Engine, EngineEvent, EventKind, Nanos, Shard};
 use crate::resource::DeletionPolicy;
 use crate::resource::docker_host::DockerHostSpec;

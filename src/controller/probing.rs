@@ -4,12 +4,11 @@
 //! other. At most `Settings.maxConcurrentChecks` of one cost run at once; one that runs for over a second gives its place
 //! to another and goes on, for then it only waits.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc};
-use tokio::task::AbortHandle;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 mod asking;
@@ -17,6 +16,7 @@ mod cut_off;
 mod downtime;
 mod inbox;
 mod interfaces;
+mod prober;
 mod result;
 mod rhythm;
 
@@ -24,54 +24,22 @@ pub use asking::{Trial, Tried};
 use downtime::TICK;
 pub(super) use inbox::ProbeInbox;
 pub(super) use interfaces::Interfaces;
+pub(super) use prober::Prober;
+use prober::{Check, CheckId, RunningCheck};
 use rhythm::go_on;
 
 use super::commit::Tickets;
-use super::locked::locked;
 use super::shared::Shared;
 use crate::desired::Service;
-use crate::observed::{Container, ContainerKey, Nanos, ProbeTarget, State, TargetState};
-use crate::probe::Cost;
-use crate::probe::reach::Reach;
+use crate::locked::locked;
+use crate::observed::{Container, ContainerKey, ProbeTarget, State, TargetState};
 use crate::resource::monitored_service::Target;
-use crate::resource::probe::ProbeSpec;
 use crate::store::ChangeSet;
 
 /// How often rates are stored.
 const FLUSH: Duration = Duration::from_secs(300);
 /// First checks of many probes are so far apart.
 const APART: Duration = Duration::from_millis(2);
-
-/// One probe of one target.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct CheckId {
-    service: Arc<str>,
-    target: ProbeTarget,
-    probe: Arc<str>,
-}
-
-/// What a check is about; another one means a check of its own.
-#[derive(Clone, Debug, PartialEq)]
-struct Check {
-    spec: ProbeSpec,
-    outside: Option<Target>,
-    started: Option<Nanos>,
-}
-
-struct Running {
-    check: Arc<Check>,
-    task: AbortHandle,
-}
-
-/// Keeps the checks going.
-pub(super) struct Prober {
-    shared: Arc<Shared>,
-    running: Mutex<BTreeMap<CheckId, Running>>,
-    places: Mutex<(usize, HashMap<Cost, Arc<Semaphore>>)>,
-    unsaved: Mutex<BTreeSet<String>>,
-    reach: Mutex<Reach>,
-    changes: mpsc::UnboundedSender<ChangeSet>,
-}
 
 impl Prober {
     /// Asks until `stop`; then what is known is stored.
@@ -300,7 +268,7 @@ impl Prober {
         let check = Arc::new(check);
         let spread = APART.saturating_mul(u32::try_from(running.len()).unwrap_or(u32::MAX));
         let task = tokio::spawn(go_on(self.clone(), id.clone(), check.clone(), spread)).abort_handle();
-        running.insert(id, Running { check, task });
+        running.insert(id, RunningCheck { check, task });
     }
 
     /// Asks everyone of a service now, whenever it was to be.

@@ -10,8 +10,8 @@ use std::sync::Mutex;
 use tokio::sync::Notify;
 
 use super::key::Key;
-use super::locked::locked;
 use super::work::Work;
+use crate::locked::locked;
 use crate::observed::Shard;
 
 /// Events waiting in all inboxes of a shard together; beyond this they are dropped and the stream is read again.

@@ -5,7 +5,7 @@
 //! - What lasts no longer than a restart is not told.
 //! - A verdict belongs to a run of a container; a new run begins without one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -40,6 +40,11 @@ impl Shared {
     /// What is known of one service.
     pub fn service(&self, name: &str) -> Option<Arc<ServiceState>> {
         self.health_cache.get(name)
+    }
+
+    /// Services of which something else is to be shown since the last call: for the one face that follows them.
+    pub fn turned_services(&self) -> BTreeSet<String> {
+        self.health_cache.turned()
     }
 
     /// What is known of the services of a container, in the order of their names.

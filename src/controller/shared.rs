@@ -9,18 +9,18 @@ use tokio::sync::{Mutex as AsyncMutex, Notify, Semaphore};
 use super::commit::Committer;
 use super::departed::Departed;
 use super::key::Key;
-use super::locked::locked;
+use super::load::Loads;
 use super::probing::{Interfaces, ProbeInbox};
 use super::queue::Queue;
 use super::services::HealthCache;
 use super::timers::Timers;
-use super::usage::Loads;
 use super::work::{Forget, Release, Work};
 use super::world::WorldCell;
 use crate::desired::{Desired, PolicyChoice, Scope};
 use crate::docker::Client;
 use crate::docker::informer::Fingerprints;
 use crate::guard::Guard;
+use crate::locked::locked;
 use crate::observed::{Container, ContainerKey, Counted, Nanos, World};
 use crate::outbox::Waker;
 use crate::reconcile::heal::dependencies::Dependencies;
@@ -308,12 +308,12 @@ impl Shared {
 
     /// Wakes whoever registers with a DiscoveryRegistry.
     pub fn wake_registry(&self, target: &str) {
-        self.wake_target(&super::targets::discovery_waker(target));
+        self.wake_target(&super::wakers::discovery_waker(target));
     }
 
     /// Wakes whoever delivers to a BillingService: what was parked may be sent.
     pub fn wake_billing(&self, target: &str) {
-        self.wake_target(&super::targets::billing_waker(target));
+        self.wake_target(&super::wakers::billing_waker(target));
     }
 
     pub(super) fn wake_target(&self, target: &str) {

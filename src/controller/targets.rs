@@ -8,10 +8,11 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::departed::see_off;
-use super::locked::locked;
+use super::leaving::see_off;
 use super::shared::Shared;
+use super::wakers::{billing_waker, discovery_waker};
 use crate::desired::Desired;
+use crate::locked::locked;
 use crate::observed::Nanos;
 use crate::outbox::billing::BillingQueue;
 use crate::outbox::discovery::DiscoveryQueue;
@@ -19,16 +20,6 @@ use crate::outbox::{DeliveryContext, Dispatcher, HttpClient, Queue, Unrecorded, 
 use crate::resource::KindId;
 use crate::resource::billing_service::BillingServiceSpec;
 use crate::resource::discovery_registry::DiscoveryRegistrySpec;
-
-/// The waker of a BillingService.
-pub(super) fn billing_waker(name: &str) -> String {
-    format!("BillingService/{name}")
-}
-
-/// The waker of a DiscoveryRegistry.
-pub(super) fn discovery_waker(name: &str) -> String {
-    format!("DiscoveryRegistry/{name}")
-}
 
 #[derive(Clone, Debug, PartialEq)]
 enum Target {

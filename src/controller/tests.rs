@@ -109,9 +109,9 @@ async fn until(what: &str, mut is: impl FnMut() -> bool) {
 async fn another_reconciler_is_a_file_and_a_line() {
     let (controller, store, _directory, _keep) = started().await;
     let (name, queue): (Arc<str>, _) = ("hall".into(), &controller.shared.queue);
-    let burns = || locked::locked(&lamp::BURNING).get(&*name).copied();
+    let burns = || crate::locked::locked(&lamp::BURNING).get(&*name).copied();
     let soon = Nanos(crate::clock::now().0 + 300_000_000);
-    locked::locked(&lamp::WANTED).insert(name.clone(), soon);
+    crate::locked::locked(&lamp::WANTED).insert(name.clone(), soon);
     queue.add(key::Key::Lamp(name.clone()), work::Work::default());
     until("it burns", || burns() == Some(true)).await;
     until("its time is over", || burns() == Some(false)).await;
@@ -125,14 +125,14 @@ async fn one_that_panics_is_set_aside_and_told_of_and_all_others_go_on() {
     let (controller, store, _directory, _keep) = started().await;
     let (bad, good): (Arc<str>, Arc<str>) = ("bomb".into(), "cellar".into());
     let later = Nanos(crate::clock::now().0 + 3_600_000_000_000);
-    locked::locked(&lamp::WANTED).extend([(bad.clone(), Nanos(-1)), (good.clone(), later)]);
+    crate::locked::locked(&lamp::WANTED).extend([(bad.clone(), Nanos(-1)), (good.clone(), later)]);
     let queue = &controller.shared.queue;
     queue.add(key::Key::Lamp(bad.clone()), work::Work::default());
     queue.add(key::Key::Lamp(good.clone()), work::Work::default());
-    let burns = |name: &Arc<str>| locked::locked(&lamp::BURNING).get(name).copied();
+    let burns = |name: &Arc<str>| crate::locked::locked(&lamp::BURNING).get(name).copied();
     until("the other one burns", || burns(&good) == Some(true)).await;
     // It is tried again: once it is mended it burns, too.
-    locked::locked(&lamp::WANTED).insert(bad.clone(), later);
+    crate::locked::locked(&lamp::WANTED).insert(bad.clone(), later);
     until("it burns as well", || burns(&bad) == Some(true)).await;
     let filter =
         EventFilter { event_type: Some("InternalError".to_owned()), limit: 9, ..EventFilter::default() };

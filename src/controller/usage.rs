@@ -1,37 +1,22 @@
 //! What containers use, measured when somebody asks (`portreeve top`, a scrape of the metrics) and never else.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use tracing::debug;
 
-use super::locked::locked;
+use super::load::{AT_ONCE, Load};
 use super::shared::Shared;
+use crate::locked::locked;
 use crate::observed::{ContainerKey, Usage};
 
-/// Measurements on their way at once, whoever asks. An engine that does not know `one-shot` takes a second or two over each,
-/// and nearly nothing of it: `docker stats` asks for all at once.
-pub(super) const AT_ONCE: usize = 64;
 /// How long all of them may take together. What is not measured by then is left out.
 const ALL: Duration = Duration::from_secs(20);
 
 /// How long a scrape may be kept waiting. What is not measured by then is told as it was measured last, and comes first the
 /// next time.
 const SCRAPE: Duration = Duration::from_millis(150);
-
-/// A measurement and what the one before it adds.
-#[derive(Clone, Copy, Debug)]
-pub struct Load {
-    /// What was measured last.
-    pub usage: Usage,
-    /// CPU time per time since the measurement before, in percent of one core.
-    pub cpu_percent: Option<f64>,
-}
-
-/// What the last scrape measured.
-pub(super) type Loads = Mutex<BTreeMap<ContainerKey, Load>>;
 
 impl Shared {
     /// What these containers use, for a scrape.

@@ -4,10 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 
-use super::locked::locked;
-use super::shared::Shared;
-use crate::desired::Desired;
-use crate::observed::{Container, ContainerKey, World};
+use crate::locked::locked;
+use crate::observed::World;
 
 /// The present snapshot.
 #[derive(Debug)]
@@ -40,42 +38,5 @@ impl WorldCell {
         next.revision += 1;
         self.present.store(Arc::new(next));
         changed
-    }
-}
-
-impl Shared {
-    /// A container was seen so.
-    pub(super) fn show(&self, container: Arc<Container>) {
-        let key = container.key.clone();
-        let concerned = self.change_world(|world| {
-            // Asked in here: whoever declares something else looks through the world after that.
-            let services = self.desired.load().selection.services_of(&container.subject());
-            let before = world.members.services(&key).to_vec();
-            world.members.set(&key, services);
-            world.containers.insert(container);
-            before.into_iter().chain(world.members.services(&key).iter().cloned()).collect::<Vec<_>>()
-        });
-        self.probing.container(&key, concerned);
-    }
-
-    /// A container is gone.
-    pub(super) fn show_gone(&self, key: &ContainerKey) {
-        let concerned = self.change_world(|world| {
-            let before = world.members.services(key).to_vec();
-            world.members.set(key, Vec::new());
-            world.containers.remove(key);
-            before
-        });
-        self.probing.container(key, concerned);
-    }
-
-    /// Services mean other containers now: all are looked through once, each by the few selectors that can mean it.
-    pub(super) fn select(&self, desired: &Desired) {
-        self.change_world(|world| {
-            let World { containers, members, .. } = world;
-            for container in containers.values() {
-                members.set(&container.key, desired.selection.services_of(&container.subject()));
-            }
-        });
     }
 }

@@ -6,19 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Container, ContainerKey, Nanos, World};
-
-/// A container's place in one network of its engine.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct NetworkEndpoint {
-    /// The network's id; empty before the container's first start.
-    pub network: String,
-    /// Its address there: IPv4 where it has one. `None` while it does not run, and in the network of its host.
-    pub address: Option<IpAddr>,
-    /// The gateway it was given; `None` in an internal network.
-    pub gateway: Option<IpAddr>,
-}
+use super::{Container, Nanos};
 
 /// A network as its engine makes it. None of this changes while the network exists.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -136,25 +124,6 @@ pub fn note_route(routes: &mut BTreeSet<Route>, route: Route) {
     routes.insert(route);
     while routes.len() > ROUTES {
         routes.pop_first();
-    }
-}
-
-impl World {
-    /// The container whose network `container` uses: another one, with `--network container:…`.
-    ///
-    /// # Errors
-    /// Why there is none, for people.
-    pub fn network_owner<'a>(&'a self, container: &'a Container) -> Result<&'a Container, String> {
-        let mut owner = container;
-        // A container can join one that has joined another; nobody builds long chains, and a circle has no end.
-        for _ in 0..8 {
-            let Some(parent) = owner.network_mode.strip_prefix("container:") else { return Ok(owner) };
-            let key = ContainerKey::new(owner.key.engine.clone(), parent);
-            let named = || self.containers.named(&key.engine, parent);
-            let gone = || format!("it uses the network of the container {parent}, which does not exist");
-            owner = self.containers.get(&key).or_else(named).ok_or_else(gone)?;
-        }
-        Err("it uses the network of a container that uses the network of another, and so on".to_owned())
     }
 }
 

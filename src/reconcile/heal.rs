@@ -30,6 +30,7 @@ mod backoff;
 mod conclude;
 pub mod dependencies;
 mod group;
+mod healing;
 mod intent;
 mod memory;
 mod need;
@@ -38,99 +39,26 @@ mod probe_verdict;
 pub mod related;
 #[cfg(test)]
 mod simulation;
+mod situation;
 mod step;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-
-use crate::observed::{Container, Health, Nanos};
+use crate::observed::{Container, Health};
 use crate::resource::autoheal_policy::AutohealPolicySpec;
 
 use self::group::Standing;
-use super::cause::StopMarks;
-use super::plan::{Action, Blocked, Note, Plan, Reason, earlier};
-use crate::resource::event::{EventKind, Severity};
+use self::healing::Wait;
+use super::plan::{Reason, earlier};
 
 pub use conclude::conclude;
 pub use group::{Kept, PolicyGroup};
+pub use healing::Healing;
 pub use intent::{ActionOutcome, Answer, Intent};
 pub use memory::{HealMemory, Quarantine, Run, Verifying};
 pub use probe_verdict::ProbeVerdict;
 pub use related::Related;
-
-/// Which policy a container belongs to.
-#[derive(Clone, Copy, Debug)]
-pub enum PolicyView<'a> {
-    /// A policy selects it.
-    Selected {
-        /// The policy's name.
-        name: &'a str,
-        /// Its spec, with the container's labels (`autoheal.stop.timeout`, `autoheal.action`) folded in.
-        spec: &'a AutohealPolicySpec,
-    },
-    /// It is opted out.
-    Excluded {
-        /// What opts it out, for people: `the policy default excludes it`.
-        by: &'a str,
-    },
-    /// No policy selects it: it is never touched and nothing is said.
-    NotSelected,
-}
-
-/// Everything a decision on one container looks at.
-#[derive(Clone, Copy, Debug)]
-pub struct Situation<'a> {
-    /// The container as last inspected.
-    pub container: &'a Container,
-    /// What it is related to.
-    pub related: &'a Related,
-    /// What is said of its health elsewhere, if anything is.
-    pub probe_verdict: Option<ProbeVerdict<'a>>,
-    /// Whose it is.
-    pub policy: PolicyView<'a>,
-    /// What was done and said before, under the container's logical identity.
-    pub memory: &'a HealMemory,
-    /// What the events said of its stops.
-    pub marks: &'a StopMarks,
-    /// Whether the engine answers and events flow.
-    pub engine_connected: bool,
-    /// Whether a registry knows the container.
-    pub registered: bool,
-    /// What is wrong with Portreeve itself, if anything is.
-    pub own_fault: Option<&'a str>,
-    /// Whether it is Portreeve's own container.
-    pub is_own: bool,
-    /// Decide and say, never act.
-    pub observe: bool,
-    /// The engine is declared read-only.
-    pub read_only: bool,
-    /// What of the policy and the engine is suspended, if anything is, for people.
-    pub suspended: Option<&'a str>,
-    /// The present instant.
-    pub now: Nanos,
-    /// What the jitter is drawn from: a stable hash of the logical identity.
-    pub seed: u64,
-}
-
-/// What comes of a decision. Store `memory` (if it changed), then act, then record.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Healing {
-    /// The memory to store, before the action is carried out.
-    pub memory: HealMemory,
-    /// What to do now.
-    pub action: Option<Action>,
-    /// What is not done, and why.
-    pub blocked: Vec<Blocked>,
-    /// What to record.
-    pub notes: Vec<Note>,
-    /// What to record of the policy and the engine, and not of this container.
-    pub group_notes: Vec<Note>,
-    /// Containers, by id, that waited for others of their group and may be decided on again.
-    pub next: Vec<Arc<str>>,
-    /// When to decide again at the latest.
-    pub requeue_at: Option<Nanos>,
-}
+pub use situation::{PolicyView, Situation};
 
 /// Decides what to do about one container, `group` being what it has in common with the others of its policy on its engine.
 pub fn decide(situation: &Situation<'_>, group: &mut PolicyGroup) -> Healing {
@@ -243,57 +171,4 @@ fn join(
     // Whoever waits for its turn waits for another reason now, and until another time.
     healing.next.extend(group.waiting());
     healing.group_notes.push(turn.note(policy, &container.key.engine));
-}
-
-/// A decision not to act, on its way into a [`Healing`].
-#[derive(Debug)]
-struct Wait {
-    reason: Reason,
-    message: String,
-    until: Option<Nanos>,
-    /// Whether something was wanted, so that the refusal is an event and not just a state.
-    tell: bool,
-}
-
-impl Wait {
-    /// Until something changes, told.
-    fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), until: None, tell: true }
-    }
-
-    fn until(self, until: Nanos) -> Self {
-        Self { until: Some(until), ..self }
-    }
-
-    fn quietly(self) -> Self {
-        Self { tell: false, ..self }
-    }
-}
-
-impl Healing {
-    /// The plan without the memory.
-    pub fn plan(&self) -> Plan {
-        Plan {
-            actions: self.action.iter().cloned().collect(),
-            blocked: self.blocked.clone(),
-            notes: self.group_notes.iter().chain(&self.notes).cloned().collect(),
-            requeue_at: self.requeue_at,
-        }
-    }
-
-    fn note(&mut self, kind: EventKind, reason: Option<Reason>, severity: Severity, message: String) {
-        let restart_count = self.memory.restart_count;
-        self.notes.push(Note { kind, reason, message, severity, restart_count, output: None });
-    }
-
-    /// Records a non-action; tells it when its reason is not the one told last.
-    fn wait(&mut self, wait: Wait) {
-        let Wait { reason, message, until, tell } = wait;
-        if tell && self.memory.told != Some(reason) {
-            self.memory.told = Some(reason);
-            self.note(EventKind::Skipped, Some(reason), reason.severity(), message.clone());
-        }
-        self.requeue_at = earlier(self.requeue_at, until);
-        self.blocked.push(Blocked { reason, message, until });
-    }
 }

@@ -5,10 +5,6 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::source::File;
 
-/// Files below these modules are not free of circles yet. An entry without a circle fails the test: take it out.
-pub const STILL_CIRCULAR: &[&str] =
-    &["controller", "docker::informer", "observed", "reconcile::heal", "reconcile::plan"];
-
 /// Which files each file needs, and in which line it first says so.
 pub type Needs<'a> = BTreeMap<&'a str, BTreeMap<&'a str, usize>>;
 
@@ -123,28 +119,16 @@ fn shown(needs: &Needs<'_>, circle: &[&str]) -> String {
     format!("{text}{}", circle[0])
 }
 
-/// One line for each circle outside of `exempt`, and for each entry of `exempt` that has none.
-pub fn violations(files: &[File], exempt: &[&str]) -> Vec<String> {
+/// One line for each circle.
+pub fn violations(files: &[File]) -> Vec<String> {
     let all = needs(files);
-    let below = |path: &str, module: &str| {
-        let inner = path.trim_start_matches("src/").trim_end_matches(".rs").replace('/', "::");
-        inner.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
-    };
-    let exempted = |path: &str| exempt.iter().any(|module| below(path, module));
-    let mut outside = all.clone();
-    outside.retain(|file, _| !exempted(file));
-    let mut violations: Vec<String> =
-        circles(&outside).iter().map(|circle| format!("a circle: {}", shown(&all, circle))).collect();
-    let left = circles(&all);
-    let idle = exempt.iter().filter(|module| !left.iter().flatten().any(|file| below(file, module)));
-    violations.extend(idle.map(|module| format!("{module}: no circle any more; take it out of the list")));
-    violations
+    circles(&all).iter().map(|circle| format!("a circle: {}", shown(&all, circle))).collect()
 }
 
 #[cfg(test)]
-fn found(texts: &[(&str, &str)], exempt: &[&str]) -> Vec<String> {
+fn found(texts: &[(&str, &str)]) -> Vec<String> {
     let files: Vec<File> = texts.iter().map(|(path, text)| File::parse(path, text)).collect();
-    violations(&files, exempt)
+    violations(&files)
 }
 
 #[test]
@@ -154,9 +138,8 @@ fn two_files_that_need_each_other_are_a_circle() {
         ("src/a.rs", "use crate::b::B;\npub struct A(B);"),
         ("src/b.rs", "\npub struct B;\nfn f() { super::a::A::new(); }"),
     ];
-    assert_eq!(found(&texts, &[]), ["a circle: src/a.rs:1 → src/b.rs:3 → src/a.rs"]);
-    assert_eq!(found(&texts, &["a"]), [] as [&str; 0]);
-    assert_eq!(found(&texts[..2], &["a"]), ["a: no circle any more; take it out of the list"]);
+    assert_eq!(found(&texts), ["a circle: src/a.rs:1 → src/b.rs:3 → src/a.rs"]);
+    assert_eq!(found(&texts[..2]), [] as [&str; 0]);
 }
 
 #[test]
@@ -169,28 +152,28 @@ fn a_circle_of_three_is_found_through_a_re_export() {
         ("src/b.rs", "use crate::front;\npub enum B { X(front::Known) }"),
     ];
     let circle = "a circle: src/a.rs:1 → src/b.rs:2 → src/front/c.rs:1 → src/a.rs";
-    assert_eq!(found(&texts, &[]), [circle]);
+    assert_eq!(found(&texts), [circle]);
     let by_glob = texts.map(|(path, text)| {
         (path, if path == "src/b.rs" { "use super::front::C;\npub struct B;" } else { text })
     });
-    assert_eq!(found(&by_glob, &[]), [circle.replace("b.rs:2", "b.rs:1")]);
+    assert_eq!(found(&by_glob), [circle.replace("b.rs:2", "b.rs:1")]);
 }
 
 #[test]
 fn a_parent_and_a_child_that_need_each_other_are_a_circle() {
     let child = ("src/a/child.rs", "use super::Shared;\npub fn work(_: Shared) {}");
     let calls = ("src/a.rs", "mod child;\npub struct Shared;\nfn f() { child::work(Shared) }");
-    assert_eq!(found(&[calls, child, ("src/lib.rs", "mod a;")], &[]).len(), 1);
+    assert_eq!(found(&[calls, child, ("src/lib.rs", "mod a;")]).len(), 1);
     let passes_on_and_uses =
         ("src/a.rs", "mod child;\npub use child::work;\npub struct Shared;\nfn f() { work(Shared) }");
-    assert_eq!(found(&[passes_on_and_uses, child, ("src/lib.rs", "mod a;")], &[]).len(), 1);
+    assert_eq!(found(&[passes_on_and_uses, child, ("src/lib.rs", "mod a;")]).len(), 1);
 }
 
 #[test]
 fn a_module_within_a_file_is_that_file() {
     let file = "fn f() { inner::g(); }\nconst X: u8 = 1;\nmod inner { use super::X; pub fn g() { super::super::a::h(X) } }";
     let texts = [("src/lib.rs", "mod a;"), ("src/a.rs", "mod b;\npub fn h(_: u8) {}"), ("src/a/b.rs", file)];
-    assert_eq!(found(&texts, &[]), [] as [&str; 0]);
+    assert_eq!(found(&texts), [] as [&str; 0]);
 }
 
 #[test]
@@ -210,5 +193,5 @@ fn what_declares_and_passes_on_needs_nothing() {
             "pub fn go() {}\n#[cfg(test)]\nmod tests {\n    use super::super::child::work;\n}",
         ),
     ];
-    assert_eq!(found(&texts, &[]), [] as [&str; 0]);
+    assert_eq!(found(&texts), [] as [&str; 0]);
 }

@@ -8,12 +8,11 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 
-use super::healing;
 use crate::controller::key::Key;
-use crate::controller::locked::locked;
 use crate::controller::shared::Shared;
 use crate::controller::work::Work;
 use crate::execute::execute;
+use crate::locked::locked;
 use crate::observed::{ContainerKey, Nanos};
 use crate::reconcile::heal::ActionOutcome;
 use crate::reconcile::plan::Action;
@@ -40,7 +39,7 @@ pub(in crate::controller) fn act(shared: &Arc<Shared>, action: Action) {
             let why = crate::vital::said(&*panic);
             ActionOutcome::Lost { error: format!("a fault of Portreeve's own: {why}") }
         });
-        counter!("portreeve_restarts_total", "engine" => key.engine.to_string(), "action" => action.verb.as_str(), "outcome" => healing::word(&outcome)).increment(1);
+        counter!("portreeve_restarts_total", "engine" => key.engine.to_string(), "action" => action.verb.as_str(), "outcome" => word(&outcome)).increment(1);
         if let ActionOutcome::Replaced { by } = &outcome {
             // Nothing was decided about it while the call was in hand.
             let new = ContainerKey::new(key.engine.clone(), by.as_str());
@@ -57,4 +56,14 @@ pub(in crate::controller) fn act(shared: &Arc<Shared>, action: Action) {
 /// The newest kill or stop of the container that was heard of.
 fn stopping(shared: &Shared, key: &ContainerKey) -> Option<Nanos> {
     shared.record(key).and_then(|record| record.marks.being_stopped())
+}
+
+/// The word by which an outcome is counted.
+const fn word(outcome: &ActionOutcome) -> &'static str {
+    match outcome {
+        ActionOutcome::Succeeded | ActionOutcome::Replaced { .. } => "succeeded",
+        ActionOutcome::Failed { .. } => "failed",
+        ActionOutcome::Lost { .. } => "lost",
+        ActionOutcome::Superseded { .. } => "superseded",
+    }
 }

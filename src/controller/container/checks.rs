@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::Reconciler;
+use super::reconciler::Reconciler;
 use crate::controller::shared::Attachment;
 use crate::controller::work::Work;
 use crate::observed::{Container, EventKind, Nanos, State};

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use tokio::sync::OwnedMutexGuard;
 
-use super::{Reconciler, healing};
+use super::reconciler::Reconciler;
+use super::telling::tell_of_group;
 use crate::controller::commit::Tickets;
-use crate::controller::locked::locked;
 use crate::controller::plan::{About, Plan};
 use crate::controller::shared::Shared;
 use crate::controller::work::Work;
+use crate::locked::locked;
 use crate::observed::{ContainerKey, Nanos};
 use crate::reconcile::heal::{Kept, PolicyGroup};
 use crate::reconcile::record::Record;
@@ -63,7 +64,7 @@ impl Reconciler {
         let mut held = self.hold_group(&key.engine, &was).await;
         if let Some(note) = held.group.leave(&key.id, &was, &key.engine, now) {
             let mut plan = Plan::default();
-            healing::tell_of_group(record, &was, now, &note, &mut plan);
+            tell_of_group(record, &was, now, &note, &mut plan);
             plan.changes.healing.extend(held.changed().map(|(key, document)| (key, Some(document))));
             if shared.committer.commit_with(plan.changes, Tickets::new()).await.is_err() {
                 // It is found to have left when its own work, which cannot be stored either, is done again.

@@ -2,31 +2,25 @@
 
 use std::sync::Arc;
 
-use metrics::counter;
 use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
 
-use super::Reconciler;
 use super::group::Held;
-use super::telling::event;
-use crate::controller::locked::locked;
-use crate::controller::plan::{Line, Plan};
+use super::reconciler::Reconciler;
+use super::telling::{tell, tell_of_group};
+use crate::controller::plan::Plan;
 use crate::controller::shared::{Attachment, Shared, Slot};
 use crate::controller::work::{Arrival, Break, Release, Work};
 use crate::desired::PolicyChoice;
+use crate::locked::locked;
 use crate::observed::{Container, EventKind, Health, Nanos};
 use crate::reconcile::cause::{Fact, Seen, StopHabits};
 use crate::reconcile::discovery::Wanted;
 use crate::reconcile::heal::{
-    ActionOutcome, HealMemory, Healing, PolicyGroup, PolicyView, ProbeVerdict, Related, Situation, conclude,
-    decide,
+    HealMemory, Healing, PolicyGroup, PolicyView, ProbeVerdict, Related, Situation, conclude, decide,
 };
-use crate::reconcile::plan::Note;
 use crate::reconcile::record::Record;
 use crate::resource::Duration;
-use crate::resource::event::Severity;
-use crate::resource::event::subject::EventSubject;
-use crate::store::NewEvent;
 
 /// Healing memory that was decided on, to be kept once it is committed. Holds the memory's lock until then, and that of
 /// the group if it changed.
@@ -257,48 +251,7 @@ fn out_of_memory(record: &Record, died: Nanos) -> bool {
         .is_some_and(|killed| died >= killed && died.since(killed) <= Duration::from_secs(10).as_nanos())
 }
 
-pub(super) fn tell(record: &Record, now: Nanos, note: &Note, caller: &str, plan: &mut Plan) {
-    let kind = note.kind.as_str();
-    let line = format!("{kind} '{}' ({}): {}", record.name, record.key.short_id(), note.message);
-    write(line, note, event(record, note.kind, now).asked_by(caller), plan);
-}
-
-/// What is about the policy and the engine, and not about the container that showed it.
-pub(super) fn tell_of_group(record: &Record, policy: &str, now: Nanos, note: &Note, plan: &mut Plan) {
-    let policy = EventSubject::Policy {
-        engine: record.key.engine.to_string(),
-        host: record.host.clone(),
-        policy: policy.to_owned(),
-    };
-    let about = NewEvent::new(note.kind, policy, now);
-    write(format!("{}: {}", note.kind, note.message), note, about, plan);
-}
-
-fn write(line: String, note: &Note, about: NewEvent, plan: &mut Plan) {
-    let kind = note.kind.as_str();
-    let reason = note.reason.map_or(kind, |reason| reason.as_str());
-    plan.lines.push(match note.severity {
-        Severity::Info => Line::Info(line),
-        Severity::Warning | Severity::Critical => Line::Warn(line),
-    });
-    counter!("portreeve_healing_notes_total", "kind" => kind, "reason" => reason).increment(1);
-    let told =
-        about.because(reason).status(kind.to_lowercase()).saying(&note.message).weighing(note.severity);
-    let output = note.output.clone().unwrap_or_default();
-    plan.changes.events.push(told.after_restarts(note.restart_count).with_output(output));
-}
-
 /// The same for the same logical identity, in every process and version.
 fn seed(logical_id: &str) -> u64 {
     Uuid::new_v5(&Uuid::NAMESPACE_OID, logical_id.as_bytes()).as_u64_pair().0
-}
-
-/// The word by which an outcome is counted.
-pub(super) const fn word(outcome: &ActionOutcome) -> &'static str {
-    match outcome {
-        ActionOutcome::Succeeded | ActionOutcome::Replaced { .. } => "succeeded",
-        ActionOutcome::Failed { .. } => "failed",
-        ActionOutcome::Lost { .. } => "lost",
-        ActionOutcome::Superseded { .. } => "superseded",
-    }
 }

@@ -1,6 +1,6 @@
 //! What Discovery and Billing Services are to be told of a container.
 
-use super::Reconciler;
+use super::reconciler::Reconciler;
 use crate::controller::plan::Plan;
 use crate::desired::Desired;
 use crate::observed::Container;
@@ -24,7 +24,7 @@ impl Reconciler {
             ledger: &record.ledger,
         };
         for bill in bills(&account, &desired.billing, &mut followers, &entered.transitions) {
-            plan.wake_targets.push(crate::controller::targets::billing_waker(&bill.target));
+            plan.wake_targets.push(crate::controller::wakers::billing_waker(&bill.target));
             plan.changes.bills.push((record.key.clone(), bill));
         }
         record.followers = followers;
@@ -44,7 +44,7 @@ impl Reconciler {
         }
         for registry in changed {
             if let Some(wanted) = record.wanted.get(&registry) {
-                plan.wake_targets.push(crate::controller::targets::discovery_waker(&registry));
+                plan.wake_targets.push(crate::controller::wakers::discovery_waker(&registry));
                 plan.changes.cells.push((registry, record.key.clone(), wanted.clone()));
             }
         }

@@ -2,9 +2,9 @@
 //!
 //! If that comes to nothing it goes as it came, and nobody is told that the other one was made or removed.
 
-use super::{Inspected, Reconciler};
-use crate::controller::locked::locked;
+use super::reconciler::{Inspected, Reconciler};
 use crate::controller::work::Work;
+use crate::locked::locked;
 use crate::observed::{ContainerKey, EventKind, predecessor};
 use crate::reconcile::lifecycle::Fact;
 

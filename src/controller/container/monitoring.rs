@@ -1,6 +1,6 @@
 //! Auto-monitoring (document R4): who carries the label `autoheal=true` is monitored from the moment it runs.
 
-use super::Reconciler;
+use super::reconciler::Reconciler;
 use super::telling::event;
 use crate::controller::plan::{Line, Plan};
 use crate::desired::PolicyChoice;

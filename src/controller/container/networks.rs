@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tracing::debug;
 
-use super::Reconciler;
+use super::reconciler::Reconciler;
 use crate::controller::shared::Attachment;
 use crate::observed::{Container, Network};
 

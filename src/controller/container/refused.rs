@@ -1,6 +1,7 @@
 //! Containers that an engine will not tell of.
 
-use super::{Reconciler, Trouble};
+use super::reconciler::Reconciler;
+use crate::controller::reconcile::Trouble;
 use crate::controller::work::Work;
 use crate::observed::ContainerKey;
 use crate::resource::event::EventKind;

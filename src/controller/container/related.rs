@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::Reconciler;
-use crate::controller::locked::locked;
+use super::reconciler::Reconciler;
 use crate::controller::shared::Shared;
 use crate::controller::work::Work;
 use crate::desired::Desired;
+use crate::locked::locked;
 use crate::observed::{Condition, Container, ContainerKey, Nanos, World};
 use crate::reconcile::heal::HealMemory;
 use crate::reconcile::heal::dependencies::{Dependency, Turned};

@@ -1,11 +1,14 @@
 //! What is said about a container once it is committed: log lines and events for people.
 
+use metrics::counter;
+
 use crate::controller::plan::{Line, Plan};
 use crate::observed::Nanos;
 use crate::reconcile::lifecycle::{Advance, Transition};
+use crate::reconcile::plan::Note;
 use crate::reconcile::record::Record;
-use crate::resource::event::EventKind;
 use crate::resource::event::subject::EventSubject;
+use crate::resource::event::{EventKind, Severity};
 use crate::store::NewEvent;
 
 /// An event about a container.
@@ -47,4 +50,36 @@ pub(super) fn lifecycle(record: &Record, entered: &Advance, plan: &mut Plan) {
         let told = event(record, EventKind::Gap, gap.to).because("Unseen").status("unknown").saying(message);
         plan.changes.events.push(told);
     }
+}
+
+/// What a decision recorded about a container.
+pub(super) fn tell(record: &Record, now: Nanos, note: &Note, caller: &str, plan: &mut Plan) {
+    let kind = note.kind.as_str();
+    let line = format!("{kind} '{}' ({}): {}", record.name, record.key.short_id(), note.message);
+    write(line, note, event(record, note.kind, now).asked_by(caller), plan);
+}
+
+/// What is about the policy and the engine, and not about the container that showed it.
+pub(super) fn tell_of_group(record: &Record, policy: &str, now: Nanos, note: &Note, plan: &mut Plan) {
+    let policy = EventSubject::Policy {
+        engine: record.key.engine.to_string(),
+        host: record.host.clone(),
+        policy: policy.to_owned(),
+    };
+    let about = NewEvent::new(note.kind, policy, now);
+    write(format!("{}: {}", note.kind, note.message), note, about, plan);
+}
+
+fn write(line: String, note: &Note, about: NewEvent, plan: &mut Plan) {
+    let kind = note.kind.as_str();
+    let reason = note.reason.map_or(kind, |reason| reason.as_str());
+    plan.lines.push(match note.severity {
+        Severity::Info => Line::Info(line),
+        Severity::Warning | Severity::Critical => Line::Warn(line),
+    });
+    counter!("portreeve_healing_notes_total", "kind" => kind, "reason" => reason).increment(1);
+    let told =
+        about.because(reason).status(kind.to_lowercase()).saying(&note.message).weighing(note.severity);
+    let output = note.output.clone().unwrap_or_default();
+    plan.changes.events.push(told.after_restarts(note.restart_count).with_output(output));
 }

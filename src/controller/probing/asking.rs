@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{Check, CheckId, Prober};
-use crate::controller::locked::locked;
+use super::prober::{Check, CheckId, Prober};
 use crate::controller::shared::Shared;
 use crate::docker::Client;
+use crate::locked::locked;
 use crate::observed::{Container, ProbeTarget, Route, note_route};
 use crate::probe::{
     self, Basis, Cause, CheckOutcome as Outcome, Cost, Failure, Here, Meaning, Place, Subject, There,

@@ -2,8 +2,8 @@
 
 use tracing::warn;
 
-use super::Prober;
-use crate::controller::locked::locked;
+use super::prober::Prober;
+use crate::locked::locked;
 use crate::observed::Nanos;
 use crate::probe::reach::is_beyond;
 use crate::resource::event::EventKind;

@@ -3,8 +3,8 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::Prober;
-use crate::controller::locked::locked;
+use super::prober::Prober;
+use crate::locked::locked;
 use crate::observed::{HealthWord, ProbeTarget, State};
 use crate::resource::probe::ProbeSpec;
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
 
-use crate::controller::locked::locked;
+use crate::locked::locked;
 use crate::observed::ContainerKey;
 
 /// What may have to be asked otherwise than before.

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use metrics::{counter, histogram};
 
-use super::{Check, CheckId, Prober, Trial};
-use crate::controller::locked::locked;
+use super::asking::Trial;
+use super::prober::{Check, CheckId, Prober};
+use crate::locked::locked;
 use crate::observed::{Checked, LastCheck, ProbeTarget};
 use crate::probe::{Failure, Meaning, Streak};
 

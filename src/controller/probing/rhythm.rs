@@ -11,7 +11,7 @@ use tracing::error;
 
 use tokio::time::Instant;
 
-use super::{Check, CheckId, Prober};
+use super::prober::{Check, CheckId, Prober};
 use crate::observed::ProbeTarget;
 
 /// Checks begin at multiples of this: hundreds a second then wake the processor a few dozen times.

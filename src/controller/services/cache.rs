@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tracing::warn;
 
-use crate::controller::locked::locked;
 use crate::desired::Service;
+use crate::locked::locked;
 use crate::observed::{
     ContainerKey, HealthWord, Nanos, ProbeState, ProbeTarget, Route, ServiceState, Standing,
 };

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use crate::controller::commit::Journal;
-use crate::controller::locked::locked;
 use crate::controller::plan::{Line, Plan};
 use crate::controller::reconcile::{Reconcile, Trouble};
 use crate::controller::shared::Shared;
 use crate::controller::work::Work;
+use crate::locked::locked;
 use crate::observed::Nanos;
 
 /// What is declared, by lamp: until when it burns.

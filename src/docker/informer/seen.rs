@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
-use super::locked;
 use crate::docker::{Fingerprint, Listed};
+use crate::locked::locked;
 use crate::observed::{Container, Nanos};
 
 /// Fingerprints of one engine's containers.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Checked, HealthWord, ProbeState, ProbeTarget, TargetState};
+use super::target::{Checked, HealthWord, ProbeState, ProbeTarget, TargetState};
 use crate::observed::{Nanos, Verdict};
 
 /// Targets in order, and counts of them.

@@ -3,8 +3,13 @@
 use uuid::Uuid;
 
 use super::backoff::{elapsed, is_spent, spend, wait_after};
+use super::group::PolicyGroup;
+use super::healing::{Healing, Wait};
+use super::intent::Intent;
+use super::memory::Quarantine;
 use super::related::Silenced;
-use super::{Healing, Intent, PolicyGroup, Quarantine, Situation, Wait, step};
+use super::situation::Situation;
+use super::step;
 use crate::observed::Nanos;
 use crate::reconcile::cause::StopHabits;
 use crate::reconcile::plan::{Action, Cause, Reason, Verb, earlier};

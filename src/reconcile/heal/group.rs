@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Wait;
 use super::backoff::elapsed;
+use super::healing::Wait;
 use crate::observed::Nanos;
 use crate::reconcile::plan::{Note, Reason, earlier};
 use crate::resource::autoheal_policy::{AutohealPolicySpec, Pace};

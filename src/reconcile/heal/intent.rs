@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::memory::CLOCK_ERROR;
 use crate::observed::{Container, ContainerKey, Nanos};
 use crate::reconcile::cause::MARGIN;
 use crate::reconcile::plan::{Cause, Verb};
 use crate::resource::Duration;
 
+/// How far the caller's idea of the engine's clock may be off: what an engine tells of it comes in whole seconds.
+pub(super) const CLOCK_ERROR: Duration = Duration::from_secs(1);
 /// How much longer it takes to make a container anew than to restart it.
 const RECREATION: Duration = Duration::from_secs(20);
 

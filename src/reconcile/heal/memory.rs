@@ -12,10 +12,7 @@ use crate::resource::autoheal_policy::AutohealPolicySpec;
 use crate::resource::event::{EventKind, Severity};
 
 use super::backoff::elapsed;
-use super::{Answer, Intent};
-
-/// How far the caller's idea of the engine's clock may be off: what an engine tells of it comes in whole seconds.
-pub(super) const CLOCK_ERROR: Duration = Duration::from_secs(1);
+use super::intent::{Answer, CLOCK_ERROR, Intent};
 
 /// How long after a drain the attempt may take to begin.
 const HESITATION: Duration = Duration::from_secs(10);

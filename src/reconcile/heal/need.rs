@@ -1,6 +1,9 @@
 //! Is the container sick, and does its own state allow anything to be done about it?
 
-use super::{Answer, HealMemory, Intent, Situation, Wait};
+use super::healing::Wait;
+use super::intent::{Answer, Intent};
+use super::memory::HealMemory;
+use super::situation::Situation;
 use crate::observed::{Container, Health, Nanos, RestartPolicy, State};
 use crate::reconcile::cause::{MARGIN, StopCause, StopHabits};
 use crate::reconcile::plan::{Cause, Reason, Verb, one_line};

@@ -1,7 +1,10 @@
 //! What a look at the container teaches: a new run, its health, an attempt settled, a lasting recovery.
 
 use super::backoff::elapsed;
-use super::{Answer, HealMemory, Healing, Intent, Run, Situation, Verifying};
+use super::healing::Healing;
+use super::intent::{Answer, Intent};
+use super::memory::{HealMemory, Run, Verifying};
+use super::situation::Situation;
 use crate::observed::{Container, Health, Nanos, State};
 use crate::reconcile::plan::{Reason, Verb, earlier};
 use crate::resource::Duration;

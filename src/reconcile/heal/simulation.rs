@@ -10,6 +10,9 @@ mod world;
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::observed::Nanos;
+use crate::reconcile::cause::StopMarks;
+use crate::reconcile::plan::Action;
 use crate::resource::Duration;
 use crate::resource::autoheal_policy::{Backoff, Budget, ExitedTrigger, HealAction, Triggers, Verify};
 use world::{Asked, Dice, SECOND, World};

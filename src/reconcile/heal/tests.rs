@@ -1,8 +1,8 @@
 use serde_json::json;
 
 use super::*;
-use crate::observed::State;
-use crate::reconcile::cause::{Fact, Seen, StopHabits};
+use crate::observed::{Nanos, State};
+use crate::reconcile::cause::{Fact, Seen, StopHabits, StopMarks};
 use crate::reconcile::plan::Cause;
 use crate::resource::autoheal_policy::Backoff;
 

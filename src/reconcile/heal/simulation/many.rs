@@ -8,6 +8,7 @@ use std::collections::{BTreeSet, VecDeque};
 use super::world::{Dice, SECOND, World};
 use super::{of_each_seed, stored};
 use crate::observed::{Container, ContainerKey, Health, Nanos};
+use crate::reconcile::cause::StopMarks;
 use crate::reconcile::heal::*;
 use crate::resource::Duration;
 use crate::resource::autoheal_policy::{AutohealPolicySpec, Backoff, Breaker, Budget, Pace, Verify};

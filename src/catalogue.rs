@@ -21,7 +21,6 @@
 //! # Caveats
 //! The time of transition of a condition does not survive a restart.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -30,11 +29,12 @@ use tokio::sync::{Mutex as AsyncMutex, Notify, broadcast, watch};
 use tracing::warn;
 
 use self::identity::Identity;
+use self::state::{Declared, Inner, LANES};
 use crate::desired::Layers;
 use crate::manifest::{Draft, draft};
 use crate::resource::secret::policy::Trust;
 use crate::resource::{KindId, Object, ObjectKey, Origin};
-use crate::store::{NewEvent, Store, StoreError, StoredObject};
+use crate::store::{Store, StoreError, StoredObject};
 
 mod document;
 mod follow;
@@ -43,66 +43,18 @@ mod identity;
 mod keep;
 mod refused;
 mod said;
+mod state;
 #[cfg(test)]
 mod tests;
 mod write;
 
 pub use refused::{Match, Refused};
 pub use said::{Outputs, figures};
+pub use state::{Catalogue, Change};
 pub use write::{Outcome, Request, Wish, Written};
 
-/// Writers side by side, each responsible for some of the names.
-const LANES: usize = 32;
 /// Changes a watcher may fall behind before it has to compare everything.
 const BEHIND: usize = 1024;
-
-/// A change to what is in force.
-#[derive(Clone, Debug)]
-pub struct Change {
-    /// The object as it is now; of one that is gone, as it was, with the revision at which it went.
-    pub object: Arc<Object>,
-    /// Whether it is gone.
-    pub gone: bool,
-}
-
-/// An object that the API wrote, or a copy of one of a directory.
-#[derive(Clone, Debug)]
-struct Declared {
-    object: Object,
-    document: Arc<Value>,
-    /// The file it is a copy from.
-    copied: Option<String>,
-}
-
-#[derive(Debug, Default)]
-struct Inner {
-    /// The highest revision given.
-    revision: u64,
-    /// Counts API writes in the order in which they show.
-    applied: u64,
-    objects: BTreeMap<ObjectKey, Arc<Object>>,
-    identities: BTreeMap<ObjectKey, Identity>,
-    declared: BTreeMap<ObjectKey, Declared>,
-    /// API writes that what is in force may not know of yet.
-    touched: BTreeMap<ObjectKey, u64>,
-    /// Identities that are not stored as they are now.
-    unsaved: BTreeSet<ObjectKey>,
-    /// What is seen of objects while they are in force.
-    said: BTreeMap<ObjectKey, said::Said>,
-    /// Events to be stored with them.
-    events: Vec<NewEvent>,
-}
-
-/// All objects. See the module's documentation.
-#[derive(Debug)]
-pub struct Catalogue {
-    inner: RwLock<Inner>,
-    layers: Layers,
-    lanes: [AsyncMutex<()>; LANES],
-    applied: watch::Sender<u64>,
-    told: broadcast::Sender<Change>,
-    unsaved: Notify,
-}
 
 impl Catalogue {
     /// What `store` remembers. Nothing is shown before the first [`Catalogue::sync`].

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use super::{Catalogue, LANES};
+use super::state::{Catalogue, LANES};
 use crate::outbox::Commit;
 use crate::resource::ObjectKey;
 use crate::store::{ChangeSet, ObjectChange};

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use tracing::info;
 
+use super::hold;
 use super::identity::Identity;
-use super::{Catalogue, Inner, hold};
+use super::state::{Catalogue, Inner};
 use crate::clock;
 use crate::desired::Desired;
 use crate::observed::Nanos;

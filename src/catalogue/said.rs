@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::follow::conditions;
-use super::{Catalogue, Inner};
+use super::state::{Catalogue, Inner, Said};
 use crate::clock;
 use crate::controller::Shared;
 use crate::observed::{
@@ -19,13 +19,6 @@ use crate::resource::{KindId, Object, ObjectKey};
 
 /// How much of the time may go into this while the API is written to without a pause.
 const REST: u32 = 4;
-
-/// The part of a status that is seen, not declared.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Said {
-    pub(super) conditions: Vec<Condition>,
-    pub(super) figures: Map<String, Value>,
-}
 
 impl Inner {
     /// `declared` and what is seen of the object.
@@ -64,7 +57,7 @@ impl Catalogue {
                 if !changed {
                     return;
                 }
-                let turned = shared.health_cache.turned();
+                let turned = shared.turned_services();
                 let known = |name: String| shared.service(&name).map(|state| (name, state));
                 services =
                     if all { shared.services() } else { turned.into_iter().filter_map(known).collect() };

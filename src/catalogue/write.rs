@@ -8,7 +8,7 @@ use super::document::{about, merge, normal, unwritten};
 use super::follow::{conditions, departed};
 use super::identity::Identity;
 use super::refused::{MOST, Match, Refused, is_foreign};
-use super::{Catalogue, Declared};
+use super::state::{Catalogue, Declared};
 use crate::clock;
 use crate::desired::{Layers, missing_from};
 use crate::manifest::{Faulty, FieldFault, draft};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::document::normal;
-use super::{Catalogue, Declared};
+use super::state::{Catalogue, Declared};
 use crate::manifest::LoadedSet;
 use crate::observed::Nanos;
 use crate::resource::annotation::{PRUNE, PRUNE_DISABLED};

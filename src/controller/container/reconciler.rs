@@ -1,0 +1,20 @@
+//! What decides about containers.
+
+use std::sync::Arc;
+
+use crate::controller::commit::Journal;
+use crate::controller::shared::Shared;
+use crate::observed::Container;
+
+/// One container's reconciler.
+pub(in crate::controller) struct Reconciler {
+    pub(super) shared: Arc<Shared>,
+    pub(super) journal: Journal,
+}
+
+/// What an inspect showed.
+pub(super) enum Inspected {
+    Shown(Arc<Container>),
+    Gone,
+    NotAsked,
+}

@@ -1,0 +1,69 @@
+//! What is seen goes into the world, and whatever asks or decides by it hears of that.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::shared::Shared;
+use crate::desired::Desired;
+use crate::locked::locked;
+use crate::observed::{Container, ContainerKey, World};
+
+/// What was read so short a time ago is good enough: many checks may fail at once.
+const FRESH: Duration = Duration::from_secs(1);
+
+impl Shared {
+    /// A container was seen so.
+    pub(super) fn show(&self, container: Arc<Container>) {
+        let key = container.key.clone();
+        let concerned = self.change_world(|world| {
+            // Asked in here: whoever declares something else looks through the world after that.
+            let services = self.desired.load().selection.services_of(&container.subject());
+            let before = world.members.services(&key).to_vec();
+            world.members.set(&key, services);
+            world.containers.insert(container);
+            before.into_iter().chain(world.members.services(&key).iter().cloned()).collect::<Vec<_>>()
+        });
+        self.probing.container(&key, concerned);
+    }
+
+    /// A container is gone.
+    pub(super) fn show_gone(&self, key: &ContainerKey) {
+        let concerned = self.change_world(|world| {
+            let before = world.members.services(key).to_vec();
+            world.members.set(key, Vec::new());
+            world.containers.remove(key);
+            before
+        });
+        self.probing.container(key, concerned);
+    }
+
+    /// Services mean other containers now: all are looked through once, each by the few selectors that can mean it.
+    pub(super) fn select(&self, desired: &Desired) {
+        self.change_world(|world| {
+            let World { containers, members, .. } = world;
+            for container in containers.values() {
+                members.set(&container.key, desired.selection.services_of(&container.subject()));
+            }
+        });
+    }
+}
+
+impl Shared {
+    /// Reads them.
+    pub(in crate::controller) async fn read_interfaces(&self) {
+        let fresh = {
+            let mut read = locked(&self.interfaces.read);
+            let fresh = read.is_some_and(|at| at.elapsed() < FRESH);
+            if !fresh {
+                *read = Some(Instant::now());
+            }
+            fresh
+        };
+        if !fresh {
+            let found = crate::docker::interfaces().await;
+            self.change_world(|world| world.interfaces = found);
+        }
+    }
+}
