@@ -45,6 +45,14 @@ fn describe() {
         "portreeve_probes_total",
         "Checks made, by type and outcome: passed, failed, denied, not_yet, fault"
     );
+    describe_counter!(
+        "portreeve_checks_late_total",
+        "Checks that began over a period later than they were due, for want of a place: see Settings.maxConcurrentChecks"
+    );
+    describe_counter!(
+        "portreeve_reconcile_panics_total",
+        "Faults of Portreeve's own while it decided about one thing or made one check, by kind; everything else went on"
+    );
     describe_histogram!("portreeve_probe_duration_seconds", "How long checks took, by type");
     describe_gauge!(
         "portreeve_manifests_unconfirmed",

@@ -1,6 +1,7 @@
 //! `GET /api/containers` and `GET /api/config` (document R4).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::response::Json;
@@ -142,12 +143,12 @@ pub(super) async fn objects(
     let (selector, page) = (label_selector::selector(&query)?, Page::of(&query)?);
     let usage = query.flag("usage")?;
     let world = api.shared.world();
-    let mut items = Vec::new();
-    for container in world.containers.values().filter(|container| selector.matches(&container.labels)) {
-        items.push(item(row(&api, container, caller.outputs())));
-    }
-    items.sort_by(|a, b| a.item.id.cmp(&b.item.id));
-    let mut page = List::page("Container", items, &page, |item| item.item.id.as_str());
+    let matching = world.containers.values().filter(|container| selector.matches(&container.labels));
+    let mut found: Vec<&Arc<Container>> = matching.collect();
+    // Those of one engine are in this order already.
+    found.sort_by(|a, b| a.key.id.cmp(&b.key.id));
+    let page = List::page("Container", found, &page, |container| &container.key.id);
+    let mut page = page.map(|container| item(row(&api, container, caller.outputs())));
     if usage {
         measure(&api, page.items_mut()).await;
     }

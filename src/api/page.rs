@@ -95,6 +95,12 @@ impl<T> List<T> {
         Self { api_version: API_VERSION, kind: format!("{kind}List"), metadata: ListMeta::default(), items }
     }
 
+    /// The same with something else made of each item: of those on the page alone.
+    pub(super) fn map<U>(self, item: impl FnMut(T) -> U) -> List<U> {
+        let Self { api_version, kind, metadata, items } = self;
+        List { api_version, kind, metadata, items: items.into_iter().map(item).collect() }
+    }
+
     /// The items, for what is added to those that are on the page.
     pub(super) fn items_mut(&mut self) -> &mut [T] {
         &mut self.items

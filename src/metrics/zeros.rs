@@ -17,6 +17,10 @@ const ACTIONS: [&str; 4] = ["restart", "recreate", "start", "stop"];
 const ENDS: [&str; 4] = ["succeeded", "failed", "lost", "superseded"];
 /// Those that are of nothing that comes and goes.
 pub(super) fn of_the_program() {
+    counter!("portreeve_checks_late_total").increment(0);
+    for kind in ["container", "service", "check"] {
+        counter!("portreeve_reconcile_panics_total", "kind" => kind).increment(0);
+    }
     for kind in HANDLERS.iter().copied() {
         for outcome in CHECKS {
             counter!("portreeve_probes_total", "type" => kind, "outcome" => outcome).increment(0);

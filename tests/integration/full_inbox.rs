@@ -12,7 +12,6 @@ const CONTAINERS: usize = 200;
 const EVENTS: usize = 20_500;
 
 #[tokio::test]
-#[ignore = "reconnects in a hot loop"]
 async fn an_inbox_that_stays_full_is_no_reason_to_connect_again_and_again() {
     let engine = FakeEngine::live();
     engine.populate(0..CONTAINERS, fleet::plain);

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use metrics::counter;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 use super::prober::{Check, CheckId, Prober};
 use crate::controller::shared::Shared;
@@ -37,7 +39,11 @@ impl Prober {
     pub(super) async fn ask(&self, id: &CheckId, check: &Check) -> Option<Trial> {
         let shared = &*self.shared;
         let cost = probe::protocol(check.spec.handler()?).cost();
+        let due = Instant::now();
         let turn = self.place(cost).acquire_owned().await.ok()?;
+        if due.elapsed() > Duration::from_secs(u64::from(check.spec.period_seconds)) {
+            counter!("portreeve_checks_late_total").increment(1);
+        }
         if shared.own_fault().is_some() {
             return None;
         }
