@@ -42,14 +42,14 @@ mod hold;
 mod identity;
 mod keep;
 mod refused;
-mod said;
+mod shown;
 mod state;
 #[cfg(test)]
 mod tests;
 mod write;
 
 pub use refused::{Match, Refused};
-pub use said::{Outputs, figures};
+pub use shown::{Outputs, figures};
 pub use state::{Catalogue, Change};
 pub use write::{Outcome, Request, Wish, Written};
 
@@ -131,7 +131,7 @@ impl Catalogue {
     }
 
     /// Tells a change to whoever watches; nobody may.
-    fn tell(&self, object: Arc<Object>, gone: bool) {
+    fn notify(&self, object: Arc<Object>, gone: bool) {
         let _ = self.told.send(Change { object, gone });
     }
 

@@ -259,6 +259,10 @@ async fn supervise(
             shared.select(&now);
         }
         shared.requeue(&scope);
+        if scope.hosts_changed() {
+            // Whether a service may have containers somewhere was judged by what was declared before.
+            shared.probing.engines();
+        }
         shared.probing.declared(scope.services);
         tokio::select! {
             () = stop.cancelled() => break,

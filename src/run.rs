@@ -213,8 +213,8 @@ pub fn desired(
         };
         let desired = Arc::new(Desired::of(sources));
         catalogue.sync(&desired, count);
-        tell_problems(&mut told_problems, &desired.problems, &desired.warnings);
-        tell_others(&mut told_others, &set.others);
+        log_problems(&mut told_problems, &desired.problems, &desired.warnings);
+        log_others(&mut told_others, &set.others);
         desired
     };
     let first = of(&sets.borrow_and_update());
@@ -245,7 +245,7 @@ pub fn desired(
 const UNTOUCHED: &str = "; the last valid version, if any, stays in force";
 
 /// Says what is wrong or odd, once.
-fn tell_problems(told: &mut HashSet<Problem>, problems: &[Problem], warnings: &[Problem]) {
+fn log_problems(told: &mut HashSet<Problem>, problems: &[Problem], warnings: &[Problem]) {
     for problem in problems.iter().filter(|problem| !told.contains(problem)) {
         if problem.weight == Weight::Warning {
             warn!(target: "portreeve::manifests", "{problem}");
@@ -265,7 +265,7 @@ fn tell_problems(told: &mut HashSet<Problem>, problems: &[Problem], warnings: &[
 const MOST_NAMES: usize = 5;
 
 /// Says which files are passed over, once.
-fn tell_others(told: &mut Vec<String>, others: &[String]) {
+fn log_others(told: &mut Vec<String>, others: &[String]) {
     if told != others && !others.is_empty() {
         let names = others.iter().take(MOST_NAMES).cloned().collect::<Vec<_>>().join(", ");
         let more = if others.len() > MOST_NAMES { ", …" } else { "" };

@@ -22,7 +22,7 @@ pub fn spawn<T: Send + 'static>(
         match AssertUnwindSafe(task).catch_unwind().await {
             Ok(value) => value,
             Err(panic) => {
-                let why = said(&*panic);
+                let why = panic_text(&*panic);
                 error!("{name} panicked: {why}; a fault of Portreeve's own, which ends with exit code 70");
                 FAILED.send_if_modified(|failed| {
                     let first = failed.is_none();
@@ -44,7 +44,7 @@ pub async fn failed() -> String {
 }
 
 /// What a panic said.
-pub fn said(panic: &(dyn Any + Send)) -> &str {
+pub fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("it did not say why")
 }
@@ -55,9 +55,9 @@ mod tests {
 
     #[test]
     fn a_panic_says_what_it_was_given() {
-        assert_eq!(said(&"a"), "a");
-        assert_eq!(said(&"b".to_owned()), "b");
-        assert_eq!(said(&7), "it did not say why");
+        assert_eq!(panic_text(&"a"), "a");
+        assert_eq!(panic_text(&"b".to_owned()), "b");
+        assert_eq!(panic_text(&7), "it did not say why");
     }
 
     #[tokio::test]

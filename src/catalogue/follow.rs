@@ -37,7 +37,7 @@ impl Catalogue {
             inner.unsaved.insert(key.clone());
             if let Some(object) = inner.objects.remove(&key) {
                 let revision = inner.next_revision();
-                self.tell(departed(&object, revision), true);
+                self.notify(departed(&object, revision), true);
             }
         }
         if !inner.unsaved.is_empty() {
@@ -56,14 +56,14 @@ impl Catalogue {
         let last = before.as_ref().map_or(&[][..], |before| &before.status.conditions);
         let left = inner.declared.get(&key).filter(|_| *object.origin() == Origin::Api);
         let left = left.and_then(|declared| declared.copied.as_deref());
-        let seen = inner.said.get(&key);
+        let seen = inner.shown.get(&key);
         // Most objects are as they were: nothing is copied to find that out.
         let (conditions, said) = if left.is_none() && seen.is_none() {
             conditions(last, &object.status.conditions, identity.generation, now)
         } else {
             let mut wanted = object.status.conditions.clone();
             wanted.extend(left.map(hold::condition));
-            conditions(last, &inner.with_said(&key, &wanted), identity.generation, now)
+            conditions(last, &inner.with_shown(&key, &wanted), identity.generation, now)
         };
         if same && !said {
             return;
@@ -86,7 +86,7 @@ impl Catalogue {
         inner.identities.insert(key.clone(), identity);
         let next = Arc::new(next);
         inner.objects.insert(key, next.clone());
-        self.tell(next, false);
+        self.notify(next, false);
     }
 }
 

@@ -16,7 +16,7 @@ use crate::store::NewEvent;
 pub(super) const LANES: usize = 32;
 /// The part of a status that is seen, not declared.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Said {
+pub(super) struct Shown {
     pub(super) conditions: Vec<Condition>,
     pub(super) figures: Map<String, Value>,
 }
@@ -53,7 +53,7 @@ pub(super) struct Inner {
     /// Identities that are not stored as they are now.
     pub(super) unsaved: BTreeSet<ObjectKey>,
     /// What is seen of objects while they are in force.
-    pub(super) said: BTreeMap<ObjectKey, Said>,
+    pub(super) shown: BTreeMap<ObjectKey, Shown>,
     /// Events to be stored with them.
     pub(super) events: Vec<NewEvent>,
 }

@@ -172,7 +172,7 @@ impl Catalogue {
                 departed(&object, identity.revision)
             }
         };
-        self.tell(shown.clone(), gone);
+        self.notify(shown.clone(), gone);
         drop(inner);
         self.applied.send_replace(applied);
         shown
@@ -261,7 +261,7 @@ impl Catalogue {
             return Err(Refused::Full);
         }
         let last = current.map_or(&[][..], |current| &current.status.conditions);
-        object.status.conditions = conditions(last, &inner.with_said(key, &said), 0, clock::now()).0;
+        object.status.conditions = conditions(last, &inner.with_shown(key, &said), 0, clock::now()).0;
         // What a dry run shows; a real write stamps its own.
         Identity::next(inner.identities.get(key), &object, inner.revision + 1, clock::now())
             .stamp(&mut object);

@@ -26,14 +26,14 @@ mod making;
 mod monitoring;
 mod networks;
 mod reconciler;
+mod recording;
 mod refused;
 mod related;
-mod telling;
 
 pub(super) use acting::act;
 use reconciler::Inspected;
 pub(super) use reconciler::Reconciler;
-use related::wake_related;
+pub(super) use related::wake_related;
 
 /// Ended runs of a container that replays are matched against.
 const RUNS_KEPT: usize = 16;
@@ -54,7 +54,7 @@ impl Reconciler {
         let heard = match (&mut inspected, &attachment) {
             (Inspected::Shown(container), Some(attachment)) => {
                 self.learn_networks(container, attachment).await;
-                self.hear_checks(Arc::make_mut(container), &mut checks, attachment, work)
+                self.observe_checks(Arc::make_mut(container), &mut checks, attachment, work)
             }
             (Inspected::Shown(_) | Inspected::Gone | Inspected::NotAsked, _) => Vec::new(),
         };
@@ -81,7 +81,7 @@ impl Reconciler {
             (Inspected::Shown(_) | Inspected::NotAsked, _) => Answer::NotAsked,
         };
         let first_contact = self.first_contact(&key.engine);
-        let up_to = self.heard(key, work, container.as_deref());
+        let up_to = self.observed_up_to(key, work, container.as_deref());
         let entered = advance(&mut record.ledger, &self.facts(key, work), answer, first_contact, up_to);
         if let Some(attachment) = attachment.as_ref().filter(|_| entered.ahead) {
             // Should the start event never come, the next list has it looked at again.
@@ -99,10 +99,10 @@ impl Reconciler {
         if watched {
             self.bill(&mut record, &entered, &mut plan);
         }
-        telling::lifecycle(&record, &entered, &mut plan);
+        recording::lifecycle(&record, &entered, &mut plan);
         for note in &heard {
             let now = shared.engine_now(&key.engine);
-            telling::tell(&record, now, note, "", &mut plan);
+            recording::record_note(&record, now, note, "", &mut plan);
         }
         if let Some(container) = &container {
             self.monitor(&mut record, container, &mut plan);
@@ -208,7 +208,7 @@ impl Reconciler {
     }
 
     /// The engine time up to which all events of the container are in `work` or were in earlier work.
-    fn heard(&self, key: &ContainerKey, work: &Work, container: Option<&Container>) -> Nanos {
+    fn observed_up_to(&self, key: &ContainerKey, work: &Work, container: Option<&Container>) -> Nanos {
         /// How far two clocks may be apart.
         const TOLERANCE: i64 = 1_000_000_000;
         let now = self.shared.engine_now(&key.engine);

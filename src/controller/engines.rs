@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use super::commit::{Journal, Tickets};
+use super::container::wake_related;
 use super::progress::Progress;
 use super::shared::{Attachment, Shared};
 use super::work::{Arrival, Break, Work};
@@ -150,7 +151,7 @@ impl Engines {
                 its containers ({})", left.len());
             // Nobody hears of them again.
             for (key, services) in left {
-                locked(&self.shared.dependencies).remove(&key);
+                wake_related(&self.shared, &key, None);
                 self.shared.probing.container(&key, services);
             }
             self.shared.probing.engines();
@@ -264,6 +265,8 @@ impl EventReader for Watcher {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(self.name.clone(), attachment);
+        // It is asked as before: what timed out did so on the last connection.
+        self.shared.queue.slow(&Shard::Engine(self.name.clone()), false);
         for key in self.known() {
             self.shared.queue.resume(&key.into());
         }
@@ -286,7 +289,11 @@ impl EventReader for Watcher {
         info!(target: "portreeve::engine", engine = %self.name, "connected");
         let healed = self.shared.desired.load().healed_by_default();
         info!(target: "portreeve::engine", engine = %self.name, "Event listener started for auto-monitoring {healed}");
-        self.requeue_all(Work::default);
+        // Those that are decided on for the first time just now are not known yet.
+        let at_work = self.shared.queue.at_work().into_iter();
+        let here = Shard::Engine(self.name.clone());
+        self.shared.queue.add_behind(at_work.filter(|key| key.shard() == here));
+        self.shared.queue.add_behind(self.known());
         self.shared.probing.engines();
     }
 

@@ -72,7 +72,7 @@ impl Mechanism {
         let trouble = match worked {
             Ok(Ok(())) => return self.shared.queue.done(&key),
             Ok(Err(trouble)) => trouble,
-            Err(panic) => Trouble::Panicked(crate::vital::said(&*panic).to_owned()),
+            Err(panic) => Trouble::Panicked(crate::vital::panic_text(&*panic).to_owned()),
         };
         self.later(&key, work, &trouble).await;
     }

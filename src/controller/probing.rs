@@ -29,7 +29,9 @@ use prober::{Check, CheckId, RunningCheck};
 use rhythm::go_on;
 
 use super::commit::Tickets;
+use super::key::Key;
 use super::shared::Shared;
+use super::work::Work;
 use crate::desired::Service;
 use crate::locked::locked;
 use crate::observed::{Container, ContainerKey, ProbeTarget, State, TargetState};
@@ -95,15 +97,10 @@ impl Prober {
 
     fn flush(&self) {
         let names = std::mem::take(&mut *locked(&self.unsaved));
-        let services: Vec<_> = names
-            .into_iter()
-            .filter_map(|name| {
-                self.shared.health_cache.document(&name, None).map(|document| (name, Some(document)))
-            })
-            .collect();
-        if !services.is_empty() {
-            self.store(ChangeSet { services, at: crate::clock::now(), ..ChangeSet::default() });
-        }
+        // By the one that decides on each: what it has told of a service and what is stored go together.
+        let keys: Vec<Key> = names.iter().map(|name| Key::service(name)).collect();
+        self.shared.health_cache.save(names);
+        self.shared.queue.add_behind(keys);
     }
 
     fn store(&self, changes: ChangeSet) {
@@ -148,6 +145,10 @@ impl Prober {
                 self.sync(name, service, &ProbeTarget::Outside, Some(target), None);
             }
             self.judge(name, None);
+        }
+        // Services further up may wait for one that is gone, or that is needed no longer.
+        for name in changed.iter().flat_map(|name| desired.selection.needing_in_turn(name)) {
+            self.shared.queue.add(Key::service(name), Work::default());
         }
         self.shared.health_cache.notify(changed.iter().map(String::as_str));
     }

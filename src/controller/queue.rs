@@ -204,7 +204,7 @@ impl Queue {
         inbox.refused = inbox.place == Place::Refused;
         (inbox.waiting, inbox.running, inbox.place) = (false, true, Place::Nowhere);
         let work = std::mem::take(&mut inbox.work);
-        inbox.stopping = work.tells_of_a_stop();
+        inbox.stopping = work.is_of_a_stop();
         let counted = std::mem::take(&mut inbox.counted);
         let refused = inbox.refused;
         if let Some(room) = inner.rooms.get_mut(&key.shard()) {
@@ -292,7 +292,7 @@ impl Queue {
     /// Whether an event waits, or is being dealt with, that tells of somebody stopping the container.
     pub(super) fn stop_waits(&self, key: &Key) -> bool {
         let inner = locked(&self.inner);
-        inner.inboxes.get(key).is_some_and(|inbox| inbox.stopping || inbox.work.tells_of_a_stop())
+        inner.inboxes.get(key).is_some_and(|inbox| inbox.stopping || inbox.work.is_of_a_stop())
     }
 
     /// Keys with work waiting or in progress.

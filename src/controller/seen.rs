@@ -21,8 +21,11 @@ impl Shared {
             // Asked in here: whoever declares something else looks through the world after that.
             let services = self.desired.load().selection.services_of(&container.subject());
             let before = world.members.services(&key).to_vec();
-            world.members.set(&key, services);
-            world.containers.insert(container);
+            // What is asked of an engine may be answered when it is declared no longer.
+            if world.engines.contains_key(&key.engine) {
+                world.members.set(&key, services);
+                world.containers.insert(container);
+            }
             before.into_iter().chain(world.members.services(&key).iter().cloned()).collect::<Vec<_>>()
         });
         self.probing.container(&key, concerned);

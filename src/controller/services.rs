@@ -142,11 +142,21 @@ impl Shared {
         let desired = self.desired.load();
         for name in names {
             let Some((service, certain)) = self.root_of(name, &desired) else { continue };
-            self.health_cache.with(name, |state| {
-                if certain || state.standing == Standing::Down {
-                    (state.waits_for, state.suspects) = (Some(service), !certain);
+            let noted = self.health_cache.with_known(name, |state| {
+                let noted = (Some(service), !certain);
+                let counts = certain || state.standing == Standing::Down;
+                let other = counts && (&state.waits_for, state.suspects) != (&noted.0, noted.1);
+                if other {
+                    (state.waits_for, state.suspects) = noted;
                 }
+                other
             });
+            if noted == Some(true) {
+                let world = self.world();
+                for key in world.members.containers(name) {
+                    self.queue.add(key, Work::default());
+                }
+            }
         }
     }
 
@@ -176,13 +186,14 @@ impl Reconcile for Reconciler {
         Self { shared: shared.clone() }
     }
 
-    async fn plan(&self, name: &Arc<str>, _: &Work) -> Result<Plan, Trouble> {
-        Ok(self.decide(name))
+    async fn plan(&self, name: &Arc<str>, work: &Work) -> Result<Plan, Trouble> {
+        Ok(self.decide(name, work.failures > 0))
     }
 }
 
 impl Reconciler {
-    fn decide(&self, name: &Arc<str>) -> Plan {
+    /// `again`: what was decided before could not be stored.
+    fn decide(&self, name: &Arc<str>, again: bool) -> Plan {
         let (shared, now) = (&*self.shared, crate::clock::now());
         let (desired, world) = (shared.desired.load(), shared.world());
         let (Some(service), Some(state)) = (desired.services.get(&**name), shared.service(name)) else {
@@ -199,8 +210,9 @@ impl Reconciler {
         drop(state);
         let mut plan = Plan { requeue_at: decision.requeue_at, ..Plan::default() };
         // What was found out is known at once, whether it can be stored or not.
-        self.note(name, &decision, &desired, &world);
-        if !decision.changed && decision.announce.is_none() {
+        self.note(name, service, &decision, &world);
+        let due = shared.health_cache.is_due(name);
+        if !decision.changed && decision.announce.is_none() && !again && !due {
             return plan;
         }
         let told_down = match &decision.announce {
@@ -215,17 +227,16 @@ impl Reconciler {
         let name = name.clone();
         plan.keep.push(Box::new(move |shared| {
             if let Some(told_down) = told_down {
-                shared.health_cache.with(&name, |state| state.told_down = told_down);
+                shared.health_cache.with_known(&name, |state| state.told_down = told_down);
             }
-            shared.health_cache.notify([&*name]);
         }));
         plan
     }
 
     /// Notes the verdict, and wakes what follows from it.
-    fn note(&self, name: &Arc<str>, decision: &ServiceDecision, desired: &Desired, world: &World) {
-        let shared = &*self.shared;
-        shared.health_cache.with(name, |state| {
+    fn note(&self, name: &Arc<str>, service: &Service, decision: &ServiceDecision, world: &World) {
+        let (shared, desired) = (&*self.shared, self.shared.desired.load());
+        shared.health_cache.with_known(name, |state| {
             decision.verdict.clone().apply(state);
             if decision.freed {
                 // What failed while another was down says nothing about it now.
@@ -237,7 +248,12 @@ impl Reconciler {
             }
         });
         if decision.freed {
+            // Its containers are not to be healed for what is in doubt now.
+            shared.judge(name, service, None);
             shared.probing.ask_anew(name);
+        }
+        if decision.changed || decision.announce.is_some() {
+            shared.health_cache.notify([&**name]);
         }
         let needing = desired.selection.needing(name).iter().filter(|_| decision.wakes_needing);
         let own = Some(name).filter(|_| decision.wakes_own);

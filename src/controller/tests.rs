@@ -141,3 +141,116 @@ async fn one_that_panics_is_set_aside_and_told_of_and_all_others_go_on() {
     assert!(told[0].event.message.contains("lamp bomb panicked: "), "{}", told[0].event.message);
     controller.finish().await;
 }
+
+/// What files would declare so.
+fn declared(yaml: &[serde_json::Value]) -> Arc<Desired> {
+    let object = |document: &serde_json::Value| {
+        crate::manifest::draft(document.clone(), Origin::Api).expect("an object").object
+    };
+    let objects: Vec<Object> = yaml.iter().map(object).collect();
+    Arc::new(Desired::of(Sources { api: &objects, ..Sources::default() }))
+}
+
+fn service(name: &str, needs: &[&str]) -> serde_json::Value {
+    serde_json::json!({"apiVersion": "portreeve/v1", "kind": "MonitoredService", "metadata": {"name": name}, "spec": {
+        "selector": {"names": [name]}, "dependsOn": needs,
+        "probes": [{"name": "port", "tcpSocket": {"port": 1}, "periodSeconds": 3600}]}})
+}
+
+/// A connected engine with a container of each name.
+fn show(shared: &shared::Shared, names: &[&str]) {
+    let engine = serde_json::json!({"connected": true, "host": "box", "version": "", "since": null, "last_list": null,
+        "lastList": null});
+    let engine = serde_json::from_value(engine).expect("an engine");
+    shared.change_world(|world| Arc::make_mut(&mut world.engines).insert("local".into(), engine));
+    for name in names {
+        let container: Container = serde_json::from_value(serde_json::json!({
+            "key": {"engine": "local", "id": name}, "name": name, "image": "i", "state": "running", "created": 1,
+            "started": 2,
+        }))
+        .expect("a container");
+        shared.show(Arc::new(container));
+    }
+}
+
+/// A service whose only target was found unhealthy while it waited for another.
+fn sick(shared: &shared::Shared, name: &str, waits_for: &str) {
+    use crate::observed::{
+        Checked, HealthWord, LastCheck, ProbeState, ProbeTarget, Standing, Streak, TargetState, Verdict,
+    };
+
+    let checked = Checked::Failed("connection refused".to_owned());
+    let last = LastCheck { at: Nanos(1), millis: 1.0, checked, output: None };
+    let streak = Streak { verdict: Verdict::Unhealthy, failures: 3, ..Streak::default() };
+    let probe = ProbeState { streak, last: Some(last), asks: None };
+    let target = TargetState {
+        started: Some(Nanos(2)),
+        probes: [("port".to_owned(), probe)].into(),
+        health: HealthWord::Unhealthy,
+        ..TargetState::default()
+    };
+    shared.health_cache.with(name, |state| {
+        state.targets.insert(ProbeTarget::Container(ContainerKey::new("local", name)), target);
+        (state.health, state.standing) = (HealthWord::Unhealthy, Standing::Down);
+        state.waits_for = Some(waits_for.to_owned());
+    });
+}
+
+#[tokio::test]
+async fn what_failed_while_another_was_down_is_in_doubt_once_that_is_up_before_anything_is_healed() {
+    use crate::observed::HealthWord;
+
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = Arc::new(Sqlite::open(&directory.path().join("p.db")).await.expect("a store"));
+    let (_keep, receiver) = watch::channel(declared(&[service("db", &[]), service("web", &["db"])]));
+    let controller = Controller::start(store, receiver, Guard::default()).await.expect("a controller");
+    let shared = controller.shared.clone();
+    until("they are declared", || shared.service("web").is_some()).await;
+    show(&shared, &["db", "web"]);
+    sick(&shared, "web", "db");
+    shared.queue.add(key::Key::service("web"), work::Work::default());
+    let web = || shared.service("web").expect("a service");
+    until("it waits for nothing", || web().waits_for.is_none()).await;
+    until("its verdict is out", || web().health == HealthWord::Unknown).await;
+    let word = web().targets.iter().map(|(_, target)| target.health).next();
+    assert_eq!(word, Some(HealthWord::Unknown), "a container is healed for a target's verdict");
+    controller.finish().await;
+}
+
+#[tokio::test]
+async fn whatever_waits_for_a_service_that_is_deleted_waits_no_longer_however_far_up_it_stands() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = Arc::new(Sqlite::open(&directory.path().join("p.db")).await.expect("a store"));
+    let all = [service("db", &[]), service("queue", &["db"]), service("shop", &["queue"])];
+    let (desired, receiver) = watch::channel(declared(&all));
+    let controller = Controller::start(store, receiver, Guard::default()).await.expect("a controller");
+    let shared = controller.shared.clone();
+    until("they are declared", || shared.service("shop").is_some()).await;
+    show(&shared, &["db", "queue", "shop"]);
+    sick(&shared, "db", "nothing");
+    shared.health_cache.with("db", |state| state.waits_for = None);
+    sick(&shared, "shop", "db");
+    desired.send_replace(declared(&[service("queue", &[]), service("shop", &["queue"])]));
+    until("shop waits for nothing", || shared.service("shop").is_some_and(|shop| shop.waits_for.is_none()))
+        .await;
+    controller.finish().await;
+}
+
+#[tokio::test]
+async fn what_an_engine_answers_after_it_is_declared_no_longer_shows_nothing() {
+    let (controller, _store, _directory, _keep) = started().await;
+    let shared = controller.shared.clone();
+    show(&shared, &["web"]);
+    assert_eq!(shared.world().containers.len(), 1);
+    shared.change_world(|world| {
+        Arc::make_mut(&mut world.engines).remove("local");
+        world.containers.remove(&ContainerKey::new("local", "web"));
+    });
+    let late: Container = serde_json::from_value(serde_json::json!({
+        "key": {"engine": "local", "id": "web"}, "name": "web", "image": "i", "state": "running", "created": 1,
+    }))
+    .expect("a container");
+    shared.show(Arc::new(late));
+    assert!(shared.world().containers.is_empty());
+    controller.finish().await;
+}

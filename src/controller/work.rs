@@ -126,7 +126,7 @@ impl Work {
         Self { concluded, releases, forgets, failures, ..Self::default() }
     }
 
-    pub(super) fn tells_of_a_stop(&self) -> bool {
+    pub(super) fn is_of_a_stop(&self) -> bool {
         self.events.iter().any(|arrival| {
             matches!(arrival.event.kind, EventKind::Kill { .. } | EventKind::Stop | EventKind::Destroy)
         })

@@ -83,6 +83,11 @@ impl Scope {
         Self { all, services, membership, engines, selectors }
     }
 
+    /// Whether engines are new, gone or declared otherwise.
+    pub fn hosts_changed(&self) -> bool {
+        !self.engines.is_empty()
+    }
+
     /// Whether nothing else is decided about any container.
     pub fn is_empty(&self) -> bool {
         !self.all && self.engines.is_empty() && self.selectors.is_empty()

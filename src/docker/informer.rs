@@ -116,11 +116,6 @@ impl<W: EventReader> Informer<W> {
                 lost = self.session(&mut waits, &mut engine_time) => lost,
             };
             self.reader.detached(&lost, engine_time);
-            // Read again before there is room, it would only overrun again.
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = self.reader.room() => {}
-            }
             let wait = waits.next_backoff().unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT);
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -139,14 +134,17 @@ impl<W: EventReader> Informer<W> {
             Ok(connected) => connected,
             Err(error) => return error,
         };
+        let asked = Instant::now();
         self.reader.attached(client.clone(), &info);
+        // Read again before there is room, it would only overrun again. What waits is worked on from here on.
+        self.reader.room().await;
         let cursor = self.reader.cursor();
         let since = cursor.as_ref().map_or(info.time, Cursor::since);
         let mut session = Session {
             informer: self,
             client,
             engine_time: info.time,
-            asked: Instant::now(),
+            asked,
             read: Arc::new(watch::Sender::new(Cursor::new(since))),
             since,
             replaying: Arc::new(AtomicBool::new(true)),

@@ -203,7 +203,7 @@ impl<Q: Queue> Dispatcher<Q> {
             return None;
         };
         let (times, wait) = in_flight.faults.panicked(self.queue.name(), &key);
-        let why = format!("a fault of Portreeve's own: {}", crate::vital::said(&*panic));
+        let why = format!("a fault of Portreeve's own: {}", crate::vital::panic_text(&*panic));
         error!(target: "portreeve::outbox", queue = self.queue.name(), id = %key.id, "an attempt to deliver panicked, {why}; the next one is in {:.1} s", wait.as_secs_f64());
         // Stored like any other failure, so that it is seen, and waits also over a restart.
         let settlement = self.queue.panicked(&key, times, wait, why);

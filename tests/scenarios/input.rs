@@ -8,7 +8,7 @@ use portreeve::reconcile::heal::related::{Parent, Silenced};
 use portreeve::reconcile::heal::{
     Answer, HealMemory, Intent, ProbeVerdict, Quarantine, Related, Run, Verifying,
 };
-use portreeve::reconcile::health::checks::{CheckMemory, Missed, hear, look_due};
+use portreeve::reconcile::health::checks::{CheckMemory, Missed, look_due, observe};
 use portreeve::reconcile::plan::{Cause, Note, Reason, Verb};
 use portreeve::resource::Duration;
 use portreeve::resource::autoheal_policy::AutohealPolicySpec;
@@ -195,10 +195,10 @@ impl Observed {
         let mut memory = CheckMemory { resumed: resumed.map(|at| at.0), missed, told, sick: None };
         let contact =
             self.contact.map_or_else(|| Nanos(NOW.0 - Duration::from_secs(3600).as_nanos()), |at| at.0);
-        let (health, note) = hear(&container, &mut memory, contact, NOW);
+        let (health, note) = observe(&container, &mut memory, contact, NOW);
         container.health = health;
         let look = look_due(&container, &memory, contact, NOW, Duration::ZERO);
-        Heard { container, note, look, again: hear(&self.inspected(), &mut memory, contact, NOW) }
+        Heard { container, note, look, again: observe(&self.inspected(), &mut memory, contact, NOW) }
     }
 
     /// The container `web` on the engine `local`.

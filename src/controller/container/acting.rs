@@ -36,7 +36,7 @@ pub(in crate::controller) fn act(shared: &Arc<Shared>, action: Action) {
         });
         let outcome = AssertUnwindSafe(executing).catch_unwind().await.unwrap_or_else(|panic| {
             // Nobody knows whether it was sent.
-            let why = crate::vital::said(&*panic);
+            let why = crate::vital::panic_text(&*panic);
             ActionOutcome::Lost { error: format!("a fault of Portreeve's own: {why}") }
         });
         counter!("portreeve_restarts_total", "engine" => key.engine.to_string(), "action" => action.verb.as_str(), "outcome" => word(&outcome)).increment(1);

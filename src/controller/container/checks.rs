@@ -6,7 +6,7 @@ use super::reconciler::Reconciler;
 use crate::controller::shared::Attachment;
 use crate::controller::work::Work;
 use crate::observed::{Container, EventKind, Nanos, State};
-use crate::reconcile::health::checks::{CheckMemory, fell_sick, hear, look_due};
+use crate::reconcile::health::checks::{CheckMemory, fell_sick, look_due, observe};
 use crate::reconcile::plan::Note;
 use crate::resource::Duration;
 
@@ -15,7 +15,7 @@ const SPREAD: Duration = Duration::from_secs(30);
 
 impl Reconciler {
     /// Makes of the engine's word in `container`, which was just inspected, what it is worth.
-    pub(super) fn hear_checks(
+    pub(super) fn observe_checks(
         &self,
         container: &mut Container,
         checks: &mut CheckMemory,
@@ -24,7 +24,7 @@ impl Reconciler {
     ) -> Vec<Note> {
         let now = self.shared.engine_now(&container.key.engine);
         checks.resumed = checks.resumed.max(self.resumed(container, work, now));
-        let (health, note) = hear(container, checks, attachment.contact, now);
+        let (health, note) = observe(container, checks, attachment.contact, now);
         container.health = health;
         note.into_iter().chain(fell_sick(container, checks)).collect()
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::OwnedMutexGuard;
 
 use super::reconciler::Reconciler;
-use super::telling::tell_of_group;
+use super::recording::record_group_note;
 use crate::controller::commit::Tickets;
 use crate::controller::plan::{About, Plan};
 use crate::controller::shared::Shared;
@@ -64,7 +64,7 @@ impl Reconciler {
         let mut held = self.hold_group(&key.engine, &was).await;
         if let Some(note) = held.group.leave(&key.id, &was, &key.engine, now) {
             let mut plan = Plan::default();
-            tell_of_group(record, &was, now, &note, &mut plan);
+            record_group_note(record, &was, now, &note, &mut plan);
             plan.changes.healing.extend(held.changed().map(|(key, document)| (key, Some(document))));
             if shared.committer.commit_with(plan.changes, Tickets::new()).await.is_err() {
                 // It is found to have left when its own work, which cannot be stored either, is done again.

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::group::Held;
 use super::reconciler::Reconciler;
-use super::telling::{tell, tell_of_group};
+use super::recording::{record_group_note, record_note};
 use crate::controller::plan::Plan;
 use crate::controller::shared::{Attachment, Shared, Slot};
 use crate::controller::work::{Arrival, Break, Release, Work};
@@ -82,7 +82,7 @@ impl Reconciler {
         if let Some(Release { caller, .. }) = work.releases.first()
             && let Some(released) = memory.release(now, caller)
         {
-            tell(record, now, &released, caller, plan);
+            record_note(record, now, &released, caller, plan);
         }
         for (intent, ended) in &work.concluded {
             if memory.intent.as_ref().is_some_and(|open| open.id == *intent) {
@@ -165,10 +165,10 @@ impl Reconciler {
         notes.extend(decided);
         let held = held.and_then(|held| plan.store_group(held));
         for note in &notes {
-            tell(record, now, note, "", plan);
+            record_note(record, now, note, "", plan);
         }
         for note in &group_notes {
-            tell_of_group(record, group_policy.unwrap_or_default(), now, note, plan);
+            record_group_note(record, group_policy.unwrap_or_default(), now, note, plan);
         }
         plan.blocked = (!later).then_some(blocked);
         if memory != before

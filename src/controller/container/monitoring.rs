@@ -1,7 +1,7 @@
 //! Auto-monitoring (document R4): who carries the label `autoheal=true` is monitored from the moment it runs.
 
 use super::reconciler::Reconciler;
-use super::telling::event;
+use super::recording::event;
 use crate::controller::plan::{Line, Plan};
 use crate::desired::PolicyChoice;
 use crate::observed::Container;
@@ -19,7 +19,7 @@ impl Reconciler {
         match self.shared.desired.load().policy_for(container) {
             PolicyChoice::Selected { warnings, .. } => {
                 if !warnings.is_empty() {
-                    tell_once(record, plan, "LabelIgnored", &warnings.join("; "));
+                    record_once(record, plan, "LabelIgnored", &warnings.join("; "));
                 }
                 if labelled && !record.auto_monitored {
                     record.auto_monitored = true;
@@ -44,14 +44,14 @@ impl Reconciler {
                 }
             }
             PolicyChoice::NotSelected { near_miss: Some(near_miss) } => {
-                tell_once(record, plan, "NearMiss", &near_miss);
+                record_once(record, plan, "NearMiss", &near_miss);
             }
             PolicyChoice::NotSelected { near_miss: None } => {}
         }
     }
 }
 
-fn tell_once(record: &mut Record, plan: &mut Plan, reason: &'static str, message: &str) {
+fn record_once(record: &mut Record, plan: &mut Plan, reason: &'static str, message: &str) {
     let said = format!("{reason}: {message}");
     if record.told.as_ref() == Some(&said) {
         return;

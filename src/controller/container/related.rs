@@ -43,7 +43,11 @@ impl Reconciler {
 }
 
 /// Takes in how a container is now; `None`: it is gone. Every container is decided again that sees something else by it.
-pub(super) fn wake_related(shared: &Shared, key: &ContainerKey, container: Option<&Container>) {
+pub(in crate::controller) fn wake_related(
+    shared: &Shared,
+    key: &ContainerKey,
+    container: Option<&Container>,
+) {
     let (desired, world) = (shared.desired.load(), shared.world());
     let turned = match container {
         Some(container) => {
@@ -112,13 +116,15 @@ fn related_to(
         }
     }
     if turned.seen {
-        let mut sharing = |of: &str| {
-            let sharing = world.containers.sharing_network(&key.engine, of);
-            related.extend(sharing.map(|container| container.key.clone()));
-        };
-        sharing(&key.id);
-        if let Some(container) = container {
-            sharing(&container.name);
+        // A container can share the network of one that shares another's.
+        let mut of: Vec<String> = vec![key.id.to_string()];
+        of.extend(container.map(|container| container.name.clone()));
+        while let Some(next) = of.pop() {
+            for sharing in world.containers.sharing_network(&key.engine, &next) {
+                if related.insert(sharing.key.clone()) {
+                    of.extend([sharing.key.id.to_string(), sharing.name.clone()]);
+                }
+            }
         }
     }
     related.remove(key);

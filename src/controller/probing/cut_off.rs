@@ -1,4 +1,4 @@
-//! Our own network's end, by what is heard from outside, and telling of it once.
+//! Our own network's end, by what is heard from outside, and recording of it once.
 
 use tracing::warn;
 
@@ -12,7 +12,7 @@ use crate::store::{ChangeSet, NewEvent};
 
 impl Prober {
     /// Takes in whether a host outside answered, and tells when that turns; gives whether it is our own network that fails.
-    pub(super) fn hear(&self, host: Option<&str>, answered: bool, now: Nanos) -> bool {
+    pub(super) fn observe(&self, host: Option<&str>, answered: bool, now: Nanos) -> bool {
         let Some(host) = host.filter(|host| is_beyond(host)) else { return false };
         let (was, lost) = {
             let mut reach = locked(&self.reach);
@@ -21,14 +21,14 @@ impl Prober {
             (was, reach.is_lost())
         };
         if was != lost {
-            self.store(told_of_network(lost, now));
+            self.store(network_event(lost, now));
         }
         lost
     }
 }
 
 /// The event of our own network's end, or of its return.
-fn told_of_network(lost: bool, now: Nanos) -> ChangeSet {
+fn network_event(lost: bool, now: Nanos) -> ChangeSet {
     let (kind, status, message) = if lost {
         let message = "no target outside Docker answers any more: checks without an answer do not count until a target \
             answers";

@@ -21,7 +21,7 @@ impl Prober {
         let outside = outside.map(|place| place.host.as_str());
         // What a resolver says, or what fails on our side, tells nothing of the way there.
         let reached = outcome.result.as_ref().map_or_else(|failure| failure.cause.reached(), |()| Some(true));
-        let cut_off = reached.is_some_and(|answered| self.hear(outside, answered, now));
+        let cut_off = reached.is_some_and(|answered| self.observe(outside, answered, now));
         let meaning = outcome.result.as_ref().err().map(Failure::means);
         let (reason, output) = match outcome.result {
             Ok(()) => (String::new(), None),

@@ -40,7 +40,7 @@ pub(super) async fn go_on(prober: Arc<Prober>, id: CheckId, check: Arc<Check>, s
             }
         };
         if let Err(panic) = AssertUnwindSafe(asked).catch_unwind().await {
-            let why = crate::vital::said(&*panic);
+            let why = crate::vital::panic_text(&*panic);
             counter!("portreeve_reconcile_panics_total", "kind" => "check").increment(1);
             error!(target: "portreeve::services", service = %id.service, probe = %id.probe, "a check panicked, a fault of Portreeve's own, and counts for nothing: {why}");
         }

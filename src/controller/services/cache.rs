@@ -23,6 +23,8 @@ pub(in crate::controller) struct HealthCache {
     pub(super) changed: watch::Sender<u64>,
     /// Services of which something else may be shown since somebody last asked.
     turned: Mutex<BTreeSet<String>>,
+    /// Services to be stored with the next decision on each.
+    due: Mutex<BTreeSet<String>>,
 }
 
 /// What outlives the process.
@@ -64,6 +66,7 @@ impl HealthCache {
             remembered: RwLock::new(remembered),
             changed: watch::Sender::new(0),
             turned: Mutex::default(),
+            due: Mutex::default(),
         }
     }
 
@@ -94,6 +97,26 @@ impl HealthCache {
         let state = services.entry(name.to_owned()).or_insert_with(|| Arc::new(self.begin(name)));
         // A reader may hold what was: then this goes on with a copy.
         change(Arc::make_mut(state))
+    }
+
+    /// Changes the state of a service that is known; one that is gone does not come back by that.
+    pub(in crate::controller) fn with_known<T>(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut ServiceState) -> T,
+    ) -> Option<T> {
+        let mut services = self.services.write().unwrap_or_else(PoisonError::into_inner);
+        services.get_mut(name).map(|state| change(Arc::make_mut(state)))
+    }
+
+    /// What is known of these services is to be stored with the next decision on each.
+    pub(in crate::controller) fn save(&self, names: impl IntoIterator<Item = String>) {
+        locked(&self.due).extend(names);
+    }
+
+    /// Whether a service is to be stored, whatever is decided; asked once.
+    pub(in crate::controller) fn is_due(&self, name: &str) -> bool {
+        locked(&self.due).remove(name)
     }
 
     /// Sees that there is a state of a service: what is remembered, if nothing else is known.

@@ -72,7 +72,7 @@ impl HealthCheck {
 /// What the word of an inspect is worth, and what is to be told of it; `memory` is brought up to that.
 ///
 /// `contact`: when the engine was last contacted. All times are the engine's.
-pub fn hear(
+pub fn observe(
     container: &Container,
     memory: &mut CheckMemory,
     contact: Nanos,
@@ -103,7 +103,7 @@ pub fn hear(
         memory.missed = None;
         let word = if by_no_check { Health::Awaited } else { word };
         let heard = std::mem::take(&mut memory.told);
-        return (Some(word), heard.then(|| heard_again(container, word)));
+        return (Some(word), heard.then(|| checked_again(container, word)));
     }
     let missed = missed(container, memory, contact, now, gap);
     if !missed.silent && word == Health::Starting {
@@ -229,7 +229,7 @@ fn silent_now(container: &Container, check: HealthCheck, since: Nanos) -> Note {
     note(EventKind::HealthCheckSilent, Some(Reason::HealthCheckSilent), message)
 }
 
-fn heard_again(container: &Container, word: Health) -> Note {
+fn checked_again(container: &Container, word: Health) -> Note {
     let message = format!(
         "{}: the engine runs its health check again, the result is \
         {}",

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::follow::conditions;
-use super::state::{Catalogue, Inner, Said};
+use super::state::{Catalogue, Inner, Shown};
 use crate::clock;
 use crate::controller::Shared;
 use crate::observed::{
@@ -22,8 +22,8 @@ const REST: u32 = 4;
 
 impl Inner {
     /// `declared` and what is seen of the object.
-    pub(super) fn with_said(&self, key: &ObjectKey, declared: &[Condition]) -> Vec<Condition> {
-        let said = self.said.get(key).map_or(&[][..], |said| &said.conditions);
+    pub(super) fn with_shown(&self, key: &ObjectKey, declared: &[Condition]) -> Vec<Condition> {
+        let said = self.shown.get(key).map_or(&[][..], |said| &said.conditions);
         declared.iter().chain(said).cloned().collect()
     }
 }
@@ -40,13 +40,13 @@ impl Catalogue {
                 let world = shared.world();
                 for (name, state) in services {
                     let key = ObjectKey { kind: KindId::MonitoredService, name };
-                    self.say(&key, vec![ready(&state)], || {
+                    self.show_seen(&key, vec![ready(&state)], || {
                         figures(&state, &world, clock::now(), Outputs::Withheld)
                     });
                 }
                 for (name, engine) in world.engines.iter() {
                     let key = ObjectKey { kind: KindId::DockerHost, name: name.to_string() };
-                    self.say(&key, vec![answers(engine)], Map::new);
+                    self.show_seen(&key, vec![answers(engine)], Map::new);
                 }
                 tokio::time::sleep(began.elapsed() * REST).await;
                 // A write may have brought a service back whose health was never anything else.
@@ -67,11 +67,11 @@ impl Catalogue {
     }
 
     /// Shows what is seen of an object. A change of conditions is a change of the object; figures alone are not.
-    fn say(&self, key: &ObjectKey, said: Vec<Condition>, figures: impl FnOnce() -> Map<String, Value>) {
+    fn show_seen(&self, key: &ObjectKey, said: Vec<Condition>, figures: impl FnOnce() -> Map<String, Value>) {
         let mut inner = self.change();
         let inner = &mut *inner;
         let Some(object) = inner.objects.get(key).cloned() else {
-            inner.said.remove(key);
+            inner.shown.remove(key);
             return;
         };
         let own = |condition: &&Condition| !said.iter().any(|other| other.kind == condition.kind);
@@ -82,9 +82,9 @@ impl Catalogue {
         if !changed {
             return;
         }
-        let said = Said { conditions: said, figures: figures() };
+        let said = Shown { conditions: said, figures: figures() };
         let figures = said.figures.clone();
-        inner.said.insert(key.clone(), said);
+        inner.shown.insert(key.clone(), said);
         let mut next = Object::clone(&object);
         (next.status.conditions, next.status.figures) = (conditions, figures);
         let revision = inner.next_revision();
@@ -94,7 +94,7 @@ impl Catalogue {
         }
         let next = Arc::new(next);
         inner.objects.insert(key.clone(), next.clone());
-        self.tell(next, false);
+        self.notify(next, false);
     }
 }
 

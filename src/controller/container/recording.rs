@@ -53,14 +53,14 @@ pub(super) fn lifecycle(record: &Record, entered: &Advance, plan: &mut Plan) {
 }
 
 /// What a decision recorded about a container.
-pub(super) fn tell(record: &Record, now: Nanos, note: &Note, caller: &str, plan: &mut Plan) {
+pub(super) fn record_note(record: &Record, now: Nanos, note: &Note, caller: &str, plan: &mut Plan) {
     let kind = note.kind.as_str();
     let line = format!("{kind} '{}' ({}): {}", record.name, record.key.short_id(), note.message);
     write(line, note, event(record, note.kind, now).asked_by(caller), plan);
 }
 
 /// What is about the policy and the engine, and not about the container that showed it.
-pub(super) fn tell_of_group(record: &Record, policy: &str, now: Nanos, note: &Note, plan: &mut Plan) {
+pub(super) fn record_group_note(record: &Record, policy: &str, now: Nanos, note: &Note, plan: &mut Plan) {
     let policy = EventSubject::Policy {
         engine: record.key.engine.to_string(),
         host: record.host.clone(),
