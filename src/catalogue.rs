@@ -1,6 +1,6 @@
 //! Every object in force with its identity and status, as faces show it; and the one way by which the API writes.
 //!
-//! What is in force is decided by [`Desired`] alone. The catalogue follows it ([`Catalogue::sync`]) and adds what
+//! What is in force is decided by [`crate::desired::Desired`] alone. The catalogue follows it ([`Catalogue::sync`]) and adds what
 //! a pure function cannot know: uids, generations, revisions and times. An API write is committed first, shows here at
 //! once, and is then decided on with everything else.
 //!

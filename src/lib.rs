@@ -13,17 +13,17 @@
 //!
 //! # A walk through it: a container falls sick
 //!
-//! 1. The engine's stream says `health_status: unhealthy`. [`docker::informer`] reads it, never waits, and hands it to
-//!    its witness in [`controller`], which numbers it and puts it into the container's inbox.
-//! 2. One of sixteen reconcilers takes the inbox. An event is only a hint: it inspects the container and updates
-//!    [`observed::World`].
+//! 1. The engine's stream says `health_status: unhealthy`. [`docker::informer`] reads it, never waits, and hands it on to
+//!    [`controller`], which numbers it and puts it into the inbox of the container's key.
+//! 2. The loop takes the inbox and has the reconciler of containers plan. An event is only a hint: it inspects the container
+//!    and makes the next [`observed::World`].
 //! 3. Pure functions decide on what was seen and what is remembered: [`reconcile::lifecycle`] enters runs in the
 //!    ledger, [`reconcile::billing`] freezes the bytes of bills, [`reconcile::discovery`] says what registries should
 //!    hold, [`reconcile::cause`] keeps who stopped what, and [`reconcile::heal`] decides on a restart, or why not.
 //! 4. All of it, with the memory in which the restart is an open intent and counted as spent, goes to the
 //!    [`store`] in one transaction, together with the cursor: everything up to this event is dealt with.
-//! 5. Only now something happens. Log lines are written, [`outbox`]'s dispatchers are woken, and [`execute`] looks
-//!    at the container once more and calls the engine.
+//! 5. Only now something happens. The plan's log lines are written, [`outbox`]'s dispatchers and related keys are woken, and
+//!    [`execute`] looks at the container once more and calls the engine.
 //! 6. The restart's own events (`kill`, `die`, `start`) come in by the same way. A new StartedAt closes the intent.
 //!
 //! A crash between any two of these steps loses nothing: the cursor makes the engine repeat what was not committed,

@@ -10,7 +10,7 @@
 //! - No more than three attempts of a policy on an engine are under way or unproven at once; none while its breaker is open.
 //! - No action before a wait is over, over the budget, or on a container that is starting, paused, restarting, being
 //!   removed or stopped, stopped by hand, by the engine's shutdown or for an unknown cause, or Portreeve's own.
-//! - Every wanted action that is not taken is a [`Blocked`], and a [`Note`] once per change of reason.
+//! - Every wanted action that is not taken is a [`super::plan::Blocked`], and a [`super::plan::Note`] once per change of reason.
 //!
 //! # Assumptions
 //! - `now`, the container's times and the events' times are readings of one clock, the engine's, which the caller estimates to

@@ -5,7 +5,7 @@
 //! calls a container unhealthy whose checks it stops itself, for a pause, until the next check after that passes.
 //!
 //! A word counts while a check stands behind it: one that ended no longer ago than the next may take, after whatever
-//! stopped the checks. [`hear`] decides that with each inspect; [`look_due`] says when there must be one because nobody
+//! stopped the checks. [`observe`] decides that with each inspect; [`look_due`] says when there must be one because nobody
 //! would tell that nothing comes: once after each contact with the engine and after each pause.
 
 use serde::{Deserialize, Serialize};
