@@ -227,6 +227,9 @@ async fn whatever_waits_for_a_service_that_is_deleted_waits_no_longer_however_fa
     let shared = controller.shared.clone();
     until("they are declared", || shared.service("shop").is_some()).await;
     show(&shared, &["db", "queue", "shop"]);
+    let seen = |name: &&str| shared.service(name).is_some_and(|state| !state.targets.is_empty());
+    until("they are seen", || ["db", "queue", "shop"].iter().all(seen)).await;
+    until("all is decided", || shared.queue_depth().0 == 0).await;
     sick(&shared, "db", "nothing");
     shared.health_cache.with("db", |state| state.waits_for = None);
     sick(&shared, "shop", "db");
