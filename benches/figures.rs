@@ -8,7 +8,7 @@ use crate::support::engine::Engine;
 /// Options of a bench: `cargo bench --bench idle -- --seconds 30`.
 #[derive(clap::Args, Debug)]
 pub struct Common {
-    /// Fail when a bar is missed; of most times, CPU and memory a miss is only printed, machines differ
+    /// Fail when a bar is missed; most bars on times, CPU and memory are only printed, for machines differ
     #[arg(long)]
     pub check: bool,
     /// Measure another build of the program, to compare the two

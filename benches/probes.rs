@@ -2,7 +2,7 @@
 //!
 //! Both ask the same servers on loopback, equally often, and do all that belongs to it: the exporter answers its
 //! scrapes, Portreeve schedules, judges and remembers. CPU is read from `/proc`, user and system time; who serves and
-//! who scrapes is this process, and is not counted.
+//! who scrapes is this process, and is not counted. The servers close each connection, so both make one for each check.
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 use std::process::ExitCode;

@@ -1,7 +1,6 @@
-//! How long an event takes to its consequence, beside a bare loop that does the same and nothing else.
-//!
-//! How long from the engine's `unhealthy` to the restart's first deed, the `kill`, by the engine's own event times:
-//! Portreeve against a bare loop that restarts whatever an event calls unhealthy and does nothing else.
+//! How long an event takes to its consequence, beside a bare loop that does the same and nothing else: from the engine's
+//! `unhealthy` to the restart's first deed, the `kill`, by the engine's own event times; and from `start` to the bill on the
+//! wire.
 //!
 //! What Portreeve does in between is look, decide, commit the intent, and look again. Both are measured in one run,
 //! in turns, on containers of the same make.

@@ -14,8 +14,9 @@
 //!    home is `crate::reconcile`; it is tested there as data.
 //! 2. Write a file with a type that implements `reconcile::Reconcile`: `plan` gathers what the decision needs, calls it, and
 //!    puts what it wants into a `plan::Plan`: `changes` to be committed, what is kept in memory once they are, `lines` for the
-//!    log, `wakes` for other keys, `requeue_at`. It changes nothing by itself, it may be called again with the same hints, and it
-//!    is never called twice at once for one key. Times are those of the key's shard.
+//!    log, `wakes` for other keys, `requeue_at`. It decides nothing that it does by itself: only what it has *seen* (the world, a
+//!    target's health) is known at once, and a container that leaves a policy's group commits that by itself. It may be called
+//!    again with the same hints, and is never called twice at once for one key. Times are those of the key's shard.
 //! 3. Add one line to `kinds.rs`: the key, a field, the shard, the type.
 //! 4. Wherever something happens that matters to a key, add it to the queue: `shared.queue.add(Key::…, Work::default())`.
 //!
@@ -54,7 +55,6 @@ mod container;
 mod departed;
 mod engines;
 mod key;
-mod leaving;
 mod load;
 mod mechanism;
 mod plan;
@@ -63,6 +63,7 @@ mod progress;
 mod queue;
 mod reconcile;
 mod reconcilers;
+mod registry_end;
 mod seen;
 mod services;
 mod shared;
@@ -71,7 +72,6 @@ mod targets;
 mod tests;
 mod timers;
 mod usage;
-mod wakers;
 mod work;
 mod world;
 
@@ -149,7 +149,7 @@ impl Controller {
             own_fault: Mutex::default(),
             departed,
             health_cache: services::HealthCache::new(&loaded.services),
-            interfaces: probing::Interfaces::default(),
+            interfaces_read: Mutex::default(),
             probing: probing::ProbeInbox::default(),
             loads: load::Loads::default(),
             measuring: Semaphore::new(load::AT_ONCE),
@@ -290,11 +290,7 @@ fn remember(shared: &Arc<Shared>, changes: ChangeSet) {
         return;
     }
     let shared = shared.clone();
-    tokio::spawn(async move {
-        while shared.committer.commit_with(changes.clone(), commit::Tickets::new()).await.is_err() {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-    });
+    tokio::spawn(async move { shared.committer.commit_until_stored(changes).await });
 }
 
 /// While this process does not get to run, probes and events look late: nothing is healed on such evidence.

@@ -60,8 +60,8 @@ impl Scenario {
     }
 
     /// The others of the policy on the engine, decided on before: as they are, each with its own restart behind it.
-    fn crowd(&self) -> PolicyGroup {
-        let (mut crowd, others) = (PolicyGroup::default(), &self.observed.others);
+    fn group(&self) -> PolicyGroup {
+        let (mut group, others) = (PolicyGroup::default(), &self.observed.others);
         let hour = Duration::from_secs(3600);
         let healthy = (0..others.healthy + others.unhealthy).map(|number| (number, Health::Healthy, hour));
         let sick = (0..others.unhealthy).map(|number| (number, Health::Unhealthy, others.since));
@@ -87,12 +87,12 @@ impl Scenario {
                 now: Nanos(NOW.0 - since.as_nanos()),
                 seed: SEED,
             };
-            decide(&situation, &mut crowd);
+            decide(&situation, &mut group);
         }
-        crowd
+        group
     }
 
-    fn decide(&self, memory: &HealMemory, crowd: &mut PolicyGroup) -> Healing {
+    fn decide(&self, memory: &HealMemory, group: &mut PolicyGroup) -> Healing {
         let Desired { spec, observe, read_only, suspended, excluded, not_selected } = &self.desired;
         let policy = match excluded {
             Some(by) => PolicyView::Excluded { by },
@@ -116,24 +116,24 @@ impl Scenario {
             now: NOW,
             seed: SEED,
         };
-        decide(&situation, crowd)
+        decide(&situation, group)
     }
 }
 
 /// What must hold of every decision, whatever it is.
-fn lint(scenario: &Scenario, healing: &Healing, crowd: &mut PolicyGroup) -> Result<(), String> {
+fn lint(scenario: &Scenario, healing: &Healing, group: &mut PolicyGroup) -> Result<(), String> {
     let text = serde_json::to_string(&healing.memory).map_err(|error| error.to_string())?;
     let back: HealMemory = serde_json::from_str(&text).map_err(|error| error.to_string())?;
     if back != healing.memory {
         return Err(format!("memory changed when stored: {text}"));
     }
-    let before = crowd.clone();
-    let again = scenario.decide(&back, crowd);
+    let before = group.clone();
+    let again = scenario.decide(&back, group);
     if again.action.is_some() || !again.notes.is_empty() {
         return Err(format!("decided again with nothing changed:\n{}", again.plan().render(NOW)));
     }
-    if again.memory != back || *crowd != before {
-        return Err(format!("memory does not settle: {:?} {crowd:?}", again.memory));
+    if again.memory != back || *group != before {
+        return Err(format!("memory does not settle: {:?} {group:?}", again.memory));
     }
     if healing.requeue_at.is_some_and(|at| at <= NOW) {
         return Err("asks to decide again at once".to_owned());
@@ -150,9 +150,9 @@ fn every_scenario_comes_to_its_plan() {
     for directory in all {
         let name = directory.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let outcome = Scenario::read(&directory).and_then(|scenario| {
-            let mut crowd = scenario.crowd();
-            let healing = scenario.decide(&scenario.memory, &mut crowd);
-            lint(&scenario, &healing, &mut crowd)?;
+            let mut group = scenario.group();
+            let healing = scenario.decide(&scenario.memory, &mut group);
+            lint(&scenario, &healing, &mut group)?;
             let heard = scenario.observed.heard();
             if heard.again != (heard.container.health, None) {
                 return Err(format!("heard again with nothing changed: {:?}", heard.again));

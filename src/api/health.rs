@@ -172,7 +172,7 @@ fn engine_health(name: &str, engine: &Engine, world: &World) -> EngineHealth {
         version: version.clone(),
         since: since.map(Nanos::rfc3339_millis),
         last_list: last_list.map(Nanos::rfc3339_millis),
-        containers: world.containers.keys().filter(|key| &*key.engine == name).count(),
+        containers: world.containers.of_engine(name).count(),
     }
 }
 

@@ -1,4 +1,5 @@
-//! What is seen of objects while they are in force: services' health and engines' connections, in their status.
+//! What is seen of objects while they are in force: services' health and engines' connections, in their status. Conditions are
+//! written here and may come a moment after the figures, which are read when they are asked for.
 
 use std::sync::Arc;
 

@@ -14,6 +14,7 @@ use crate::store::NewEvent;
 
 /// Writers side by side, each responsible for some of the names.
 pub(super) const LANES: usize = 32;
+
 /// The part of a status that is seen, not declared.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Shown {

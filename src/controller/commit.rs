@@ -18,6 +18,9 @@ const BATCH: usize = 256;
 /// A cursor that moved although nothing changed is stored with the next change, or after this long.
 const LAZY: Duration = Duration::from_secs(10);
 
+/// Between two tries of what must be stored.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// Each engine's progress.
 pub(super) type Journal = Arc<Mutex<BTreeMap<Arc<str>, Progress>>>;
 
@@ -81,6 +84,13 @@ impl Committer {
         let stopped = || Arc::new(StoreError::Unfit("Portreeve is stopping".to_owned()));
         self.requests.send(Request { changes, tickets, done }).await.map_err(|_| stopped())?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// Commits what must not be lost, however long the store fails.
+    pub(super) async fn commit_until_stored(&self, changes: ChangeSet) {
+        while self.commit_with(changes.clone(), Tickets::new()).await.is_err() {
+            tokio::time::sleep(AGAIN).await;
+        }
     }
 }
 

@@ -33,6 +33,7 @@ mod related;
 pub(super) use acting::act;
 use reconciler::Inspected;
 pub(super) use reconciler::Reconciler;
+pub(super) use recording::subject_of;
 pub(super) use related::wake_related;
 
 /// Ended runs of a container that replays are matched against.
@@ -117,7 +118,7 @@ impl Reconciler {
         let (shared, key) = (self.shared.clone(), key.clone());
         plan.keep.push(Box::new(move |_| {
             locked(&shared.making).remove(&key);
-            heal.keep(&shared, &key.engine);
+            heal.keep(&shared);
             remember(&shared, record);
             if !watched {
                 locked(&shared.blocked).remove(&key);

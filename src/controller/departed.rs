@@ -2,8 +2,6 @@
 //! there any more, and which DockerHosts leave their containers registered.
 //!
 //! # Guarantees
-//! - A registry that was deleted with `deletionPolicy: deregister` is told so as it was last declared, whether Portreeve ran
-//!   when it was deleted or not; for ten minutes, and what came of it is told.
 //! - What is stored names secrets and holds none. One that an object may no longer name is not read for it.
 
 use std::collections::{BTreeMap, BTreeSet};

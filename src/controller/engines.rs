@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use super::commit::{Journal, Tickets};
+use super::commit::Journal;
 use super::container::wake_related;
 use super::progress::Progress;
 use super::shared::{Attachment, Shared};
@@ -78,9 +78,7 @@ impl Engines {
             let heard = Nanos(self.shared.engine_now(&name).0.saturating_sub(ON_ITS_WAY));
             stop.cancel();
             let _ = task.await;
-            if self
-                .shared
-                .with_world(|world| world.engines.get(&*name).is_some_and(|engine| engine.connected))
+            if self.shared.with_world(|world| world.is_connected(&name))
                 && let Some(progress) = locked(&self.journal).get_mut(&*name)
             {
                 progress.end(heard);
@@ -200,8 +198,8 @@ impl Watcher {
         });
     }
 
-    /// Gives every container of this engine something to think about.
-    fn requeue_all(&self, work: impl Fn() -> Work) {
+    /// Adds work to every container of this engine.
+    fn add_to_all(&self, work: impl Fn() -> Work) {
         for key in self.known() {
             self.shared.queue.add(key, work());
         }
@@ -210,16 +208,12 @@ impl Watcher {
     /// Events up to `to` may have been missed.
     fn lost(&self, to: Nanos, message: String) {
         warn!(target: "portreeve::engine", engine = %self.name, "{message}");
-        self.requeue_all(|| Work { breaks: vec![(0, Break::Gap(to))], ..Work::default() });
+        self.add_to_all(|| Work { breaks: vec![(0, Break::Gap(to))], ..Work::default() });
         let engine = EventSubject::Engine(self.name.to_string());
         let gap = NewEvent::new(event::EventKind::Gap, engine, to).because("EventsLost");
         let events = vec![gap.status("unknown").saying(message)];
         let (shared, changes) = (self.shared.clone(), ChangeSet { events, ..ChangeSet::default() });
-        tokio::spawn(async move {
-            while shared.committer.commit_with(changes.clone(), Tickets::new()).await.is_err() {
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-        });
+        tokio::spawn(async move { shared.committer.commit_until_stored(changes).await });
     }
 }
 
@@ -320,7 +314,7 @@ impl EventReader for Watcher {
         }
         if was_connected {
             let at = at.unwrap_or(now);
-            self.requeue_all(|| Work { breaks: vec![(0, Break::StreamEnded(at))], ..Work::default() });
+            self.add_to_all(|| Work { breaks: vec![(0, Break::StreamEnded(at))], ..Work::default() });
         }
     }
 

@@ -1,8 +1,8 @@
 //! The one loop: takes a key with what came for it, has its reconciler decide, commits, and only then says and does.
 //!
 //! # Guarantees
-//! - The same key is never worked on twice at once. Nothing is said or done of what could not be committed: the work comes
-//!   again, whole, with its wake-ups.
+//! - The same key is never worked on twice at once. Nothing is said or done of what was decided and could not be committed: the
+//!   work comes again, whole, with its wake-ups. What was only seen is known at once.
 //! - A reconciler that panics sets its key aside, with an event and a metric, and nothing else.
 
 use std::panic::AssertUnwindSafe;
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use tracing::{debug, error, warn};
 
 use super::commit::Tickets;
-use super::container::act;
+use super::container::{act, subject_of};
 use super::key::Key;
 use super::plan::{About, Plan};
 use super::reconcile::Trouble;
@@ -82,16 +82,18 @@ impl Mechanism {
         let Plan { changes, keep, lines, name, blocked, wakes, wake_targets, requeue_at, look_at, actions } =
             self.reconcilers.plan(key, work).await?;
         self.commit(changes, work).await?;
-        keep.into_iter().for_each(|keep| keep(shared));
         if let Some((blocked, container)) = blocked.zip(key.container()) {
             locked(&shared.blocked).insert(container.clone(), blocked);
         }
+        keep.into_iter().for_each(|keep| keep(shared));
         work.committed();
         let about = key.container().map_or(About::Service, |_| About::Container(&name));
         lines.iter().for_each(|line| line.write(about));
         wake_targets.iter().for_each(|target| shared.wake_target(target));
-        let timers = Plan { requeue_at, look_at, ..Plan::default() };
-        timers.set_timers(key, shared);
+        let now = shared.now_of(key);
+        for (due, at) in [(Due::Decide, requeue_at), (Due::Look, look_at)] {
+            shared.timers.set(key.clone(), due, at.map(|at| due.after(at.since(now))));
+        }
         for key in wakes {
             shared.queue.add(key, Work::default());
         }
@@ -120,16 +122,18 @@ impl Mechanism {
                 // What cannot be stored is in the log.
                 let _ = self.shared.committer.commit_with(panicked(key, why), Tickets::new()).await;
             }
-        } else if work.failures == 3 && !matches!(trouble, Trouble::Detached) {
+        }
+        let next = after(work.failures, trouble);
+        if next.warns {
             warn!(%key, "cannot be processed: {trouble}; Portreeve keeps trying");
         }
         if let Trouble::Engine(DockerError::TimedOut(_)) = trouble {
             self.shared.queue.slow(&key.shard(), true);
         }
-        if trouble.is_of_this_alone() && work.failures + 1 >= PATIENCE {
+        if next.lets_go {
             self.let_go(key, &mut work, trouble).await;
         }
-        let wait = Duration::from_millis(100 << work.failures.min(if work.let_go { 7 } else { 5 }));
+        let wait = wait(work.failures, work.let_go);
         self.shared.queue.put_back(key, work);
         self.shared.timers.set(key.clone(), Due::Resume, Some(Instant::now() + wait));
     }
@@ -147,18 +151,29 @@ impl Mechanism {
     }
 }
 
+/// What follows from a failure, beside the next try.
+#[derive(Debug, PartialEq, Eq)]
+struct Next {
+    /// Whether people are told.
+    warns: bool,
+    /// Whether nothing else waits for it any more.
+    lets_go: bool,
+}
+
+/// What follows from one more failure after so many.
+fn after(failures: u32, trouble: &Trouble) -> Next {
+    let awaited = matches!(trouble, Trouble::Detached | Trouble::Panicked(_));
+    Next { warns: failures == 3 && !awaited, lets_go: trouble.is_of_this_alone() && failures + 1 >= PATIENCE }
+}
+
+/// How long the next try is waited for: twice as long each time, up to three seconds, or thirteen where nothing waits for it.
+fn wait(failures: u32, let_go: bool) -> Duration {
+    Duration::from_millis(100 << failures.min(if let_go { 7 } else { 5 }))
+}
+
 fn panicked(key: &Key, why: &str) -> ChangeSet {
     let now = crate::clock::now();
-    let subject = match key.container() {
-        Some(key) => EventSubject::Container {
-            engine: key.engine.to_string(),
-            id: key.id.to_string(),
-            name: String::new(),
-            image: String::new(),
-            host: String::new(),
-        },
-        None => EventSubject::Portreeve,
-    };
+    let subject = key.container().map_or(EventSubject::Portreeve, |key| subject_of(key, String::new()));
     let message =
         format!("a fault of Portreeve's own: deciding about {key} panicked: {why}; it is tried again");
     let event = NewEvent::new(EventKind::InternalError, subject, now).because("Panicked");
@@ -172,5 +187,28 @@ impl Shared {
             Shard::Engine(engine) => self.engine_now(&engine),
             Shard::Fleet => crate::clock::now(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_for_itself_alone_is_let_go_after_a_while_and_what_waits_for_an_engine_never() {
+        let panicked = Trouble::Panicked("no ink".to_owned());
+        let refused = Trouble::Engine(DockerError::TimedOut(Duration::from_secs(30)));
+        let follows = |failures, trouble: &Trouble| {
+            let Next { warns, lets_go } = after(failures, trouble);
+            (warns, lets_go)
+        };
+        assert_eq!([3, 4].map(|failures| follows(failures, &panicked)), [(false, false), (false, true)]);
+        assert_eq!(
+            [2, 3, 4].map(|failures| follows(failures, &refused)),
+            [(false, false), (true, false), (false, true)]
+        );
+        assert_eq!([3, 4, 99].map(|failures| follows(failures, &Trouble::Detached)), [(false, false); 3]);
+        let waits = |let_go| [0, 5, 9].map(|failures| wait(failures, let_go).as_millis());
+        assert_eq!((waits(false), waits(true)), ([100, 3_200, 3_200], [100, 3_200, 12_800]));
     }
 }

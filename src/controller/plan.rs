@@ -4,9 +4,9 @@ use tracing::{info, warn};
 
 use super::key::Key;
 use super::shared::Shared;
-use super::timers::Due;
 use crate::observed::Nanos;
 use crate::reconcile::plan::{Action, Blocked};
+use crate::resource::ObjectKey;
 use crate::store::ChangeSet;
 
 /// A log line that waits for its commit.
@@ -65,21 +65,11 @@ pub(super) struct Plan {
     /// Keys to be decided on again.
     pub wakes: Vec<Key>,
     /// Delivery queues to be looked at.
-    pub wake_targets: Vec<String>,
+    pub wake_targets: Vec<ObjectKey>,
     /// When to decide again, by the clock of the key's engine.
     pub requeue_at: Option<Nanos>,
     /// When to look at it again although nothing was heard.
     pub look_at: Option<Nanos>,
     /// What is done then, each with an intent that is committed.
     pub actions: Vec<Action>,
-}
-
-impl Plan {
-    /// Sets the instants of a key.
-    pub(super) fn set_timers(&self, key: &Key, shared: &Shared) {
-        let now = shared.now_of(key);
-        for (due, at) in [(Due::Decide, self.requeue_at), (Due::Look, self.look_at)] {
-            shared.timers.set(key.clone(), due, at.map(|at| due.after(at.since(now))));
-        }
-    }
 }

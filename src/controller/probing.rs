@@ -1,4 +1,4 @@
-//! The schedule of probes: who is asked now, how often, and how many at once.
+//! The schedule of probes: what is asked now, how often, and how many at once.
 //!
 //! Each probe of each container (or target outside Docker) is a task that sleeps until its time, so a slow one delays no
 //! other. At most `Settings.maxConcurrentChecks` of one cost run at once; one that runs for over a second gives its place
@@ -15,7 +15,6 @@ mod asking;
 mod cut_off;
 mod downtime;
 mod inbox;
-mod interfaces;
 mod prober;
 mod result;
 mod rhythm;
@@ -23,12 +22,10 @@ mod rhythm;
 pub use asking::{Trial, Tried};
 use downtime::TICK;
 pub(super) use inbox::ProbeInbox;
-pub(super) use interfaces::Interfaces;
 pub(super) use prober::Prober;
 use prober::{Check, CheckId, RunningCheck};
 use rhythm::go_on;
 
-use super::commit::Tickets;
 use super::key::Key;
 use super::shared::Shared;
 use super::work::Work;
@@ -58,7 +55,7 @@ impl Prober {
         let writer = shared.clone();
         let writing = crate::vital::spawn("the prober's writer", async move {
             while let Some(changes) = waiting.recv().await {
-                write(&writer, changes).await;
+                writer.committer.commit_until_stored(changes).await;
             }
         });
         let mut flush = tokio::time::interval(FLUSH);
@@ -122,7 +119,7 @@ impl Prober {
         changed.iter().filter(|name| desired.services.contains_key(*name)).for_each(|name| {
             self.shared.health_cache.begin_with(name);
         });
-        self.shared.note_roots(desired.services.keys().map(String::as_str));
+        self.shared.note_roots();
         let world = self.shared.world();
         for (name, service) in changed.iter().filter_map(|name| desired.services.get_key_value(name)) {
             let left: Vec<ProbeTarget> = self.shared.service(name).map_or_else(Vec::new, |state| {
@@ -272,7 +269,7 @@ impl Prober {
         running.insert(id, RunningCheck { check, task });
     }
 
-    /// Asks everyone of a service now, whenever it was to be.
+    /// Asks all targets of a service now, whenever it was to be.
     fn ask_anew(self: &Arc<Self>, name: &str) {
         let mut running = locked(&self.running);
         for (id, running) in running.iter_mut().filter(|(id, _)| *id.service == *name) {
@@ -287,12 +284,5 @@ impl Prober {
         if let Some(service) = desired.services.get(name) {
             self.shared.judge(name, service, target);
         }
-    }
-}
-
-/// Commits what must not be lost, however long the store fails.
-async fn write(shared: &Shared, changes: ChangeSet) {
-    while shared.committer.commit_with(changes.clone(), Tickets::new()).await.is_err() {
-        tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }

@@ -23,12 +23,12 @@ const AT_ONCE: usize = 16;
 /// Of those that an engine refuses to tell of, so many are asked about side by side, and so many in all of an engine whose calls
 /// time out: each may take as long as a call may.
 const FEW: usize = 2;
-/// Each so-manieth turn of a shard is for what waits behind, if anything does.
+/// Every eighth turn of a shard is for what waits behind, if anything does.
 const TURNS: u32 = 8;
 
 /// Where a key waits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Place {
+enum Lane {
     /// Nowhere: nothing is to be done about it, or it is being worked on, or held.
     #[default]
     Nowhere,
@@ -47,7 +47,7 @@ struct Inbox {
     counted: usize,
     /// Something is to be done, if only to decide again.
     waiting: bool,
-    place: Place,
+    lane: Lane,
     running: bool,
     /// The work in hand tells of somebody stopping the container.
     stopping: bool,
@@ -72,20 +72,25 @@ struct Room {
 }
 
 impl Room {
+    /// Whether anything waits in it.
+    fn waits(&self) -> bool {
+        !(self.ready.is_empty() && self.behind.is_empty() && self.refused.is_empty())
+    }
+
     /// The next key to be worked on, if there is a place for it.
-    fn next(&mut self) -> Option<(Key, Place)> {
+    fn next(&mut self) -> Option<(Key, Lane)> {
         if self.refused_running < FEW
             && let Some(key) = self.refused.pop_front()
         {
-            return Some((key, Place::Refused));
+            return Some((key, Lane::Refused));
         }
         if self.running >= if self.slow { FEW } else { AT_ONCE } {
             return None;
         }
         self.turns = self.turns.wrapping_add(1);
         let behind_first = self.turns.is_multiple_of(TURNS);
-        let behind = |room: &mut Self| Some((room.behind.pop_front()?, Place::Behind));
-        let ready = |room: &mut Self| Some((room.ready.pop_front()?, Place::Ready));
+        let behind = |room: &mut Self| Some((room.behind.pop_front()?, Lane::Behind));
+        let ready = |room: &mut Self| Some((room.ready.pop_front()?, Lane::Ready));
         if behind_first { behind(self).or_else(|| ready(self)) } else { ready(self).or_else(|| behind(self)) }
     }
 }
@@ -99,24 +104,24 @@ struct Inner {
 }
 
 impl Inner {
-    fn wait(&mut self, key: &Key, place: Place) {
+    fn wait(&mut self, key: &Key, lane: Lane) {
         let room = self.rooms.entry(key.shard()).or_default();
-        match place {
-            Place::Nowhere => return,
-            Place::Ready => room.ready.push_back(key.clone()),
-            Place::Behind => room.behind.push_back(key.clone()),
-            Place::Refused => room.refused.push_back(key.clone()),
+        match lane {
+            Lane::Nowhere => return,
+            Lane::Ready => room.ready.push_back(key.clone()),
+            Lane::Behind => room.behind.push_back(key.clone()),
+            Lane::Refused => room.refused.push_back(key.clone()),
         }
         if let Some(inbox) = self.inboxes.get_mut(key) {
-            inbox.place = place;
+            inbox.lane = lane;
         }
     }
 
     /// The next key of the shard `of`; one that has moved since it was put where it is found is passed over.
     fn next_of(&mut self, of: &Shard) -> Option<Key> {
         loop {
-            let (key, place) = self.rooms.get_mut(of)?.next()?;
-            if self.inboxes.get(&key).is_some_and(|inbox| inbox.place == place) {
+            let (key, lane) = self.rooms.get_mut(of)?.next()?;
+            if self.inboxes.get(&key).is_some_and(|inbox| inbox.lane == lane) {
                 return Some(key);
             }
         }
@@ -125,14 +130,10 @@ impl Inner {
     /// The next key, in turn of the shards: there are as many as engines.
     fn next(&mut self) -> Option<Key> {
         let after = self.last.clone().map_or(Bound::Unbounded, Bound::Excluded);
-        let until = self.last.clone().map_or(Bound::Unbounded, Bound::Included);
+        let turn = self.rooms.range((after, Bound::Unbounded)).chain(&self.rooms);
         let turn: Vec<Shard> =
-            self.rooms.range((after, Bound::Unbounded)).map(|(shard, _)| shard.clone()).collect();
-        let rest: Vec<Shard> = match self.last {
-            Some(_) => self.rooms.range((Bound::Unbounded, until)).map(|(shard, _)| shard.clone()).collect(),
-            None => Vec::new(),
-        };
-        let (shard, key) = turn.into_iter().chain(rest).find_map(|shard| {
+            turn.filter(|(_, room)| room.waits()).map(|(shard, _)| shard.clone()).collect();
+        let (shard, key) = turn.into_iter().find_map(|shard| {
             let key = self.next_of(&shard)?;
             Some((shard, key))
         })?;
@@ -154,17 +155,17 @@ pub(super) struct Queue {
 impl Queue {
     /// Adds to a key's inbox; an empty `work` asks to decide again. Refuses when the inboxes of its shard are full.
     pub(super) fn add(&self, key: impl Into<Key>, work: Work) -> bool {
-        self.put(key.into(), work, Place::Ready)
+        self.put(key.into(), work, Lane::Ready)
     }
 
     /// Asks to decide again about many keys, behind what happens meanwhile.
     pub(super) fn add_behind(&self, keys: impl IntoIterator<Item = impl Into<Key>>) {
         for key in keys {
-            self.put(key.into(), Work::default(), Place::Behind);
+            self.put(key.into(), Work::default(), Lane::Behind);
         }
     }
 
-    fn put(&self, key: Key, work: Work, place: Place) -> bool {
+    fn put(&self, key: Key, work: Work, lane: Lane) -> bool {
         let mut inner = locked(&self.inner);
         let inner = &mut *inner;
         let room = inner.rooms.entry(key.shard()).or_default();
@@ -178,9 +179,9 @@ impl Queue {
         inbox.work.append(work);
         inbox.waiting = true;
         let idle = !inbox.running && !inbox.held;
-        let sooner = inbox.place == Place::Behind && place == Place::Ready;
-        if idle && (inbox.place == Place::Nowhere || sooner) {
-            inner.wait(&key, place);
+        let sooner = inbox.lane == Lane::Behind && lane == Lane::Ready;
+        if idle && (inbox.lane == Lane::Nowhere || sooner) {
+            inner.wait(&key, lane);
             self.changed.notify_one();
         }
         true
@@ -201,8 +202,8 @@ impl Queue {
         let inner = &mut *inner;
         let key = inner.next()?;
         let inbox = inner.inboxes.get_mut(&key)?;
-        inbox.refused = inbox.place == Place::Refused;
-        (inbox.waiting, inbox.running, inbox.place) = (false, true, Place::Nowhere);
+        inbox.refused = inbox.lane == Lane::Refused;
+        (inbox.waiting, inbox.running, inbox.lane) = (false, true, Lane::Nowhere);
         let work = std::mem::take(&mut inbox.work);
         inbox.stopping = work.is_of_a_stop();
         let counted = std::mem::take(&mut inbox.counted);
@@ -234,7 +235,7 @@ impl Queue {
         let mut inner = locked(&self.inner);
         self.leave(&mut inner, key);
         match inner.inboxes.get(key) {
-            Some(inbox) if inbox.waiting => inner.wait(key, Place::Ready),
+            Some(inbox) if inbox.waiting => inner.wait(key, Lane::Ready),
             Some(_) => drop(inner.inboxes.remove(key)),
             None => {}
         }
@@ -262,17 +263,16 @@ impl Queue {
         let mut inner = locked(&self.inner);
         let Some(inbox) = inner.inboxes.get_mut(key).filter(|inbox| inbox.held) else { return };
         inbox.held = false;
-        let place = if inbox.work.let_go { Place::Refused } else { Place::Ready };
-        inner.wait(key, place);
+        let lane = if inbox.work.let_go { Lane::Refused } else { Lane::Ready };
+        inner.wait(key, lane);
         self.changed.notify_one();
     }
 
     /// Calls of a shard's engine time out, or are answered again.
     pub(super) fn slow(&self, shard: &Shard, slow: bool) {
         let mut inner = locked(&self.inner);
-        if let Some(room) = inner.rooms.get_mut(shard) {
-            room.slow = slow;
-        }
+        let Some(room) = inner.rooms.get_mut(shard).filter(|room| room.slow != slow) else { return };
+        room.slow = slow;
         self.changed.notify_one();
     }
 
@@ -473,7 +473,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_was_refused_waits_until_half_of_the_room_is_free() {
+    async fn an_overrun_shard_has_room_again_once_half_of_it_is_free() {
         let queue = Queue::default();
         let shard = of("a", 0).shard();
         let many = |at: i64| Work { events: (at..at + 10_000).map(arrival).collect(), ..Work::default() };

@@ -1,4 +1,5 @@
-//! What is seen goes into the world, and whatever asks or decides by it hears of that.
+//! What is seen goes into the world (containers, and the interfaces of this process), and whatever asks or decides by it hears of
+//! that.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use crate::desired::Desired;
 use crate::locked::locked;
 use crate::observed::{Container, ContainerKey, World};
 
-/// What was read so short a time ago is good enough: many checks may fail at once.
+/// Interfaces that were read so short a time ago are good enough: many checks may fail at once.
 const FRESH: Duration = Duration::from_secs(1);
 
 impl Shared {
@@ -51,13 +52,11 @@ impl Shared {
             }
         });
     }
-}
 
-impl Shared {
-    /// Reads them.
-    pub(in crate::controller) async fn read_interfaces(&self) {
+    /// Reads the interfaces of this process's network namespace anew, unless that was done a moment ago.
+    pub(super) async fn read_interfaces(&self) {
         let fresh = {
-            let mut read = locked(&self.interfaces.read);
+            let mut read = locked(&self.interfaces_read);
             let fresh = read.is_some_and(|at| at.elapsed() < FRESH);
             if !fresh {
                 *read = Some(Instant::now());

@@ -22,9 +22,9 @@ use super::shared::Shared;
 use super::work::Work;
 use crate::desired::{Desired, Service};
 use crate::observed::{
-    Container, ContainerKey, Health, HealthWord, Nanos, ProbeState, ProbeTarget, ServiceState, Standing,
-    World,
+    Container, ContainerKey, HealthWord, Nanos, ProbeState, ProbeTarget, ServiceState, World,
 };
+use crate::reconcile::health::probed::{self, Probed};
 use crate::reconcile::health::service::{self, Announcement, ServiceDecision, ServiceSituation};
 use crate::reconcile::health::{self, Judged, Root};
 use crate::resource::event::subject::EventSubject;
@@ -60,44 +60,13 @@ impl Shared {
 
     /// The worst that services with probes say of a container's present run; `None` when it belongs to none.
     pub(super) fn probed(&self, container: &Container, desired: &Desired) -> Option<Probed> {
-        let target = ProbeTarget::Container(container.key.clone());
         // The last verdict of one that is suspended is no reason to act.
         let asks = |name: &str| {
             desired.services.get(name).is_some_and(|service| !service.suspended && !service.probes.is_empty())
         };
-        {
-            let services = self.services_of(&container.key);
-            let of_it = services.iter().filter(|(name, _)| asks(name)).filter_map(|(name, state)| {
-                let known = state.targets.get(&target)?;
-                let health = match known.health {
-                    // What is known is of another run.
-                    _ if known.started != container.started => Health::Starting,
-                    HealthWord::Healthy => Health::Healthy,
-                    HealthWord::Unhealthy | HealthWord::NotFound => Health::Unhealthy,
-                    // A probe that cannot be carried out says nothing, neither good nor bad.
-                    HealthWord::Error | HealthWord::Unknown => Health::Starting,
-                };
-                Some(Probed {
-                    service: name.to_string(),
-                    health,
-                    reason: known.reason.clone(),
-                    // Not what is known of another run.
-                    denied: known.denied && health == Health::Unhealthy,
-                    early_since: known.early_since.filter(|_| known.started == container.started),
-                    since: known.since,
-                })
-            });
-            let all: Vec<Probed> = of_it.collect();
-            let early_since = all.iter().filter_map(|probed| probed.early_since).min();
-            let worst = all.into_iter().min_by_key(|probed| match probed.health {
-                Health::Unhealthy if !probed.denied => 0,
-                Health::Unhealthy => 1,
-                Health::Starting if probed.early_since.is_some() => 2,
-                Health::Starting | Health::Awaited | Health::Silent => 3,
-                Health::Healthy => 4,
-            });
-            worst.map(|worst| Probed { early_since, ..worst })
-        }
+        let services = self.services_of(&container.key);
+        let asking = services.iter().filter(|(name, _)| asks(name));
+        probed::worst(container, asking.map(|(name, state)| (&**name, &**state)))
     }
 
     /// A service that is down and without which a service of this container cannot work.
@@ -138,22 +107,22 @@ impl Shared {
 
     /// Notes which services wait for another, as far as that is remembered: what is done and told about a service says whether
     /// another is behind it.
-    pub(super) fn note_roots<'n>(&self, names: impl Iterator<Item = &'n str>) {
-        let desired = self.desired.load();
-        for name in names {
-            let Some((service, certain)) = self.root_of(name, &desired) else { continue };
-            let noted = self.health_cache.with_known(name, |state| {
-                let noted = (Some(service), !certain);
-                let counts = certain || state.standing == Standing::Down;
-                let other = counts && (&state.waits_for, state.suspects) != (&noted.0, noted.1);
-                if other {
-                    (state.waits_for, state.suspects) = noted;
-                }
-                other
+    pub(super) fn note_roots(&self) {
+        let (desired, world) = (self.desired.load(), self.world());
+        let roots: Vec<(String, String, bool)> = self.health_cache.read(|services| {
+            let standing = |name: &str| services.get(name).map(|state| state.standing).unwrap_or_default();
+            let names = desired.services.keys().map(String::as_str);
+            let roots = health::roots(names, &desired.services, standing).into_iter();
+            roots.map(|(name, root)| (name.to_owned(), root.service.to_owned(), !root.certain)).collect()
+        });
+        for (name, root, suspects) in roots {
+            let turned = self.health_cache.with_known(&name, |state| {
+                let before = (state.waits_for.replace(root.clone()), state.suspects);
+                state.suspects = suspects;
+                before != (Some(root), suspects)
             });
-            if noted == Some(true) {
-                let world = self.world();
-                for key in world.members.containers(name) {
+            if turned == Some(true) {
+                for key in world.members.containers(&name) {
                     self.queue.add(key, Work::default());
                 }
             }
@@ -286,23 +255,6 @@ fn announce(name: &str, announcement: Announcement, now: Nanos, plan: &mut Plan)
     });
     let event = NewEvent::new(kind, EventSubject::Service(name.to_owned()), now).because(reason);
     plan.changes.events.push(event.status(health.as_str()).saying(message).weighing(severity));
-}
-
-/// What a service says of a container.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Probed {
-    /// The service.
-    pub(super) service: String,
-    /// Its verdict.
-    pub(super) health: Health,
-    /// Why.
-    pub(super) reason: String,
-    /// Whether all that is wrong is that we are refused.
-    pub(super) denied: bool,
-    /// Since when it, or another service of the container, has been told that it is too early to ask.
-    pub(super) early_since: Option<Nanos>,
-    /// Since when, by our clock.
-    pub(super) since: Nanos,
 }
 
 fn judge_targets(

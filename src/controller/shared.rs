@@ -10,7 +10,7 @@ use super::commit::Committer;
 use super::departed::Departed;
 use super::key::Key;
 use super::load::Loads;
-use super::probing::{Interfaces, ProbeInbox};
+use super::probing::ProbeInbox;
 use super::queue::Queue;
 use super::services::HealthCache;
 use super::timers::Timers;
@@ -28,12 +28,14 @@ use crate::reconcile::heal::{HealMemory, PolicyGroup};
 use crate::reconcile::lifecycle::Fact;
 use crate::reconcile::plan::{Blocked, Reason};
 use crate::reconcile::record::Record;
+use crate::resource::{KindId, ObjectKey};
 use crate::store::Store;
 
 /// How long whoever lifts a quarantine, or has something forgotten, waits to hear that it is committed.
 const RELEASE: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// What keys of groups begin with among those of healing memory, which begin with the name of an engine.
+/// What keys of groups begin with among those of healing memory, which begin with the name of an engine. The word is stored, and
+/// stays.
 pub(super) const GROUP: &str = "/crowd/";
 
 /// The key under which a group is stored.
@@ -88,12 +90,13 @@ pub struct Shared {
     /// Whether each breaker is open, by engine and policy.
     pub(super) breakers: Mutex<BTreeMap<(Arc<str>, String), bool>>,
     pub(super) blocked: Mutex<BTreeMap<ContainerKey, Vec<Blocked>>>,
-    pub(super) wakers: Mutex<HashMap<String, Waker>>,
+    pub(super) wakers: Mutex<HashMap<ObjectKey, Waker>>,
     pub(super) own_fault: Mutex<Option<(String, tokio::time::Instant)>>,
     /// What was declared and has consequences now that it is not.
     pub(super) departed: Departed,
     pub(super) health_cache: HealthCache,
-    pub(super) interfaces: Interfaces,
+    /// When the interfaces of this process were last read.
+    pub(super) interfaces_read: Mutex<Option<tokio::time::Instant>>,
     pub(super) probing: ProbeInbox,
     pub(super) loads: Loads,
     /// Turns to measure what a container uses.
@@ -127,7 +130,7 @@ impl Shared {
 
     /// The container whose network `container` uses, if it has none of its own and the other one is there.
     pub fn network_owner(&self, container: &Container) -> Option<Arc<Container>> {
-        container.network_mode.strip_prefix("container:")?;
+        container.network_parent()?;
         self.with_world(|world| world.network_owner(container).ok().cloned().map(Arc::new))
     }
 
@@ -308,15 +311,15 @@ impl Shared {
 
     /// Wakes whoever registers with a DiscoveryRegistry.
     pub fn wake_registry(&self, target: &str) {
-        self.wake_target(&super::wakers::discovery_waker(target));
+        self.wake_target(&ObjectKey { kind: KindId::DiscoveryRegistry, name: target.to_owned() });
     }
 
     /// Wakes whoever delivers to a BillingService: what was parked may be sent.
     pub fn wake_billing(&self, target: &str) {
-        self.wake_target(&super::wakers::billing_waker(target));
+        self.wake_target(&ObjectKey { kind: KindId::BillingService, name: target.to_owned() });
     }
 
-    pub(super) fn wake_target(&self, target: &str) {
+    pub(super) fn wake_target(&self, target: &ObjectKey) {
         if let Some(waker) = locked(&self.wakers).get(target) {
             waker.wake();
         }

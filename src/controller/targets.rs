@@ -8,18 +8,17 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::leaving::see_off;
+use super::registry_end::see_off;
 use super::shared::Shared;
-use super::wakers::{billing_waker, discovery_waker};
 use crate::desired::Desired;
 use crate::locked::locked;
 use crate::observed::Nanos;
 use crate::outbox::billing::BillingQueue;
 use crate::outbox::discovery::DiscoveryQueue;
 use crate::outbox::{DeliveryContext, Dispatcher, HttpClient, Queue, Unrecorded, Waker};
-use crate::resource::KindId;
 use crate::resource::billing_service::BillingServiceSpec;
 use crate::resource::discovery_registry::DiscoveryRegistrySpec;
+use crate::resource::{KindId, ObjectKey};
 
 #[derive(Clone, Debug, PartialEq)]
 enum Target {
@@ -32,12 +31,12 @@ pub(super) struct Targets {
     pub shared: Arc<Shared>,
     pub http: HttpClient,
     pub stop: CancellationToken,
-    pub running: BTreeMap<String, Running>,
+    pub running: BTreeMap<ObjectKey, Running>,
     /// Deleted registries whose end is seen to, by name and when they were deleted.
     pub seen_off: BTreeMap<(String, Nanos), JoinHandle<()>>,
     /// Dispatchers that were told to end and have calls in hand. None follows them before they have ended, however
     /// often their target goes and comes back meanwhile: a lane has one worker.
-    pub ending: BTreeMap<String, Ending>,
+    pub ending: BTreeMap<ObjectKey, Ending>,
 }
 
 /// A dispatcher at its end, and what it leaves to the next one.
@@ -57,12 +56,14 @@ impl Targets {
     pub(super) fn sync(&mut self, desired: &Desired) {
         let mut wanted = BTreeMap::new();
         let served = |kind, name: &str| !desired.is_suspended(kind, name);
+        let key = |kind, name: &String| ObjectKey { kind, name: name.clone() };
         for (name, spec) in desired.billing.iter().filter(|(name, _)| served(KindId::BillingService, name)) {
-            wanted.insert(billing_waker(name), Target::Billing(name.clone(), spec.clone()));
+            wanted.insert(key(KindId::BillingService, name), Target::Billing(name.clone(), spec.clone()));
         }
         let registries = desired.registries.iter();
         for (name, spec) in registries.filter(|(name, _)| served(KindId::DiscoveryRegistry, name)) {
-            wanted.insert(discovery_waker(name), Target::Discovery(name.clone(), spec.clone()));
+            wanted
+                .insert(key(KindId::DiscoveryRegistry, name), Target::Discovery(name.clone(), spec.clone()));
         }
         self.seen_off.retain(|_, task| !task.is_finished());
         for (name, (spec, gone)) in self.shared.departed.registries() {
@@ -73,35 +74,35 @@ impl Targets {
                     see_off(shared, (name.clone(), gone), held, self.stop.child_token()),
                 )
             });
-            wanted.insert(discovery_waker(&name), Target::Discovery(name, spec));
+            wanted.insert(key(KindId::DiscoveryRegistry, &name), Target::Discovery(name, spec));
         }
-        let stale: BTreeSet<String> = self
+        let stale: BTreeSet<ObjectKey> = self
             .running
             .iter()
-            .filter(|(waker, running)| wanted.get(*waker) != Some(&running.target))
-            .map(|(waker, _)| waker.clone())
+            .filter(|(key, running)| wanted.get(*key) != Some(&running.target))
+            .map(|(key, _)| key.clone())
             .collect();
-        for waker in stale {
-            if let Some(running) = self.running.remove(&waker) {
+        for key in stale {
+            if let Some(running) = self.running.remove(&key) {
                 running.stop.cancel();
                 // It has itself waited for the one before it.
-                self.ending.insert(waker, running.task);
+                self.ending.insert(key, running.task);
             }
         }
-        for (waker, target) in wanted {
-            if !self.running.contains_key(&waker) {
-                let before = self.ending.remove(&waker);
-                let running = self.serve(&waker, target, before);
-                self.running.insert(waker, running);
+        for (key, target) in wanted {
+            if !self.running.contains_key(&key) {
+                let before = self.ending.remove(&key);
+                let running = self.serve(&key, target, before);
+                self.running.insert(key, running);
             }
         }
     }
 
     /// `before`: the last dispatcher of the same target, which must have ended first, so that no lane is worked on
     /// twice.
-    fn serve(&self, waker: &str, target: Target, before: Option<Ending>) -> Running {
+    fn serve(&self, key: &ObjectKey, target: Target, before: Option<Ending>) -> Running {
         let stop = self.stop.child_token();
-        let waker = locked(&self.shared.wakers).entry(waker.to_owned()).or_default().clone();
+        let waker = locked(&self.shared.wakers).entry(key.clone()).or_default().clone();
         let context = DeliveryContext {
             store: self.shared.store.clone(),
             commit: Arc::new(self.shared.committer.clone()),

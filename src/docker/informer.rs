@@ -40,7 +40,7 @@ const REPLAY: Duration = Duration::from_secs(10);
 /// An event on its way overtakes a list: what a list shows is looked at only if no event explains it by then.
 const EXPLAIN: Duration = Duration::from_secs(1);
 
-/// Who is told what an informer sees. No call may block.
+/// Takes in what an informer reads. No call may block.
 pub trait EventReader: Send + Sync + 'static {
     /// How far this engine's stream was dealt with, durably; `None` before the first contact.
     fn cursor(&self) -> Option<Cursor>;
@@ -77,7 +77,7 @@ pub struct Informer<W> {
     pub spec: DockerHostSpec,
     /// What may be reached.
     pub guard: Guard,
-    /// Who is told.
+    /// Takes it in.
     pub reader: Arc<W>,
     /// What was last seen of each container, shared with whoever inspects.
     pub seen: Arc<Fingerprints>,

@@ -10,15 +10,13 @@ use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 
 use super::{Container, ContainerKey};
 
-/// What containers are found by, beside their keys. All but services are within one engine.
+/// What containers are found by, beside their keys: each within one engine.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Link {
     /// Its name.
     Name(Arc<str>, Arc<str>),
     /// Its logical identity.
     Identity(Arc<str>, Arc<str>),
-    /// It is of this Compose project and service.
-    Compose(Arc<str>, Arc<str>, Arc<str>),
     /// It depends on this Compose project and service.
     NeedsCompose(Arc<str>, Arc<str>, Arc<str>),
     /// It shares the network of the container with this id or name.
@@ -41,9 +39,6 @@ fn links(container: &Container) -> Vec<Link> {
         Link::Name(engine.clone(), container.name.as_str().into()),
         Link::Identity(engine.clone(), container.logical_id().into()),
     ];
-    if let Some((project, service)) = container.compose_service() {
-        links.push(Link::Compose(engine.clone(), project.into(), service.into()));
-    }
     if let Some(project) = container.compose_project() {
         let needs = container.compose_dependencies().map(|(service, _)| service);
         links.extend(needs.map(|needed| Link::NeedsCompose(engine.clone(), project.into(), needed.into())));
@@ -114,16 +109,6 @@ impl Containers {
     /// Those of `engine` with this logical identity: several while one takes another's place.
     pub fn identified(&self, engine: &Arc<str>, identity: &str) -> impl Iterator<Item = &Arc<Container>> {
         self.linked(Link::Identity(engine.clone(), identity.into()))
-    }
-
-    /// Those of a Compose service.
-    pub fn of_compose(
-        &self,
-        engine: &Arc<str>,
-        project: &str,
-        service: &str,
-    ) -> impl Iterator<Item = &Arc<Container>> {
-        self.linked(Link::Compose(engine.clone(), project.into(), service.into()))
     }
 
     /// Those that depend on a Compose service.
@@ -219,7 +204,6 @@ mod tests {
         .collect();
         let engine: Arc<str> = "a".into();
         assert_eq!(ids(containers.of_engine("a")), ["1", "2", "3"]);
-        assert_eq!(ids(containers.of_compose(&engine, "shop", "db")), ["1"]);
         assert_eq!(ids(containers.needing_compose(&engine, "shop", "db")), ["2"]);
         assert!(ids(containers.sharing_network(&engine, "4")).is_empty());
         assert_eq!(ids(containers.sharing_network(&"b".into(), "4")), ["5"]);

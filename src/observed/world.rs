@@ -75,7 +75,7 @@ impl World {
         let mut owner = container;
         // A container can join one that has joined another; nobody builds long chains, and a circle has no end.
         for _ in 0..8 {
-            let Some(parent) = owner.network_mode.strip_prefix("container:") else { return Ok(owner) };
+            let Some(parent) = owner.network_parent() else { return Ok(owner) };
             let key = ContainerKey::new(owner.key.engine.clone(), parent);
             let named = || self.containers.named(&key.engine, parent);
             let gone = || format!("it uses the network of the container {parent}, which does not exist");

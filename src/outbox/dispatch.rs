@@ -61,7 +61,7 @@ pub trait Queue: Send + Sync + 'static {
     async fn record(&self, settlement: Settlement) -> Result<(), StoreError>;
 }
 
-/// What is in flight.
+/// Calls under way, and results that are not stored yet.
 #[derive(Debug, Default)]
 struct InFlight {
     /// Containers that are worked on, or whose last result is not stored yet.

@@ -1,6 +1,7 @@
 //! From probes to verdicts: of a container, of a service, and of what cannot work because something else is down.
 
 pub mod checks;
+pub mod probed;
 pub mod service;
 
 use std::collections::BTreeMap;
@@ -160,16 +161,34 @@ pub struct Root<'s> {
     pub certain: bool,
 }
 
-/// Why a service cannot work, if another is the reason: the one at the root of it. Of the services it depends on, directly or
-/// not, that is one that is down and itself depends on none that is. One that is only suspected is a root for those alone that
-/// are down themselves: they may be so because of it.
+impl Root<'_> {
+    /// Whether it is the root of the trouble of a service that stands so. One that is only suspected is that for those alone that
+    /// are down themselves: they may be so because of it.
+    pub fn counts(&self, own: Standing) -> bool {
+        self.certain || own == Standing::Down
+    }
+}
+
+/// For each service of `names` that cannot work because of another: the one at the root of it, where that counts. Of the services
+/// it depends on, directly or not, that is one that is down and itself depends on none that is. Each is looked at once, however
+/// many depend on it.
+pub fn roots<'s>(
+    names: impl Iterator<Item = &'s str>,
+    services: &'s BTreeMap<String, Service>,
+    standing: impl Fn(&str) -> Standing,
+) -> BTreeMap<&'s str, Root<'s>> {
+    let mut known = BTreeMap::new();
+    let found = names.filter_map(|name| Some((name, root(name, services, &standing, &mut known)?)));
+    found.filter(|(name, root)| root.counts(standing(name))).collect()
+}
+
+/// The root of one service's trouble, whether it counts or not.
 pub fn root_of<'s>(
     name: &'s str,
     services: &'s BTreeMap<String, Service>,
     standing: impl Fn(&str) -> Standing,
 ) -> Option<Root<'s>> {
-    let mut known = BTreeMap::new();
-    root(name, services, &standing, &mut known)
+    root(name, services, &standing, &mut BTreeMap::new())
 }
 
 /// Each is looked at once, however many depend on it. No circles are in force.
@@ -304,9 +323,8 @@ mod tests {
                 (false, true) => Standing::Doubtful,
                 (false, false) => Standing::Fine,
             };
-            let root = root_of("shop", &services, standing);
-            let counts = |root: &Root<'_>| root.certain || standing("shop") == Standing::Down;
-            root.filter(counts).map(|root| (root.service.to_owned(), root.certain))
+            let names = services.keys().map(String::as_str);
+            roots(names, &services, standing).get("shop").map(|root| (root.service.to_owned(), root.certain))
         };
         for (down, doubtful, root) in [
             (&[][..], &[][..], None),
@@ -338,8 +356,8 @@ mod tests {
         let services =
             BTreeMap::from([("db".to_owned(), service(&[])), ("shop".to_owned(), service(&["db"]))]);
         let standing = |name: &str| if name == "db" { Standing::Early } else { Standing::Fine };
-        let found = ["db", "shop"].map(|name| root_of(name, &services, standing));
-        assert_eq!(found, [None, Some(Root { service: "db", certain: true })]);
+        let found = roots(services.keys().map(String::as_str), &services, standing);
+        assert_eq!(found, BTreeMap::from([("shop", Root { service: "db", certain: true })]));
     }
 
     /// A ladder of twenty rungs, each of which depends on both halves of the next: a million paths.
@@ -361,11 +379,12 @@ mod tests {
             }
         }
         let asked = std::cell::Cell::new(0);
-        let found = root_of("a0", &services, |name| {
+        let found = roots(services.keys().map(String::as_str), &services, |name| {
             asked.set(asked.get() + 1);
             if name == "b19" { Standing::Down } else { Standing::Fine }
         });
-        assert_eq!(found, Some(Root { service: "b19", certain: true }));
+        assert_eq!(found.len(), 38);
+        assert!(found.values().all(|root| root.service == "b19"));
         assert!(asked.get() < 500, "{}", asked.get());
     }
 }

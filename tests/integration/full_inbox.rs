@@ -33,8 +33,8 @@ async fn an_inbox_that_stays_full_is_no_reason_to_connect_again_and_again() {
     tokio::time::sleep(span).await;
     let after = (engine.count("GET /events"), engine.connections());
     println!("in {span:?}: {} streams, {} connections", after.0 - before.0, after.1 - before.1);
-    // From a tenth of a second on each wait is half as long again as the one before: eight, perhaps.
-    assert!(after.0 - before.0 <= 12, "{before:?}, {span:?} later {after:?}");
+    // It is attached again, so that what waits is worked on; the stream is opened once there is room.
+    assert!(after.0 - before.0 <= 1, "{before:?}, {span:?} later {after:?}");
 
     drop(held);
     wait::until("all is dealt with", wait::SOON, || async {

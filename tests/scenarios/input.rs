@@ -162,7 +162,7 @@ struct Inspected {
 }
 
 impl Observed {
-    /// What is around it.
+    /// What it is related to.
     pub(super) fn related(&self) -> Related {
         Related {
             parent: self.parent.as_ref().map(|parent| Parent {

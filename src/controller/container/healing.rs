@@ -8,12 +8,13 @@ use uuid::Uuid;
 use super::group::Held;
 use super::reconciler::Reconciler;
 use super::recording::{record_group_note, record_note};
+use crate::controller::key::Key;
 use crate::controller::plan::Plan;
 use crate::controller::shared::{Attachment, Shared, Slot};
 use crate::controller::work::{Arrival, Break, Release, Work};
 use crate::desired::PolicyChoice;
 use crate::locked::locked;
-use crate::observed::{Container, EventKind, Health, Nanos};
+use crate::observed::{Container, ContainerKey, EventKind, Health, Nanos};
 use crate::reconcile::cause::{Fact, Seen, StopHabits};
 use crate::reconcile::discovery::Wanted;
 use crate::reconcile::heal::{
@@ -28,7 +29,6 @@ use crate::resource::Duration;
 pub(super) struct Pending {
     memory: Option<(OwnedMutexGuard<()>, Arc<Slot>, HealMemory)>,
     group: Option<Held>,
-    next: Vec<Arc<str>>,
 }
 
 impl Pending {
@@ -37,7 +37,7 @@ impl Pending {
         self.memory.as_ref().is_some_and(|(.., memory)| memory.draining.is_some())
     }
 
-    pub(super) fn keep(mut self, shared: &Shared, engine: &Arc<str>) {
+    pub(super) fn keep(mut self, shared: &Shared) {
         if let Some((_lock, slot, memory)) = self.memory.take() {
             slot.memory.store(Arc::new(memory));
         }
@@ -45,7 +45,6 @@ impl Pending {
             held.keep();
             shared.show_group(&held);
         }
-        shared.wake(engine, self.next);
     }
 }
 
@@ -99,7 +98,7 @@ impl Reconciler {
             PolicyChoice::NotSelected { .. } => PolicyView::NotSelected,
         };
         let (connected, is_own) = shared.with_world(|world| {
-            let connected = world.engines.get(&key.engine).is_some_and(|engine| engine.connected);
+            let connected = world.is_connected(&key.engine);
             (connected, world.own.contains(&key.id))
         });
         let own_fault = shared.own_fault();
@@ -176,9 +175,11 @@ impl Reconciler {
         {
             plan.changes.healing.push((logical_id, Some(document)));
         }
+        let others = next.into_iter().map(|id| ContainerKey::new(key.engine.clone(), id));
+        plan.wakes.extend(others.map(Key::from));
         plan.actions.extend(action);
         plan.requeue_at = requeue_at;
-        Pending { memory: Some((lock, slot, memory)), group: held, next }
+        Pending { memory: Some((lock, slot, memory)), group: held }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::reconcile::billing::{Account, bills};
 use crate::reconcile::discovery::{self, Member};
 use crate::reconcile::lifecycle::Advance;
 use crate::reconcile::record::Record;
+use crate::resource::{KindId, ObjectKey};
 
 impl Reconciler {
     pub(super) fn bill(&self, record: &mut Record, entered: &Advance, plan: &mut Plan) {
@@ -24,7 +25,8 @@ impl Reconciler {
             ledger: &record.ledger,
         };
         for bill in bills(&account, &desired.billing, &mut followers, &entered.transitions) {
-            plan.wake_targets.push(crate::controller::wakers::billing_waker(&bill.target));
+            let target = ObjectKey { kind: KindId::BillingService, name: bill.target.clone() };
+            plan.wake_targets.push(target);
             plan.changes.bills.push((record.key.clone(), bill));
         }
         record.followers = followers;
@@ -44,7 +46,8 @@ impl Reconciler {
         }
         for registry in changed {
             if let Some(wanted) = record.wanted.get(&registry) {
-                plan.wake_targets.push(crate::controller::wakers::discovery_waker(&registry));
+                let target = ObjectKey { kind: KindId::DiscoveryRegistry, name: registry.clone() };
+                plan.wake_targets.push(target);
                 plan.changes.cells.push((registry, record.key.clone(), wanted.clone()));
             }
         }

@@ -1,4 +1,4 @@
-//! Auto-monitoring (document R4): who carries the label `autoheal=true` is monitored from the moment it runs.
+//! Auto-monitoring (document R4): whatever carries the label `autoheal=true` is monitored from the moment it runs.
 
 use super::reconciler::Reconciler;
 use super::recording::event;

@@ -1,4 +1,4 @@
-//! What decides about containers.
+//! What the reconciler of containers holds, and what an inspect showed.
 
 use std::sync::Arc;
 

@@ -3,13 +3,19 @@
 use metrics::counter;
 
 use crate::controller::plan::{Line, Plan};
-use crate::observed::Nanos;
+use crate::observed::{ContainerKey, Nanos};
 use crate::reconcile::lifecycle::{Advance, Transition};
 use crate::reconcile::plan::Note;
 use crate::reconcile::record::Record;
 use crate::resource::event::subject::EventSubject;
 use crate::resource::event::{EventKind, Severity};
 use crate::store::NewEvent;
+
+/// A container of which no more than this is known.
+pub(in crate::controller) fn subject_of(key: &ContainerKey, name: String) -> EventSubject {
+    let (engine, id) = (key.engine.to_string(), key.id.to_string());
+    EventSubject::Container { engine, id, name, image: String::new(), host: String::new() }
+}
 
 /// An event about a container.
 pub(super) fn event(record: &Record, kind: EventKind, at: Nanos) -> NewEvent {

@@ -1,11 +1,11 @@
 //! Containers that an engine will not tell of.
 
 use super::reconciler::Reconciler;
+use super::recording::subject_of;
 use crate::controller::reconcile::Trouble;
 use crate::controller::work::Work;
 use crate::observed::ContainerKey;
 use crate::resource::event::EventKind;
-use crate::resource::event::subject::EventSubject;
 use crate::store::{ChangeSet, NewEvent};
 
 impl Reconciler {
@@ -16,15 +16,8 @@ impl Reconciler {
         }
         let (name, now) = (self.name_of(key, work), self.shared.engine_now(&key.engine));
         let from = work.events.first().map_or(now, |arrival| arrival.event.at);
-        let subject = EventSubject::Container {
-            engine: key.engine.to_string(),
-            id: key.id.to_string(),
-            name,
-            image: String::new(),
-            host: String::new(),
-        };
         let message = format!("unknown since {from}: it cannot be inspected: {trouble}");
-        let event = NewEvent::new(EventKind::Gap, subject, now).because("InspectRefused");
+        let event = NewEvent::new(EventKind::Gap, subject_of(key, name), now).because("InspectRefused");
         let event = event.status("unknown").saying(message);
         ChangeSet { events: vec![event], ..ChangeSet::default() }
     }

@@ -55,9 +55,7 @@ impl Prober {
                 Trial { place: Some(place), outcome }
             }
             ProbeTarget::Container(key) => {
-                let connected = shared.with_world(|world| {
-                    world.engines.get(&key.engine).is_some_and(|engine| engine.connected)
-                });
+                let connected = shared.with_world(|world| world.is_connected(&key.engine));
                 let attachment = shared.attachment(&key.engine).filter(|_| connected)?;
                 let container = shared.with_world(|world| world.containers.get(key).cloned())?;
                 let reached = |route: &Route| {

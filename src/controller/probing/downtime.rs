@@ -20,7 +20,7 @@ impl Prober {
             let is_down = |target: &ProbeTarget| match target {
                 ProbeTarget::Outside => false,
                 ProbeTarget::Container(key) => {
-                    let connected = world.engines.get(&key.engine).is_some_and(|engine| engine.connected);
+                    let connected = world.is_connected(&key.engine);
                     let container = world.containers.get(key);
                     connected && container.is_some_and(|container| container.state != State::Running)
                 }

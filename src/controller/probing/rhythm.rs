@@ -15,7 +15,7 @@ use super::prober::{Check, CheckId, Prober};
 use crate::observed::ProbeTarget;
 
 /// Checks begin at multiples of this: hundreds a second then wake the processor a few dozen times.
-pub(super) const GRID: Duration = Duration::from_millis(20);
+const GRID: Duration = Duration::from_millis(20);
 
 /// The life of one check.
 pub(super) async fn go_on(prober: Arc<Prober>, id: CheckId, check: Arc<Check>, spread: Duration) {

@@ -14,8 +14,8 @@ use crate::observed::Nanos;
 
 /// What is declared, by lamp: until when it burns.
 pub(in crate::controller) static WANTED: Mutex<BTreeMap<Arc<str>, Nanos>> = Mutex::new(BTreeMap::new());
-/// Lamps that burn, as committed.
-pub(in crate::controller) static BURNING: Mutex<BTreeMap<Arc<str>, bool>> = Mutex::new(BTreeMap::new());
+/// Whether each lamp burnt, as committed, one after the other.
+pub(in crate::controller) static BURNT: Mutex<BTreeMap<Arc<str>, Vec<bool>>> = Mutex::new(BTreeMap::new());
 
 pub(in crate::controller) struct Reconciler;
 
@@ -37,10 +37,12 @@ impl Reconcile for Reconciler {
         assert_ne!(until, Some(Nanos(-1)), "{name} explodes");
         let (burns, requeue_at) = decide(until, crate::clock::now());
         let mut plan = Plan { requeue_at, ..Plan::default() };
-        let was = locked(&BURNING).insert(name.clone(), burns).unwrap_or(false);
+        let was = locked(&BURNT).get(name).and_then(|burnt| burnt.last().copied()).unwrap_or(false);
         if burns != was {
+            let name = name.clone();
             plan.lines.push(Line::Info(format!("{name} {}", if burns { "burns" } else { "is out" })));
             plan.changes.services.push((name.to_string(), Some(format!("{{\"burns\": {burns}}}"))));
+            plan.keep.push(Box::new(move |_| locked(&BURNT).entry(name).or_default().push(burns)));
         }
         Ok(plan)
     }

@@ -32,7 +32,7 @@ impl Dependency {
 
 /// How the containers of a dependency are, taken together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Members {
+pub struct Readiness {
     /// How many there are.
     pub count: usize,
     /// How many run and are neither unhealthy nor starting.
@@ -43,7 +43,7 @@ pub struct Members {
     pub healed: Option<Nanos>,
 }
 
-impl Members {
+impl Readiness {
     /// Whether none is good enough for those that depend on them. Without a container nothing is.
     pub const fn are_down(&self, condition: Condition) -> bool {
         let good = match condition {
@@ -90,7 +90,7 @@ impl Share {
 
 #[derive(Debug, Default)]
 struct Counted {
-    members: Members,
+    members: Readiness,
     healed: BTreeSet<(Nanos, ContainerKey)>,
 }
 
@@ -150,7 +150,7 @@ impl Dependencies {
         let was = self.members.remove(key);
         let touched: BTreeSet<Dependency> =
             was.iter().chain(&member).flat_map(|member| member.of.iter().cloned()).collect();
-        let before: Vec<Members> = touched.iter().map(|dependency| self.members_of(dependency)).collect();
+        let before: Vec<Readiness> = touched.iter().map(|dependency| self.members_of(dependency)).collect();
         if let Some(was) = &was {
             self.count(key, was, false);
         }
@@ -164,7 +164,7 @@ impl Dependencies {
             self.members.insert(key.clone(), member);
         }
         let turned =
-            |(dependency, before): &(Dependency, Members)| self.members_of(dependency).differ(before);
+            |(dependency, before): &(Dependency, Readiness)| self.members_of(dependency).differ(before);
         let dependencies = touched.into_iter().zip(before).filter(turned).map(|(dependency, _)| dependency);
         Turned { dependencies: dependencies.collect(), seen, followers }
     }
@@ -206,17 +206,17 @@ impl Dependencies {
         }
     }
 
-    fn members_of(&self, dependency: &Dependency) -> Members {
+    fn members_of(&self, dependency: &Dependency) -> Readiness {
         self.counted.get(dependency).map(|counted| counted.members).unwrap_or_default()
     }
 
     /// How the containers of a dependency are, without `except`: nothing depends on itself.
-    pub fn without(&self, dependency: &Dependency, except: &ContainerKey) -> Members {
-        let Some(counted) = self.counted.get(dependency) else { return Members::default() };
+    pub fn without(&self, dependency: &Dependency, except: &ContainerKey) -> Readiness {
+        let Some(counted) = self.counted.get(dependency) else { return Readiness::default() };
         let own = self.members.get(except).filter(|member| member.of.contains(dependency));
         let Some(own) = own else { return counted.members };
         let newest = counted.healed.iter().rev().find(|(_, key)| key != except).map(|(healed, _)| *healed);
-        Members {
+        Readiness {
             count: counted.members.count.saturating_sub(1),
             up: counted.members.up.saturating_sub(usize::from(own.share.up)),
             done: counted.members.done.saturating_sub(usize::from(own.share.done)),
@@ -272,8 +272,8 @@ mod tests {
         let turned = all.set(&b, db(), Some(&memory));
         assert_eq!(turned.dependencies, db());
         let seen_by = |key: &ContainerKey| all.without(&db()[0], key);
-        assert_eq!(seen_by(&a.key), Members { count: 1, up: 1, done: 1, healed: Some(Nanos(20)) });
-        assert_eq!(seen_by(&b.key), Members { count: 1, up: 0, done: 0, healed: None });
+        assert_eq!(seen_by(&a.key), Readiness { count: 1, up: 1, done: 1, healed: Some(Nanos(20)) });
+        assert_eq!(seen_by(&b.key), Readiness { count: 1, up: 0, done: 0, healed: None });
     }
 
     #[test]

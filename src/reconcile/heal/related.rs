@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::dependencies::{Members, is_ready};
+use super::dependencies::{Readiness, is_ready};
 use crate::observed::{Condition, Container, Nanos};
 use crate::reconcile::plan::Cause;
 use crate::resource::autoheal_policy::Cascade;
@@ -62,7 +62,7 @@ impl Parent {
 
 impl Related {
     /// Takes in a dependency by its name and how its containers are. One of which there is no container does not matter.
-    pub fn depend(&mut self, container: &Container, name: &str, condition: Condition, members: Members) {
+    pub fn depend(&mut self, container: &Container, name: &str, condition: Condition, members: Readiness) {
         if members.are_down(condition) {
             self.down.get_or_insert_with(|| name.to_owned());
         }
@@ -119,7 +119,7 @@ mod tests {
         Arc::new(serde_json::from_value(value).unwrap_or_else(|error| panic!("{error}")))
     }
 
-    fn members(web: &Container, states: &[serde_json::Value], memory: Option<&HealMemory>) -> Members {
+    fn members(web: &Container, states: &[serde_json::Value], memory: Option<&HealMemory>) -> Readiness {
         let (mut all, db) = (Dependencies::default(), Dependency::Service("db".into()));
         for (place, more) in states.iter().enumerate() {
             let mut other = Container::clone(&container("db", more.clone()));

@@ -112,8 +112,7 @@ pub fn decide(situation: &ServiceSituation<'_>) -> ServiceDecision {
     let fell = if falls { reason.clone() } else { state.fell.clone() };
     let early = word != HealthWord::Healthy && state.targets.early_since().is_some();
     let standing = Standing::of(word, &state.targets);
-    // One that is only suspected is a root for those alone that are down themselves.
-    let root = root.filter(|root| root.certain || standing == Standing::Down);
+    let root = root.filter(|root| root.counts(standing));
     let (waits_for, suspects) =
         root.map_or((None, false), |root| (Some(root.service.to_owned()), !root.certain));
     let waits_otherwise = (&waits_for, suspects) != (&state.waits_for, state.suspects);

@@ -40,7 +40,7 @@ impl Simulation {
             }
             61 if running && free => {
                 self.world.emit(Event::Fact(Fact::Kill { signal: 9 }));
-                self.world.end(137, DownBy::InFlight);
+                self.world.end(137, DownBy::Hand);
                 "kill by hand"
             }
             62 if running && free => {

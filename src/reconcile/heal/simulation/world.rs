@@ -35,7 +35,7 @@ impl Dice {
 pub(super) enum DownBy {
     Nobody,
     Itself,
-    InFlight,
+    Hand,
     Engine,
     Us,
 }
@@ -201,8 +201,8 @@ impl World {
     /// Ends the call under way; returns what its caller is answered.
     pub(super) fn finish(&mut self, call: Call) -> Result<(), &'static str> {
         let (starts, start_fails, stop_fails, by) = match call.asked {
-            Asked::HandStop => (false, false, false, DownBy::InFlight),
-            Asked::HandRestart => (true, false, false, DownBy::InFlight),
+            Asked::HandStop => (false, false, false, DownBy::Hand),
+            Asked::HandRestart => (true, false, false, DownBy::Hand),
             Asked::Us { verb, start_fails, stop_fails } => match verb {
                 // The model has no successors: for all that matters here, one is a restart.
                 Verb::Restart { .. } | Verb::Recreate { .. } | Verb::Start => {
@@ -231,7 +231,7 @@ impl World {
     /// The engine shuts down as SIGTERM makes it: like stops by hand.
     pub(super) fn shut_down(&mut self) {
         let by = if self.call.is_some_and(|call| matches!(call.asked, Asked::HandStop)) {
-            DownBy::InFlight
+            DownBy::Hand
         } else {
             DownBy::Engine
         };

@@ -1,4 +1,8 @@
 //! Seeing to the end of registries that were deleted.
+//!
+//! # Guarantees
+//! - A registry that was deleted with `deletionPolicy: deregister` is told so as it was last declared, whether Portreeve ran
+//!   when it was deleted or not; for ten minutes, and what came of it is told.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
