@@ -23,17 +23,19 @@
 //! Failures, backoff, panics, places, timers, commits and metrics are the mechanism's. `tests/lamp.rs` is such a reconciler.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Mutex as AsyncMutex, Semaphore, watch};
+use tokio::sync::{Mutex as AsyncMutex, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use self::attachments::Attachments;
 use self::commit::{Committer, Journal};
 use self::engines::Engines;
+use self::intents::Intents;
 use self::mechanism::Mechanism;
 use self::probing::Prober;
 use self::progress::Progress;
@@ -43,17 +45,20 @@ use crate::desired::{Desired, Scope, difference};
 use crate::guard::Guard;
 use crate::observed::{Nanos, World};
 use crate::outbox::HttpClient;
-use crate::reconcile::heal::PolicyGroup;
-use crate::store::{ChangeSet, Store, StoreError};
+use crate::reconcile::heal::{HealMemory, PolicyGroup};
+use crate::store::{ChangeSet, IntentChange, Store, StoreError};
 use crate::vital;
 
 #[macro_use]
 mod kinds;
 
+mod attachments;
 mod commit;
 mod container;
 mod departed;
+mod door;
 mod engines;
+mod intents;
 mod key;
 mod load;
 mod mechanism;
@@ -120,7 +125,9 @@ impl Controller {
         ));
         let (groups, memories) =
             loaded.healing.into_iter().partition(|(key, _)| key.starts_with(shared::GROUP));
+        let (intents, unreadable) = Intents::load(loaded.intents);
         let (committer, writer) = Committer::start(store.clone(), journal.clone());
+        let memories = healing(memories, &intents);
         let departed = departed::Departed::new(&loaded.last_specs, guard.secrets());
         let shared = Arc::new(Shared {
             desired: ArcSwap::new(desired.borrow().clone()),
@@ -134,15 +141,15 @@ impl Controller {
             dependencies: Mutex::default(),
             queue: queue::Queue::default(),
             timers: timers::Timers::default(),
-            engines: RwLock::default(),
+            engines: Attachments::default(),
             records: Mutex::new(
                 loaded.records.into_iter().map(|record| (record.key.clone(), Arc::new(record))).collect(),
             ),
-            healing: Mutex::new(healing(memories)),
+            healing: Mutex::new(memories),
             groups: Mutex::new(groups_of(groups)),
             group_of: Mutex::default(),
             breakers: Mutex::default(),
-            acting: Mutex::default(),
+            intents: Arc::new(intents),
             blocked: Mutex::default(),
             making: Mutex::default(),
             wakers: Mutex::default(),
@@ -152,8 +159,9 @@ impl Controller {
             interfaces_read: Mutex::default(),
             probing: probing::ProbeInbox::default(),
             loads: load::Loads::default(),
-            measuring: Semaphore::new(load::AT_ONCE),
         });
+        let intents = unreadable.into_iter().map(IntentChange::Close).collect();
+        remember(&shared, ChangeSet { intents, ..ChangeSet::default() });
         let stop = CancellationToken::new();
         let mut tasks = Vec::new();
         let reconcilers = Reconcilers::new(&shared, &journal);
@@ -198,11 +206,13 @@ fn groups_of(stored: BTreeMap<String, String>) -> HashMap<String, Arc<AsyncMutex
     stored.into_iter().map(|(key, document)| (key, Arc::new(AsyncMutex::new(group(&document))))).collect()
 }
 
-fn healing(stored: BTreeMap<String, String>) -> HashMap<String, Arc<shared::Slot>> {
+fn healing(stored: BTreeMap<String, String>, intents: &Intents) -> HashMap<String, Arc<shared::Slot>> {
     let mut memories = HashMap::new();
     for (logical_id, document) in stored {
-        match serde_json::from_str(&document) {
+        match serde_json::from_str::<HealMemory>(&document) {
             Ok(memory) => {
+                let memory =
+                    HealMemory { intent: intents.of_owner(&logical_id).map(|open| open.intent), ..memory };
                 let slot = shared::Slot { memory: ArcSwap::from_pointee(memory), ..shared::Slot::default() };
                 memories.insert(logical_id, Arc::new(slot));
             }
@@ -324,10 +334,18 @@ async fn prune(shared: Arc<Shared>) {
         let before = Nanos(crate::clock::now().0 - days * 86_400 * 1_000_000_000);
         let gone = shared.forget_gone(before);
         if !gone.is_empty() {
+            let open = gone.iter().filter_map(|id| shared.intents.of_owner(id));
+            let intents: Vec<_> = open.map(|open| IntentChange::Close(open.intent.id)).collect();
+            // None is opened by that.
+            let closed = shared.intents.reserve(&intents);
             let healing = gone.into_iter().map(|id| (id, None)).collect();
-            let changes = ChangeSet { healing, ..ChangeSet::default() };
+            let changes = ChangeSet { healing, intents, ..ChangeSet::default() };
             // They are forgotten in memory; the rows go with the next start's first pruning if not now.
-            let _ = shared.committer.commit_with(changes, commit::Tickets::new()).await;
+            if shared.committer.commit_with(changes, commit::Tickets::new()).await.is_ok()
+                && let Some(closed) = closed
+            {
+                closed.keep();
+            }
         }
         // Nothing reads events by a cursor yet.
         let readers = BTreeSet::new();

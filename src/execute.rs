@@ -2,7 +2,7 @@
 
 use crate::docker::{Client, DockerError};
 use crate::observed::{Container, Health};
-use crate::reconcile::heal::ActionOutcome;
+use crate::reconcile::intent::ActionOutcome;
 use crate::reconcile::plan::{Action, Cause, Verb};
 
 /// Carries out `action`, whose intent is committed.

@@ -35,6 +35,10 @@ fn describe() {
     describe_counter!("portreeve_events_total", "Events of containers read from the engine, by type");
     describe_counter!("portreeve_lists_total", "Full lists read from the engine");
     describe_counter!("portreeve_inspects_total", "Containers inspected");
+    describe_counter!(
+        "portreeve_engine_reads_total",
+        "Reads of an engine for somebody who asked, by read (stats, exec) and end (answered, away, busy, timed_out)"
+    );
     describe_counter!("portreeve_deliveries_total", "Calls to Discovery and Billing Services, by outcome");
     describe_counter!("portreeve_restarts_total", "Healing actions carried out, by outcome");
     describe_counter!(

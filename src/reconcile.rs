@@ -8,6 +8,7 @@ pub mod cause;
 pub mod discovery;
 pub mod heal;
 pub mod health;
+pub mod intent;
 pub mod lifecycle;
 pub mod plan;
 pub mod record;

@@ -39,11 +39,13 @@ use crate::resource::ObjectKey;
 mod delivery;
 mod event;
 mod file_system;
+mod intent;
 mod object;
 mod sqlite;
 
 pub use delivery::{Delivery, DeliveryFilter, DeliveryKind, DeliveryPlace, DeliveryState};
 pub use event::{EventCursor, EventFilter, EventRow, NewEvent, StoredEvent};
+pub use intent::{IntentChange, OpenIntent, StoredIntent};
 pub use object::{ObjectChange, StoredObject};
 pub use sqlite::Sqlite;
 
@@ -82,6 +84,8 @@ pub struct ChangeSet {
     pub events: Vec<NewEvent>,
     /// Healing memory by logical identity, as a document; `None`: forgotten.
     pub healing: Vec<(String, Option<String>)>,
+    /// Intents that are opened, changed or closed: those that are closed first.
+    pub intents: Vec<IntentChange>,
     /// What is known of services' health, by name, as a document; `None`: forgotten.
     pub services: Vec<(String, Option<String>)>,
     /// How objects were last declared whose deletion has consequences, as a document; `None`: forgotten.
@@ -107,6 +111,7 @@ impl ChangeSet {
             cells,
             events,
             healing,
+            intents,
             services,
             last_specs,
             cursors,
@@ -120,6 +125,7 @@ impl ChangeSet {
             && cells.is_empty()
             && events.is_empty()
             && healing.is_empty()
+            && intents.is_empty()
             && services.is_empty()
             && last_specs.is_empty()
             && cursors.is_empty()
@@ -250,6 +256,8 @@ pub struct Loaded {
     pub records: Vec<Record>,
     /// Healing memory by logical identity.
     pub healing: BTreeMap<String, String>,
+    /// Intents that are open.
+    pub intents: Vec<StoredIntent>,
     /// Services' health by name.
     pub services: BTreeMap<String, String>,
     /// How objects were last declared whose deletion has consequences.

@@ -12,7 +12,7 @@ use input::{Desired, Memory, NOW, Observed, SEED};
 use portreeve::observed::{Health, Nanos, State};
 use portreeve::reconcile::cause::{StopHabits, StopMarks};
 use portreeve::reconcile::heal::{HealMemory, Healing, PolicyGroup, PolicyView, Related, Situation, decide};
-use portreeve::reconcile::plan::Plan;
+use portreeve::reconcile::plan::DecidedPlan;
 use portreeve::resource::Duration;
 use serde::de::DeserializeOwned;
 
@@ -124,6 +124,10 @@ impl Scenario {
 fn lint(scenario: &Scenario, healing: &Healing, group: &mut PolicyGroup) -> Result<(), String> {
     let text = serde_json::to_string(&healing.memory).map_err(|error| error.to_string())?;
     let back: HealMemory = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    // An intent is stored for itself.
+    let intent = healing.memory.intent.as_ref().map(serde_json::to_string).transpose();
+    let intent = intent.and_then(|intent| intent.as_deref().map(serde_json::from_str).transpose());
+    let back = HealMemory { intent: intent.map_err(|error| error.to_string())?, ..back };
     if back != healing.memory {
         return Err(format!("memory changed when stored: {text}"));
     }
@@ -160,7 +164,7 @@ fn every_scenario_comes_to_its_plan() {
             if heard.look.is_some_and(|at| at <= NOW) {
                 return Err("asks to look again at once".to_owned());
             }
-            let mut plan = Plan { notes: heard.note.into_iter().collect(), ..Plan::default() };
+            let mut plan = DecidedPlan { notes: heard.note.into_iter().collect(), ..DecidedPlan::default() };
             plan.join(healing.plan());
             let mut text = plan.render(NOW);
             if let Some(at) = heard.look {

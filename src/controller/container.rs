@@ -5,11 +5,12 @@ use std::sync::Arc;
 use metrics::counter;
 use tracing::debug;
 
+use super::attachments::Attachment;
 use super::commit::Journal;
 use super::key::Key;
 use super::plan::Plan;
 use super::reconcile::{Reconcile, Trouble};
-use super::shared::{Attachment, Shared};
+use super::shared::Shared;
 use super::work::Work;
 use crate::locked::locked;
 use crate::observed::{Container, ContainerKey, EventKind, Nanos};
@@ -19,6 +20,7 @@ use crate::store::ChangeSet;
 
 mod acting;
 mod checks;
+mod gathered;
 mod group;
 mod healing;
 mod informing;

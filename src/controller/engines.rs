@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use metrics::counter;
@@ -11,10 +11,11 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
+use super::attachments::Attachment;
 use super::commit::Journal;
 use super::container::wake_related;
 use super::progress::Progress;
-use super::shared::{Attachment, Shared};
+use super::shared::Shared;
 use super::work::{Arrival, Break, Work};
 use crate::docker::informer::{EventReader, Fingerprints, Informer};
 use crate::docker::{Client, DockerError, EngineInfo};
@@ -83,7 +84,7 @@ impl Engines {
             {
                 progress.end(heard);
             }
-            self.shared.engines.write().unwrap_or_else(PoisonError::into_inner).remove(&*name);
+            self.shared.engines.detach(&name);
         }
     }
 
@@ -125,7 +126,7 @@ impl Engines {
 
     /// An engine is no longer declared (or is declared otherwise): what it showed is not known any more.
     fn forget(&self, name: &str, comes_back: bool) {
-        self.shared.engines.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+        self.shared.engines.detach(name);
         // Under its new spec it is not connected before all that happened meanwhile has been read.
         self.shared.change_world(|world| {
             if let Some(engine) = world.engine_mut(name) {
@@ -252,13 +253,14 @@ impl EventReader for Watcher {
             engine.surroundings.clone_from(&info.surroundings);
         });
         self.shared.change_world(|world| world.interfaces = info.interfaces.clone());
-        let attachment =
-            Attachment { client, seen: self.seen.clone(), contact: info.time, read_only: self.read_only };
-        self.shared
-            .engines
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(self.name.clone(), attachment);
+        let attachment = Attachment {
+            client,
+            seen: self.seen.clone(),
+            contact: info.time,
+            read_only: self.read_only,
+            door: Arc::default(),
+        };
+        self.shared.engines.attach(self.name.clone(), attachment);
         // It is asked as before: what timed out did so on the last connection.
         self.shared.queue.slow(&Shard::Engine(self.name.clone()), false);
         for key in self.known() {
@@ -293,7 +295,7 @@ impl EventReader for Watcher {
 
     fn detached(&self, error: &DockerError, at: Option<Nanos>) {
         let now = crate::clock::now();
-        self.shared.engines.write().unwrap_or_else(PoisonError::into_inner).remove(&self.name);
+        self.shared.engines.detach(&self.name);
         let reason = error.to_string();
         let (was_connected, said) = self.shared.change_world(|world| {
             let Some(engine) = world.engine_mut(&self.name) else { return (false, true) };

@@ -79,11 +79,15 @@ impl Mechanism {
 
     async fn reconcile(&self, key: &Key, work: &Work) -> Result<(), Trouble> {
         let shared = &*self.shared;
-        let Plan { changes, keep, lines, name, blocked, wakes, wake_targets, requeue_at, look_at, actions } =
+        let Plan { changes, keep, lines, name, decided, wakes, wake_targets, requeue_at, look_at } =
             self.reconcilers.plan(key, work).await?;
+        let reserved = shared.intents.reserve(&changes.intents).ok_or(Trouble::Reserved)?;
         self.commit(changes, work).await?;
-        if let Some((blocked, container)) = blocked.zip(key.container()) {
-            locked(&shared.blocked).insert(container.clone(), blocked);
+        reserved.keep();
+        let mut actions = Vec::new();
+        if let Some((decided, container)) = decided.zip(key.container()) {
+            locked(&shared.blocked).insert(container.clone(), decided.blocked);
+            actions = decided.actions;
         }
         keep.into_iter().for_each(|keep| keep(shared));
         work.committed();

@@ -5,7 +5,7 @@ use tracing::{info, warn};
 use super::key::Key;
 use super::shared::Shared;
 use crate::observed::Nanos;
-use crate::reconcile::plan::{Action, Blocked};
+use crate::reconcile::plan::DecidedPlan;
 use crate::resource::ObjectKey;
 use crate::store::ChangeSet;
 
@@ -60,8 +60,9 @@ pub(super) struct Plan {
     pub lines: Vec<Line>,
     /// The container's name, for lines.
     pub name: String,
-    /// Why nothing is done; `None`: that was not decided.
-    pub blocked: Option<Vec<Blocked>>,
+    /// What was decided: the plan that scenarios show as text. Its actions are taken once all is committed, each with an intent
+    /// that is; its notes are among `lines` and the events already. `None`: nothing was, and what was decided before holds.
+    pub decided: Option<DecidedPlan>,
     /// Keys to be decided on again.
     pub wakes: Vec<Key>,
     /// Delivery queues to be looked at.
@@ -70,6 +71,4 @@ pub(super) struct Plan {
     pub requeue_at: Option<Nanos>,
     /// When to look at it again although nothing was heard.
     pub look_at: Option<Nanos>,
-    /// What is done then, each with an intent that is committed.
-    pub actions: Vec<Action>,
 }

@@ -313,7 +313,7 @@ mod tests {
     use crate::controller::progress::Progress;
     use crate::controller::work::{Arrival, Break, KEPT};
     use crate::observed::{ContainerKey, Cursor, EngineEvent, EventKind, Nanos};
-    use crate::reconcile::heal::ActionOutcome;
+    use crate::reconcile::intent::ActionOutcome;
 
     fn key(id: &str) -> Key {
         ContainerKey::new("local", id).into()

@@ -21,6 +21,9 @@ pub(super) enum Trouble {
     /// The store could not read or commit.
     #[error(transparent)]
     Store(#[from] Arc<StoreError>),
+    /// Another reconciler acts on the container; when that is over this is decided again.
+    #[error("something else is being done to the container")]
+    Reserved,
     /// A fault of Portreeve's own.
     #[error("a fault of Portreeve's own: {0}")]
     Panicked(String),
@@ -38,7 +41,7 @@ impl Trouble {
         match self {
             Self::Engine(error) => error.is_of_this_alone(),
             Self::Panicked(_) => true,
-            Self::Detached | Self::Store(_) => false,
+            Self::Detached | Self::Reserved | Self::Store(_) => false,
         }
     }
 }

@@ -1,13 +1,15 @@
 //! What the parts of the controller and the faces share: the world as last seen, what is desired, what is remembered.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Mutex as AsyncMutex, Notify, Semaphore};
+use tokio::sync::{Mutex as AsyncMutex, Notify};
 
+use super::attachments::{Attachment, Attachments};
 use super::commit::Committer;
 use super::departed::Departed;
+use super::intents::Intents;
 use super::key::Key;
 use super::load::Loads;
 use super::probing::ProbeInbox;
@@ -17,14 +19,13 @@ use super::timers::Timers;
 use super::work::{Forget, Release, Work};
 use super::world::WorldCell;
 use crate::desired::{Desired, PolicyChoice, Scope};
-use crate::docker::Client;
-use crate::docker::informer::Fingerprints;
 use crate::guard::Guard;
 use crate::locked::locked;
 use crate::observed::{Container, ContainerKey, Counted, Nanos, World};
 use crate::outbox::Waker;
 use crate::reconcile::heal::dependencies::Dependencies;
 use crate::reconcile::heal::{HealMemory, PolicyGroup};
+use crate::reconcile::intent::Intent;
 use crate::reconcile::lifecycle::Fact;
 use crate::reconcile::plan::{Blocked, Reason};
 use crate::reconcile::record::Record;
@@ -41,16 +42,6 @@ pub(super) const GROUP: &str = "/crowd/";
 /// The key under which a group is stored.
 pub(super) fn group_key(engine: &str, policy: &str) -> String {
     format!("{GROUP}{engine}/{policy}")
-}
-
-/// One engine's connection, while there is one.
-#[derive(Clone, Debug)]
-pub(super) struct Attachment {
-    pub client: Client,
-    pub seen: Arc<Fingerprints>,
-    /// Engine time at which it was made.
-    pub contact: Nanos,
-    pub read_only: bool,
 }
 
 /// One identity's healing memory. Whoever decides holds the lock until the decision is committed; faces read what was
@@ -76,13 +67,13 @@ pub struct Shared {
     pub(super) dependencies: Mutex<Dependencies>,
     pub(super) queue: Queue,
     pub(super) timers: Timers,
-    pub(super) engines: RwLock<HashMap<Arc<str>, Attachment>>,
+    pub(super) engines: Attachments,
     pub(super) records: Mutex<HashMap<ContainerKey, Arc<Record>>>,
     /// What happened so far to containers that are being made to take the place of others.
     pub(super) making: Mutex<HashMap<ContainerKey, Vec<Fact>>>,
     pub(super) healing: Mutex<HashMap<String, Arc<Slot>>>,
-    /// Intents whose call this process has in hand, and whether it may have been sent.
-    pub(super) acting: Mutex<HashMap<String, bool>>,
+    /// What is being done to containers.
+    pub(super) intents: Arc<Intents>,
     /// What the containers of a policy on an engine have in common.
     pub(super) groups: Mutex<HashMap<String, Arc<AsyncMutex<PolicyGroup>>>>,
     /// The policy in whose group a container is.
@@ -99,8 +90,6 @@ pub struct Shared {
     pub(super) interfaces_read: Mutex<Option<tokio::time::Instant>>,
     pub(super) probing: ProbeInbox,
     pub(super) loads: Loads,
-    /// Turns to measure what a container uses.
-    pub(super) measuring: Semaphore,
 }
 
 impl std::fmt::Debug for Shared {
@@ -135,7 +124,7 @@ impl Shared {
     }
 
     pub(super) fn attachment(&self, engine: &str) -> Option<Attachment> {
-        self.engines.read().unwrap_or_else(PoisonError::into_inner).get(engine).cloned()
+        self.engines.get(engine)
     }
 
     /// The engine's clock, as well as it can be told.
@@ -235,8 +224,8 @@ impl Shared {
         let mut healing = locked(&self.healing);
         let memory = healing.get(&identity).map(|slot| slot.memory.load_full()).unwrap_or_default();
         // While one is put in the place of another, both are the same.
-        let replaced = container.set_aside_from().is_some()
-            || memory.intent.as_ref().is_some_and(crate::reconcile::heal::Intent::recreates);
+        let replaced =
+            container.set_aside_from().is_some() || memory.intent.as_ref().is_some_and(Intent::recreates);
         let owner = memory.run.clone().filter(|_| !replaced);
         let owner = owner.map(|run| ContainerKey::new(container.key.engine.clone(), run.container));
         let taken = owner.filter(|owner| *owner != container.key).is_some_and(|owner| {

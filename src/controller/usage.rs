@@ -6,10 +6,14 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use tracing::debug;
 
-use super::load::{AT_ONCE, Load};
+use super::door::EngineRead;
+use super::load::Load;
 use super::shared::Shared;
 use crate::locked::locked;
 use crate::observed::{ContainerKey, Usage};
+
+/// Measurements on their way at once for one request: each engine bounds its own.
+const AT_ONCE: usize = 256;
 
 /// How long all of them may take together. What is not measured by then is left out.
 const ALL: Duration = Duration::from_secs(20);
@@ -52,13 +56,18 @@ impl Shared {
     }
 
     async fn measure(&self, key: &ContainerKey) -> Option<Usage> {
-        let client = self.attachment(&key.engine)?.client;
-        // It is never closed.
-        let _turn = self.measuring.acquire().await.ok()?;
-        client.usage(&key.id).await.unwrap_or_else(|error| {
+        let measured = self
+            .engines
+            .read(&key.engine, EngineRead::Stats, |client| async move { client.usage(&key.id).await });
+        let failed = |error: &dyn std::fmt::Display| {
             debug!(target: "portreeve::engine", container = %key, "it cannot be measured: {error}");
             None
-        })
+        };
+        match measured.await {
+            Ok(Ok(usage)) => usage,
+            Ok(Err(error)) => failed(&error),
+            Err(error) => failed(&error),
+        }
     }
 }
 

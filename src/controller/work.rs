@@ -6,7 +6,7 @@ use tokio::sync::Notify;
 
 use super::progress::Ticket;
 use crate::observed::{EngineEvent, EventKind, Nanos};
-use crate::reconcile::heal::ActionOutcome;
+use crate::reconcile::intent::ActionOutcome;
 use crate::reconcile::lifecycle::Fact;
 
 /// Events that are kept of a container which the engine does not let be inspected.
@@ -124,6 +124,11 @@ impl Work {
             let_go: _,
         } = self.clone();
         Self { concluded, releases, forgets, failures, ..Self::default() }
+    }
+
+    /// Whether the call of an intent has ended by it.
+    pub(super) fn concludes(&self, intent: &str) -> bool {
+        self.concluded.iter().any(|(concluded, _)| concluded == intent)
     }
 
     pub(super) fn is_of_a_stop(&self) -> bool {

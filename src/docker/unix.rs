@@ -1,5 +1,6 @@
 //! Engines behind a Unix socket, opened by path for each call: the file behind a mounted socket changes when the engine
-//! restarts.
+//! restarts. And an engine that shuts down takes no new connections while it stops its containers, but would answer on a kept
+//! one: each of them would look as if somebody had stopped it by hand.
 
 use std::path::PathBuf;
 use std::pin::Pin;

@@ -18,7 +18,7 @@ pub(super) use text::one_line;
 
 /// One decision's outcome, or several joined.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Plan {
+pub struct DecidedPlan {
     /// What is to be done, in this order.
     pub actions: Vec<Action>,
     /// What would be done but for a reason.
@@ -29,7 +29,7 @@ pub struct Plan {
     pub requeue_at: Option<Nanos>,
 }
 
-impl Plan {
+impl DecidedPlan {
     /// Adds another plan; the earlier requeue wins.
     pub fn join(&mut self, other: Self) {
         self.actions.extend(other.actions);
@@ -51,7 +51,7 @@ pub fn earlier(one: Option<Nanos>, other: Option<Nanos>) -> Option<Nanos> {
 ///
 /// The executor decides nothing. It looks again before the call and calls only while `container`, `started` and
 /// `state` are still what they are here; otherwise it concludes with
-/// [`Superseded`](crate::reconcile::heal::ActionOutcome::Superseded).
+/// [`Superseded`](crate::reconcile::intent::ActionOutcome::Superseded).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Action {
     /// Id of the intent committed before the call: a UUID, the same for the same decision.

@@ -8,18 +8,36 @@ pub fn nearest<'a>(text: &str, names: impl IntoIterator<Item = &'a str>) -> Opti
     }
     let wanted = text.to_lowercase();
     let (length, needed) = (wanted.chars().count(), letters(&wanted));
-    let near = |name: &'a str| {
+    // Each letter that a name lacks is a slip, but behind a name that `text` begins with: what a name is nearer than that need
+    // not be found out. Among thousands of names that spares nearly all.
+    let mut candidates: Vec<(u32, usize, &str, usize)> = Vec::new();
+    for (place, name) in names.into_iter().enumerate() {
+        let lacking = (needed & !letters(name)).count_ones();
+        let at_most = |most: usize| usize::try_from(lacking).is_ok_and(|lacking| lacking <= most);
+        if !at_most(1.max(length / 3)) && !begins(&wanted, name) {
+            continue;
+        }
         let most = 1.max(name.chars().count().min(length) / 3);
-        // Each letter that the name lacks is a slip, but behind a name that `text` begins with. Among thousands of
-        // names that spares nearly all the rest.
-        let lacking = (needed & !letters(name)).count_ones() as usize;
-        if lacking > most && !begins(&wanted, name) {
-            return None;
+        match (at_most(most), begins(&wanted, name)) {
+            (_, true) => candidates.push((0, place, name, most)),
+            (true, false) => candidates.push((lacking, place, name, most)),
+            (false, false) => {}
+        }
+    }
+    candidates.sort_unstable_by_key(|(lacking, place, ..)| (*lacking, *place));
+    let mut best: Option<(usize, usize, &str)> = None;
+    for (lacking, place, name, most) in candidates {
+        let found = best.map_or(usize::MAX, |(distance, ..)| distance);
+        if usize::try_from(lacking).is_ok_and(|lacking| lacking > found) {
+            break;
         }
         let distance = distance(&wanted, &name.to_lowercase());
-        (distance <= most).then_some((distance, name))
-    };
-    names.into_iter().filter_map(near).min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
+        // Of those that are equally near the first.
+        if distance <= most && best.is_none_or(|(nearest, first, _)| (distance, place) < (nearest, first)) {
+            best = Some((distance, place, name));
+        }
+    }
+    best.map(|(.., name)| name)
 }
 
 /// Whether `wanted`, in lower case, begins with `name` in any case.
@@ -30,8 +48,15 @@ fn begins(wanted: &str, name: &str) -> bool {
 
 /// Which letters are in a text, in any case; some stand for the same bit.
 fn letters(text: &str) -> u64 {
-    let bit = |c: char| 1 << (u32::from(c).wrapping_mul(0x9e37_79b1) >> 26);
-    text.chars().flat_map(char::to_lowercase).map(bit).fold(0, |letters, bit: u64| letters | bit)
+    let bit = |c: u32| 1_u64 << (c.wrapping_mul(0x9e37_79b1) >> 26);
+    if text.is_ascii() {
+        return text
+            .bytes()
+            .map(|c| bit(c.to_ascii_lowercase().into()))
+            .fold(0, |letters, bit| letters | bit);
+    }
+    let lower = text.chars().flat_map(char::to_lowercase);
+    lower.map(|c| bit(c.into())).fold(0, |letters, bit| letters | bit)
 }
 
 fn distance(wanted: &str, name: &str) -> usize {

@@ -160,6 +160,7 @@ fn migrations() -> Vec<Migration> {
         migration(6, "last specs", include_str!("migrations/6_last_specs.sql")),
         migration(7, "outputs", include_str!("migrations/7_outputs.sql")),
         migration(8, "typed events", include_str!("migrations/8_typed_events.sql")),
+        migration(9, "intents", include_str!("migrations/9_intents.sql")),
     ]
 }
 
@@ -281,6 +282,8 @@ impl Store for Sqlite {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reconcile::intent::Intent;
+    use crate::store::StoredIntent;
 
     #[test]
     fn versions_are_compared_as_numbers() {
@@ -408,6 +411,40 @@ mod tests {
         store.load().await.expect("what is remembered");
         let due = store.due_cells("d", Nanos(1), &[], 9).await.expect("cells");
         assert!(due[0].attempted && due[0].acked.is_none(), "{due:?}");
+    }
+
+    #[tokio::test]
+    async fn intents_of_an_earlier_version_are_rows_of_their_own_and_no_longer_part_of_memories() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("portreeve.db");
+        let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+        let old = pool(1).connect_with(options).await.expect("a database");
+        let earlier = migrations().into_iter().take(8).collect();
+        Migrator::with_migrations(earlier).run(&old).await.expect("the schema before");
+        let intent = |id: &str, container: &str, at: i64| {
+            serde_json::json!({
+                "id": id, "container": {"engine": "local", "id": container}, "name": "web", "attempt": 2,
+                "verb": {"restart": {"stopTimeout": "10s"}}, "committedAt": at, "cause": {"leftDown": {"error": ""}},
+            })
+        };
+        for (owner, memory) in [
+            ("local/web", serde_json::json!({"streak": 2, "intent": intent("i1", "c1", 5)}).to_string()),
+            ("local/renamed", serde_json::json!({"intent": intent("i2", "c1", 4)}).to_string()),
+            ("local/db", serde_json::json!({"streak": 1}).to_string()),
+            ("local/damaged", "{".to_owned()),
+        ] {
+            let insert = sqlx::query("INSERT INTO healing (logical_id, memory) VALUES (?, ?)");
+            insert.bind(owner).bind(memory).execute(&old).await.expect("a memory");
+        }
+        old.close().await;
+
+        let loaded = Sqlite::open(&path).await.expect("it opens").load().await.expect("what is remembered");
+        let [StoredIntent { id, owner, document }] = loaded.intents.as_slice() else { panic!("{loaded:?}") };
+        assert_eq!((id.as_str(), owner.as_str()), ("i1", "local/web"), "the newest of two of one container");
+        let read: Intent = serde_json::from_str(document).expect("an intent");
+        assert_eq!((read.container, read.committed_at), (ContainerKey::new("local", "c1"), Nanos(5)));
+        let memories: Vec<_> = loaded.healing.values().map(String::as_str).collect();
+        assert_eq!(memories, ["{", r#"{"streak":1}"#, "{}", r#"{"streak":2}"#]);
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! One engine among others is not well: it hangs, dawdles, or answers with nonsense. That is told, and the others are
 //! watched as if it were not there.
 
-use crate::support::fake_engine::{FakeEngine, Manner, fleet};
+use crate::support::fake_engine::{Container, FakeEngine, Manner, fleet};
 use crate::support::portreeve::Portreeve;
 use crate::support::receiver::{Options, Receiver};
 use crate::support::wait;
@@ -10,9 +10,14 @@ const INSPECT: &str = "GET /containers/{id}/json";
 /// As many inspects of one engine are under way at once.
 const AT_ONCE: usize = 16;
 
-/// Portreeve, watching these engines by their names; what runs on `billed` is billed.
+/// Portreeve, watching these engines by their names and no more than that; what runs on `billed` is billed.
 fn watching(engines: &[(&str, &FakeEngine)], billed: &str, receiver: &Receiver) -> Portreeve {
-    let portreeve = Portreeve::new(env!("CARGO_BIN_EXE_portreeve")).arg("--observe");
+    acting(engines, billed, receiver).arg("--observe")
+}
+
+/// The same, healing.
+fn acting(engines: &[(&str, &FakeEngine)], billed: &str, receiver: &Receiver) -> Portreeve {
+    let portreeve = Portreeve::new(env!("CARGO_BIN_EXE_portreeve"));
     let hosts: String = engines
         .iter()
         .map(|(name, engine)| {
@@ -111,4 +116,32 @@ async fn an_engine_that_takes_its_time_over_every_answer_is_watched_all_the_same
     slow.die(&fleet::id(11), 1);
     billed(&receiver, 8).await;
     receiver.state().assert_clean();
+}
+
+/// Longer than a stop that is given no time may take, with all that is granted.
+const LATE: std::time::Duration = std::time::Duration::from_secs(13);
+
+#[tokio::test]
+async fn a_stop_of_ours_that_outlasts_its_time_is_not_taken_for_somebody_elses() {
+    let engine = FakeEngine::live();
+    engine.behave("POST /containers/{id}/stop", Manner::Dawdles(LATE));
+    engine.populate(0..1, |n| Container { health: Some("healthy"), ..fleet::plain(n) });
+    let receiver = Receiver::start(Options::default()).await.unwrap();
+    let mut portreeve = acting(&[("slow", &engine)], "slow", &receiver);
+    portreeve.manifest(
+        "policy.yaml",
+        "apiVersion: portreeve/v1\nkind: AutohealPolicy\nmetadata: {name: default}\nspec: {selector: {hosts: [slow]}, action: stop, \
+         stopTimeout: 0s, startGrace: 0s}\n",
+    );
+    portreeve.spawn();
+    billed(&receiver, 1).await;
+    engine.health(&fleet::id(0), "unhealthy");
+    wait::until("its policy stopped it", wait::SOON, || async {
+        let events = portreeve.get("/api/events").await?.body;
+        wait::is(events.contains("\"Stopped\""), events)
+    })
+    .await;
+    billed(&receiver, 2).await;
+    let row = portreeve.get("/api/containers").await.unwrap().body;
+    assert!(row.contains("StoppedByPolicy") && !row.contains("StoppedByHand"), "{row}");
 }

@@ -47,6 +47,7 @@ macro_rules! all_guarantees {
         conformance!($bench:
             commit {
                 a_change_set_that_fails_half_way_leaves_nothing
+                one_intent_is_open_for_a_container_until_it_is_closed
                 the_times_of_a_run_freeze_once_committed
                 a_bill_is_taken_once_per_target_and_its_first_bytes_stay
                 a_delivered_bill_that_comes_again_is_not_sent_again

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use portreeve::observed::{Container, ContainerKey, Health, HealthCheck, Nanos, RestartPolicy, State};
 use portreeve::reconcile::cause::{Fact, Seen};
 use portreeve::reconcile::heal::related::{Parent, Silenced};
-use portreeve::reconcile::heal::{
-    Answer, HealMemory, Intent, ProbeVerdict, Quarantine, Related, Run, Verifying,
-};
+use portreeve::reconcile::heal::{HealMemory, ProbeVerdict, Quarantine, Related, Run, Verifying};
 use portreeve::reconcile::health::checks::{CheckMemory, Missed, look_due, observe};
+use portreeve::reconcile::intent::{Answer, Intent};
 use portreeve::reconcile::plan::{Cause, Note, Reason, Verb};
 use portreeve::resource::Duration;
 use portreeve::resource::autoheal_policy::AutohealPolicySpec;

@@ -12,16 +12,17 @@ use crate::controller::key::Key;
 use crate::controller::shared::Shared;
 use crate::controller::work::Work;
 use crate::execute::execute;
-use crate::locked::locked;
 use crate::observed::{ContainerKey, Nanos};
-use crate::reconcile::heal::ActionOutcome;
+use crate::reconcile::intent::ActionOutcome;
 use crate::reconcile::plan::Action;
 
 /// Carries out an action whose intent is committed, if its engine is there.
 pub(in crate::controller) fn act(shared: &Arc<Shared>, action: Action) {
-    let Some(attachment) = shared.attachment(&action.container.engine) else { return };
+    let Some(attachment) = shared.attachment(&action.container.engine) else {
+        // It stays open for its time: nobody knows that it was never sent, should this process end now.
+        return shared.intents.ended(&action.intent);
+    };
     let shared = shared.clone();
-    locked(&shared.acting).insert(action.intent.clone(), false);
     tokio::spawn(async move {
         info!(target: "portreeve::healing", container = %action.name, policy = %action.policy, attempt = action.attempt, "{} of {}: {}", action.verb.as_str(), action.name, action.cause);
         let key = action.container.clone();
@@ -31,7 +32,7 @@ pub(in crate::controller) fn act(shared: &Arc<Shared>, action: Action) {
                 return true;
             }
             // From here on a kill or a stop may be ours; none before was.
-            locked(&shared.acting).insert(action.intent.clone(), true);
+            shared.intents.sent(&action.intent);
             false
         });
         let outcome = AssertUnwindSafe(executing).catch_unwind().await.unwrap_or_else(|panic| {
@@ -43,7 +44,7 @@ pub(in crate::controller) fn act(shared: &Arc<Shared>, action: Action) {
         if let ActionOutcome::Replaced { by } = &outcome {
             // Nothing was decided about it while the call was in hand.
             let new = ContainerKey::new(key.engine.clone(), by.as_str());
-            locked(&shared.acting).remove(&action.intent);
+            shared.intents.ended(&action.intent);
             shared.queue.add(new, Work { look: Some(Nanos(0)), ..Work::default() });
         }
         // What happened meanwhile may have no event: a start that failed leaves none. The others are on their way.

@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::reconciler::Reconciler;
-use crate::controller::shared::Attachment;
+use crate::controller::attachments::Attachment;
 use crate::controller::work::Work;
 use crate::observed::{Container, EventKind, Nanos, State};
 use crate::reconcile::health::checks::{CheckMemory, fell_sick, look_due, observe};

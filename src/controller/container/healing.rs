@@ -5,23 +5,24 @@ use std::sync::Arc;
 use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
 
+use super::gathered::Case;
 use super::group::Held;
 use super::reconciler::Reconciler;
 use super::recording::{record_group_note, record_note};
+use crate::controller::attachments::Attachment;
+use crate::controller::intents::Intents;
 use crate::controller::key::Key;
 use crate::controller::plan::Plan;
-use crate::controller::shared::{Attachment, Shared, Slot};
-use crate::controller::work::{Arrival, Break, Release, Work};
-use crate::desired::PolicyChoice;
-use crate::locked::locked;
+use crate::controller::shared::{Shared, Slot};
+use crate::controller::work::{Arrival, Break, Work};
 use crate::observed::{Container, ContainerKey, EventKind, Health, Nanos};
 use crate::reconcile::cause::{Fact, Seen, StopHabits};
 use crate::reconcile::discovery::Wanted;
-use crate::reconcile::heal::{
-    HealMemory, Healing, PolicyGroup, PolicyView, ProbeVerdict, Related, Situation, conclude, decide,
-};
+use crate::reconcile::heal::{HealMemory, Healing, PolicyGroup, catch_up, decide};
+use crate::reconcile::intent::Intent;
 use crate::reconcile::record::Record;
 use crate::resource::Duration;
+use crate::store::{IntentChange, OpenIntent};
 
 /// Healing memory that was decided on, to be kept once it is committed. Holds the memory's lock until then, and that of
 /// the group if it changed.
@@ -29,6 +30,8 @@ use crate::resource::Duration;
 pub(super) struct Pending {
     memory: Option<(OwnedMutexGuard<()>, Arc<Slot>, HealMemory)>,
     group: Option<Held>,
+    /// Intents whose calls have ended.
+    concluded: Vec<String>,
 }
 
 impl Pending {
@@ -41,6 +44,7 @@ impl Pending {
         if let Some((_lock, slot, memory)) = self.memory.take() {
             slot.memory.store(Arc::new(memory));
         }
+        self.concluded.iter().for_each(|intent| shared.intents.ended(intent));
         if let Some(mut held) = self.group.take() {
             held.keep();
             shared.show_group(&held);
@@ -57,119 +61,60 @@ impl Reconciler {
         work: &Work,
         plan: &mut Plan,
     ) -> Pending {
-        for (intent, _) in &work.concluded {
-            locked(&self.shared.acting).remove(intent);
-        }
         let shared = &*self.shared;
+        let concluded = work.concluded.iter().map(|(intent, _)| intent.clone()).collect();
         let Some(container) = container else {
             self.leave_group(record, None, shared.engine_now(&record.key.engine)).await;
-            return Pending::default();
+            return Pending { concluded, ..Pending::default() };
         };
         let key = &container.key;
         let (logical_id, slot) = shared.healing_slot(container);
         let lock = slot.lock.clone().lock_owned().await;
         let mut memory = HealMemory::clone(&slot.memory.load());
+        // What is being done to the container, or was to one that it took the place of.
+        let open = shared.intents.of(key).or_else(|| shared.intents.of_owner(&logical_id));
+        memory.intent = open.as_ref().map(|open| open.intent.clone());
         let before = memory.clone();
-        // Until the call in hand has been sent nothing that happens is its doing.
-        let sent = |memory: &HealMemory| {
-            let open = memory.intent.as_ref();
-            open.is_none_or(|open| locked(&shared.acting).get(&open.id).copied().unwrap_or(true))
-        };
-        feed(record, container, &mut memory, work, sent);
+        feed(record, container, &mut memory, work, &shared.intents);
         let now = shared.engine_now(&key.engine);
-        let mut notes = Vec::new();
-        if let Some(Release { caller, .. }) = work.releases.first()
-            && let Some(released) = memory.release(now, caller)
-        {
-            record_note(record, now, &released, caller, plan);
+        let caller = work.releases.first().map(|release| release.caller.as_str());
+        let (caught_up, released, mut notes) = catch_up(memory, caller, &work.concluded, now);
+        if let Some(released) = released {
+            record_note(record, now, &released, caller.unwrap_or_default(), plan);
         }
-        for (intent, ended) in &work.concluded {
-            if memory.intent.as_ref().is_some_and(|open| open.id == *intent) {
-                let concluded = conclude(&memory, ended, now);
-                memory = concluded.memory;
-                notes.extend(concluded.notes);
-            }
-        }
-        let desired = shared.desired.load();
-        let choice = desired.policy_for(container);
-        let policy = match &choice {
-            PolicyChoice::Selected { name, spec, .. } => PolicyView::Selected { name, spec },
-            PolicyChoice::Excluded { why, .. } => PolicyView::Excluded { by: why },
-            PolicyChoice::NotSelected { .. } => PolicyView::NotSelected,
-        };
-        let (connected, is_own) = shared.with_world(|world| {
-            let connected = world.is_connected(&key.engine);
-            (connected, world.own.contains(&key.id))
-        });
-        let own_fault = shared.own_fault();
-        let suspended = match &choice {
-            PolicyChoice::Selected { name, .. } => desired.healing_suspended(&key.engine, name),
-            PolicyChoice::Excluded { .. } | PolicyChoice::NotSelected { .. } => None,
-        };
-        // Until all that happened before the contact has been heard nothing is decided: then everything is.
-        let catching_up = attachment.is_some() && !connected;
-        // A call in hand will be concluded, and then everything is decided, too.
-        let acting = memory.intent.as_ref().is_some_and(|open| locked(&shared.acting).contains_key(&open.id));
-        let later = catching_up || acting;
-        let mut related = if later { Related::default() } else { self.related(container, &memory, now) };
-        let ahead = shared.clock_ahead(&key.engine);
-        let probed = shared.probed(container, &desired);
-        let by = probed.as_ref().map(|probed| format!("service {}", probed.service)).unwrap_or_default();
-        let probe_verdict = probed.as_ref().map(|probed| ProbeVerdict {
-            health: probed.health,
-            since: Nanos(probed.since.0.saturating_add(ahead)),
-            by: &by,
-            why: &probed.reason,
-            denied: probed.denied,
-            early_since: probed.early_since.map(|since| Nanos(since.0.saturating_add(ahead))),
-        });
-        if let Some(root) = shared.waits_for(&container.key).filter(|_| related.down.is_none()) {
-            related.down = Some(format!("the service {root}"));
-        }
-        let situation = Situation {
+        let case = Case {
             container,
-            related: &related,
-            probe_verdict,
-            policy,
-            memory: &memory,
+            memory: &caught_up,
             marks: &record.marks,
-            engine_connected: connected && attachment.is_some(),
             registered: record.wanted.values().any(|wanted| *wanted != Wanted::Absent),
-            own_fault: own_fault.as_deref(),
-            is_own,
-            observe: desired.settings.observe,
-            read_only: attachment.is_some_and(|attachment| attachment.read_only),
-            suspended: suspended.as_deref(),
             now,
             seed: seed(&logical_id),
         };
-        let group_policy = match &policy {
-            PolicyView::Selected { name, .. } => Some(*name),
-            PolicyView::Excluded { .. } | PolicyView::NotSelected => None,
-        };
-        let mut held = None;
-        let healing = if later {
-            Healing { memory: memory.clone(), ..Healing::default() }
-        } else {
-            self.leave_group(record, group_policy, now).await;
-            match group_policy {
-                Some(policy) => {
-                    let held = held.insert(self.hold_group(&key.engine, policy).await);
-                    decide(&situation, &mut held.group)
-                }
-                None => decide(&situation, &mut PolicyGroup::default()),
+        // Until all that happened before the contact has been heard nothing is decided: then everything is.
+        let catching_up = attachment.is_some() && !shared.with_world(|world| world.is_connected(&key.engine));
+        // A call in hand will be concluded, and then everything is decided, too.
+        let in_hand = |id: &String| shared.intents.is_in_hand(id) && !work.concludes(id);
+        let later = catching_up || caught_up.intent.as_ref().is_some_and(|open| in_hand(&open.id));
+        let Decided { healing, policy, group } = if later {
+            Decided {
+                healing: Healing { memory: caught_up.clone(), ..Healing::default() },
+                ..Decided::default()
             }
+        } else {
+            self.decide_now(case, record, attachment).await
         };
-        let Healing { memory, action, blocked, notes: decided, group_notes, next, requeue_at } = healing;
+        plan.decided = (!later).then(|| healing.plan());
+        let Healing { memory, action: _, blocked: _, notes: decided, group_notes, next, requeue_at } =
+            healing;
         notes.extend(decided);
-        let held = held.and_then(|held| plan.store_group(held));
+        let group = group.and_then(|held| plan.store_group(held));
         for note in &notes {
             record_note(record, now, note, "", plan);
         }
         for note in &group_notes {
-            record_group_note(record, group_policy.unwrap_or_default(), now, note, plan);
+            record_group_note(record, policy.as_deref().unwrap_or_default(), now, note, plan);
         }
-        plan.blocked = (!later).then_some(blocked);
+        plan.changes.intents = changes(&logical_id, open.as_ref(), memory.intent.as_ref());
         if memory != before
             && let Ok(document) = serde_json::to_string(&memory)
         {
@@ -177,20 +122,49 @@ impl Reconciler {
         }
         let others = next.into_iter().map(|id| ContainerKey::new(key.engine.clone(), id));
         plan.wakes.extend(others.map(Key::from));
-        plan.actions.extend(action);
         plan.requeue_at = requeue_at;
-        Pending { memory: Some((lock, slot, memory)), group: held }
+        Pending { memory: Some((lock, slot, memory)), group, concluded }
+    }
+
+    /// Decides, in the group of the policy that selects the container.
+    async fn decide_now(&self, case: Case<'_>, record: &Record, attachment: Option<&Attachment>) -> Decided {
+        let gathered = self.gather(case, attachment);
+        let policy = gathered.policy().map(str::to_owned);
+        self.leave_group(record, policy.as_deref(), case.now).await;
+        let situation = gathered.situation(case);
+        match &policy {
+            Some(name) => {
+                let mut held = self.hold_group(&case.container.key.engine, name).await;
+                Decided { healing: decide(&situation, &mut held.group), policy, group: Some(held) }
+            }
+            None => {
+                Decided { healing: decide(&situation, &mut PolicyGroup::default()), ..Decided::default() }
+            }
+        }
     }
 }
 
+/// A decision, and in whose group it was made.
+#[derive(Default)]
+struct Decided {
+    healing: Healing,
+    policy: Option<String>,
+    group: Option<Held>,
+}
+
+/// What becomes of the intent that was `open`, now that the memory of `owner` has this one.
+fn changes(owner: &str, open: Option<&OpenIntent>, now: Option<&Intent>) -> Vec<IntentChange> {
+    let over = open.filter(|open| now.is_none_or(|now| now.id != open.intent.id));
+    let now = now.map(|now| OpenIntent { owner: owner.to_owned(), intent: now.clone() });
+    let put = now.filter(|now| open != Some(now));
+    over.map(|over| IntentChange::Close(over.intent.id.clone()))
+        .into_iter()
+        .chain(put.map(IntentChange::Put))
+        .collect()
+}
+
 /// Enters what the events, and the breaks between them, said about stops and health.
-fn feed(
-    record: &mut Record,
-    container: &Container,
-    memory: &mut HealMemory,
-    work: &Work,
-    sent: impl Fn(&HealMemory) -> bool,
-) {
+fn feed(record: &mut Record, container: &Container, memory: &mut HealMemory, work: &Work, intents: &Intents) {
     let habits = StopHabits::of(container);
     let Work {
         events,
@@ -203,34 +177,34 @@ fn feed(
         failures: _,
         let_go: _,
     } = work;
-    let enter = |record: &mut Record, memory: &HealMemory, at: Nanos, fact: Fact, replayed: bool| {
-        let ours = memory.claims(&container.key, &record.marks, at) && sent(memory);
+    let enter = |record: &mut Record, at: Nanos, fact: Fact, replayed: bool| {
+        let ours = intents.claims(&container.key, &record.marks, at);
         record.marks.feed(&Seen { at, fact, ours, replayed_from_outage: replayed }, habits);
     };
     for place in 0..=events.len() {
         for (_, broken) in breaks.iter().filter(|(position, _)| *position == place) {
             match broken {
-                Break::StreamEnded(at) => enter(record, memory, *at, Fact::StreamEnded, false),
+                Break::StreamEnded(at) => enter(record, *at, Fact::StreamEnded, false),
                 Break::Gap(at) => {
                     // What was healthy before and is healthy now may have been sick in between.
                     memory.interrupt_health();
-                    enter(record, memory, *at, Fact::Gap, false);
+                    enter(record, *at, Fact::Gap, false);
                 }
                 // Who stopped it was not told, as if that event had been missed.
-                Break::CauseUntold(at) => enter(record, memory, *at, Fact::Gap, false),
+                Break::CauseUntold(at) => enter(record, *at, Fact::Gap, false),
             }
         }
         let Some(Arrival { event, replayed, from_outage, ticket: _ }) = events.get(place) else { break };
         match &event.kind {
             EventKind::Kill { signal } => {
-                enter(record, memory, event.at, Fact::Kill { signal: *signal }, *from_outage);
+                enter(record, event.at, Fact::Kill { signal: *signal }, *from_outage);
             }
-            EventKind::Stop => enter(record, memory, event.at, Fact::Stop, *from_outage),
+            EventKind::Stop => enter(record, event.at, Fact::Stop, *from_outage),
             EventKind::Die { exit_code } => {
                 let oom = out_of_memory(record, event.at);
-                enter(record, memory, event.at, Fact::Die { exit_code: *exit_code, oom }, *from_outage);
+                enter(record, event.at, Fact::Die { exit_code: *exit_code, oom }, *from_outage);
             }
-            EventKind::Start => enter(record, memory, event.at, Fact::Start, *from_outage),
+            EventKind::Start => enter(record, event.at, Fact::Start, *from_outage),
             EventKind::Oom => record.out_of_memory = Some(event.at),
             EventKind::Health(Health::Unhealthy) if *replayed => memory.interrupt_health(),
             EventKind::Create

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tracing::debug;
 
 use super::reconciler::Reconciler;
-use crate::controller::shared::Attachment;
+use crate::controller::attachments::Attachment;
 use crate::observed::{Container, Network};
 
 /// More networks than are known at once: those are then forgotten that no known container is in.

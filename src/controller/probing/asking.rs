@@ -9,6 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::prober::{Check, CheckId, Prober};
+use crate::controller::door::{EngineRead, ReadError};
 use crate::controller::shared::Shared;
 use crate::docker::Client;
 use crate::locked::locked;
@@ -17,7 +18,7 @@ use crate::probe::{
     self, Basis, Cause, CheckOutcome as Outcome, Cost, Failure, Here, Meaning, Place, Subject, There,
 };
 use crate::resource::monitored_service::Target;
-use crate::resource::probe::ProbeSpec;
+use crate::resource::probe::{Handler, ProbeSpec};
 
 /// After this long a check that still runs gives its place to another.
 const LONG: Duration = Duration::from_secs(1);
@@ -269,7 +270,6 @@ impl Shared {
                 Trial { place: None, outcome: Outcome { result, took: Duration::ZERO, steps: Vec::new() } }
             }
             Tried::Container(container) => {
-                let engine = self.attachment(&container.key.engine).map(|attachment| attachment.client);
                 // Whatever probe it was that came there.
                 let reached = |route: &Route| {
                     let same =
@@ -277,7 +277,22 @@ impl Shared {
                     self.health_cache
                         .read(|services| services.values().any(|service| service.reached.iter().any(same)))
                 };
-                self.ask(("", spec), container, engine, reached).await.trial
+                if !matches!(spec.handler(), Some(Handler::Exec(_))) {
+                    return self.ask(("", spec), container, None, &reached).await.trial;
+                }
+                let itself = Duration::from_secs(spec.timeout_seconds.into());
+                let tried =
+                    self.engines.read(&container.key.engine, EngineRead::Exec(itself), |client| async {
+                        self.ask(("", spec), container, Some(client), &reached).await.trial
+                    });
+                match tried.await {
+                    Ok(trial) => trial,
+                    Err(ReadError::Away) => self.ask(("", spec), container, None, &reached).await.trial,
+                    Err(why @ (ReadError::Busy | ReadError::TimedOut(_))) => {
+                        let result = Err(Failure::new(Here::Engine, why.to_string()));
+                        Trial { place: None, outcome: Outcome { result, took: itself, steps: Vec::new() } }
+                    }
+                }
             }
         }
     }

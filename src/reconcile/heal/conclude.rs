@@ -1,8 +1,9 @@
 //! After the engine call returned.
 
-use super::{ActionOutcome, Answer, HealMemory, Healing};
+use super::{HealMemory, Healing};
 use crate::observed::Nanos;
-use crate::reconcile::plan::{Reason, one_line};
+use crate::reconcile::intent::{ActionOutcome, Answer};
+use crate::reconcile::plan::{Note, Reason, one_line};
 use crate::resource::event::{EventKind, Severity};
 
 /// Takes in how the engine call of the open intent went; without one, or for one already answered, nothing happens.
@@ -52,4 +53,24 @@ pub fn conclude(memory: &HealMemory, outcome: &ActionOutcome, now: Nanos) -> Hea
         }
     }
     healing
+}
+
+/// Brings a memory up to the present before it is decided on: somebody lifts the quarantine, and calls have ended. What it is
+/// then, that it is released, and what else there is to say.
+pub fn catch_up(
+    mut memory: HealMemory,
+    released_by: Option<&str>,
+    concluded: &[(String, ActionOutcome)],
+    now: Nanos,
+) -> (HealMemory, Option<Note>, Vec<Note>) {
+    let released = released_by.and_then(|caller| memory.release(now, caller));
+    let mut notes = Vec::new();
+    for (intent, outcome) in concluded {
+        if memory.intent.as_ref().is_some_and(|open| open.id == *intent) {
+            let concluded = conclude(&memory, outcome, now);
+            memory = concluded.memory;
+            notes.extend(concluded.notes);
+        }
+    }
+    (memory, released, notes)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::memory::HealMemory;
 use crate::observed::Nanos;
-use crate::reconcile::plan::{Action, Blocked, Note, Plan, Reason, earlier};
+use crate::reconcile::plan::{Action, Blocked, DecidedPlan, Note, Reason, earlier};
 use crate::resource::event::{EventKind, Severity};
 
 /// What comes of a decision. Store `memory` (if it changed), then act, then record.
@@ -53,8 +53,8 @@ impl Wait {
 
 impl Healing {
     /// The plan without the memory.
-    pub fn plan(&self) -> Plan {
-        Plan {
+    pub fn plan(&self) -> DecidedPlan {
+        DecidedPlan {
             actions: self.action.iter().cloned().collect(),
             blocked: self.blocked.clone(),
             notes: self.group_notes.iter().chain(&self.notes).cloned().collect(),

@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::observed::{ContainerKey, Nanos};
-use crate::reconcile::cause::StopMarks;
-use crate::reconcile::plan::{Note, Reason, Verb};
+use crate::observed::Nanos;
+use crate::reconcile::plan::{Note, Reason};
 use crate::resource::Duration;
 use crate::resource::autoheal_policy::AutohealPolicySpec;
 use crate::resource::event::{EventKind, Severity};
 
 use super::backoff::elapsed;
-use super::intent::{Answer, CLOCK_ERROR, Intent};
+use crate::reconcile::intent::{Answer, Intent};
 
 /// How long after a drain the attempt may take to begin.
 const HESITATION: Duration = Duration::from_secs(10);
@@ -51,8 +50,8 @@ pub struct HealMemory {
     /// Set when the budget is spent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quarantined: Option<Quarantine>,
-    /// The attempt that is not settled yet.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The attempt that is not settled yet. It is stored for itself, as every reconciler's.
+    #[serde(skip)]
     pub intent: Option<Intent>,
     /// The attempt whose new run has not been seen healthy.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -119,29 +118,6 @@ pub struct Quarantine {
 }
 
 impl HealMemory {
-    /// Whether a kill or stop of `container` at `at` is explained by the open intent: `ours` of a
-    /// [`Seen`](crate::reconcile::cause::Seen). `marks` are the container's, before this fact.
-    ///
-    /// The times are compared with a second's indulgence for the clocks. A restart stops once: after its `stop`, after a new `start` and after the engine's answer, kills are of others.
-    pub fn claims(&self, container: &ContainerKey, marks: &StopMarks, at: Nanos) -> bool {
-        let Some(intent) = self.intent.as_ref().filter(|intent| intent.container == *container) else {
-            return false;
-        };
-        let stops = match intent.verb {
-            Verb::Restart { .. } | Verb::Recreate { .. } | Verb::Stop { .. } => true,
-            Verb::Start => false,
-        };
-        let until = match intent.answer {
-            None | Some(Answer::Lost { .. }) => intent.deadline(),
-            Some(Answer::Done { at } | Answer::Failed { at, .. }) => at,
-        };
-        stops
-            && at.plus(CLOCK_ERROR) >= intent.committed_at
-            && at <= until.plus(CLOCK_ERROR)
-            && !marks.started_since(intent.committed_at)
-            && !marks.we_stopped(intent.committed_at, at)
-    }
-
     /// Lifts the quarantine by someone's word: waits and budget start afresh. Does nothing to one not quarantined.
     /// The caller decides again at once.
     pub fn release(&mut self, now: Nanos, caller: &str) -> Option<Note> {

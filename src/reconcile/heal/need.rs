@@ -1,11 +1,11 @@
 //! Is the container sick, and does its own state allow anything to be done about it?
 
 use super::healing::Wait;
-use super::intent::{Answer, Intent};
 use super::memory::HealMemory;
 use super::situation::Situation;
 use crate::observed::{Container, Health, Nanos, RestartPolicy, State};
 use crate::reconcile::cause::{MARGIN, StopCause, StopHabits};
+use crate::reconcile::intent::{Answer, Intent};
 use crate::reconcile::plan::{Cause, Reason, Verb, one_line};
 use crate::resource::Duration;
 use crate::resource::autoheal_policy::{AutohealPolicySpec, ExitedTrigger};

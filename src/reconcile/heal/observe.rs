@@ -2,10 +2,10 @@
 
 use super::backoff::elapsed;
 use super::healing::Healing;
-use super::intent::{Answer, Intent};
 use super::memory::{HealMemory, Run, Verifying};
 use super::situation::Situation;
 use crate::observed::{Container, Health, Nanos, State};
+use crate::reconcile::intent::{Answer, Intent};
 use crate::reconcile::plan::{Reason, Verb, earlier};
 use crate::resource::Duration;
 use crate::resource::autoheal_policy::AutohealPolicySpec;

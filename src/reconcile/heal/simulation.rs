@@ -7,6 +7,7 @@ mod many;
 mod oracle;
 mod world;
 
+use crate::reconcile::intent::ActionOutcome;
 use std::collections::BTreeSet;
 
 use super::*;
@@ -84,6 +85,11 @@ struct Simulation {
 fn stored<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) -> T {
     let text = serde_json::to_string(value).unwrap_or_else(|error| panic!("not storable: {error}"));
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("not readable: {error}: {text}"))
+}
+
+/// The same of a memory; its intent is stored for itself.
+fn remembered(memory: &HealMemory) -> HealMemory {
+    HealMemory { intent: memory.intent.as_ref().map(stored), ..stored(memory) }
 }
 
 impl Simulation {
@@ -285,7 +291,7 @@ impl Simulation {
             (healing.memory.clone(), self.portreeve.marks)
         } else {
             group.kept = stored(&group.kept);
-            (stored(&healing.memory), stored(&self.portreeve.marks))
+            (remembered(&healing.memory), stored(&self.portreeve.marks))
         };
         self.hold(memory == healing.memory && marks == self.portreeve.marks, "memory survives being stored");
         self.portreeve.group = group.clone();

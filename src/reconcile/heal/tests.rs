@@ -1,8 +1,9 @@
 use serde_json::json;
 
 use super::*;
-use crate::observed::{Nanos, State};
+use crate::observed::{ContainerKey, Nanos, State};
 use crate::reconcile::cause::{Fact, Seen, StopHabits, StopMarks};
+use crate::reconcile::intent::{ActionOutcome, IntentCall};
 use crate::reconcile::plan::Cause;
 use crate::resource::autoheal_policy::Backoff;
 
@@ -210,22 +211,26 @@ fn a_restart_claims_the_kills_and_the_one_stop_it_explains() {
         marks.feed(&Seen { at: at(second), fact, ours: true, replayed_from_outage: false }, habits);
         marks
     };
+    let claims = |memory: &HealMemory, key: &ContainerKey, marks: &StopMarks, at: Nanos| {
+        let open = memory.intent.as_ref();
+        open.is_some_and(|open| open.claims(key, marks, at, IntentCall::NotInHand))
+    };
     let (open, none) = (acted(), StopMarks::default());
-    assert!(open.claims(&key, &none, at(0)) && open.claims(&key, &none, at(20)));
-    assert!(!open.claims(&key, &none, at(-2)), "before the commit");
-    assert!(!open.claims(&key, &none, at(22)), "after the engine's time is up");
-    assert!(
-        !open.claims(&crate::observed::ContainerKey::new("local", "2"), &none, at(1)),
-        "another container"
-    );
-    assert!(!open.claims(&key, &fed(3, Fact::Start), at(4)), "after the new run began");
-    assert!(!open.claims(&key, &fed(3, Fact::Stop), at(4)), "after our stop was completed");
-    assert!(open.claims(&key, &fed(3, Fact::Stop), at(3)), "our stop, again");
+    assert!(claims(&open, &key, &none, at(0)) && claims(&open, &key, &none, at(20)));
+    assert!(!claims(&open, &key, &none, at(-2)), "before the commit");
+    assert!(!claims(&open, &key, &none, at(22)), "after the engine's time is up");
+    assert!(!claims(&open, &ContainerKey::new("local", "2"), &none, at(1)), "another container");
+    assert!(!claims(&open, &key, &fed(3, Fact::Start), at(4)), "after the new run began");
+    assert!(!claims(&open, &key, &fed(3, Fact::Stop), at(4)), "after our stop was completed");
+    assert!(claims(&open, &key, &fed(3, Fact::Stop), at(3)), "our stop, again");
     let answered = conclude(&open, &ActionOutcome::Failed { error: "no".into() }, at(5)).memory;
-    assert!(answered.claims(&key, &none, at(5)) && !answered.claims(&key, &none, at(7)), "after the answer");
+    assert!(
+        claims(&answered, &key, &none, at(5)) && !claims(&answered, &key, &none, at(7)),
+        "after the answer"
+    );
     let lost = conclude(&open, &ActionOutcome::Lost { error: "no".into() }, at(5)).memory;
-    assert!(lost.claims(&key, &none, at(7)), "the engine may still be at it");
-    assert!(!HealMemory::default().claims(&key, &none, at(0)));
+    assert!(claims(&lost, &key, &none, at(7)), "the engine may still be at it");
+    assert!(!claims(&HealMemory::default(), &key, &none, at(0)));
 }
 
 #[test]
@@ -234,7 +239,8 @@ fn a_start_claims_no_kill() {
     let failed = conclude(&acted(), &ActionOutcome::Failed { error: "no".into() }, at(5)).memory;
     let healing = look(&down, &failed, &StopMarks::default(), 60);
     assert_eq!(healing.action.as_ref().map(|action| action.verb.as_str()), Some("start"), "{healing:?}");
-    assert!(!healing.memory.claims(&down.key, &StopMarks::default(), at(61)));
+    let open = healing.memory.intent.expect("an intent");
+    assert!(!open.claims(&down.key, &StopMarks::default(), at(61), IntentCall::Sent));
 }
 
 #[test]

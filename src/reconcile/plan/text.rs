@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::{Action, Blocked, Note, Plan, Verb};
+use super::{Action, Blocked, DecidedPlan, Note, Verb};
 use crate::observed::Nanos;
 use crate::resource::Duration;
 
-impl Plan {
+impl DecidedPlan {
     /// One line an entry, times relative to `now`; `nothing to do` for an empty plan.
     ///
     /// ```text

@@ -10,7 +10,7 @@ use crate::observed::{ContainerKey, Nanos, State};
 use crate::reconcile::lifecycle::{Ledger, Run};
 use crate::reconcile::record::Record;
 use crate::resource::{KindId, ObjectKey};
-use crate::store::{Loaded, QueueDepth, StoreError};
+use crate::store::{Loaded, QueueDepth, StoreError, StoredIntent};
 
 fn document<T: serde::de::DeserializeOwned>(what: &'static str, text: &str) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|source| StoreError::Damaged { what, source })
@@ -38,6 +38,10 @@ pub(super) async fn load(pool: &SqlitePool) -> Result<Loaded, StoreError> {
     }
     for row in sqlx::query("SELECT logical_id, memory FROM healing").fetch_all(pool).await? {
         loaded.healing.insert(row.try_get("logical_id")?, row.try_get("memory")?);
+    }
+    for row in sqlx::query("SELECT id, owner, intent FROM intents").fetch_all(pool).await? {
+        let (id, owner) = (row.try_get("id")?, row.try_get("owner")?);
+        loaded.intents.push(StoredIntent { id, owner, document: row.try_get("intent")? });
     }
     for row in sqlx::query("SELECT name, document FROM service_health").fetch_all(pool).await? {
         loaded.services.insert(row.try_get("name")?, row.try_get("document")?);

@@ -13,7 +13,7 @@ use crate::reconcile::billing::Bill;
 use crate::reconcile::discovery::Wanted;
 use crate::reconcile::record::Record;
 use crate::resource::KindId;
-use crate::store::{ChangeSet, Settlement, StoreError};
+use crate::store::{ChangeSet, IntentChange, OpenIntent, Settlement, StoreError};
 
 pub(super) async fn commit(pool: &SqlitePool, changes: &[ChangeSet]) -> Result<(), StoreError> {
     let mut script = Script::begin();
@@ -45,6 +45,7 @@ fn apply(db: &mut Script, change: &ChangeSet) -> Result<(), StoreError> {
         cells,
         events,
         healing,
+        intents,
         services,
         last_specs,
         cursors,
@@ -79,6 +80,9 @@ fn apply(db: &mut Script, change: &ChangeSet) -> Result<(), StoreError> {
                 db.add("DELETE FROM healing WHERE logical_id = ?").bind(logical_id)?;
             }
         }
+    }
+    for intent in intents {
+        change_intent(db, intent)?;
     }
     for (name, document) in services {
         match document {
@@ -122,6 +126,24 @@ fn apply(db: &mut Script, change: &ChangeSet) -> Result<(), StoreError> {
     }
     for cursor in readers {
         put_cursor(db, cursor)?;
+    }
+    Ok(())
+}
+
+fn change_intent(db: &mut Script, change: &IntentChange) -> Result<(), StoreError> {
+    match change {
+        IntentChange::Close(id) => drop(db.add("DELETE FROM intents WHERE id = ?").bind(id)?),
+        IntentChange::Put(OpenIntent { owner, intent }) => {
+            db.add(
+                "INSERT INTO intents (id, engine, container_id, owner, intent) VALUES (?, ?, ?, ?, ?)
+                 ON CONFLICT (id) DO UPDATE SET owner = excluded.owner, intent = excluded.intent",
+            )
+            .bind(&intent.id)?
+            .bind(&*intent.container.engine)?
+            .bind(&*intent.container.id)?
+            .bind(owner)?
+            .bind(document("intent", intent)?)?;
+        }
     }
     Ok(())
 }

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use portreeve::observed::{Cursor, Nanos};
+use portreeve::observed::{ContainerKey, Cursor, Nanos};
 use portreeve::reconcile::discovery::Wanted;
+use portreeve::reconcile::intent::Intent;
 use portreeve::reconcile::lifecycle::EventName;
+use portreeve::reconcile::plan::{Cause, Verb};
 use portreeve::resource::event::EventKind;
 use portreeve::resource::{KindId, ObjectKey};
-use portreeve::store::{ChangeSet, EventFilter, Settlement};
+use portreeve::store::{ChangeSet, EventFilter, IntentChange, OpenIntent, Settlement, StoredIntent};
 
 use super::Bench;
 use crate::integration::fixtures::{self, commit, container, event, messages, record};
@@ -25,6 +27,7 @@ pub async fn a_change_set_that_fails_half_way_leaves_nothing(bench: &mut impl Be
         cells: vec![("registry".to_owned(), new.clone(), Wanted::Up("{}".to_owned()))],
         events: vec![event(1, EventKind::Start, "good")],
         healing: vec![("web".to_owned(), Some("{}".to_owned()))],
+        intents: vec![IntentChange::Put(intent(1, &new))],
         services: vec![("shop".to_owned(), Some("{}".to_owned()))],
         last_specs: vec![(
             ObjectKey { kind: KindId::DiscoveryRegistry, name: "registry".to_owned() },
@@ -49,6 +52,7 @@ pub async fn a_change_set_that_fails_half_way_leaves_nothing(bench: &mut impl Be
     assert!(
         loaded.records.is_empty()
             && loaded.healing.is_empty()
+            && loaded.intents.is_empty()
             && loaded.last_specs.is_empty()
             && loaded.cursors.is_empty(),
         "{loaded:?}"
@@ -61,6 +65,47 @@ pub async fn a_change_set_that_fails_half_way_leaves_nothing(bench: &mut impl Be
     assert_eq!(store.due_cells("registry", LATER, &[], 8).await.unwrap().len(), 1);
     let loaded = store.load().await.unwrap();
     assert_eq!((loaded.records.len(), loaded.healing.len(), loaded.cursors.len()), (1, 1, 1));
+    assert_eq!(loaded.intents.len(), 1);
+}
+
+/// An intent of a container.
+fn intent(n: u32, container: &ContainerKey) -> OpenIntent {
+    let intent = Intent {
+        id: format!("{n:08x}-0000-5000-8000-000000000000"),
+        container: container.clone(),
+        name: "web".to_owned(),
+        verb: Verb::Start,
+        started_before: None,
+        committed_at: Nanos(n.into()),
+        attempt: n,
+        cause: Cause::LeftDown { error: String::new() },
+        answer: None,
+    };
+    OpenIntent { owner: format!("local/web{n}"), intent }
+}
+
+pub async fn one_intent_is_open_for_a_container_until_it_is_closed(bench: &mut impl Bench) {
+    let open = async |bench: &mut _| -> Vec<(String, u32)> {
+        Bench::reopen(bench).await;
+        let stored = Bench::store(bench).load().await.unwrap().intents;
+        let read = |open: &StoredIntent| serde_json::from_str::<Intent>(&open.document).unwrap();
+        stored.iter().map(|open| (open.owner.clone(), read(open).attempt)).collect()
+    };
+    let put = |intents| ChangeSet { intents, ..ChangeSet::default() };
+    let (first, second) = (intent(1, &container(1)), intent(2, &container(1)));
+    commit(bench.store(), put(vec![IntentChange::Put(first.clone())])).await;
+    let refused = put(vec![IntentChange::Put(second.clone())]);
+    bench.store().commit(&[refused]).await.expect_err("another one is open");
+    assert_eq!(open(bench).await, [("local/web1".to_owned(), 1)]);
+    let mut more = first.clone();
+    (more.owner, more.intent.attempt) = ("local/shop".to_owned(), 7);
+    commit(bench.store(), put(vec![IntentChange::Put(more)])).await;
+    assert_eq!(open(bench).await, [("local/shop".to_owned(), 7)], "the same, and what is known of it now");
+    let instead = vec![IntentChange::Close(first.intent.id), IntentChange::Put(second.clone())];
+    commit(bench.store(), put(instead)).await;
+    assert_eq!(open(bench).await, [("local/web2".to_owned(), 2)]);
+    commit(bench.store(), put(vec![IntentChange::Close(second.intent.id)])).await;
+    assert_eq!(open(bench).await, []);
 }
 
 pub async fn the_times_of_a_run_freeze_once_committed(bench: &mut impl Bench) {

@@ -76,7 +76,9 @@ impl Container {
         state["FinishedAt"] = time(self.finished).into();
         if let Some(health) = self.health {
             let streak = i64::from(health == "unhealthy");
-            let check = json!({"Start": time(self.started), "End": time(self.started), "ExitCode": streak, "Output": "ok"});
+            // It was checked a moment ago, as always.
+            let now = Timestamp::now().to_string();
+            let check = json!({"Start": now, "End": now, "ExitCode": streak, "Output": "ok"});
             state["Health"] = json!({"Status": health, "FailingStreak": streak, "Log": [check]});
             shown["Config"]["Healthcheck"] = json!({"Test": ["CMD", "/bin/check"]});
         }

@@ -4,11 +4,13 @@ use super::Simulation;
 use super::world::Event;
 use crate::observed::Nanos;
 use crate::reconcile::cause::{Fact, Seen, StopHabits};
+use crate::reconcile::intent::IntentCall;
 
 impl Simulation {
     pub(super) fn feed(&mut self, at: Nanos, fact: Fact) {
         let mut marks = self.portreeve.marks;
-        let ours = self.portreeve.memory.claims(&self.world.container.key, &marks, at);
+        let (open, key) = (self.portreeve.memory.intent.as_ref(), &self.world.container.key);
+        let ours = open.is_some_and(|open| open.claims(key, &marks, at, IntentCall::NotInHand));
         let seen = Seen { at, fact, ours, replayed_from_outage: self.away };
         let habits = StopHabits::of(&self.world.container);
         let changed = marks.feed(&seen, habits);

@@ -3,10 +3,11 @@
 
 mod oracle;
 
+use crate::reconcile::intent::ActionOutcome;
 use std::collections::{BTreeSet, VecDeque};
 
 use super::world::{Dice, SECOND, World};
-use super::{of_each_seed, stored};
+use super::{of_each_seed, remembered, stored};
 use crate::observed::{Container, ContainerKey, Health, Nanos};
 use crate::reconcile::cause::StopMarks;
 use crate::reconcile::heal::*;
@@ -275,7 +276,7 @@ impl Many {
         }
         self.group = PolicyGroup::of(stored(&self.group.kept));
         for one in &mut self.all {
-            (one.memory, one.requeue, one.shown) = (stored(&one.memory), None, None);
+            (one.memory, one.requeue, one.shown) = (remembered(&one.memory), None, None);
         }
     }
 

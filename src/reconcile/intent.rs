@@ -1,14 +1,17 @@
-//! An attempt, from its commit to the new run that settles it.
+//! What is being done to a container: committed before the call, open until its effect is seen.
+//!
+//! At most one is open for a container, whoever opened it, so that "was that us?" has one answer for every reconciler:
+//! [`Intent::claims`].
 
 use serde::{Deserialize, Serialize};
 
 use crate::observed::{Container, ContainerKey, Nanos};
-use crate::reconcile::cause::MARGIN;
+use crate::reconcile::cause::{MARGIN, StopMarks};
 use crate::reconcile::plan::{Cause, Verb};
 use crate::resource::Duration;
 
 /// How far the caller's idea of the engine's clock may be off: what an engine tells of it comes in whole seconds.
-pub(super) const CLOCK_ERROR: Duration = Duration::from_secs(1);
+pub(in crate::reconcile) const CLOCK_ERROR: Duration = Duration::from_secs(1);
 /// How much longer it takes to make a container anew than to restart it.
 const RECREATION: Duration = Duration::from_secs(20);
 
@@ -36,6 +39,17 @@ pub struct Intent {
     /// What the engine answered, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<Answer>,
+}
+
+/// What this process knows of the engine call of an intent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IntentCall {
+    /// It is not sent yet: nothing that happens is its doing.
+    Waiting,
+    /// It was sent, or may have been, and has not ended: what happens is its doing, however long it takes.
+    Sent,
+    /// It is not in the hands of this process: it has ended, or an earlier process began it.
+    NotInHand,
 }
 
 /// What came back from the engine call of an intent.
@@ -95,6 +109,32 @@ impl Intent {
         if self.recreates() { until.plus(RECREATION) } else { until }
     }
 
+    /// Whether it explains a kill or stop of `container` at `at`: `ours` of a [`Seen`](crate::reconcile::cause::Seen). `marks`
+    /// are the container's, before this fact.
+    ///
+    /// The times are compared with a second's indulgence for the clocks. A restart stops once: after its `stop`, after a new
+    /// `start` and after the engine's answer, kills are of others. A call that outlasts its time is ours until it has ended.
+    pub fn claims(&self, container: &ContainerKey, marks: &StopMarks, at: Nanos, call: IntentCall) -> bool {
+        let stops = match self.verb {
+            Verb::Restart { .. } | Verb::Recreate { .. } | Verb::Stop { .. } => true,
+            Verb::Start => false,
+        };
+        let until = match (call, &self.answer) {
+            (IntentCall::Waiting, _) => return false,
+            (IntentCall::Sent, _) => None,
+            (IntentCall::NotInHand, None) => Some(self.deadline()),
+            // The engine goes on with it.
+            (IntentCall::NotInHand, Some(Answer::Lost { at })) => Some(self.deadline().max(*at)),
+            (IntentCall::NotInHand, Some(Answer::Done { at } | Answer::Failed { at, .. })) => Some(*at),
+        };
+        stops
+            && self.container == *container
+            && at.plus(CLOCK_ERROR) >= self.committed_at
+            && until.is_none_or(|until| at <= until.plus(CLOCK_ERROR))
+            && !marks.started_since(self.committed_at)
+            && !marks.we_stopped(self.committed_at, at)
+    }
+
     /// Whether it puts another container in the place of this one.
     pub fn recreates(&self) -> bool {
         match self.verb {
@@ -104,7 +144,7 @@ impl Intent {
     }
 
     /// Whether `container` is what it put in the place of its own.
-    pub(super) fn made(&self, container: &Container) -> bool {
+    pub(in crate::reconcile) fn made(&self, container: &Container) -> bool {
         self.recreates()
             && container.key.engine == self.container.engine
             && container.created.plus(CLOCK_ERROR) >= self.committed_at
