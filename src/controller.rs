@@ -50,10 +50,12 @@ use crate::vital;
 #[macro_use]
 mod kinds;
 
+mod changes;
 mod commit;
 mod container;
 mod departed;
 mod engines;
+mod event_feed;
 mod key;
 mod load;
 mod mechanism;
@@ -75,7 +77,9 @@ mod usage;
 mod work;
 mod world;
 
+pub use changes::{ChangesMissed, RowChange};
 pub use commit::StoreHealth;
+pub use event_feed::EventFeed;
 pub use load::Load;
 pub use probing::{Trial, Tried};
 pub use shared::Shared;
@@ -120,12 +124,14 @@ impl Controller {
         ));
         let (groups, memories) =
             loaded.healing.into_iter().partition(|(key, _)| key.starts_with(shared::GROUP));
-        let (committer, writer) = Committer::start(store.clone(), journal.clone());
+        let feed = Arc::new(EventFeed::default());
+        let (committer, writer) = Committer::start(store.clone(), journal.clone(), feed.clone());
         let departed = departed::Departed::new(&loaded.last_specs, guard.secrets());
         let shared = Arc::new(Shared {
             desired: ArcSwap::new(desired.borrow().clone()),
             store,
             committer,
+            feed: feed.clone(),
             guard,
             world: world::WorldCell::new(World {
                 own: Arc::new(crate::docker::own_containers()),
@@ -162,6 +168,7 @@ impl Controller {
         tasks.push(vital::spawn("the timers", mechanism.run_timers()));
         tasks.push(vital::spawn("the watch on own delays", watch_own_lag(shared.clone())));
         tasks.push(vital::spawn("pruning", prune(shared.clone())));
+        tasks.push(vital::spawn("the feed of events", feed.run(shared.store.clone())));
         let prober = vital::spawn("the prober", Prober::run(shared.clone(), stop.child_token()));
         let supervising = supervise(shared.clone(), journal, desired, stop.clone());
         let supervisor = vital::spawn("the supervisor", supervising);
@@ -253,10 +260,14 @@ async fn supervise(
             Some(before) => Scope::of(before, &now),
             None => Scope::everything(&now),
         };
+        let differs = before.as_ref().is_none_or(|before| !difference(before, &now).is_empty());
         before = Some(now.clone());
         shared.desired.store(now.clone());
         if scope.membership {
             shared.select(&now);
+        }
+        if differs {
+            shared.touch_all();
         }
         shared.requeue(&scope);
         if scope.hosts_changed() {

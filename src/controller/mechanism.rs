@@ -82,10 +82,13 @@ impl Mechanism {
         let Plan { changes, keep, lines, name, blocked, wakes, wake_targets, requeue_at, look_at, actions } =
             self.reconcilers.plan(key, work).await?;
         self.commit(changes, work).await?;
+        // What is kept shows in the container's row.
+        let shown = key.container().filter(|_| !keep.is_empty());
         if let Some((blocked, container)) = blocked.zip(key.container()) {
             locked(&shared.blocked).insert(container.clone(), blocked);
         }
         keep.into_iter().for_each(|keep| keep(shared));
+        shown.into_iter().for_each(|container| shared.touch(container));
         work.committed();
         let about = key.container().map_or(About::Service, |_| About::Container(&name));
         lines.iter().for_each(|line| line.write(about));

@@ -8,6 +8,7 @@ use tokio::sync::{Mutex as AsyncMutex, Notify, Semaphore};
 
 use super::commit::Committer;
 use super::departed::Departed;
+use super::event_feed::EventFeed;
 use super::key::Key;
 use super::load::Loads;
 use super::probing::ProbeInbox;
@@ -69,6 +70,8 @@ pub struct Shared {
     pub store: Arc<dyn Store>,
     /// The way into it.
     pub committer: Committer,
+    /// Events as they are committed.
+    pub feed: Arc<EventFeed>,
     /// What users' words may reach.
     pub guard: Guard,
     pub(super) world: WorldCell,
