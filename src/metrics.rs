@@ -35,6 +35,7 @@ fn describe() {
     describe_counter!("portreeve_events_total", "Events of containers read from the engine, by type");
     describe_counter!("portreeve_lists_total", "Full lists read from the engine");
     describe_counter!("portreeve_inspects_total", "Containers inspected");
+    describe_counter!("portreeve_watch_rows_total", "Containers looked at for those who watch them");
     describe_counter!("portreeve_deliveries_total", "Calls to Discovery and Billing Services, by outcome");
     describe_counter!("portreeve_restarts_total", "Healing actions carried out, by outcome");
     describe_counter!(
