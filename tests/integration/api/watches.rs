@@ -1,4 +1,7 @@
-//! Watching: the current objects, then every change.
+//! Watching: what is there, then every change.
+
+mod containers;
+mod events;
 
 use std::time::Duration;
 
@@ -12,7 +15,8 @@ use serde_json::{Value, json};
 
 use super::{LOOPBACK, Server, V1, labelled, registry, temporary};
 
-struct Watched {
+/// A watch, read line by line.
+pub struct Watched {
     body: Body,
     rest: Vec<u8>,
 }
@@ -23,7 +27,11 @@ impl Watched {
     }
 
     async fn by(server: &Server, query: &str, token: Option<&str>) -> Self {
-        let mut request = Request::get(format!("{V1}/reg?watch=true{query}"));
+        Self::of(server, &format!("reg?watch=true{query}"), token).await
+    }
+
+    async fn of(server: &Server, path: &str, token: Option<&str>) -> Self {
+        let mut request = Request::get(format!("{V1}/{path}"));
         if let Some(token) = token {
             request = request.header("x-api-key", token);
         }
@@ -56,11 +64,38 @@ impl Watched {
         line["object"].clone()
     }
 
-    async fn bookmark(&mut self) {
+    async fn bookmark(&mut self) -> String {
         let line = self.next().await.expect("a line");
         assert_eq!(line["type"], "BOOKMARK", "{line}");
-        assert!(line["object"]["metadata"]["resourceVersion"].is_string());
+        id(&line["object"])
     }
+
+    /// The lines up to the next bookmark, and its id.
+    async fn until_bookmark(&mut self) -> (Vec<Value>, String) {
+        let mut lines = Vec::new();
+        loop {
+            let line = self.next().await.expect("a line");
+            if line["type"] == "BOOKMARK" {
+                return (lines, id(&line["object"]));
+            }
+            lines.push(line);
+        }
+    }
+
+    /// The next line that is as wanted; those before it are dropped.
+    async fn until(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let line = self.next().await.expect("a line");
+            if wanted(&line) {
+                return line;
+            }
+        }
+    }
+}
+
+/// Where to go on.
+fn id(object: &Value) -> String {
+    object["metadata"]["resourceVersion"].as_str().expect("a version").to_owned()
 }
 
 #[tokio::test]

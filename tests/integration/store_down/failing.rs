@@ -18,6 +18,7 @@ pub struct Failing {
     writes_fail: AtomicBool,
     reads_fail: AtomicBool,
     refused: AtomicUsize,
+    reads: AtomicUsize,
     _home: TempDir,
 }
 
@@ -29,6 +30,7 @@ impl Failing {
             writes_fail: AtomicBool::new(false),
             reads_fail: AtomicBool::new(false),
             refused: AtomicUsize::new(0),
+            reads: AtomicUsize::new(0),
             _home: home,
         })
     }
@@ -46,11 +48,17 @@ impl Failing {
         self.refused.load(Ordering::SeqCst)
     }
 
+    /// How often it was read so far.
+    pub fn read_so_far(&self) -> usize {
+        self.reads.load(Ordering::SeqCst)
+    }
+
     fn writes(&self) -> Result<&Sqlite, StoreError> {
         self.unless(&self.writes_fail, "database or disk is full")
     }
 
     fn reads(&self) -> Result<&Sqlite, StoreError> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
         self.unless(&self.reads_fail, "disk I/O error")
     }
 
