@@ -19,6 +19,8 @@ use super::{LOOPBACK, Server, V1, labelled, registry, temporary};
 pub struct Watched {
     body: Body,
     rest: Vec<u8>,
+    /// The last line that was read.
+    last: Value,
 }
 
 impl Watched {
@@ -38,7 +40,7 @@ impl Watched {
         let request = request.body(Body::empty()).expect("a request");
         let response = server.raw(request).await;
         assert_eq!(response.status(), 200);
-        Self { body: response.into_body(), rest: Vec::new() }
+        Self { body: response.into_body(), rest: Vec::new(), last: Value::Null }
     }
 
     /// The next line; `None` at the end.
@@ -46,10 +48,12 @@ impl Watched {
         loop {
             if let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = self.rest.drain(..=end).collect();
-                return Some(serde_json::from_slice(&line).expect("a line of JSON"));
+                self.last = serde_json::from_slice(&line).expect("a line of JSON");
+                return Some(self.last.clone());
             }
             let frame = tokio::time::timeout(Duration::from_secs(10), self.body.frame()).await;
-            let frame = frame.expect("in time")?.expect("a frame");
+            let frame = frame.unwrap_or_else(|_| panic!("no line came after {}", self.last));
+            let frame = frame?.expect("a frame");
             self.rest.extend_from_slice(&frame.into_data().expect("data"));
         }
     }

@@ -18,7 +18,7 @@ pub struct Failing {
     writes_fail: AtomicBool,
     reads_fail: AtomicBool,
     refused: AtomicUsize,
-    reads: AtomicUsize,
+    log_reads: AtomicUsize,
     _home: TempDir,
 }
 
@@ -30,7 +30,7 @@ impl Failing {
             writes_fail: AtomicBool::new(false),
             reads_fail: AtomicBool::new(false),
             refused: AtomicUsize::new(0),
-            reads: AtomicUsize::new(0),
+            log_reads: AtomicUsize::new(0),
             _home: home,
         })
     }
@@ -48,9 +48,9 @@ impl Failing {
         self.refused.load(Ordering::SeqCst)
     }
 
-    /// How often it was read so far.
-    pub fn read_so_far(&self) -> usize {
-        self.reads.load(Ordering::SeqCst)
+    /// How often the log of events was read on so far.
+    pub fn log_reads(&self) -> usize {
+        self.log_reads.load(Ordering::SeqCst)
     }
 
     fn writes(&self) -> Result<&Sqlite, StoreError> {
@@ -58,7 +58,6 @@ impl Failing {
     }
 
     fn reads(&self) -> Result<&Sqlite, StoreError> {
-        self.reads.fetch_add(1, Ordering::SeqCst);
         self.unless(&self.reads_fail, "disk I/O error")
     }
 
@@ -96,6 +95,7 @@ impl Store for Failing {
     }
 
     async fn events_after(&self, after: i64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
+        self.log_reads.fetch_add(1, Ordering::SeqCst);
         self.reads()?.events_after(after, limit).await
     }
 
