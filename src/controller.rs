@@ -77,7 +77,7 @@ mod usage;
 mod work;
 mod world;
 
-pub use changes::{ChangesMissed, RowChange};
+pub use changes::{ChangesMissed, RowChange, RowChanges};
 pub use commit::StoreHealth;
 pub use event_feed::EventFeed;
 pub use load::Load;

@@ -19,6 +19,9 @@ pub enum RowChange {
     Everything,
 }
 
+/// What has changed since a revision, in order, each with the revision of the world that it made.
+pub type RowChanges = Vec<(u64, RowChange)>;
+
 /// Why what has changed since cannot be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChangesMissed {
@@ -67,7 +70,7 @@ impl ChangeRing {
     }
 
     /// All changes after `revision`, in order.
-    pub(super) fn since(&self, revision: u64) -> Result<Vec<(u64, RowChange)>, ChangesMissed> {
+    pub(super) fn since(&self, revision: u64) -> Result<RowChanges, ChangesMissed> {
         if revision < self.forgotten {
             return Err(ChangesMissed::Outrun);
         }

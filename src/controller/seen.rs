@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::changes::{ChangesMissed, RowChange};
+use super::changes::{ChangesMissed, RowChange, RowChanges};
 use super::shared::Shared;
 use crate::desired::Desired;
 use crate::locked::locked;
@@ -73,7 +73,7 @@ impl Shared {
     ///
     /// # Errors
     /// Not all of that is known.
-    pub fn rows_since(&self, revision: u64) -> Result<(Arc<World>, Vec<(u64, RowChange)>), ChangesMissed> {
+    pub fn rows_since(&self, revision: u64) -> Result<(Arc<World>, RowChanges), ChangesMissed> {
         self.world.since(revision)
     }
 

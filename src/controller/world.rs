@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::changes::{ChangeRing, ChangesMissed, RowChange};
+use super::changes::{ChangeRing, ChangesMissed, RowChange, RowChanges};
 use crate::locked::locked;
 use crate::observed::World;
 
@@ -69,7 +69,7 @@ impl WorldCell {
     }
 
     /// The present snapshot, and what has changed since `revision` up to it.
-    pub(super) fn since(&self, revision: u64) -> Result<(Arc<World>, Vec<(u64, RowChange)>), ChangesMissed> {
+    pub(super) fn since(&self, revision: u64) -> Result<(Arc<World>, RowChanges), ChangesMissed> {
         let changes = locked(&self.changes);
         let world = self.load();
         if revision > world.revision {
