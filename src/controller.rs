@@ -53,11 +53,13 @@ use crate::vital;
 mod kinds;
 
 mod attachments;
+mod changes;
 mod commit;
 mod container;
 mod departed;
 mod door;
 mod engines;
+mod event_feed;
 mod intents;
 mod key;
 mod load;
@@ -80,7 +82,9 @@ mod usage;
 mod work;
 mod world;
 
+pub use changes::{ChangesMissed, RowChange, RowChanges};
 pub use commit::StoreHealth;
+pub use event_feed::EventFeed;
 pub use load::Load;
 pub use probing::{Trial, Tried};
 pub use shared::Shared;
@@ -126,13 +130,15 @@ impl Controller {
         let (groups, memories) =
             loaded.healing.into_iter().partition(|(key, _)| key.starts_with(shared::GROUP));
         let (intents, unreadable) = Intents::load(loaded.intents);
-        let (committer, writer) = Committer::start(store.clone(), journal.clone());
+        let feed = Arc::new(EventFeed::default());
+        let (committer, writer) = Committer::start(store.clone(), journal.clone(), feed.clone());
         let memories = healing(memories, &intents);
         let departed = departed::Departed::new(&loaded.last_specs, guard.secrets());
         let shared = Arc::new(Shared {
             desired: ArcSwap::new(desired.borrow().clone()),
             store,
             committer,
+            feed: feed.clone(),
             guard,
             world: world::WorldCell::new(World {
                 own: Arc::new(crate::docker::own_containers()),
@@ -170,6 +176,7 @@ impl Controller {
         tasks.push(vital::spawn("the timers", mechanism.run_timers()));
         tasks.push(vital::spawn("the watch on own delays", watch_own_lag(shared.clone())));
         tasks.push(vital::spawn("pruning", prune(shared.clone())));
+        tasks.push(vital::spawn("the feed of events", feed.run(shared.store.clone())));
         let prober = vital::spawn("the prober", Prober::run(shared.clone(), stop.child_token()));
         let supervising = supervise(shared.clone(), journal, desired, stop.clone());
         let supervisor = vital::spawn("the supervisor", supervising);
@@ -263,10 +270,14 @@ async fn supervise(
             Some(before) => Scope::of(before, &now),
             None => Scope::everything(&now),
         };
+        let differs = before.as_ref().is_none_or(|before| !difference(before, &now).is_empty());
         before = Some(now.clone());
         shared.desired.store(now.clone());
         if scope.membership {
             shared.select(&now);
+        }
+        if differs {
+            shared.touch_all();
         }
         shared.requeue(&scope);
         if scope.hosts_changed() {

@@ -39,6 +39,7 @@ fn describe() {
         "portreeve_engine_reads_total",
         "Reads of an engine for somebody who asked, by read (stats, exec) and end (answered, away, busy, timed_out)"
     );
+    describe_counter!("portreeve_watch_rows_total", "Containers looked at for those who watch them");
     describe_counter!("portreeve_deliveries_total", "Calls to Discovery and Billing Services, by outcome");
     describe_counter!("portreeve_restarts_total", "Healing actions carried out, by outcome");
     describe_counter!(

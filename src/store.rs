@@ -307,6 +307,13 @@ pub trait Store: Send + Sync + 'static {
     async fn events(&self, filter: &EventFilter) -> Result<Vec<EventRow>, StoreError>;
     /// Events of `shard` after `after`, in the order of their `seq`, at most `limit`.
     async fn read_events(&self, shard: &Shard, after: i64, limit: u32) -> Result<Vec<EventRow>, StoreError>;
+    /// Events with a higher number than `after`, in the order of their numbers, at most `limit`.
+    async fn events_after(&self, after: i64, limit: u32) -> Result<Vec<EventRow>, StoreError>;
+    /// The highest number ever given to an event, kept or not; 0 before the first.
+    async fn newest_event(&self) -> Result<i64, StoreError>;
+    /// Whether every event with a higher number than `after`, up to the newest, is still kept. It costs as much as reading
+    /// them.
+    async fn keeps_events_after(&self, after: i64) -> Result<bool, StoreError>;
     /// Where `reader` goes on in each shard: after this `seq`. One that has no cursor yet begins at the present end of every
     /// shard.
     async fn open_reader(&self, reader: &str) -> Result<BTreeMap<Shard, i64>, StoreError>;

@@ -66,6 +66,18 @@ impl Store for Counted {
         self.store.read_events(shard, after, limit).await
     }
 
+    async fn events_after(&self, after: i64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
+        self.store.events_after(after, limit).await
+    }
+
+    async fn newest_event(&self) -> Result<i64, StoreError> {
+        self.store.newest_event().await
+    }
+
+    async fn keeps_events_after(&self, after: i64) -> Result<bool, StoreError> {
+        self.store.keeps_events_after(after).await
+    }
+
     async fn open_reader(&self, reader: &str) -> Result<BTreeMap<Shard, i64>, StoreError> {
         self.store.open_reader(reader).await
     }

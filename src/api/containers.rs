@@ -1,147 +1,59 @@
 //! `GET /api/containers` and `GET /api/config` (document R4).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::response::Json;
+use axum::response::{IntoResponse, Json, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use self::changes::ContainerChanges;
+pub(crate) use self::row::ContainerRow;
+use self::row::{item, row};
 use super::caller::Caller;
-use super::page::{Item, ItemMeta, List, Page};
+use super::page::{Item, List, Page};
 use super::query::Query;
 use super::status::Failure;
-use super::{Api, label_selector, release};
-use crate::catalogue::Outputs;
+use super::{Api, label_selector, release, watching};
 use crate::desired::PolicyChoice;
-use crate::observed::{Container, ContainerKey, Nanos, Port, Usage};
-use crate::reconcile::discovery::{Wanted, hidden};
-use crate::reconcile::plan::{Blocked, Reason};
+use crate::observed::{Container, ContainerKey};
 use crate::resource::settings::SettingsSpec;
 
+mod changes;
+mod row;
+
 /// Parameters of the list below `/apis`.
-pub(super) const LIST: &[&str] = &["labelSelector", "limit", "continue", "usage"];
+pub(super) const LIST: &[&str] =
+    &["labelSelector", "limit", "continue", "usage", "watch", "after", "timeoutSeconds"];
 /// Parameters of one container below `/apis`.
 pub(super) const ONE: &[&str] = &["usage"];
 
-/// A container as last seen.
-#[derive(Serialize, JsonSchema)]
-#[schemars(rename = "Row")]
-pub(crate) struct ContainerRow {
-    id: String,
-    name: String,
-    image: String,
-    status: String,
-    /// What its health check says: `starting`, `healthy`, `unhealthy`, or `silent` if the engine no longer runs it;
-    /// nothing without a health check.
-    health: Option<&'static str>,
-    /// What its last health check printed; shown only to callers with the role `edit`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    health_output: Option<String>,
-    /// The exit code of its last run, if it does not run.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    exit_code: Option<i64>,
-    engine: String,
-    labels: BTreeMap<String, String>,
-    created: String,
-    started_at: Option<String>,
-    ports: Vec<Port>,
-    monitored: bool,
-    policy: Option<String>,
-    /// Why it is not healed on purpose, though a policy would select it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    excluded: Option<String>,
-    /// Completed restarts by Portreeve.
-    restart_count: u32,
-    /// Restarts by the engine, of its own restart policy, since it was last started otherwise.
-    engine_restart_count: u32,
-    /// Whether Portreeve acts on it right now: a call is under way, or its effect was not seen yet.
-    restarting: bool,
-    /// When Portreeve last acted on it.
-    last_action: Option<String>,
-    quarantined: bool,
-    /// Why the container is not healed although it needs healing.
-    blocked: Vec<Withheld>,
-    /// What each DiscoveryRegistry must contain for it, by the registry's name.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    registries: BTreeMap<String, Registration>,
-    /// What it uses, if that was requested and could be measured.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    usage: Option<Measured>,
-}
-
-/// What a registry must contain for a container. A delivery waits until the registry has accepted it.
-#[derive(Serialize, JsonSchema)]
-struct Registration {
-    /// `UP`, `DOWN` or `ABSENT`.
-    state: &'static str,
-    /// Host and port under which it is registered.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    address: Option<String>,
-    /// Why it is not registered, though the registry selects it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-}
-
-impl From<&Wanted> for Registration {
-    fn from(wanted: &Wanted) -> Self {
-        Self { state: wanted.as_str(), address: wanted.address(), reason: None }
-    }
-}
-
-/// A decision not to act. Times are text.
-#[derive(Serialize, JsonSchema)]
-#[schemars(rename = "Blocked")]
-struct Withheld {
-    /// Why not, for machines.
-    reason: Reason,
-    /// Why not, for people, at the time of the decision.
-    message: String,
-    /// When the reason passes by itself, if it does: RFC 3339.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    until: Option<String>,
-}
-
-impl From<Blocked> for Withheld {
-    fn from(Blocked { reason, message, until }: Blocked) -> Self {
-        Self { reason, message, until: until.map(Nanos::rfc3339_millis) }
-    }
-}
-
-/// What a container had used when it was measured; what the engine did not give is `null`. Two measurements tell its CPU load.
-#[derive(Serialize, JsonSchema)]
-#[schemars(rename = "ContainerUsage")]
-struct Measured {
-    /// When, by the engine's clock.
-    at: String,
-    /// CPU time since its start.
-    cpu_seconds: Option<f64>,
-    /// Memory in use, without cached files that are given back at once.
-    memory_bytes: Option<u64>,
-    /// Its limit, or the memory of its host.
-    memory_limit_bytes: Option<u64>,
-}
-
 pub(super) async fn list(State(api): State<Api>, caller: Caller) -> Json<Vec<ContainerRow>> {
     let world = api.shared.world();
-    let mut rows = Vec::with_capacity(world.containers.len());
-    for container in world.containers.values() {
-        rows.push(row(&api, container, caller.outputs()));
-    }
-    rows.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
-    Json(rows)
+    let mut containers: Vec<&Arc<Container>> = world.containers.values().collect();
+    containers.sort_by(|a, b| (&a.name, &a.key.id).cmp(&(&b.name, &b.key.id)));
+    Json(containers.into_iter().map(|container| row(&api, container, caller.outputs())).collect())
 }
 
-/// The same in Kubernetes' shape, in the order of ids; a page ends with an id.
+/// The same in Kubernetes' shape, in the order of ids; a page ends with an id. Or their changes.
 pub(super) async fn objects(
     State(api): State<Api>,
     caller: Caller,
     query: Query,
-) -> Result<Json<List<Item<ContainerRow>>>, Failure> {
+) -> Result<Response, Failure> {
     query.only(LIST)?;
     let (selector, page) = (label_selector::selector(&query)?, Page::of(&query)?);
     let usage = query.flag("usage")?;
+    let timeout = watching::timeout(&query)?;
+    if query.flag("watch")? {
+        let place = watching::place(&api, &caller)?;
+        let changes = match query.get("after") {
+            None => ContainerChanges::all(&api, selector, caller.outputs()),
+            Some(id) => ContainerChanges::after(&api, selector, caller.outputs(), id)
+                .map_err(|why| watching::gone(id, why))?,
+        };
+        return Ok(watching::answer(&api, place, changes, timeout, caller));
+    }
     let world = api.shared.world();
     let matching = world.containers.values().filter(|container| selector.matches(&container.labels));
     let mut found: Vec<&Arc<Container>> = matching.collect();
@@ -152,7 +64,7 @@ pub(super) async fn objects(
     if usage {
         measure(&api, page.items_mut()).await;
     }
-    Ok(Json(page))
+    Ok(Json(page.at(api.shared.revision_id(world.revision))).into_response())
 }
 
 /// One container by name, id, or the beginning of an id.
@@ -174,93 +86,15 @@ pub(super) async fn object(
 
 /// Adds what the containers use that run: nobody is asked for figures of the others.
 async fn measure(api: &Api, items: &mut [Item<ContainerRow>]) {
-    let key = |row: &ContainerRow| ContainerKey::new(row.engine.as_str(), row.id.as_str());
     let world = api.shared.world();
     let runs =
         |key: &ContainerKey| world.containers.get(key).is_some_and(|container| container.state.is_up());
-    let running = items.iter().map(|item| key(&item.item)).filter(runs).collect();
+    let running = items.iter().map(|item| item.item.key()).filter(runs).collect();
     let usage = api.shared.usage(running).await;
     for item in items {
-        item.item.usage = usage.get(&key(&item.item)).map(measured);
+        let usage = usage.get(&item.item.key());
+        item.item.measured(usage);
     }
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "nanoseconds of CPU time need no more digits than a float has"
-)]
-fn measured(usage: &Usage) -> Measured {
-    let Usage { at, cpu, memory, memory_limit } = *usage;
-    Measured {
-        at: at.rfc3339_millis(),
-        cpu_seconds: cpu.map(|cpu| cpu as f64 / 1e9),
-        memory_bytes: memory,
-        memory_limit_bytes: memory_limit,
-    }
-}
-
-fn item(row: ContainerRow) -> Item<ContainerRow> {
-    let creation_timestamp = Some(row.created.clone());
-    Item { metadata: ItemMeta { name: row.name.clone(), creation_timestamp }, item: row }
-}
-
-fn row(api: &Api, container: &Container, outputs: Outputs) -> ContainerRow {
-    let (policy, excluded) = match api.shared.desired.load().policy_for(container) {
-        PolicyChoice::Selected { name, .. } => (Some(name), None),
-        PolicyChoice::Excluded { why, .. } => (None, Some(why)),
-        PolicyChoice::NotSelected { .. } => (None, None),
-    };
-    let memory = api.shared.healing(&container.logical_id()).unwrap_or_default();
-    ContainerRow {
-        id: container.key.id.to_string(),
-        name: container.name.clone(),
-        image: container.image.clone(),
-        status: container.state.to_string(),
-        health: container.health.map(|health| health.as_str()),
-        health_output: container.health_output.clone().filter(|_| outputs == Outputs::Shown),
-        exit_code: Some(container.exit_code)
-            .filter(|_| container.started.is_some() && !container.state.is_up()),
-        engine: container.key.engine.to_string(),
-        labels: container.labels.clone(),
-        created: container.created.rfc3339_millis(),
-        started_at: container.started.map(|at| at.rfc3339_millis()),
-        ports: container.ports.clone(),
-        monitored: policy.is_some(),
-        policy,
-        excluded,
-        restart_count: memory.restarts(),
-        engine_restart_count: container.restart_count,
-        restarting: memory.intent.is_some(),
-        last_action: memory.last_action.map(Nanos::rfc3339_millis),
-        quarantined: memory.quarantined.is_some(),
-        blocked: api.shared.blocked(&container.key).into_iter().map(Withheld::from).collect(),
-        registries: registries(api, container),
-        usage: None,
-    }
-}
-
-fn registries(api: &Api, container: &Container) -> BTreeMap<String, Registration> {
-    let record = api.shared.record(&container.key);
-    let wanted = record.iter().flat_map(|record| &record.wanted);
-    let mut all: BTreeMap<String, Registration> =
-        wanted.map(|(name, wanted)| (name.clone(), wanted.into())).collect();
-    let desired = api.shared.desired.load();
-    for (name, spec) in desired.registries.iter().filter(|(_, spec)| spec.published_only) {
-        let of_service = desired.services.values().find_map(|service| {
-            let selector = service.spec.selector.as_ref()?;
-            let discovery = service.spec.discovery.as_ref()?;
-            (discovery.registry_ref == *name && selector.matches(&container.subject())).then_some(discovery)
-        });
-        if of_service.is_none() && !spec.selects(&container.subject()) {
-            continue;
-        }
-        let port = of_service.and_then(|discovery| discovery.port).or(spec.port);
-        let owner = api.shared.network_owner(container);
-        if let Some(reason) = hidden(container, owner.as_deref(), spec, port) {
-            all.entry(name.clone()).or_insert_with(|| (&Wanted::Absent).into()).reason = Some(reason);
-        }
-    }
-    all
 }
 
 /// What is selected, and the settings in force.
@@ -294,20 +128,4 @@ pub(super) async fn config(State(api): State<Api>) -> Json<Config> {
         settings: desired.settings.clone(),
         observe: desired.settings.observe,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_not_done_ends_at_a_time_that_is_told_as_every_other() {
-        let until = Some(Nanos(1_795_360_641_276_870_040));
-        let blocked = Blocked { reason: Reason::BackingOff, message: "waits".to_owned(), until };
-        let shown = serde_json::to_value(Withheld::from(blocked)).expect("JSON");
-        assert_eq!(shown["until"], "2026-11-22T15:17:21.276Z");
-        let blocked = Blocked { reason: Reason::Dead, message: "dead".to_owned(), until: None };
-        let shown = serde_json::to_value(Withheld::from(blocked)).expect("JSON");
-        assert_eq!(shown.get("until"), None);
-    }
 }

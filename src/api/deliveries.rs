@@ -115,7 +115,8 @@ fn id(row: &store::Delivery) -> String {
 
 fn item(row: store::Delivery, desired: &Desired) -> Item<Delivery> {
     let item = Delivery::of(row, desired);
-    let metadata = ItemMeta { name: item.id.clone(), creation_timestamp: Some(item.created.clone()) };
+    let creation_timestamp = Some(item.created.clone());
+    let metadata = ItemMeta { name: item.id.clone(), creation_timestamp, ..ItemMeta::default() };
     Item { metadata, item }
 }
 

@@ -1,79 +1,75 @@
 //! `GET /api/events` (document R4): a top-level array, newest first.
 
 use axum::extract::State;
-use axum::response::Json;
-use schemars::JsonSchema;
-use serde::Serialize;
+use axum::response::{IntoResponse, Json, Response};
 
+use self::changes::EventChanges;
+pub(crate) use self::item::Event;
+use self::item::item;
 use super::caller::Caller;
-use super::page::{Item, ItemMeta, List};
+use super::page::List;
 use super::query::{Misfit, Query};
 use super::status::Failure;
-use super::{Api, Refusal};
-use crate::catalogue::Outputs;
+use super::{Api, Refusal, watching};
 use crate::clock;
 use crate::observed::Nanos;
 use crate::resource::Duration;
-use crate::resource::event::Severity;
-use crate::store::{EventFilter, EventRow};
+use crate::store::EventFilter;
+
+mod changes;
+mod item;
 
 const DEFAULT_LIMIT: u32 = 100;
 /// The longest list that can be asked for.
 pub(super) const MOST: u32 = 10_000;
-/// Parameters of the list.
+/// Parameters of the plain list.
 pub(super) const PARAMETERS: [&str; 5] = ["type", "container", "since", "until", "limit"];
-
-/// Document R4's event, and what else is known.
-#[derive(Serialize, JsonSchema)]
-pub(crate) struct Event {
-    timestamp: String,
-    container_id: String,
-    container_name: String,
-    event_type: String,
-    restart_count: u32,
-    status: String,
-    message: String,
-    reason: String,
-    severity: Severity,
-    engine: String,
-    image: String,
-    host: String,
-    /// The caller that requested it: `token ci`, `user alice (uid 1000)`, `anonymous at 127.0.0.1`; empty without a
-    /// caller.
-    caller: String,
-    /// What the failed health check printed; shown only to callers with the role `edit`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    output: Option<String>,
-}
+/// Parameters of the list below `/apis`.
+pub(super) const LIST: [&str; 8] =
+    ["type", "container", "since", "until", "limit", "watch", "after", "timeoutSeconds"];
 
 pub(super) async fn list(
     State(api): State<Api>,
     caller: Caller,
     query: Query,
 ) -> Result<Json<Vec<Event>>, Refusal> {
+    query.only(&PARAMETERS)?;
     let filter = filter(&query, clock::now())?;
     let rows = api.shared.store.events(&filter).await?;
     Ok(Json(rows.into_iter().map(|row| Event::of(row, caller.outputs())).collect()))
 }
 
-/// The same in Kubernetes' shape; an event's name is its number.
+/// The same in Kubernetes' shape, or as they are recorded.
 pub(super) async fn objects(
     State(api): State<Api>,
     caller: Caller,
     query: Query,
-) -> Result<Json<List<Item<Event>>>, Failure> {
+) -> Result<Response, Failure> {
+    query.only(&LIST)?;
     let filter = filter(&query, clock::now())?;
+    let (timeout, after) = (watching::timeout(&query)?, after(&query)?);
+    if query.flag("watch")? {
+        let place = watching::place(&api, &caller)?;
+        let changes = EventChanges::new(&api, filter, caller.outputs(), after).await?;
+        return Ok(watching::answer(&api, place, changes, timeout, caller));
+    }
+    // First: what comes between is in the list, and is told again to whoever watches after that number.
+    let newest = api.shared.store.newest_event().await?;
     let rows = api.shared.store.events(&filter).await?;
-    let item = |row: EventRow| {
-        let creation_timestamp = Some(row.event.at.rfc3339_millis());
-        let name = row.id.to_string();
-        Item { metadata: ItemMeta { name, creation_timestamp }, item: Event::of(row, caller.outputs()) }
-    };
-    Ok(Json(List::whole("Event", rows.into_iter().map(item).collect())))
+    let items = rows.into_iter().map(|row| item(row, caller.outputs())).collect();
+    Ok(Json(List::whole("Event", items).at(newest)).into_response())
+}
+
+/// The number of an event.
+fn after(query: &Query) -> Result<Option<i64>, Misfit> {
+    let Some(text) = query.get("after") else { return Ok(None) };
+    match text.parse() {
+        Ok(number) if number >= 0 => Ok(Some(number)),
+        _ => Err(Misfit::new("after must be the number of an event")),
+    }
 }
 
 fn filter(query: &Query, now: Nanos) -> Result<EventFilter, Misfit> {
-    query.only(&PARAMETERS)?;
     let time = |name: &str| query.get(name).map(|text| time(name, text, now)).transpose();
     Ok(EventFilter {
         event_type: query.text("type"),
@@ -98,34 +94,14 @@ fn time(name: &str, text: &str, now: Nanos) -> Result<Nanos, Misfit> {
     Ok(Nanos(i64::try_from(at.as_nanosecond()).unwrap_or(end)))
 }
 
-impl Event {
-    fn of(row: EventRow, outputs: Outputs) -> Self {
-        let event = row.event;
-        Self {
-            timestamp: event.at.rfc3339_millis(),
-            container_id: event.container_id,
-            container_name: event.container_name,
-            event_type: event.event_type,
-            restart_count: event.restart_count,
-            status: event.status,
-            message: event.message,
-            reason: event.reason,
-            severity: event.severity,
-            engine: event.engine,
-            image: event.image,
-            host: event.host,
-            caller: event.caller,
-            output: Some(event.output).filter(|text| outputs == Outputs::Shown && !text.is_empty()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn filter_of(query: &str, now: Nanos) -> Result<EventFilter, Misfit> {
-        filter(&Query::parse(query).expect("parameters"), now)
+        let query = Query::parse(query).expect("parameters");
+        query.only(&PARAMETERS)?;
+        filter(&query, now)
     }
 
     #[test]

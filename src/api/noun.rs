@@ -73,8 +73,8 @@ impl Noun {
     const fn verbs(self) -> &'static [&'static str] {
         match self {
             Self::Kind(_) => &["create", "delete", "get", "list", "patch", "update", "watch"],
-            Self::Containers => &["get", "list", "release"],
-            Self::Events => &["list"],
+            Self::Containers => &["get", "list", "release", "watch"],
+            Self::Events => &["list", "watch"],
             Self::Deliveries => &["discard", "get", "list", "replay", "retry", "skip"],
         }
     }

@@ -1,7 +1,6 @@
 //! `/apis/portreeve/v1/{plural}[/{name}]`: declared objects of every kind.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -14,6 +13,7 @@ use super::noun::Noun;
 use super::page::{List, Page};
 use super::query::Query;
 use super::status::{self, Failure};
+use super::watching::ObjectChanges;
 use super::{Api, containers, deliveries, events, watching};
 use crate::catalogue::{Match, Outcome, Refused, Request, Wish, Written, figures};
 use crate::manifest::{json, nearest};
@@ -26,8 +26,6 @@ pub(super) const LIST: &[&str] = &["labelSelector", "limit", "continue", "watch"
 pub(super) const WRITE: &[&str] = &["dryRun"];
 /// Parameters of a write of a whole document, and of a deletion.
 pub(super) const PUT: &[&str] = &["dryRun", "preview"];
-/// The longest a watch can be asked to last, in seconds.
-pub(super) const LONGEST_WATCH: u32 = 86_400;
 
 /// Every object of a kind, or their changes.
 pub(super) async fn list(
@@ -39,9 +37,9 @@ pub(super) async fn list(
     let kind = match Noun::parse(&plural)? {
         Noun::Kind(kind) => kind,
         Noun::Containers => {
-            return containers::objects(state, caller, query).await.map(IntoResponse::into_response);
+            return containers::objects(state, caller, query).await;
         }
-        Noun::Events => return events::objects(state, caller, query).await.map(IntoResponse::into_response),
+        Noun::Events => return events::objects(state, caller, query).await,
         Noun::Deliveries => {
             return deliveries::list(state, query).await.map(IntoResponse::into_response);
         }
@@ -49,10 +47,11 @@ pub(super) async fn list(
     let State(api) = state;
     query.only(LIST)?;
     let (selector, page) = (selector(&query)?, Page::of(&query)?);
-    let timeout = query.number("timeoutSeconds", 1..=LONGEST_WATCH)?;
+    let timeout = watching::timeout(&query)?;
     if query.flag("watch")? {
-        let timeout = timeout.map(|seconds| Duration::from_secs(u64::from(seconds)));
-        return watching::watch(&api, kind, selector, timeout, caller);
+        let place = watching::place(&api, &caller)?;
+        let changes = ObjectChanges::new(&api.catalogue, kind, selector);
+        return Ok(watching::answer(&api, place, changes, timeout, caller));
     }
     let (revision, mut objects) = api.catalogue.list(kind);
     objects.retain(|object| selector.matches(&object.metadata.labels));

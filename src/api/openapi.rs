@@ -144,16 +144,20 @@ fn id(verb: &str, path: &str) -> String {
 fn content(content: Content, kind: Option<KindId>, generator: &mut SchemaGenerator) -> Option<Value> {
     let kind = kind.map_or("", KindId::as_str);
     let json = |schema: Value| json!({"application/json": {"schema": schema}});
+    let watched = |schema: Value| {
+        let lines = "With `watch`: one `{\"type\", \"object\"}` on each line.";
+        json!({
+            "application/json": {"schema": schema},
+            WATCH: {"schema": {"type": "string", "description": lines}},
+        })
+    };
     match content {
         Content::None => None,
         Content::Text(media) => Some(json!({media: {"schema": {"type": "string"}}})),
         Content::Json(schema) => Some(json(schema(generator))),
         Content::Object => Some(json(json!({"$ref": format!("#/$defs/{kind}")}))),
-        Content::Objects => Some(json!({
-            "application/json": {"schema": {"$ref": format!("#/$defs/{kind}List")}},
-            WATCH: {"schema": {"type": "string", "description": "With `watch`: one `{\"type\", \"object\"}` on each \
-                line."}},
-        })),
+        Content::Watched(schema) => Some(watched(schema(generator))),
+        Content::Objects => Some(watched(json!({"$ref": format!("#/$defs/{kind}List")}))),
         Content::Patch => Some(json!({
             "application/merge-patch+json": {"schema": {"type": "object"}},
             "application/json": {"schema": {"type": "object"}},

@@ -23,7 +23,7 @@ pub(crate) struct List<T> {
 #[derive(Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct ListMeta {
-    /// The revision at which the list held.
+    /// The revision at which the list held: of containers and events, where to go on with `watch` and `after`.
     #[serde(skip_serializing_if = "Option::is_none")]
     resource_version: Option<String>,
     /// Give it as the parameter `continue` to get what follows; left out on the last page.
@@ -35,13 +35,16 @@ struct ListMeta {
 }
 
 /// Metadata of an item that is not a declared object.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ItemMeta {
     /// Its name, by which it can be requested.
     pub(super) name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) creation_timestamp: Option<String>,
+    /// In a watch of containers: the id by which to go on after this line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) resource_version: Option<String>,
 }
 
 /// An item that is no declared object, with the metadata that every item of a list has.
@@ -107,7 +110,7 @@ impl<T> List<T> {
     }
 
     #[must_use]
-    pub(super) fn at(mut self, revision: u64) -> Self {
+    pub(super) fn at(mut self, revision: impl ToString) -> Self {
         self.metadata.resource_version = Some(revision.to_string());
         self
     }

@@ -38,6 +38,8 @@ pub(super) enum Content {
     Text(&'static str),
     /// JSON of this schema.
     Json(fn(&mut SchemaGenerator) -> Value),
+    /// A list of this schema, or its changes.
+    Watched(fn(&mut SchemaGenerator) -> Value),
     /// An object of the kind that the path names.
     Object,
     /// A list of them.

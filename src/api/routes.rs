@@ -136,9 +136,9 @@ pub(super) const ROUTES: &[Route] = &[
     ),
     read(
         "/apis/portreeve/v1/containers",
-        "Containers as last seen",
+        "Containers as last seen; with watch also their changes",
         containers::LIST,
-        Content::Json(of::<List<Item<containers::ContainerRow>>>),
+        Content::Watched(of::<List<Item<containers::ContainerRow>>>),
         || get(containers::objects),
     ),
     read(
@@ -158,9 +158,9 @@ pub(super) const ROUTES: &[Route] = &[
     ),
     read(
         "/apis/portreeve/v1/events",
-        "Events, newest first",
-        &events::PARAMETERS,
-        Content::Json(of::<List<Item<events::Event>>>),
+        "Events, newest first; with watch those that are recorded from then on",
+        &events::LIST,
+        Content::Watched(of::<List<Item<events::Event>>>),
         || get(events::objects),
     ),
     read(

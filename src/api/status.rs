@@ -195,6 +195,7 @@ fn reason(code: StatusCode) -> &'static str {
         405 => "MethodNotAllowed",
         408 | 504 => "Timeout",
         409 => "Conflict",
+        410 => "Expired",
         413 => "RequestEntityTooLarge",
         415 => "UnsupportedMediaType",
         422 => "Invalid",

@@ -1,46 +1,53 @@
-//! `?watch=true`: the current objects, then every change, one JSON document a line.
+//! `?watch=true`: what is there and then every change, or what has changed since, one JSON document a line.
 //!
-//! It ends as soon as whoever opened it may no longer do so: whenever that may have changed, it is asked again.
+//! Whatever is watched, a watch holds a place, ends as soon as whoever opened it may no longer do so (whenever that may have
+//! changed, it is asked again), and says every now and then how far it has come. What there is to tell is its [`Source`]'s.
 
+mod lines;
+mod objects;
 mod places;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::future::{Future, pending};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
-use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-pub(super) use self::places::Places;
-use self::places::WatchPlace;
+pub(super) use self::lines::{WatchLines, Word};
+pub(super) use self::objects::ObjectChanges;
+pub(super) use self::places::{Places, WatchPlace};
 use super::Api;
 use super::access::Access;
 use super::caller::Caller;
-use super::label_selector::LabelSelector;
+use super::query::{Misfit, Query};
 use super::status::Failure;
-use crate::catalogue::{Catalogue, Change};
-use crate::resource::{API_VERSION, KindId, Object};
 
 /// Documents, one a line.
 pub(super) const MEDIA: &str = "application/x-ndjson";
+/// The longest a watch can be asked to last, in seconds.
+pub(super) const LONGEST: u32 = 86_400;
 /// Between two bookmarks when nothing changes: both ends learn that the other is there.
 const BOOKMARK: Duration = Duration::from_secs(30);
 
-/// What a watcher is told, and what it knows.
-struct Watch {
-    catalogue: Arc<Catalogue>,
-    kind: KindId,
-    selector: LabelSelector,
-    changes: broadcast::Receiver<Change>,
-    known: BTreeMap<String, Arc<Object>>,
-    revision: u64,
-    lines: VecDeque<Bytes>,
+/// What is watched, and how much of it was told.
+pub(super) trait Source: Send + 'static {
+    /// The kind of what is told.
+    fn kind(&self) -> &'static str;
+    /// Up to where everything is told.
+    fn id(&self) -> String;
+    /// Waits until there may be more to tell, and tells it; whether there can be any. It may be dropped while it waits, and
+    /// loses nothing by that.
+    fn more(&mut self, lines: &mut WatchLines) -> impl Future<Output = bool> + Send;
+}
+
+struct Watch<S> {
+    source: S,
+    lines: WatchLines,
     stop: CancellationToken,
     until: Option<Instant>,
     access: Arc<Access>,
@@ -52,54 +59,58 @@ struct Watch {
     _place: WatchPlace,
 }
 
-/// The answer: it ends with Portreeve, after `timeout`, with the client, or with the role of `caller`. It holds one of the
-/// places for watches.
-pub(super) fn watch(
+/// A place for a watch of `caller`.
+pub(super) fn place(api: &Api, caller: &Caller) -> Result<WatchPlace, Failure> {
+    api.watches.take(&caller.claim).map_err(|why| Failure::new(StatusCode::TOO_MANY_REQUESTS, why))
+}
+
+/// How long a watch is asked to last.
+pub(super) fn timeout(query: &Query) -> Result<Option<Duration>, Misfit> {
+    let seconds = query.number("timeoutSeconds", 1..=LONGEST)?;
+    Ok(seconds.map(|seconds| Duration::from_secs(u64::from(seconds))))
+}
+
+/// A watch cannot go on after `id`.
+pub(super) fn gone(id: &str, why: impl std::fmt::Display) -> Failure {
+    let id: String = id.chars().take(64).flat_map(char::escape_debug).collect();
+    let message = format!("nothing can be told after `{id}`: {why}; list again, or watch without `after`");
+    Failure::new(StatusCode::GONE, message)
+}
+
+/// The answer: it ends with Portreeve, after `timeout`, with the client, or with the role of `caller`.
+pub(super) fn answer(
     api: &Api,
-    kind: KindId,
-    selector: LabelSelector,
+    place: WatchPlace,
+    source: impl Source,
     timeout: Option<Duration>,
     caller: Caller,
-) -> Result<Response, Failure> {
-    let place =
-        api.watches.take(&caller.claim).map_err(|why| Failure::new(StatusCode::TOO_MANY_REQUESTS, why))?;
-    let (catalogue, stop) = (api.catalogue.clone(), api.stop.clone());
-    let (revision, objects, changes) = catalogue.watch(kind);
-    let mut watch = Watch {
-        _place: place,
+) -> Response {
+    let watch = Watch {
+        source,
+        lines: WatchLines::default(),
+        stop: api.stop.clone(),
+        until: timeout.map(|timeout| Instant::now() + timeout),
         access: api.access.clone(),
         caller,
         changed: api.access.changes(),
         // What has changed since the caller was let in counts, too.
         doubtful: true,
-        catalogue,
-        kind,
-        selector,
-        changes,
-        known: BTreeMap::new(),
-        revision,
-        lines: VecDeque::new(),
-        stop,
-        until: timeout.map(|timeout| Instant::now() + timeout),
+        _place: place,
     };
-    for object in objects {
-        watch.see(object, false);
-    }
-    watch.bookmark();
     let lines = futures_util::stream::unfold(watch, |mut watch| async move {
         let line = watch.next().await?;
         Some((Ok::<_, std::convert::Infallible>(line), watch))
     });
-    Ok(([(header::CONTENT_TYPE, MEDIA)], Body::from_stream(lines)).into_response())
+    ([(header::CONTENT_TYPE, MEDIA)], Body::from_stream(lines)).into_response()
 }
 
-impl Watch {
+impl<S: Source> Watch<S> {
     async fn next(&mut self) -> Option<Bytes> {
         loop {
             if !self.is_permitted() {
                 return None;
             }
-            if let Some(line) = self.lines.pop_front() {
+            if let Some(line) = self.lines.pop() {
                 return Some(line);
             }
             let until = self.until;
@@ -108,13 +119,13 @@ impl Watch {
                 match changed {
                     // Its sender is there as long as the access is.
                     Some(changed) => drop(changed.changed().await),
-                    None => std::future::pending().await,
+                    None => pending().await,
                 }
             };
             let over = async {
                 match until {
                     Some(at) => tokio::time::sleep_until(at).await,
-                    None => std::future::pending().await,
+                    None => pending().await,
                 }
             };
             tokio::select! {
@@ -122,19 +133,15 @@ impl Watch {
                 () = over => return None,
                 () = doubted => self.doubtful = true,
                 () = tokio::time::sleep(BOOKMARK) => {
-                    self.bookmark();
+                    self.lines.bookmark(self.source.kind(), &self.source.id());
                     // Where the system tells of no change, it is found now.
                     self.doubtful = true;
                 }
-                change = self.changes.recv() => match change {
-                    Ok(Change { object, gone }) => {
-                        if object.spec.kind() == self.kind {
-                            self.see(object, gone);
-                        }
+                goes_on = self.source.more(&mut self.lines) => {
+                    if !goes_on {
+                        return None;
                     }
-                    Err(RecvError::Lagged(_)) => self.compare(),
-                    Err(RecvError::Closed) => return None,
-                },
+                }
             }
         }
     }
@@ -149,67 +156,4 @@ impl Watch {
         }
         !std::mem::take(&mut self.doubtful) || self.access.role(&self.caller.claim) >= self.caller.role
     }
-
-    /// Takes in one object as it is now, or went.
-    fn see(&mut self, object: Arc<Object>, gone: bool) {
-        let revision = version(&object);
-        self.revision = self.revision.max(revision);
-        let name = object.metadata.name.clone();
-        let known = self.known.get(&name);
-        // After a comparison, changes may still come that it took in already.
-        if !gone && known.is_some_and(|known| version(known) >= revision) {
-            return;
-        }
-        let wanted = !gone && self.selector.matches(&object.metadata.labels);
-        let word = match (known.is_some(), wanted) {
-            (false, true) => "ADDED",
-            (true, true) => "MODIFIED",
-            (true, false) => "DELETED",
-            (false, false) => return,
-        };
-        self.line(word, &json!(object));
-        if wanted {
-            self.known.insert(name, object);
-        } else {
-            self.known.remove(&name);
-        }
-    }
-
-    /// Too much has changed to be told one by one: finds the difference.
-    fn compare(&mut self) {
-        let (revision, objects, changes) = self.catalogue.watch(self.kind);
-        self.changes = changes;
-        let here: BTreeMap<&str, _> =
-            objects.iter().map(|object| (object.metadata.name.as_str(), object)).collect();
-        let gone: Vec<_> = self
-            .known
-            .values()
-            .filter(|known| !here.contains_key(known.metadata.name.as_str()))
-            .cloned()
-            .collect();
-        for object in gone {
-            self.see(object, true);
-        }
-        for object in objects {
-            self.see(object, false);
-        }
-        self.revision = revision;
-    }
-
-    fn bookmark(&mut self) {
-        let object = json!({
-            "apiVersion": API_VERSION,
-            "kind": self.kind,
-            "metadata": {"resourceVersion": self.revision.to_string()},
-        });
-        self.line("BOOKMARK", &object);
-    }
-
-    fn line(&mut self, word: &str, object: &Value) {
-        self.lines.push_back(Bytes::from(format!("{}\n", json!({"type": word, "object": object}))));
-    }
-}
-
-fn version(object: &Object) -> u64 {
-    object.metadata.resource_version.as_ref().and_then(|version| version.parse().ok()).unwrap_or(0)
 }

@@ -1,11 +1,11 @@
 //! `portreeve events`: what happened and what was decided, oldest first; with `-f` as it happens.
 
-use std::time::Duration;
+use std::collections::BTreeSet;
 
 use clap::Args;
 use serde_json::Value;
 
-use super::client::{Client, ClientError, ServerArgs};
+use super::client::{Client, ClientError, Lines, ServerArgs};
 use super::face::Face;
 use super::get::columns::{Columns, name, reason, severity};
 use super::guess::named;
@@ -15,11 +15,6 @@ use super::table::Tone;
 use super::text::{plain, scalar};
 use super::{Exit, UsageError};
 use crate::resource::KindId;
-
-/// How often is looked for more.
-const LOOK: Duration = Duration::from_millis(500);
-/// More than can be recorded between two looks.
-const MOST: &str = "500";
 
 /// Flags of `events`.
 #[derive(Args, Debug)]
@@ -85,7 +80,7 @@ pub(super) async fn events(args: &EventsArgs, face: &mut Face<'_>) -> anyhow::Re
         query.push(("container", name));
     }
     let found = read(&client, &query, subject.as_ref()).await?;
-    if found.is_empty()
+    if found.events.is_empty()
         && let Some(subject) = &subject
         && let Some(unknown) = subject.unknown(&client).await?
     {
@@ -98,6 +93,7 @@ pub(super) async fn events(args: &EventsArgs, face: &mut Face<'_>) -> anyhow::Re
     if *follow {
         return go_on(&client, found, &query, subject.as_ref(), *output, face).await;
     }
+    let found = found.events;
     if found.is_empty() && *output != Format::Json {
         writeln!(face.err, "no events found")?;
         return Ok(Exit::Fine);
@@ -201,70 +197,101 @@ fn speaks_of(message: &str, name: &str) -> bool {
     })
 }
 
-/// Oldest first.
+/// What a list of events holds.
+struct EventList {
+    /// Oldest first.
+    events: Vec<Value>,
+    /// The newest event of all when the list was made: what is recorded later has a higher number.
+    newest: Option<u64>,
+}
+
 async fn read(
     client: &Client,
     query: &[(&str, &str)],
     subject: Option<&Subject>,
-) -> Result<Vec<Value>, ClientError> {
-    let mut items = client.items("events", query).await?;
-    items.retain(|event| subject.is_none_or(|subject| subject.fits(event)));
-    items.reverse();
-    Ok(items)
+) -> Result<EventList, ClientError> {
+    let mut list = client.list("events", query).await?;
+    let newest = version(&list);
+    let mut events: Vec<Value> = match list.get_mut("items").map(Value::take) {
+        Some(Value::Array(items)) => items,
+        _ => Vec::new(),
+    };
+    events.retain(|event| subject.is_none_or(|subject| subject.fits(event)));
+    events.reverse();
+    Ok(EventList { events, newest })
 }
 
-/// The server sends no changes of events: the newest are asked for again and again. Their names are numbers that rise
-/// as they are recorded, whatever their times are.
+/// Shows what was found and what is recorded from then on. Numbers rise as events are recorded, whatever their times are, and
+/// outlive a restart of the server.
 async fn go_on(
     client: &Client,
-    mut found: Vec<Value>,
+    found: EventList,
     query: &[(&str, &str)],
     subject: Option<&Subject>,
     output: Format,
     face: &mut Face<'_>,
 ) -> anyhow::Result<Exit> {
-    let later: Vec<(&str, &str)> = query
-        .iter()
-        .copied()
-        .filter(|(name, _)| !matches!(*name, "since" | "limit"))
-        .chain([("limit", MOST)])
-        .collect();
-    // Without one to begin after, what is recorded from now on.
-    let mut newest = match found.iter().filter_map(number).max() {
-        Some(number) => number,
-        None => patiently(client, &[("limit", "1")], None, face)
-            .await?
-            .iter()
-            .filter_map(number)
-            .max()
-            .unwrap_or(0),
-    };
+    let EventList { events, newest: mut after } = found;
+    events.iter().try_for_each(|event| one(event, output, face))?;
+    face.out.flush()?;
+    // Recorded while the list was made.
+    let shown: BTreeSet<u64> =
+        events.iter().filter_map(number).filter(|number| Some(*number) > after).collect();
+    let query: Vec<_> =
+        query.iter().copied().filter(|(name, _)| !matches!(*name, "since" | "limit")).collect();
+    let mut lines = stream(client, &query, &mut after, face).await?;
     loop {
-        for event in &found {
+        let line = match lines.next().await {
+            Ok(Some(line)) => line,
+            other => {
+                let error = other.err().unwrap_or_else(|| client.ended());
+                until_back(client, error, face).await?;
+                lines = stream(client, &query, &mut after, face).await?;
+                continue;
+            }
+        };
+        let Some(event) = line.get("object") else { continue };
+        let number = if line["type"] == "BOOKMARK" { version(event) } else { number(event) };
+        let Some(number) = number.filter(|number| after.is_none_or(|after| *number > after)) else {
+            continue;
+        };
+        after = Some(number);
+        let fits = || subject.is_none_or(|subject| subject.fits(event));
+        if line["type"] == "ADDED" && !shown.contains(&number) && fits() {
             one(event, output, face)?;
+            face.out.flush()?;
         }
-        face.out.flush()?;
-        tokio::time::sleep(LOOK).await;
-        // What is recorded while nobody answers has higher numbers all the same.
-        found = patiently(client, &later, subject, face).await?;
-        found.retain(|event| number(event).is_some_and(|number| number > newest));
-        newest = found.iter().filter_map(number).max().unwrap_or(newest);
     }
 }
 
-/// The same, however long that takes.
-async fn patiently(
+/// The events after the one with the number `after`, as they are recorded; from now on, and `after` is `None` then, if not all
+/// of those are kept.
+async fn stream(
     client: &Client,
     query: &[(&str, &str)],
-    subject: Option<&Subject>,
+    after: &mut Option<u64>,
     face: &mut Face<'_>,
-) -> anyhow::Result<Vec<Value>> {
+) -> anyhow::Result<Lines> {
     loop {
-        match read(client, query, subject).await {
-            Ok(found) => return Ok(found),
+        let number = after.map(|number| number.to_string());
+        let query: Vec<_> =
+            query.iter().copied().chain(number.as_deref().map(|number| ("after", number))).collect();
+        match client.watch("events", &query).await {
+            Ok(lines) => return Ok(lines),
+            Err(error) if error.is_gone() && after.is_some() => {
+                face.note(
+                    "the server does not keep all events since the last one; going on with what comes now",
+                )?;
+                *after = None;
+            }
             Err(error) => until_back(client, error, face).await?,
         }
     }
+}
+
+/// The number that a list or a bookmark gives for the newest event.
+fn version(object: &Value) -> Option<u64> {
+    object.pointer("/metadata/resourceVersion")?.as_str()?.parse().ok()
 }
 
 fn number(event: &Value) -> Option<u64> {

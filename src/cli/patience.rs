@@ -7,6 +7,8 @@ use tokio::time::{Instant, sleep};
 use super::client::{Client, ClientError};
 use super::face::Face;
 
+/// Before the first look.
+const BREATH: Duration = Duration::from_millis(200);
 /// Between two looks.
 const LOOK: Duration = Duration::from_secs(1);
 /// How long one that answers may take until it knows its engines again.
@@ -23,6 +25,8 @@ pub(super) async fn until_back(
     }
     face.out.flush()?;
     face.note(&format!("Portreeve at {} does not answer: {}; waiting", client.server(), error.why()))?;
+    // One that answers and ends every stream is not asked without a pause.
+    sleep(BREATH).await;
     while !client.says_yes("livez").await {
         sleep(LOOK).await;
     }

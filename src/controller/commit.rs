@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, Instant};
 use tracing::{error, info};
 
+use super::event_feed::EventFeed;
 use super::progress::{Progress, Ticket};
 use crate::locked::locked;
 use crate::outbox::Commit;
@@ -50,11 +51,15 @@ struct Request {
 pub(super) type Tickets = BTreeMap<Arc<str>, BTreeSet<Ticket>>;
 
 impl Committer {
-    /// Starts the writer; it ends when every committer is gone.
-    pub(super) fn start(store: Arc<dyn Store>, journal: Journal) -> (Self, tokio::task::JoinHandle<()>) {
+    /// Starts the writer, which tells `feed` of events; it ends when every committer is gone.
+    pub(super) fn start(
+        store: Arc<dyn Store>,
+        journal: Journal,
+        feed: Arc<EventFeed>,
+    ) -> (Self, tokio::task::JoinHandle<()>) {
         let (requests, receiver) = mpsc::channel(1024);
         let health = Arc::new(Mutex::new(StoreHealth::default()));
-        let writer = Writer { store, journal: journal.clone(), health: health.clone() };
+        let writer = Writer { store, journal: journal.clone(), health: health.clone(), feed };
         (Self { requests, journal, health }, crate::vital::spawn("the writer", writer.run(receiver)))
     }
 
@@ -105,6 +110,7 @@ struct Writer {
     store: Arc<dyn Store>,
     journal: Journal,
     health: Arc<Mutex<StoreHealth>>,
+    feed: Arc<EventFeed>,
 }
 
 impl Writer {
@@ -152,6 +158,9 @@ impl Writer {
         let result = self.store.commit(&changes).await.map_err(Arc::new);
         self.note(&result);
         if result.is_ok() {
+            if changes.iter().any(|change| !change.events.is_empty()) {
+                self.feed.committed();
+            }
             let mut journal = locked(&self.journal);
             let none = BTreeSet::new();
             for (engine, progress) in journal.iter_mut() {

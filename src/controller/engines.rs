@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use super::attachments::Attachment;
+use super::changes::RowChange;
 use super::commit::Journal;
 use super::container::wake_related;
 use super::progress::Progress;
@@ -134,13 +135,14 @@ impl Engines {
             }
         });
         if !comes_back {
-            let left = self.shared.change_world(|world| {
+            let left = self.shared.world.change_rows(|world, rows| {
                 Arc::make_mut(&mut world.engines).remove(name);
                 let gone: Vec<ContainerKey> =
                     world.containers.of_engine(name).map(|container| container.key.clone()).collect();
                 let services = |key: &ContainerKey| (key.clone(), world.members.services(key).to_vec());
                 let gone: Vec<_> = gone.iter().map(services).collect();
                 for (key, _) in &gone {
+                    rows.extend(world.containers.get(key).cloned().map(RowChange::Gone));
                     world.containers.remove(key);
                     world.members.set(key, Vec::new());
                 }

@@ -84,12 +84,15 @@ impl Mechanism {
         let reserved = shared.intents.reserve(&changes.intents).ok_or(Trouble::Reserved)?;
         self.commit(changes, work).await?;
         reserved.keep();
+        // What is kept shows in the container's row.
+        let shown = key.container().filter(|_| !keep.is_empty());
         let mut actions = Vec::new();
         if let Some((decided, container)) = decided.zip(key.container()) {
             locked(&shared.blocked).insert(container.clone(), decided.blocked);
             actions = decided.actions;
         }
         keep.into_iter().for_each(|keep| keep(shared));
+        shown.into_iter().for_each(|container| shared.touch(container));
         work.committed();
         let about = key.container().map_or(About::Service, |_| About::Container(&name));
         lines.iter().for_each(|line| line.write(about));

@@ -9,6 +9,7 @@ use tokio::sync::{Mutex as AsyncMutex, Notify};
 use super::attachments::{Attachment, Attachments};
 use super::commit::Committer;
 use super::departed::Departed;
+use super::event_feed::EventFeed;
 use super::intents::Intents;
 use super::key::Key;
 use super::load::Loads;
@@ -60,6 +61,8 @@ pub struct Shared {
     pub store: Arc<dyn Store>,
     /// The way into it.
     pub committer: Committer,
+    /// Events as they are committed.
+    pub feed: Arc<EventFeed>,
     /// What users' words may reach.
     pub guard: Guard,
     pub(super) world: WorldCell,

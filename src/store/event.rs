@@ -245,6 +245,24 @@ pub struct EventFilter {
     pub limit: u32,
 }
 
+/// What a container may be named by the beginning of its id with, at least.
+const SHORTEST_ID: usize = 6;
+
+impl EventFilter {
+    /// Whether an event is one of those asked for, however many that are: as every store judges.
+    pub fn admits(&self, event: &StoredEvent) -> bool {
+        let Self { event_type, container, since, until, limit: _ } = self;
+        let named = |asked: &String| {
+            let id = asked.chars().count() >= SHORTEST_ID && event.container_id.starts_with(asked.as_str());
+            event.container_name == *asked || id
+        };
+        event_type.as_ref().is_none_or(|asked| event.event_type == *asked)
+            && container.as_ref().is_none_or(named)
+            && since.is_none_or(|since| event.at >= since)
+            && until.is_none_or(|until| event.at < until)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -25,6 +25,7 @@ mod decide;
 mod deliver;
 mod deliveries;
 mod events;
+mod numbered;
 mod objects;
 mod read;
 mod script;
@@ -185,6 +186,18 @@ impl Store for Sqlite {
 
     async fn read_events(&self, shard: &Shard, after: i64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
         events::read_events(&self.readers, shard, after, limit).await
+    }
+
+    async fn events_after(&self, after: i64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
+        numbered::events_after(&self.readers, after, limit).await
+    }
+
+    async fn newest_event(&self) -> Result<i64, StoreError> {
+        numbered::newest_event(&self.readers).await
+    }
+
+    async fn keeps_events_after(&self, after: i64) -> Result<bool, StoreError> {
+        numbered::keeps_events_after(&self.readers, after).await
     }
 
     async fn open_reader(&self, reader: &str) -> Result<BTreeMap<Shard, i64>, StoreError> {

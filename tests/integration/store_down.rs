@@ -3,5 +3,5 @@
 
 mod delivering;
 mod faces;
-mod failing;
+pub mod failing;
 mod full_disk;

@@ -84,6 +84,8 @@ macro_rules! all_guarantees {
                 events_are_filtered_by_type_container_and_time
                 events_come_back_as_they_were
                 events_are_numbered_without_a_hole_within_their_shard
+                events_are_read_on_by_their_numbers_and_it_is_known_if_one_is_missing
+                a_filter_lets_the_same_events_through_in_memory_and_in_the_store
             }
             readers {
                 a_reader_begins_at_the_end_and_reads_in_order

@@ -291,6 +291,7 @@ async fn pass(api: &Api, caller: &Caller, row: &Delivery, reason: &str) -> Resul
     if !api.shared.store.skip(row.seq, reason, &event).await? {
         return Ok(None);
     }
+    api.shared.feed.committed();
     warn!(target: "portreeve::outbox", queue = row.target, container = %row.key, "{}", event.message());
     Ok(Some(what))
 }
@@ -347,6 +348,7 @@ pub(in crate::api) async fn discard(
     };
     let dropped = api.shared.store.discard(target, &tells).await?;
     if dropped > 0 {
+        api.shared.feed.committed();
         warn!(target: "portreeve::outbox", queue = target, bills = dropped, "{}, by {}", said(dropped), caller.who);
     }
     Ok(Json(status::counted(said(dropped), "BillingService", target, dropped)))

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::api::route::{Content, Route, Verb};
 
 /// Codes of refusals, and what each says. 500 is none of them: no request may lead to one.
-const REFUSALS: [(u16, &str); 9] = [
+const REFUSALS: [(u16, &str); 10] = [
     (
         400,
         "The request is not valid: an unknown or repeated parameter, a body that is not JSON, another object's \
@@ -18,6 +18,7 @@ const REFUSALS: [(u16, &str); 9] = [
         409,
         "Its state does not permit this: another version, declared elsewhere, or not in the required state.",
     ),
+    (410, "Not all changes after `after` are kept, or it is not known: list again, or watch without it."),
     (413, "The body is too large."),
     (415, "A body of this type is not supported."),
     (422, "The object is not valid; `details.causes` names the fields."),
@@ -71,6 +72,7 @@ fn refuses(route: &Route, path: &str, code: u16) -> bool {
                 || path.ends_with("/discard")
                 || (named && (changes || path.contains("/containers/")))
         }
+        410 => route.parameters.contains(&"after"),
         415 | 422 => !matches!(route.body, Content::None),
         _ => true,
     }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::api::route::{Route, Verb};
-use crate::api::{events, label_selector, objects, page};
+use crate::api::{events, label_selector, objects, page, watching};
 use crate::resource::KindId;
 
 /// The token of a page of deliveries: `bill-N` or `cell:REGISTRY:ENGINE:CONTAINER`, each character as two digits.
@@ -22,6 +22,9 @@ pub(super) fn parameters(route: &Route, path: &str, kind: Option<KindId>) -> Vec
     }
     for name in route.parameters {
         let (description, mut schema) = meaning(name, route.parameters.contains(&"continue"));
+        if *name == "after" && path.ends_with("/events") {
+            schema = json!({"type": "integer", "minimum": 0, "maximum": i64::MAX});
+        }
         if *name == "continue" && path.ends_with("/deliveries") {
             schema = json!({"type": "string", "pattern": DELIVERY_TOKEN});
         }
@@ -80,11 +83,16 @@ fn meaning(name: &str, paged: bool) -> (&'static str, Value) {
         ),
         "watch" => (
             "The current objects and then every change, one JSON document on each line: `{\"type\": \"ADDED\", \
-            \"object\": …}`.",
+            \"object\": …}`; of events, those that are recorded from then on.",
             flag(),
         ),
+        "after" => (
+            "With `watch`: only what has changed since, by the `metadata.resourceVersion` of a list or of a line; of \
+            events, those with a higher number. If not all of that is kept, the answer is 410.",
+            text(),
+        ),
         "timeoutSeconds" => {
-            ("How long a watch lasts; left out: until the server stops.", number(1, objects::LONGEST_WATCH))
+            ("How long a watch lasts; left out: until the server stops.", number(1, watching::LONGEST))
         }
         "dryRun" => ("`All`: check everything, write nothing.", json!({"type": "string", "enum": ["All"]})),
         "preview" => (

@@ -27,7 +27,7 @@ enum Pool {
 
 /// A place, until it is dropped.
 #[derive(Debug)]
-pub(super) struct WatchPlace {
+pub(in crate::api) struct WatchPlace {
     pools: Vec<Pool>,
     places: Arc<Places>,
 }
@@ -38,7 +38,7 @@ impl Places {
     }
 
     /// A place for a watch of whoever makes this claim; else why there is none.
-    pub(super) fn take(self: &Arc<Self>, claim: &Claim) -> Result<WatchPlace, String> {
+    pub(in crate::api) fn take(self: &Arc<Self>, claim: &Claim) -> Result<WatchPlace, String> {
         let HttpLimits { watches, watches_per_address, .. } = self.limits;
         let pools = match claim {
             Claim::Token(_) => vec![Pool::Tokens],

@@ -83,6 +83,11 @@ impl ClientError {
         matches!(self, Self::Refused(Refused { code: 404, .. }))
     }
 
+    /// Whether what was to be gone on after is not known or not kept any more.
+    pub(in crate::cli) const fn is_gone(&self) -> bool {
+        matches!(self, Self::Refused(Refused { code: 410, .. }))
+    }
+
     /// Whether it may pass by itself: nobody answered, or somebody who cannot just now.
     pub(in crate::cli) const fn is_passing(&self) -> bool {
         match self {

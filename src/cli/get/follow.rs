@@ -41,67 +41,109 @@ impl Watch<'_> {
         };
         let means = |item: &Value| name.as_ref().is_none_or(|name| *name == columns::name(item));
         match noun {
-            Noun::Kind(_) => self.stream(means, face).await,
-            Noun::Containers | Noun::Events | Noun::Deliveries => self.look(means, face).await,
+            Noun::Kind(_) | Noun::Containers => self.stream(means, face).await,
+            Noun::Events | Noun::Deliveries => self.look(means, face).await,
         }
     }
 
-    /// Kinds send their changes, and after an interruption all there is once more.
+    /// What sends its changes. After an interruption containers go on after the last change that came, if the server still
+    /// knows it; else, as kinds do, with all there is once more, which is told as far as it differs.
     async fn stream(&self, means: impl Fn(&Value) -> bool, face: &mut Face<'_>) -> anyhow::Result<Exit> {
+        let containers = self.target.noun == Noun::Containers;
         let mut shown = Shown::new(self.target.noun, self.output.clone());
         let mut known: BTreeMap<String, Value> = BTreeMap::new();
-        let mut lines = self.watch().await?;
+        let mut after: Option<String> = None;
+        let mut lines = self.watch(&mut after).await?;
         // What has been told since the stream began; all of it at the first bookmark.
         let mut told: Option<BTreeSet<String>> = Some(BTreeSet::new());
         loop {
             let line = match lines.next().await {
                 Ok(Some(line)) => line,
                 other => {
-                    let mut error = other.err().unwrap_or_else(|| self.client.ended());
-                    lines = loop {
-                        until_back(self.client, error, face).await?;
-                        match self.watch().await {
-                            Ok(lines) => break lines,
-                            Err(again) => error = again,
-                        }
-                    };
-                    told = Some(BTreeSet::new());
+                    let error = other.err().unwrap_or_else(|| self.client.ended());
+                    lines = self.again(error, &mut after, face).await?;
+                    told = after.is_none().then(BTreeSet::new);
                     continue;
                 }
             };
             let (Some(word), Some(object)) = (line["type"].as_str(), line.get("object")) else { continue };
-            let name = columns::name(object);
-            match word {
-                "BOOKMARK" => {
-                    let told = told.take();
-                    let gone = |name: &String| told.as_ref().is_some_and(|told| !told.contains(name));
-                    let gone: Vec<String> = known.keys().filter(|name| gone(name)).cloned().collect();
-                    for object in gone.iter().filter_map(|name| known.remove(name)) {
-                        shown.change(&change(Word::Deleted, &object)?, &object, true, face)?;
-                    }
-                    shown.begin(face)?;
+            if word == "BOOKMARK" {
+                let told = told.take();
+                let gone = |name: &String| told.as_ref().is_some_and(|told| !told.contains(name));
+                let gone: Vec<String> = known.keys().filter(|name| gone(name)).cloned().collect();
+                for object in gone.iter().filter_map(|name| known.remove(name)) {
+                    shown.change(&change(Word::Deleted, &object)?, &object, true, face)?;
                 }
-                _ if !means(object) => {}
-                "DELETED" => {
-                    known.remove(&name);
-                    shown.change(&line, object, true, face)?;
-                }
-                _ => {
-                    if let Some(told) = &mut told {
-                        told.insert(name.clone());
-                    }
-                    match known.insert(name, object.clone()) {
-                        Some(before) if before == *object => {}
-                        Some(_) => shown.change(&change(Word::Modified, object)?, object, false, face)?,
-                        None => shown.change(&line, object, false, face)?,
+                if containers && !shown.begun {
+                    // In the order of a list.
+                    for object in known.values() {
+                        shown.change(&change(Word::Added, object)?, object, false, face)?;
                     }
                 }
+                shown.begin(face)?;
+            }
+            // The first lines do not yet tell where to go on.
+            if containers && told.is_none() {
+                let id = object.pointer("/metadata/resourceVersion").and_then(Value::as_str);
+                after = id.map(str::to_owned).or(after);
+            }
+            if word == "BOOKMARK" || !means(object) {
+                continue;
+            }
+            let (key, object) =
+                if containers { container(object) } else { (columns::name(object), object.clone()) };
+            // Of containers what is there comes in no order.
+            let now = shown.begun || !containers;
+            if word == "DELETED" {
+                if known.remove(&key).is_some() && now {
+                    shown.change(&change(Word::Deleted, &object)?, &object, true, face)?;
+                }
+                continue;
+            }
+            if let Some(told) = &mut told {
+                told.insert(key.clone());
+            }
+            let word = match known.get(&key) {
+                Some(before) if *before == object => continue,
+                Some(_) => Word::Modified,
+                None => Word::Added,
+            };
+            if now {
+                shown.change(&change(word, &object)?, &object, false, face)?;
+            }
+            known.insert(key, object);
+        }
+    }
+
+    /// The stream once the server answers again; `after` becomes `None` if it begins anew.
+    async fn again(
+        &self,
+        mut error: ClientError,
+        after: &mut Option<String>,
+        face: &mut Face<'_>,
+    ) -> anyhow::Result<Lines> {
+        loop {
+            until_back(self.client, error, face).await?;
+            if self.target.noun == Noun::Containers {
+                until_ready(self.client).await;
+            }
+            match self.watch(after).await {
+                Ok(lines) => return Ok(lines),
+                Err(again) => error = again,
             }
         }
     }
 
-    async fn watch(&self) -> Result<Lines, ClientError> {
-        self.client.watch(self.target.noun.plural(), self.query).await
+    async fn watch(&self, after: &mut Option<String>) -> Result<Lines, ClientError> {
+        let plural = self.target.noun.plural();
+        if let Some(id) = after {
+            let query: Vec<_> = self.query.iter().copied().chain([("after", id.as_str())]).collect();
+            match self.client.watch(plural, &query).await {
+                Err(gone) if gone.is_gone() => *after = None,
+                other => return other,
+            }
+        }
+        self.client.watch(plural, self.query).await
     }
 
     /// Others are looked at again and again.
@@ -119,8 +161,7 @@ impl Watch<'_> {
             };
             let mut now: BTreeMap<String, Value> = BTreeMap::new();
             for item in items(&list).iter().filter(|item| means(item)) {
-                // Two engines may have a container of one name.
-                let key = format!("{} {}", columns::name(item), item["id"]);
+                let key = columns::name(item);
                 let word = match known.get(&key) {
                     None => Some(Word::Added),
                     Some(before) => (before != item).then_some(Word::Modified),
@@ -140,7 +181,17 @@ impl Watch<'_> {
     }
 }
 
-/// A line of `-o json`, as the server sends it of kinds.
+/// A container without what tells where it came in the stream, and under a name of its own: two engines may have one of
+/// the same name.
+fn container(object: &Value) -> (String, Value) {
+    let mut object = object.clone();
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.remove("resourceVersion");
+    }
+    (format!("{} {}", columns::name(&object), object["id"]), object)
+}
+
+/// A line of `-o json`, as the server sends it.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Change")]
 pub(in crate::cli) struct WatchChange<'a> {

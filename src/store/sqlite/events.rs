@@ -180,7 +180,7 @@ fn shard(row: &SqliteRow) -> Result<Shard, StoreError> {
     Ok(Shard::parse(text).ok_or_else(damaged)?)
 }
 
-fn row(row: &SqliteRow) -> Result<EventRow, StoreError> {
+pub(super) fn row(row: &SqliteRow) -> Result<EventRow, StoreError> {
     Ok(EventRow {
         id: row.try_get("id")?,
         shard: shard(row)?,

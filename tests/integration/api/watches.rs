@@ -1,4 +1,7 @@
-//! Watching: the current objects, then every change.
+//! Watching: what is there, then every change.
+
+mod containers;
+mod events;
 
 use std::time::Duration;
 
@@ -12,9 +15,12 @@ use serde_json::{Value, json};
 
 use super::{LOOPBACK, Server, V1, labelled, registry, temporary};
 
-struct Watched {
+/// A watch, read line by line.
+pub struct Watched {
     body: Body,
     rest: Vec<u8>,
+    /// The last line that was read.
+    last: Value,
 }
 
 impl Watched {
@@ -23,14 +29,18 @@ impl Watched {
     }
 
     async fn by(server: &Server, query: &str, token: Option<&str>) -> Self {
-        let mut request = Request::get(format!("{V1}/reg?watch=true{query}"));
+        Self::of(server, &format!("reg?watch=true{query}"), token).await
+    }
+
+    async fn of(server: &Server, path: &str, token: Option<&str>) -> Self {
+        let mut request = Request::get(format!("{V1}/{path}"));
         if let Some(token) = token {
             request = request.header("x-api-key", token);
         }
         let request = request.body(Body::empty()).expect("a request");
         let response = server.raw(request).await;
         assert_eq!(response.status(), 200);
-        Self { body: response.into_body(), rest: Vec::new() }
+        Self { body: response.into_body(), rest: Vec::new(), last: Value::Null }
     }
 
     /// The next line; `None` at the end.
@@ -38,10 +48,12 @@ impl Watched {
         loop {
             if let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = self.rest.drain(..=end).collect();
-                return Some(serde_json::from_slice(&line).expect("a line of JSON"));
+                self.last = serde_json::from_slice(&line).expect("a line of JSON");
+                return Some(self.last.clone());
             }
             let frame = tokio::time::timeout(Duration::from_secs(10), self.body.frame()).await;
-            let frame = frame.expect("in time")?.expect("a frame");
+            let frame = frame.unwrap_or_else(|_| panic!("no line came after {}", self.last));
+            let frame = frame?.expect("a frame");
             self.rest.extend_from_slice(&frame.into_data().expect("data"));
         }
     }
@@ -56,11 +68,38 @@ impl Watched {
         line["object"].clone()
     }
 
-    async fn bookmark(&mut self) {
+    async fn bookmark(&mut self) -> String {
         let line = self.next().await.expect("a line");
         assert_eq!(line["type"], "BOOKMARK", "{line}");
-        assert!(line["object"]["metadata"]["resourceVersion"].is_string());
+        id(&line["object"])
     }
+
+    /// The lines up to the next bookmark, and its id.
+    async fn until_bookmark(&mut self) -> (Vec<Value>, String) {
+        let mut lines = Vec::new();
+        loop {
+            let line = self.next().await.expect("a line");
+            if line["type"] == "BOOKMARK" {
+                return (lines, id(&line["object"]));
+            }
+            lines.push(line);
+        }
+    }
+
+    /// The next line that is as wanted; those before it are dropped.
+    async fn until(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let line = self.next().await.expect("a line");
+            if wanted(&line) {
+                return line;
+            }
+        }
+    }
+}
+
+/// Where to go on.
+fn id(object: &Value) -> String {
+    object["metadata"]["resourceVersion"].as_str().expect("a version").to_owned()
 }
 
 #[tokio::test]

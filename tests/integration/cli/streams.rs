@@ -5,7 +5,9 @@ use std::process::Child;
 use std::sync::mpsc::{Receiver, channel};
 
 use super::transcript::Shell;
-use super::{serving, without_engine};
+use super::{BINARY, serving, without_engine};
+use crate::support::fake_engine::{FakeEngine, fleet};
+use crate::support::portreeve::Portreeve;
 use crate::support::wait;
 
 /// A command that goes on, and its lines as they come.
@@ -131,4 +133,79 @@ async fn what_goes_on_outlives_its_server_and_tells_nothing_twice() {
     portreeve.terminate().await;
     // What was never there is not waited for.
     assert!(shell.run("portreeve get bill -w").ends_with("[1]\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_followed_over_a_restart_none_is_lost_and_none_told_twice() {
+    let mut portreeve = without_engine().await;
+    let shell = Shell::of(&portreeve);
+    let change = |n: u32| {
+        shell.file("a.yaml", &billing(&format!("/{n}")));
+        shell.run("portreeve apply -f a.yaml");
+    };
+    change(0);
+    let events = Going::new(shell.spawn("portreeve events -f -o json 2>&1"));
+    let (mut told, first) = events.until("BillingService/billing");
+    told.push(first);
+    portreeve.terminate().await;
+    let (before, _) = events.until("; waiting");
+    told.extend(before);
+    let portreeve = serving(portreeve).await;
+    // Some of these are recorded before it is asked again.
+    (1..9).for_each(change);
+    let listed = async || {
+        let list = portreeve.get("/apis/portreeve/v1/events?limit=10000").await.expect("an answer").json();
+        let mut numbers: Vec<u64> =
+            list["items"].as_array().expect("items").iter().filter_map(number).collect();
+        numbers.sort_unstable();
+        numbers
+    };
+    let newest = listed().await.pop().expect("an event");
+    let (more, last) = events.until(&format!("\"name\":\"{newest}\""));
+    told.extend(more);
+    told.push(last);
+    let told: Vec<u64> = told
+        .iter()
+        .filter_map(|line| number(&serde_json::from_str::<serde_json::Value>(line).ok()?))
+        .collect();
+    let expected: Vec<u64> = listed().await.into_iter().filter(|number| *number <= newest).collect();
+    assert_eq!(told, expected);
+}
+
+fn number(event: &serde_json::Value) -> Option<u64> {
+    event["metadata"]["name"].as_str()?.parse().ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn containers_are_followed_over_a_restart_and_told_of_as_far_as_they_differ() {
+    let engine = FakeEngine::live();
+    engine.populate(0..3, fleet::plain);
+    let mut portreeve = Portreeve::new(BINARY).arg("--observe").docker_host(&engine.endpoint());
+    portreeve.start().await;
+    let known = async |portreeve: &Portreeve, count: usize| {
+        wait::until("all are known", wait::SOON, async || {
+            let known = portreeve.get("/api/containers").await?.json().as_array().map_or(0, Vec::len);
+            wait::is(known == count, known.to_string())
+        })
+        .await;
+    };
+    known(&portreeve, 3).await;
+    let shell = Shell::of(&portreeve);
+    let table = Going::new(shell.spawn("portreeve get containers -w 2>&1"));
+    table.line("NAME");
+    for name in ["air-0", "air-1", "air-2"] {
+        assert!(table.line("air-").starts_with(name), "in the order of names");
+    }
+    engine.die(&fleet::id(1), 3);
+    assert!(table.line("exited").starts_with("air-1"));
+    portreeve.terminate().await;
+    table.line("; waiting");
+    engine.remove(&fleet::id(2));
+    portreeve.start().await;
+    let (before, gone) = table.until("deleted");
+    assert!(gone.starts_with("air-2"), "{gone}");
+    assert!(before.iter().all(|line| !line.starts_with("air-0")), "{before:#?}");
+    engine.die(&fleet::id(0), 1);
+    let (before, _) = table.until("exited");
+    assert!(before.iter().all(|line| line.starts_with("air-0")), "{before:#?}");
 }

@@ -18,6 +18,7 @@ pub struct Failing {
     writes_fail: AtomicBool,
     reads_fail: AtomicBool,
     refused: AtomicUsize,
+    log_reads: AtomicUsize,
     _home: TempDir,
 }
 
@@ -29,6 +30,7 @@ impl Failing {
             writes_fail: AtomicBool::new(false),
             reads_fail: AtomicBool::new(false),
             refused: AtomicUsize::new(0),
+            log_reads: AtomicUsize::new(0),
             _home: home,
         })
     }
@@ -44,6 +46,11 @@ impl Failing {
     /// Calls refused so far.
     pub fn refused(&self) -> usize {
         self.refused.load(Ordering::SeqCst)
+    }
+
+    /// How often the log of events was read on so far.
+    pub fn log_reads(&self) -> usize {
+        self.log_reads.load(Ordering::SeqCst)
     }
 
     fn writes(&self) -> Result<&Sqlite, StoreError> {
@@ -85,6 +92,19 @@ impl Store for Failing {
 
     async fn read_events(&self, shard: &Shard, after: i64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
         self.reads()?.read_events(shard, after, limit).await
+    }
+
+    async fn events_after(&self, after: i64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
+        self.log_reads.fetch_add(1, Ordering::SeqCst);
+        self.reads()?.events_after(after, limit).await
+    }
+
+    async fn newest_event(&self) -> Result<i64, StoreError> {
+        self.reads()?.newest_event().await
+    }
+
+    async fn keeps_events_after(&self, after: i64) -> Result<bool, StoreError> {
+        self.reads()?.keeps_events_after(after).await
     }
 
     async fn open_reader(&self, reader: &str) -> Result<BTreeMap<Shard, i64>, StoreError> {

@@ -1,5 +1,7 @@
 //! The event log.
 
+use std::collections::BTreeSet;
+
 use portreeve::observed::Nanos;
 use portreeve::observed::Shard;
 use portreeve::resource::KindId;
@@ -130,4 +132,92 @@ pub async fn events_are_numbered_without_a_hole_within_their_shard(bench: &mut i
         assert_eq!(messages, expected);
         assert!(rows.iter().zip(1..).all(|(row, seq)| row.seq == seq && row.shard == shard), "{rows:?}");
     }
+}
+
+pub async fn events_are_read_on_by_their_numbers_and_it_is_known_if_one_is_missing(bench: &mut impl Bench) {
+    let store = bench.store();
+    assert_eq!(store.newest_event().await.unwrap(), 0);
+    assert!(store.keeps_events_after(0).await.unwrap());
+    // Recorded late, so that the first to be forgotten is not the one with the lowest number.
+    let at = |at: i64| event(at, EventKind::Start, &at.to_string());
+    log(store, vec![at(90), at(10), at(80), at(20), at(70)]).await;
+    let messages = async |store: &dyn Store, after, limit| -> Vec<String> {
+        let rows = store.events_after(after, limit).await.unwrap();
+        assert!(rows.windows(2).all(|pair| pair[0].id < pair[1].id) && rows.iter().all(|row| row.id > after));
+        rows.into_iter().map(|row| row.event.message).collect()
+    };
+    assert_eq!(messages(store, 0, 9).await, ["90", "10", "80", "20", "70"]);
+    assert_eq!(messages(store, 3, 9).await, ["20", "70"]);
+    assert_eq!(messages(store, 1, 2).await, ["10", "80"]);
+    assert_eq!(store.newest_event().await.unwrap(), 5);
+    store.prune(Nanos(30), &BTreeSet::new()).await.unwrap();
+    let kept = async |store: &dyn Store| {
+        let mut kept = Vec::new();
+        for after in 0..=5 {
+            kept.push(store.keeps_events_after(after).await.unwrap());
+        }
+        kept
+    };
+    assert_eq!(kept(store).await, [false, false, false, false, true, true], "2 and 4 are forgotten");
+    store.prune(Nanos(100), &BTreeSet::new()).await.unwrap();
+    bench.reopen().await;
+    let store = bench.store();
+    assert_eq!(store.newest_event().await.unwrap(), 5, "a number is given once");
+    assert_eq!(kept(store).await, [false, false, false, false, false, true]);
+    log(store, vec![at(200)]).await;
+    assert_eq!(
+        (store.newest_event().await.unwrap(), messages(store, 5, 9).await),
+        (6, vec!["200".to_owned()])
+    );
+}
+
+pub async fn a_filter_lets_the_same_events_through_in_memory_and_in_the_store(bench: &mut impl Bench) {
+    let store = bench.store();
+    let ids = ["deadbeef".repeat(8), "deadbe".to_owned(), String::new(), "ünïcödé-ïd".to_owned()];
+    let names = ["web", "WEB", "deadbe", "deadbeef", "we%", "we_", "", "ünïcöd", "a\0b"];
+    let kinds = [EventKind::Start, EventKind::Stop, EventKind::Gap];
+    let mut events = Vec::new();
+    for (n, (id, name)) in ids.iter().flat_map(|id| names.map(|name| (id, name))).enumerate() {
+        let at = Nanos(i64::try_from(n).unwrap() * 10);
+        let message = format!("{n}");
+        events.push(NewEvent::new(kinds[n % 3], container_named(name, id), at).saying(message));
+    }
+    events.push(event(45, EventKind::Gap, "of none"));
+    log(store, events).await;
+    let all = store.events(&EventFilter { limit: 1000, ..EventFilter::default() }).await.unwrap();
+    let asked = [
+        "web",
+        "WEB",
+        "deadb",
+        "deadbe",
+        "deadbeef",
+        "DEADBEEF",
+        "we%",
+        "we_",
+        "",
+        "ünïcö",
+        "ünïcöd",
+        "a\0b",
+        "deadbe\0",
+    ];
+    let asked = asked.into_iter().map(str::to_owned).chain([ids[0].clone(), format!("{}0", ids[0])]);
+    let containers: Vec<Option<String>> = asked.map(Some).chain([None]).collect();
+    let types = [None, Some("start"), Some("Start"), Some("star"), Some("")];
+    let times = [None, Some(Nanos(40)), Some(Nanos(45)), Some(Nanos(i64::MIN)), Some(Nanos(i64::MAX))];
+    let mut through = 0;
+    for container in &containers {
+        for event_type in types {
+            for (since, until) in times.iter().flat_map(|since| times.map(|until| (*since, until))) {
+                let (container, event_type) = (container.clone(), event_type.map(str::to_owned));
+                let filter = EventFilter { event_type, container, since, until, limit: 1000 };
+                let stored: Vec<i64> =
+                    store.events(&filter).await.unwrap().iter().map(|row| row.id).collect();
+                let in_memory: Vec<i64> =
+                    all.iter().filter(|row| filter.admits(&row.event)).map(|row| row.id).collect();
+                assert_eq!(in_memory, stored, "{filter:?}");
+                through += usize::from(!stored.is_empty());
+            }
+        }
+    }
+    assert!(through > 100, "hardly any filter lets anything through: {through}");
 }

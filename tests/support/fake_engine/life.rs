@@ -31,6 +31,13 @@ impl FakeEngine {
         self.shared.begin(id)
     }
 
+    /// Its run ends, and it is removed.
+    pub fn remove(&self, id: &str) {
+        self.die(id, 0);
+        self.shared.tell(id, "destroy", &[]);
+        self.show(id, None);
+    }
+
     /// Its health check says something else now; the time that is told.
     pub fn health(&self, id: &str, health: &'static str) -> i64 {
         self.shared.change(id, |container, _| container.health = Some(health));
