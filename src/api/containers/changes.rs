@@ -122,6 +122,12 @@ impl ContainerChanges {
         }
         let mut waiting: Vec<_> = last.into_iter().map(|(key, revision)| (revision, key.clone())).collect();
         waiting.sort();
+        // Of several with one revision, as when an engine is no longer declared, whoever was told one is told the others, too.
+        let mut next = None;
+        for (revision, _) in waiting.iter_mut().rev() {
+            let same = next.replace(*revision) == Some(*revision);
+            *revision -= u64::from(same);
+        }
         self.waiting = waiting.into();
         self.ahead = world.revision;
     }

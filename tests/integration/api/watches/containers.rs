@@ -129,6 +129,29 @@ async fn what_comes_and_goes_is_told_as_that_also_to_one_that_goes_on() {
 }
 
 #[tokio::test]
+async fn what_goes_in_one_moment_is_told_whole_to_one_that_goes_on_in_the_midst_of_it() {
+    let mut scene = Scene::new(0).await;
+    let other = FakeEngine::live();
+    other.populate(0..CONTAINERS, fleet::plain);
+    let host = json!({
+        "apiVersion": "portreeve/v1", "kind": "DockerHost", "metadata": {"name": "other"},
+        "spec": {"endpoint": other.endpoint()},
+    });
+    let mut watch = scene.watch("").await;
+    scene.server.declare("other.yaml", &host.to_string()).await;
+    let mut came = 0;
+    while came < CONTAINERS {
+        came += usize::from(watch.next().await.expect("a line")["type"] == "ADDED");
+    }
+    scene.server.declare("other.yaml", "").await;
+    let first = watch.until(|line| line["type"] == "DELETED").await;
+    for n in (0..CONTAINERS).map(fleet::id).filter(|n| first["object"]["id"] != *n) {
+        let mut again = scene.watch(&format!("&after={}", id(&first["object"]))).await;
+        again.until(|line| line["type"] == "DELETED" && line["object"]["id"] == n).await;
+    }
+}
+
+#[tokio::test]
 async fn an_id_that_is_not_known_or_too_old_is_refused_with_what_to_do() {
     let scene = Scene::new(CONTAINERS).await;
     let present = id(&scene.server.get("containers").await.body);
