@@ -18,16 +18,16 @@
 //!    target's health) is known at once, and a container that leaves a policy's group commits that by itself. It may be called
 //!    again with the same hints, and is never called twice at once for one key. Times are those of the key's shard.
 //! 3. Add one line to `kinds.rs`: the key, a field, the shard, the type.
-//! 4. Wherever something happens that matters to a key, add it to the queue: `shared.queue.add(Key::…, Work::default())`.
+//! 4. Wherever something happens that matters to a key, add it to the queue: `parts.queue.add(Key::…, Work::default())`.
 //!
 //! Failures, backoff, panics, places, timers, commits and metrics are the mechanism's. `tests/lamp.rs` is such a reconciler.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Mutex as AsyncMutex, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -35,17 +35,24 @@ use tracing::{info, warn};
 use self::attachments::Attachments;
 use self::commit::{Committer, Journal};
 use self::engines::Engines;
+use self::groups::Groups;
 use self::intents::Intents;
+use self::interfaces::InterfacesRead;
 use self::mechanism::Mechanism;
+use self::memories::Memories;
+use self::own_fault::OwnFault;
+use self::parts::Parts;
 use self::probing::Prober;
 use self::progress::Progress;
 use self::reconcilers::Reconcilers;
+use self::records::Records;
 use self::targets::Targets;
+use self::usage::Loads;
+use self::wakers::Wakers;
 use crate::desired::{Desired, Scope, difference};
 use crate::guard::Guard;
 use crate::observed::{Nanos, World};
 use crate::outbox::HttpClient;
-use crate::reconcile::heal::{HealMemory, PolicyGroup};
 use crate::store::{ChangeSet, IntentChange, Store, StoreError};
 use crate::vital;
 
@@ -60,34 +67,44 @@ mod departed;
 mod door;
 mod engines;
 mod event_feed;
+mod groups;
 mod intents;
+mod interfaces;
 mod key;
-mod load;
 mod mechanism;
+mod memories;
+mod own_fault;
+mod parts;
 mod plan;
 mod probing;
 mod progress;
 mod queue;
 mod reconcile;
 mod reconcilers;
+mod records;
 mod registry_end;
+mod requests;
+mod requeue;
 mod seen;
 mod services;
-mod shared;
 mod targets;
 #[cfg(test)]
 mod tests;
 mod timers;
 mod usage;
+mod view;
+mod wakers;
 mod work;
 mod world;
 
 pub use changes::{ChangesMissed, RowChange, RowChanges};
 pub use commit::StoreHealth;
 pub use event_feed::EventFeed;
-pub use load::Load;
+pub use groups::Breakers;
 pub use probing::{Trial, Tried};
-pub use shared::Shared;
+pub use requests::Requests;
+pub use usage::Load;
+pub use view::View;
 
 /// Between two prunings of the store.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
@@ -99,8 +116,7 @@ const LAG_REST: Duration = Duration::from_secs(10);
 /// A controller that was started.
 #[derive(Debug)]
 pub struct Controller {
-    /// What faces read.
-    pub shared: Arc<Shared>,
+    parts: Arc<Parts>,
     stop: CancellationToken,
     supervisor: tokio::task::JoinHandle<()>,
     prober: tokio::task::JoinHandle<()>,
@@ -127,14 +143,12 @@ impl Controller {
                 .map(|(engine, cursor)| (engine, Progress::new(cursor, true)))
                 .collect::<BTreeMap<_, _>>(),
         ));
-        let (groups, memories) =
-            loaded.healing.into_iter().partition(|(key, _)| key.starts_with(shared::GROUP));
+        let (groups, memories) = loaded.healing.into_iter().partition(|(key, _)| groups::is_group(key));
         let (intents, unreadable) = Intents::load(loaded.intents);
         let feed = Arc::new(EventFeed::default());
         let (committer, writer) = Committer::start(store.clone(), journal.clone(), feed.clone());
-        let memories = healing(memories, &intents);
         let departed = departed::Departed::new(&loaded.last_specs, guard.secrets());
-        let shared = Arc::new(Shared {
+        let parts = Arc::new(Parts {
             desired: ArcSwap::new(desired.borrow().clone()),
             store,
             committer,
@@ -144,53 +158,58 @@ impl Controller {
                 own: Arc::new(crate::docker::own_containers()),
                 ..World::default()
             }),
+            interfaces: InterfacesRead::default(),
             dependencies: Mutex::default(),
             queue: queue::Queue::default(),
             timers: timers::Timers::default(),
             engines: Attachments::default(),
-            records: Mutex::new(
-                loaded.records.into_iter().map(|record| (record.key.clone(), Arc::new(record))).collect(),
-            ),
-            healing: Mutex::new(memories),
-            groups: Mutex::new(groups_of(groups)),
-            group_of: Mutex::default(),
-            breakers: Mutex::default(),
+            records: Records::of_stored(loaded.records),
+            memories: Memories::of_stored(memories, &intents),
+            groups: Groups::of_stored(groups),
             intents: Arc::new(intents),
-            blocked: Mutex::default(),
             making: Mutex::default(),
-            wakers: Mutex::default(),
-            own_fault: Mutex::default(),
+            wakers: Wakers::default(),
+            own_fault: OwnFault::default(),
             departed,
             health_cache: services::HealthCache::new(&loaded.services),
-            interfaces_read: Mutex::default(),
             probing: probing::ProbeInbox::default(),
-            loads: load::Loads::default(),
+            loads: Loads::default(),
         });
         let intents = unreadable.into_iter().map(IntentChange::Close).collect();
-        remember(&shared, ChangeSet { intents, ..ChangeSet::default() });
+        remember(&parts, ChangeSet { intents, ..ChangeSet::default() });
         let stop = CancellationToken::new();
         let mut tasks = Vec::new();
-        let reconcilers = Reconcilers::new(&shared, &journal);
-        let mechanism = Arc::new(Mechanism { shared: shared.clone(), reconcilers });
+        let reconcilers = Reconcilers::new(&parts, &journal);
+        let mechanism = Arc::new(Mechanism { parts: parts.clone(), reconcilers });
         tasks.push(vital::spawn("the loop of reconcilers", mechanism.clone().run()));
         tasks.push(vital::spawn("the timers", mechanism.run_timers()));
-        tasks.push(vital::spawn("the watch on own delays", watch_own_lag(shared.clone())));
-        tasks.push(vital::spawn("pruning", prune(shared.clone())));
-        tasks.push(vital::spawn("the feed of events", feed.run(shared.store.clone())));
-        let prober = vital::spawn("the prober", Prober::run(shared.clone(), stop.child_token()));
-        let supervising = supervise(shared.clone(), journal, desired, stop.clone());
+        tasks.push(vital::spawn("the watch on own delays", watch_own_lag(parts.clone())));
+        tasks.push(vital::spawn("pruning", prune(parts.clone())));
+        tasks.push(vital::spawn("the feed of events", feed.run(parts.store.clone())));
+        let prober = vital::spawn("the prober", Prober::run(parts.clone(), stop.child_token()));
+        let supervising = supervise(parts.clone(), journal, desired, stop.clone());
         let supervisor = vital::spawn("the supervisor", supervising);
-        Ok(Self { shared, stop, supervisor, prober, writer, tasks })
+        Ok(Self { parts, stop, supervisor, prober, writer, tasks })
+    }
+
+    /// What faces read.
+    pub fn view(&self) -> View {
+        View::of(&self.parts)
+    }
+
+    /// What faces may have done.
+    pub fn requests(&self) -> Requests {
+        Requests::to(&self.parts)
     }
 
     /// Stops taking work, finishes what is in hand and flushes the cursor.
     pub async fn finish(self) {
-        let Self { shared, stop, supervisor, prober, writer, tasks } = self;
+        let Self { parts, stop, supervisor, prober, writer, tasks } = self;
         stop.cancel();
         let _ = supervisor.await;
         let _ = prober.await;
         let idle = async {
-            while shared.queue_depth().0 > 0 {
+            while parts.queue.depth().0 > 0 {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
@@ -202,54 +221,29 @@ impl Controller {
         for task in tasks {
             let _ = task.await;
         }
-        drop(shared);
+        drop(parts);
         let _ = tokio::time::timeout(Duration::from_secs(2), writer).await;
     }
 }
 
-fn groups_of(stored: BTreeMap<String, String>) -> HashMap<String, Arc<AsyncMutex<PolicyGroup>>> {
-    // One that cannot be read starts afresh: its members tell the rest.
-    let group = |document: &str| PolicyGroup::of(serde_json::from_str(document).unwrap_or_default());
-    stored.into_iter().map(|(key, document)| (key, Arc::new(AsyncMutex::new(group(&document))))).collect()
-}
-
-fn healing(stored: BTreeMap<String, String>, intents: &Intents) -> HashMap<String, Arc<shared::Slot>> {
-    let mut memories = HashMap::new();
-    for (logical_id, document) in stored {
-        match serde_json::from_str::<HealMemory>(&document) {
-            Ok(memory) => {
-                let memory =
-                    HealMemory { intent: intents.of_owner(&logical_id).map(|open| open.intent), ..memory };
-                let slot = shared::Slot { memory: ArcSwap::from_pointee(memory), ..shared::Slot::default() };
-                memories.insert(logical_id, Arc::new(slot));
-            }
-            Err(error) => {
-                warn!(target: "portreeve::healing", container = %logical_id, "its healing memory cannot be read and is \
-                    reset: {error}");
-            }
-        }
-    }
-    memories
-}
-
 /// Keeps engines and targets as declared, until told to stop.
 async fn supervise(
-    shared: Arc<Shared>,
+    parts: Arc<Parts>,
     journal: Journal,
     mut desired: watch::Receiver<Arc<Desired>>,
     stop: CancellationToken,
 ) {
-    let (resync, resync_receiver) = watch::channel(shared.desired.load().settings.resync.get());
+    let (resync, resync_receiver) = watch::channel(parts.desired.load().settings.resync.get());
     let mut engines = Engines {
-        shared: shared.clone(),
+        parts: parts.clone(),
         journal,
         resync: resync_receiver,
         stop: stop.child_token(),
         running: BTreeMap::new(),
     };
     let mut targets = Targets {
-        shared: shared.clone(),
-        http: HttpClient::new(shared.guard.clone()),
+        parts: parts.clone(),
+        http: HttpClient::new(parts.guard.clone()),
         stop: stop.child_token(),
         running: BTreeMap::new(),
         seen_off: BTreeMap::new(),
@@ -263,7 +257,7 @@ async fn supervise(
             std::mem::replace(period, new) != new
         });
         // Before any cell of theirs: the writer keeps the order.
-        remember(&shared, shared.departed.follow(&now));
+        remember(&parts, parts.departed.follow(&now));
         targets.sync(&now);
         engines.sync(&now.hosts).await;
         let scope = match &before {
@@ -272,19 +266,19 @@ async fn supervise(
         };
         let differs = before.as_ref().is_none_or(|before| !difference(before, &now).is_empty());
         before = Some(now.clone());
-        shared.desired.store(now.clone());
+        parts.desired.store(now.clone());
         if scope.membership {
-            shared.select(&now);
+            parts.select(&now);
         }
         if differs {
-            shared.touch_all();
+            parts.touch_all();
         }
-        shared.requeue(&scope);
+        parts.requeue(&scope);
         if scope.hosts_changed() {
             // Whether a service may have containers somewhere was judged by what was declared before.
-            shared.probing.engines();
+            parts.probing.engines();
         }
-        shared.probing.declared(scope.services);
+        parts.probing.declared(scope.services);
         tokio::select! {
             () = stop.cancelled() => break,
             changed = desired.changed() => {
@@ -292,13 +286,13 @@ async fn supervise(
                     stop.cancelled().await;
                     break;
                 }
-                match difference(&shared.desired.load(), &desired.borrow()).as_str() {
+                match difference(&parts.desired.load(), &desired.borrow()).as_str() {
                     // Problems and conditions alone are told elsewhere.
                     "" => {}
                     what => info!(target: "portreeve::manifests", "the declared objects changed: {what}"),
                 }
             }
-            () = shared.departed.changed.notified() => {}
+            () = parts.departed.changed.notified() => {}
         }
     }
     engines.finish().await;
@@ -306,16 +300,16 @@ async fn supervise(
 }
 
 /// Stores what is to be known at the next start, however long the store fails.
-fn remember(shared: &Arc<Shared>, changes: ChangeSet) {
+fn remember(parts: &Arc<Parts>, changes: ChangeSet) {
     if changes.is_empty() {
         return;
     }
-    let shared = shared.clone();
-    tokio::spawn(async move { shared.committer.commit_until_stored(changes).await });
+    let parts = parts.clone();
+    tokio::spawn(async move { parts.committer.commit_until_stored(changes).await });
 }
 
 /// While this process does not get to run, probes and events look late: nothing is healed on such evidence.
-async fn watch_own_lag(shared: Arc<Shared>) {
+async fn watch_own_lag(parts: Arc<Parts>) {
     const TICK: Duration = Duration::from_secs(1);
     loop {
         let before = Instant::now();
@@ -324,35 +318,35 @@ async fn watch_own_lag(shared: Arc<Shared>) {
         if lag > LAG {
             warn!(target: "portreeve::healing", "this process was blocked for {lag:.1?}: no container is healed for {LAG_REST:?}");
             let why = format!("Portreeve itself was blocked for {lag:.1?}");
-            *crate::locked::locked(&shared.own_fault) = Some((why, Instant::now() + LAG_REST));
-            let shared = shared.clone();
+            parts.own_fault.set(why, Instant::now() + LAG_REST);
+            let parts = parts.clone();
             tokio::spawn(async move {
                 tokio::time::sleep(LAG_REST + TICK).await;
                 // What was put off has no event of its own to come back by.
-                shared.requeue_all();
+                parts.requeue_all();
             });
         }
     }
 }
 
-async fn prune(shared: Arc<Shared>) {
+async fn prune(parts: Arc<Parts>) {
     // Soon after the start too: a process may live for less than the interval.
     let mut wait = PRUNE_EVERY / 12;
     loop {
         tokio::time::sleep(wait).await;
         wait = PRUNE_EVERY;
-        let days = i64::from(shared.desired.load().settings.metrics_retention_days);
+        let days = i64::from(parts.desired.load().settings.metrics_retention_days);
         let before = Nanos(crate::clock::now().0 - days * 86_400 * 1_000_000_000);
-        let gone = shared.forget_gone(before);
+        let gone = parts.memories.forget_gone(before, &parts.records.ids());
         if !gone.is_empty() {
-            let open = gone.iter().filter_map(|id| shared.intents.of_owner(id));
+            let open = gone.iter().filter_map(|id| parts.intents.of_owner(id));
             let intents: Vec<_> = open.map(|open| IntentChange::Close(open.intent.id)).collect();
             // None is opened by that.
-            let closed = shared.intents.reserve(&intents);
+            let closed = parts.intents.reserve(&intents);
             let healing = gone.into_iter().map(|id| (id, None)).collect();
             let changes = ChangeSet { healing, intents, ..ChangeSet::default() };
             // They are forgotten in memory; the rows go with the next start's first pruning if not now.
-            if shared.committer.commit_with(changes, commit::Tickets::new()).await.is_ok()
+            if parts.committer.commit_with(changes, commit::Tickets::new()).await.is_ok()
                 && let Some(closed) = closed
             {
                 closed.keep();
@@ -360,7 +354,7 @@ async fn prune(shared: Arc<Shared>) {
         }
         // Nothing reads events by a cursor yet.
         let readers = BTreeSet::new();
-        match shared.store.prune(before, &readers).await {
+        match parts.store.prune(before, &readers).await {
             Ok(0) => {}
             Ok(rows) => info!(target: "portreeve::store", rows, "deleted records older than {days} days"),
             Err(error) => warn!(target: "portreeve::store", "old records could not be deleted: {error}"),

@@ -15,7 +15,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 use self::page::{MOST_CONTAINERS, Page, escaped, whole};
 use crate::clock;
-use crate::controller::{Load, Shared};
+use crate::controller::{Load, View};
 use crate::desired::Desired;
 use crate::observed::{Checks, ContainerKey, Counted, HealthWord, Nanos, ServiceState, State, Window, World};
 use crate::resource::KindId;
@@ -79,10 +79,10 @@ fn describe() {
 }
 
 /// The text of a scrape.
-pub async fn render(handle: &PrometheusHandle, shared: &Shared) -> String {
-    let world = shared.world();
-    let desired = shared.desired.load();
-    let (containers, events) = shared.queue_depth();
+pub async fn render(handle: &PrometheusHandle, view: &View) -> String {
+    let world = view.world();
+    let desired = view.desired();
+    let (containers, events) = view.queue_depth();
     let now = clock::now();
     zeros::of_what_is_there(&world, &desired);
     handle.run_upkeep();
@@ -113,7 +113,7 @@ pub async fn render(handle: &PrometheusHandle, shared: &Shared) -> String {
     page.gauge(
         "portreeve_breaker_open",
         "Whether healing is stopped because many containers of a policy are sick at once",
-        shared.breakers().into_iter().map(|((name, policy), open)| {
+        view.breakers().into_iter().map(|((name, policy), open)| {
             let labels = format!("{},policy=\"{}\"", engine(&name), escaped(&policy));
             (labels, f64::from(u8::from(open)))
         }),
@@ -121,22 +121,21 @@ pub async fn render(handle: &PrometheusHandle, shared: &Shared) -> String {
     page.gauge(
         "portreeve_healing_blocked",
         "Containers that are not healed, by reason",
-        shared
-            .blocked_by_reason()
+        view.blocked_by_reason()
             .into_iter()
             .map(|(reason, count)| (format!("reason=\"{reason}\""), whole(count))),
     );
-    if let Ok((bills, cells)) = shared.store.depths().await {
+    if let Ok((bills, cells)) = view.depths().await {
         queues(&mut page, &desired, bills, cells, now);
     }
-    let services = shared.services();
-    world_gauges(&mut page, shared, &world, &services);
-    containers::gauges(&mut page, shared, &world);
+    let services = view.services();
+    world_gauges(&mut page, view, &world, &services);
+    containers::gauges(&mut page, view, &world);
     service_gauges(&mut page, &services, now);
     check_series(&mut page, &services);
     let running = world.containers.values().filter(|container| container.state == State::Running);
     let running = running.take(MOST_CONTAINERS).map(|container| container.key.clone()).collect();
-    load_gauges(&mut page, &world, &shared.loads(running).await);
+    load_gauges(&mut page, &world, &view.loads(running).await);
     text
 }
 
@@ -211,7 +210,7 @@ fn service_gauges(page: &mut Page<'_>, services: &BTreeMap<String, Arc<ServiceSt
 /// The gauges of document R2, under the names that dashboards use.
 fn world_gauges(
     page: &mut Page<'_>,
-    shared: &Shared,
+    view: &View,
     world: &World,
     services: &BTreeMap<String, Arc<ServiceState>>,
 ) {
@@ -223,7 +222,7 @@ fn world_gauges(
         let state = format!("container=\"{name}\",status=\"{}\"", container.state);
         by_state.entry(state).and_modify(|value: &mut f64| *value = value.min(healthy)).or_insert(healthy);
         if !world.members.services(&container.key).is_empty()
-            || !containers::is_meant_to_be_up(container, shared)
+            || !containers::is_meant_to_be_up(container, view)
         {
             continue;
         }

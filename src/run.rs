@@ -108,9 +108,9 @@ pub async fn run(config: RunConfig, claimed: Claimed) -> Result<(), RunError> {
     let catalogue = Catalogue::load(&*store, layers.clone()).await?;
     let desired = desired(sets, catalogue.clone(), layers);
     let controller = Controller::start(store, desired, guard).await?;
-    let commit: Arc<dyn Commit> = Arc::new(controller.shared.committer.clone());
+    let commit: Arc<dyn Commit> = Arc::new(controller.requests().committer().clone());
     vital::spawn("the catalogue's writer", catalogue.clone().keep(commit.clone(), stop.clone()));
-    let following = catalogue.clone().follow_health(controller.shared.clone(), stop.clone());
+    let following = catalogue.clone().follow_health(controller.view(), stop.clone());
     vital::spawn("the catalogue's view of health", following);
     if let Some(pulled) = pulled.clone() {
         vital::spawn("the record of pulls", pulling::record(pulled, commit, stop.clone()));
@@ -138,7 +138,8 @@ pub async fn run(config: RunConfig, claimed: Claimed) -> Result<(), RunError> {
         .for_hosts(allow_host)
         .with_socket(socket.as_ref().map(|socket| socket.path().to_owned()));
     let open = access.open().join(", ");
-    let api = Api::new(controller.shared.clone(), catalogue, metrics, access).showing(states, pulled);
+    let api = Api::new(controller.view(), controller.requests(), catalogue, metrics, access)
+        .showing(states, pulled);
     let by_socket =
         socket.as_ref().map_or_else(String::new, |socket| format!(" and {}", socket.path().display()));
     let serving = api.limited(limits).serve(Listeners { tcp: listener, socket }, stop.clone());

@@ -280,6 +280,9 @@ pub struct QueueDepth {
     pub last_error: Option<String>,
 }
 
+/// Depth by BillingService, and by DiscoveryRegistry.
+pub type QueueDepths = (BTreeMap<String, QueueDepth>, BTreeMap<String, QueueDepth>);
+
 /// What is to be tried at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryScope<'a> {
@@ -364,9 +367,7 @@ pub trait Store: Send + Sync + 'static {
     /// Lets everything registered be sent again, for a registry that may have lost its memory.
     async fn resend_cells(&self, registry: &str) -> Result<u64, StoreError>;
     /// Depth by BillingService, then by DiscoveryRegistry.
-    async fn depths(
-        &self,
-    ) -> Result<(BTreeMap<String, QueueDepth>, BTreeMap<String, QueueDepth>), StoreError>;
+    async fn depths(&self) -> Result<QueueDepths, StoreError>;
     /// Forgets events, delivered bills and removed containers older than `before`, but no event that one of the declared
     /// `readers` has still to read; and the cursors of all other readers. How many rows were that old.
     async fn prune(&self, before: Nanos, readers: &BTreeSet<String>) -> Result<u64, StoreError>;

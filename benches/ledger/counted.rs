@@ -9,7 +9,7 @@ use portreeve::observed::{ContainerKey, Nanos, Shard};
 use portreeve::reconcile::record::Record;
 use portreeve::store::{
     Cell, ChangeSet, Delivery, DeliveryFilter, Discarded, EventCursor, EventFilter, EventRow, Lane, Loaded,
-    NewEvent, QueueDepth, RetryScope, Sqlite, Store, StoreError, StoredObject,
+    NewEvent, QueueDepths, RetryScope, Sqlite, Store, StoreError, StoredObject,
 };
 
 /// The real store, watched.
@@ -158,9 +158,7 @@ impl Store for Counted {
         self.store.resend_cells(registry).await
     }
 
-    async fn depths(
-        &self,
-    ) -> Result<(BTreeMap<String, QueueDepth>, BTreeMap<String, QueueDepth>), StoreError> {
+    async fn depths(&self) -> Result<QueueDepths, StoreError> {
         self.store.depths().await
     }
 

@@ -29,7 +29,7 @@ pub(super) async fn record(api: &Api, caller: &Caller, deed: Deed) {
     let message = format!("{what}, by {}", caller.who);
     let event = told(kind, subject, status, caller, at).saying(&message);
     let changes = ChangeSet { events: vec![event], at, ..ChangeSet::default() };
-    if let Err(error) = api.shared.committer.commit(changes).await {
+    if let Err(error) = api.requests.committer().commit(changes).await {
         warn!(target: "portreeve::api", "{kind}: {message}; its event cannot be stored: {error}");
     }
 }

@@ -29,7 +29,7 @@ pub(super) const LIST: &[&str] =
 pub(super) const ONE: &[&str] = &["usage"];
 
 pub(super) async fn list(State(api): State<Api>, caller: Caller) -> Json<Vec<ContainerRow>> {
-    let world = api.shared.world();
+    let world = api.view.world();
     let mut containers: Vec<&Arc<Container>> = world.containers.values().collect();
     containers.sort_by(|a, b| (&a.name, &a.key.id).cmp(&(&b.name, &b.key.id)));
     Json(containers.into_iter().map(|container| row(&api, container, caller.outputs())).collect())
@@ -54,7 +54,7 @@ pub(super) async fn objects(
         };
         return Ok(watching::answer(&api, place, changes, timeout, caller));
     }
-    let world = api.shared.world();
+    let world = api.view.world();
     let matching = world.containers.values().filter(|container| selector.matches(&container.labels));
     let mut found: Vec<&Arc<Container>> = matching.collect();
     // Those of one engine are in this order already.
@@ -64,7 +64,7 @@ pub(super) async fn objects(
     if usage {
         measure(&api, page.items_mut()).await;
     }
-    Ok(Json(page.at(api.shared.revision_id(world.revision))).into_response())
+    Ok(Json(page.at(api.view.revision_id(world.revision))).into_response())
 }
 
 /// One container by name, id, or the beginning of an id.
@@ -86,11 +86,11 @@ pub(super) async fn object(
 
 /// Adds what the containers use that run: nobody is asked for figures of the others.
 async fn measure(api: &Api, items: &mut [Item<ContainerRow>]) {
-    let world = api.shared.world();
+    let world = api.view.world();
     let runs =
         |key: &ContainerKey| world.containers.get(key).is_some_and(|container| container.state.is_up());
     let running = items.iter().map(|item| item.item.key()).filter(runs).collect();
-    let usage = api.shared.usage(running).await;
+    let usage = api.view.usage(running).await;
     for item in items {
         let usage = usage.get(&item.item.key());
         item.item.measured(usage);
@@ -112,9 +112,9 @@ struct Selection {
 }
 
 pub(super) async fn config(State(api): State<Api>) -> Json<Config> {
-    let desired = api.shared.desired.load();
+    let desired = api.view.desired();
     let (mut selected, mut excluded) = (Vec::new(), Vec::new());
-    for container in api.shared.world().containers.values() {
+    for container in api.view.world().containers.values() {
         match desired.policy_for(container) {
             PolicyChoice::Selected { .. } => selected.push(container.name.clone()),
             PolicyChoice::Excluded { .. } => excluded.push(container.name.clone()),

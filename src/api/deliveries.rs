@@ -158,12 +158,12 @@ pub(super) async fn list(
         // One more tells whether there are more.
         limit: limit + 1,
     };
-    let mut rows = api.shared.store.deliveries(&filter).await?;
+    let mut rows = api.view.deliveries(&filter).await?;
     let most = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = rows.len() > most;
     rows.truncate(most);
     let last = rows.last().filter(|_| more).map(id);
-    let desired = api.shared.desired.load();
+    let desired = api.view.desired();
     let items = rows.into_iter().map(|row| item(row, &desired)).collect();
     Ok(Json(List::whole("Delivery", items).before(last.as_deref())))
 }
@@ -174,7 +174,7 @@ pub(super) async fn get(
     Path(id): Path<String>,
 ) -> Result<Json<Item<Delivery>>, Failure> {
     let row = find(&api, &id).await?;
-    Ok(Json(item(row, &api.shared.desired.load())))
+    Ok(Json(item(row, &api.view.desired())))
 }
 
 async fn find(api: &Api, wanted: &str) -> Result<store::Delivery, Failure> {
@@ -190,7 +190,7 @@ async fn find(api: &Api, wanted: &str) -> Result<store::Delivery, Failure> {
         },
     });
     let rows = match &filter {
-        Some(filter) => api.shared.store.deliveries(filter).await?,
+        Some(filter) => api.view.deliveries(filter).await?,
         None => Vec::new(),
     };
     rows.into_iter().find(|row| id(row) == wanted).ok_or_else(|| {

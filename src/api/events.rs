@@ -35,7 +35,7 @@ pub(super) async fn list(
 ) -> Result<Json<Vec<Event>>, Refusal> {
     query.only(&PARAMETERS)?;
     let filter = filter(&query, clock::now())?;
-    let rows = api.shared.store.events(&filter).await?;
+    let rows = api.view.events(&filter).await?;
     Ok(Json(rows.into_iter().map(|row| Event::of(row, caller.outputs())).collect()))
 }
 
@@ -54,8 +54,8 @@ pub(super) async fn objects(
         return Ok(watching::answer(&api, place, changes, timeout, caller));
     }
     // First: what comes between is in the list, and is told again to whoever watches after that number.
-    let newest = api.shared.store.newest_event().await?;
-    let rows = api.shared.store.events(&filter).await?;
+    let newest = api.view.newest_event().await?;
+    let rows = api.view.events(&filter).await?;
     let items = rows.into_iter().map(|row| item(row, caller.outputs())).collect();
     Ok(Json(List::whole("Event", items).at(newest)).into_response())
 }

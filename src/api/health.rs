@@ -17,7 +17,7 @@ use crate::store::QueueDepth;
 
 /// 200 once every engine is watched and the store commits; else 503 and what is missing, one a line.
 pub(super) async fn ready(State(api): State<Api>) -> Response {
-    let missing = missing(&api, &api.shared.world());
+    let missing = missing(&api, &api.view.world());
     if missing.is_empty() {
         return "ok\n".into_response();
     }
@@ -28,7 +28,7 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
 fn missing(api: &Api, world: &World) -> Vec<String> {
     let away = world.engines.iter().filter(|(_, engine)| !engine.connected);
     let away = away.map(|(name, _)| format!("engine {name} is not connected"));
-    let failing = api.shared.committer.health().error.map(|_| "the store fails".to_owned());
+    let failing = api.view.store_health().error.map(|_| "the store fails".to_owned());
     away.chain(failing).collect()
 }
 
@@ -112,14 +112,13 @@ struct TargetStatus {
 
 /// Connection per engine, store, queues, deliveries, manifests; `degraded` if any of it is not as it should be.
 pub(super) async fn detailed(State(api): State<Api>) -> Response {
-    let (shared, world) = (&api.shared, api.shared.world());
-    let desired = shared.desired.load();
+    let (view, world) = (&api.view, api.view.world());
+    let desired = view.desired();
     let missing = missing(&api, &world);
-    let depths = shared.store.depths().await;
-    let store_error =
-        shared.committer.health().error.or_else(|| depths.as_ref().err().map(ToString::to_string));
+    let depths = view.depths().await;
+    let store_error = view.store_health().error.or_else(|| depths.as_ref().err().map(ToString::to_string));
     let (bills, cells) = depths.unwrap_or_default();
-    let (containers, events) = shared.queue_depth();
+    let (containers, events) = view.queue_depth();
     let suspended = |kind, name: &str| desired.is_suspended(kind, name);
     let degraded = !missing.is_empty() || store_error.is_some();
     let body = Detailed {
@@ -148,7 +147,7 @@ pub(super) async fn detailed(State(api): State<Api>) -> Response {
                 cells,
                 desired.registries.keys(),
                 |name| suspended(KindId::DiscoveryRegistry, name),
-                |name| !shared.is_leaving(name),
+                |name| !view.is_leaving(name),
             ),
         },
         manifests: Manifests::of(&api, &desired),
@@ -157,7 +156,7 @@ pub(super) async fn detailed(State(api): State<Api>) -> Response {
             warnings: api.access.warnings(),
             socket: api.access.socket().map(|path| path.display().to_string()),
         },
-        own_fault: shared.own_fault(),
+        own_fault: view.own_fault(),
     };
     Json(body).into_response()
 }

@@ -56,7 +56,7 @@ pub(super) async fn list(
     let (revision, mut objects) = api.catalogue.list(kind);
     objects.retain(|object| selector.matches(&object.metadata.labels));
     if kind == KindId::MonitoredService {
-        let world = api.shared.world();
+        let world = api.view.world();
         objects.iter_mut().for_each(|object| *object = with_figures(&api, object.clone(), &world, &caller));
     }
     let page = List::page(kind.as_str(), objects, &page, |object| object.metadata.name.as_str());
@@ -98,7 +98,7 @@ fn found(api: &Api, kind: KindId, name: &str, caller: &Caller) -> Result<Respons
     let key = ObjectKey { kind, name: name.to_owned() };
     match api.catalogue.get(&key) {
         Some(object) => {
-            Ok(answer(StatusCode::OK, &with_figures(api, object, &api.shared.world(), caller), &[]))
+            Ok(answer(StatusCode::OK, &with_figures(api, object, &api.view.world(), caller), &[]))
         }
         None => Err(missing(api, &key)),
     }
@@ -107,7 +107,7 @@ fn found(api: &Api, kind: KindId, name: &str, caller: &Caller) -> Result<Respons
 /// A service with its figures as they are now; their changes alone are no news to who watches.
 fn with_figures(api: &Api, object: Arc<Object>, world: &World, caller: &Caller) -> Arc<Object> {
     let service = object.spec.kind() == KindId::MonitoredService;
-    match api.shared.service(&object.metadata.name).filter(|_| service) {
+    match api.view.service(&object.metadata.name).filter(|_| service) {
         Some(state) => {
             let mut object = Object::clone(&object);
             object.status.figures = figures(&state, world, crate::clock::now(), caller.outputs());
@@ -273,7 +273,7 @@ async fn carry_out(
 ) -> Result<Response, Failure> {
     let dry_run = query.dry_run()?;
     let key = ObjectKey { kind, name };
-    let commit = Arc::new(api.shared.committer.clone());
+    let commit = Arc::new(api.requests.committer().clone());
     let caller = caller.who.to_string();
     let wish = Wish { key: key.clone(), request, conditions, dry_run, caller };
     let written = api.catalogue.write(commit, wish).await;

@@ -25,11 +25,11 @@ pub(super) async fn release(
     let logical_id = container.logical_id();
     let about = |failure: Failure| failure.about("Container", &container.name);
     let quarantined =
-        async || api.shared.healing(&logical_id).is_some_and(|memory| memory.quarantined.is_some());
+        async || api.view.healing(&logical_id).is_some_and(|memory| memory.quarantined.is_some());
     if !quarantined().await {
         return Err(about(Failure::conflict(format!("{} is not in quarantine", container.name))));
     }
-    if !api.shared.release(&container.key, &caller.who.to_string()).await || quarantined().await {
+    if !api.requests.release(&container.key, &caller.who.to_string()).await || quarantined().await {
         return Err(about(Failure::new(
             StatusCode::SERVICE_UNAVAILABLE,
             format!("{} is released as soon as the store can commit; see /health/detailed", container.name),
@@ -44,7 +44,7 @@ pub(super) async fn release(
 
 /// The container of this name or id, or with an id that begins so.
 pub(super) fn find(api: &Api, wanted: &str) -> Result<Arc<Container>, Failure> {
-    let world = api.shared.world();
+    let world = api.view.world();
     let by = |is: &dyn Fn(&Container) -> bool| -> Vec<_> {
         world.containers.values().filter(|container| is(container)).cloned().collect()
     };

@@ -10,14 +10,15 @@ use super::access::Access;
 use super::watching::Places;
 use crate::catalogue::Catalogue;
 use crate::config::HttpLimits;
-use crate::controller::Shared;
+use crate::controller::{Requests, View};
 use crate::manifest::directory::DirectoryState;
 use crate::manifest::git::Pulled;
 
 /// What handlers read, and the way by which they write.
 #[derive(Clone, Debug)]
 pub struct Api {
-    pub(super) shared: Arc<Shared>,
+    pub(super) view: View,
+    pub(super) requests: Requests,
     pub(super) catalogue: Arc<Catalogue>,
     pub(super) metrics: PrometheusHandle,
     pub(super) access: Arc<Access>,
@@ -32,15 +33,17 @@ pub struct Api {
 }
 
 impl Api {
-    /// An API over `shared` and `catalogue` for those whom `access` lets in.
+    /// An API over `view`, `requests` and `catalogue` for those whom `access` lets in.
     pub fn new(
-        shared: Arc<Shared>,
+        view: View,
+        requests: Requests,
         catalogue: Arc<Catalogue>,
         metrics: PrometheusHandle,
         access: Access,
     ) -> Self {
         Self {
-            shared,
+            view,
+            requests,
             catalogue,
             metrics,
             access: Arc::new(access),

@@ -100,7 +100,7 @@ pub(super) async fn probe(
     });
     let key = ObjectKey { kind: KindId::Probe, name: "test".to_owned() };
     let draft = draft(document, Origin::Api)
-        .and_then(|draft| draft.restricted(api.shared.guard.secrets()))
+        .and_then(|draft| draft.restricted(api.view.guard().secrets()))
         .map_err(|faulty| Failure::refused(&key, &Refused::Invalid(faulty.faults), ""))?;
     let Spec::Probe(mut spec) = draft.object.spec else {
         return Err(Failure::bad_request("the body is not a test of a probe"));
@@ -132,7 +132,7 @@ pub(super) async fn probe(
     };
     let what = format!("a probe was tried: {how} at {at}");
     audit::record(&api, &caller, Deed { kind: EventKind::ProbeTried, status: "tried", what, subject }).await;
-    let Trial { place, outcome } = api.shared.try_probe(&spec, &whom).await;
+    let Trial { place, outcome } = api.requests.try_probe(&spec, &whom).await;
     let millis = |took: std::time::Duration| (took.as_secs_f64() * 1e6).round() / 1e3;
     let verdict = outcome.result.as_ref().map_or_else(|failure| word(failure.means()), |()| "passed");
     let (reason, output) = match outcome.result {

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::follow::conditions;
 use super::state::{Catalogue, Inner, Shown};
 use crate::clock;
-use crate::controller::Shared;
+use crate::controller::View;
 use crate::observed::{
     Container, Engine, Health, HealthWord, Nanos, ProbeTarget, ServiceState, Window, World,
 };
@@ -31,14 +31,14 @@ impl Inner {
 
 impl Catalogue {
     /// Shows services' health, and whether engines answer, in their status until `stop`.
-    pub async fn follow_health(self: Arc<Self>, shared: Arc<Shared>, stop: CancellationToken) {
-        let mut changes = shared.service_changes();
+    pub async fn follow_health(self: Arc<Self>, view: View, stop: CancellationToken) {
+        let mut changes = view.service_changes();
         let mut writes = self.writes();
         let following = async {
-            let mut services = shared.services();
+            let mut services = view.services();
             loop {
                 let began = Instant::now();
-                let world = shared.world();
+                let world = view.world();
                 for (name, state) in services {
                     let key = ObjectKey { kind: KindId::MonitoredService, name };
                     self.show_seen(&key, vec![ready(&state)], || {
@@ -58,10 +58,9 @@ impl Catalogue {
                 if !changed {
                     return;
                 }
-                let turned = shared.turned_services();
-                let known = |name: String| shared.service(&name).map(|state| (name, state));
-                services =
-                    if all { shared.services() } else { turned.into_iter().filter_map(known).collect() };
+                let turned = view.turned_services();
+                let known = |name: String| view.service(&name).map(|state| (name, state));
+                services = if all { view.services() } else { turned.into_iter().filter_map(known).collect() };
             }
         };
         stop.run_until_cancelled(following).await;

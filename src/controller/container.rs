@@ -8,9 +8,9 @@ use tracing::debug;
 use super::attachments::Attachment;
 use super::commit::Journal;
 use super::key::Key;
+use super::parts::Parts;
 use super::plan::Plan;
 use super::reconcile::{Reconcile, Trouble};
-use super::shared::Shared;
 use super::work::Work;
 use crate::locked::locked;
 use crate::observed::{Container, ContainerKey, EventKind, Nanos};
@@ -43,17 +43,17 @@ const RUNS_KEPT: usize = 16;
 
 impl Reconciler {
     async fn decide(&self, key: &ContainerKey, work: &Work) -> Result<Plan, Trouble> {
-        let shared = &*self.shared;
+        let parts = &*self.parts;
         // Of an engine that is not declared any more nothing can be asked, and nothing waits.
-        let watched = shared.is_watched(&key.engine);
+        let watched = parts.world.is_watched(&key.engine);
         let alone = if watched { None } else { Some(work.without_engine()) };
         let work = alone.as_ref().unwrap_or(work);
-        let attachment = shared.attachment(&key.engine);
+        let attachment = parts.engines.get(&key.engine);
         let mut inspected = self.look(key, work, attachment.as_ref()).await?;
         if self.is_in_the_making(key, work, &inspected) {
             return Ok(Plan::default());
         }
-        let mut checks = shared.record(key).map(|record| record.checks.clone()).unwrap_or_default();
+        let mut checks = parts.records.get(key).map(|record| record.checks.clone()).unwrap_or_default();
         let heard = match (&mut inspected, &attachment) {
             (Inspected::Shown(container), Some(attachment)) => {
                 self.learn_networks(container, attachment).await;
@@ -62,8 +62,8 @@ impl Reconciler {
             (Inspected::Shown(_) | Inspected::Gone | Inspected::NotAsked, _) => Vec::new(),
         };
         match &inspected {
-            Inspected::Shown(container) => self.shared.show(container.clone()),
-            Inspected::Gone => self.shared.show_gone(key),
+            Inspected::Shown(container) => self.parts.show(container.clone()),
+            Inspected::Gone => self.parts.show_gone(key),
             Inspected::NotAsked => {}
         }
         let before = self.remembered(key, work, &inspected).await?;
@@ -76,7 +76,7 @@ impl Reconciler {
         let container = match inspected {
             Inspected::Shown(ref container) => Some(container.clone()),
             Inspected::Gone => None,
-            Inspected::NotAsked => shared.with_world(|world| world.containers.get(key).cloned()),
+            Inspected::NotAsked => parts.world.read(|world| world.containers.get(key).cloned()),
         };
         let answer = match (&inspected, &container) {
             (Inspected::Shown(_), Some(container)) => Answer::Shown(container),
@@ -104,7 +104,7 @@ impl Reconciler {
         }
         recording::lifecycle(&record, &entered, &mut plan);
         for note in &heard {
-            let now = shared.engine_now(&key.engine);
+            let now = parts.world.engine_now(&key.engine);
             recording::record_note(&record, now, note, "", &mut plan);
         }
         if let Some(container) = &container {
@@ -112,20 +112,20 @@ impl Reconciler {
         }
         let heal = self.heal(&mut record, container.as_deref(), attachment.as_ref(), work, &mut plan).await;
         self.register(&mut record, container.as_deref(), heal.drains(), &mut plan);
-        if record != *before || shared.record(key).is_none() {
-            record.last_known = record.last_known.max(shared.engine_now(&key.engine));
+        if record != *before || parts.records.get(key).is_none() {
+            record.last_known = record.last_known.max(parts.world.engine_now(&key.engine));
             plan.changes.records.push(Arc::new(record.clone()));
         }
         plan.look_at = self.next_look(container.as_deref(), &checks, attachment.as_ref());
-        let (shared, key) = (self.shared.clone(), key.clone());
+        let (parts, key) = (self.parts.clone(), key.clone());
         plan.keep.push(Box::new(move |_| {
-            locked(&shared.making).remove(&key);
-            heal.keep(&shared);
-            remember(&shared, record);
+            locked(&parts.making).remove(&key);
+            heal.keep(&parts);
+            remember(&parts, record);
             if !watched {
-                locked(&shared.blocked).remove(&key);
+                parts.records.unblock(&key);
             }
-            wake_related(&shared, &key, container.as_deref());
+            wake_related(&parts, &key, container.as_deref());
         }));
         Ok(plan)
     }
@@ -161,7 +161,7 @@ impl Reconciler {
             | EventKind::Destroy => false,
         };
         // What its events mean can only be told of a container that was looked at.
-        let unseen = || !self.shared.with_world(|world| world.containers.contains_key(key));
+        let unseen = || !self.parts.world.read(|world| world.containers.contains_key(key));
         let asked = work.look.is_some() || work.events.iter().any(|arrival| tells(&arrival.event.kind));
         if !asked && (work.events.is_empty() || !unseen()) {
             return Ok(Inspected::NotAsked);
@@ -170,7 +170,7 @@ impl Reconciler {
         counter!("portreeve_inspects_total", "engine" => key.engine.to_string()).increment(1);
         match attachment.client.inspect(&key.id).await? {
             Some((container, fingerprint)) => {
-                self.shared.queue.slow(&Key::from(key).shard(), false);
+                self.parts.queue.slow(&Key::from(key).shard(), false);
                 attachment.seen.inspected(&container, fingerprint);
                 Ok(Inspected::Shown(Arc::new(container)))
             }
@@ -189,16 +189,16 @@ impl Reconciler {
         work: &Work,
         inspected: &Inspected,
     ) -> Result<Option<Arc<Record>>, Trouble> {
-        if let Some(record) = self.shared.record(key) {
+        if let Some(record) = self.parts.records.get(key) {
             return Ok(Some(record));
         }
         // A replay may tell of a container whose removal was recorded long ago.
-        if let Some(record) = self.shared.store.record(key).await? {
+        if let Some(record) = self.parts.store.record(key).await? {
             return Ok(Some(Arc::new(record)));
         }
         let new = match (work.events.first(), inspected) {
             (_, Inspected::Shown(container)) => {
-                Some(Record::of_container(container, self.shared.engine_now(&key.engine)))
+                Some(Record::of_container(container, self.parts.world.engine_now(&key.engine)))
             }
             (Some(arrival), Inspected::Gone | Inspected::NotAsked) => Some(Record::of_event(&arrival.event)),
             (None, Inspected::Gone | Inspected::NotAsked) => None,
@@ -214,7 +214,7 @@ impl Reconciler {
     fn observed_up_to(&self, key: &ContainerKey, work: &Work, container: Option<&Container>) -> Nanos {
         /// How far two clocks may be apart.
         const TOLERANCE: i64 = 1_000_000_000;
-        let now = self.shared.engine_now(&key.engine);
+        let now = self.parts.world.engine_now(&key.engine);
         // The engine's clock stepped back: no start event will come that late.
         let future = |started: Nanos| started.0 > now.0.saturating_add(TOLERANCE);
         if container.and_then(|container| container.started).is_some_and(future) {
@@ -226,8 +226,7 @@ impl Reconciler {
 
     /// What an engine calls its host, once it has said so.
     fn host(&self, engine: &str) -> Option<String> {
-        let host =
-            self.shared.with_world(|world| world.engines.get(engine).map(|engine| engine.host.clone()));
+        let host = self.parts.world.read(|world| world.engines.get(engine).map(|engine| engine.host.clone()));
         host.filter(|host| !host.is_empty())
     }
 }
@@ -235,8 +234,8 @@ impl Reconciler {
 impl Reconcile for Reconciler {
     type Id = ContainerKey;
 
-    fn new(shared: &Arc<Shared>, journal: &Journal) -> Self {
-        Self { shared: shared.clone(), journal: journal.clone() }
+    fn new(parts: &Arc<Parts>, journal: &Journal) -> Self {
+        Self { parts: parts.clone(), journal: journal.clone() }
     }
 
     async fn plan(&self, key: &ContainerKey, work: &Work) -> Result<Plan, Trouble> {
@@ -249,14 +248,13 @@ impl Reconcile for Reconciler {
 }
 
 /// What is known of a container from now on.
-fn remember(shared: &Shared, mut record: Record) {
+fn remember(parts: &Parts, mut record: Record) {
     let (key, removed) = (record.key.clone(), record.ledger.removed.is_some());
     record.ledger.forget_all_but(RUNS_KEPT);
     if removed {
-        shared.forget_healthy(&record.logical_id());
-        locked(&shared.records).remove(&key);
-        locked(&shared.blocked).remove(&key);
+        parts.memories.forget_healthy(&record.logical_id());
+        parts.records.remove(&key);
     } else {
-        locked(&shared.records).insert(key, Arc::new(record));
+        parts.records.put(Arc::new(record));
     }
 }

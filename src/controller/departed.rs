@@ -92,6 +92,12 @@ fn follow(known: &mut LastSpecs, objects: &[Object], now: Nanos) -> Vec<(ObjectK
 }
 
 impl Departed {
+    /// Whether a registry is deleted, and is being told that nothing is registered there any more.
+    pub(super) fn is_leaving(&self, registry: &str) -> bool {
+        let key = ObjectKey { kind: KindId::DiscoveryRegistry, name: registry.to_owned() };
+        locked(&self.specs).get(&key).is_some_and(|last| last.gone.is_some())
+    }
+
     /// What the last process stored. What may no longer name its secrets is called without them.
     pub(super) fn new(stored: &BTreeMap<ObjectKey, String>, secrets: &SecretPolicy) -> Self {
         let mut specs = LastSpecs::new();

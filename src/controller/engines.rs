@@ -15,8 +15,8 @@ use super::attachments::Attachment;
 use super::changes::RowChange;
 use super::commit::Journal;
 use super::container::wake_related;
+use super::parts::Parts;
 use super::progress::Progress;
-use super::shared::Shared;
 use super::work::{Arrival, Break, Work};
 use crate::docker::informer::{EventReader, Fingerprints, Informer};
 use crate::docker::{Client, DockerError, EngineInfo};
@@ -33,7 +33,7 @@ const ON_ITS_WAY: i64 = 1_000_000_000;
 
 /// Watches the engines that are declared now.
 pub(super) struct Engines {
-    pub shared: Arc<Shared>,
+    pub parts: Arc<Parts>,
     pub journal: Journal,
     pub resync: watch::Receiver<Duration>,
     pub stop: CancellationToken,
@@ -77,15 +77,15 @@ impl Engines {
     pub(super) async fn finish(self) {
         for (name, Running { stop, task, .. }) in self.running {
             // What happened a moment ago may still be on its way here.
-            let heard = Nanos(self.shared.engine_now(&name).0.saturating_sub(ON_ITS_WAY));
+            let heard = Nanos(self.parts.world.engine_now(&name).0.saturating_sub(ON_ITS_WAY));
             stop.cancel();
             let _ = task.await;
-            if self.shared.with_world(|world| world.is_connected(&name))
+            if self.parts.world.read(|world| world.is_connected(&name))
                 && let Some(progress) = locked(&self.journal).get_mut(&*name)
             {
                 progress.end(heard);
             }
-            self.shared.engines.detach(&name);
+            self.parts.engines.detach(&name);
         }
     }
 
@@ -94,7 +94,7 @@ impl Engines {
         let seen = Arc::new(Fingerprints::default());
         let reader = Arc::new(Watcher {
             name: name.clone(),
-            shared: self.shared.clone(),
+            parts: self.parts.clone(),
             journal: self.journal.clone(),
             seen: seen.clone(),
             read_only: spec.read_only,
@@ -103,7 +103,7 @@ impl Engines {
             tells_who_stopped: AtomicBool::new(true),
             started: Mutex::default(),
         });
-        self.shared.change_world(|world| {
+        self.parts.world.change(|world| {
             Arc::make_mut(&mut world.engines).entry(name.clone()).or_insert_with(|| Engine {
                 connected: false,
                 error: None,
@@ -115,7 +115,7 @@ impl Engines {
                 surroundings: Arc::default(),
             });
         });
-        let (guard, resync) = (self.shared.guard.clone(), self.resync.clone());
+        let (guard, resync) = (self.parts.guard.clone(), self.resync.clone());
         let informer = Informer { name, spec: spec.clone(), guard, reader, seen, resync };
         let stop = self.stop.child_token();
         Running {
@@ -127,15 +127,15 @@ impl Engines {
 
     /// An engine is no longer declared (or is declared otherwise): what it showed is not known any more.
     fn forget(&self, name: &str, comes_back: bool) {
-        self.shared.engines.detach(name);
+        self.parts.engines.detach(name);
         // Under its new spec it is not connected before all that happened meanwhile has been read.
-        self.shared.change_world(|world| {
+        self.parts.world.change(|world| {
             if let Some(engine) = world.engine_mut(name) {
                 (engine.connected, engine.error, engine.since) = (false, None, Some(crate::clock::now()));
             }
         });
         if !comes_back {
-            let left = self.shared.world.change_rows(|world, rows| {
+            let left = self.parts.world.change_rows(|world, rows| {
                 Arc::make_mut(&mut world.engines).remove(name);
                 let gone: Vec<ContainerKey> =
                     world.containers.of_engine(name).map(|container| container.key.clone()).collect();
@@ -152,10 +152,10 @@ impl Engines {
                 its containers ({})", left.len());
             // Nobody hears of them again.
             for (key, services) in left {
-                wake_related(&self.shared, &key, None);
-                self.shared.probing.container(&key, services);
+                wake_related(&self.parts, &key, None);
+                self.parts.probing.container(&key, services);
             }
-            self.shared.probing.engines();
+            self.parts.probing.engines();
         }
     }
 }
@@ -179,7 +179,7 @@ fn has_run_since(started: Option<Nanos>, at: Nanos) -> bool {
 #[derive(Debug)]
 struct Watcher {
     name: Arc<str>,
-    shared: Arc<Shared>,
+    parts: Arc<Parts>,
     journal: Journal,
     seen: Arc<Fingerprints>,
     read_only: bool,
@@ -194,7 +194,7 @@ struct Watcher {
 
 impl Watcher {
     fn change_engine(&self, change: impl FnOnce(&mut Engine)) {
-        self.shared.change_world(|world| {
+        self.parts.world.change(|world| {
             if let Some(engine) = world.engine_mut(&self.name) {
                 change(engine);
             }
@@ -204,7 +204,7 @@ impl Watcher {
     /// Adds work to every container of this engine.
     fn add_to_all(&self, work: impl Fn() -> Work) {
         for key in self.known() {
-            self.shared.queue.add(key, work());
+            self.parts.queue.add(key, work());
         }
     }
 
@@ -215,8 +215,8 @@ impl Watcher {
         let engine = EventSubject::Engine(self.name.to_string());
         let gap = NewEvent::new(event::EventKind::Gap, engine, to).because("EventsLost");
         let events = vec![gap.status("unknown").saying(message)];
-        let (shared, changes) = (self.shared.clone(), ChangeSet { events, ..ChangeSet::default() });
-        tokio::spawn(async move { shared.committer.commit_until_stored(changes).await });
+        let (parts, changes) = (self.parts.clone(), ChangeSet { events, ..ChangeSet::default() });
+        tokio::spawn(async move { parts.committer.commit_until_stored(changes).await });
     }
 }
 
@@ -254,7 +254,7 @@ impl EventReader for Watcher {
             engine.clock_ahead = info.clock_ahead;
             engine.surroundings.clone_from(&info.surroundings);
         });
-        self.shared.change_world(|world| world.interfaces = info.interfaces.clone());
+        self.parts.world.change(|world| world.interfaces = info.interfaces.clone());
         let attachment = Attachment {
             client,
             seen: self.seen.clone(),
@@ -262,11 +262,11 @@ impl EventReader for Watcher {
             read_only: self.read_only,
             door: Arc::default(),
         };
-        self.shared.engines.attach(self.name.clone(), attachment);
+        self.parts.engines.attach(self.name.clone(), attachment);
         // It is asked as before: what timed out did so on the last connection.
-        self.shared.queue.slow(&Shard::Engine(self.name.clone()), false);
+        self.parts.queue.slow(&Shard::Engine(self.name.clone()), false);
         for key in self.known() {
-            self.shared.queue.resume(&key.into());
+            self.parts.queue.resume(&key.into());
         }
     }
 
@@ -283,23 +283,23 @@ impl EventReader for Watcher {
         self.change_engine(|engine| {
             (engine.connected, engine.error, engine.since) = (true, None, Some(now));
         });
-        self.shared.health_cache.notify([]);
+        self.parts.health_cache.notify([]);
         info!(target: "portreeve::engine", engine = %self.name, "connected");
-        let healed = self.shared.desired.load().healed_by_default();
+        let healed = self.parts.desired.load().healed_by_default();
         info!(target: "portreeve::engine", engine = %self.name, "Event listener started for auto-monitoring {healed}");
         // Those that are decided on for the first time just now are not known yet.
-        let at_work = self.shared.queue.at_work().into_iter();
+        let at_work = self.parts.queue.at_work().into_iter();
         let here = Shard::Engine(self.name.clone());
-        self.shared.queue.add_behind(at_work.filter(|key| key.shard() == here));
-        self.shared.queue.add_behind(self.known());
-        self.shared.probing.engines();
+        self.parts.queue.add_behind(at_work.filter(|key| key.shard() == here));
+        self.parts.queue.add_behind(self.known());
+        self.parts.probing.engines();
     }
 
     fn detached(&self, error: &DockerError, at: Option<Nanos>) {
         let now = crate::clock::now();
-        self.shared.engines.detach(&self.name);
+        self.parts.engines.detach(&self.name);
         let reason = error.to_string();
-        let (was_connected, said) = self.shared.change_world(|world| {
+        let (was_connected, said) = self.parts.world.change(|world| {
             let Some(engine) = world.engine_mut(&self.name) else { return (false, true) };
             let was = engine.connected;
             let said = engine.error.as_deref() == Some(&*reason);
@@ -311,7 +311,7 @@ impl EventReader for Watcher {
             (was, said)
         });
         if was_connected || !said {
-            self.shared.health_cache.notify([]);
+            self.parts.health_cache.notify([]);
             error!(target: "portreeve::engine", engine = %self.name, "degraded: {error}; trying again at least every 10 s");
         } else {
             debug!(target: "portreeve::engine", engine = %self.name, "still unreachable: {error}");
@@ -328,7 +328,7 @@ impl EventReader for Watcher {
             return;
         }
         // Labels never change; what is queued is kept small.
-        let known = self.shared.record(&event.key).is_some();
+        let known = self.parts.records.get(&event.key).is_some();
         let event = if known { EngineEvent { labels: BTreeMap::new(), ..event } } else { event };
         let ticket = {
             let mut journal = locked(&self.journal);
@@ -348,7 +348,7 @@ impl EventReader for Watcher {
         }
         let from_outage = replayed && !has_run_since(*locked(&self.started), event.at);
         work.events.push(Arrival { event, ticket, replayed, from_outage });
-        if !self.shared.queue.add(key, work) {
+        if !self.parts.queue.add(key, work) {
             self.dropping.store(true, Ordering::Relaxed);
             warn!(target: "portreeve::engine", engine = %self.name, "events come faster than they can be stored; they will be read again");
             self.dropped.notify_one();
@@ -356,7 +356,7 @@ impl EventReader for Watcher {
     }
 
     fn look(&self, key: &ContainerKey, heard: Nanos) {
-        self.shared.queue.add(key, Work { look: Some(heard), ..Work::default() });
+        self.parts.queue.add(key, Work { look: Some(heard), ..Work::default() });
     }
 
     fn listed(&self, at: Nanos, absent: &[ContainerKey]) {
@@ -369,15 +369,15 @@ impl EventReader for Watcher {
         }
         counter!("portreeve_lists_total", "engine" => self.name.to_string()).increment(1);
         for key in absent {
-            let record = self.shared.record(key);
+            let record = self.parts.records.get(key);
             let known = record.map_or(Nanos(0), |record| record.last_known);
             let last_known = known.max(previous.unwrap_or_default());
-            self.shared.queue.add(key, Work { absent: Some((at, last_known)), ..Work::default() });
+            self.parts.queue.add(key, Work { absent: Some((at, last_known)), ..Work::default() });
         }
     }
 
     fn known(&self) -> Vec<ContainerKey> {
-        locked(&self.shared.records).keys().filter(|key| key.engine == self.name).cloned().collect()
+        self.parts.records.keys(|record| record.key.engine == self.name)
     }
 
     fn gap(&self, from: Nanos, to: Nanos) {
@@ -385,7 +385,7 @@ impl EventReader for Watcher {
     }
 
     async fn room(&self) {
-        self.shared.queue.room(&Shard::Engine(self.name.clone())).await;
+        self.parts.queue.room(&Shard::Engine(self.name.clone())).await;
     }
 
     async fn dropped(&self) {

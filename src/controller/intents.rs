@@ -160,7 +160,7 @@ impl ReservedIntents {
                     if self.opened.contains(&open.intent.container) {
                         book.calls.insert(open.intent.id.clone(), false);
                     }
-                    book.put(open);
+                    book.put(*open);
                 }
             }
         }
@@ -204,7 +204,7 @@ mod tests {
     }
 
     fn put(intents: &Arc<Intents>, open: &OpenIntent) -> Option<ReservedIntents> {
-        intents.reserve(&[IntentChange::Put(open.clone())])
+        intents.reserve(&[IntentChange::Put(Box::new(open.clone()))])
     }
 
     #[test]
@@ -220,7 +220,7 @@ mod tests {
         assert!(put(&intents, &first).is_none(), "one is open");
         put(&intents, &second).expect("more is known of the same one").keep();
         assert_eq!(intents.of(&first.intent.container).as_ref(), Some(&second));
-        let instead = [IntentChange::Close("2".to_owned()), IntentChange::Put(first.clone())];
+        let instead = [IntentChange::Close("2".to_owned()), IntentChange::Put(Box::new(first.clone()))];
         intents.reserve(&instead).expect("the other one is closed with it").keep();
         assert_eq!(intents.of_owner("local/web"), Some(first));
         assert_eq!(intents.of_owner("workload/web"), None);

@@ -18,14 +18,13 @@ use tracing::{debug, error, warn};
 use super::commit::Tickets;
 use super::container::{act, subject_of};
 use super::key::Key;
+use super::parts::Parts;
 use super::plan::{About, Plan};
 use super::reconcile::Trouble;
 use super::reconcilers::Reconcilers;
-use super::shared::Shared;
 use super::timers::Due;
 use super::work::Work;
 use crate::docker::DockerError;
-use crate::locked::locked;
 use crate::observed::{Nanos, Shard};
 use crate::resource::event::EventKind;
 use crate::resource::event::subject::EventSubject;
@@ -36,7 +35,7 @@ const PATIENCE: u32 = 5;
 
 /// The loop and what it needs.
 pub(super) struct Mechanism {
-    pub shared: Arc<Shared>,
+    pub parts: Arc<Parts>,
     pub reconcilers: Reconcilers,
 }
 
@@ -45,7 +44,7 @@ impl Mechanism {
     pub(super) async fn run(self: Arc<Self>) {
         let mut tasks = JoinSet::new();
         loop {
-            let (key, work) = self.shared.queue.take().await;
+            let (key, work) = self.parts.queue.take().await;
             while tasks.try_join_next().is_some() {}
             let mechanism = self.clone();
             tasks.spawn(async move { mechanism.work_on(key, work).await });
@@ -54,15 +53,15 @@ impl Mechanism {
 
     /// Takes up what is due.
     pub(super) async fn run_timers(self: Arc<Self>) {
-        let shared = &self.shared;
+        let parts = &self.parts;
         loop {
-            match shared.timers.due().await {
-                (key, Due::Decide) => drop(shared.queue.add(key, Work::default())),
+            match parts.timers.due().await {
+                (key, Due::Decide) => drop(parts.queue.add(key, Work::default())),
                 // It claims to have heard of nothing: what the inspect shows is all there is.
                 (key, Due::Look) => {
-                    shared.queue.add(key, Work { look: Some(Nanos(0)), ..Work::default() });
+                    parts.queue.add(key, Work { look: Some(Nanos(0)), ..Work::default() });
                 }
-                (key, Due::Resume) => shared.queue.resume(&key),
+                (key, Due::Resume) => parts.queue.resume(&key),
             }
         }
     }
@@ -70,7 +69,7 @@ impl Mechanism {
     async fn work_on(&self, key: Key, work: Work) {
         let worked = AssertUnwindSafe(self.reconcile(&key, &work)).catch_unwind().await;
         let trouble = match worked {
-            Ok(Ok(())) => return self.shared.queue.done(&key),
+            Ok(Ok(())) => return self.parts.queue.done(&key),
             Ok(Err(trouble)) => trouble,
             Err(panic) => Trouble::Panicked(crate::vital::panic_text(&*panic).to_owned()),
         };
@@ -78,34 +77,34 @@ impl Mechanism {
     }
 
     async fn reconcile(&self, key: &Key, work: &Work) -> Result<(), Trouble> {
-        let shared = &*self.shared;
+        let parts = &*self.parts;
         let Plan { changes, keep, lines, name, decided, wakes, wake_targets, requeue_at, look_at } =
             self.reconcilers.plan(key, work).await?;
-        let reserved = shared.intents.reserve(&changes.intents).ok_or(Trouble::Reserved)?;
+        let reserved = parts.intents.reserve(&changes.intents).ok_or(Trouble::Reserved)?;
         self.commit(changes, work).await?;
         reserved.keep();
         // What is kept shows in the container's row.
         let shown = key.container().filter(|_| !keep.is_empty());
         let mut actions = Vec::new();
         if let Some((decided, container)) = decided.zip(key.container()) {
-            locked(&shared.blocked).insert(container.clone(), decided.blocked);
+            parts.records.block(container, decided.blocked);
             actions = decided.actions;
         }
-        keep.into_iter().for_each(|keep| keep(shared));
-        shown.into_iter().for_each(|container| shared.touch(container));
+        keep.into_iter().for_each(|keep| keep(parts));
+        shown.into_iter().for_each(|container| parts.touch(container));
         work.committed();
         let about = key.container().map_or(About::Service, |_| About::Container(&name));
         lines.iter().for_each(|line| line.write(about));
-        wake_targets.iter().for_each(|target| shared.wake_target(target));
-        let now = shared.now_of(key);
+        wake_targets.iter().for_each(|target| parts.wakers.wake(target));
+        let now = parts.now_of(key);
         for (due, at) in [(Due::Decide, requeue_at), (Due::Look, look_at)] {
-            shared.timers.set(key.clone(), due, at.map(|at| due.after(at.since(now))));
+            parts.timers.set(key.clone(), due, at.map(|at| due.after(at.since(now))));
         }
         for key in wakes {
-            shared.queue.add(key, Work::default());
+            parts.queue.add(key, Work::default());
         }
         for action in actions {
-            act(&self.shared, action);
+            act(&self.parts, action);
         }
         Ok(())
     }
@@ -116,7 +115,7 @@ impl Mechanism {
             tickets.entry(arrival.event.key.engine.clone()).or_default().insert(arrival.ticket);
         }
         changes.at = crate::clock::now();
-        Ok(self.shared.committer.commit_with(changes, tickets).await?)
+        Ok(self.parts.committer.commit_with(changes, tickets).await?)
     }
 
     /// Has the work done again after a while.
@@ -127,7 +126,7 @@ impl Mechanism {
             error!(%key, "deciding about it panicked: {why}; it is set aside and tried again");
             if work.failures == 0 {
                 // What cannot be stored is in the log.
-                let _ = self.shared.committer.commit_with(panicked(key, why), Tickets::new()).await;
+                let _ = self.parts.committer.commit_with(panicked(key, why), Tickets::new()).await;
             }
         }
         let next = after(work.failures, trouble);
@@ -135,14 +134,14 @@ impl Mechanism {
             warn!(%key, "cannot be processed: {trouble}; Portreeve keeps trying");
         }
         if let Trouble::Engine(DockerError::TimedOut(_)) = trouble {
-            self.shared.queue.slow(&key.shard(), true);
+            self.parts.queue.slow(&key.shard(), true);
         }
         if next.lets_go {
             self.let_go(key, &mut work, trouble).await;
         }
         let wait = wait(work.failures, work.let_go);
-        self.shared.queue.put_back(key, work);
-        self.shared.timers.set(key.clone(), Due::Resume, Some(Instant::now() + wait));
+        self.parts.queue.put_back(key, work);
+        self.parts.timers.set(key.clone(), Due::Resume, Some(Instant::now() + wait));
     }
 
     /// What came for the key is kept as far as there is room and tried again, but the cursor goes on without it: should this
@@ -187,11 +186,11 @@ fn panicked(key: &Key, why: &str) -> ChangeSet {
     ChangeSet { events: vec![event.status("failed").saying(message)], at: now, ..ChangeSet::default() }
 }
 
-impl Shared {
+impl Parts {
     /// The clock by which a key's times are told.
     pub(super) fn now_of(&self, key: &Key) -> Nanos {
         match key.shard() {
-            Shard::Engine(engine) => self.engine_now(&engine),
+            Shard::Engine(engine) => self.world.engine_now(&engine),
             Shard::Fleet => crate::clock::now(),
         }
     }

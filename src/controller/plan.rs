@@ -3,7 +3,7 @@
 use tracing::{info, warn};
 
 use super::key::Key;
-use super::shared::Shared;
+use super::parts::Parts;
 use crate::observed::Nanos;
 use crate::reconcile::plan::DecidedPlan;
 use crate::resource::ObjectKey;
@@ -47,7 +47,7 @@ impl Line {
 
 /// What is kept in memory once it is committed. Locks that it holds are held until then; if it is not committed they are let
 /// go and nothing is kept.
-pub(super) type Keep = Box<dyn FnOnce(&Shared) + Send>;
+pub(super) type Keep = Box<dyn FnOnce(&Parts) + Send>;
 
 /// What was decided about one key.
 #[derive(Default)]

@@ -27,7 +27,7 @@ use prober::{Check, CheckId, RunningCheck};
 use rhythm::go_on;
 
 use super::key::Key;
-use super::shared::Shared;
+use super::parts::Parts;
 use super::work::Work;
 use crate::desired::Service;
 use crate::locked::locked;
@@ -42,17 +42,17 @@ const APART: Duration = Duration::from_millis(2);
 
 impl Prober {
     /// Asks until `stop`; then what is known is stored.
-    pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
+    pub(super) async fn run(parts: Arc<Parts>, stop: CancellationToken) {
         let (changes, mut waiting) = mpsc::unbounded_channel();
         let prober = Arc::new(Self {
-            shared: shared.clone(),
+            parts: parts.clone(),
             running: Mutex::default(),
             places: Mutex::default(),
             unsaved: Mutex::default(),
             reach: Mutex::default(),
             changes,
         });
-        let writer = shared.clone();
+        let writer = parts.clone();
         let writing = crate::vital::spawn("the prober's writer", async move {
             while let Some(changes) = waiting.recv().await {
                 writer.committer.commit_until_stored(changes).await;
@@ -71,7 +71,7 @@ impl Prober {
                     prober.count_down(counted..now);
                     counted = now;
                 }
-                news = shared.probing.next() => {
+                news = parts.probing.next() => {
                     if !news.services.is_empty() {
                         prober.declared(&news.services);
                     }
@@ -96,8 +96,8 @@ impl Prober {
         let names = std::mem::take(&mut *locked(&self.unsaved));
         // By the one that decides on each: what it has told of a service and what is stored go together.
         let keys: Vec<Key> = names.iter().map(|name| Key::service(name)).collect();
-        self.shared.health_cache.save(names);
-        self.shared.queue.add_behind(keys);
+        self.parts.health_cache.save(names);
+        self.parts.queue.add_behind(keys);
     }
 
     fn store(&self, changes: ChangeSet) {
@@ -107,8 +107,8 @@ impl Prober {
 
     /// Services are new, gone or declared otherwise.
     fn declared(self: &Arc<Self>, changed: &BTreeSet<String>) {
-        let desired = self.shared.desired.load_full();
-        let gone = self.shared.health_cache.keep(&desired.services);
+        let desired = self.parts.desired.load_full();
+        let gone = self.parts.health_cache.keep(&desired.services);
         if !gone.is_empty() {
             self.end(|id| !desired.services.contains_key(&*id.service));
             let services = gone.into_iter().map(|name| (name, None)).collect();
@@ -117,12 +117,12 @@ impl Prober {
         // First the dependencies, as far as they are remembered: what is done and told about a service says whether one of
         // them is behind it.
         changed.iter().filter(|name| desired.services.contains_key(*name)).for_each(|name| {
-            self.shared.health_cache.begin_with(name);
+            self.parts.health_cache.begin_with(name);
         });
-        self.shared.note_roots();
-        let world = self.shared.world();
+        self.parts.note_roots();
+        let world = self.parts.world.load();
         for (name, service) in changed.iter().filter_map(|name| desired.services.get_key_value(name)) {
-            let left: Vec<ProbeTarget> = self.shared.service(name).map_or_else(Vec::new, |state| {
+            let left: Vec<ProbeTarget> = self.parts.service(name).map_or_else(Vec::new, |state| {
                 let of_it = |target: &&ProbeTarget| match target {
                     ProbeTarget::Outside => service.spec.target.is_some(),
                     ProbeTarget::Container(key) => {
@@ -145,20 +145,20 @@ impl Prober {
         }
         // Services further up may wait for one that is gone, or that is needed no longer.
         for name in changed.iter().flat_map(|name| desired.selection.needing_in_turn(name)) {
-            self.shared.queue.add(Key::service(name), Work::default());
+            self.parts.queue.add(Key::service(name), Work::default());
         }
-        self.shared.health_cache.notify(changed.iter().map(String::as_str));
+        self.parts.health_cache.notify(changed.iter().map(String::as_str));
     }
 
     /// An engine is connected, or none of it is known any more: where it is missing, services may have no container.
     fn judge_all(self: &Arc<Self>) {
-        let desired = self.shared.desired.load_full();
+        let desired = self.parts.desired.load_full();
         desired.services.keys().for_each(|name| self.judge(name, None));
     }
 
     /// A container may be another, or in another state; it is, or was, of these services.
     fn container(self: &Arc<Self>, key: &ContainerKey, concerned: &BTreeSet<Arc<str>>) {
-        let (desired, world) = (self.shared.desired.load_full(), self.shared.world());
+        let (desired, world) = (self.parts.desired.load_full(), self.parts.world.load());
         let container = world.containers.get(key);
         let target = ProbeTarget::Container(key.clone());
         for name in concerned {
@@ -184,16 +184,16 @@ impl Prober {
         container: Option<&Container>,
     ) {
         let started = container.and_then(|container| container.started);
-        let left = || self.shared.health_cache.left(name, target, started);
+        let left = || self.parts.health_cache.left(name, target, started);
         let known = self
-            .shared
+            .parts
             .health_cache
             .with(name, |state| state.targets.get(target).is_some_and(|known| known.started == started));
         if !known {
             // A run of its own: what was known of another says nothing about it.
             let fresh =
                 TargetState { started, probes: left(), since: crate::clock::now(), ..TargetState::default() };
-            self.shared.health_cache.with(name, |state| state.targets.insert(target.clone(), fresh));
+            self.parts.health_cache.with(name, |state| state.targets.insert(target.clone(), fresh));
         }
         let runs = container.is_none_or(|container| container.state == State::Running);
         let mut wanted = BTreeMap::new();
@@ -206,7 +206,7 @@ impl Prober {
             self.keep(id, check);
         }
         let names: BTreeSet<&str> = service.asking().map(|(name, _)| name).collect();
-        self.shared.health_cache.with(name, |state| {
+        self.parts.health_cache.with(name, |state| {
             if state
                 .targets
                 .get(target)
@@ -222,12 +222,12 @@ impl Prober {
     /// A target is none of the service's any more; whether it was.
     fn leave(&self, name: &str, target: &ProbeTarget) -> bool {
         let was = self
-            .shared
+            .parts
             .health_cache
             .read(|services| services.get(name).is_some_and(|state| state.targets.contains_key(target)));
         if was {
             self.end_of(name, target, |_| true);
-            self.shared.health_cache.with(name, |state| drop(state.targets.remove(target)));
+            self.parts.health_cache.with(name, |state| drop(state.targets.remove(target)));
         }
         was
     }
@@ -280,9 +280,9 @@ impl Prober {
     }
 
     fn judge(&self, name: &str, target: Option<&ProbeTarget>) {
-        let desired = self.shared.desired.load();
+        let desired = self.parts.desired.load();
         if let Some(service) = desired.services.get(name) {
-            self.shared.judge(name, service, target);
+            self.parts.judge(name, service, target);
         }
     }
 }

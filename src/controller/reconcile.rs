@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::commit::Journal;
+use super::parts::Parts;
 use super::plan::Plan;
-use super::shared::Shared;
 use super::work::Work;
 use crate::docker::DockerError;
 use crate::store::{ChangeSet, StoreError};
@@ -52,7 +52,7 @@ pub(super) trait Reconcile: Send + Sync {
     type Id: Sync;
 
     /// A reconciler; `journal` says how far each engine's events are dealt with.
-    fn new(shared: &Arc<Shared>, journal: &Journal) -> Self;
+    fn new(parts: &Arc<Parts>, journal: &Journal) -> Self;
 
     /// Gathers what is known (snapshots, perhaps an inspect) and decides; `work` is what came for the key.
     fn plan(&self, id: &Self::Id, work: &Work) -> impl Future<Output = Result<Plan, Trouble>> + Send;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::commit::Journal;
 use super::key::Key;
+use super::parts::Parts;
 use super::plan::Plan;
 use super::reconcile::{Reconcile, Trouble};
-use super::shared::Shared;
 use super::work::Work;
 use crate::store::ChangeSet;
 
@@ -21,8 +21,8 @@ macro_rules! define {
         }
 
         impl Reconcilers {
-            pub(super) fn new(shared: &Arc<Shared>, journal: &Journal) -> Self {
-                Self { $($(#[cfg($cfg)])? $field: <$reconciler>::new(shared, journal),)+ }
+            pub(super) fn new(parts: &Arc<Parts>, journal: &Journal) -> Self {
+                Self { $($(#[cfg($cfg)])? $field: <$reconciler>::new(parts, journal),)+ }
             }
 
             /// See [`Reconcile::plan`].

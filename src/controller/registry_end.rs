@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::commit::Tickets;
-use super::shared::Shared;
+use super::parts::Parts;
 use crate::locked::locked;
 use crate::observed::Nanos;
 use crate::reconcile::discovery::Wanted;
@@ -43,13 +43,7 @@ fn verdict(left: u64, gone: Nanos, now: Nanos) -> Verdict {
     }
 }
 
-impl Shared {
-    /// Whether a registry is deleted, and is being told that nothing is registered there any more.
-    pub fn is_leaving(&self, registry: &str) -> bool {
-        let key = ObjectKey { kind: KindId::DiscoveryRegistry, name: registry.to_owned() };
-        locked(&self.departed.specs).get(&key).is_some_and(|last| last.gone.is_some())
-    }
-
+impl Parts {
     /// How many containers a registry is still to be told of.
     async fn left(&self, registry: &str) -> Option<(u64, Option<String>)> {
         // Those that are not decided on again yet, and then those that are and that it has not taken.
@@ -65,14 +59,14 @@ impl Shared {
         let held = |wanted: &BTreeMap<String, Wanted>| {
             wanted.get(registry).is_some_and(|wanted| *wanted != Wanted::Absent)
         };
-        let count = locked(&self.records).values().filter(|record| held(&record.wanted)).count();
+        let count = self.records.keys(|record| held(&record.wanted)).len();
         u64::try_from(count).unwrap_or(u64::MAX)
     }
 }
 
 /// Sees to the end of a registry that was deleted at `gone` and held something of `held` containers then.
 pub(super) async fn see_off(
-    shared: Arc<Shared>,
+    parts: Arc<Parts>,
     (name, gone): (String, Nanos),
     held: u64,
     stop: CancellationToken,
@@ -81,10 +75,10 @@ pub(super) async fn see_off(
     // All of it may have gone before the first look.
     let mut most = held;
     while stop.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_some() {
-        if !shared.departed.is_gone(&key, gone) {
+        if !parts.departed.is_gone(&key, gone) {
             return; // It is declared again.
         }
-        let Some((left, error)) = shared.left(&name).await else { continue };
+        let Some((left, error)) = parts.left(&name).await else { continue };
         most = most.max(left);
         let now = crate::clock::now();
         let event = match verdict(left, gone, now) {
@@ -99,7 +93,7 @@ pub(super) async fn see_off(
             at: now,
             ..ChangeSet::default()
         };
-        if shared.committer.commit_with(changes, Tickets::new()).await.is_err() {
+        if parts.committer.commit_with(changes, Tickets::new()).await.is_err() {
             continue;
         }
         match event {
@@ -109,12 +103,12 @@ pub(super) async fn see_off(
             Some(event) => info!(target: "portreeve::discovery", "{}", event.message()),
             None => {}
         }
-        let mut specs = locked(&shared.departed.specs);
+        let mut specs = locked(&parts.departed.specs);
         if specs.get(&key).is_some_and(|last| last.gone == Some(gone)) {
             specs.remove(&key);
         }
         drop(specs);
-        shared.departed.changed.notify_one();
+        parts.departed.changed.notify_one();
         return;
     }
 }

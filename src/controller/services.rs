@@ -16,9 +16,9 @@ pub(super) use cache::HealthCache;
 
 use super::commit::Journal;
 use super::key::Key;
+use super::parts::Parts;
 use super::plan::{Line, Plan};
 use super::reconcile::{Reconcile, Trouble};
-use super::shared::Shared;
 use super::work::Work;
 use crate::desired::{Desired, Service};
 use crate::observed::{
@@ -31,30 +31,30 @@ use crate::resource::event::subject::EventSubject;
 use crate::resource::event::{DEPENDENCY_DOWN, EventKind, Severity};
 use crate::store::NewEvent;
 
-impl Shared {
+impl Parts {
     /// What is known of every declared service.
-    pub fn services(&self) -> BTreeMap<String, Arc<ServiceState>> {
+    pub(super) fn services(&self) -> BTreeMap<String, Arc<ServiceState>> {
         self.health_cache.all()
     }
 
     /// What is known of one service.
-    pub fn service(&self, name: &str) -> Option<Arc<ServiceState>> {
+    pub(super) fn service(&self, name: &str) -> Option<Arc<ServiceState>> {
         self.health_cache.get(name)
     }
 
     /// Services of which something else is to be shown since the last call: for the one face that follows them.
-    pub fn turned_services(&self) -> BTreeSet<String> {
+    pub(super) fn turned_services(&self) -> BTreeSet<String> {
         self.health_cache.turned()
     }
 
     /// What is known of the services of a container, in the order of their names.
     fn services_of(&self, key: &ContainerKey) -> Vec<(Arc<str>, Arc<ServiceState>)> {
-        let services = self.with_world(|world| world.members.services(key).to_vec());
+        let services = self.world.read(|world| world.members.services(key).to_vec());
         services.into_iter().filter_map(|name| Some((name.clone(), self.health_cache.get(&name)?))).collect()
     }
 
     /// Changes when the health of any service does.
-    pub fn service_changes(&self) -> watch::Receiver<u64> {
+    pub(super) fn service_changes(&self) -> watch::Receiver<u64> {
         self.health_cache.changed.subscribe()
     }
 
@@ -96,7 +96,7 @@ impl Shared {
     /// Finds out how a target is, or all of a service: containers about which something else is found are decided on again,
     /// and then the service as a whole.
     pub(super) fn judge(&self, name: &str, service: &Service, target: Option<&ProbeTarget>) {
-        let (now, world) = (crate::clock::now(), self.world());
+        let (now, world) = (crate::clock::now(), self.world.load());
         let changed =
             self.health_cache.with(name, |state| judge_targets(state, service, target, &world, now));
         for key in changed {
@@ -108,7 +108,7 @@ impl Shared {
     /// Notes which services wait for another, as far as that is remembered: what is done and told about a service says whether
     /// another is behind it.
     pub(super) fn note_roots(&self) {
-        let (desired, world) = (self.desired.load(), self.world());
+        let (desired, world) = (self.desired.load(), self.world.load());
         let roots: Vec<(String, String, bool)> = self.health_cache.read(|services| {
             let standing = |name: &str| services.get(name).map(|state| state.standing).unwrap_or_default();
             let names = desired.services.keys().map(String::as_str);
@@ -145,14 +145,14 @@ impl Shared {
 
 /// What decides about services.
 pub(super) struct Reconciler {
-    shared: Arc<Shared>,
+    parts: Arc<Parts>,
 }
 
 impl Reconcile for Reconciler {
     type Id = Arc<str>;
 
-    fn new(shared: &Arc<Shared>, _: &Journal) -> Self {
-        Self { shared: shared.clone() }
+    fn new(parts: &Arc<Parts>, _: &Journal) -> Self {
+        Self { parts: parts.clone() }
     }
 
     async fn plan(&self, name: &Arc<str>, work: &Work) -> Result<Plan, Trouble> {
@@ -163,15 +163,15 @@ impl Reconcile for Reconciler {
 impl Reconciler {
     /// `again`: what was decided before could not be stored.
     fn decide(&self, name: &Arc<str>, again: bool) -> Plan {
-        let (shared, now) = (&*self.shared, crate::clock::now());
-        let (desired, world) = (shared.desired.load(), shared.world());
-        let (Some(service), Some(state)) = (desired.services.get(&**name), shared.service(name)) else {
+        let (parts, now) = (&*self.parts, crate::clock::now());
+        let (desired, world) = (parts.desired.load(), parts.world.load());
+        let (Some(service), Some(state)) = (desired.services.get(&**name), parts.service(name)) else {
             return Plan::default();
         };
         let selector = service.spec.selector.as_ref();
         let mut meant =
             desired.hosts.keys().filter(|host| selector.is_none_or(|selector| selector.can_mean_host(host)));
-        let root = shared.root_of(name, &desired);
+        let root = parts.root_of(name, &desired);
         let root = root.as_ref().map(|(service, certain)| Root { service, certain: *certain });
         let connected = meant.all(|host| world.is_connected(host));
         let situation = ServiceSituation { name, service, state: &state, connected, root, now };
@@ -180,7 +180,7 @@ impl Reconciler {
         let mut plan = Plan { requeue_at: decision.requeue_at, ..Plan::default() };
         // What was found out is known at once, whether it can be stored or not.
         self.note(name, service, &decision, &world);
-        let due = shared.health_cache.is_due(name);
+        let due = parts.health_cache.is_due(name);
         if !decision.changed && decision.announce.is_none() && !again && !due {
             return plan;
         }
@@ -192,11 +192,11 @@ impl Reconciler {
         if let Some(announcement) = decision.announce {
             announce(name, announcement, now, &mut plan);
         }
-        plan.changes.services.push((name.to_string(), shared.health_cache.document(name, told_down)));
+        plan.changes.services.push((name.to_string(), parts.health_cache.document(name, told_down)));
         let name = name.clone();
-        plan.keep.push(Box::new(move |shared| {
+        plan.keep.push(Box::new(move |parts| {
             if let Some(told_down) = told_down {
-                shared.health_cache.with_known(&name, |state| state.told_down = told_down);
+                parts.health_cache.with_known(&name, |state| state.told_down = told_down);
             }
         }));
         plan
@@ -204,8 +204,8 @@ impl Reconciler {
 
     /// Notes the verdict, and wakes what follows from it.
     fn note(&self, name: &Arc<str>, service: &Service, decision: &ServiceDecision, world: &World) {
-        let (shared, desired) = (&*self.shared, self.shared.desired.load());
-        shared.health_cache.with_known(name, |state| {
+        let (parts, desired) = (&*self.parts, self.parts.desired.load());
+        parts.health_cache.with_known(name, |state| {
             decision.verdict.clone().apply(state);
             if decision.freed {
                 // What failed while another was down says nothing about it now.
@@ -218,22 +218,22 @@ impl Reconciler {
         });
         if decision.freed {
             // Its containers are not to be healed for what is in doubt now.
-            shared.judge(name, service, None);
-            shared.probing.ask_anew(name);
+            parts.judge(name, service, None);
+            parts.probing.ask_anew(name);
         }
         if decision.changed || decision.announce.is_some() {
-            shared.health_cache.notify([&**name]);
+            parts.health_cache.notify([&**name]);
         }
         let needing = desired.selection.needing(name).iter().filter(|_| decision.wakes_needing);
         let own = Some(name).filter(|_| decision.wakes_own);
         for key in needing.chain(own).flat_map(|name| world.members.containers(name)) {
-            shared.queue.add(key, Work::default());
+            parts.queue.add(key, Work::default());
         }
         if decision.turned {
             for needing in
                 desired.selection.needing_in_turn(name).into_iter().filter(|other| *other != &**name)
             {
-                shared.queue.add(Key::service(needing), Work::default());
+                parts.queue.add(Key::service(needing), Work::default());
             }
         }
     }

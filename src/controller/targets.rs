@@ -8,10 +8,9 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::parts::Parts;
 use super::registry_end::see_off;
-use super::shared::Shared;
 use crate::desired::Desired;
-use crate::locked::locked;
 use crate::observed::Nanos;
 use crate::outbox::billing::BillingQueue;
 use crate::outbox::discovery::DiscoveryQueue;
@@ -28,7 +27,7 @@ enum Target {
 
 /// Dispatchers of the targets declared now.
 pub(super) struct Targets {
-    pub shared: Arc<Shared>,
+    pub parts: Arc<Parts>,
     pub http: HttpClient,
     pub stop: CancellationToken,
     pub running: BTreeMap<ObjectKey, Running>,
@@ -66,12 +65,12 @@ impl Targets {
                 .insert(key(KindId::DiscoveryRegistry, name), Target::Discovery(name.clone(), spec.clone()));
         }
         self.seen_off.retain(|_, task| !task.is_finished());
-        for (name, (spec, gone)) in self.shared.departed.registries() {
+        for (name, (spec, gone)) in self.parts.departed.registries() {
             self.seen_off.entry((name.clone(), gone)).or_insert_with(|| {
-                let (shared, held) = (self.shared.clone(), self.shared.held_by(&name));
+                let (parts, held) = (self.parts.clone(), self.parts.held_by(&name));
                 crate::vital::spawn(
                     "the end of a registry",
-                    see_off(shared, (name.clone(), gone), held, self.stop.child_token()),
+                    see_off(parts, (name.clone(), gone), held, self.stop.child_token()),
                 )
             });
             wanted.insert(key(KindId::DiscoveryRegistry, &name), Target::Discovery(name, spec));
@@ -102,10 +101,10 @@ impl Targets {
     /// twice.
     fn serve(&self, key: &ObjectKey, target: Target, before: Option<Ending>) -> Running {
         let stop = self.stop.child_token();
-        let waker = locked(&self.shared.wakers).entry(key.clone()).or_default().clone();
+        let waker = self.parts.wakers.of(key);
         let context = DeliveryContext {
-            store: self.shared.store.clone(),
-            commit: Arc::new(self.shared.committer.clone()),
+            store: self.parts.store.clone(),
+            commit: Arc::new(self.parts.committer.clone()),
             http: self.http.clone(),
         };
         let task = match target.clone() {

@@ -34,17 +34,17 @@ async fn a_quarantine_is_lifted_in_turn_and_stored() {
     let (_keep, receiver) = watch::channel(Arc::new(desired));
     let controller =
         Controller::start(store.clone(), receiver, Guard::default()).await.expect("a controller");
-    let shared = controller.shared.clone();
+    let parts = controller.parts.clone();
     let key: ContainerKey = container.key.clone();
     let logical_id = container.logical_id();
     let record = crate::reconcile::record::Record::of_container(&container, Nanos(1));
-    shared.records.lock().expect("records").insert(key.clone(), Arc::new(record));
-    shared.change_world(|world| world.containers.insert(Arc::new(container)));
-    let held = shared.healing(&logical_id).expect("a memory");
+    parts.records.put(Arc::new(record));
+    parts.world.change(|world| world.containers.insert(Arc::new(container)));
+    let held = parts.memories.get(&logical_id).expect("a memory");
     assert!(held.quarantined.is_some());
 
-    assert!(shared.release(&key, "token ci").await);
-    let memory = shared.healing(&logical_id).expect("a memory");
+    assert!(controller.requests().release(&key, "token ci").await);
+    let memory = parts.memories.get(&logical_id).expect("a memory");
     assert_eq!((&memory.quarantined, memory.streak), (&None, 0));
     let stored = store.load().await.expect("loaded").healing;
     let stored: HealMemory = serde_json::from_str(&stored[&logical_id]).expect("a memory");
@@ -78,10 +78,10 @@ async fn what_a_service_that_is_gone_was_told_is_forgotten_and_no_end_is_billed_
     let (_keep, receiver) = watch::channel(Arc::default());
     let controller =
         Controller::start(store.clone(), receiver, Guard::default()).await.expect("a controller");
-    assert!(controller.shared.forget_follower("gone").await);
+    assert!(controller.requests().forget_follower("gone").await);
     let stored = store.record(&key).await.expect("a record").expect("a record");
     assert_eq!(stored.followers.keys().collect::<Vec<_>>(), ["kept"]);
-    let known = controller.shared.record(&key).expect("a record");
+    let known = controller.parts.records.get(&key).expect("a record");
     assert_eq!(known.followers, stored.followers);
     controller.finish().await;
 }
@@ -108,7 +108,7 @@ async fn until(what: &str, mut is: impl FnMut() -> bool) {
 #[tokio::test]
 async fn another_reconciler_is_a_file_and_a_line() {
     let (controller, store, _directory, _keep) = started().await;
-    let (name, queue): (Arc<str>, _) = ("hall".into(), &controller.shared.queue);
+    let (name, queue): (Arc<str>, _) = ("hall".into(), &controller.parts.queue);
     let burnt = || crate::locked::locked(&lamp::BURNT).get(&*name).cloned().unwrap_or_default();
     let burn = |until: i64| {
         let until = Nanos(crate::clock::now().0 + until);
@@ -130,7 +130,7 @@ async fn one_that_panics_is_set_aside_and_told_of_and_all_others_go_on() {
     let (bad, good): (Arc<str>, Arc<str>) = ("bomb".into(), "cellar".into());
     let later = Nanos(crate::clock::now().0 + 3_600_000_000_000);
     crate::locked::locked(&lamp::WANTED).extend([(bad.clone(), Nanos(-1)), (good.clone(), later)]);
-    let queue = &controller.shared.queue;
+    let queue = &controller.parts.queue;
     queue.add(key::Key::Lamp(bad.clone()), work::Work::default());
     queue.add(key::Key::Lamp(good.clone()), work::Work::default());
     let burns = |name: &Arc<str>| crate::locked::locked(&lamp::BURNT).get(name).cloned();
@@ -162,23 +162,23 @@ fn service(name: &str, needs: &[&str]) -> serde_json::Value {
 }
 
 /// A connected engine with a container of each name.
-fn show(shared: &shared::Shared, names: &[&str]) {
+fn show(parts: &parts::Parts, names: &[&str]) {
     let engine = serde_json::json!({"connected": true, "host": "box", "version": "", "since": null, "last_list": null,
         "lastList": null});
     let engine = serde_json::from_value(engine).expect("an engine");
-    shared.change_world(|world| Arc::make_mut(&mut world.engines).insert("local".into(), engine));
+    parts.world.change(|world| Arc::make_mut(&mut world.engines).insert("local".into(), engine));
     for name in names {
         let container: Container = serde_json::from_value(serde_json::json!({
             "key": {"engine": "local", "id": name}, "name": name, "image": "i", "state": "running", "created": 1,
             "started": 2,
         }))
         .expect("a container");
-        shared.show(Arc::new(container));
+        parts.show(Arc::new(container));
     }
 }
 
 /// A service whose only target was found unhealthy while it waited for another.
-fn sick(shared: &shared::Shared, name: &str, waits_for: &str) {
+fn sick(parts: &parts::Parts, name: &str, waits_for: &str) {
     use crate::observed::{
         Checked, HealthWord, LastCheck, ProbeState, ProbeTarget, Standing, Streak, TargetState, Verdict,
     };
@@ -193,7 +193,7 @@ fn sick(shared: &shared::Shared, name: &str, waits_for: &str) {
         health: HealthWord::Unhealthy,
         ..TargetState::default()
     };
-    shared.health_cache.with(name, |state| {
+    parts.health_cache.with(name, |state| {
         state.targets.insert(ProbeTarget::Container(ContainerKey::new("local", name)), target);
         (state.health, state.standing) = (HealthWord::Unhealthy, Standing::Down);
         state.waits_for = Some(waits_for.to_owned());
@@ -208,12 +208,12 @@ async fn what_failed_while_another_was_down_is_in_doubt_once_that_is_up_before_a
     let store = Arc::new(Sqlite::open(&directory.path().join("p.db")).await.expect("a store"));
     let (_keep, receiver) = watch::channel(declared(&[service("db", &[]), service("web", &["db"])]));
     let controller = Controller::start(store, receiver, Guard::default()).await.expect("a controller");
-    let shared = controller.shared.clone();
-    until("they are declared", || shared.service("web").is_some()).await;
-    show(&shared, &["db", "web"]);
-    sick(&shared, "web", "db");
-    shared.queue.add(key::Key::service("web"), work::Work::default());
-    let web = || shared.service("web").expect("a service");
+    let parts = controller.parts.clone();
+    until("they are declared", || parts.service("web").is_some()).await;
+    show(&parts, &["db", "web"]);
+    sick(&parts, "web", "db");
+    parts.queue.add(key::Key::service("web"), work::Work::default());
+    let web = || parts.service("web").expect("a service");
     until("it waits for nothing", || web().waits_for.is_none()).await;
     until("its verdict is out", || web().health == HealthWord::Unknown).await;
     let word = web().targets.iter().map(|(_, target)| target.health).next();
@@ -228,17 +228,17 @@ async fn whatever_waits_for_a_service_that_is_deleted_waits_no_longer_however_fa
     let all = [service("db", &[]), service("queue", &["db"]), service("shop", &["queue"])];
     let (desired, receiver) = watch::channel(declared(&all));
     let controller = Controller::start(store, receiver, Guard::default()).await.expect("a controller");
-    let shared = controller.shared.clone();
-    until("they are declared", || shared.service("shop").is_some()).await;
-    show(&shared, &["db", "queue", "shop"]);
-    let seen = |name: &&str| shared.service(name).is_some_and(|state| !state.targets.is_empty());
+    let parts = controller.parts.clone();
+    until("they are declared", || parts.service("shop").is_some()).await;
+    show(&parts, &["db", "queue", "shop"]);
+    let seen = |name: &&str| parts.service(name).is_some_and(|state| !state.targets.is_empty());
     until("they are seen", || ["db", "queue", "shop"].iter().all(seen)).await;
-    until("all is decided", || shared.queue_depth().0 == 0).await;
-    sick(&shared, "db", "nothing");
-    shared.health_cache.with("db", |state| state.waits_for = None);
-    sick(&shared, "shop", "db");
+    until("all is decided", || parts.queue.depth().0 == 0).await;
+    sick(&parts, "db", "nothing");
+    parts.health_cache.with("db", |state| state.waits_for = None);
+    sick(&parts, "shop", "db");
     desired.send_replace(declared(&[service("queue", &[]), service("shop", &["queue"])]));
-    until("shop waits for nothing", || shared.service("shop").is_some_and(|shop| shop.waits_for.is_none()))
+    until("shop waits for nothing", || parts.service("shop").is_some_and(|shop| shop.waits_for.is_none()))
         .await;
     controller.finish().await;
 }
@@ -246,10 +246,10 @@ async fn whatever_waits_for_a_service_that_is_deleted_waits_no_longer_however_fa
 #[tokio::test]
 async fn what_an_engine_answers_after_it_is_declared_no_longer_shows_nothing() {
     let (controller, _store, _directory, _keep) = started().await;
-    let shared = controller.shared.clone();
-    show(&shared, &["web"]);
-    assert_eq!(shared.world().containers.len(), 1);
-    shared.change_world(|world| {
+    let parts = controller.parts.clone();
+    show(&parts, &["web"]);
+    assert_eq!(parts.world.load().containers.len(), 1);
+    parts.world.change(|world| {
         Arc::make_mut(&mut world.engines).remove("local");
         world.containers.remove(&ContainerKey::new("local", "web"));
     });
@@ -257,7 +257,7 @@ async fn what_an_engine_answers_after_it_is_declared_no_longer_shows_nothing() {
         "key": {"engine": "local", "id": "web"}, "name": "web", "image": "i", "state": "running", "created": 1,
     }))
     .expect("a container");
-    shared.show(Arc::new(late));
-    assert!(shared.world().containers.is_empty());
+    parts.show(Arc::new(late));
+    assert!(parts.world.load().containers.is_empty());
     controller.finish().await;
 }

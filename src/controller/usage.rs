@@ -1,14 +1,15 @@
 //! What containers use, measured when somebody asks (`portreeve top`, a scrape of the metrics) and never else.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use tracing::debug;
 
+use super::attachments::Attachments;
 use super::door::EngineRead;
-use super::load::Load;
-use super::shared::Shared;
+use crate::docker::Client;
 use crate::locked::locked;
 use crate::observed::{ContainerKey, Usage};
 
@@ -22,52 +23,70 @@ const ALL: Duration = Duration::from_secs(20);
 /// next time.
 const SCRAPE: Duration = Duration::from_millis(150);
 
-impl Shared {
+/// A measurement and what the one before it adds.
+#[derive(Clone, Copy, Debug)]
+pub struct Load {
+    /// What was measured last.
+    pub usage: Usage,
+    /// CPU time per time since the measurement before, in percent of one core.
+    pub cpu_percent: Option<f64>,
+}
+
+/// What the last scrape measured.
+#[derive(Debug, Default)]
+pub(super) struct Loads(Mutex<BTreeMap<ContainerKey, Load>>);
+
+impl Loads {
     /// What these containers use, for a scrape.
-    pub async fn loads(&self, containers: Vec<ContainerKey>) -> BTreeMap<ContainerKey, Load> {
-        let mut known = locked(&self.loads).clone();
+    pub(super) async fn measure(
+        &self,
+        engines: &Attachments,
+        containers: Vec<ContainerKey>,
+    ) -> BTreeMap<ContainerKey, Load> {
+        let mut known = locked(&self.0).clone();
         let mut due = containers;
         let running: BTreeSet<&ContainerKey> = due.iter().collect();
         known.retain(|key, _| running.contains(key));
         due.sort_by_key(|key| known.get(key).map(|load| load.usage.at));
-        for (key, usage) in self.usage_within(due, SCRAPE).await {
+        for (key, usage) in usage_within(engines, due, SCRAPE).await {
             let cpu_percent = known.get(&key).and_then(|before| cpu_percent(before.usage, usage));
             known.insert(key, Load { usage, cpu_percent });
         }
-        locked(&self.loads).clone_from(&known);
+        locked(&self.0).clone_from(&known);
         known
     }
+}
 
-    /// What each of these containers uses. Those that do not run or cannot be measured are left out.
-    pub async fn usage(&self, containers: Vec<ContainerKey>) -> BTreeMap<ContainerKey, Usage> {
-        self.usage_within(containers, ALL).await
-    }
+/// What each of these containers uses. Those that do not run or cannot be measured are left out.
+pub(super) async fn usage(
+    engines: &Attachments,
+    containers: Vec<ContainerKey>,
+) -> BTreeMap<ContainerKey, Usage> {
+    usage_within(engines, containers, ALL).await
+}
 
-    async fn usage_within(
-        &self,
-        containers: Vec<ContainerKey>,
-        limit: Duration,
-    ) -> BTreeMap<ContainerKey, Usage> {
-        let measured = stream::iter(containers)
-            .map(|key| async move { self.measure(&key).await.map(|usage| (key, usage)) })
-            .buffer_unordered(AT_ONCE)
-            .take_until(tokio::time::sleep(limit));
-        measured.filter_map(std::future::ready).collect().await
-    }
+async fn usage_within(
+    engines: &Attachments,
+    containers: Vec<ContainerKey>,
+    limit: Duration,
+) -> BTreeMap<ContainerKey, Usage> {
+    let measured = stream::iter(containers)
+        .map(|key| async move { measure(engines, &key).await.map(|usage| (key, usage)) })
+        .buffer_unordered(AT_ONCE)
+        .take_until(tokio::time::sleep(limit));
+    measured.filter_map(std::future::ready).collect().await
+}
 
-    async fn measure(&self, key: &ContainerKey) -> Option<Usage> {
-        let measured = self
-            .engines
-            .read(&key.engine, EngineRead::Stats, |client| async move { client.usage(&key.id).await });
-        let failed = |error: &dyn std::fmt::Display| {
-            debug!(target: "portreeve::engine", container = %key, "it cannot be measured: {error}");
-            None
-        };
-        match measured.await {
-            Ok(Ok(usage)) => usage,
-            Ok(Err(error)) => failed(&error),
-            Err(error) => failed(&error),
-        }
+async fn measure(engines: &Attachments, key: &ContainerKey) -> Option<Usage> {
+    let read = |client: Client| async move { client.usage(&key.id).await };
+    let failed = |error: &dyn std::fmt::Display| {
+        debug!(target: "portreeve::engine", container = %key, "it cannot be measured: {error}");
+        None
+    };
+    match engines.read(&key.engine, EngineRead::Stats, read).await {
+        Ok(Ok(usage)) => usage,
+        Ok(Err(error)) => failed(&error),
+        Err(error) => failed(&error),
     }
 }
 

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::changes::{ChangeRing, ChangesMissed, RowChange, RowChanges};
 use crate::locked::locked;
-use crate::observed::World;
+use crate::observed::{Container, Nanos, World};
 
 /// How many changes are kept for whoever watches: what is further behind compares everything.
 const CHANGES_KEPT: usize = 4096;
@@ -44,6 +44,27 @@ impl WorldCell {
     /// Looks at the present snapshot for a moment.
     pub(super) fn read<T>(&self, read: impl FnOnce(&World) -> T) -> T {
         read(&self.present.load())
+    }
+
+    /// Whether an engine is watched, connected or not: it is declared.
+    pub(super) fn is_watched(&self, engine: &str) -> bool {
+        self.read(|world| world.engines.contains_key(engine))
+    }
+
+    /// The engine's clock, as well as it can be told.
+    pub(super) fn engine_now(&self, engine: &str) -> Nanos {
+        Nanos(crate::clock::now().0.saturating_add(self.clock_ahead(engine)))
+    }
+
+    /// The engine's clock minus ours, as last measured: while it is away its clock goes on.
+    pub(super) fn clock_ahead(&self, engine: &str) -> i64 {
+        self.read(|world| world.engines.get(engine).map_or(0, |engine| engine.clock_ahead))
+    }
+
+    /// The container whose network `container` uses, if it has none of its own and the other one is there.
+    pub(super) fn network_owner(&self, container: &Container) -> Option<Arc<Container>> {
+        container.network_parent()?;
+        self.read(|world| world.network_owner(container).ok().cloned().map(Arc::new))
     }
 
     /// Makes the next snapshot, in which no container shows anything else.

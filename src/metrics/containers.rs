@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::page::{MOST_CONTAINERS, Page, escaped, whole};
-use crate::controller::Shared;
+use crate::controller::View;
 use crate::observed::{Container, Counted, State, Tally, World};
 use crate::reconcile::cause::StopCause;
 
-pub(super) fn gauges(page: &mut Page<'_>, shared: &Shared, world: &World) {
+pub(super) fn gauges(page: &mut Page<'_>, view: &View, world: &World) {
     let counted: Vec<(&Container, Counted)> =
-        world.containers.values().map(|container| (&**container, shared.counted(container))).collect();
+        world.containers.values().map(|container| (&**container, view.counted(container))).collect();
     totals(page, &counted);
     let label = |container: &Container| {
         format!("container=\"{}\",engine=\"{}\"", escaped(&container.name), escaped(&container.key.engine))
@@ -52,9 +52,9 @@ fn totals(page: &mut Page<'_>, counted: &[(&Container, Counted)]) {
 }
 
 /// Whether a container that no MonitoredService selects is a service that should be up.
-pub(super) fn is_meant_to_be_up(container: &Container, shared: &Shared) -> bool {
-    let now = shared.clock_of(&container.key.engine);
-    let cause = shared.record(&container.key).map(|record| record.marks.cause(container, now));
+pub(super) fn is_meant_to_be_up(container: &Container, view: &View) -> bool {
+    let now = view.clock_of(&container.key.engine);
+    let cause = view.record(&container.key).map(|record| record.marks.cause(container, now));
     should_be_up(container, cause)
 }
 

@@ -15,7 +15,7 @@ pub struct OpenIntent {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IntentChange {
     /// It is opened, or more is known of it. No other one may be open for its container.
-    Put(OpenIntent),
+    Put(Box<OpenIntent>),
     /// It is over: its id.
     Close(String),
 }

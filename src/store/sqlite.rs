@@ -15,7 +15,7 @@ use sqlx::sqlite::{
 
 use super::{
     Cell, ChangeSet, Delivery, DeliveryFilter, Discarded, EventCursor, EventFilter, EventRow, Lane, Loaded,
-    NewEvent, QueueDepth, RetryScope, Store, StoreError, StoredObject, file_system,
+    NewEvent, QueueDepths, RetryScope, Store, StoreError, StoredObject, file_system,
 };
 use crate::config::state_dir;
 use crate::observed::{ContainerKey, Nanos, Shard};
@@ -280,9 +280,7 @@ impl Store for Sqlite {
         deliver::resend_cells(&self.writer, registry).await
     }
 
-    async fn depths(
-        &self,
-    ) -> Result<(BTreeMap<String, QueueDepth>, BTreeMap<String, QueueDepth>), StoreError> {
+    async fn depths(&self) -> Result<QueueDepths, StoreError> {
         read::depths(&self.readers).await
     }
 

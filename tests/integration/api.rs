@@ -78,9 +78,12 @@ impl Server {
         let stop = CancellationToken::new();
         let controller =
             Controller::start(store, desired.clone(), Guard::default()).await.expect("a controller");
-        tokio::spawn(catalogue.clone().keep(Arc::new(controller.shared.committer.clone()), stop.clone()));
+        tokio::spawn(
+            catalogue.clone().keep(Arc::new(controller.requests().committer().clone()), stop.clone()),
+        );
         let metrics = portreeve::metrics::install();
-        let api = Api::new(controller.shared.clone(), catalogue.clone(), metrics, access).until(stop.clone());
+        let api = Api::new(controller.view(), controller.requests(), catalogue.clone(), metrics, access)
+            .until(stop.clone());
         let (router, peer) = (api.clone().router(), Peer::Unix { uid: 0 });
         Self { api, router, controller, catalogue, directory, desired, stop, peer }
     }

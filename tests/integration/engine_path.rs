@@ -129,7 +129,7 @@ async fn an_engines_clock_is_known_while_it_is_away() {
     let (_tell, desired) = watch::channel(Arc::new(Desired { hosts, ..Desired::default() }));
     let controller = Controller::start(store, desired, Guard::default()).await.unwrap();
     let is = |connected: bool| {
-        let world = controller.shared.world();
+        let world = controller.view().world();
         let is = world.engines.values().any(|engine| engine.connected == connected);
         wait::is(is, world)
     };
@@ -137,7 +137,7 @@ async fn an_engines_clock_is_known_while_it_is_away() {
     wait::until("the engine is watched", wait::SOON, || async { is(true) }).await;
     drop((feed, engine));
     wait::until("the engine is away", wait::SOON, || async { is(false) }).await;
-    let seconds = controller.shared.world().engines["ahead"].clock_ahead / 1_000_000_000;
+    let seconds = controller.view().world().engines["ahead"].clock_ahead / 1_000_000_000;
     assert!((AHEAD - 60..=AHEAD).contains(&seconds), "{seconds}");
     controller.finish().await;
 }
@@ -150,7 +150,7 @@ async fn an_engine_of_api_1_41_is_watched_without_a_version_in_any_path() {
     let (_tell, desired) = watch::channel(Arc::new(Desired { hosts, ..Desired::default() }));
     let controller = Controller::start(store, desired, Guard::default()).await.unwrap();
     wait::until("the engine is watched", wait::SOON, || async {
-        let world = controller.shared.world();
+        let world = controller.view().world();
         wait::is(world.engines.values().any(|engine| engine.connected), (world, engine.lines()))
     })
     .await;

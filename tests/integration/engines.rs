@@ -83,7 +83,7 @@ impl Scene {
     }
 
     pub(super) fn engine(&self, name: &str) -> Option<Engine> {
-        self.controller.shared.world().engines.get(name).cloned()
+        self.controller.view().world().engines.get(name).cloned()
     }
 
     pub(super) async fn connected(&self, name: &str, connected: bool) {
@@ -126,7 +126,7 @@ async fn that_no_container_is_there_waits_only_for_engines_on_which_one_can_be()
     let _feed = engine.subscribed().await;
     let down = scene.told("ServiceDown").await;
     assert_eq!(down[0].event.container_name, "here");
-    let words = scene.controller.shared.services();
+    let words = scene.controller.view().services();
     let words: Vec<_> = words.iter().map(|(name, state)| (name.as_str(), state.health.as_str())).collect();
     assert_eq!(words, [("anywhere", "unknown"), ("here", "not_found")]);
     scene.controller.finish().await;
@@ -246,7 +246,7 @@ async fn registered(receiver: &Receiver, number: usize) {
 /// Waits until everything is processed.
 async fn idle(scene: &Scene) {
     wait::until("nothing waits", wait::SOON, || async {
-        let depth = scene.controller.shared.queue_depth();
+        let depth = scene.controller.view().queue_depth();
         wait::is(depth == (0, 0), depth)
     })
     .await;

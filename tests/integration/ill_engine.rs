@@ -138,7 +138,8 @@ async fn a_stop_of_ours_that_outlasts_its_time_is_not_taken_for_somebody_elses()
     engine.health(&fleet::id(0), "unhealthy");
     wait::until("its policy stopped it", wait::SOON, || async {
         let events = portreeve.get("/api/events").await?.body;
-        wait::is(events.contains("\"Stopped\""), events)
+        let row = portreeve.get("/api/containers").await?.body;
+        wait::is(events.contains("\"Stopped\""), events + &row)
     })
     .await;
     billed(&receiver, 2).await;

@@ -201,7 +201,7 @@ fn what_is_allowed_is_let_be() {
         ("src/resource/a.rs", "#[cfg(test)]\nmod tests {\n    use std::fs;\n    fn f() { {} }\n}\n"),
         ("src/outbox/retry.rs", "use crate::resource::billing_service::Retry;"),
         ("src/store/sqlite/read.rs", "use sqlx::Row;"),
-        ("src/api.rs", "use crate::controller::Shared;"),
+        ("src/api.rs", "use crate::controller::View;"),
         ("src/execute.rs", "use crate::docker::Client;"),
     ] {
         assert_eq!(found(path, text), Vec::<String>::new(), "{path}: {text}");

@@ -52,8 +52,8 @@ impl ContainerChanges {
     /// All there are, and then what changes.
     pub(super) fn all(api: &Api, selector: LabelSelector, outputs: Outputs) -> Self {
         // What changes from here on is told, whether the snapshot has it or not.
-        let told = api.shared.rows_told();
-        let world = api.shared.world();
+        let told = api.view.rows_told();
+        let world = api.view.world();
         let known = BTreeMap::new();
         let mut changes = Self::new(api, selector, outputs, told, known, world.revision);
         changes.compare(&world);
@@ -68,9 +68,9 @@ impl ContainerChanges {
         outputs: Outputs,
         id: &str,
     ) -> Result<Self, ChangesMissed> {
-        let told = api.shared.rows_told();
-        let revision = api.shared.revision_of(id)?;
-        let (world, since) = api.shared.rows_since(revision)?;
+        let told = api.view.rows_told();
+        let revision = api.view.revision_of(id)?;
+        let (world, since) = api.view.rows_since(revision)?;
         let wanted = |container: &Arc<Container>| selector.matches(&container.labels);
         let entry = |container: Arc<Container>| (container.key.clone(), Told { container, digest: None });
         let mut known: BTreeMap<ContainerKey, Told> =
@@ -104,10 +104,10 @@ impl ContainerChanges {
 
     /// Looks at what has changed.
     fn look(&mut self) {
-        match self.api.shared.rows_since(self.revision) {
+        match self.api.view.rows_since(self.revision) {
             Ok((world, changes)) => self.take(&world, &changes),
             // Too much has changed to be told one by one.
-            Err(_) => self.compare(&self.api.shared.world()),
+            Err(_) => self.compare(&self.api.view.world()),
         }
     }
 
@@ -142,7 +142,7 @@ impl ContainerChanges {
 
     /// Tells of one container as it is now, if that is something else than was told.
     fn see(&mut self, revision: u64, key: &ContainerKey, lines: &mut WatchLines) {
-        let world = self.api.shared.world();
+        let world = self.api.view.world();
         let now = world.containers.get(key).filter(|container| self.selector.matches(&container.labels));
         let known = self.known.get(key);
         let Some(container) = now.or(known.map(|known| &known.container)) else { return };
@@ -157,7 +157,7 @@ impl ContainerChanges {
             (true, Some(_)) => Word::Modified,
             (false, _) => Word::Deleted,
         };
-        item.metadata.resource_version = Some(self.api.shared.revision_id(revision));
+        item.metadata.resource_version = Some(self.api.view.revision_id(revision));
         lines.add(word, &item);
         match now.cloned() {
             Some(container) => drop(self.known.insert(key.clone(), Told { container, digest })),
@@ -172,7 +172,7 @@ impl Source for ContainerChanges {
     }
 
     fn id(&self) -> String {
-        self.api.shared.revision_id(self.revision)
+        self.api.view.revision_id(self.revision)
     }
 
     async fn more(&mut self, lines: &mut WatchLines) -> bool {

@@ -145,12 +145,12 @@ pub(super) fn item(row: ContainerRow) -> Item<ContainerRow> {
 
 /// What is seen, decided and remembered of `container` now.
 pub(super) fn row(api: &Api, container: &Container, outputs: Outputs) -> ContainerRow {
-    let (policy, excluded) = match api.shared.desired.load().policy_for(container) {
+    let (policy, excluded) = match api.view.desired().policy_for(container) {
         PolicyChoice::Selected { name, .. } => (Some(name), None),
         PolicyChoice::Excluded { why, .. } => (None, Some(why)),
         PolicyChoice::NotSelected { .. } => (None, None),
     };
-    let memory = api.shared.healing(&container.logical_id()).unwrap_or_default();
+    let memory = api.view.healing(&container.logical_id()).unwrap_or_default();
     ContainerRow {
         id: container.key.id.to_string(),
         name: container.name.clone(),
@@ -173,18 +173,18 @@ pub(super) fn row(api: &Api, container: &Container, outputs: Outputs) -> Contain
         restarting: memory.intent.is_some(),
         last_action: memory.last_action.map(Nanos::rfc3339_millis),
         quarantined: memory.quarantined.is_some(),
-        blocked: api.shared.blocked(&container.key).into_iter().map(Withheld::from).collect(),
+        blocked: api.view.blocked(&container.key).into_iter().map(Withheld::from).collect(),
         registries: registries(api, container),
         usage: None,
     }
 }
 
 fn registries(api: &Api, container: &Container) -> BTreeMap<String, Registration> {
-    let record = api.shared.record(&container.key);
+    let record = api.view.record(&container.key);
     let wanted = record.iter().flat_map(|record| &record.wanted);
     let mut all: BTreeMap<String, Registration> =
         wanted.map(|(name, wanted)| (name.clone(), wanted.into())).collect();
-    let desired = api.shared.desired.load();
+    let desired = api.view.desired();
     for (name, spec) in desired.registries.iter().filter(|(_, spec)| spec.published_only) {
         let of_service = desired.services.values().find_map(|service| {
             let selector = service.spec.selector.as_ref()?;
@@ -195,7 +195,7 @@ fn registries(api: &Api, container: &Container) -> BTreeMap<String, Registration
             continue;
         }
         let port = of_service.and_then(|discovery| discovery.port).or(spec.port);
-        let owner = api.shared.network_owner(container);
+        let owner = api.view.network_owner(container);
         if let Some(reason) = hidden(container, owner.as_deref(), spec, port) {
             all.entry(name.clone()).or_insert_with(|| (&Wanted::Absent).into()).reason = Some(reason);
         }

@@ -86,9 +86,9 @@ async fn target<'q>(api: &Api, query: &'q Query, kinds: &[DeliveryKind]) -> Resu
     };
     let name =
         query.get("target").ok_or_else(|| Misfit::new(format!("name the {}: ?target=NAME", said())))?;
-    let desired = api.shared.desired.load();
+    let desired = api.view.desired();
     let mut names: Vec<String> = desired.billing.keys().cloned().collect();
-    let (bills, cells) = api.shared.store.depths().await?;
+    let (bills, cells) = api.requests.store().depths().await?;
     let mut known = bills.contains_key(name);
     if kinds.contains(&DeliveryKind::Cell) {
         names.extend(desired.registries.keys().cloned());
@@ -111,9 +111,9 @@ pub(in crate::api) async fn replay(
     caller: Caller,
 ) -> Result<Json<Status>, Failure> {
     let row = parked(&api, &id).await?;
-    let freed = api.shared.store.replay_lane(&row.target, &row.key).await?;
+    let freed = api.requests.store().replay_lane(&row.target, &row.key).await?;
     info!(target: "portreeve::outbox", queue = row.target, container = %row.key, "the deliveries of a container are no longer parked");
-    api.shared.wake_billing(&row.target);
+    api.requests.wake_billing(&row.target);
     let message = format!("the deliveries of {} to {} are no longer parked", row.key.short_id(), row.target);
     let subject = about(row.kind, &row.target);
     let deed = Deed { kind: EventKind::Replayed, status: "freed", what: message.clone(), subject };
@@ -128,10 +128,10 @@ pub(in crate::api) async fn replay_target(
     caller: Caller,
 ) -> Result<Json<Status>, Failure> {
     let target = target(&api, &query, &[DeliveryKind::Bill]).await?;
-    let freed = api.shared.store.replay(target).await?;
+    let freed = api.requests.store().replay(target).await?;
     if freed > 0 {
         info!(target: "portreeve::outbox", queue = target, lanes = freed, "parked deliveries are sent again");
-        api.shared.wake_billing(target);
+        api.requests.wake_billing(target);
     }
     let message = match freed {
         0 => format!("nothing is parked for {target}"),
@@ -163,12 +163,12 @@ pub(in crate::api) async fn retry(
     if let Some(head) = row.behind {
         return refuse(&format!("waits behind {}, which is parked: replay or skip that one", bill(head)));
     }
-    if is_held(row.kind, &row.target, &api.shared.desired.load()) {
+    if is_held(row.kind, &row.target, &api.view.desired()) {
         let kind = kind(row.kind);
         return refuse(&format!("is held: {kind}/{} is not declared, or is suspended", row.target));
     }
     let which = RetryScope { kind: row.kind, target: &row.target, key: Some(&row.key) };
-    let tried = api.shared.store.retry(&which).await?;
+    let tried = api.requests.store().retry(&which).await?;
     wake(&api, row.kind, &row.target);
     let message = format!("the deliveries of {} to {} are tried now", row.key.short_id(), row.target);
     let subject = about(row.kind, &row.target);
@@ -187,11 +187,11 @@ pub(in crate::api) async fn retry_target(
     let target = target(&api, &query, &kinds).await?;
     let (mut tried, mut held, mut subject) = (0, false, EventSubject::Portreeve);
     for of in kinds {
-        if is_held(of, target, &api.shared.desired.load()) {
+        if is_held(of, target, &api.view.desired()) {
             held = true;
             continue;
         }
-        let waited = api.shared.store.retry(&RetryScope { kind: of, target, key: None }).await?;
+        let waited = api.requests.store().retry(&RetryScope { kind: of, target, key: None }).await?;
         if waited > 0 {
             subject = about(of, target);
         }
@@ -217,8 +217,8 @@ pub(in crate::api) async fn retry_target(
 
 fn wake(api: &Api, of: DeliveryKind, target: &str) {
     match of {
-        DeliveryKind::Bill => api.shared.wake_billing(target),
-        DeliveryKind::Cell => api.shared.wake_registry(target),
+        DeliveryKind::Bill => api.requests.wake_billing(target),
+        DeliveryKind::Cell => api.requests.wake_registry(target),
     }
 }
 
@@ -234,11 +234,11 @@ pub(in crate::api) async fn skip(
     let row = parked(&api, &id).await?;
     match pass(&api, &caller, &row, &reason).await? {
         Some(message) => {
-            api.shared.wake_billing(&row.target);
+            api.requests.wake_billing(&row.target);
             Ok(Json(status::counted(message, "Delivery", &id, 1)))
         }
         None => {
-            let heads = api.shared.store.parked_heads(&row.target).await?;
+            let heads = api.requests.store().parked_heads(&row.target).await?;
             let head = heads.iter().find(|head| head.key == row.key).map(super::id);
             Err(match head.filter(|head| *head != id) {
                 Some(head) => refused(&id, &format!("was not refused: it waits behind {head}")),
@@ -259,11 +259,11 @@ pub(in crate::api) async fn skip_target(
     let target = target(&api, &query, &[DeliveryKind::Bill]).await?;
     let reason = Skip::read(&headers, &body)?;
     let mut skipped = 0;
-    for head in api.shared.store.parked_heads(target).await? {
+    for head in api.requests.store().parked_heads(target).await? {
         skipped += u64::from(pass(&api, &caller, &head, &reason).await?.is_some());
     }
     if skipped > 0 {
-        api.shared.wake_billing(target);
+        api.requests.wake_billing(target);
     }
     let message = match skipped {
         0 => format!("nothing is parked for {target}"),
@@ -288,10 +288,10 @@ async fn pass(api: &Api, caller: &Caller, row: &Delivery, reason: &str) -> Resul
     let event = audit::told(EventKind::Skipped, subject, "skipped", caller, clock::now())
         .saying(format!("{what}, by {}: {reason}{}", caller.who, refusal.unwrap_or_default()))
         .weighing(Severity::Warning);
-    if !api.shared.store.skip(row.seq, reason, &event).await? {
+    if !api.requests.store().skip(row.seq, reason, &event).await? {
         return Ok(None);
     }
-    api.shared.feed.committed();
+    api.requests.events_committed();
     warn!(target: "portreeve::outbox", queue = row.target, container = %row.key, "{}", event.message());
     Ok(Some(what))
 }
@@ -310,7 +310,7 @@ pub(in crate::api) async fn discard(
     query.only(TARGET)?;
     let target = query.get("target").ok_or_else(|| Misfit::new("name the BillingService: ?target=NAME"))?;
     let key = ObjectKey { kind: KindId::BillingService, name: target.to_owned() };
-    let declared = || api.shared.desired.load().billing.contains_key(target);
+    let declared = || api.view.desired().billing.contains_key(target);
     let refuse = || {
         let why = format!("{key} is declared, so its waiting deliveries are sent; delete it first");
         Err(Failure::conflict(why).about("BillingService", target))
@@ -326,7 +326,7 @@ pub(in crate::api) async fn discard(
     if declared() {
         return refuse();
     }
-    if !api.shared.forget_follower(target).await {
+    if !api.requests.forget_follower(target).await {
         return Err(Failure::new(
             StatusCode::SERVICE_UNAVAILABLE,
             format!("nothing was dropped for {target}: the store cannot commit now; see /health/detailed"),
@@ -346,9 +346,9 @@ pub(in crate::api) async fn discard(
             caller.who
         ))
     };
-    let dropped = api.shared.store.discard(target, &tells).await?;
+    let dropped = api.requests.store().discard(target, &tells).await?;
     if dropped > 0 {
-        api.shared.feed.committed();
+        api.requests.events_committed();
         warn!(target: "portreeve::outbox", queue = target, bills = dropped, "{}, by {}", said(dropped), caller.who);
     }
     Ok(Json(status::counted(said(dropped), "BillingService", target, dropped)))

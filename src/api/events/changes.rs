@@ -11,7 +11,7 @@ use crate::api::Api;
 use crate::api::status::Failure;
 use crate::api::watching::{self, Source, WatchLines, Word};
 use crate::catalogue::Outputs;
-use crate::controller::Shared;
+use crate::controller::View;
 use crate::store::{EventFilter, EventRow};
 
 /// So many events are read at once.
@@ -21,7 +21,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 /// Every event with a higher number than one of them, in the order of their numbers.
 pub(super) struct EventChanges {
-    shared: Arc<Shared>,
+    view: View,
     filter: EventFilter,
     outputs: Outputs,
     told: broadcast::Receiver<Arc<[EventRow]>>,
@@ -41,20 +41,20 @@ impl EventChanges {
         outputs: Outputs,
         after: Option<i64>,
     ) -> Result<Self, Failure> {
-        let shared = api.shared.clone();
-        let told = shared.feed.subscribe();
-        let newest = shared.store.newest_event().await?;
+        let view = api.view.clone();
+        let told = view.feed().subscribe();
+        let newest = view.newest_event().await?;
         if let Some(after) = after {
             if after > newest {
                 return Err(watching::gone(&after.to_string(), "no event has had that number yet"));
             }
-            if !shared.store.keeps_events_after(after).await? {
+            if !view.keeps_events_after(after).await? {
                 return Err(watching::gone(&after.to_string(), "not all events since then are kept"));
             }
         }
-        shared.feed.begin(newest);
+        view.feed().begin(newest);
         let last = after.unwrap_or(newest);
-        Ok(Self { shared, filter, outputs, told, last, behind: last < newest, catching_up: true })
+        Ok(Self { view, filter, outputs, told, last, behind: last < newest, catching_up: true })
     }
 
     fn tell(&mut self, rows: &[EventRow], lines: &mut WatchLines) {
@@ -82,7 +82,7 @@ impl Source for EventChanges {
         if !self.behind && std::mem::take(&mut self.catching_up) {
             lines.bookmark(self.kind(), &self.id());
         } else if self.behind {
-            match self.shared.store.events_after(self.last, PAGE).await {
+            match self.view.events_after(self.last, PAGE).await {
                 Ok(rows) => {
                     self.behind = u32::try_from(rows.len()).is_ok_and(|count| count >= PAGE);
                     self.tell(&rows, lines);

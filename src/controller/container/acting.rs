@@ -9,7 +9,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 
 use crate::controller::key::Key;
-use crate::controller::shared::Shared;
+use crate::controller::parts::Parts;
 use crate::controller::work::Work;
 use crate::execute::execute;
 use crate::observed::{ContainerKey, Nanos};
@@ -17,22 +17,22 @@ use crate::reconcile::intent::ActionOutcome;
 use crate::reconcile::plan::Action;
 
 /// Carries out an action whose intent is committed, if its engine is there.
-pub(in crate::controller) fn act(shared: &Arc<Shared>, action: Action) {
-    let Some(attachment) = shared.attachment(&action.container.engine) else {
+pub(in crate::controller) fn act(parts: &Arc<Parts>, action: Action) {
+    let Some(attachment) = parts.engines.get(&action.container.engine) else {
         // It stays open for its time: nobody knows that it was never sent, should this process end now.
-        return shared.intents.ended(&action.intent);
+        return parts.intents.ended(&action.intent);
     };
-    let shared = shared.clone();
+    let parts = parts.clone();
     tokio::spawn(async move {
         info!(target: "portreeve::healing", container = %action.name, policy = %action.policy, attempt = action.attempt, "{} of {}: {}", action.verb.as_str(), action.name, action.cause);
         let key = action.container.clone();
-        let before = stopping(&shared, &key);
+        let before = stopping(&parts, &key);
         let executing = execute(&attachment.client, &action, || {
-            if shared.queue.stop_waits(&Key::from(&key)) || stopping(&shared, &key) != before {
+            if parts.queue.stop_waits(&Key::from(&key)) || stopping(&parts, &key) != before {
                 return true;
             }
             // From here on a kill or a stop may be ours; none before was.
-            shared.intents.sent(&action.intent);
+            parts.intents.sent(&action.intent);
             false
         });
         let outcome = AssertUnwindSafe(executing).catch_unwind().await.unwrap_or_else(|panic| {
@@ -44,19 +44,19 @@ pub(in crate::controller) fn act(shared: &Arc<Shared>, action: Action) {
         if let ActionOutcome::Replaced { by } = &outcome {
             // Nothing was decided about it while the call was in hand.
             let new = ContainerKey::new(key.engine.clone(), by.as_str());
-            shared.intents.ended(&action.intent);
-            shared.queue.add(new, Work { look: Some(Nanos(0)), ..Work::default() });
+            parts.intents.ended(&action.intent);
+            parts.queue.add(new, Work { look: Some(Nanos(0)), ..Work::default() });
         }
         // What happened meanwhile may have no event: a start that failed leaves none. The others are on their way.
         let look = Some(Nanos(0));
         let work = Work { concluded: vec![(action.intent, outcome)], look, ..Work::default() };
-        shared.queue.add(key, work);
+        parts.queue.add(key, work);
     });
 }
 
 /// The newest kill or stop of the container that was heard of.
-fn stopping(shared: &Shared, key: &ContainerKey) -> Option<Nanos> {
-    shared.record(key).and_then(|record| record.marks.being_stopped())
+fn stopping(parts: &Parts, key: &ContainerKey) -> Option<Nanos> {
+    parts.records.get(key).and_then(|record| record.marks.being_stopped())
 }
 
 /// The word by which an outcome is counted.

@@ -22,7 +22,7 @@ impl Reconciler {
         attachment: &Attachment,
         work: &Work,
     ) -> Vec<Note> {
-        let now = self.shared.engine_now(&container.key.engine);
+        let now = self.parts.world.engine_now(&container.key.engine);
         checks.resumed = checks.resumed.max(self.resumed(container, work, now));
         let (health, note) = observe(container, checks, attachment.contact, now);
         container.health = health;
@@ -34,7 +34,7 @@ impl Reconciler {
         let unpaused = work.events.iter().filter(|arrival| arrival.event.kind == EventKind::Unpause);
         let told = unpaused.map(|arrival| arrival.event.at).max();
         let was_paused = || {
-            let seen = self.shared.with_world(|world| world.containers.get(&container.key).cloned());
+            let seen = self.parts.world.read(|world| world.containers.get(&container.key).cloned());
             seen.is_some_and(|seen| seen.state == State::Paused && seen.started == container.started)
         };
         told.or_else(|| (container.state == State::Running && was_paused()).then_some(now))
@@ -48,7 +48,7 @@ impl Reconciler {
         attachment: Option<&Attachment>,
     ) -> Option<Nanos> {
         let (container, attachment) = container.zip(attachment)?;
-        let now = self.shared.engine_now(&container.key.engine);
+        let now = self.parts.world.engine_now(&container.key.engine);
         look_due(container, checks, attachment.contact, now, spread(container))
     }
 }

@@ -43,30 +43,30 @@ impl Reconciler {
     /// Looks around, without waiting for anything.
     pub(super) fn gather(&self, case: Case<'_>, attachment: Option<&Attachment>) -> Gathered {
         let Case { container, memory, now, .. } = case;
-        let (shared, key) = (&*self.shared, &container.key);
-        let desired = shared.desired.load_full();
+        let (parts, key) = (&*self.parts, &container.key);
+        let desired = parts.desired.load_full();
         let choice = desired.policy_for(container);
         let suspended = match &choice {
             PolicyChoice::Selected { name, .. } => desired.healing_suspended(&key.engine, name),
             PolicyChoice::Excluded { .. } | PolicyChoice::NotSelected { .. } => None,
         };
         let (connected, is_own) =
-            shared.with_world(|world| (world.is_connected(&key.engine), world.own.contains(&key.id)));
+            parts.world.read(|world| (world.is_connected(&key.engine), world.own.contains(&key.id)));
         let mut related = self.related(container, memory, now);
-        if let Some(root) = shared.waits_for(key).filter(|_| related.down.is_none()) {
+        if let Some(root) = parts.waits_for(key).filter(|_| related.down.is_none()) {
             related.down = Some(format!("the service {root}"));
         }
-        let probed = shared.probed(container, &desired);
+        let probed = parts.probed(container, &desired);
         Gathered {
             choice,
             related,
             by: probed.as_ref().map(|probed| format!("service {}", probed.service)).unwrap_or_default(),
             probed,
-            ahead: shared.clock_ahead(&key.engine),
+            ahead: parts.world.clock_ahead(&key.engine),
             engine_connected: connected && attachment.is_some(),
             read_only: attachment.is_some_and(|attachment| attachment.read_only),
             is_own,
-            own_fault: shared.own_fault(),
+            own_fault: parts.own_fault.get(),
             suspended,
             desired,
         }

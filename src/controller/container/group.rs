@@ -7,10 +7,10 @@ use tokio::sync::OwnedMutexGuard;
 use super::reconciler::Reconciler;
 use super::recording::record_group_note;
 use crate::controller::commit::Tickets;
+use crate::controller::groups::group_key;
+use crate::controller::parts::Parts;
 use crate::controller::plan::{About, Plan};
-use crate::controller::shared::Shared;
 use crate::controller::work::Work;
-use crate::locked::locked;
 use crate::observed::{ContainerKey, Nanos};
 use crate::reconcile::heal::{Kept, PolicyGroup};
 use crate::reconcile::record::Record;
@@ -30,7 +30,7 @@ impl Held {
             return None;
         }
         let document = serde_json::to_string(&self.group.kept).ok()?;
-        Some((super::super::shared::group_key(&self.engine, &self.policy), document))
+        Some((group_key(&self.engine, &self.policy), document))
     }
 
     /// It is committed.
@@ -51,48 +51,40 @@ impl Reconciler {
     /// Has the container leave the group that it was in, unless that is its policy's; whoever waited for it is woken. A
     /// breaker that closes with it is stored and told here: the group has no other decision to wait for.
     pub(super) async fn leave_group(&self, record: &Record, policy: Option<&str>, now: Nanos) {
-        let (shared, key) = (&*self.shared, &record.key);
-        let was = {
-            let mut of = locked(&shared.group_of);
-            match policy {
-                Some(policy) if of.get(key).is_some_and(|was| was == policy) => None,
-                Some(policy) => of.insert(key.clone(), policy.to_owned()),
-                None => of.remove(key),
-            }
-        };
-        let Some(was) = was else { return };
+        let (parts, key) = (&*self.parts, &record.key);
+        let Some(was) = parts.groups.assign(key, policy) else { return };
         let mut held = self.hold_group(&key.engine, &was).await;
         if let Some(note) = held.group.leave(&key.id, &was, &key.engine, now) {
             let mut plan = Plan::default();
             record_group_note(record, &was, now, &note, &mut plan);
             plan.changes.healing.extend(held.changed().map(|(key, document)| (key, Some(document))));
-            if shared.committer.commit_with(plan.changes, Tickets::new()).await.is_err() {
+            if parts.committer.commit_with(plan.changes, Tickets::new()).await.is_err() {
                 // It is found to have left when its own work, which cannot be stored either, is done again.
-                locked(&shared.group_of).insert(key.clone(), was);
+                parts.groups.assign(key, Some(&was));
                 return;
             }
             plan.lines.iter().for_each(|line| line.write(About::Container(&record.name)));
-            locked(&shared.breakers).remove(&(key.engine.clone(), was.clone()));
+            parts.groups.hide_breaker(key.engine.clone(), was.clone());
         }
         // What else it changed is stored with the next decision on another of them.
         held.keep();
         let mut woken: Vec<Arc<str>> = held.group.heir().into_iter().collect();
-        if let Some(spec) = shared.desired.load().policies.get(&was) {
+        if let Some(spec) = parts.desired.load().policies.get(&was) {
             woken.extend(held.group.next(spec, now));
         }
         drop(held);
-        shared.wake(&key.engine, woken);
+        parts.wake(&key.engine, woken);
     }
 
     /// The group of a policy on an engine.
     pub(super) async fn hold_group(&self, engine: &Arc<str>, policy: &str) -> Held {
-        let group = self.shared.group(engine, policy).lock_owned().await;
+        let group = self.parts.groups.get(engine, policy).lock_owned().await;
         let before = Some(group.kept.clone());
         Held { group, engine: engine.clone(), policy: policy.to_owned(), before }
     }
 }
 
-impl Shared {
+impl Parts {
     /// Has containers of an engine decided again.
     pub(super) fn wake(&self, engine: &Arc<str>, ids: Vec<Arc<str>>) {
         for id in ids {
@@ -102,8 +94,7 @@ impl Shared {
 
     /// The group as it is told of, once the commit is done.
     pub(super) fn show_group(&self, held: &Held) {
-        let key = (held.engine.clone(), held.policy.clone());
-        locked(&self.breakers).insert(key, held.group.is_open());
+        self.groups.show_breaker(held.engine.clone(), held.policy.clone(), held.group.is_open());
     }
 }
 

@@ -12,8 +12,9 @@ use super::recording::{record_group_note, record_note};
 use crate::controller::attachments::Attachment;
 use crate::controller::intents::Intents;
 use crate::controller::key::Key;
+use crate::controller::memories::Slot;
+use crate::controller::parts::Parts;
 use crate::controller::plan::Plan;
-use crate::controller::shared::{Shared, Slot};
 use crate::controller::work::{Arrival, Break, Work};
 use crate::observed::{Container, ContainerKey, EventKind, Health, Nanos};
 use crate::reconcile::cause::{Fact, Seen, StopHabits};
@@ -40,14 +41,14 @@ impl Pending {
         self.memory.as_ref().is_some_and(|(.., memory)| memory.draining.is_some())
     }
 
-    pub(super) fn keep(mut self, shared: &Shared) {
+    pub(super) fn keep(mut self, parts: &Parts) {
         if let Some((_lock, slot, memory)) = self.memory.take() {
             slot.memory.store(Arc::new(memory));
         }
-        self.concluded.iter().for_each(|intent| shared.intents.ended(intent));
+        self.concluded.iter().for_each(|intent| parts.intents.ended(intent));
         if let Some(mut held) = self.group.take() {
             held.keep();
-            shared.show_group(&held);
+            parts.show_group(&held);
         }
     }
 }
@@ -61,22 +62,22 @@ impl Reconciler {
         work: &Work,
         plan: &mut Plan,
     ) -> Pending {
-        let shared = &*self.shared;
+        let parts = &*self.parts;
         let concluded = work.concluded.iter().map(|(intent, _)| intent.clone()).collect();
         let Some(container) = container else {
-            self.leave_group(record, None, shared.engine_now(&record.key.engine)).await;
+            self.leave_group(record, None, parts.world.engine_now(&record.key.engine)).await;
             return Pending { concluded, ..Pending::default() };
         };
         let key = &container.key;
-        let (logical_id, slot) = shared.healing_slot(container);
+        let (logical_id, slot) = parts.memories.slot(container, &parts.world.load());
         let lock = slot.lock.clone().lock_owned().await;
         let mut memory = HealMemory::clone(&slot.memory.load());
         // What is being done to the container, or was to one that it took the place of.
-        let open = shared.intents.of(key).or_else(|| shared.intents.of_owner(&logical_id));
+        let open = parts.intents.of(key).or_else(|| parts.intents.of_owner(&logical_id));
         memory.intent = open.as_ref().map(|open| open.intent.clone());
         let before = memory.clone();
-        feed(record, container, &mut memory, work, &shared.intents);
-        let now = shared.engine_now(&key.engine);
+        feed(record, container, &mut memory, work, &parts.intents);
+        let now = parts.world.engine_now(&key.engine);
         let caller = work.releases.first().map(|release| release.caller.as_str());
         let (caught_up, released, mut notes) = catch_up(memory, caller, &work.concluded, now);
         if let Some(released) = released {
@@ -91,9 +92,9 @@ impl Reconciler {
             seed: seed(&logical_id),
         };
         // Until all that happened before the contact has been heard nothing is decided: then everything is.
-        let catching_up = attachment.is_some() && !shared.with_world(|world| world.is_connected(&key.engine));
+        let catching_up = attachment.is_some() && !parts.world.read(|world| world.is_connected(&key.engine));
         // A call in hand will be concluded, and then everything is decided, too.
-        let in_hand = |id: &String| shared.intents.is_in_hand(id) && !work.concludes(id);
+        let in_hand = |id: &String| parts.intents.is_in_hand(id) && !work.concludes(id);
         let later = catching_up || caught_up.intent.as_ref().is_some_and(|open| in_hand(&open.id));
         let Decided { healing, policy, group } = if later {
             Decided {
@@ -159,7 +160,7 @@ fn changes(owner: &str, open: Option<&OpenIntent>, now: Option<&Intent>) -> Vec<
     let put = now.filter(|now| open != Some(now));
     over.map(|over| IntentChange::Close(over.intent.id.clone()))
         .into_iter()
-        .chain(put.map(IntentChange::Put))
+        .chain(put.map(Box::new).map(IntentChange::Put))
         .collect()
 }
 

@@ -12,7 +12,7 @@ use crate::resource::{KindId, ObjectKey};
 
 impl Reconciler {
     pub(super) fn bill(&self, record: &mut Record, entered: &Advance, plan: &mut Plan) {
-        let desired = self.shared.desired.load();
+        let desired = self.parts.desired.load();
         if record.host.is_empty() && entered.transitions.is_empty() {
             // The engine has not said its name yet; once it has, every container is decided on again.
             return;
@@ -39,8 +39,8 @@ impl Reconciler {
         drains: bool,
         plan: &mut Plan,
     ) {
-        let desired = self.shared.desired.load();
-        let mut changed = self.shared.departed.withdraw(&mut record.wanted);
+        let desired = self.parts.desired.load();
+        let mut changed = self.parts.departed.withdraw(&mut record.wanted);
         if self.may_register(record, container) {
             changed.extend(self.registrations(record, container, drains, &desired));
         }
@@ -63,7 +63,7 @@ impl Reconciler {
         }
         // Of a watched engine: not seen yet by this process, or its removal is on its way.
         let engine = &record.key.engine;
-        !self.shared.is_watched(engine) && !self.shared.departed.retains(engine)
+        !self.parts.world.is_watched(engine) && !self.parts.departed.retains(engine)
     }
 
     /// Sets what registries should hold of a container; gives those for which it changed.
@@ -74,7 +74,7 @@ impl Reconciler {
         drains: bool,
         desired: &Desired,
     ) -> Vec<String> {
-        let verdicts = self.shared.verdicts(&record.key);
+        let verdicts = self.parts.verdicts(&record.key);
         let members: Vec<Member<'_>> = verdicts
             .iter()
             .map(|(service, health)| {
@@ -83,7 +83,7 @@ impl Reconciler {
                 Member { health: *health, discovery }
             })
             .collect();
-        let owner = container.and_then(|container| self.shared.network_owner(container));
+        let owner = container.and_then(|container| self.parts.world.network_owner(container));
         let owner = owner.as_deref();
         let seen = discovery::Registrant { container, owner, drains, services: &members, host: &record.host };
         discovery::update(&seen, &desired.registries, &mut record.wanted)

@@ -12,7 +12,7 @@ impl Reconciler {
     /// Whether nothing is to be done about the container, because it is being made to take the place of one that is there. What
     /// happened to it is kept until it runs.
     pub(super) fn is_in_the_making(&self, key: &ContainerKey, work: &Work, inspected: &Inspected) -> bool {
-        if self.shared.record(key).is_some() {
+        if self.parts.records.get(key).is_some() {
             return false;
         }
         let shown = match inspected {
@@ -21,11 +21,11 @@ impl Reconciler {
             Inspected::Shown(_) | Inspected::Gone | Inspected::NotAsked => return false,
         };
         let told = work.events.iter().find_map(|arrival| predecessor(&arrival.event.name));
-        let is_known = locked(&self.shared.making).contains_key(key);
+        let is_known = locked(&self.parts.making).contains_key(key);
         if !is_known && !shown.or(told).is_some_and(|old| self.is_there(&key.engine, old)) {
             return false;
         }
-        let mut making = locked(&self.shared.making);
+        let mut making = locked(&self.parts.making);
         match inspected {
             Inspected::Gone => {
                 making.remove(key);
@@ -39,13 +39,13 @@ impl Reconciler {
 
     /// What is known of the container's life: what happened while it was made, and what `work` tells.
     pub(super) fn facts(&self, key: &ContainerKey, work: &Work) -> Vec<Fact> {
-        let mut facts = locked(&self.shared.making).get(key).cloned().unwrap_or_default();
+        let mut facts = locked(&self.parts.making).get(key).cloned().unwrap_or_default();
         facts.extend(work.facts());
         facts
     }
 
     fn is_there(&self, engine: &std::sync::Arc<str>, start: &str) -> bool {
-        self.shared.with_world(|world| world.containers.starting_with(engine, start).is_some())
+        self.parts.world.read(|world| world.containers.starting_with(engine, start).is_some())
     }
 }
 

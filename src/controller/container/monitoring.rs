@@ -16,7 +16,7 @@ impl Reconciler {
         }
         let labelled = container.labels.get("autoheal").is_some_and(|value| value == "true");
         let (name, short) = (&container.name, container.key.short_id());
-        match self.shared.desired.load().policy_for(container) {
+        match self.parts.desired.load().policy_for(container) {
             PolicyChoice::Selected { warnings, .. } => {
                 if !warnings.is_empty() {
                     record_once(record, plan, "LabelIgnored", &warnings.join("; "));
@@ -26,7 +26,7 @@ impl Reconciler {
                     plan.lines.push(Line::Info(format!(
                         "✓ Auto-monitoring enabled for container '{name}' ({short}) - detected autoheal=true label"
                     )));
-                    let at = self.shared.engine_now(&container.key.engine);
+                    let at = self.parts.world.engine_now(&container.key.engine);
                     plan.changes.events.push(
                         event(record, EventKind::AutoMonitor, at)
                             .status("enabled")

@@ -15,10 +15,10 @@ impl Reconciler {
     /// Asks for each of them, once: what matters of a network never changes. One that the engine does not tell of is kept as
     /// one of which nothing is known.
     pub(super) async fn learn_networks(&self, container: &Container, attachment: &Attachment) {
-        let shared = &*self.shared;
+        let parts = &*self.parts;
         let engine = &container.key.engine;
         let ids = container.networks.values().map(|endpoint| &endpoint.network).filter(|id| !id.is_empty());
-        let unknown: Vec<&String> = shared.with_world(|world| {
+        let unknown: Vec<&String> = parts.world.read(|world| {
             let known = world.engines.get(engine).map(|engine| &engine.surroundings.networks);
             ids.filter(|id| known.is_some_and(|known| !known.contains_key(*id))).collect()
         });
@@ -30,7 +30,7 @@ impl Reconciler {
                     Network::default()
                 }
             };
-            shared.change_world(|world| {
+            parts.world.change(|world| {
                 let containers = world.containers.clone();
                 let Some(known) = world.engine_mut(engine) else { return };
                 let networks = &mut Arc::make_mut(&mut known.surroundings).networks;
@@ -46,7 +46,7 @@ impl Reconciler {
         }
         if !unknown.is_empty() {
             // With a network comes its bridge.
-            shared.read_interfaces().await;
+            parts.interfaces.renew(&parts.world).await;
         }
     }
 }

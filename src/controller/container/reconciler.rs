@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use crate::controller::commit::Journal;
-use crate::controller::shared::Shared;
+use crate::controller::parts::Parts;
 use crate::observed::Container;
 
 /// One container's reconciler.
 pub(in crate::controller) struct Reconciler {
-    pub(super) shared: Arc<Shared>,
+    pub(super) parts: Arc<Parts>,
     pub(super) journal: Journal,
 }
 

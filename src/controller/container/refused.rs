@@ -11,10 +11,10 @@ use crate::store::{ChangeSet, NewEvent};
 impl Reconciler {
     /// The cursor goes on without what came for this container: what is not known of it from now on.
     pub(super) fn refused(&self, key: &ContainerKey, work: &Work, trouble: &Trouble) -> ChangeSet {
-        if let Some(attachment) = self.shared.attachment(&key.engine) {
+        if let Some(attachment) = self.parts.engines.get(&key.engine) {
             attachment.seen.refused(&key.id);
         }
-        let (name, now) = (self.name_of(key, work), self.shared.engine_now(&key.engine));
+        let (name, now) = (self.name_of(key, work), self.parts.world.engine_now(&key.engine));
         let from = work.events.first().map_or(now, |arrival| arrival.event.at);
         let message = format!("unknown since {from}: it cannot be inspected: {trouble}");
         let event = NewEvent::new(EventKind::Gap, subject_of(key, name), now).because("InspectRefused");
@@ -24,7 +24,7 @@ impl Reconciler {
 
     fn name_of(&self, key: &ContainerKey, work: &Work) -> String {
         let of_event = work.events.last().map(|arrival| arrival.event.name.clone());
-        let known = || self.shared.record(key).map(|record| record.name.clone());
+        let known = || self.parts.records.get(key).map(|record| record.name.clone());
         of_event.filter(|name| !name.is_empty()).or_else(known).unwrap_or_default()
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::reconciler::Reconciler;
-use crate::controller::shared::Shared;
+use crate::controller::parts::Parts;
 use crate::controller::work::Work;
 use crate::desired::Desired;
 use crate::locked::locked;
@@ -16,14 +16,14 @@ use crate::resource::silence::Suppress;
 
 impl Reconciler {
     pub(super) fn related(&self, container: &Container, memory: &HealMemory, now: Nanos) -> Related {
-        let (desired, world) = (self.shared.desired.load(), self.shared.world());
+        let (desired, world) = (self.parts.desired.load(), self.parts.world.load());
         let silenced = desired.silenced(&container.subject(), Suppress::Healing, now);
         let silence = silenced.map(|(by, until)| Silenced { by: by.to_owned(), until });
         let mut related =
             Related { parent: parent(container, memory, &world), silence, ..Related::default() };
         let services = world.members.services(&container.key);
         {
-            let all = locked(&self.shared.dependencies);
+            let all = locked(&self.parts.dependencies);
             for (name, condition, dependency) in dependencies(container, services, &desired) {
                 related.depend(container, &name, condition, all.without(&dependency, &container.key));
             }
@@ -38,27 +38,23 @@ impl Reconciler {
     fn unproven(&self, services: &[Arc<str>], desired: &Desired) -> Option<String> {
         let services = services.iter().filter_map(|name| desired.services.get(&**name));
         let mut needed = services.flat_map(|service| &service.depends_on);
-        needed.find(|name| self.shared.is_unproven(name, desired)).cloned()
+        needed.find(|name| self.parts.is_unproven(name, desired)).cloned()
     }
 }
 
 /// Takes in how a container is now; `None`: it is gone. Every container is decided again that sees something else by it.
-pub(in crate::controller) fn wake_related(
-    shared: &Shared,
-    key: &ContainerKey,
-    container: Option<&Container>,
-) {
-    let (desired, world) = (shared.desired.load(), shared.world());
+pub(in crate::controller) fn wake_related(parts: &Parts, key: &ContainerKey, container: Option<&Container>) {
+    let (desired, world) = (parts.desired.load(), parts.world.load());
     let turned = match container {
         Some(container) => {
             let of = Dependency::of(container, world.members.services(key));
-            let memory = shared.healing(&container.logical_id());
-            locked(&shared.dependencies).set(container, of, memory.as_deref())
+            let memory = parts.memories.get(&container.logical_id());
+            locked(&parts.dependencies).set(container, of, memory.as_deref())
         }
-        None => locked(&shared.dependencies).remove(key),
+        None => locked(&parts.dependencies).remove(key),
     };
     for other in related_to(key, container, turned, &world, &desired) {
-        shared.queue.add(other, Work::default());
+        parts.queue.add(other, Work::default());
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::prober::{Check, CheckId, Prober};
 use crate::controller::door::{EngineRead, ReadError};
-use crate::controller::shared::Shared;
+use crate::controller::parts::Parts;
 use crate::docker::Client;
 use crate::locked::locked;
 use crate::observed::{Container, ProbeTarget, Route, note_route};
@@ -27,7 +27,7 @@ impl Prober {
     /// A place among those that cost the same.
     fn place(&self, cost: Cost) -> Arc<Semaphore> {
         let most =
-            usize::try_from(self.shared.desired.load().settings.max_concurrent_checks).unwrap_or(1).max(1);
+            usize::try_from(self.parts.desired.load().settings.max_concurrent_checks).unwrap_or(1).max(1);
         let mut places = locked(&self.places);
         if places.0 != most {
             // Those at work finish in places that are no more.
@@ -38,38 +38,38 @@ impl Prober {
 
     /// One check; `None` while what we see says nothing about the target.
     pub(super) async fn ask(&self, id: &CheckId, check: &Check) -> Option<Trial> {
-        let shared = &*self.shared;
+        let parts = &*self.parts;
         let cost = probe::protocol(check.spec.handler()?).cost();
         let due = Instant::now();
         let turn = self.place(cost).acquire_owned().await.ok()?;
         if due.elapsed() > Duration::from_secs(u64::from(check.spec.period_seconds)) {
             counter!("portreeve_checks_late_total").increment(1);
         }
-        if shared.own_fault().is_some() {
+        if parts.own_fault.get().is_some() {
             return None;
         }
         let trial = match &id.target {
             ProbeTarget::Outside => {
                 let place = outside(check.outside.as_ref()?, &check.spec);
-                let subject = Subject { place: Some(&place), ..Subject::within(shared.guard.clone()) };
+                let subject = Subject { place: Some(&place), ..Subject::within(parts.guard.clone()) };
                 let outcome = with_place(turn, probe::check(&check.spec, &subject)).await;
                 Trial { place: Some(place), outcome }
             }
             ProbeTarget::Container(key) => {
-                let connected = shared.with_world(|world| world.is_connected(&key.engine));
-                let attachment = shared.attachment(&key.engine).filter(|_| connected)?;
-                let container = shared.with_world(|world| world.containers.get(key).cloned())?;
+                let connected = parts.world.read(|world| world.is_connected(&key.engine));
+                let attachment = parts.engines.get(&key.engine).filter(|_| connected)?;
+                let container = parts.world.read(|world| world.containers.get(key).cloned())?;
                 let reached = |route: &Route| {
-                    shared.health_cache.read(|services| {
+                    parts.health_cache.read(|services| {
                         services.get(&*id.service).is_some_and(|service| service.reached.contains(route))
                     })
                 };
                 let asked = (&*id.probe, &check.spec);
-                let asked = shared.ask(asked, &container, Some(attachment.client), &reached);
+                let asked = parts.ask(asked, &container, Some(attachment.client), &reached);
                 let Asked { trial, route, doubted } = with_place(turn, asked).await;
                 let proved = route.filter(|route| proves(&trial.outcome) && !reached(route));
                 if proved.is_some() || doubted {
-                    shared.health_cache.with(&id.service, |state| {
+                    parts.health_cache.with(&id.service, |state| {
                         if let Some(route) = proved {
                             note_route(&mut state.reached, route);
                         }
@@ -85,7 +85,7 @@ impl Prober {
                 trial
             }
         };
-        Some(trial).filter(|_| shared.own_fault().is_none())
+        Some(trial).filter(|_| parts.own_fault.get().is_none())
     }
 }
 
@@ -130,7 +130,7 @@ fn outside(target: &Target, spec: &ProbeSpec) -> Place {
     Place::declared(host, own.or(target.port).or_else(usual).unwrap_or(0))
 }
 
-impl Shared {
+impl Parts {
     /// Where `spec` asks a container, or why it cannot; `None` for a probe that needs no address.
     fn address(&self, container: &Container, spec: &ProbeSpec) -> Option<Result<Place, String>> {
         let handler = spec.handler()?;
@@ -145,7 +145,7 @@ impl Shared {
         let desired = self.desired.load();
         // One that is not declared any more is about to be forgotten.
         let host = desired.hosts.get(&*container.key.engine)?;
-        Some(self.with_world(|world| Place::of(container, world, host, port, protocol.transport())))
+        Some(self.world.read(|world| Place::of(container, world, host, port, protocol.transport())))
     }
 
     /// Checks a container with a probe, by its name; `reached` says of a way whether a check has ever passed there.
@@ -209,8 +209,8 @@ impl Shared {
         if place.basis != Basis::Bridge {
             return None;
         }
-        self.read_interfaces().await;
-        let now = self.with_world(|world| world.containers.get(&container.key).cloned())?;
+        self.interfaces.renew(&self.world).await;
+        let now = self.world.read(|world| world.containers.get(&container.key).cloned())?;
         match self.address(&now, spec)? {
             Ok(now) if now == *place => None,
             Ok(now) => Some(format!("{why}; its address is now {now}")),
@@ -253,9 +253,9 @@ pub struct Trial {
     pub outcome: Outcome,
 }
 
-impl Shared {
+impl Parts {
     /// One check outside the schedule: it is shown, and counts for nothing.
-    pub async fn try_probe(&self, spec: &ProbeSpec, whom: &Tried) -> Trial {
+    pub(in crate::controller) async fn try_probe(&self, spec: &ProbeSpec, whom: &Tried) -> Trial {
         match whom {
             Tried::Outside(target) => {
                 let place = outside(target, spec);

@@ -14,9 +14,9 @@ pub(super) const TICK: Duration = Duration::from_secs(5);
 impl Prober {
     /// A container that does not run is not asked, and passes no check: as many as would have been due count as failed.
     pub(super) fn count_down(&self, elapsed: Range<u64>) {
-        let (desired, now) = (self.shared.desired.load(), crate::clock::now());
+        let (desired, now) = (self.parts.desired.load(), crate::clock::now());
         let mut counted = Vec::new();
-        self.shared.with_world(|world| {
+        self.parts.world.read(|world| {
             let is_down = |target: &ProbeTarget| match target {
                 ProbeTarget::Outside => false,
                 ProbeTarget::Container(key) => {
@@ -30,7 +30,7 @@ impl Prober {
                 if due == 0 {
                     continue;
                 }
-                let failed = self.shared.health_cache.with(name, |state| {
+                let failed = self.parts.health_cache.with(name, |state| {
                     // What does not run is judged so: none of the others is looked at.
                     let unwell = state.targets.that_are(HealthWord::Unhealthy);
                     let down = unwell.filter(|(target, _)| is_down(target)).count();

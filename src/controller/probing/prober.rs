@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::AbortHandle;
 
-use crate::controller::shared::Shared;
+use crate::controller::parts::Parts;
 use crate::observed::{Nanos, ProbeTarget};
 use crate::probe::Cost;
 use crate::probe::reach::Reach;
@@ -37,7 +37,7 @@ pub(super) struct RunningCheck {
 
 /// Keeps the checks going.
 pub(in crate::controller) struct Prober {
-    pub(super) shared: Arc<Shared>,
+    pub(super) parts: Arc<Parts>,
     pub(super) running: Mutex<BTreeMap<CheckId, RunningCheck>>,
     pub(super) places: Mutex<(usize, HashMap<Cost, Arc<Semaphore>>)>,
     pub(super) unsaved: Mutex<BTreeSet<String>>,

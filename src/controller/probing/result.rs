@@ -43,7 +43,7 @@ impl Prober {
         let kind = check.spec.handler().map_or("", |handler| handler.field());
         counter!("portreeve_probes_total", "type" => kind, "outcome" => word).increment(1);
         histogram!("portreeve_probe_duration_seconds", "type" => kind).record(outcome.took.as_secs_f64());
-        let changed = self.shared.health_cache.with(&id.service, |state| {
+        let changed = self.parts.health_cache.with(&id.service, |state| {
             let known = state.targets.get(&id.target).filter(|target| target.started == check.started)?;
             let mut probe = known.probes.get(&*id.probe).cloned().unwrap_or_default();
             let said = |last: Option<&LastCheck>| last.map(|last| last.checked.clone());

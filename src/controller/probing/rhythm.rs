@@ -26,7 +26,8 @@ pub(super) async fn go_on(prober: Arc<Prober>, id: CheckId, check: Arc<Check>, s
     let delay = match &id.target {
         ProbeTarget::Outside => Duration::ZERO,
         ProbeTarget::Container(key) => {
-            let up = check.started.map_or(0, |started| prober.shared.engine_now(&key.engine).since(started));
+            let up =
+                check.started.map_or(0, |started| prober.parts.world.engine_now(&key.engine).since(started));
             let up = Duration::from_nanos(u64::try_from(up).unwrap_or(0));
             Duration::from_secs(u64::from(check.spec.initial_delay_seconds)).saturating_sub(up)
         }
@@ -44,7 +45,7 @@ pub(super) async fn go_on(prober: Arc<Prober>, id: CheckId, check: Arc<Check>, s
             counter!("portreeve_reconcile_panics_total", "kind" => "check").increment(1);
             error!(target: "portreeve::services", service = %id.service, probe = %id.probe, "a check panicked, a fault of Portreeve's own, and counts for nothing: {why}");
         }
-        let streak = prober.shared.health_cache.read(|services| {
+        let streak = prober.parts.health_cache.read(|services| {
             let target = services.get(&*id.service)?.targets.get(&id.target)?;
             target.probes.get(&*id.probe).map(|probe| probe.streak.clone())
         });

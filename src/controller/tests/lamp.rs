@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use crate::controller::commit::Journal;
+use crate::controller::parts::Parts;
 use crate::controller::plan::{Line, Plan};
 use crate::controller::reconcile::{Reconcile, Trouble};
-use crate::controller::shared::Shared;
 use crate::controller::work::Work;
 use crate::locked::locked;
 use crate::observed::Nanos;
@@ -28,7 +28,7 @@ fn decide(until: Option<Nanos>, now: Nanos) -> (bool, Option<Nanos>) {
 impl Reconcile for Reconciler {
     type Id = Arc<str>;
 
-    fn new(_: &Arc<Shared>, _: &Journal) -> Self {
+    fn new(_: &Arc<Parts>, _: &Journal) -> Self {
         Self
     }
 

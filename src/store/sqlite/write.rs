@@ -133,7 +133,8 @@ fn apply(db: &mut Script, change: &ChangeSet) -> Result<(), StoreError> {
 fn change_intent(db: &mut Script, change: &IntentChange) -> Result<(), StoreError> {
     match change {
         IntentChange::Close(id) => drop(db.add("DELETE FROM intents WHERE id = ?").bind(id)?),
-        IntentChange::Put(OpenIntent { owner, intent }) => {
+        IntentChange::Put(open) => {
+            let OpenIntent { owner, intent } = &**open;
             db.add(
                 "INSERT INTO intents (id, engine, container_id, owner, intent) VALUES (?, ?, ?, ?, ?)
                  ON CONFLICT (id) DO UPDATE SET owner = excluded.owner, intent = excluded.intent",

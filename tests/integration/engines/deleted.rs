@@ -18,7 +18,7 @@ async fn the_containers_of_a_host_that_is_deleted_are_registered_no_more_and_not
     feed.flush().await;
     drop((feed, engine, held));
     scene.connected("e", false).await;
-    assert!(scene.controller.shared.queue_depth().0 > 0, "it waits for the engine");
+    assert!(scene.controller.view().queue_depth().0 > 0, "it waits for the engine");
     scene.declare(&[away(), reg.clone()]);
     registered(&receiver, 0).await;
     idle(&scene).await;
@@ -67,7 +67,7 @@ async fn what_is_billed_of_a_host_that_was_deleted_meanwhile_names_it() {
     feed.flush().await;
     // The inspect is on its way.
     wait::until("it is worked on", wait::SOON, || async {
-        let depth = scene.controller.shared.queue_depth();
+        let depth = scene.controller.view().queue_depth();
         wait::is(depth.0 == 1 && depth.1 == 0, depth)
     })
     .await;

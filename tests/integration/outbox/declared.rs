@@ -42,7 +42,7 @@ impl Scene {
         let desired = Arc::new(desired);
         self.tell.send_replace(desired.clone());
         wait::until("it is in force", wait::SOON, || async {
-            wait::is(Arc::ptr_eq(&self.controller.shared.desired.load(), &desired), ())
+            wait::is(Arc::ptr_eq(&self.controller.view().desired(), &desired), ())
         })
         .await;
     }
@@ -95,7 +95,7 @@ async fn what_was_held_while_a_service_was_gone_is_delivered_in_order_once_it_is
     };
     scene.declare(service(&server.url())).await;
     commit(&*scene.store, bills(starts(0..3))).await;
-    scene.controller.shared.wake_billing(TARGET);
+    scene.controller.requests().wake_billing(TARGET);
     wait::until("the starts are delivered", wait::SOON, || async {
         wait::is(server.asked().len() == 3, server.lines())
     })
@@ -104,7 +104,7 @@ async fn what_was_held_while_a_service_was_gone_is_delivered_in_order_once_it_is
     for n in 0..3 {
         commit(&*scene.store, bills(life(TARGET, &container(n), 3).split_off(1))).await;
     }
-    scene.controller.shared.wake_billing(TARGET);
+    scene.controller.requests().wake_billing(TARGET);
     let held = scene.store.depths().await.unwrap().0;
     assert_eq!((held[TARGET].pending, server.asked().len()), (18, 3));
     scene.declare(service(&server.url())).await;

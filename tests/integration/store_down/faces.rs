@@ -51,13 +51,18 @@ async fn the_faces_stay_up_say_what_fails_and_say_when_it_is_over() {
     let hosts = BTreeMap::from([("local".to_owned(), nowhere)]);
     let (_tell, desired) = watch::channel(Arc::new(Desired { hosts, ..Desired::default() }));
     let controller = Controller::start(store.clone(), desired, Guard::default()).await.unwrap();
-    let shared = controller.shared.clone();
     let catalogue = Catalogue::load(&*store, Layers::default()).await.unwrap();
-    let api = Api::new(shared.clone(), catalogue, portreeve::metrics::install(), Access::default());
+    let api = Api::new(
+        controller.view(),
+        controller.requests(),
+        catalogue,
+        portreeve::metrics::install(),
+        Access::default(),
+    );
     assert_eq!(detailed(&api).await["store"]["status"], "ok");
 
     store.fail_writes(true);
-    let error = shared.committer.commit(note()).await.expect_err("it fails").to_string();
+    let error = controller.requests().committer().commit(note()).await.expect_err("it fails").to_string();
     assert!(error.contains("disk is full"), "{error}");
     let health = detailed(&api).await;
     assert_eq!((&health["status"], &health["store"]["status"]), (&"degraded".into(), &"failing".into()));
@@ -78,7 +83,7 @@ async fn the_faces_stay_up_say_what_fails_and_say_when_it_is_over() {
     }
 
     store.fail_writes(false);
-    shared.committer.commit(note()).await.unwrap();
+    controller.requests().committer().commit(note()).await.unwrap();
     let health = detailed(&api).await;
     assert_eq!(health["store"]["status"], "failing", "it still cannot be read: {health}");
     store.fail_reads(false);

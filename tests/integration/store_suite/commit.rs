@@ -69,7 +69,7 @@ pub async fn a_change_set_that_fails_half_way_leaves_nothing(bench: &mut impl Be
 }
 
 /// An intent of a container.
-fn intent(n: u32, container: &ContainerKey) -> OpenIntent {
+fn intent(n: u32, container: &ContainerKey) -> Box<OpenIntent> {
     let intent = Intent {
         id: format!("{n:08x}-0000-5000-8000-000000000000"),
         container: container.clone(),
@@ -81,7 +81,7 @@ fn intent(n: u32, container: &ContainerKey) -> OpenIntent {
         cause: Cause::LeftDown { error: String::new() },
         answer: None,
     };
-    OpenIntent { owner: format!("local/web{n}"), intent }
+    Box::new(OpenIntent { owner: format!("local/web{n}"), intent })
 }
 
 pub async fn one_intent_is_open_for_a_container_until_it_is_closed(bench: &mut impl Bench) {

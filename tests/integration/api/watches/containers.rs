@@ -45,8 +45,8 @@ impl Scene {
         let scene = Self { engine, server, directory };
         wait::until("all are known and decided on", wait::SOON, async || {
             let known = scene.server.get("containers").await.body["items"].as_array().map_or(0, Vec::len);
-            let idle = scene.server.controller.shared.queue_depth() == (0, 0);
-            let connected = scene.server.controller.shared.world().is_connected("air");
+            let idle = scene.server.controller.view().queue_depth() == (0, 0);
+            let connected = scene.server.controller.view().world().is_connected("air");
             wait::is(known == containers && idle && connected, (known, idle, connected))
         })
         .await;
@@ -184,7 +184,7 @@ async fn an_id_that_is_not_known_or_too_old_is_refused_with_what_to_do() {
                 scene
                     .server
                     .controller
-                    .shared
+                    .requests()
                     .release(&ContainerKey::new("air", id.as_str()), "nobody")
                     .await
             );
@@ -241,13 +241,13 @@ async fn a_watcher_costs_nothing_while_nothing_happens_and_one_row_for_each_chan
         watches.push(watch);
     }
     assert_eq!(rows(&scene.server).await - begun, WATCHERS * CONTAINERS as u64);
-    let (before, revision) = (rows(&scene.server).await, scene.server.controller.shared.world().revision);
+    let (before, revision) = (rows(&scene.server).await, scene.server.controller.view().world().revision);
     scene.engine.die(&fleet::id(1), 3);
     for watch in &mut watches {
         watch.until(|line| shows(line, 1, "exited")).await;
     }
     // Of the one that changed alone, each time that something was seen, decided or remembered of it.
-    let changes = scene.server.controller.shared.world().revision - revision;
+    let changes = scene.server.controller.view().world().revision - revision;
     let made = rows(&scene.server).await - before;
     assert!((WATCHERS..=WATCHERS * changes).contains(&made), "{made} rows for {changes} changes");
 }
