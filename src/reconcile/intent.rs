@@ -15,6 +15,9 @@ pub(in crate::reconcile) const CLOCK_ERROR: Duration = Duration::from_secs(1);
 /// How much longer it takes to make a container anew than to restart it.
 const RECREATION: Duration = Duration::from_secs(20);
 
+/// How long after the engine's answer its events may come.
+const HEARD: Duration = Duration::from_secs(5);
+
 /// An attempt committed before its engine call; open until a new run is seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -135,6 +138,21 @@ impl Intent {
             && !marks.we_stopped(self.committed_at, at)
     }
 
+    /// When it is over, whatever was seen of it: its time is up, and what it did has been heard of although it took longer.
+    pub fn over(&self) -> Nanos {
+        let answered = match self.answer {
+            Some(Answer::Done { at } | Answer::Failed { at, .. } | Answer::Lost { at }) => at.plus(HEARD),
+            None => self.committed_at,
+        };
+        self.deadline().max(answered)
+    }
+
+    /// Whether the end of its stop has been heard of.
+    pub(in crate::reconcile) fn is_heard(&self, marks: &StopMarks) -> bool {
+        let since = self.committed_at.0.saturating_sub(CLOCK_ERROR.as_nanos());
+        marks.we_stopped(Nanos(since), Nanos(i64::MAX))
+    }
+
     /// Whether it puts another container in the place of this one.
     pub fn recreates(&self) -> bool {
         match self.verb {
@@ -155,7 +173,7 @@ impl Intent {
         match self.answer {
             Some(Answer::Failed { .. }) => false,
             // Done, but the new run has not been seen yet.
-            None | Some(Answer::Done { .. } | Answer::Lost { .. }) => now < self.deadline(),
+            None | Some(Answer::Done { .. } | Answer::Lost { .. }) => now < self.over(),
         }
     }
 }

@@ -143,6 +143,11 @@ async fn a_stop_of_ours_that_outlasts_its_time_is_not_taken_for_somebody_elses()
     })
     .await;
     billed(&receiver, 2).await;
-    let row = portreeve.get("/api/containers").await.unwrap().body;
-    assert!(row.contains("StoppedByPolicy") && !row.contains("StoppedByHand"), "{row}");
+    wait::until("nobody else is thought of", wait::SOON, || async {
+        let row = portreeve.get("/api/containers").await?.body;
+        wait::is(row.contains("StoppedByPolicy"), row)
+    })
+    .await;
+    let events = portreeve.get("/api/events").await.unwrap().body;
+    assert!(!events.contains("StoppedByHand") && !events.contains("StopCauseUnknown"), "{events}");
 }

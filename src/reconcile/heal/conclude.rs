@@ -23,11 +23,11 @@ pub fn conclude(memory: &HealMemory, outcome: &ActionOutcome, now: Nanos) -> Hea
     match outcome {
         ActionOutcome::Succeeded | ActionOutcome::Replaced { by: _ } => {
             intent.answer = Some(Answer::Done { at: now });
-            healing.requeue_at = Some(intent.deadline());
+            healing.requeue_at = Some(intent.over());
         }
         ActionOutcome::Lost { error: _ } => {
             intent.answer = Some(Answer::Lost { at: now });
-            healing.requeue_at = Some(intent.deadline());
+            healing.requeue_at = Some(intent.over());
         }
         ActionOutcome::Failed { error } => {
             let error = one_line(error);

@@ -148,7 +148,7 @@ impl HealMemory {
     /// Portreeve may be away while the one turns into the other.
     pub(super) fn place(&self, spec: &AutohealPolicySpec, now: Nanos) -> Option<Nanos> {
         if let Some(intent) = &self.intent {
-            return intent.in_progress(now).then(|| intent.deadline().plus(spec.verify.within));
+            return intent.in_progress(now).then(|| intent.over().plus(spec.verify.within));
         }
         let verifying = self.verifying.as_ref().filter(|verifying| !verifying.failed);
         let proof = verifying.map(|verifying| verifying.since.plus(spec.verify.within));

@@ -238,7 +238,7 @@ const fn is_of_others(cause: StopCause) -> bool {
 
 fn in_progress(intent: &Intent) -> Need {
     let message = format!("attempt {} to {} it may still be under way", intent.attempt, intent.verb.as_str());
-    Need::Wait(Wait::new(Reason::ActionInProgress, message).quietly().until(intent.deadline()))
+    Need::Wait(Wait::new(Reason::ActionInProgress, message).quietly().until(intent.over()))
 }
 
 /// Whether the container, down since the run the intent was about, is down by our own attempt.

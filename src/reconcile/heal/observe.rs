@@ -5,6 +5,7 @@ use super::healing::Healing;
 use super::memory::{HealMemory, Run, Verifying};
 use super::situation::Situation;
 use crate::observed::{Container, Health, Nanos, State};
+use crate::reconcile::cause::StopMarks;
 use crate::reconcile::intent::{Answer, Intent};
 use crate::reconcile::plan::{Reason, Verb, earlier};
 use crate::resource::Duration;
@@ -43,7 +44,7 @@ impl Verdict {
 /// Brings the memory up to what is seen. The engine is connected: what is seen is the present.
 pub(super) fn take_in(healing: &mut Healing, situation: &Situation<'_>, spec: &AutohealPolicySpec) {
     let Situation { container, marks, now, .. } = *situation;
-    settle_intent(healing, container, now);
+    settle_intent(healing, container, marks, now);
     let memory = &mut healing.memory;
     match (&situation.related.parent, container.network_parent()) {
         (Some(parent), _) => memory.parent = Some(parent.identity.clone()),
@@ -138,7 +139,9 @@ fn not_healed(healing: &mut Healing, container: &Container, now: Nanos) {
 
 /// Closes the open intent when a new run is seen, when the attempt did not happen, or when it is not about this
 /// container any more. One whose container is down stays open: it says that the container is ours to start.
-fn settle_intent(healing: &mut Healing, container: &Container, now: Nanos) {
+///
+/// A stop also stays open until the events that tell of it have come, which may be later than the answer: they are ours.
+fn settle_intent(healing: &mut Healing, container: &Container, marks: &StopMarks, now: Nanos) {
     let Some(intent) = healing.memory.intent.take() else { return };
     let Intent { verb, attempt, cause, name, .. } = &intent;
     let word = verb.as_str();
@@ -166,7 +169,7 @@ fn settle_intent(healing: &mut Healing, container: &Container, now: Nanos) {
         return;
     }
     let leaves_down = match verb {
-        Verb::Stop { .. } => true,
+        Verb::Stop { .. } => intent.is_heard(marks) || !intent.in_progress(now),
         Verb::Restart { .. } | Verb::Recreate { .. } | Verb::Start => false,
     };
     match container.state {

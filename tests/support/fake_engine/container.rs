@@ -75,10 +75,11 @@ impl Container {
         state["StartedAt"] = time(self.started).into();
         state["FinishedAt"] = time(self.finished).into();
         if let Some(health) = self.health {
-            let streak = i64::from(health == "unhealthy");
+            // As many as it takes by default.
+            let streak = 3 * i64::from(health == "unhealthy");
             // It was checked a moment ago, as always.
             let now = Timestamp::now().to_string();
-            let check = json!({"Start": now, "End": now, "ExitCode": streak, "Output": "ok"});
+            let check = json!({"Start": now, "End": now, "ExitCode": streak.min(1), "Output": "ok"});
             state["Health"] = json!({"Status": health, "FailingStreak": streak, "Log": [check]});
             shown["Config"]["Healthcheck"] = json!({"Test": ["CMD", "/bin/check"]});
         }
