@@ -16,7 +16,9 @@
 //!    puts what it wants into a `plan::Plan`: `changes` to be committed, what is kept in memory once they are, `lines` for the
 //!    log, `wakes` for other keys, `requeue_at`. It decides nothing that it does by itself: only what it has *seen* (the world, a
 //!    target's health) is known at once, and a container that leaves a policy's group commits that by itself. It may be called
-//!    again with the same hints, and is never called twice at once for one key. Times are those of the key's shard.
+//!    again with the same hints, and is never called twice at once for one key. Times are those of the key's shard. An action on
+//!    a container comes with its intent in `changes.intents`; while another one is open there the plan has to wait for it, and
+//!    whether a kill or a stop was ours, whichever reconciler's, `parts.intents` knows.
 //! 3. Add one line to `kinds.rs`: the key, a field, the shard, the type.
 //! 4. Wherever something happens that matters to a key, add it to the queue: `parts.queue.add(Key::…, Work::default())`.
 //!
@@ -342,7 +344,7 @@ async fn prune(parts: Arc<Parts>) {
             let open = gone.iter().filter_map(|id| parts.intents.of_owner(id));
             let intents: Vec<_> = open.map(|open| IntentChange::Close(open.intent.id)).collect();
             // None is opened by that.
-            let closed = parts.intents.reserve(&intents);
+            let closed = parts.intents.reserve(&intents, &[]);
             let healing = gone.into_iter().map(|id| (id, None)).collect();
             let changes = ChangeSet { healing, intents, ..ChangeSet::default() };
             // They are forgotten in memory; the rows go with the next start's first pruning if not now.

@@ -20,8 +20,8 @@
 //! 3. Pure functions decide on what was seen and what is remembered: [`reconcile::lifecycle`] enters runs in the
 //!    ledger, [`reconcile::billing`] freezes the bytes of bills, [`reconcile::discovery`] says what registries should
 //!    hold, [`reconcile::cause`] keeps who stopped what, and [`reconcile::heal`] decides on a restart, or why not.
-//! 4. All of it, with the memory in which the restart is an open intent and counted as spent, goes to the
-//!    [`store`] in one transaction, together with the cursor: everything up to this event is dealt with.
+//! 4. All of it, with the memory in which the restart is counted as spent and the intent that says what is about to be done, goes
+//!    to the [`store`] in one transaction, together with the cursor: everything up to this event is dealt with.
 //! 5. Only now something happens. The plan's log lines are written, [`outbox`]'s dispatchers and related keys are woken, and
 //!    [`execute`] looks at the container once more and calls the engine.
 //! 6. The restart's own events (`kill`, `die`, `start`) come in by the same way. A new StartedAt closes the intent.

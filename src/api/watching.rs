@@ -31,15 +31,15 @@ use super::status::Failure;
 pub(super) const MEDIA: &str = "application/x-ndjson";
 /// The longest a watch can be asked to last, in seconds.
 pub(super) const LONGEST: u32 = 86_400;
-/// Between two bookmarks when nothing changes: both ends learn that the other is there.
+/// Between two bookmarks: both ends learn that the other is there.
 const BOOKMARK: Duration = Duration::from_secs(30);
 
 /// What is watched, and how much of it was told.
 pub(super) trait Source: Send + 'static {
     /// The kind of what is told.
     fn kind(&self) -> &'static str;
-    /// Up to where everything is told.
-    fn id(&self) -> String;
+    /// Up to where everything is told; `None`: not even what is there is told yet.
+    fn id(&self) -> Option<String>;
     /// Waits until there may be more to tell, and tells it; whether there can be any. It may be dropped while it waits, and
     /// loses nothing by that.
     fn more(&mut self, lines: &mut WatchLines) -> impl Future<Output = bool> + Send;
@@ -50,6 +50,8 @@ struct Watch<S> {
     lines: WatchLines,
     stop: CancellationToken,
     until: Option<Instant>,
+    /// When to say next how far it has come, and to ask whether it may go on.
+    bookmark: Instant,
     access: Arc<Access>,
     caller: Caller,
     /// Tells when that caller may have lost the role that it was let in by.
@@ -90,6 +92,7 @@ pub(super) fn answer(
         lines: WatchLines::default(),
         stop: api.stop.clone(),
         until: timeout.map(|timeout| Instant::now() + timeout),
+        bookmark: Instant::now() + BOOKMARK,
         access: api.access.clone(),
         caller,
         changed: api.access.changes(),
@@ -132,8 +135,12 @@ impl<S: Source> Watch<S> {
                 () = self.stop.cancelled() => return None,
                 () = over => return None,
                 () = doubted => self.doubtful = true,
-                () = tokio::time::sleep(BOOKMARK) => {
-                    self.lines.bookmark(self.source.kind(), &self.source.id());
+                // Whatever else happens: what is changed may be nothing that this watch tells of.
+                () = tokio::time::sleep_until(self.bookmark) => {
+                    self.bookmark = Instant::now() + BOOKMARK;
+                    if let Some(id) = self.source.id() {
+                        self.lines.bookmark(self.source.kind(), &id);
+                    }
                     // Where the system tells of no change, it is found now.
                     self.doubtful = true;
                 }
@@ -155,5 +162,56 @@ impl<S: Source> Watch<S> {
             self.doubtful = true;
         }
         !std::mem::take(&mut self.doubtful) || self.access.role(&self.caller.claim) >= self.caller.role
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::caller::{Claim, Peer, Who};
+    use crate::config::HttpLimits;
+
+    /// Something changes every second, and never what is watched.
+    struct Busy;
+
+    impl Source for Busy {
+        fn kind(&self) -> &'static str {
+            "Container"
+        }
+
+        fn id(&self) -> Option<String> {
+            Some("boot.7".to_owned())
+        }
+
+        async fn more(&mut self, _: &mut WatchLines) -> bool {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            true
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn how_far_it_has_come_is_told_also_while_much_happens_that_is_not_told() {
+        let claim = Claim::Peer(Some(Peer::Unix { uid: 0 }));
+        let place = Arc::new(Places::new(HttpLimits::default())).take(&claim).expect("a place");
+        let mut watch = Watch {
+            source: Busy,
+            lines: WatchLines::default(),
+            stop: CancellationToken::new(),
+            until: Some(Instant::now() + BOOKMARK * 5 / 2),
+            bookmark: Instant::now() + BOOKMARK,
+            access: Arc::new(Access::default()),
+            caller: Caller { who: Who::Anonymous(None), role: None, claim },
+            changed: None,
+            doubtful: true,
+            _place: place,
+        };
+        let line = watch.next().await.expect("a bookmark");
+        let line: serde_json::Value = serde_json::from_slice(&line).expect("JSON");
+        assert_eq!(
+            (&line["type"], &line["object"]["metadata"]["resourceVersion"]),
+            (&"BOOKMARK".into(), &"boot.7".into())
+        );
+        assert!(watch.next().await.is_some(), "and again");
+        assert!(watch.next().await.is_none(), "until its time is over");
     }
 }

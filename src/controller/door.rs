@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use metrics::counter;
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout;
 
 /// What is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,16 @@ impl EngineRead {
         }
     }
 
-    /// How long it may take, with the wait for its turn.
+    /// How many may be under way at one engine at once.
+    pub(super) const fn at_once(self) -> usize {
+        match self {
+            // `top` asks for all containers at once; an engine waits over nearly all of each.
+            Self::Stats => 64,
+            Self::Exec(_) => 8,
+        }
+    }
+
+    /// How long it may take, and how long its turn is waited for.
     const fn within(self) -> Duration {
         match self {
             // An engine that does not know `one-shot` takes a second or two over each.
@@ -63,8 +72,8 @@ pub(super) struct Door {
 
 impl Default for Door {
     fn default() -> Self {
-        // `top` asks for all containers at once; an engine waits over nearly all of each.
-        Self { stats: Semaphore::new(64), execs: Semaphore::new(8) }
+        let turns = |read: EngineRead| Semaphore::new(read.at_once());
+        Self { stats: turns(EngineRead::Stats), execs: turns(EngineRead::Exec(Duration::ZERO)) }
     }
 }
 
@@ -78,10 +87,9 @@ impl Door {
             EngineRead::Stats => &self.stats,
             EngineRead::Exec(_) => &self.execs,
         };
-        let until = Instant::now() + read.within();
         // It is never closed.
-        let _turn = timeout_at(until, turns.acquire()).await.map_err(|_| ReadError::Busy)?;
-        timeout_at(until, call).await.map_err(|_| ReadError::TimedOut(read.within()))
+        let _turn = timeout(read.within(), turns.acquire()).await.map_err(|_| ReadError::Busy)?;
+        timeout(read.within(), call).await.map_err(|_| ReadError::TimedOut(read.within()))
     }
 }
 

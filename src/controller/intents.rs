@@ -13,7 +13,7 @@ use tracing::warn;
 use crate::locked::locked;
 use crate::observed::{ContainerKey, Nanos};
 use crate::reconcile::cause::StopMarks;
-use crate::reconcile::intent::IntentCall;
+use crate::reconcile::intent::{Intent, IntentCall};
 use crate::store::{IntentChange, OpenIntent, StoredIntent};
 
 /// All of them.
@@ -28,10 +28,12 @@ struct Book {
     containers: HashMap<ContainerKey, String>,
     /// Their ids, by whose memory they belong to.
     owners: HashMap<String, String>,
-    /// Where one is about to be committed.
+    /// Containers for which one is about to be committed.
     reserved: HashSet<ContainerKey>,
-    /// Calls in the hands of this process, by intent: whether each may have been sent.
-    calls: HashMap<String, bool>,
+    /// Ids of those that a commit is about to change, open or close.
+    changing: HashSet<String>,
+    /// Calls in the hands of this process, by intent.
+    calls: HashMap<String, IntentCall>,
 }
 
 impl Book {
@@ -88,42 +90,57 @@ impl Intents {
     pub(super) fn claims(&self, container: &ContainerKey, marks: &StopMarks, at: Nanos) -> bool {
         let book = locked(&self.0);
         book.of(container).is_some_and(|open| {
-            let call = match book.calls.get(&open.intent.id) {
-                Some(false) => IntentCall::Waiting,
-                Some(true) => IntentCall::Sent,
-                None => IntentCall::NotInHand,
-            };
+            let call = book.calls.get(&open.intent.id).copied().unwrap_or(IntentCall::NotInHand);
             open.intent.claims(container, marks, at, call)
         })
     }
 
-    /// Whether the call of an intent has not ended.
+    /// Whether what came of the call of an intent is not known and committed yet.
     pub(super) fn is_in_hand(&self, id: &str) -> bool {
         locked(&self.0).calls.contains_key(id)
     }
 
     /// The call may have been sent from now on.
     pub(super) fn sent(&self, id: &str) {
-        locked(&self.0).calls.insert(id.to_owned(), true);
+        locked(&self.0).calls.insert(id.to_owned(), IntentCall::Sent);
     }
 
-    /// The call has ended, and how is known.
-    pub(super) fn ended(&self, id: &str) {
+    /// The call has ended: what happens from now on is not its doing, unless it was never sent at all.
+    pub(super) fn ended_at(&self, id: &str, at: Nanos) {
+        if let Some(call) = locked(&self.0).calls.get_mut(id).filter(|call| **call == IntentCall::Sent) {
+            *call = IntentCall::Ended(at);
+        }
+    }
+
+    /// What came of the call is committed.
+    pub(super) fn forget_call(&self, id: &str) {
         locked(&self.0).calls.remove(id);
     }
 
-    /// Keeps a place for each intent that `changes` would open, each with an action that makes its call; `None`: something else is being done to a container.
-    pub(super) fn reserve(self: &Arc<Self>, changes: &[IntentChange]) -> Option<ReservedIntents> {
+    /// Keeps a place for each intent that `changes` would open, change or close; `None`: something else is being done to a
+    /// container, or something else is made of an intent, and all that is decided on it has to be decided again. `called` are
+    /// the intents whose calls are to be made once that is committed: no others are opened.
+    pub(super) fn reserve(
+        self: &Arc<Self>,
+        changes: &[IntentChange],
+        called: &[&str],
+    ) -> Option<ReservedIntents> {
         if changes.is_empty() {
             return Some(ReservedIntents { intents: self.clone(), opened: Vec::new(), changes: Vec::new() });
         }
         let mut book = locked(&self.0);
         let closed: HashSet<&str> = changes.iter().filter_map(IntentChange::closed).collect();
-        let opened: Vec<ContainerKey> = changes
+        let put: Vec<&Intent> =
+            changes.iter().filter_map(IntentChange::put).map(|open| &open.intent).collect();
+        let is_open = |id: &str| book.open.contains_key(id) && !book.changing.contains(id);
+        let known = |intent: &&Intent| is_open(&intent.id) || called.contains(&&*intent.id);
+        if !closed.iter().all(|id| is_open(id)) || !put.iter().all(known) {
+            return None;
+        }
+        let opened: Vec<ContainerKey> = put
             .iter()
-            .filter_map(IntentChange::put)
-            .filter(|open| !book.open.contains_key(&open.intent.id))
-            .map(|open| open.intent.container.clone())
+            .filter(|intent| !book.open.contains_key(&intent.id))
+            .map(|intent| intent.container.clone())
             .collect();
         let taken = |container: &ContainerKey| {
             let open = book.of(container).is_some_and(|open| !closed.contains(&*open.intent.id));
@@ -133,6 +150,7 @@ impl Intents {
             return None;
         }
         book.reserved.extend(opened.iter().cloned());
+        book.changing.extend(changes.iter().map(|change| change.id().to_owned()));
         Some(ReservedIntents { intents: self.clone(), opened, changes: changes.to_vec() })
     }
 }
@@ -147,20 +165,19 @@ pub(super) struct ReservedIntents {
 
 impl ReservedIntents {
     /// It is committed. The calls of those that are new are in hand, and not sent yet.
-    pub(super) fn keep(mut self) {
-        let changes = std::mem::take(&mut self.changes);
-        if changes.is_empty() {
+    pub(super) fn keep(self) {
+        if self.changes.is_empty() {
             return;
         }
         let mut book = locked(&self.intents.0);
-        for change in changes {
+        for change in &self.changes {
             match change {
-                IntentChange::Close(id) => book.close(&id),
+                IntentChange::Close(id) => book.close(id),
                 IntentChange::Put(open) => {
                     if self.opened.contains(&open.intent.container) {
-                        book.calls.insert(open.intent.id.clone(), false);
+                        book.calls.insert(open.intent.id.clone(), IntentCall::Waiting);
                     }
-                    book.put(*open);
+                    book.put(OpenIntent::clone(open));
                 }
             }
         }
@@ -169,12 +186,15 @@ impl ReservedIntents {
 
 impl Drop for ReservedIntents {
     fn drop(&mut self) {
-        if self.opened.is_empty() {
+        if self.changes.is_empty() {
             return;
         }
         let mut book = locked(&self.intents.0);
         for container in &self.opened {
             book.reserved.remove(container);
+        }
+        for change in &self.changes {
+            book.changing.remove(change.id());
         }
     }
 }
@@ -182,7 +202,7 @@ impl Drop for ReservedIntents {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reconcile::intent::{Answer, Intent};
+    use crate::reconcile::intent::Answer;
     use crate::reconcile::plan::{Cause, Verb};
     use crate::resource::Duration;
 
@@ -204,7 +224,7 @@ mod tests {
     }
 
     fn put(intents: &Arc<Intents>, open: &OpenIntent) -> Option<ReservedIntents> {
-        intents.reserve(&[IntentChange::Put(Box::new(open.clone()))])
+        intents.reserve(&[IntentChange::Put(Box::new(open.clone()))], &[&open.intent.id])
     }
 
     #[test]
@@ -221,11 +241,28 @@ mod tests {
         put(&intents, &second).expect("more is known of the same one").keep();
         assert_eq!(intents.of(&first.intent.container).as_ref(), Some(&second));
         let instead = [IntentChange::Close("2".to_owned()), IntentChange::Put(Box::new(first.clone()))];
-        intents.reserve(&instead).expect("the other one is closed with it").keep();
+        intents.reserve(&instead, &["1"]).expect("the other one is closed with it").keep();
         assert_eq!(intents.of_owner("local/web"), Some(first));
         assert_eq!(intents.of_owner("workload/web"), None);
-        intents.reserve(&[IntentChange::Close("1".to_owned())]).expect("an end").keep();
+        intents.reserve(&[IntentChange::Close("1".to_owned())], &[]).expect("an end").keep();
         assert_eq!(intents.of_owner("local/web"), None);
+    }
+
+    #[test]
+    fn two_decisions_make_nothing_of_one_intent_at_once_nor_of_one_that_is_over() {
+        let intents = Arc::new(Intents::default());
+        let (first, close) = (open("1", "c", "local/web"), [IntentChange::Close("1".to_owned())]);
+        put(&intents, &first).expect("free").keep();
+        let renamed = [IntentChange::Put(Box::new(open("1", "c", "local/web-old")))];
+        let adopting = intents.reserve(&renamed, &[]).expect("it is open");
+        assert!(intents.reserve(&close, &[]).is_none(), "it is about to be another's");
+        drop(adopting);
+        intents.reserve(&close, &[]).expect("nobody else changes it").keep();
+        assert!(
+            intents.reserve(&close, &[]).is_none() && intents.reserve(&renamed, &[]).is_none(),
+            "it is over"
+        );
+        assert!(!intents.is_in_hand("2"));
     }
 
     #[test]
@@ -248,9 +285,13 @@ mod tests {
         intents.sent("1");
         let late = deadline.plus(Duration::from_secs(60));
         assert!(claims(&intents, deadline) && claims(&intents, late), "it takes longer than it was given");
+        intents.ended_at("1", late);
+        let later = late.plus(Duration::from_secs(2));
+        assert!(claims(&intents, late) && !claims(&intents, later), "what came of it waits to be committed");
+        assert!(intents.is_in_hand("1"));
         stop.intent.answer = Some(Answer::Lost { at: late });
         put(&intents, &stop).expect("the same").keep();
-        intents.ended("1");
+        intents.forget_call("1");
         assert!(claims(&intents, late), "what happened before nobody waited any more");
         assert!(!claims(&intents, late.plus(Duration::from_secs(2))));
         assert!(!intents.claims(&ContainerKey::new("local", "d"), &StopMarks::default(), deadline));

@@ -80,7 +80,9 @@ impl Mechanism {
         let parts = &*self.parts;
         let Plan { changes, keep, lines, name, decided, wakes, wake_targets, requeue_at, look_at } =
             self.reconcilers.plan(key, work).await?;
-        let reserved = parts.intents.reserve(&changes.intents).ok_or(Trouble::Reserved)?;
+        let actions = decided.iter().flat_map(|decided| &decided.actions);
+        let called: Vec<&str> = actions.map(|action| action.intent.as_str()).collect();
+        let reserved = parts.intents.reserve(&changes.intents, &called).ok_or(Trouble::Reserved)?;
         self.commit(changes, work).await?;
         reserved.keep();
         // What is kept shows in the container's row.

@@ -313,7 +313,7 @@ mod tests {
     use crate::controller::progress::Progress;
     use crate::controller::work::{Arrival, Break, KEPT};
     use crate::observed::{ContainerKey, Cursor, EngineEvent, EventKind, Nanos};
-    use crate::reconcile::intent::ActionOutcome;
+    use crate::reconcile::intent::{ActionOutcome, EndedCall};
 
     fn key(id: &str) -> Key {
         ContainerKey::new("local", id).into()
@@ -403,7 +403,11 @@ mod tests {
     async fn work_put_back_keeps_its_place_before_what_came_later() {
         let queue = Queue::default();
         let concluded = |word: &str| Work {
-            concluded: vec![(word.to_owned(), ActionOutcome::Succeeded)],
+            concluded: vec![EndedCall {
+                intent: word.to_owned(),
+                outcome: ActionOutcome::Succeeded,
+                at: Nanos(0),
+            }],
             ..Work::default()
         };
         queue.add(key("a"), concluded("first"));
@@ -413,7 +417,7 @@ mod tests {
         assert!(queue.try_take().is_none());
         queue.resume(&key("a"));
         let (_, work) = queue.take().await;
-        let order: Vec<_> = work.concluded.iter().map(|(word, _)| word.as_str()).collect();
+        let order: Vec<_> = work.concluded.iter().map(|ended| ended.intent.as_str()).collect();
         assert_eq!((order, work.failures), (vec!["first", "second"], 1));
     }
 

@@ -41,11 +41,14 @@ impl Parts {
         self.probing.container(key, concerned);
     }
 
-    /// Something else was decided or is remembered of a container, which its row shows.
+    /// Something else was decided or is remembered of a container, which its row shows, and those of others that share its
+    /// memory.
     pub(super) fn touch(&self, key: &ContainerKey) {
         self.world.change_rows(|world, rows| {
-            if world.containers.contains_key(key) {
-                rows.push(RowChange::Changed(key.clone()));
+            if let Some(container) = world.containers.get(key) {
+                let identity = container.logical_id();
+                let sharing = world.containers.identified(&key.engine, &identity);
+                rows.extend(sharing.map(|container| RowChange::Changed(container.key.clone())));
             }
         });
     }

@@ -1,7 +1,7 @@
 //! What containers use, measured when somebody asks (`portreeve top`, a scrape of the metrics) and never else.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
@@ -12,9 +12,6 @@ use super::door::EngineRead;
 use crate::docker::Client;
 use crate::locked::locked;
 use crate::observed::{ContainerKey, Usage};
-
-/// Measurements on their way at once for one request: each engine bounds its own.
-const AT_ONCE: usize = 256;
 
 /// How long all of them may take together. What is not measured by then is left out.
 const ALL: Duration = Duration::from_secs(20);
@@ -70,11 +67,19 @@ async fn usage_within(
     containers: Vec<ContainerKey>,
     limit: Duration,
 ) -> BTreeMap<ContainerKey, Usage> {
-    let measured = stream::iter(containers)
-        .map(|key| async move { measure(engines, &key).await.map(|usage| (key, usage)) })
-        .buffer_unordered(AT_ONCE)
-        .take_until(tokio::time::sleep(limit));
-    measured.filter_map(std::future::ready).collect().await
+    // Each engine for itself: one that hangs takes nothing from the others.
+    let mut by_engine: BTreeMap<Arc<str>, Vec<ContainerKey>> = BTreeMap::new();
+    for key in containers {
+        by_engine.entry(key.engine.clone()).or_default().push(key);
+    }
+    let of_one = |keys: Vec<ContainerKey>| {
+        stream::iter(keys)
+            .map(|key| async move { measure(engines, &key).await.map(|usage| (key, usage)) })
+            .buffer_unordered(EngineRead::Stats.at_once())
+            .boxed()
+    };
+    let measured = stream::select_all(by_engine.into_values().map(of_one));
+    measured.take_until(tokio::time::sleep(limit)).filter_map(std::future::ready).collect().await
 }
 
 async fn measure(engines: &Attachments, key: &ContainerKey) -> Option<Usage> {

@@ -6,7 +6,7 @@ use tokio::sync::Notify;
 
 use super::progress::Ticket;
 use crate::observed::{EngineEvent, EventKind, Nanos};
-use crate::reconcile::intent::ActionOutcome;
+use crate::reconcile::intent::EndedCall;
 use crate::reconcile::lifecycle::Fact;
 
 /// Events that are kept of a container which the engine does not let be inspected.
@@ -47,8 +47,8 @@ pub(super) struct Work {
     pub absent: Option<(Nanos, Nanos)>,
     /// Where the stream of events was broken: how many of `events` came before, and how.
     pub breaks: Vec<(usize, Break)>,
-    /// How actions ended, by intent.
-    pub concluded: Vec<(String, ActionOutcome)>,
+    /// Actions that have ended.
+    pub concluded: Vec<EndedCall>,
     /// Who lifts its quarantine.
     pub releases: Vec<Release>,
     /// What services were told of it that is to be forgotten.
@@ -128,7 +128,7 @@ impl Work {
 
     /// Whether the call of an intent has ended by it.
     pub(super) fn concludes(&self, intent: &str) -> bool {
-        self.concluded.iter().any(|(concluded, _)| concluded == intent)
+        self.concluded.iter().any(|ended| ended.intent == intent)
     }
 
     pub(super) fn is_of_a_stop(&self) -> bool {

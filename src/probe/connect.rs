@@ -38,14 +38,22 @@ pub(super) async fn resolve(place: &Place, steps: &mut Steps) -> Result<Vec<Sock
 
 /// A host as name servers and TLS know it: `bücher.example` → `xn--bcher-kva.example`.
 pub(super) fn ascii(host: &str) -> Cow<'_, str> {
-    match url::Host::parse(host) {
-        Ok(known) if !host.is_ascii() => known.to_string().into(),
-        _ => host.into(),
+    if host.is_ascii() {
+        return host.into();
     }
+    url::Host::parse(host).map_or_else(|_| host.into(), |known| known.to_string().into())
+}
+
+/// A TCP connection to `place`, for requests.
+pub(super) async fn tcp(place: &Place, steps: &mut Steps) -> Result<TcpStream, Failure> {
+    let stream = connection(place, steps).await?;
+    // Small ones are not to wait for others.
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
 }
 
 /// A TCP connection to `place`.
-pub(super) async fn tcp(place: &Place, steps: &mut Steps) -> Result<TcpStream, Failure> {
+pub(super) async fn connection(place: &Place, steps: &mut Steps) -> Result<TcpStream, Failure> {
     let addresses = resolve(place, steps).await?;
     steps.begin("connect");
     let connect = async |address| {
@@ -56,8 +64,6 @@ pub(super) async fn tcp(place: &Place, steps: &mut Steps) -> Result<TcpStream, F
     };
     let (stream, peer) = first(addresses, steps, |address, _| Ok(connect(address))).await?;
     steps.end(peer.to_string());
-    // Small requests are not to wait for others.
-    let _ = stream.set_nodelay(true);
     Ok(stream)
 }
 
@@ -89,6 +95,11 @@ pub(super) async fn first<T, F: Future<Output = Result<T, Failure>>>(
     steps: &mut Steps,
     mut begin: impl FnMut(SocketAddr, &mut Steps) -> Result<F, Failure>,
 ) -> Result<T, Failure> {
+    if let [address] = addresses.as_slice() {
+        let answer = begin(*address, steps)?.await?;
+        steps.concluded();
+        return Ok(answer);
+    }
     let mut waiting = alternating(addresses).into_iter();
     let (mut asked, mut worst) = (FuturesUnordered::new(), None);
     loop {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::connect::{plain, seen, tcp};
+use super::connect::{connection, plain, seen, tcp};
 use super::mysql::take_leave;
 use super::steps::shown;
 use super::wire::said;
@@ -39,7 +39,10 @@ impl Protocol for TcpProbe {
 
     async fn attempt(&self, subject: &Subject<'_>, steps: &mut Steps) -> Result<(), Failure> {
         let place = subject.place()?;
-        let mut stream = tcp(place, steps).await?;
+        let mut stream = match &self.send {
+            Some(_) => tcp(place, steps).await?,
+            None => connection(place, steps).await?,
+        };
         if let Some(text) = &self.send {
             steps.begin("send");
             let sent = stream.write_all(text.as_bytes()).await;

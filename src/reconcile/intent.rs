@@ -51,6 +51,8 @@ pub enum IntentCall {
     Waiting,
     /// It was sent, or may have been, and has not ended: what happens is its doing, however long it takes.
     Sent,
+    /// It ended then, and what came of it is not committed yet.
+    Ended(Nanos),
     /// It is not in the hands of this process: it has ended, or an earlier process began it.
     NotInHand,
 }
@@ -76,6 +78,17 @@ pub enum Answer {
         /// When we gave up waiting.
         at: Nanos,
     },
+}
+
+/// An engine call that has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndedCall {
+    /// The id of its intent.
+    pub intent: String,
+    /// How it went.
+    pub outcome: ActionOutcome,
+    /// When, by the engine's clock: what happened after that is not its doing, whenever it is heard of.
+    pub at: Nanos,
 }
 
 /// How an engine call went.
@@ -125,6 +138,7 @@ impl Intent {
         let until = match (call, &self.answer) {
             (IntentCall::Waiting, _) => return false,
             (IntentCall::Sent, _) => None,
+            (IntentCall::Ended(at), _) => Some(self.deadline().max(at)),
             (IntentCall::NotInHand, None) => Some(self.deadline()),
             // The engine goes on with it.
             (IntentCall::NotInHand, Some(Answer::Lost { at })) => Some(self.deadline().max(*at)),

@@ -21,6 +21,14 @@ pub enum IntentChange {
 }
 
 impl IntentChange {
+    /// The intent's id.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Put(open) => &open.intent.id,
+            Self::Close(id) => id,
+        }
+    }
+
     /// What is open by it.
     pub const fn put(&self) -> Option<&OpenIntent> {
         match self {

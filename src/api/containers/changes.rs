@@ -2,7 +2,7 @@
 //!
 //! A line carries the id of the revision that its change made, so that whoever was told it goes on after it. The lines of a
 //! comparison carry the id before it, and the bookmark that follows them carries the id after it: one who goes on in the midst of
-//! them is told all of them. Only the very first lines, of what is there, carry the id after it: to be used once the bookmark came.
+//! them is told all of them. The very first lines, of what is there, carry none: nobody can go on after one of them.
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -30,11 +30,11 @@ pub(super) struct ContainerChanges {
     selector: LabelSelector,
     outputs: Outputs,
     told: watch::Receiver<()>,
-    /// Everything up to this revision is told.
-    revision: u64,
+    /// Everything up to this revision is told; `None`: what is there is still being told.
+    revision: Option<u64>,
     known: BTreeMap<ContainerKey, Told>,
     /// Containers to be looked at, each with the revision that its line carries.
-    waiting: VecDeque<(u64, ContainerKey)>,
+    waiting: VecDeque<(Option<u64>, ContainerKey)>,
     /// Everything up to this revision is told once nothing waits.
     ahead: u64,
     /// Whether that is to be said then.
@@ -55,7 +55,7 @@ impl ContainerChanges {
         let told = api.view.rows_told();
         let world = api.view.world();
         let known = BTreeMap::new();
-        let mut changes = Self::new(api, selector, outputs, told, known, world.revision);
+        let mut changes = Self::new(api, selector, outputs, told, known, None);
         changes.compare(&world);
         changes
     }
@@ -83,7 +83,7 @@ impl ContainerChanges {
                 RowChange::Gone(_) | RowChange::Changed(_) | RowChange::Everything => {}
             }
         }
-        let mut changes = Self::new(api, selector, outputs, told, known, revision);
+        let mut changes = Self::new(api, selector, outputs, told, known, Some(revision));
         changes.take(&world, &since);
         // Whoever goes on learns that there is nothing more.
         changes.comparing = true;
@@ -96,15 +96,15 @@ impl ContainerChanges {
         outputs: Outputs,
         told: watch::Receiver<()>,
         known: BTreeMap<ContainerKey, Told>,
-        revision: u64,
+        revision: Option<u64>,
     ) -> Self {
-        let (waiting, ahead, comparing) = (VecDeque::new(), revision, false);
+        let (waiting, ahead, comparing) = (VecDeque::new(), revision.unwrap_or(0), false);
         Self { api: api.clone(), selector, outputs, told, revision, known, waiting, ahead, comparing }
     }
 
     /// Looks at what has changed.
     fn look(&mut self) {
-        match self.api.view.rows_since(self.revision) {
+        match self.api.view.rows_since(self.revision.unwrap_or(0)) {
             Ok((world, changes)) => self.take(&world, &changes),
             // Too much has changed to be told one by one.
             Err(_) => self.compare(&self.api.view.world()),
@@ -112,23 +112,25 @@ impl ContainerChanges {
     }
 
     fn take(&mut self, world: &World, changes: &[(u64, RowChange)]) {
-        let mut last: BTreeMap<&ContainerKey, u64> = BTreeMap::new();
+        // Of each, the last of its changes and the first.
+        let mut changed: BTreeMap<&ContainerKey, (u64, u64)> = BTreeMap::new();
         for (revision, change) in changes {
-            match change {
-                RowChange::Came(key) | RowChange::Changed(key) => drop(last.insert(key, *revision)),
-                RowChange::Gone(container) => drop(last.insert(&container.key, *revision)),
+            let key = match change {
+                RowChange::Came(key) | RowChange::Changed(key) => key,
+                RowChange::Gone(container) => &container.key,
                 RowChange::Everything => return self.compare(world),
-            }
+            };
+            changed.entry(key).or_insert((*revision, *revision)).0 = *revision;
         }
-        let mut waiting: Vec<_> = last.into_iter().map(|(key, revision)| (revision, key.clone())).collect();
+        let mut waiting: Vec<_> = changed.into_iter().map(|(key, of)| (of, key)).collect();
         waiting.sort();
-        // Of several with one revision, as when an engine is no longer declared, whoever was told one is told the others, too.
-        let mut next = None;
-        for (revision, _) in waiting.iter_mut().rev() {
-            let same = next.replace(*revision) == Some(*revision);
-            *revision -= u64::from(same);
+        // Whoever was told one and goes on after it is told the others, too, with all that happened to them.
+        let mut untold = u64::MAX;
+        for ((last, first), _) in waiting.iter_mut().rev() {
+            *last = (*last).min(untold.saturating_sub(1));
+            untold = untold.min(*first);
         }
-        self.waiting = waiting.into();
+        self.waiting = waiting.into_iter().map(|((last, _), key)| (Some(last), key.clone())).collect();
         self.ahead = world.revision;
     }
 
@@ -141,7 +143,7 @@ impl ContainerChanges {
     }
 
     /// Tells of one container as it is now, if that is something else than was told.
-    fn see(&mut self, revision: u64, key: &ContainerKey, lines: &mut WatchLines) {
+    fn see(&mut self, revision: Option<u64>, key: &ContainerKey, lines: &mut WatchLines) {
         let world = self.api.view.world();
         let now = world.containers.get(key).filter(|container| self.selector.matches(&container.labels));
         let known = self.known.get(key);
@@ -157,7 +159,7 @@ impl ContainerChanges {
             (true, Some(_)) => Word::Modified,
             (false, _) => Word::Deleted,
         };
-        item.metadata.resource_version = Some(self.api.view.revision_id(revision));
+        item.metadata.resource_version = revision.map(|revision| self.api.view.revision_id(revision));
         lines.add(word, &item);
         match now.cloned() {
             Some(container) => drop(self.known.insert(key.clone(), Told { container, digest })),
@@ -171,8 +173,8 @@ impl Source for ContainerChanges {
         "Container"
     }
 
-    fn id(&self) -> String {
-        self.api.view.revision_id(self.revision)
+    fn id(&self) -> Option<String> {
+        self.revision.map(|revision| self.api.view.revision_id(revision))
     }
 
     async fn more(&mut self, lines: &mut WatchLines) -> bool {
@@ -189,9 +191,9 @@ impl Source for ContainerChanges {
             self.see(revision, &key, lines);
         }
         if self.waiting.is_empty() {
-            self.revision = self.ahead;
+            self.revision = Some(self.ahead);
             if std::mem::take(&mut self.comparing) {
-                lines.bookmark(self.kind(), &self.id());
+                lines.bookmark(self.kind(), &self.api.view.revision_id(self.ahead));
             }
         }
         true

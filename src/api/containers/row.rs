@@ -184,13 +184,15 @@ fn registries(api: &Api, container: &Container) -> BTreeMap<String, Registration
     let wanted = record.iter().flat_map(|record| &record.wanted);
     let mut all: BTreeMap<String, Registration> =
         wanted.map(|(name, wanted)| (name.clone(), wanted.into())).collect();
-    let desired = api.view.desired();
+    let (desired, world) = (api.view.desired(), api.view.world());
+    let mut services = world.members.services(&container.key).to_vec();
+    services.sort();
     for (name, spec) in desired.registries.iter().filter(|(_, spec)| spec.published_only) {
-        let of_service = desired.services.values().find_map(|service| {
-            let selector = service.spec.selector.as_ref()?;
-            let discovery = service.spec.discovery.as_ref()?;
-            (discovery.registry_ref == *name && selector.matches(&container.subject())).then_some(discovery)
-        });
+        let of_service =
+            services.iter().filter_map(|name| desired.services.get(&**name)).find_map(|service| {
+                let discovery = service.spec.discovery.as_ref()?;
+                (discovery.registry_ref == *name).then_some(discovery)
+            });
         if of_service.is_none() && !spec.selects(&container.subject()) {
             continue;
         }

@@ -74,13 +74,13 @@ impl Source for EventChanges {
         "Event"
     }
 
-    fn id(&self) -> String {
-        self.last.to_string()
+    fn id(&self) -> Option<String> {
+        Some(self.last.to_string())
     }
 
     async fn more(&mut self, lines: &mut WatchLines) -> bool {
         if !self.behind && std::mem::take(&mut self.catching_up) {
-            lines.bookmark(self.kind(), &self.id());
+            lines.bookmark(self.kind(), &self.last.to_string());
         } else if self.behind {
             match self.view.events_after(self.last, PAGE).await {
                 Ok(rows) => {

@@ -82,14 +82,14 @@ impl Source for ObjectChanges {
         self.kind.as_str()
     }
 
-    fn id(&self) -> String {
-        self.revision.to_string()
+    fn id(&self) -> Option<String> {
+        Some(self.revision.to_string())
     }
 
     async fn more(&mut self, lines: &mut WatchLines) -> bool {
         if let Some(first) = self.first.take() {
             first.into_iter().for_each(|object| self.see(object, false, lines));
-            lines.bookmark(self.kind(), &self.id());
+            lines.bookmark(self.kind(), &self.revision.to_string());
             return true;
         }
         match self.changes.recv().await {

@@ -92,7 +92,8 @@ impl ClientError {
     pub(in crate::cli) const fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Stranger { .. } => true,
-            Self::Refused(Refused { code, .. }) => *code >= 500,
+            // 429: others have all the places.
+            Self::Refused(Refused { code, .. }) => *code >= 500 || *code == 429,
             Self::Untrusted { .. } => false,
         }
     }

@@ -13,14 +13,14 @@ use crate::controller::parts::Parts;
 use crate::controller::work::Work;
 use crate::execute::execute;
 use crate::observed::{ContainerKey, Nanos};
-use crate::reconcile::intent::ActionOutcome;
+use crate::reconcile::intent::{ActionOutcome, EndedCall};
 use crate::reconcile::plan::Action;
 
 /// Carries out an action whose intent is committed, if its engine is there.
 pub(in crate::controller) fn act(parts: &Arc<Parts>, action: Action) {
     let Some(attachment) = parts.engines.get(&action.container.engine) else {
         // It stays open for its time: nobody knows that it was never sent, should this process end now.
-        return parts.intents.ended(&action.intent);
+        return parts.intents.forget_call(&action.intent);
     };
     let parts = parts.clone();
     tokio::spawn(async move {
@@ -40,16 +40,19 @@ pub(in crate::controller) fn act(parts: &Arc<Parts>, action: Action) {
             let why = crate::vital::panic_text(&*panic);
             ActionOutcome::Lost { error: format!("a fault of Portreeve's own: {why}") }
         });
+        let at = parts.world.engine_now(&key.engine);
+        parts.intents.ended_at(&action.intent, at);
         counter!("portreeve_restarts_total", "engine" => key.engine.to_string(), "action" => action.verb.as_str(), "outcome" => word(&outcome)).increment(1);
         if let ActionOutcome::Replaced { by } = &outcome {
             // Nothing was decided about it while the call was in hand.
             let new = ContainerKey::new(key.engine.clone(), by.as_str());
-            parts.intents.ended(&action.intent);
+            parts.intents.forget_call(&action.intent);
             parts.queue.add(new, Work { look: Some(Nanos(0)), ..Work::default() });
         }
         // What happened meanwhile may have no event: a start that failed leaves none. The others are on their way.
         let look = Some(Nanos(0));
-        let work = Work { concluded: vec![(action.intent, outcome)], look, ..Work::default() };
+        let ended = EndedCall { intent: action.intent, outcome, at };
+        let work = Work { concluded: vec![ended], look, ..Work::default() };
         parts.queue.add(key, work);
     });
 }

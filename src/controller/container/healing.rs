@@ -45,7 +45,7 @@ impl Pending {
         if let Some((_lock, slot, memory)) = self.memory.take() {
             slot.memory.store(Arc::new(memory));
         }
-        self.concluded.iter().for_each(|intent| parts.intents.ended(intent));
+        self.concluded.iter().for_each(|intent| parts.intents.forget_call(intent));
         if let Some(mut held) = self.group.take() {
             held.keep();
             parts.show_group(&held);
@@ -63,7 +63,7 @@ impl Reconciler {
         plan: &mut Plan,
     ) -> Pending {
         let parts = &*self.parts;
-        let concluded = work.concluded.iter().map(|(intent, _)| intent.clone()).collect();
+        let concluded = work.concluded.iter().map(|ended| ended.intent.clone()).collect();
         let Some(container) = container else {
             self.leave_group(record, None, parts.world.engine_now(&record.key.engine)).await;
             return Pending { concluded, ..Pending::default() };

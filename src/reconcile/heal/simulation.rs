@@ -247,7 +247,7 @@ impl Simulation {
     }
 
     fn conclude(&mut self, outcome: &ActionOutcome) {
-        self.portreeve.memory = conclude(&self.portreeve.memory, outcome, self.now()).memory;
+        self.portreeve.memory = conclude(&self.portreeve.memory, outcome, self.now(), self.now()).memory;
         self.quiet_since = self.world.time;
     }
 

@@ -123,19 +123,23 @@ fn the_wait_is_told_again_after_each_attempt() {
 
 #[test]
 fn the_wait_counts_from_the_answer_of_a_slow_restart() {
-    let memory = conclude(&acted(), &ActionOutcome::Succeeded, at(9)).memory;
+    let memory = conclude(&acted(), &ActionOutcome::Succeeded, at(9), at(9)).memory;
     let healing = look(&restarted(9, Health::Unhealthy), &memory, &StopMarks::default(), 12);
     assert_eq!(healing.blocked.first().and_then(|blocked| blocked.until), Some(at(19)));
 }
 
 #[test]
 fn an_error_is_told_when_it_comes_and_not_again() {
-    let healing =
-        conclude(&acted(), &ActionOutcome::Failed { error: "port is\nalready allocated".into() }, at(3));
+    let healing = conclude(
+        &acted(),
+        &ActionOutcome::Failed { error: "port is\nalready allocated".into() },
+        at(3),
+        at(3),
+    );
     assert_eq!(kinds(&healing), ["RestartFailed"]);
     assert_eq!(healing.requeue_at, Some(at(3)));
     assert!(healing.notes.iter().all(|note| note.message.ends_with("port is already allocated")));
-    let again = conclude(&healing.memory, &ActionOutcome::Succeeded, at(4));
+    let again = conclude(&healing.memory, &ActionOutcome::Succeeded, at(4), at(4));
     assert_eq!((again.memory, again.notes.len()), (healing.memory.clone(), 0));
     assert_eq!(
         kinds(&look(&container(Health::Unhealthy), &healing.memory, &StopMarks::default(), 4)),
@@ -145,7 +149,8 @@ fn an_error_is_told_when_it_comes_and_not_again() {
 
 #[test]
 fn what_was_called_off_counts_for_nothing_and_is_not_tried_again_at_once() {
-    let healing = conclude(&acted(), &ActionOutcome::Superseded { why: "it was restarted".into() }, at(1));
+    let healing =
+        conclude(&acted(), &ActionOutcome::Superseded { why: "it was restarted".into() }, at(1), at(1));
     assert_eq!(kinds(&healing), ["Superseded"]);
     let memory = healing.memory;
     assert_eq!((&memory.intent, memory.spent.len(), memory.streak, memory.restart_count), (&None, 0, 0, 0));
@@ -162,15 +167,18 @@ fn what_was_called_off_counts_for_nothing_and_is_not_tried_again_at_once() {
 fn an_attempt_in_flight_is_no_restart_yet() {
     let open = acted();
     assert_eq!(open.restarts(), 0);
-    assert_eq!(conclude(&open, &ActionOutcome::Succeeded, at(1)).memory.restarts(), 1);
-    assert_eq!(conclude(&open, &ActionOutcome::Superseded { why: "x".into() }, at(1)).memory.restarts(), 0);
+    assert_eq!(conclude(&open, &ActionOutcome::Succeeded, at(1), at(1)).memory.restarts(), 1);
+    assert_eq!(
+        conclude(&open, &ActionOutcome::Superseded { why: "x".into() }, at(1), at(1)).memory.restarts(),
+        0
+    );
     let seen = look(&restarted(1, Health::Starting), &open, &StopMarks::default(), 2).memory;
     assert_eq!(seen.restarts(), 1, "its answer was never heard");
 }
 
 #[test]
 fn an_answer_to_no_question_changes_nothing() {
-    let healing = conclude(&HealMemory::default(), &ActionOutcome::Succeeded, at(1));
+    let healing = conclude(&HealMemory::default(), &ActionOutcome::Succeeded, at(1), at(1));
     assert_eq!(healing, Healing::default());
 }
 
@@ -223,12 +231,12 @@ fn a_restart_claims_the_kills_and_the_one_stop_it_explains() {
     assert!(!claims(&open, &key, &fed(3, Fact::Start), at(4)), "after the new run began");
     assert!(!claims(&open, &key, &fed(3, Fact::Stop), at(4)), "after our stop was completed");
     assert!(claims(&open, &key, &fed(3, Fact::Stop), at(3)), "our stop, again");
-    let answered = conclude(&open, &ActionOutcome::Failed { error: "no".into() }, at(5)).memory;
+    let answered = conclude(&open, &ActionOutcome::Failed { error: "no".into() }, at(5), at(5)).memory;
     assert!(
         claims(&answered, &key, &none, at(5)) && !claims(&answered, &key, &none, at(7)),
         "after the answer"
     );
-    let lost = conclude(&open, &ActionOutcome::Lost { error: "no".into() }, at(5)).memory;
+    let lost = conclude(&open, &ActionOutcome::Lost { error: "no".into() }, at(5), at(5)).memory;
     assert!(claims(&lost, &key, &none, at(7)), "the engine may still be at it");
     assert!(!claims(&HealMemory::default(), &key, &none, at(0)));
 }
@@ -236,7 +244,7 @@ fn a_restart_claims_the_kills_and_the_one_stop_it_explains() {
 #[test]
 fn a_start_claims_no_kill() {
     let down = Container { state: State::Exited, error: "no".into(), ..container(Health::Unhealthy) };
-    let failed = conclude(&acted(), &ActionOutcome::Failed { error: "no".into() }, at(5)).memory;
+    let failed = conclude(&acted(), &ActionOutcome::Failed { error: "no".into() }, at(5), at(5)).memory;
     let healing = look(&down, &failed, &StopMarks::default(), 60);
     assert_eq!(healing.action.as_ref().map(|action| action.verb.as_str()), Some("start"), "{healing:?}");
     let open = healing.memory.intent.expect("an intent");

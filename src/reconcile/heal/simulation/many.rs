@@ -212,7 +212,8 @@ impl Many {
             let says = if cured && !one.stubborn { Health::Healthy } else { Health::Unhealthy };
             one.speaks = Some((time + speaks_in, says));
             if up {
-                one.memory = conclude(&one.memory, &ActionOutcome::Succeeded, Nanos(time)).memory;
+                one.memory =
+                    conclude(&one.memory, &ActionOutcome::Succeeded, Nanos(time), Nanos(time)).memory;
             }
             changed = true;
         }
