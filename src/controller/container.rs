@@ -121,11 +121,12 @@ impl Reconciler {
         plan.keep.push(Box::new(move |_| {
             locked(&parts.making).remove(&key);
             heal.keep(&parts);
+            let name = record.name.clone();
             remember(&parts, record);
             if !watched {
                 parts.records.unblock(&key);
             }
-            wake_related(&parts, &key, container.as_deref());
+            wake_related(&parts, &key, &name, container.as_deref());
         }));
         Ok(plan)
     }

@@ -152,7 +152,7 @@ impl Engines {
                 its containers ({})", left.len());
             // Nobody hears of them again.
             for (key, services) in left {
-                wake_related(&self.parts, &key, None);
+                wake_related(&self.parts, &key, "", None);
                 self.parts.probing.container(&key, services);
             }
             self.parts.probing.engines();

@@ -80,7 +80,9 @@ impl Sqlite {
             return Err(unfit(format!("SQLite {version} is too old: 3.51.3 or later is needed")));
         }
         migrator().run(&writer).await?;
-        let readers = pool(2).connect_with(options.read_only(true)).await?;
+        // What is read again lies in the system's cache.
+        let reading = options.read_only(true).pragma("cache_size", "-256");
+        let readers = pool(2).connect_with(reading).await?;
         Ok(Self { writer, readers, _lock: lock })
     }
 }

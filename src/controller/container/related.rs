@@ -42,8 +42,13 @@ impl Reconciler {
     }
 }
 
-/// Takes in how a container is now; `None`: it is gone. Every container is decided again that sees something else by it.
-pub(in crate::controller) fn wake_related(parts: &Parts, key: &ContainerKey, container: Option<&Container>) {
+/// Takes in how a container is now; `None`: it is gone, and `name` is what it was called. Every container is decided again that sees something else by it.
+pub(in crate::controller) fn wake_related(
+    parts: &Parts,
+    key: &ContainerKey,
+    name: &str,
+    container: Option<&Container>,
+) {
     let (desired, world) = (parts.desired.load(), parts.world.load());
     let turned = match container {
         Some(container) => {
@@ -53,7 +58,7 @@ pub(in crate::controller) fn wake_related(parts: &Parts, key: &ContainerKey, con
         }
         None => locked(&parts.dependencies).remove(key),
     };
-    for other in related_to(key, container, turned, &world, &desired) {
+    for other in related_to(key, name, turned, &world, &desired) {
         parts.queue.add(other, Work::default());
     }
 }
@@ -93,7 +98,7 @@ fn dependencies(
 /// Containers that see something else, because of what a container turned.
 fn related_to(
     key: &ContainerKey,
-    container: Option<&Container>,
+    name: &str,
     turned: Turned,
     world: &World,
     desired: &Desired,
@@ -113,8 +118,7 @@ fn related_to(
     }
     if turned.seen {
         // A container can share the network of one that shares another's.
-        let mut of: Vec<String> = vec![key.id.to_string()];
-        of.extend(container.map(|container| container.name.clone()));
+        let mut of: Vec<String> = vec![key.id.to_string(), name.to_owned()];
         while let Some(next) = of.pop() {
             for sharing in world.containers.sharing_network(&key.engine, &next) {
                 if related.insert(sharing.key.clone()) {

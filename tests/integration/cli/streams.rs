@@ -172,6 +172,29 @@ async fn events_are_followed_over_a_restart_none_is_lost_and_none_told_twice() {
     assert_eq!(told, expected);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_followed_on_from_the_present_where_those_since_are_not_kept() {
+    let mut portreeve = without_engine().await;
+    let shell = Shell::of(&portreeve);
+    let change = |n: u32| {
+        shell.file("a.yaml", &billing(&format!("/{n}")));
+        shell.run("portreeve apply -f a.yaml");
+    };
+    (0..9).for_each(change);
+    let events = Going::new(shell.spawn("portreeve events -f -o json 2>&1"));
+    events.line("BillingService/billing");
+    portreeve.terminate().await;
+    events.line("; waiting");
+    // Somebody has begun afresh: the numbers, too.
+    std::fs::remove_dir_all(portreeve.state_dir()).expect("a directory");
+    let _portreeve = serving(portreeve).await;
+    let told = events.line("going on with what comes now");
+    assert!(told.starts_with("the server does not keep all events since the last one"), "{told}");
+    change(9);
+    let event = events.line("BillingService/billing");
+    assert!(number(&serde_json::from_str(&event).expect("JSON")).is_some_and(|number| number < 9), "{event}");
+}
+
 fn number(event: &serde_json::Value) -> Option<u64> {
     event["metadata"]["name"].as_str()?.parse().ok()
 }
