@@ -63,7 +63,7 @@ pub struct Seen {
     pub at: Nanos,
     /// What happened.
     pub fact: Fact,
-    /// Whether an action of ours explains it: [`HealMemory::claims`](super::heal::HealMemory::claims).
+    /// Whether an action of ours explains it: [`Intent::claims`](super::intent::Intent::claims).
     pub ours: bool,
     /// Whether it happened before the first contact after an outage of the connection.
     pub replayed_from_outage: bool,
