@@ -343,8 +343,9 @@ async fn prune(parts: Arc<Parts>) {
         if !gone.is_empty() {
             let open = gone.iter().filter_map(|id| parts.intents.of_owner(id));
             let intents: Vec<_> = open.map(|open| IntentChange::Close(open.intent.id)).collect();
-            // None is opened by that.
+            // One about which something is being decided stays, in memory and in the store.
             let closed = parts.intents.reserve(&intents, &[]);
+            let intents = if closed.is_some() { intents } else { Vec::new() };
             let healing = gone.into_iter().map(|id| (id, None)).collect();
             let changes = ChangeSet { healing, intents, ..ChangeSet::default() };
             // They are forgotten in memory; the rows go with the next start's first pruning if not now.

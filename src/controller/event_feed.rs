@@ -37,7 +37,7 @@ impl Default for EventFeed {
 
 impl EventFeed {
     /// Events may have been committed.
-    pub fn committed(&self) {
+    pub(super) fn committed(&self) {
         self.committed.notify_one();
     }
 

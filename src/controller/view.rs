@@ -1,4 +1,6 @@
 //! What faces read: snapshots. Nobody who holds one changes anything by it, and no decision waits for one.
+//!
+//! It stands here, and not beside the faces, so that nothing else of the controller can be seen by them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

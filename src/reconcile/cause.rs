@@ -25,8 +25,8 @@ use serde::{Deserialize, Serialize};
 use crate::observed::{Container, Nanos};
 use crate::resource::Duration;
 
-pub(in crate::reconcile) use marks::MARGIN;
 pub use marks::StopMarks;
+pub(in crate::reconcile) use marks::{EVENT_LAG, MARGIN};
 pub use signal::signal_number;
 
 /// What the event stream said of a container.

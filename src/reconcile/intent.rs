@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::observed::{Container, ContainerKey, Nanos};
-use crate::reconcile::cause::{MARGIN, StopMarks};
+use crate::reconcile::cause::{EVENT_LAG, MARGIN, StopMarks};
 use crate::reconcile::plan::{Cause, Verb};
 use crate::resource::Duration;
 
@@ -14,9 +14,6 @@ use crate::resource::Duration;
 pub(in crate::reconcile) const CLOCK_ERROR: Duration = Duration::from_secs(1);
 /// How much longer it takes to make a container anew than to restart it.
 const RECREATION: Duration = Duration::from_secs(20);
-
-/// How long after the engine's answer its events may come.
-const HEARD: Duration = Duration::from_secs(5);
 
 /// An attempt committed before its engine call; open until a new run is seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,7 +152,7 @@ impl Intent {
     /// When it is over, whatever was seen of it: its time is up, and what it did has been heard of although it took longer.
     pub fn over(&self) -> Nanos {
         let answered = match self.answer {
-            Some(Answer::Done { at } | Answer::Failed { at, .. } | Answer::Lost { at }) => at.plus(HEARD),
+            Some(Answer::Done { at } | Answer::Failed { at, .. } | Answer::Lost { at }) => at.plus(EVENT_LAG),
             None => self.committed_at,
         };
         self.deadline().max(answered)

@@ -426,14 +426,20 @@ mod tests {
         assert!(due[0].attempted && due[0].acked.is_none(), "{due:?}");
     }
 
+    /// A database as a version with so many migrations left it.
+    async fn earlier(path: &Path, count: usize) -> sqlx::SqlitePool {
+        let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
+        let old = pool(1).connect_with(options).await.expect("a database");
+        let earlier = migrations().into_iter().take(count).collect();
+        Migrator::with_migrations(earlier).run(&old).await.expect("the schema before");
+        old
+    }
+
     #[tokio::test]
     async fn intents_of_an_earlier_version_are_rows_of_their_own_and_no_longer_part_of_memories() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("portreeve.db");
-        let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
-        let old = pool(1).connect_with(options).await.expect("a database");
-        let earlier = migrations().into_iter().take(8).collect();
-        Migrator::with_migrations(earlier).run(&old).await.expect("the schema before");
+        let old = earlier(&path, 8).await;
         let intent = |id: &str, container: &str, at: i64| {
             serde_json::json!({
                 "id": id, "container": {"engine": "local", "id": container}, "name": "web", "attempt": 2,
@@ -467,10 +473,7 @@ mod tests {
 
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("portreeve.db");
-        let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
-        let old = pool(1).connect_with(options).await.expect("a database");
-        let earlier = migrations().into_iter().take(7).collect();
-        Migrator::with_migrations(earlier).run(&old).await.expect("the schema before");
+        let old = earlier(&path, 7).await;
         for (engine, kind, severity) in [
             ("local", "gap", "warning"),
             ("", "NetworkLost", "error"),

@@ -10,6 +10,9 @@ use crate::resource::Duration;
 const SHUTDOWN: Duration = Duration::from_secs(15);
 /// How much longer than the stop timeout a stop may take.
 pub(in crate::reconcile) const MARGIN: Duration = Duration::from_secs(10);
+/// What an answer or an inspect already shows may have events that are still on their way, so long: nobody says meanwhile that
+/// the cause is unknown, or somebody else's.
+pub(in crate::reconcile) const EVENT_LAG: Duration = Duration::from_secs(5);
 /// `stop` follows `die` within milliseconds; a loaded engine takes longer.
 const SETTLING: Duration = Duration::from_secs(2);
 /// `start` follows StartedAt within 69 ms; a loaded engine takes longer.

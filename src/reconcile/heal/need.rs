@@ -4,14 +4,11 @@ use super::healing::Wait;
 use super::memory::HealMemory;
 use super::situation::Situation;
 use crate::observed::{Container, Health, Nanos, RestartPolicy, State};
-use crate::reconcile::cause::{MARGIN, StopCause, StopHabits};
+use crate::reconcile::cause::{EVENT_LAG, MARGIN, StopCause, StopHabits};
 use crate::reconcile::intent::{Answer, Intent};
 use crate::reconcile::plan::{Cause, Reason, Verb, one_line};
 use crate::resource::Duration;
 use crate::resource::autoheal_policy::{AutohealPolicySpec, ExitedTrigger};
-
-/// A `die` may be on its way when an inspect already shows the end: so long nobody says that the cause is unknown.
-const EVENT_LAG: Duration = Duration::from_secs(5);
 
 /// The engine's restart policy waits a minute at most from one start to the next: what it has not brought back by then it
 /// takes for stopped by hand.

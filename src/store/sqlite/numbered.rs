@@ -14,21 +14,17 @@ pub(super) async fn events_after(
     rows.bind(after).bind(limit).fetch_all(pool).await?.iter().map(row).collect()
 }
 
-/// SQLite keeps the last number that it gave, whatever became of its event.
-const NEWEST: &str = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event_log'), 0)";
-
 pub(super) async fn newest_event(pool: &SqlitePool) -> Result<i64, StoreError> {
-    Ok(sqlx::query_scalar(NEWEST).fetch_one(pool).await?)
+    // SQLite keeps the last number that it gave, whatever became of its event.
+    let newest = sqlx::query_scalar("SELECT seq FROM sqlite_sequence WHERE name = 'event_log'");
+    Ok(newest.fetch_optional(pool).await?.unwrap_or(0))
 }
 
 pub(super) async fn keeps_events_after(pool: &SqlitePool, after: i64) -> Result<bool, StoreError> {
-    // Numbers have no holes but those of events that were forgotten: a transaction that fails gives its numbers back.
-    let missing: bool = sqlx::query_scalar(
-        "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event_log'), 0) - ?1
-             > (SELECT count(*) FROM event_log WHERE id > ?1)",
-    )
-    .bind(after)
-    .fetch_one(pool)
-    .await?;
-    Ok(!missing)
+    // Numbers have no holes but those of events that were forgotten: a transaction that fails gives its numbers back. What is
+    // recorded between the two questions is kept.
+    let given = newest_event(pool).await? - after;
+    let kept: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM event_log WHERE id > ?").bind(after).fetch_one(pool).await?;
+    Ok(kept >= given)
 }

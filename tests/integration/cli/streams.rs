@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::Child;
 use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use super::transcript::Shell;
 use super::{BINARY, serving, without_engine};
@@ -53,6 +54,12 @@ impl Drop for Going {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Declares the service anew.
+fn change(shell: &Shell, n: u32) {
+    shell.file("a.yaml", &billing(&format!("/{n}")));
+    shell.run("portreeve apply -f a.yaml");
 }
 
 fn billing(path: &str) -> String {
@@ -139,10 +146,7 @@ async fn what_goes_on_outlives_its_server_and_tells_nothing_twice() {
 async fn events_are_followed_over_a_restart_none_is_lost_and_none_told_twice() {
     let mut portreeve = without_engine().await;
     let shell = Shell::of(&portreeve);
-    let change = |n: u32| {
-        shell.file("a.yaml", &billing(&format!("/{n}")));
-        shell.run("portreeve apply -f a.yaml");
-    };
+    let change = |n| change(&shell, n);
     change(0);
     let events = Going::new(shell.spawn("portreeve events -f -o json 2>&1"));
     let (mut told, first) = events.until("BillingService/billing");
@@ -176,10 +180,7 @@ async fn events_are_followed_over_a_restart_none_is_lost_and_none_told_twice() {
 async fn events_are_followed_on_from_the_present_where_those_since_are_not_kept() {
     let mut portreeve = without_engine().await;
     let shell = Shell::of(&portreeve);
-    let change = |n: u32| {
-        shell.file("a.yaml", &billing(&format!("/{n}")));
-        shell.run("portreeve apply -f a.yaml");
-    };
+    let change = |n| change(&shell, n);
     (0..9).for_each(change);
     let events = Going::new(shell.spawn("portreeve events -f -o json 2>&1"));
     let read = |line: &str| number(&serde_json::from_str(line).expect("JSON")).expect("a number");
@@ -193,7 +194,11 @@ async fn events_are_followed_on_from_the_present_where_those_since_are_not_kept(
     // It goes on in a moment; what was recorded before that is not told.
     let of_now = (9..99).find_map(|n| {
         change(n);
-        events.lines.recv_timeout(wait::SOON / 45).ok().filter(|line| line.contains("BillingService/billing"))
+        events
+            .lines
+            .recv_timeout(Duration::from_secs(1))
+            .ok()
+            .filter(|line| line.contains("BillingService/billing"))
     });
     let of_now = of_now.expect("an event");
     assert!(read(&of_now) < last, "{of_now}");
