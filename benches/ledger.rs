@@ -24,7 +24,7 @@ use support::receiver::{Options, Receiver};
 use support::wait;
 use tokio::sync::watch;
 
-use crate::counted::Counted;
+use crate::counted::counted;
 use crate::figures::{Common, Table};
 
 #[path = "ledger/counted.rs"]
@@ -99,7 +99,7 @@ const LIFE: [&str; 10] =
 async fn replay(containers: usize, slowed: Duration) -> Replay {
     let directory = tempfile::tempdir().unwrap();
     let store = Sqlite::open(&directory.path().join("portreeve.db")).await.unwrap();
-    let store = Arc::new(Counted::new(store, slowed));
+    let store = Arc::new(counted(store, slowed));
     let receiver = Receiver::start(Options::default()).await.unwrap();
     let mut engine = FakeEngine::start();
     let (_desired, desired) = watch::channel(Arc::new(desired(&engine, &receiver)));
@@ -142,7 +142,7 @@ async fn replay(containers: usize, slowed: Duration) -> Replay {
         state.assert_clean();
         state.calls.last().unwrap().at.duration_since(begin)
     });
-    let (committed, commits) = store.after(transitions);
+    let (committed, commits) = store.hook.after(transitions);
     controller.finish().await;
     let calls = receiver.look(|state| state.calls.len());
     Replay { transitions, read, bytes, committed: committed.duration_since(begin), delivered, commits, calls }

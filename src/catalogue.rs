@@ -8,6 +8,8 @@
 //! - A write that was answered is stored, and every read after the answer shows it.
 //! - Writes to one object are made one after the other; writes to different objects share commits.
 //! - Identities of objects of directories and environment survive restarts too.
+//! - The store gives revisions in the order in which it stores. What was shown with a revision before it was stored keeps it,
+//!   unless something else was stored in between: then it is shown with the one that the store gave.
 //!
 //! # Objects that outlive their file
 //! Of an object of a directory that says `portreeve/prune: disabled` a copy is kept ([`Catalogue::hold`]) as if the API
@@ -34,7 +36,7 @@ use crate::desired::Layers;
 use crate::manifest::{Draft, draft};
 use crate::resource::secret::policy::Trust;
 use crate::resource::{KindId, Object, ObjectKey, Origin};
-use crate::store::{Store, StoreError, StoredObject};
+use crate::store::{Expected, Objects, StoreError, StoredObject};
 
 mod document;
 mod follow;
@@ -61,7 +63,7 @@ impl Catalogue {
     ///
     /// # Errors
     /// The store cannot be read.
-    pub async fn load(store: &dyn Store, layers: Layers) -> Result<Arc<Self>, StoreError> {
+    pub async fn load(store: &dyn Objects, layers: Layers) -> Result<Arc<Self>, StoreError> {
         let (revision, rows) = store.objects().await?;
         let mut inner = Inner { revision, ..Inner::default() };
         for row in rows {
@@ -171,6 +173,15 @@ impl Inner {
     fn next_revision(&mut self) -> u64 {
         self.revision += 1;
         self.revision
+    }
+
+    /// What the store is expected to hold of an object. Of what is still to be stored nothing is known there.
+    fn expected(&self, key: &ObjectKey) -> Expected {
+        match self.identities.get(key) {
+            _ if self.unsaved.contains(key) => Expected::Any,
+            Some(identity) => Expected::Revision(identity.revision),
+            None => Expected::Absent,
+        }
     }
 
     /// The row of an object as it is now; `None` if it is gone.

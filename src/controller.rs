@@ -53,9 +53,11 @@ use self::usage::Loads;
 use self::wakers::Wakers;
 use crate::desired::{Desired, Scope, difference};
 use crate::guard::Guard;
+use crate::observed::Shard;
 use crate::observed::{Nanos, World};
 use crate::outbox::HttpClient;
 use crate::store::{ChangeSet, IntentChange, Store, StoreError};
+use crate::store::{Loaded, Pruned};
 use crate::vital;
 
 #[macro_use]
@@ -70,6 +72,7 @@ mod door;
 mod engines;
 mod event_feed;
 mod groups;
+mod halving;
 mod intents;
 mod interfaces;
 mod key;
@@ -137,7 +140,10 @@ impl Controller {
         desired: watch::Receiver<Arc<Desired>>,
         guard: Guard,
     ) -> Result<Self, StoreError> {
-        let loaded = store.load().await?;
+        let mut loaded = Loaded::default();
+        for shard in store.shards().await? {
+            loaded.append(store.load(&shard).await?);
+        }
         let journal: Journal = Arc::new(Mutex::new(
             loaded
                 .cursors
@@ -178,7 +184,7 @@ impl Controller {
             loads: Loads::default(),
         });
         let intents = unreadable.into_iter().map(IntentChange::Close).collect();
-        remember(&parts, ChangeSet { intents, ..ChangeSet::default() });
+        remember(&parts, ChangeSet { intents, ..ChangeSet::of(Shard::Fleet) });
         let stop = CancellationToken::new();
         let mut tasks = Vec::new();
         let reconcilers = Reconcilers::new(&parts, &journal);
@@ -347,7 +353,8 @@ async fn prune(parts: Arc<Parts>) {
             let closed = parts.intents.reserve(&intents, &[]);
             let intents = if closed.is_some() { intents } else { Vec::new() };
             let healing = gone.into_iter().map(|id| (id, None)).collect();
-            let changes = ChangeSet { healing, intents, ..ChangeSet::default() };
+            // What is only forgotten, by ids that are unique, may be of any engine.
+            let changes = ChangeSet { healing, intents, ..ChangeSet::of(Shard::Fleet) };
             // They are forgotten in memory; the rows go with the next start's first pruning if not now.
             if parts.committer.commit_with(changes, commit::Tickets::new()).await.is_ok()
                 && let Some(closed) = closed
@@ -358,8 +365,10 @@ async fn prune(parts: Arc<Parts>) {
         // Nothing reads events by a cursor yet.
         let readers = BTreeSet::new();
         match parts.store.prune(before, &readers).await {
-            Ok(0) => {}
-            Ok(rows) => info!(target: "portreeve::store", rows, "deleted records older than {days} days"),
+            Ok(Pruned { rows: 0, .. }) => {}
+            Ok(Pruned { rows, .. }) => {
+                info!(target: "portreeve::store", rows, "deleted records older than {days} days")
+            }
             Err(error) => warn!(target: "portreeve::store", "old records could not be deleted: {error}"),
         }
     }

@@ -7,7 +7,7 @@ mod containers;
 mod page;
 mod zeros;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use metrics::{describe_counter, describe_gauge, describe_histogram, gauge};
@@ -18,8 +18,8 @@ use crate::clock;
 use crate::controller::{Load, View};
 use crate::desired::Desired;
 use crate::observed::{Checks, ContainerKey, Counted, HealthWord, Nanos, ServiceState, State, Window, World};
-use crate::resource::KindId;
-use crate::store::QueueDepth;
+use crate::resource::{KindId, ObjectKey};
+use crate::store::{QueueDepth, QueueDepths};
 
 /// Installs the recorder for this process. A second call gives a recorder that nothing is recorded in.
 pub fn install() -> PrometheusHandle {
@@ -125,8 +125,8 @@ pub async fn render(handle: &PrometheusHandle, view: &View) -> String {
             .into_iter()
             .map(|(reason, count)| (format!("reason=\"{reason}\""), whole(count))),
     );
-    if let Ok((bills, cells)) = view.depths().await {
-        queues(&mut page, &desired, bills, cells, now);
+    if let Ok(depths) = view.depths().await {
+        queues(&mut page, &desired, depths, now);
     }
     let services = view.services();
     world_gauges(&mut page, view, &world, &services);
@@ -140,33 +140,22 @@ pub async fn render(handle: &PrometheusHandle, view: &View) -> String {
 }
 
 /// Depths by target: of those declared, and of those that are not any more, whose rows are held.
-fn queues(
-    page: &mut Page<'_>,
-    desired: &Desired,
-    mut bills: BTreeMap<String, QueueDepth>,
-    mut cells: BTreeMap<String, QueueDepth>,
-    now: Nanos,
-) {
-    for name in desired.billing.keys() {
-        bills.entry(name.clone()).or_default();
+fn queues(page: &mut Page<'_>, desired: &Desired, mut depths: QueueDepths, now: Nanos) {
+    let billing = desired.billing.keys().map(|name| (KindId::BillingService, name));
+    let registries = desired.registries.keys().map(|name| (KindId::DiscoveryRegistry, name));
+    let declared: BTreeSet<_> =
+        billing.chain(registries).map(|(kind, name)| ObjectKey { kind, name: name.clone() }).collect();
+    for target in &declared {
+        depths.entry(target.clone()).or_default();
     }
-    for name in desired.registries.keys() {
-        cells.entry(name.clone()).or_default();
-    }
-    let all: Vec<(String, &QueueDepth, bool)> =
-        [(KindId::BillingService, &bills), (KindId::DiscoveryRegistry, &cells)]
-            .into_iter()
-            .flat_map(|(kind, depths)| {
-                depths.iter().map(move |(target, depth)| {
-                    let declared = match kind {
-                        KindId::BillingService => desired.billing.contains_key(target),
-                        _ => desired.registries.contains_key(target),
-                    };
-                    let served = declared && !desired.is_suspended(kind, target);
-                    (format!("kind=\"{kind}\",target=\"{}\"", escaped(target)), depth, served)
-                })
-            })
-            .collect();
+    let all: Vec<(String, &QueueDepth, bool)> = depths
+        .iter()
+        .map(|(target, depth)| {
+            let ObjectKey { kind, name } = target;
+            let served = declared.contains(target) && !desired.is_suspended(*kind, name);
+            (format!("kind=\"{kind}\",target=\"{}\"", escaped(name)), depth, served)
+        })
+        .collect();
     // What is held for a target that is deleted or suspended waits on purpose: it is not late.
     let served = |value: &dyn Fn(&QueueDepth) -> f64| -> Vec<(String, f64)> {
         let served = all.iter().filter(|(_, _, served)| *served);

@@ -9,11 +9,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-
-use crate::observed::Nanos;
+use crate::observed::{Nanos, Shard};
 use crate::resource::{SecretRef, Signing};
-use crate::store::{ChangeSet, Settlement, Store, StoreError};
+use crate::store::{ChangeSet, Commit, Deliveries, OwnedShards, Settlement, StoreError};
 
 pub mod billing;
 mod call;
@@ -35,18 +33,13 @@ pub use outcome::{DeliveryOutcome, Due};
 pub use turn::Turn;
 pub use waker::Waker;
 
-/// Who commits what deliveries came to; batches with everybody else.
-#[async_trait]
-pub trait Commit: Send + Sync + 'static {
-    /// Commits `changes` durably before it returns.
-    async fn commit(&self, changes: ChangeSet) -> Result<(), StoreError>;
-}
-
 /// What every delivery needs.
 #[derive(Clone)]
 pub struct DeliveryContext {
     /// Where the queues are read.
-    pub store: Arc<dyn Store>,
+    pub store: Arc<dyn Deliveries>,
+    /// Whose lanes and cells are worked on.
+    pub owned: OwnedShards,
     /// Where results are committed.
     pub commit: Arc<dyn Commit>,
     /// For the calls.
@@ -56,8 +49,9 @@ pub struct DeliveryContext {
 impl DeliveryContext {
     /// Stores what came of a call.
     async fn settle(&self, settlement: Settlement) -> Result<(), StoreError> {
+        let shard = settlement.shard().unwrap_or(Shard::Fleet);
         let changes =
-            ChangeSet { settled: vec![settlement], at: crate::clock::now(), ..ChangeSet::default() };
+            ChangeSet { settled: vec![settlement], at: crate::clock::now(), ..ChangeSet::of(shard) };
         self.commit.commit(changes).await
     }
 

@@ -23,8 +23,8 @@ use crate::desired::{Desired, Layers, Problem, Sources};
 use crate::manifest::directory::Directories;
 use crate::manifest::watch::Watched;
 use crate::manifest::{LoadedSet, Weight};
-use crate::outbox::Commit;
 use crate::resource::{count, not_ours};
+use crate::store::Commit;
 use crate::store::{Sqlite, Store};
 use crate::vital;
 

@@ -1,21 +1,35 @@
 //! What must not be lost: ledger, outbox, discovery cells, healing memory, events and cursors.
 //!
 //! # Guarantees
-//! A [`ChangeSet`] is committed whole or not at all, durably: once [`Store::commit`] returns it survives a loss of
+//! A [`ChangeSet`] is committed whole or not at all, durably: once [`Ledger::commit`] returns it survives a loss of
 //! power. Nothing is sent on account of a change that is not committed.
 //!
+//! # Who needs what
+//! [`Ledger`]: whoever decides. [`Deliveries`]: whoever sends, and people who look at what waits. [`Objects`]: the catalogue.
+//! [`EventLog`]: whoever reads events. A [`Store`] is all four over one database.
+//!
+//! # Shards
+//! What is stored belongs to a [`Shard`]: an engine's, or the fleet's. A change set is of one shard and names the epoch of the
+//! ownership under which it was decided, so that several processes can share a database and each own some of the shards. On
+//! SQLite there is one process, which owns all of them for ever, in epoch 0.
+//!
+//! # Refused or failed
+//! A database that *refuses* ([`StoreError::is_refused`]) says that something is wrong with what it was given: a constraint, a
+//! type, a size. It would refuse the same again, and takes everything else. One that *fails* (full, locked, gone, damaged)
+//! says nothing about what it was given.
+//!
 //! # Assumptions
-//! One process writes. Changes to one container are committed in the order in which they were decided.
+//! Changes to one container are committed in the order in which they were decided.
 //!
 //! # How a reader of events works
 //! Whoever has to deal with every event once, such as a sink's notifications, is a *reader*: a name, and for each shard a
 //! cursor, the `seq` of the last event that the reader is done with. `seq` rises by one from event to event of a shard, and
 //! is given in the transaction of the event's cause, so what follows a cursor is complete and in order. A reader
 //!
-//! 1. is *declared*: its name is among those that [`Store::prune`] is given, for as long as it is meant to read;
-//! 2. is opened by [`Store::open_reader`], which says where it goes on in each shard. The first time that is the present end
+//! 1. is *declared*: its name is among those that [`Ledger::prune`] is given, for as long as it is meant to read;
+//! 2. is opened by [`EventLog::open_reader`], which says where it goes on in each shard. The first time that is the present end
 //!    of every shard; a shard that comes into being later is read from its beginning;
-//! 3. reads on by [`Store::read_events`], whenever something may have been committed;
+//! 3. reads on by [`EventLog::read_events`], whenever something may have been committed;
 //! 4. commits what came of the events, its outbox rows say, in one [`ChangeSet`] with its new cursors
 //!    ([`ChangeSet::readers`]). A crash before that leaves neither, and the same events are read again.
 //!
@@ -25,36 +39,54 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use serde::Serialize;
-use uuid::Uuid;
 
 use crate::observed::{ContainerKey, Cursor, Nanos, Shard};
-use crate::reconcile::billing::Bill;
-use crate::reconcile::discovery::Wanted;
 use crate::reconcile::record::Record;
 use crate::resource::ObjectKey;
 
+mod change;
 mod delivery;
 mod event;
 mod file_system;
 mod intent;
+mod lane;
 mod object;
 mod sqlite;
 
+pub use change::{ChangeSet, RecordChange, Settlement};
 pub use delivery::{Delivery, DeliveryFilter, DeliveryKind, DeliveryPlace, DeliveryState};
 pub use event::{EventCursor, EventFilter, EventRow, NewEvent, StoredEvent};
 pub use intent::{IntentChange, OpenIntent, StoredIntent};
-pub use object::{ObjectChange, StoredObject};
+pub use lane::{
+    Cell, Lane, LaneKey, LaneSubject, OutboxRow, OwnedShards, PendingBill, QueueDepth, QueueDepths,
+    RetryScope,
+};
+pub use object::{Expected, ObjectChange, ObjectFollowed, ObjectWrite, ObjectWritten, StoredObject};
 pub use sqlite::Sqlite;
 
 /// Why the store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database refused or failed: disk full, file gone, locked. Normal while a disk is full; tried again.
+    /// The database failed: disk full, file gone, locked. Normal while a disk is full; tried again.
     #[error("the store failed: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(sqlx::Error),
+    /// The database refused what it was given: a constraint, a type, a size. A fault of Portreeve's own, and of this alone.
+    #[error("the store refused it: {0}")]
+    Refused(sqlx::Error),
+    /// What was given is not fit to be stored, such as a change set with something of another shard. A fault of Portreeve's own.
+    #[error("the store refused it: {0}")]
+    Rejected(String),
+    /// The shard has another owner now. Normal when a process that was taken for dead comes back.
+    #[error("the shard {shard} is no longer owned under epoch {epoch}")]
+    Overtaken {
+        /// The shard.
+        shard: Shard,
+        /// The epoch that is over, or never was.
+        epoch: u64,
+    },
     /// Applying the schema failed: the file is not Portreeve's, or of a later version.
     #[error("the store's schema cannot be brought up to date: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
@@ -71,185 +103,27 @@ pub enum StoreError {
     },
 }
 
-/// Everything that belongs to one cause, committed in one transaction.
-#[derive(Clone, Debug, Default)]
-pub struct ChangeSet {
-    /// Containers whose record changed, with all their runs.
-    pub records: Vec<Arc<Record>>,
-    /// Billing events to send. One already there with the same target and id stays as it is.
-    pub bills: Vec<(ContainerKey, Bill)>,
-    /// Discovery cells that changed: registry, container, what it should hold.
-    pub cells: Vec<(String, ContainerKey, Wanted)>,
-    /// Events for people.
-    pub events: Vec<NewEvent>,
-    /// Healing memory by logical identity, as a document; `None`: forgotten.
-    pub healing: Vec<(String, Option<String>)>,
-    /// Intents that are opened, changed or closed: those that are closed first.
-    pub intents: Vec<IntentChange>,
-    /// What is known of services' health, by name, as a document; `None`: forgotten.
-    pub services: Vec<(String, Option<String>)>,
-    /// How objects were last declared whose deletion has consequences, as a document; `None`: forgotten.
-    pub last_specs: Vec<(ObjectKey, Option<String>)>,
-    /// How far each engine's stream has been dealt with.
-    pub cursors: BTreeMap<Arc<str>, Cursor>,
-    /// What came of deliveries.
-    pub settled: Vec<Settlement>,
-    /// Objects that were written, or whose identity changed.
-    pub objects: Vec<ObjectChange>,
-    /// How far readers of events have come by this. A cursor never goes back, and only readers that are open have any.
-    pub readers: Vec<EventCursor>,
-    /// Engine or local time of the change, for the rows' bookkeeping.
-    pub at: Nanos,
-}
-
-impl ChangeSet {
-    /// Whether there is nothing to write.
-    pub fn is_empty(&self) -> bool {
-        let Self {
-            records,
-            bills,
-            cells,
-            events,
-            healing,
-            intents,
-            services,
-            last_specs,
-            cursors,
-            settled,
-            objects,
-            readers,
-            at: _,
-        } = self;
-        records.is_empty()
-            && bills.is_empty()
-            && cells.is_empty()
-            && events.is_empty()
-            && healing.is_empty()
-            && intents.is_empty()
-            && services.is_empty()
-            && last_specs.is_empty()
-            && cursors.is_empty()
-            && settled.is_empty()
-            && objects.is_empty()
-            && readers.is_empty()
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        if sqlite::refuses(&error) { Self::Refused(error) } else { Self::Database(error) }
     }
 }
 
-/// What came of an attempt to deliver.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Settlement {
-    /// A bill was taken.
-    BillDelivered {
-        /// Its place in the outbox.
-        seq: i64,
-    },
-    /// A lane must wait.
-    LaneWaits {
-        /// BillingService.
-        target: String,
-        /// Container.
-        key: ContainerKey,
-        /// Failures in a row.
-        attempts: u32,
-        /// When to try again.
-        next: Nanos,
-        /// Until when the service does not want to be called at all, if it said so: that holds every lane or cell of it.
-        hold: Option<Nanos>,
-        /// What went wrong.
-        error: String,
-    },
-    /// A lane is parked: its head was refused for good, and what follows waits behind it for a decision.
-    LaneParked {
-        /// BillingService.
-        target: String,
-        /// Container.
-        key: ContainerKey,
-        /// What went wrong.
-        error: String,
-    },
-    /// A registry holds what was wanted at `generation`.
-    CellAcked {
-        /// DiscoveryRegistry.
-        registry: String,
-        /// Container.
-        key: ContainerKey,
-        /// Generation that was sent.
-        generation: i64,
-        /// What it holds now.
-        state: Wanted,
-    },
-    /// A registry is deleted and done with: what it should hold is forgotten.
-    RegistryLeft {
-        /// DiscoveryRegistry.
-        registry: String,
-    },
-    /// A cell must wait.
-    CellWaits {
-        /// DiscoveryRegistry.
-        registry: String,
-        /// Container.
-        key: ContainerKey,
-        /// Failures in a row.
-        attempts: u32,
-        /// When to try again.
-        next: Nanos,
-        /// Until when the service does not want to be called at all, if it said so: that holds every lane or cell of it.
-        hold: Option<Nanos>,
-        /// What went wrong.
-        error: String,
-        /// Whether what was acknowledged before is still what the registry holds: the failed call asked for no change.
-        keeps_ack: bool,
-    },
+impl StoreError {
+    /// Whether it is about what was given, and not about the database: the same would be refused again, and all else is taken.
+    pub const fn is_refused(&self) -> bool {
+        match self {
+            Self::Refused(_) | Self::Rejected(_) => true,
+            Self::Database(_)
+            | Self::Overtaken { .. }
+            | Self::Migration(_)
+            | Self::Unfit(_)
+            | Self::Damaged { .. } => false,
+        }
+    }
 }
 
-/// A lane that may be worked on: the pending bills of one container for one service, oldest first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lane {
-    /// Container.
-    pub key: ContainerKey,
-    /// Its name; empty if it is not known.
-    pub name: String,
-    /// Failures in a row so far.
-    pub attempts: u32,
-    /// The first bills of the lane.
-    pub bills: Vec<PendingBill>,
-}
-
-/// A bill to send.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PendingBill {
-    /// Place in the outbox.
-    pub seq: i64,
-    /// The `Idempotency-Key`.
-    pub id: Uuid,
-    /// `started`, `stopped`, …
-    pub event: String,
-    /// The exact bytes.
-    pub body: Vec<u8>,
-    /// When it was enqueued.
-    pub created: Nanos,
-}
-
-/// A discovery cell whose registry does not hold what it should.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cell {
-    /// Container.
-    pub key: ContainerKey,
-    /// Its name; empty if it is not known.
-    pub name: String,
-    /// Generation of what is wanted.
-    pub generation: i64,
-    /// What is wanted.
-    pub wanted: Wanted,
-    /// What the registry last acknowledged.
-    pub acked: Option<Wanted>,
-    /// Whether anything may ever have been sent about it.
-    pub attempted: bool,
-    /// Failures in a row so far.
-    pub attempts: u32,
-}
-
-/// What the memory of a past life holds.
+/// What the memory of a past life holds of a shard, or of several.
 #[derive(Debug, Default)]
 pub struct Loaded {
     /// Containers not known to be removed.
@@ -266,46 +140,159 @@ pub struct Loaded {
     pub cursors: BTreeMap<Arc<str>, Cursor>,
 }
 
-/// How full the queues of one target are.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct QueueDepth {
-    /// Bills that wait, without those parked, or cells that differ.
-    pub pending: u64,
-    /// Lanes parked, each by its first bill.
-    pub parked: u64,
-    /// When the oldest that is not delivered was enqueued.
-    pub oldest: Option<Nanos>,
-    /// The last error, if the next try is still to come.
-    pub last_error: Option<String>,
+impl Loaded {
+    /// The same with what another shard holds.
+    pub fn append(&mut self, other: Self) {
+        let Self { records, healing, intents, services, last_specs, cursors } = other;
+        self.records.extend(records);
+        self.healing.extend(healing);
+        self.intents.extend(intents);
+        self.services.extend(services);
+        self.last_specs.extend(last_specs);
+        self.cursors.extend(cursors);
+    }
 }
 
-/// Depth by BillingService, and by DiscoveryRegistry.
-pub type QueueDepths = (BTreeMap<String, QueueDepth>, BTreeMap<String, QueueDepth>);
-
-/// What is to be tried at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RetryScope<'a> {
-    /// Bills or cells.
-    pub kind: DeliveryKind,
-    /// Name of the BillingService or DiscoveryRegistry.
-    pub target: &'a str,
-    /// Only of this container.
-    pub key: Option<&'a ContainerKey>,
+/// What came of forgetting what is old.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// Rows that are gone.
+    pub rows: u64,
+    /// How often the writer was held for that.
+    pub slices: u64,
+    /// The longest that it was held at once.
+    pub longest: Duration,
 }
 
 /// Makes the event of so many dropped bills.
 pub type Discarded<'a> = dyn Fn(u64) -> NewEvent + Sync + 'a;
 
-/// Durable memory. Each implementation passes the same suite in `tests/integration`.
+/// What is decided, shard by shard: for whoever decides.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
-    /// Commits all `changes` in one transaction.
+pub trait Ledger: Send + Sync + 'static {
+    /// Every shard of which something is remembered, and the fleet's.
+    async fn shards(&self) -> Result<BTreeSet<Shard>, StoreError>;
+    /// Reads what whoever begins to own `shard` needs. Its cells count as attempted from now on: nobody knows what was sent
+    /// before a crash.
+    async fn load(&self, shard: &Shard) -> Result<Loaded, StoreError>;
+    /// Commits all `changes` in one transaction: every one of them, or none.
     async fn commit(&self, changes: &[ChangeSet]) -> Result<(), StoreError>;
-    /// Reads what a start needs. Cells count as attempted from now on: nobody knows what was sent before a crash.
-    async fn load(&self) -> Result<Loaded, StoreError>;
     /// One container's record with its runs, removed or not.
     async fn record(&self, key: &ContainerKey) -> Result<Option<Record>, StoreError>;
+    /// Forgets events, delivered bills, removed containers and gone objects older than `before`, but no event that one of the
+    /// declared `readers` has still to read; and the cursors of all other readers. In slices, so that commits pass between.
+    async fn prune(&self, before: Nanos, readers: &BTreeSet<String>) -> Result<Pruned, StoreError>;
+}
+
+/// What is on its way: for whoever sends, and for people who look at what waits. What comes of a delivery is committed as a
+/// [`Settlement`], so that it shares transactions with all else. What is being sent just now is in the sender's memory alone.
+#[async_trait]
+pub trait Deliveries: Send + Sync + 'static {
+    /// Lanes of `target` in the owned shards that may be worked on at `now`, in the order in which they fell due, without those in
+    /// `busy`.
+    async fn due_lanes(
+        &self,
+        target: &ObjectKey,
+        owned: &OwnedShards,
+        now: Nanos,
+        busy: &[LaneSubject],
+        limit: usize,
+    ) -> Result<Vec<Lane>, StoreError>;
+    /// Cells of `target` in the owned shards that differ and may be worked on at `now`, in the order in which they fell due,
+    /// without those in `busy`.
+    async fn due_cells(
+        &self,
+        target: &ObjectKey,
+        owned: &OwnedShards,
+        now: Nanos,
+        busy: &[LaneSubject],
+        limit: usize,
+    ) -> Result<Vec<Cell>, StoreError>;
+    /// When the next lane of `target` falls due after `now`.
+    async fn next_lane(
+        &self,
+        target: &ObjectKey,
+        owned: &OwnedShards,
+        now: Nanos,
+    ) -> Result<Option<Nanos>, StoreError>;
+    /// When the next cell of `target` falls due after `now`.
+    async fn next_cell(
+        &self,
+        target: &ObjectKey,
+        owned: &OwnedShards,
+        now: Nanos,
+    ) -> Result<Option<Nanos>, StoreError>;
+    /// Lets every waiting lane of `target` be tried from `from` on, if that is earlier than planned.
+    async fn wake_lanes(
+        &self,
+        target: &ObjectKey,
+        owned: &OwnedShards,
+        from: Nanos,
+    ) -> Result<u64, StoreError>;
+    /// Lets every waiting cell of `target` be tried from `from` on, if that is earlier than planned.
+    async fn wake_cells(
+        &self,
+        target: &ObjectKey,
+        owned: &OwnedShards,
+        from: Nanos,
+    ) -> Result<u64, StoreError>;
+    /// Lets what was never tried be tried from `now` on, for a clock that was set back after it was enqueued.
+    async fn hasten(&self, target: &ObjectKey, owned: &OwnedShards, now: Nanos) -> Result<u64, StoreError>;
+    /// Lets everything registered be sent again from `at` on, for a registry that may have lost its memory.
+    async fn resend_cells(
+        &self,
+        target: &ObjectKey,
+        owned: &OwnedShards,
+        at: Nanos,
+    ) -> Result<u64, StoreError>;
+    /// Frees parked lanes of `target`, of one subject or of all: they fall due at `at`.
+    async fn replay(
+        &self,
+        target: &ObjectKey,
+        subject: Option<&LaneSubject>,
+        at: Nanos,
+    ) -> Result<u64, StoreError>;
+    /// Lets what waits be tried from `at` on, whatever the target itself has said: how many lanes or cells.
+    async fn retry(&self, which: &RetryScope<'_>, at: Nanos) -> Result<u64, StoreError>;
+    /// Passes over the bill of `lane` at `seq` for `reason`, and frees the lane, if it is parked and the bill the first of it;
+    /// `event` tells of it in the same transaction. Whether it was so.
+    async fn skip(
+        &self,
+        lane: &LaneKey,
+        seq: i64,
+        reason: &str,
+        event: &NewEvent,
+    ) -> Result<bool, StoreError>;
+    /// Drops every bill for `target` that is not delivered, in slices, with an event that `tells` of their number, if there are
+    /// any.
+    async fn discard(&self, target: &ObjectKey, tells: &Discarded<'_>) -> Result<u64, StoreError>;
+    /// Deliveries: first what is to be told to registries, in the order of their names, then bills, newest first.
+    async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError>;
+    /// The bills that parked lanes of `target` wait for, in order of their subjects.
+    async fn parked_heads(&self, target: &ObjectKey) -> Result<Vec<Delivery>, StoreError>;
+    /// Depth by target.
+    async fn depths(&self) -> Result<QueueDepths, StoreError>;
+}
+
+/// What is declared through the API, and the identities of everything in force: for the catalogue.
+#[async_trait]
+pub trait Objects: Send + Sync + 'static {
+    /// Every stored object, and the highest revision ever given.
+    async fn objects(&self) -> Result<(u64, Vec<StoredObject>), StoreError>;
+    /// Makes each write for which what it expects is stored, in one transaction, in which its revision is given; says of each what
+    /// came of it.
+    async fn write_objects(&self, writes: &[ObjectWrite]) -> Result<Vec<ObjectWritten>, StoreError>;
+    /// The last change of each object that changed after revision `after`, in the order of their revisions, at most `limit`.
+    /// `None`: objects that went since then are forgotten; all of them have to be read again.
+    async fn object_changes(&self, after: u64, limit: u32)
+    -> Result<Option<Vec<ObjectFollowed>>, StoreError>;
+}
+
+/// What happened: for whoever reads events.
+#[async_trait]
+pub trait EventLog: Send + Sync + 'static {
+    /// Appends events that have no other cause to be committed with, each to its shard.
+    async fn append(&self, events: &[NewEvent]) -> Result<(), StoreError>;
     /// Events, newest first.
     async fn events(&self, filter: &EventFilter) -> Result<Vec<EventRow>, StoreError>;
     /// Events of `shard` after `after`, in the order of their `seq`, at most `limit`.
@@ -322,53 +309,18 @@ pub trait Store: Send + Sync + 'static {
     async fn open_reader(&self, reader: &str) -> Result<BTreeMap<Shard, i64>, StoreError>;
     /// Every cursor of every reader, in the order of their names.
     async fn readers(&self) -> Result<Vec<EventCursor>, StoreError>;
-    /// Lanes of `target` that may be worked on at `now`, longest waiting first, without those in `busy`.
-    async fn due_lanes(
-        &self,
-        target: &str,
-        now: Nanos,
-        busy: &[ContainerKey],
-        limit: usize,
-    ) -> Result<Vec<Lane>, StoreError>;
-    /// When the next lane of `target` falls due after `now`.
-    async fn next_lane(&self, target: &str, now: Nanos) -> Result<Option<Nanos>, StoreError>;
-    /// Lets every waiting lane of `target` be tried from `from` on, if that is earlier than planned.
-    async fn wake_lanes(&self, target: &str, from: Nanos) -> Result<u64, StoreError>;
-    /// Frees parked lanes of `target`.
-    async fn replay(&self, target: &str) -> Result<u64, StoreError>;
-    /// Frees one lane of `target`, if it is parked.
-    async fn replay_lane(&self, target: &str, key: &ContainerKey) -> Result<u64, StoreError>;
-    /// Lets what waits be tried at once, whatever the target itself has said: how many lanes or cells.
-    async fn retry(&self, which: &RetryScope<'_>) -> Result<u64, StoreError>;
-    /// Passes over the bill at `seq` for `reason`, and frees its lane, if the lane is parked and the bill the first of it;
-    /// `event` tells of it in the same transaction. Whether it was so.
-    async fn skip(&self, seq: i64, reason: &str, event: &NewEvent) -> Result<bool, StoreError>;
-    /// The bills that parked lanes of `target` wait for, in order of their containers.
-    async fn parked_heads(&self, target: &str) -> Result<Vec<Delivery>, StoreError>;
-    /// Drops every bill for `target` that is not delivered, with an event in the same transaction that `tells` of their
-    /// number, if there are any.
-    async fn discard(&self, target: &str, tells: &Discarded<'_>) -> Result<u64, StoreError>;
-    /// Deliveries: first what is to be told to registries, in the order of their names, then bills, newest first.
-    async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError>;
-    /// Every stored object, and the highest revision ever given.
-    async fn objects(&self) -> Result<(u64, Vec<StoredObject>), StoreError>;
-    /// Cells of `registry` that differ and may be worked on at `now`, without those in `busy`.
-    async fn due_cells(
-        &self,
-        registry: &str,
-        now: Nanos,
-        busy: &[ContainerKey],
-        limit: usize,
-    ) -> Result<Vec<Cell>, StoreError>;
-    /// When the next cell of `registry` falls due after `now`.
-    async fn next_cell(&self, registry: &str, now: Nanos) -> Result<Option<Nanos>, StoreError>;
-    /// Lets every waiting cell of `registry` be tried from `from` on, if that is earlier than planned.
-    async fn wake_cells(&self, registry: &str, from: Nanos) -> Result<u64, StoreError>;
-    /// Lets everything registered be sent again, for a registry that may have lost its memory.
-    async fn resend_cells(&self, registry: &str) -> Result<u64, StoreError>;
-    /// Depth by BillingService, then by DiscoveryRegistry.
-    async fn depths(&self) -> Result<QueueDepths, StoreError>;
-    /// Forgets events, delivered bills and removed containers older than `before`, but no event that one of the declared
-    /// `readers` has still to read; and the cursors of all other readers. How many rows were that old.
-    async fn prune(&self, before: Nanos, readers: &BTreeSet<String>) -> Result<u64, StoreError>;
 }
+
+/// By whom everything is written: what is ready at once shares a transaction.
+#[async_trait]
+pub trait Commit: Send + Sync + 'static {
+    /// Commits `changes` durably before it returns.
+    async fn commit(&self, changes: ChangeSet) -> Result<(), StoreError>;
+    /// Makes writes of objects durably before it returns; see [`Objects::write_objects`].
+    async fn write_objects(&self, writes: Vec<ObjectWrite>) -> Result<Vec<ObjectWritten>, StoreError>;
+}
+
+/// Durable memory: all of it over one database. Each implementation passes the same suite in `tests/integration`.
+pub trait Store: Ledger + Deliveries + Objects + EventLog {}
+
+impl<S: Ledger + Deliveries + Objects + EventLog> Store for S {}

@@ -30,6 +30,8 @@ pub mod engine;
 pub mod fake_engine;
 #[path = "support/git.rs"]
 pub mod git;
+#[path = "support/hooked.rs"]
+pub mod hooked;
 #[path = "support/http.rs"]
 pub mod http;
 #[path = "support/image.rs"]

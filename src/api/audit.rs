@@ -5,9 +5,9 @@ use tracing::warn;
 use super::Api;
 use super::caller::Caller;
 use crate::observed::Nanos;
-use crate::outbox::Commit;
 use crate::resource::event::EventKind;
 use crate::resource::event::subject::EventSubject;
+use crate::store::Commit;
 use crate::store::{ChangeSet, NewEvent};
 
 /// What a request did.
@@ -28,7 +28,7 @@ pub(super) async fn record(api: &Api, caller: &Caller, deed: Deed) {
     let at = crate::clock::now();
     let message = format!("{what}, by {}", caller.who);
     let event = told(kind, subject, status, caller, at).saying(&message);
-    let changes = ChangeSet { events: vec![event], at, ..ChangeSet::default() };
+    let changes = ChangeSet::told(event);
     if let Err(error) = api.requests.committer().commit(changes).await {
         warn!(target: "portreeve::api", "{kind}: {message}; its event cannot be stored: {error}");
     }

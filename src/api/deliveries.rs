@@ -11,7 +11,7 @@ use super::status::Failure;
 use super::{Api, events};
 use crate::desired::Desired;
 use crate::observed::{ContainerKey, Nanos};
-use crate::resource::KindId;
+use crate::resource::{KindId, ObjectKey};
 use crate::store::{self, DeliveryFilter, DeliveryKind, DeliveryPlace, DeliveryState};
 
 pub(super) mod decide;
@@ -57,21 +57,13 @@ pub(crate) struct Delivery {
     reason: Option<String>,
 }
 
-/// The kind of object that a delivery is for.
-const fn kind(of: DeliveryKind) -> KindId {
-    match of {
-        DeliveryKind::Bill => KindId::BillingService,
-        DeliveryKind::Cell => KindId::DiscoveryRegistry,
-    }
-}
-
 /// Whether what waits for a target is kept and not sent.
-fn is_held(of: DeliveryKind, target: &str, desired: &Desired) -> bool {
-    let declared = match of {
-        DeliveryKind::Bill => desired.billing.contains_key(target),
-        DeliveryKind::Cell => desired.registries.contains_key(target),
+fn is_held(target: &ObjectKey, desired: &Desired) -> bool {
+    let declared = match target.kind {
+        KindId::DiscoveryRegistry => desired.registries.contains_key(&target.name),
+        _ => desired.billing.contains_key(&target.name),
     };
-    !declared || desired.is_suspended(kind(of), target)
+    !declared || desired.is_suspended(target.kind, &target.name)
 }
 
 impl Delivery {
@@ -79,12 +71,12 @@ impl Delivery {
         let done = |state| row.done.filter(|_| row.state == state).map(Nanos::rfc3339_millis);
         Self {
             id: id(&row),
-            held: row.state.is_open() && is_held(row.kind, &row.target, desired),
-            target: row.target,
-            kind: kind(row.kind).as_str(),
+            held: row.state.is_open() && is_held(&row.target, desired),
+            kind: row.target.kind.as_str(),
+            target: row.target.name,
             container: row.container_name,
-            container_id: row.key.id.to_string(),
-            engine: row.key.engine.to_string(),
+            container_id: row.subject.container().map(|key| key.id.to_string()).unwrap_or_default(),
+            engine: row.subject.container().map(|key| key.engine.to_string()).unwrap_or_default(),
             event: row.event,
             event_id: row.event_id,
             state: row.state.as_str(),
@@ -109,7 +101,10 @@ fn id(row: &store::Delivery) -> String {
     match row.kind {
         DeliveryKind::Bill => bill(row.seq),
         // None of the three holds a colon.
-        DeliveryKind::Cell => format!("cell:{}:{}:{}", row.target, row.key.engine, row.key.id),
+        DeliveryKind::Cell => {
+            let engine = row.subject.container().map(|key| &*key.engine).unwrap_or_default();
+            format!("cell:{}:{engine}:{}", row.target.name, row.subject.id())
+        }
     }
 }
 
@@ -129,7 +124,7 @@ fn place(id: &str) -> Option<DeliveryPlace> {
     let (registry, engine, container) = (parts.next()?, parts.next()?, parts.next()?);
     Some(DeliveryPlace::Cell {
         registry: registry.to_owned(),
-        key: ContainerKey::new(engine.to_owned(), container.to_owned()),
+        subject: ContainerKey::new(engine.to_owned(), container.to_owned()).into(),
     })
 }
 
@@ -182,9 +177,9 @@ async fn find(api: &Api, wanted: &str) -> Result<store::Delivery, Failure> {
         DeliveryPlace::Bill { seq } => {
             DeliveryFilter { seq: Some(seq), limit: 1, ..DeliveryFilter::default() }
         }
-        DeliveryPlace::Cell { registry, key } => DeliveryFilter {
+        DeliveryPlace::Cell { registry, subject } => DeliveryFilter {
             target: Some(registry),
-            container: Some(key.id.to_string()),
+            container: Some(subject.id().to_owned()),
             limit: events::MOST,
             ..DeliveryFilter::default()
         },

@@ -117,7 +117,11 @@ pub(super) async fn detailed(State(api): State<Api>) -> Response {
     let missing = missing(&api, &world);
     let depths = view.depths().await;
     let store_error = view.store_health().error.or_else(|| depths.as_ref().err().map(ToString::to_string));
-    let (bills, cells) = depths.unwrap_or_default();
+    let depths = depths.unwrap_or_default();
+    let of = |kind: KindId| -> BTreeMap<String, QueueDepth> {
+        let of_kind = depths.iter().filter(|(target, _)| target.kind == kind);
+        of_kind.map(|(target, depth)| (target.name.clone(), depth.clone())).collect()
+    };
     let (containers, events) = view.queue_depth();
     let suspended = |kind, name: &str| desired.is_suspended(kind, name);
     let degraded = !missing.is_empty() || store_error.is_some();
@@ -138,13 +142,13 @@ pub(super) async fn detailed(State(api): State<Api>) -> Response {
         queue: QueueStatus { containers, events },
         deliveries: Deliveries {
             billing: targets(
-                bills,
+                of(KindId::BillingService),
                 desired.billing.keys(),
                 |name| suspended(KindId::BillingService, name),
                 |_| true,
             ),
             discovery: targets(
-                cells,
+                of(KindId::DiscoveryRegistry),
                 desired.registries.keys(),
                 |name| suspended(KindId::DiscoveryRegistry, name),
                 |name| !view.is_leaving(name),

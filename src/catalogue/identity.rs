@@ -56,6 +56,14 @@ impl Identity {
         }
     }
 
+    /// Gives the revision of its last change another number.
+    pub(super) fn renumber(&mut self, revision: u64) {
+        if self.written == self.revision {
+            self.written = revision;
+        }
+        self.revision = revision;
+    }
+
     /// Writes itself into `object`.
     pub(super) fn stamp(&self, object: &mut Object) {
         object.metadata.uid = Some(self.uid.clone());

@@ -6,8 +6,7 @@ use serde_json::json;
 use super::*;
 use crate::desired::{Desired, Sources};
 use crate::manifest::{LoadedSet, parse};
-use crate::outbox::Commit;
-use crate::store::{ChangeSet, Sqlite};
+use crate::store::{ChangeSet, Commit, EventLog, Ledger, ObjectWrite, ObjectWritten, Sqlite};
 
 /// Commits into a store, or with `full` not at all.
 struct Committing {
@@ -22,6 +21,13 @@ impl Commit for Committing {
             return Err(StoreError::Unfit("the disk is full".to_owned()));
         }
         self.store.commit(&[changes]).await
+    }
+
+    async fn write_objects(&self, writes: Vec<ObjectWrite>) -> Result<Vec<ObjectWritten>, StoreError> {
+        if self.full {
+            return Err(StoreError::Unfit("the disk is full".to_owned()));
+        }
+        self.store.write_objects(&writes).await
     }
 }
 

@@ -13,10 +13,10 @@ use crate::clock;
 use crate::desired::{Layers, missing_from};
 use crate::manifest::{Faulty, FieldFault, draft};
 use crate::observed::Nanos;
-use crate::outbox::Commit;
 use crate::resource::event::EventKind;
 use crate::resource::{Object, ObjectKey, Origin};
-use crate::store::{ChangeSet, NewEvent, ObjectChange};
+use crate::store::Commit;
+use crate::store::{NewEvent, ObjectChange, ObjectWrite, ObjectWritten};
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -114,6 +114,10 @@ impl Catalogue {
         let Wish { key, request, conditions, dry_run, caller } = wish;
         let dry_run = dry_run || matches!(request, Request::Preview(_) | Request::PreviewDelete);
         let key = &key;
+        if !dry_run && !self.read().unsaved.is_empty() {
+            // Their revisions were given before this one will be: the store would give them later ones if it came first.
+            self.save(commit).await;
+        }
         let _turn = self.lanes[self.lane(key)].lock().await;
         let Prepared { object, declared, outcome, warnings, below } =
             self.prepare(key, request, &conditions)?;
@@ -121,12 +125,12 @@ impl Catalogue {
             return Ok(Written { object: Arc::new(object), outcome, warnings, below });
         }
         let now = clock::now();
-        let (identity, revision) = {
+        let (mut identity, revision, expected) = {
             let mut inner = self.change();
             let revision = inner.next_revision();
             let mut identity = Identity::next(inner.identities.get(key), &object, revision, now);
             (identity.revision, identity.written) = (revision, revision);
-            (identity, revision)
+            (identity, revision, inner.expected(key))
         };
         let change = match &declared {
             Some(declared) => {
@@ -136,9 +140,16 @@ impl Catalogue {
                 ObjectChange::Gone { kind: key.kind.as_str().to_owned(), name: key.name.clone(), revision }
             }
         };
-        let events = vec![written(key, outcome, &caller, now)];
-        let changes = ChangeSet { objects: vec![change], events, at: now, ..ChangeSet::default() };
-        commit.commit(changes).await.map_err(|_| Refused::Store)?;
+        let event = Some(written(key, outcome, &caller, now));
+        let write = ObjectWrite { expected, change, event, at: now };
+        let stored = commit.write_objects(vec![write]).await.map_err(|_| Refused::Store)?;
+        match stored.first() {
+            Some(ObjectWritten::Stored(given)) => identity.renumber(*given),
+            Some(ObjectWritten::Conflict(_)) => {
+                return Err(Refused::Stale("another process has changed it in the store".to_owned()));
+            }
+            None => return Err(Refused::Store),
+        }
         Ok(Written { object: self.show(key, object, declared, identity), outcome, warnings, below })
     }
 
@@ -151,6 +162,7 @@ impl Catalogue {
         identity: Identity,
     ) -> Arc<Object> {
         let mut inner = self.change();
+        inner.revision = inner.revision.max(identity.revision);
         inner.applied += 1;
         let applied = inner.applied;
         inner.touched.insert(key.clone(), applied);

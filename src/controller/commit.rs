@@ -1,6 +1,6 @@
 //! One writer, many changes at a time: what is ready while a transaction runs goes into the next one together.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -8,11 +8,17 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, Instant};
 use tracing::{error, info};
 
+use super::container::subject_of;
 use super::event_feed::EventFeed;
+use super::halving::halved;
 use super::progress::{Progress, Ticket};
 use crate::locked::locked;
-use crate::outbox::Commit;
-use crate::store::{ChangeSet, Store, StoreError};
+use crate::observed::{ContainerKey, Cursor, Shard};
+use crate::resource::event::EventKind;
+use crate::resource::event::subject::EventSubject;
+use crate::store::{
+    ChangeSet, Commit, NewEvent, ObjectWrite, ObjectWritten, RecordChange, Store, StoreError,
+};
 
 /// Changes in one transaction at most.
 const BATCH: usize = 256;
@@ -21,6 +27,8 @@ const LAZY: Duration = Duration::from_secs(10);
 
 /// Between two tries of what must be stored.
 const AGAIN: Duration = Duration::from_secs(1);
+/// How many refusals are remembered.
+const TOLD: usize = 64;
 
 /// Each engine's progress.
 pub(super) type Journal = Arc<Mutex<BTreeMap<Arc<str>, Progress>>>;
@@ -40,11 +48,26 @@ pub struct StoreHealth {
     pub error: Option<String>,
 }
 
+/// What the writer is asked for.
 #[derive(Debug)]
-struct Request {
+enum Request {
+    Changes(Box<Pending>),
+    Objects(PendingWrites),
+}
+
+/// A change set that waits for the writer.
+#[derive(Debug)]
+struct Pending {
     changes: ChangeSet,
     tickets: Tickets,
     done: oneshot::Sender<Result<(), Arc<StoreError>>>,
+}
+
+/// Writes of objects that wait for the writer.
+#[derive(Debug)]
+struct PendingWrites {
+    writes: Vec<ObjectWrite>,
+    done: oneshot::Sender<Result<Vec<ObjectWritten>, Arc<StoreError>>>,
 }
 
 /// Events whose work a change finishes, by engine.
@@ -59,7 +82,9 @@ impl Committer {
     ) -> (Self, tokio::task::JoinHandle<()>) {
         let (requests, receiver) = mpsc::channel(1024);
         let health = Arc::new(Mutex::new(StoreHealth::default()));
-        let writer = Writer { store, journal: journal.clone(), health: health.clone(), feed };
+        let (journal_kept, health_kept) = (journal.clone(), health.clone());
+        let writer =
+            Writer { store, journal: journal_kept, health: health_kept, feed, told: VecDeque::new() };
         (Self { requests, journal, health }, crate::vital::spawn("the writer", writer.run(receiver)))
     }
 
@@ -86,23 +111,48 @@ impl Committer {
             return Ok(());
         }
         let (done, answer) = oneshot::channel();
+        self.ask(Request::Changes(Box::new(Pending { changes, tickets, done })), answer).await
+    }
+
+    async fn ask<T>(
+        &self,
+        request: Request,
+        answer: oneshot::Receiver<Result<T, Arc<StoreError>>>,
+    ) -> Result<T, Arc<StoreError>> {
         let stopped = || Arc::new(StoreError::Unfit("Portreeve is stopping".to_owned()));
-        self.requests.send(Request { changes, tickets, done }).await.map_err(|_| stopped())?;
+        self.requests.send(request).await.map_err(|_| stopped())?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
     }
 
-    /// Commits what must not be lost, however long the store fails.
+    /// Commits what must not be lost, however long the store fails. What the store refuses it would always refuse.
     pub(super) async fn commit_until_stored(&self, changes: ChangeSet) {
-        while self.commit_with(changes.clone(), Tickets::new()).await.is_err() {
+        while let Err(error) = self.commit_with(changes.clone(), Tickets::new()).await {
+            if error.is_refused() {
+                return;
+            }
             tokio::time::sleep(AGAIN).await;
         }
+    }
+}
+
+/// The same error for one of several who wait for it.
+fn shared(error: &StoreError) -> StoreError {
+    match error.is_refused() {
+        true => StoreError::Rejected(error.to_string()),
+        false => StoreError::Unfit(error.to_string()),
     }
 }
 
 #[async_trait]
 impl Commit for Committer {
     async fn commit(&self, changes: ChangeSet) -> Result<(), StoreError> {
-        self.commit_with(changes, Tickets::new()).await.map_err(|error| StoreError::Unfit(error.to_string()))
+        self.commit_with(changes, Tickets::new()).await.map_err(|error| shared(&error))
+    }
+
+    async fn write_objects(&self, writes: Vec<ObjectWrite>) -> Result<Vec<ObjectWritten>, StoreError> {
+        let (done, answer) = oneshot::channel();
+        let asked = self.ask(Request::Objects(PendingWrites { writes, done }), answer).await;
+        asked.map_err(|error| shared(&error))
     }
 }
 
@@ -111,10 +161,12 @@ struct Writer {
     journal: Journal,
     health: Arc<Mutex<StoreHealth>>,
     feed: Arc<EventFeed>,
+    /// What was refused lately, so that what comes again is not told of again.
+    told: VecDeque<String>,
 }
 
 impl Writer {
-    async fn run(self, mut requests: mpsc::Receiver<Request>) {
+    async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         let mut flush = Instant::now() + LAZY;
         loop {
             let mut batch = Vec::new();
@@ -132,66 +184,163 @@ impl Writer {
         self.write(Vec::new()).await;
     }
 
-    async fn write(&self, batch: Vec<Request>) {
-        let mut tickets = Tickets::new();
-        let (mut changes, mut waiting) = (Vec::with_capacity(batch.len() + 1), Vec::new());
-        for Request { changes: change, tickets: finished, done } in batch {
-            for (engine, finished) in finished {
-                tickets.entry(engine).or_default().extend(finished);
+    async fn write(&mut self, batch: Vec<Request>) {
+        let (mut changes, mut writes) = (Vec::with_capacity(batch.len()), Vec::new());
+        for request in batch {
+            match request {
+                Request::Changes(pending) => changes.push(*pending),
+                Request::Objects(pending) => writes.push(pending),
             }
-            changes.push(change);
-            waiting.push(done);
         }
-        let cursors: BTreeMap<_, _> = {
+        // Without changes there may still be cursors to store.
+        if !changes.is_empty() {
+            self.write_changes(changes).await;
+        } else if writes.is_empty() {
+            let _ = self.commit(&[]).await;
+        }
+        if !writes.is_empty() {
+            self.write_objects(writes).await;
+        }
+    }
+
+    async fn write_changes(&mut self, batch: Vec<Pending>) {
+        let committed = {
+            let writer = &*self;
+            let attempt = |part: Vec<Pending>| async move {
+                let result = writer.commit(&part).await.map(|()| vec![(); part.len()]);
+                (part, result)
+            };
+            halved(batch, StoreError::is_refused, attempt).await
+        };
+        for (Pending { changes, done, .. }, result) in committed {
+            if let Err(error) = &result
+                && error.is_refused()
+            {
+                self.tell(&changes, error).await;
+            }
+            // Whoever asked may have gone meanwhile.
+            let _ = done.send(result);
+        }
+    }
+
+    /// Commits change sets together, with the cursors of what is dealt with by them.
+    async fn commit(&self, batch: &[Pending]) -> Result<(), StoreError> {
+        let mut tickets = Tickets::new();
+        let mut changes = Vec::with_capacity(batch.len() + 1);
+        for Pending { changes: change, tickets: finished, .. } in batch {
+            for (engine, finished) in finished {
+                tickets.entry(engine.clone()).or_default().extend(finished);
+            }
+            changes.push(change.clone());
+        }
+        let none = BTreeSet::new();
+        let cursors: Vec<(Arc<str>, Cursor)> = {
             let journal = locked(&self.journal);
-            let none = BTreeSet::new();
             let cursor = |(engine, progress): (&Arc<str>, &Progress)| {
                 Some((engine.clone(), progress.with(tickets.get(engine).unwrap_or(&none))?))
             };
             journal.iter().filter_map(cursor).collect()
         };
         if changes.is_empty() && cursors.is_empty() {
-            return;
+            return Ok(());
         }
-        let stored: Vec<_> = cursors.keys().cloned().collect();
-        changes.push(ChangeSet { cursors, ..ChangeSet::default() });
-        let result = self.store.commit(&changes).await.map_err(Arc::new);
+        let stored: BTreeSet<_> = cursors.iter().map(|(engine, _)| engine.clone()).collect();
+        changes.extend(cursors.into_iter().map(|(engine, cursor)| ChangeSet {
+            cursor: Some(cursor),
+            ..ChangeSet::of(Shard::Engine(engine))
+        }));
+        let result = self.store.commit(&changes).await;
         self.note(&result);
-        if result.is_ok() {
-            if changes.iter().any(|change| !change.events.is_empty()) {
+        result?;
+        if changes.iter().any(|change| !change.events.is_empty()) {
+            self.feed.committed();
+        }
+        for (engine, progress) in locked(&self.journal).iter_mut() {
+            let finished = tickets.get(engine).unwrap_or(&none);
+            if stored.contains(engine) || !finished.is_empty() {
+                progress.finish(finished, stored.contains(engine));
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_objects(&self, batch: Vec<PendingWrites>) {
+        let attempt = |part: Vec<PendingWrites>| async move {
+            let writes: Vec<_> = part.iter().flat_map(|pending| pending.writes.iter().cloned()).collect();
+            let result = self.store.write_objects(&writes).await;
+            self.note(&result);
+            if result.is_ok() && writes.iter().any(|write| write.event.is_some()) {
                 self.feed.committed();
             }
-            let mut journal = locked(&self.journal);
-            let none = BTreeSet::new();
-            for (engine, progress) in journal.iter_mut() {
-                let finished = tickets.get(engine).unwrap_or(&none);
-                if stored.contains(engine) || !finished.is_empty() {
-                    progress.finish(finished, stored.contains(engine));
-                }
-            }
-        }
-        for done in waiting {
-            // Whoever asked may have gone meanwhile.
-            let _ = done.send(result.clone());
+            let answers = result.map(|written| {
+                let mut written = written.into_iter();
+                part.iter().map(|pending| written.by_ref().take(pending.writes.len()).collect()).collect()
+            });
+            (part, answers)
+        };
+        for (PendingWrites { done, .. }, result) in halved(batch, StoreError::is_refused, attempt).await {
+            let _ = done.send(result);
         }
     }
 
-    /// Says so once when the store begins to fail and once when it works again.
-    fn note(&self, result: &Result<(), Arc<StoreError>>) {
+    /// Says so once when the store begins to fail and once when it works again. One that refuses something works.
+    fn note<T>(&self, result: &Result<T, StoreError>) {
         let mut health = locked(&self.health);
         match result {
-            Ok(()) => {
-                if health.error.take().is_some() {
-                    info!(target: "portreeve::store", "the store commits again");
-                }
-            }
-            Err(error) => {
+            Err(error) if !error.is_refused() => {
                 if health.error.is_none() {
                     error!(target: "portreeve::store", "the store cannot commit, so nothing is sent or done: {error}");
                 }
                 health.error = Some(error.to_string());
             }
+            Ok(_) | Err(_) => {
+                if health.error.take().is_some() {
+                    info!(target: "portreeve::store", "the store commits again");
+                }
+            }
         }
         metrics::gauge!("portreeve_store_up").set(if health.error.is_none() { 1.0 } else { 0.0 });
+    }
+
+    /// Tells that the store refuses a change set: a fault of our own, of this one alone.
+    async fn tell(&mut self, changes: &ChangeSet, error: &StoreError) {
+        metrics::counter!("portreeve_store_refused_total").increment(1);
+        let (subject, name) = subject_of_all(changes);
+        let message = format!(
+            "a fault of Portreeve's own: what was decided about {name} cannot be stored and is tried again: {error}"
+        );
+        error!(target: "portreeve::store", "{message}");
+        if self.told.contains(&message) {
+            return;
+        }
+        let event = NewEvent::new(EventKind::InternalError, subject, crate::clock::now());
+        let event = event.because("StoreRefused").status("failed").saying(message.clone());
+        if self.store.append(&[event]).await.is_ok() {
+            self.feed.committed();
+            self.told.push_back(message);
+            self.told.drain(..self.told.len().saturating_sub(TOLD));
+        }
+    }
+}
+
+/// What a change set is about, as an event names it and as people do.
+fn subject_of_all(changes: &ChangeSet) -> (EventSubject, String) {
+    let of_container = |key: &ContainerKey, name: &str| {
+        let shown = if name.is_empty() { key.short_id() } else { name };
+        (subject_of(key, name.to_owned()), format!("container {shown}"))
+    };
+    if let Some(RecordChange { record, .. }) = changes.records.first() {
+        return of_container(&record.key, &record.name);
+    }
+    let lanes = changes.outbox.iter().map(|row| &row.lane).chain(changes.cells.iter().map(|(cell, _)| cell));
+    if let Some(key) = lanes.filter_map(|lane| lane.subject.container()).next() {
+        return of_container(key, "");
+    }
+    match (&changes.shard, changes.services.first()) {
+        (Shard::Engine(engine), _) => (EventSubject::Engine(engine.to_string()), format!("engine {engine}")),
+        (Shard::Fleet, Some((service, _))) => {
+            (EventSubject::Service(service.clone()), format!("service {service}"))
+        }
+        (Shard::Fleet, None) => (EventSubject::Portreeve, "objects and deliveries".to_owned()),
     }
 }

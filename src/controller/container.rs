@@ -13,10 +13,10 @@ use super::plan::Plan;
 use super::reconcile::{Reconcile, Trouble};
 use super::work::Work;
 use crate::locked::locked;
-use crate::observed::{Container, ContainerKey, EventKind, Nanos};
+use crate::observed::{Container, ContainerKey, EventKind, Nanos, Shard};
 use crate::reconcile::lifecycle::{Answer, advance};
 use crate::reconcile::record::Record;
-use crate::store::ChangeSet;
+use crate::store::{ChangeSet, RecordChange};
 
 mod acting;
 mod checks;
@@ -43,7 +43,7 @@ const RUNS_KEPT: usize = 16;
 
 impl Reconciler {
     async fn decide(&self, key: &ContainerKey, work: &Work) -> Result<Plan, Trouble> {
-        let parts = &*self.parts;
+        let (parts, shard) = (&*self.parts, Shard::Engine(key.engine.clone()));
         // Of an engine that is not declared any more nothing can be asked, and nothing waits.
         let watched = parts.world.is_watched(&key.engine);
         let alone = if watched { None } else { Some(work.without_engine()) };
@@ -51,7 +51,7 @@ impl Reconciler {
         let attachment = parts.engines.get(&key.engine);
         let mut inspected = self.look(key, work, attachment.as_ref()).await?;
         if self.is_in_the_making(key, work, &inspected) {
-            return Ok(Plan::default());
+            return Ok(Plan::of(shard));
         }
         let mut checks = parts.records.get(key).map(|record| record.checks.clone()).unwrap_or_default();
         let heard = match (&mut inspected, &attachment) {
@@ -69,7 +69,7 @@ impl Reconciler {
         let before = self.remembered(key, work, &inspected).await?;
         let Some(before) = before else {
             // Gone before anything was known of it but a row in a list.
-            return Ok(Plan::default());
+            return Ok(Plan::of(shard));
         };
         let mut record = (*before).clone();
         record.followers.retain(|target, _| !work.forgets.iter().any(|forget| forget.target == *target));
@@ -98,7 +98,7 @@ impl Reconciler {
             record.host = host;
         }
         let container = container.filter(|_| record.ledger.removed.is_none());
-        let mut plan = Plan { name: record.name.clone(), ..Plan::default() };
+        let mut plan = Plan { name: record.name.clone(), ..Plan::of(shard) };
         if watched {
             self.bill(&mut record, &entered, &mut plan);
         }
@@ -114,7 +114,7 @@ impl Reconciler {
         self.register(&mut record, container.as_deref(), heal.drains(), &mut plan);
         if record != *before || parts.records.get(key).is_none() {
             record.last_known = record.last_known.max(parts.world.engine_now(&key.engine));
-            plan.changes.records.push(Arc::new(record.clone()));
+            plan.changes.records.push(RecordChange::since(&before, record.clone()));
         }
         plan.look_at = self.next_look(container.as_deref(), &checks, attachment.as_ref());
         let (parts, key) = (self.parts.clone(), key.clone());
@@ -243,8 +243,8 @@ impl Reconcile for Reconciler {
         self.decide(key, work).await
     }
 
-    fn let_go(&self, key: &ContainerKey, work: &Work, trouble: &Trouble) -> ChangeSet {
-        self.refused(key, work, trouble)
+    fn let_go(&self, key: &ContainerKey, work: &Work, trouble: &Trouble) -> Option<ChangeSet> {
+        Some(self.refused(key, work, trouble))
     }
 }
 

@@ -13,7 +13,7 @@ use tracing::warn;
 
 use crate::desired::Desired;
 use crate::locked::locked;
-use crate::observed::Nanos;
+use crate::observed::{Nanos, Shard};
 use crate::reconcile::discovery::{Wanted, withdraw};
 use crate::resource::discovery_registry::DiscoveryRegistrySpec;
 use crate::resource::secret::policy::{SecretPolicy, Trust};
@@ -120,7 +120,11 @@ impl Departed {
             // Specs are always JSON.
             (key, spec.and_then(|spec| serde_json::to_string(&spec).ok()))
         };
-        ChangeSet { last_specs: changed.into_iter().map(text).collect(), at: now, ..ChangeSet::default() }
+        ChangeSet {
+            last_specs: changed.into_iter().map(text).collect(),
+            at: now,
+            ..ChangeSet::of(Shard::Fleet)
+        }
     }
 
     /// Whether the containers of an engine that is declared no longer stay registered.

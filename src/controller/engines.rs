@@ -214,8 +214,8 @@ impl Watcher {
         self.add_to_all(|| Work { breaks: vec![(0, Break::Gap(to))], ..Work::default() });
         let engine = EventSubject::Engine(self.name.to_string());
         let gap = NewEvent::new(event::EventKind::Gap, engine, to).because("EventsLost");
-        let events = vec![gap.status("unknown").saying(message)];
-        let (parts, changes) = (self.parts.clone(), ChangeSet { events, ..ChangeSet::default() });
+        let changes = ChangeSet::told(gap.status("unknown").saying(message));
+        let parts = self.parts.clone();
         tokio::spawn(async move { parts.committer.commit_until_stored(changes).await });
     }
 }

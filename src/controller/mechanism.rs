@@ -149,13 +149,17 @@ impl Mechanism {
     /// What came for the key is kept as far as there is room and tried again, but the cursor goes on without it: should this
     /// process end meanwhile, what happened to it is not known, and that is said now.
     async fn let_go(&self, key: &Key, work: &mut Work, trouble: &Trouble) {
-        let changes =
-            if work.let_go { ChangeSet::default() } else { self.reconcilers.let_go(key, work, trouble) };
-        if let Err(error) = self.commit(changes, work).await {
-            debug!(%key, "it is waited for: {error}");
-            return;
+        let told = if work.let_go { None } else { self.reconcilers.let_go(key, work, trouble) };
+        // What tells of it may be what the store refuses: then only that something of the engine is unknown, or nothing.
+        let nothing = ChangeSet::of(key.shard());
+        let gap = told.as_ref().and_then(|_| gap(key));
+        for changes in told.into_iter().chain(gap).chain([nothing]) {
+            match self.commit(changes, work).await {
+                Ok(()) => return work.let_go(),
+                Err(Trouble::Store(error)) if error.is_refused() => {}
+                Err(error) => return debug!(%key, "it is waited for: {error}"),
+            }
         }
-        work.let_go();
     }
 }
 
@@ -179,13 +183,21 @@ fn wait(failures: u32, let_go: bool) -> Duration {
     Duration::from_millis(100 << failures.min(if let_go { 7 } else { 5 }))
 }
 
+/// What is told of a key if nothing else can be stored.
+fn gap(key: &Key) -> Option<ChangeSet> {
+    let Shard::Engine(engine) = key.shard() else { return None };
+    let event = NewEvent::new(EventKind::Gap, EventSubject::Engine(engine.to_string()), crate::clock::now());
+    let event = event.because("StoreRefused").status("unknown");
+    Some(ChangeSet::told(event.saying("what happened to one of its containers cannot be stored")))
+}
+
 fn panicked(key: &Key, why: &str) -> ChangeSet {
     let now = crate::clock::now();
     let subject = key.container().map_or(EventSubject::Portreeve, |key| subject_of(key, String::new()));
     let message =
         format!("a fault of Portreeve's own: deciding about {key} panicked: {why}; it is tried again");
     let event = NewEvent::new(EventKind::InternalError, subject, now).because("Panicked");
-    ChangeSet { events: vec![event.status("failed").saying(message)], at: now, ..ChangeSet::default() }
+    ChangeSet::told(event.status("failed").saying(message))
 }
 
 impl Parts {

@@ -4,7 +4,7 @@ use tracing::{info, warn};
 
 use super::key::Key;
 use super::parts::Parts;
-use crate::observed::Nanos;
+use crate::observed::{Nanos, Shard};
 use crate::reconcile::plan::DecidedPlan;
 use crate::resource::ObjectKey;
 use crate::store::ChangeSet;
@@ -50,7 +50,6 @@ impl Line {
 pub(super) type Keep = Box<dyn FnOnce(&Parts) + Send>;
 
 /// What was decided about one key.
-#[derive(Default)]
 pub(super) struct Plan {
     /// What is committed.
     pub changes: ChangeSet,
@@ -71,4 +70,21 @@ pub(super) struct Plan {
     pub requeue_at: Option<Nanos>,
     /// When to look at it again although nothing was heard.
     pub look_at: Option<Nanos>,
+}
+
+impl Plan {
+    /// An empty one about a key of `shard`.
+    pub(super) const fn of(shard: Shard) -> Self {
+        Self {
+            changes: ChangeSet::of(shard),
+            keep: Vec::new(),
+            lines: Vec::new(),
+            name: String::new(),
+            decided: None,
+            wakes: Vec::new(),
+            wake_targets: Vec::new(),
+            requeue_at: None,
+            look_at: None,
+        }
+    }
 }

@@ -31,6 +31,7 @@ use super::parts::Parts;
 use super::work::Work;
 use crate::desired::Service;
 use crate::locked::locked;
+use crate::observed::Shard;
 use crate::observed::{Container, ContainerKey, ProbeTarget, State, TargetState};
 use crate::resource::monitored_service::Target;
 use crate::store::ChangeSet;
@@ -112,7 +113,7 @@ impl Prober {
         if !gone.is_empty() {
             self.end(|id| !desired.services.contains_key(&*id.service));
             let services = gone.into_iter().map(|name| (name, None)).collect();
-            self.store(ChangeSet { services, at: crate::clock::now(), ..ChangeSet::default() });
+            self.store(ChangeSet { services, at: crate::clock::now(), ..ChangeSet::of(Shard::Fleet) });
         }
         // First the dependencies, as far as they are remembered: what is done and told about a service says whether one of
         // them is behind it.

@@ -37,11 +37,12 @@ impl From<StoreError> for Trouble {
 
 impl Trouble {
     /// Whether it is of this key alone: everything else goes on, and so may it.
-    pub(super) const fn is_of_this_alone(&self) -> bool {
+    pub(super) fn is_of_this_alone(&self) -> bool {
         match self {
             Self::Engine(error) => error.is_of_this_alone(),
+            Self::Store(error) => error.is_refused(),
             Self::Panicked(_) => true,
-            Self::Detached | Self::Reserved | Self::Store(_) => false,
+            Self::Detached | Self::Reserved => false,
         }
     }
 }
@@ -58,7 +59,7 @@ pub(super) trait Reconcile: Send + Sync {
     fn plan(&self, id: &Self::Id, work: &Work) -> impl Future<Output = Result<Plan, Trouble>> + Send;
 
     /// What is recorded when `work` is let go: the cursor no longer waits for it.
-    fn let_go(&self, _id: &Self::Id, _work: &Work, _trouble: &Trouble) -> ChangeSet {
-        ChangeSet::default()
+    fn let_go(&self, _id: &Self::Id, _work: &Work, _trouble: &Trouble) -> Option<ChangeSet> {
+        None
     }
 }

@@ -33,7 +33,7 @@ macro_rules! define {
             }
 
             /// See [`Reconcile::let_go`].
-            pub(super) fn let_go(&self, key: &Key, work: &Work, trouble: &Trouble) -> ChangeSet {
+            pub(super) fn let_go(&self, key: &Key, work: &Work, trouble: &Trouble) -> Option<ChangeSet> {
                 match key {
                     $($(#[cfg($cfg)])? Key::$name(id) => self.$field.let_go(id, work, trouble),)+
                 }

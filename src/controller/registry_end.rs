@@ -14,7 +14,7 @@ use tracing::{info, warn};
 use super::commit::Tickets;
 use super::parts::Parts;
 use crate::locked::locked;
-use crate::observed::Nanos;
+use crate::observed::{Nanos, Shard};
 use crate::reconcile::discovery::Wanted;
 use crate::resource::event::{EventKind, Severity};
 use crate::resource::{KindId, ObjectKey, count};
@@ -48,8 +48,8 @@ impl Parts {
     async fn left(&self, registry: &str) -> Option<(u64, Option<String>)> {
         // Those that are not decided on again yet, and then those that are and that it has not taken.
         let held = self.held_by(registry);
-        let (_, mut cells) = self.store.depths().await.ok()?;
-        let depth = cells.remove(registry).unwrap_or_default();
+        let target = ObjectKey { kind: KindId::DiscoveryRegistry, name: registry.to_owned() };
+        let depth = self.store.depths().await.ok()?.remove(&target).unwrap_or_default();
         Some((depth.pending.saturating_add(held), depth.last_error))
     }
 
@@ -91,7 +91,7 @@ pub(super) async fn see_off(
             settled: vec![Settlement::RegistryLeft { registry: name.clone() }],
             events: event.clone().into_iter().collect(),
             at: now,
-            ..ChangeSet::default()
+            ..ChangeSet::of(Shard::Fleet)
         };
         if parts.committer.commit_with(changes, Tickets::new()).await.is_err() {
             continue;

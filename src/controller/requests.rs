@@ -12,9 +12,9 @@ use super::parts::Parts;
 use super::probing::{Trial, Tried};
 use super::work::{Forget, Release, Work};
 use crate::observed::ContainerKey;
+use crate::resource::ObjectKey;
 use crate::resource::probe::ProbeSpec;
-use crate::resource::{KindId, ObjectKey};
-use crate::store::Store;
+use crate::store::Deliveries;
 
 /// How long whoever lifts a quarantine, or has something forgotten, waits to hear that it is committed.
 const RELEASE: Duration = Duration::from_secs(5);
@@ -34,7 +34,7 @@ impl Requests {
     }
 
     /// The store, for decisions about deliveries. What writes events by it says so: [`events_committed`](Self::events_committed).
-    pub fn store(&self) -> &dyn Store {
+    pub fn store(&self) -> &dyn Deliveries {
         &*self.0.store
     }
 
@@ -75,14 +75,9 @@ impl Requests {
         tokio::time::timeout(RELEASE, all).await.is_ok()
     }
 
-    /// Wakes whoever registers with a DiscoveryRegistry.
-    pub fn wake_registry(&self, target: &str) {
-        self.0.wakers.wake(&ObjectKey { kind: KindId::DiscoveryRegistry, name: target.to_owned() });
-    }
-
-    /// Wakes whoever delivers to a BillingService: what was parked may be sent.
-    pub fn wake_billing(&self, target: &str) {
-        self.0.wakers.wake(&ObjectKey { kind: KindId::BillingService, name: target.to_owned() });
+    /// Wakes whoever delivers to a target: something that waited may be sent.
+    pub fn wake_target(&self, target: &ObjectKey) {
+        self.0.wakers.wake(target);
     }
 
     /// One check outside the schedule: it is shown, and counts for nothing.

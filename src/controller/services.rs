@@ -21,6 +21,7 @@ use super::plan::{Line, Plan};
 use super::reconcile::{Reconcile, Trouble};
 use super::work::Work;
 use crate::desired::{Desired, Service};
+use crate::observed::Shard;
 use crate::observed::{
     Container, ContainerKey, HealthWord, Nanos, ProbeState, ProbeTarget, ServiceState, World,
 };
@@ -166,7 +167,7 @@ impl Reconciler {
         let (parts, now) = (&*self.parts, crate::clock::now());
         let (desired, world) = (parts.desired.load(), parts.world.load());
         let (Some(service), Some(state)) = (desired.services.get(&**name), parts.service(name)) else {
-            return Plan::default();
+            return Plan::of(Shard::Fleet);
         };
         let selector = service.spec.selector.as_ref();
         let mut meant =
@@ -177,7 +178,7 @@ impl Reconciler {
         let situation = ServiceSituation { name, service, state: &state, connected, root, now };
         let decision = service::decide(&situation);
         drop(state);
-        let mut plan = Plan { requeue_at: decision.requeue_at, ..Plan::default() };
+        let mut plan = Plan { requeue_at: decision.requeue_at, ..Plan::of(Shard::Fleet) };
         // What was found out is known at once, whether it can be stored or not.
         self.note(name, service, &decision, &world);
         let due = parts.health_cache.is_due(name);

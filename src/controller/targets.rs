@@ -18,6 +18,7 @@ use crate::outbox::{DeliveryContext, Dispatcher, HttpClient, Queue, Unrecorded, 
 use crate::resource::billing_service::BillingServiceSpec;
 use crate::resource::discovery_registry::DiscoveryRegistrySpec;
 use crate::resource::{KindId, ObjectKey};
+use crate::store::OwnedShards;
 
 #[derive(Clone, Debug, PartialEq)]
 enum Target {
@@ -104,6 +105,7 @@ impl Targets {
         let waker = self.parts.wakers.of(key);
         let context = DeliveryContext {
             store: self.parts.store.clone(),
+            owned: OwnedShards::All,
             commit: Arc::new(self.parts.committer.clone()),
             http: self.http.clone(),
         };

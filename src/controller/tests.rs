@@ -10,7 +10,7 @@ use crate::reconcile::heal::HealMemory;
 use crate::resource::docker_host::DockerHostSpec;
 use crate::resource::event::EventKind;
 use crate::resource::{Object, Origin};
-use crate::store::{ChangeSet, EventFilter, Sqlite};
+use crate::store::{ChangeSet, EventFilter, EventLog, Ledger, RecordChange, Sqlite};
 
 #[tokio::test]
 async fn a_quarantine_is_lifted_in_turn_and_stored() {
@@ -25,7 +25,7 @@ async fn a_quarantine_is_lifted_in_turn_and_stored() {
         serde_json::json!({"quarantined": {"since": 1, "why": "5 restarts in 1h"}, "streak": 5});
     let memory = ChangeSet {
         healing: vec![(container.logical_id(), Some(quarantined.to_string()))],
-        ..ChangeSet::default()
+        ..ChangeSet::of(Shard::Engine("local".into()))
     };
     store.commit(&[memory]).await.expect("committed");
     let spec = serde_json::from_str::<DockerHostSpec>(r#"{"endpoint":"unix:///nowhere/docker.sock"}"#);
@@ -46,7 +46,7 @@ async fn a_quarantine_is_lifted_in_turn_and_stored() {
     assert!(controller.requests().release(&key, "token ci").await);
     let memory = parts.memories.get(&logical_id).expect("a memory");
     assert_eq!((&memory.quarantined, memory.streak), (&None, 0));
-    let stored = store.load().await.expect("loaded").healing;
+    let stored = store.load(&Shard::Engine("local".into())).await.expect("loaded").healing;
     let stored: HealMemory = serde_json::from_str(&stored[&logical_id]).expect("a memory");
     assert_eq!(stored.quarantined, None);
     let filter = EventFilter { container: Some("web".to_owned()), limit: 100, ..EventFilter::default() };
@@ -73,8 +73,11 @@ async fn what_a_service_that_is_gone_was_told_is_forgotten_and_no_end_is_billed_
         let follower = Follower { told: true, open: ["s:2".to_owned()].into(), ..Follower::default() };
         record.followers.insert(target.to_owned(), follower);
     }
-    let records = vec![Arc::new(record)];
-    store.commit(&[ChangeSet { records, ..ChangeSet::default() }]).await.expect("committed");
+    let records = vec![RecordChange::from(record)];
+    store
+        .commit(&[ChangeSet { records, ..ChangeSet::of(Shard::Engine("local".into())) }])
+        .await
+        .expect("committed");
     let (_keep, receiver) = watch::channel(Arc::default());
     let controller =
         Controller::start(store.clone(), receiver, Guard::default()).await.expect("a controller");
@@ -120,7 +123,7 @@ async fn another_reconciler_is_a_file_and_a_line() {
     burn(200_000_000);
     until("its time is over", || burnt() == [true, false]).await;
     controller.finish().await;
-    let stored = store.load().await.expect("loaded").services;
+    let stored = store.load(&Shard::Fleet).await.expect("loaded").services;
     assert_eq!(stored.get("hall").map(String::as_str), Some(r#"{"burns": false}"#));
 }
 

@@ -40,32 +40,32 @@ impl View {
         &self.0.guard
     }
 
-    /// See [`Store::events`](crate::store::Store::events).
+    /// See [`EventLog::events`](crate::store::EventLog::events).
     pub async fn events(&self, filter: &EventFilter) -> Result<Vec<EventRow>, StoreError> {
         self.0.store.events(filter).await
     }
 
-    /// See [`Store::events_after`](crate::store::Store::events_after).
+    /// See [`EventLog::events_after`](crate::store::EventLog::events_after).
     pub async fn events_after(&self, after: i64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
         self.0.store.events_after(after, limit).await
     }
 
-    /// See [`Store::newest_event`](crate::store::Store::newest_event).
+    /// See [`EventLog::newest_event`](crate::store::EventLog::newest_event).
     pub async fn newest_event(&self) -> Result<i64, StoreError> {
         self.0.store.newest_event().await
     }
 
-    /// See [`Store::keeps_events_after`](crate::store::Store::keeps_events_after).
+    /// See [`EventLog::keeps_events_after`](crate::store::EventLog::keeps_events_after).
     pub async fn keeps_events_after(&self, after: i64) -> Result<bool, StoreError> {
         self.0.store.keeps_events_after(after).await
     }
 
-    /// See [`Store::deliveries`](crate::store::Store::deliveries).
+    /// See [`Deliveries::deliveries`](crate::store::Deliveries::deliveries).
     pub async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError> {
         self.0.store.deliveries(filter).await
     }
 
-    /// See [`Store::depths`](crate::store::Store::depths).
+    /// See [`Deliveries::depths`](crate::store::Deliveries::depths).
     pub async fn depths(&self) -> Result<QueueDepths, StoreError> {
         self.0.store.depths().await
     }

@@ -10,10 +10,10 @@ use tracing::{debug, info, warn};
 use super::call::Call;
 use super::retry::{self, Acceptance};
 use super::{DeliveryContext, DeliveryError, DeliveryOutcome, Due, Queue, Turn, after, signing_key};
-use crate::observed::{ContainerKey, Nanos};
-use crate::resource::KindId;
+use crate::observed::Nanos;
 use crate::resource::billing_service::BillingServiceSpec;
-use crate::store::{Lane, PendingBill, Settlement, StoreError};
+use crate::resource::{KindId, ObjectKey};
+use crate::store::{Lane, LaneKey, LaneSubject, PendingBill, Settlement, StoreError};
 
 /// The lanes of one BillingService.
 #[derive(Debug)]
@@ -34,17 +34,25 @@ impl Queue for BillingQueue {
         &self.name
     }
 
-    async fn due(&self, now: Nanos, busy: &[ContainerKey], limit: usize) -> Result<Due<Lane>, StoreError> {
-        let lanes = self.context.store.due_lanes(&self.name, now, busy, limit).await?;
-        Ok(lanes.into_iter().map(|lane| (lane.key.clone(), lane)).collect())
+    async fn due(&self, now: Nanos, busy: &[LaneSubject], limit: usize) -> Result<Due<Lane>, StoreError> {
+        let DeliveryContext { store, owned, .. } = &self.context;
+        let lanes = store.due_lanes(&self.target(), owned, now, busy, limit).await?;
+        Ok(lanes.into_iter().map(|lane| (lane.subject.clone(), lane)).collect())
     }
 
     async fn next(&self, now: Nanos) -> Result<Option<Nanos>, StoreError> {
-        self.context.store.next_lane(&self.name, now).await
+        let DeliveryContext { store, owned, .. } = &self.context;
+        store.next_lane(&self.target(), owned, now).await
     }
 
     async fn wake(&self, from: Nanos) -> Result<u64, StoreError> {
-        self.context.store.wake_lanes(&self.name, from).await
+        let DeliveryContext { store, owned, .. } = &self.context;
+        store.wake_lanes(&self.target(), owned, from).await
+    }
+
+    async fn hasten(&self, now: Nanos) -> Result<u64, StoreError> {
+        let DeliveryContext { store, owned, .. } = &self.context;
+        store.hasten(&self.target(), owned, now).await
     }
 
     async fn work(&self, lane: Lane, turn: &Turn) -> DeliveryOutcome {
@@ -57,12 +65,12 @@ impl Queue for BillingQueue {
             last = match turn.make(self.deliver(&lane, bill)).await {
                 Ok(()) => {
                     turn.answered(KindId::BillingService, &self.name);
-                    let taken = Settlement::BillDelivered { seq: bill.seq };
+                    let taken = Settlement::Delivered { lane: self.lane(&lane.subject), seq: bill.seq };
                     self.context.settled(taken, DeliveryOutcome::Delivered).await
                 }
                 Err(DeliveryError::BrokenOff) => {
                     // It is pending still, and is sent again with the same id.
-                    debug!(target: "portreeve::billing", service = %self.name, container = lane.name, id = %lane.key.id, "{}", DeliveryError::BrokenOff);
+                    debug!(target: "portreeve::billing", service = %self.name, container = lane.name, id = %lane.subject, "{}", DeliveryError::BrokenOff);
                     return DeliveryOutcome::Failed;
                 }
                 Err(error) => {
@@ -79,9 +87,9 @@ impl Queue for BillingQueue {
         last
     }
 
-    fn panicked(&self, key: &ContainerKey, times: u32, wait: Duration, why: String) -> Settlement {
-        let (target, key, next) = (self.name.clone(), key.clone(), after(wait));
-        Settlement::LaneWaits { target, key, attempts: times, next, hold: None, error: why }
+    fn panicked(&self, subject: &LaneSubject, times: u32, wait: Duration, why: String) -> Settlement {
+        let (lane, next) = (self.lane(subject), after(wait));
+        Settlement::LaneWaits { lane, attempts: times, next, hold: None, error: why }
     }
 
     async fn record(&self, settlement: Settlement) -> Result<(), StoreError> {
@@ -93,6 +101,14 @@ impl Queue for BillingQueue {
 pub const OUTCOMES: [&str; 3] = ["delivered", "retried", "parked"];
 
 impl BillingQueue {
+    fn target(&self) -> ObjectKey {
+        ObjectKey { kind: KindId::BillingService, name: self.name.clone() }
+    }
+
+    fn lane(&self, subject: &LaneSubject) -> LaneKey {
+        LaneKey::billing(&self.name, subject.clone())
+    }
+
     async fn deliver(&self, lane: &Lane, bill: &PendingBill) -> Result<(), DeliveryError> {
         let url = endpoint(&self.spec.url, &self.spec.path)?;
         let call = Call {
@@ -105,7 +121,7 @@ impl BillingQueue {
             signing: signing_key(self.spec.signing.as_ref()),
         };
         self.context.http.send(call).await?;
-        info!(target: "portreeve::billing", service = %self.name, container = lane.name, "Billing Service notified: {} for {}", bill.event, lane.key.id);
+        info!(target: "portreeve::billing", service = %self.name, container = lane.name, "Billing Service notified: {} for {}", bill.event, lane.subject.id());
         counter!("portreeve_deliveries_total", "kind" => "BillingService", "target" => self.name.clone(), "outcome" => "delivered").increment(1);
         Ok(())
     }
@@ -130,22 +146,21 @@ impl BillingQueue {
         counter!("portreeve_deliveries_total", "kind" => "BillingService", "target" => self.name.clone(), "outcome" => outcome).increment(1);
         let first = attempts == 0 || verdict == Acceptance::Never;
         turn.failed(first, KindId::BillingService, &self.name, error, || {
-            warn!(target: "portreeve::billing", service = %self.name, event = %bill.event, container = lane.name, id = %lane.key.id, outcome, "Failed to notify Billing Service: {error}");
+            warn!(target: "portreeve::billing", service = %self.name, event = %bill.event, container = lane.name, id = lane.subject.id(), outcome, "Failed to notify Billing Service: {error}");
         });
-        let (target, key) = (self.name.clone(), lane.key.clone());
+        let key = self.lane(&lane.subject);
         match verdict {
-            Acceptance::Never => Settlement::LaneParked { target, key, error: error.to_string() },
+            Acceptance::Never => Settlement::LaneParked { lane: key, error: error.to_string() },
             Acceptance::Taken | Acceptance::Later => {
                 let attempts = attempts.saturating_add(1);
                 let wait = retry::wait(
                     &self.spec.retry,
                     attempts,
                     retry_after,
-                    retry::seed(&self.name, &key, attempts),
+                    retry::seed(&self.name, &lane.subject, attempts),
                 );
                 Settlement::LaneWaits {
-                    target,
-                    key,
+                    lane: key,
                     attempts,
                     next: after(wait),
                     hold: retry::hold(retry_after).map(after),

@@ -11,12 +11,12 @@ use super::call::Call;
 use super::{
     DeliveryContext, DeliveryError, DeliveryOutcome, Due, Queue, Turn, after, billing::endpoint, retry,
 };
-use crate::observed::{ContainerKey, Nanos};
+use crate::observed::Nanos;
 use crate::reconcile::discovery::Wanted;
-use crate::resource::KindId;
 use crate::resource::billing_service::Retry;
 use crate::resource::discovery_registry::DiscoveryRegistrySpec;
-use crate::store::{Cell, Settlement, StoreError};
+use crate::resource::{KindId, ObjectKey};
+use crate::store::{Cell, LaneKey, LaneSubject, Settlement, StoreError};
 
 /// The cells of one DiscoveryRegistry.
 #[derive(Debug)]
@@ -37,21 +37,30 @@ impl Queue for DiscoveryQueue {
         &self.name
     }
 
-    async fn due(&self, now: Nanos, busy: &[ContainerKey], limit: usize) -> Result<Due<Cell>, StoreError> {
-        let cells = self.context.store.due_cells(&self.name, now, busy, limit).await?;
-        Ok(cells.into_iter().map(|cell| (cell.key.clone(), cell)).collect())
+    async fn due(&self, now: Nanos, busy: &[LaneSubject], limit: usize) -> Result<Due<Cell>, StoreError> {
+        let DeliveryContext { store, owned, .. } = &self.context;
+        let cells = store.due_cells(&self.target(), owned, now, busy, limit).await?;
+        Ok(cells.into_iter().map(|cell| (cell.subject.clone(), cell)).collect())
     }
 
     async fn next(&self, now: Nanos) -> Result<Option<Nanos>, StoreError> {
-        self.context.store.next_cell(&self.name, now).await
+        let DeliveryContext { store, owned, .. } = &self.context;
+        store.next_cell(&self.target(), owned, now).await
     }
 
     async fn wake(&self, from: Nanos) -> Result<u64, StoreError> {
-        self.context.store.wake_cells(&self.name, from).await
+        let DeliveryContext { store, owned, .. } = &self.context;
+        store.wake_cells(&self.target(), owned, from).await
+    }
+
+    async fn hasten(&self, now: Nanos) -> Result<u64, StoreError> {
+        let DeliveryContext { store, owned, .. } = &self.context;
+        store.hasten(&self.target(), owned, now).await
     }
 
     async fn resend(&self) -> Result<u64, StoreError> {
-        self.context.store.resend_cells(&self.name).await
+        let DeliveryContext { store, owned, .. } = &self.context;
+        store.resend_cells(&self.target(), owned, crate::clock::now()).await
     }
 
     fn resend_period(&self) -> Option<Duration> {
@@ -68,12 +77,11 @@ impl Queue for DiscoveryQueue {
             Ok(action) => {
                 if let Some(action) = action {
                     turn.answered(KindId::DiscoveryRegistry, &self.name);
-                    info!(target: "portreeve::discovery", service = %self.name, container = cell.name, "Discovery Service notified: {action} for {}", cell.key.id);
+                    info!(target: "portreeve::discovery", service = %self.name, container = cell.name, "Discovery Service notified: {action} for {}", cell.subject.id());
                     self.count("delivered");
                 }
                 let acked = Settlement::CellAcked {
-                    registry: self.name.clone(),
-                    key: cell.key.clone(),
+                    cell: self.cell(&cell.subject),
                     generation: cell.generation,
                     state: cell.wanted.clone(),
                 };
@@ -84,7 +92,7 @@ impl Queue for DiscoveryQueue {
             }
             Err(error) => {
                 turn.failed(cell.attempts == 0, KindId::DiscoveryRegistry, &self.name, &error, || {
-                    warn!(target: "portreeve::discovery", service = %self.name, container = cell.name, id = %cell.key.id, wanted = cell.wanted.as_str(), "Failed to notify Discovery Service: {error}");
+                    warn!(target: "portreeve::discovery", service = %self.name, container = cell.name, id = cell.subject.id(), wanted = cell.wanted.as_str(), "Failed to notify Discovery Service: {error}");
                 });
                 self.count("retried");
                 (self.waits(&cell, &error), DeliveryOutcome::Failed)
@@ -95,18 +103,10 @@ impl Queue for DiscoveryQueue {
         worked
     }
 
-    fn panicked(&self, key: &ContainerKey, times: u32, wait: Duration, why: String) -> Settlement {
-        let (registry, key, next) = (self.name.clone(), key.clone(), after(wait));
+    fn panicked(&self, subject: &LaneSubject, times: u32, wait: Duration, why: String) -> Settlement {
+        let (cell, next) = (self.cell(subject), after(wait));
         // It may have been heard.
-        Settlement::CellWaits {
-            registry,
-            key,
-            attempts: times,
-            next,
-            hold: None,
-            error: why,
-            keeps_ack: false,
-        }
+        Settlement::CellWaits { cell, attempts: times, next, hold: None, error: why, keeps_ack: false }
     }
 
     async fn record(&self, settlement: Settlement) -> Result<(), StoreError> {
@@ -118,9 +118,17 @@ impl Queue for DiscoveryQueue {
 pub const OUTCOMES: [&str; 2] = ["delivered", "retried"];
 
 impl DiscoveryQueue {
+    fn target(&self) -> ObjectKey {
+        ObjectKey { kind: KindId::DiscoveryRegistry, name: self.name.clone() }
+    }
+
+    fn cell(&self, subject: &LaneSubject) -> LaneKey {
+        LaneKey::discovery(&self.name, subject.clone())
+    }
+
     /// Makes the calls that bring the registry to what is wanted, and says what they told it; `None`: nothing to say.
     async fn bring_up_to_date(&self, cell: &Cell) -> Result<Option<&'static str>, DeliveryError> {
-        let id = &*cell.key.id;
+        let id = cell.subject.id();
         match &cell.wanted {
             Wanted::Up(body) => {
                 match self.call(Method::POST, "", Some(body)).await {
@@ -177,12 +185,11 @@ impl DiscoveryQueue {
                 &Retry::default(),
                 attempts,
                 retry_after,
-                retry::seed(&self.name, &cell.key, attempts),
+                retry::seed(&self.name, &cell.subject, attempts),
             ),
         };
         Settlement::CellWaits {
-            registry: self.name.clone(),
-            key: cell.key.clone(),
+            cell: self.cell(&cell.subject),
             attempts,
             next: after(wait),
             hold: retry::hold(retry_after).map(after),

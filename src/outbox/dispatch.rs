@@ -13,8 +13,8 @@ use tracing::{error, warn};
 use super::fault::Faults;
 use super::{DeliveryOutcome, Due, Turn, Waker};
 use crate::clock;
-use crate::observed::{ContainerKey, Nanos};
-use crate::store::{Settlement, StoreError};
+use crate::observed::Nanos;
+use crate::store::{LaneSubject, Settlement, StoreError};
 
 /// Calls at once per target.
 const AT_ONCE: usize = 8;
@@ -38,13 +38,15 @@ pub trait Queue: Send + Sync + 'static {
     async fn due(
         &self,
         now: Nanos,
-        busy: &[ContainerKey],
+        busy: &[LaneSubject],
         limit: usize,
     ) -> Result<Due<Self::Item>, StoreError>;
     /// When something falls due next.
     async fn next(&self, now: Nanos) -> Result<Option<Nanos>, StoreError>;
     /// Lets what waits be tried from `from` on.
     async fn wake(&self, from: Nanos) -> Result<u64, StoreError>;
+    /// Lets what was never tried be tried from `now` on: the clock was set back.
+    async fn hasten(&self, now: Nanos) -> Result<u64, StoreError>;
     /// Lets everything be sent again.
     async fn resend(&self) -> Result<u64, StoreError> {
         Ok(0)
@@ -56,7 +58,7 @@ pub trait Queue: Send + Sync + 'static {
     /// Makes the calls that `turn` gives leave to, and commits what came of them.
     async fn work(&self, item: Self::Item, turn: &Turn) -> DeliveryOutcome;
     /// What is to be stored of an attempt for `key` that panicked, `times` in a row.
-    fn panicked(&self, key: &ContainerKey, times: u32, wait: Duration, why: String) -> Settlement;
+    fn panicked(&self, key: &LaneSubject, times: u32, wait: Duration, why: String) -> Settlement;
     /// Commits what [`Self::work`] could not.
     async fn record(&self, settlement: Settlement) -> Result<(), StoreError>;
 }
@@ -65,16 +67,18 @@ pub trait Queue: Send + Sync + 'static {
 #[derive(Debug, Default)]
 struct InFlight {
     /// Containers that are worked on, or whose last result is not stored yet.
-    busy: Vec<ContainerKey>,
+    busy: Vec<LaneSubject>,
     calls: JoinSet<DeliveryOutcome>,
     /// Whose calls they are.
-    whose: HashMap<Id, ContainerKey>,
+    whose: HashMap<Id, LaneSubject>,
     unrecorded: Vec<Unrecorded>,
     faults: Faults,
+    /// When the queue was last looked at, by the clock of its due times.
+    looked: Nanos,
 }
 
 /// What came of a call and is not stored yet.
-pub type Unrecorded = (ContainerKey, Settlement);
+pub type Unrecorded = (LaneSubject, Settlement);
 
 /// Works on one queue until told to stop.
 #[derive(Debug)]
@@ -131,7 +135,7 @@ impl<Q: Queue> Dispatcher<Q> {
                             in_flight.free(&key);
                         }
                         DeliveryOutcome::Unrecorded(settlement, error) => {
-                            warn!(target: "portreeve::outbox", queue = self.queue.name(), id = %key.id, "the \
+                            warn!(target: "portreeve::outbox", queue = self.queue.name(), id = key.id(), "the \
                                 result of a call cannot be stored, so nothing more is sent until it can: {error}");
                             in_flight.unrecorded.push((key, settlement));
                         }
@@ -186,7 +190,7 @@ impl<Q: Queue> Dispatcher<Q> {
         &self,
         in_flight: &mut InFlight,
         done: Result<(Id, DeliveryOutcome), JoinError>,
-    ) -> Option<(ContainerKey, DeliveryOutcome)> {
+    ) -> Option<(LaneSubject, DeliveryOutcome)> {
         let id = done.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
         // Each was noted when it began.
         let key = in_flight.whose.remove(&id)?;
@@ -204,7 +208,7 @@ impl<Q: Queue> Dispatcher<Q> {
         };
         let (times, wait) = in_flight.faults.panicked(self.queue.name(), &key);
         let why = format!("a fault of Portreeve's own: {}", crate::vital::panic_text(&*panic));
-        error!(target: "portreeve::outbox", queue = self.queue.name(), id = %key.id, "an attempt to deliver panicked, {why}; the next one is in {:.1} s", wait.as_secs_f64());
+        error!(target: "portreeve::outbox", queue = self.queue.name(), id = key.id(), "an attempt to deliver panicked, {why}; the next one is in {:.1} s", wait.as_secs_f64());
         // Stored like any other failure, so that it is seen, and waits also over a restart.
         let settlement = self.queue.panicked(&key, times, wait, why);
         in_flight.unrecorded.push((key, settlement));
@@ -230,6 +234,15 @@ impl<Q: Queue> Dispatcher<Q> {
             return Ok(Instant::now() + LOOK_EVERY);
         };
         let now = clock::now();
+        if now < in_flight.looked || in_flight.looked == Nanos::default() {
+            // What was enqueued before the clock was set back would wait until it is that late again. A store that cannot say
+            // so now is asked again; what is due is sent meanwhile.
+            if self.queue.hasten(now).await.is_ok() {
+                in_flight.looked = now;
+            }
+        } else {
+            in_flight.looked = now;
+        }
         let free = AT_ONCE.saturating_sub(in_flight.busy.len());
         if free == 0 {
             return Ok(Instant::now() + LOOK_EVERY);
@@ -249,7 +262,7 @@ impl<Q: Queue> Dispatcher<Q> {
 }
 
 impl InFlight {
-    fn free(&mut self, key: &ContainerKey) {
+    fn free(&mut self, key: &LaneSubject) {
         self.busy.retain(|other| other != key);
     }
 }

@@ -1,6 +1,6 @@
 //! What is due, and what came of working on it.
 
-use crate::observed::ContainerKey;
+use crate::store::LaneSubject;
 use crate::store::Settlement;
 
 /// What came of working on one lane or cell.
@@ -18,4 +18,4 @@ pub enum DeliveryOutcome {
 }
 
 /// The key and due time by which queues are told apart; re-exported for implementors of [`super::Queue`].
-pub type Due<T> = Vec<(ContainerKey, T)>;
+pub type Due<T> = Vec<(LaneSubject, T)>;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::observed::ContainerKey;
 use crate::resource::billing_service::Retry;
+use crate::store::LaneSubject;
 
 /// The longest `Retry-After` that is honoured.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
@@ -45,10 +45,10 @@ pub fn hold(retry_after: Option<Duration>) -> Option<Duration> {
 }
 
 /// Seed for jitter: differs by lane, not by time.
-pub(super) fn seed(name: &str, key: &ContainerKey, attempts: u32) -> u64 {
+pub(super) fn seed(name: &str, key: &LaneSubject, attempts: u32) -> u64 {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
-    (name, &key.engine, &key.id, attempts).hash(&mut hasher);
+    (name, key, attempts).hash(&mut hasher);
     hasher.finish()
 }
 

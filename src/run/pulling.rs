@@ -13,9 +13,10 @@ use crate::clock;
 use crate::guard::Guard;
 use crate::manifest::git::{GitSource, Pulled, Puller, short};
 use crate::manifest::watch::Hint;
-use crate::outbox::Commit;
+use crate::observed::Shard;
 use crate::resource::event::EventKind;
 use crate::resource::event::subject::EventSubject;
+use crate::store::Commit;
 use crate::store::{ChangeSet, NewEvent};
 
 /// How long the start waits for a repository that nothing was ever pulled from.
@@ -104,7 +105,7 @@ pub(super) async fn record(
             let events = events(&last, &now);
             last = now;
             if !events.is_empty() {
-                let changes = ChangeSet { events, at: clock::now(), ..ChangeSet::default() };
+                let changes = ChangeSet { events, at: clock::now(), ..ChangeSet::of(Shard::Fleet) };
                 while commit.commit(changes.clone()).await.is_err() {
                     tokio::time::sleep(AGAIN).await;
                 }

@@ -1,6 +1,8 @@
 //! Deliveries as people see them: bills and discovery cells, waiting, parked or done.
 
-use crate::observed::{ContainerKey, Nanos};
+use super::{LaneKey, LaneSubject};
+use crate::observed::Nanos;
+use crate::resource::ObjectKey;
 
 /// What kind of target a delivery is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,10 +56,10 @@ pub struct Delivery {
     pub kind: DeliveryKind,
     /// Place in the outbox; 0 for cells.
     pub seq: i64,
-    /// Name of the BillingService or DiscoveryRegistry.
-    pub target: String,
-    /// Container.
-    pub key: ContainerKey,
+    /// The BillingService or DiscoveryRegistry.
+    pub target: ObjectKey,
+    /// What it is about.
+    pub subject: LaneSubject,
     /// The container's name, if it is still known.
     pub container_name: Option<String>,
     /// The `Idempotency-Key` of a bill.
@@ -83,11 +85,16 @@ pub struct Delivery {
 }
 
 impl Delivery {
+    /// Its lane or cell.
+    pub fn lane(&self) -> LaneKey {
+        LaneKey { target: self.target.clone(), subject: self.subject.clone() }
+    }
+
     /// Its place in the list.
     pub fn place(&self) -> DeliveryPlace {
         match self.kind {
             DeliveryKind::Cell => {
-                DeliveryPlace::Cell { registry: self.target.clone(), key: self.key.clone() }
+                DeliveryPlace::Cell { registry: self.target.name.clone(), subject: self.subject.clone() }
             }
             DeliveryKind::Bill => DeliveryPlace::Bill { seq: self.seq },
         }
@@ -101,8 +108,8 @@ pub enum DeliveryPlace {
     Cell {
         /// DiscoveryRegistry.
         registry: String,
-        /// Container.
-        key: ContainerKey,
+        /// What it is about.
+        subject: LaneSubject,
     },
     /// Then bills, newest first.
     Bill {
@@ -114,7 +121,7 @@ pub enum DeliveryPlace {
 /// Which deliveries are asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeliveryFilter {
-    /// Only for this target.
+    /// Only for targets of this name.
     pub target: Option<String>,
     /// Only for the container with this name, id or beginning of an id.
     pub container: Option<String>,

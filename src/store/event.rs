@@ -249,11 +249,16 @@ pub struct EventFilter {
 const SHORTEST_ID: usize = 6;
 
 impl EventFilter {
+    /// Whether a container is found by this beginning of its id, too.
+    pub(super) fn names_ids(asked: &str) -> bool {
+        asked.chars().count() >= SHORTEST_ID
+    }
+
     /// Whether an event is one of those asked for, however many that are: as every store judges.
     pub fn admits(&self, event: &StoredEvent) -> bool {
         let Self { event_type, container, since, until, limit: _ } = self;
         let named = |asked: &String| {
-            let id = asked.chars().count() >= SHORTEST_ID && event.container_id.starts_with(asked.as_str());
+            let id = Self::names_ids(asked) && event.container_id.starts_with(asked.as_str());
             event.container_name == *asked || id
         };
         event_type.as_ref().is_none_or(|asked| event.event_type == *asked)

@@ -14,19 +14,27 @@ use sqlx::sqlite::{
 };
 
 use super::{
-    Cell, ChangeSet, Delivery, DeliveryFilter, Discarded, EventCursor, EventFilter, EventRow, Lane, Loaded,
-    NewEvent, QueueDepths, RetryScope, Store, StoreError, StoredObject, file_system,
+    Cell, ChangeSet, Deliveries, Delivery, DeliveryFilter, Discarded, EventCursor, EventFilter, EventLog,
+    EventRow, Lane, LaneKey, LaneSubject, Ledger, Loaded, NewEvent, ObjectFollowed, ObjectWrite,
+    ObjectWritten, Objects, OwnedShards, Pruned, QueueDepths, RetryScope, StoreError, StoredObject,
+    file_system,
 };
 use crate::config::state_dir;
 use crate::observed::{ContainerKey, Nanos, Shard};
 use crate::reconcile::record::Record;
+use crate::resource::ObjectKey;
 
+mod batch;
 mod decide;
 mod deliver;
 mod deliveries;
 mod events;
+#[cfg(test)]
+mod explained;
 mod numbered;
 mod objects;
+mod prune;
+mod query;
 mod read;
 mod script;
 mod write;
@@ -38,7 +46,10 @@ const OLDEST: (u32, u32, u32) = (3, 51, 3);
 #[derive(Debug)]
 pub struct Sqlite {
     writer: SqlitePool,
+    /// For people's questions.
     readers: SqlitePool,
+    /// For whoever sends: no question of people's holds up a delivery.
+    senders: SqlitePool,
     /// Held for the life of the process: two Portreeves on one ledger would bill everything twice.
     _lock: File,
 }
@@ -82,8 +93,9 @@ impl Sqlite {
         migrator().run(&writer).await?;
         // What is read again lies in the system's cache.
         let reading = options.read_only(true).pragma("cache_size", "-256");
-        let readers = pool(2).connect_with(reading).await?;
-        Ok(Self { writer, readers, _lock: lock })
+        let readers = pool(2).connect_with(reading.clone()).await?;
+        let senders = pool(1).connect_with(reading).await?;
+        Ok(Self { writer, readers, senders, _lock: lock })
     }
 }
 
@@ -164,22 +176,180 @@ fn migrations() -> Vec<Migration> {
         migration(7, "outputs", include_str!("migrations/7_outputs.sql")),
         migration(8, "typed events", include_str!("migrations/8_typed_events.sql")),
         migration(9, "intents", include_str!("migrations/9_intents.sql")),
+        migration(10, "lanes of any kind", include_str!("migrations/10_lanes_of_any_kind.sql")),
     ]
 }
 
+/// Whether the database refuses what it was given: a constraint, a type, a size. Everything else (full, I/O, busy, read-only,
+/// corrupt, a table that is not there) is about the database.
+pub(super) fn refuses(error: &sqlx::Error) -> bool {
+    /// The primary codes of `SQLITE_TOOBIG`, `SQLITE_CONSTRAINT` and `SQLITE_MISMATCH`, in the low byte of an extended one.
+    const REFUSALS: [i32; 3] = [18, 19, 20];
+    let code = |error: &dyn sqlx::error::DatabaseError| error.code()?.parse::<i32>().ok();
+    error.as_database_error().and_then(code).is_some_and(|code| REFUSALS.contains(&(code & 0xff)))
+}
+
 #[async_trait]
-impl Store for Sqlite {
+impl Ledger for Sqlite {
+    async fn shards(&self) -> Result<BTreeSet<Shard>, StoreError> {
+        read::shards(&self.readers).await
+    }
+
+    async fn load(&self, shard: &Shard) -> Result<Loaded, StoreError> {
+        read::doubt_cells(&self.writer, shard).await?;
+        read::load(&self.readers, shard).await
+    }
+
     async fn commit(&self, changes: &[ChangeSet]) -> Result<(), StoreError> {
         write::commit(&self.writer, changes).await
     }
 
-    async fn load(&self) -> Result<Loaded, StoreError> {
-        write::doubt_cells(&self.writer).await?;
-        read::load(&self.writer).await
-    }
-
     async fn record(&self, key: &ContainerKey) -> Result<Option<Record>, StoreError> {
         read::record(&self.readers, key).await
+    }
+
+    async fn prune(&self, before: Nanos, readers: &BTreeSet<String>) -> Result<Pruned, StoreError> {
+        prune::prune(&self.writer, &self.readers, before, readers).await
+    }
+}
+
+#[async_trait]
+impl Deliveries for Sqlite {
+    async fn due_lanes(
+        &self,
+        target: &ObjectKey,
+        owned: &OwnedShards,
+        now: Nanos,
+        busy: &[LaneSubject],
+        limit: usize,
+    ) -> Result<Vec<Lane>, StoreError> {
+        deliver::due_lanes(&self.senders, target, owned, now, busy, limit).await
+    }
+
+    async fn due_cells(
+        &self,
+        target: &ObjectKey,
+        owned: &OwnedShards,
+        now: Nanos,
+        busy: &[LaneSubject],
+        limit: usize,
+    ) -> Result<Vec<Cell>, StoreError> {
+        deliver::due_cells(&self.senders, target, owned, now, busy, limit).await
+    }
+
+    async fn next_lane(
+        &self,
+        target: &ObjectKey,
+        owned: &OwnedShards,
+        now: Nanos,
+    ) -> Result<Option<Nanos>, StoreError> {
+        deliver::next_lane(&self.senders, target, owned, now).await
+    }
+
+    async fn next_cell(
+        &self,
+        target: &ObjectKey,
+        owned: &OwnedShards,
+        now: Nanos,
+    ) -> Result<Option<Nanos>, StoreError> {
+        deliver::next_cell(&self.senders, target, owned, now).await
+    }
+
+    async fn wake_lanes(
+        &self,
+        target: &ObjectKey,
+        owned: &OwnedShards,
+        from: Nanos,
+    ) -> Result<u64, StoreError> {
+        deliver::wake_lanes(&self.writer, target, owned, from).await
+    }
+
+    async fn wake_cells(
+        &self,
+        target: &ObjectKey,
+        owned: &OwnedShards,
+        from: Nanos,
+    ) -> Result<u64, StoreError> {
+        deliver::wake_cells(&self.writer, target, owned, from).await
+    }
+
+    async fn hasten(&self, target: &ObjectKey, owned: &OwnedShards, now: Nanos) -> Result<u64, StoreError> {
+        deliver::hasten(&self.writer, target, owned, now).await
+    }
+
+    async fn resend_cells(
+        &self,
+        target: &ObjectKey,
+        owned: &OwnedShards,
+        at: Nanos,
+    ) -> Result<u64, StoreError> {
+        deliver::resend_cells(&self.writer, target, owned, at).await
+    }
+
+    async fn replay(
+        &self,
+        target: &ObjectKey,
+        subject: Option<&LaneSubject>,
+        at: Nanos,
+    ) -> Result<u64, StoreError> {
+        decide::replay(&self.writer, target, subject, at).await
+    }
+
+    async fn retry(&self, which: &RetryScope<'_>, at: Nanos) -> Result<u64, StoreError> {
+        decide::retry(&self.writer, which, at).await
+    }
+
+    async fn skip(
+        &self,
+        lane: &LaneKey,
+        seq: i64,
+        reason: &str,
+        event: &NewEvent,
+    ) -> Result<bool, StoreError> {
+        decide::skip(&self.writer, lane, seq, reason, event).await
+    }
+
+    async fn discard(&self, target: &ObjectKey, tells: &Discarded<'_>) -> Result<u64, StoreError> {
+        decide::discard(&self.writer, target, tells).await
+    }
+
+    async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError> {
+        deliveries::deliveries(&self.readers, filter).await
+    }
+
+    async fn parked_heads(&self, target: &ObjectKey) -> Result<Vec<Delivery>, StoreError> {
+        deliveries::parked_heads(&self.readers, target).await
+    }
+
+    async fn depths(&self) -> Result<QueueDepths, StoreError> {
+        read::depths(&self.readers).await
+    }
+}
+
+#[async_trait]
+impl Objects for Sqlite {
+    async fn objects(&self) -> Result<(u64, Vec<StoredObject>), StoreError> {
+        objects::objects(&self.readers).await
+    }
+
+    async fn write_objects(&self, writes: &[ObjectWrite]) -> Result<Vec<ObjectWritten>, StoreError> {
+        objects::write(&self.writer, writes).await
+    }
+
+    async fn object_changes(
+        &self,
+        after: u64,
+        limit: u32,
+    ) -> Result<Option<Vec<ObjectFollowed>>, StoreError> {
+        objects::changes(&self.readers, after, limit).await
+    }
+}
+
+#[async_trait]
+impl EventLog for Sqlite {
+    async fn append(&self, events: &[NewEvent]) -> Result<(), StoreError> {
+        let changes: Vec<_> = events.iter().cloned().map(ChangeSet::told).collect();
+        write::commit(&self.writer, &changes).await
     }
 
     async fn events(&self, filter: &EventFilter) -> Result<Vec<EventRow>, StoreError> {
@@ -209,94 +379,28 @@ impl Store for Sqlite {
     async fn readers(&self) -> Result<Vec<EventCursor>, StoreError> {
         events::readers(&self.readers).await
     }
-
-    async fn due_lanes(
-        &self,
-        target: &str,
-        now: Nanos,
-        busy: &[ContainerKey],
-        limit: usize,
-    ) -> Result<Vec<Lane>, StoreError> {
-        deliver::due_lanes(&self.readers, target, now, busy, limit).await
-    }
-
-    async fn next_lane(&self, target: &str, now: Nanos) -> Result<Option<Nanos>, StoreError> {
-        deliver::next_lane(&self.readers, target, now).await
-    }
-
-    async fn wake_lanes(&self, target: &str, from: Nanos) -> Result<u64, StoreError> {
-        deliver::wake_lanes(&self.writer, target, from).await
-    }
-
-    async fn replay(&self, target: &str) -> Result<u64, StoreError> {
-        decide::replay(&self.writer, target).await
-    }
-
-    async fn replay_lane(&self, target: &str, key: &ContainerKey) -> Result<u64, StoreError> {
-        decide::replay_lane(&self.writer, target, key).await
-    }
-
-    async fn retry(&self, which: &RetryScope<'_>) -> Result<u64, StoreError> {
-        decide::retry(&self.writer, which).await
-    }
-
-    async fn skip(&self, seq: i64, reason: &str, event: &NewEvent) -> Result<bool, StoreError> {
-        decide::skip(&self.writer, seq, reason, event).await
-    }
-
-    async fn parked_heads(&self, target: &str) -> Result<Vec<Delivery>, StoreError> {
-        deliveries::parked_heads(&self.readers, target).await
-    }
-
-    async fn discard(&self, target: &str, tells: &Discarded<'_>) -> Result<u64, StoreError> {
-        decide::discard(&self.writer, target, tells).await
-    }
-
-    async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError> {
-        deliveries::deliveries(&self.readers, filter).await
-    }
-
-    async fn objects(&self) -> Result<(u64, Vec<StoredObject>), StoreError> {
-        objects::objects(&self.readers).await
-    }
-
-    async fn due_cells(
-        &self,
-        registry: &str,
-        now: Nanos,
-        busy: &[ContainerKey],
-        limit: usize,
-    ) -> Result<Vec<Cell>, StoreError> {
-        deliver::due_cells(&self.readers, registry, now, busy, limit).await
-    }
-
-    async fn next_cell(&self, registry: &str, now: Nanos) -> Result<Option<Nanos>, StoreError> {
-        deliver::next_cell(&self.readers, registry, now).await
-    }
-
-    async fn wake_cells(&self, registry: &str, from: Nanos) -> Result<u64, StoreError> {
-        deliver::wake_cells(&self.writer, registry, from).await
-    }
-
-    async fn resend_cells(&self, registry: &str) -> Result<u64, StoreError> {
-        deliver::resend_cells(&self.writer, registry).await
-    }
-
-    async fn depths(&self) -> Result<QueueDepths, StoreError> {
-        read::depths(&self.readers).await
-    }
-
-    async fn prune(&self, before: Nanos, readers: &BTreeSet<String>) -> Result<u64, StoreError> {
-        let pruned = write::prune(&self.writer, before, readers).await?;
-        Ok(pruned + events::forget(&self.writer, &self.readers, before).await?)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::reconcile::intent::Intent;
-    use crate::store::StoredIntent;
+    use crate::resource::KindId;
+    use crate::store::{OutboxRow, StoredIntent};
+
+    const ALL: OwnedShards = OwnedShards::All;
+
+    fn engine() -> Shard {
+        Shard::Engine("local".into())
+    }
+
+    fn local() -> ChangeSet {
+        ChangeSet::of(engine())
+    }
+
+    fn target(kind: KindId, name: &str) -> ObjectKey {
+        ObjectKey { kind, name: name.to_owned() }
+    }
 
     #[test]
     fn versions_are_compared_as_numbers() {
@@ -355,14 +459,14 @@ mod tests {
         };
         let change = |name: &str| ChangeSet {
             healing: vec![(name.to_owned(), Some("{}".to_owned()))],
-            cursors: BTreeMap::from([("local".into(), crate::observed::Cursor::new(Nanos(1)))]),
-            ..ChangeSet::default()
+            cursor: Some(crate::observed::Cursor::new(Nanos(1))),
+            ..local()
         };
         rename("cursors", "away").await;
         store.commit(&[change("first")]).await.expect_err("there is no such table");
         rename("away", "cursors").await;
         store.commit(&[change("second"), change("third")]).await.expect("it works again");
-        let loaded = store.load().await.expect("what is stored");
+        let loaded = store.load(&engine()).await.expect("what is stored");
         assert_eq!(loaded.healing.keys().collect::<Vec<_>>(), ["second", "third"]);
         assert_eq!(loaded.cursors.len(), 1);
     }
@@ -382,13 +486,19 @@ mod tests {
             body: b"{}".to_vec(),
         };
         let key = ContainerKey::new("local", "c1");
-        let change = ChangeSet { bills: vec![(key, bill)], at: Nanos(1), ..ChangeSet::default() };
-        let lanes = async || store.due_lanes("billing", Nanos(9), &[], 9).await.expect("lanes");
+        let change = ChangeSet { outbox: vec![OutboxRow::bill(key.clone(), bill)], at: Nanos(1), ..local() };
+        let lanes = async || {
+            store
+                .due_lanes(&target(KindId::BillingService, "billing"), &ALL, Nanos(9), &[], 9)
+                .await
+                .expect("lanes")
+        };
         store.commit(&[change.clone(), change.clone()]).await.expect("a commit");
         let due = lanes().await;
         assert_eq!((due.len(), due[0].bills.len()), (1, 1));
-        let delivered = Settlement::BillDelivered { seq: due[0].bills[0].seq };
-        let settled = ChangeSet { settled: vec![delivered], at: Nanos(2), ..ChangeSet::default() };
+        let delivered =
+            Settlement::Delivered { lane: LaneKey::billing("billing", key), seq: due[0].bills[0].seq };
+        let settled = ChangeSet { settled: vec![delivered], at: Nanos(2), ..local() };
         store.commit(&[settled]).await.expect("a commit");
         store.commit(&[change]).await.expect("a commit");
         assert_eq!(lanes().await, []);
@@ -401,28 +511,25 @@ mod tests {
 
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("portreeve.db");
-        let (key, registry) = (ContainerKey::new("local", "c1"), "d".to_owned());
+        let cell = LaneKey::discovery("d", ContainerKey::new("local", "c1"));
         let up = Wanted::Up("{}".to_owned());
-        let wants = |wanted: &Wanted| ChangeSet {
-            cells: vec![(registry.clone(), key.clone(), wanted.clone())],
-            ..ChangeSet::default()
-        };
-        let acked = Settlement::CellAcked {
-            registry: registry.clone(),
-            key: key.clone(),
-            generation: 1,
-            state: up.clone(),
-        };
+        let wants = |wanted: &Wanted| ChangeSet { cells: vec![(cell.clone(), wanted.clone())], ..local() };
+        let acked = Settlement::CellAcked { cell: cell.clone(), generation: 1, state: up.clone() };
         let store = Sqlite::open(&path).await.expect("it opens");
-        let changes =
-            [wants(&up), ChangeSet { settled: vec![acked], ..ChangeSet::default() }, wants(&Wanted::Down)];
+        let changes = [wants(&up), ChangeSet { settled: vec![acked], ..local() }, wants(&Wanted::Down)];
         store.commit(&changes).await.expect("a commit");
-        let due = store.due_cells("d", Nanos(1), &[], 9).await.expect("cells");
+        let due = store
+            .due_cells(&target(KindId::DiscoveryRegistry, "d"), &ALL, Nanos(1), &[], 9)
+            .await
+            .expect("cells");
         assert_eq!(due[0].acked, Some(up), "nothing was sent since");
         drop(store);
         let store = Sqlite::open(&path).await.expect("it opens again");
-        store.load().await.expect("what is remembered");
-        let due = store.due_cells("d", Nanos(1), &[], 9).await.expect("cells");
+        store.load(&engine()).await.expect("what is remembered");
+        let due = store
+            .due_cells(&target(KindId::DiscoveryRegistry, "d"), &ALL, Nanos(1), &[], 9)
+            .await
+            .expect("cells");
         assert!(due[0].attempted && due[0].acked.is_none(), "{due:?}");
     }
 
@@ -457,7 +564,8 @@ mod tests {
         }
         old.close().await;
 
-        let loaded = Sqlite::open(&path).await.expect("it opens").load().await.expect("what is remembered");
+        let loaded =
+            Sqlite::open(&path).await.expect("it opens").load(&engine()).await.expect("what is remembered");
         let [StoredIntent { id, owner, document }] = loaded.intents.as_slice() else { panic!("{loaded:?}") };
         assert_eq!((id.as_str(), owner.as_str()), ("i1", "local/web"), "the newest of two of one container");
         let read: Intent = serde_json::from_str(document).expect("an intent");
@@ -514,7 +622,7 @@ mod tests {
             crate::resource::event::subject::EventSubject::Engine("local".to_owned()),
             Nanos(2),
         );
-        store.commit(&[ChangeSet { events: vec![lost], ..ChangeSet::default() }]).await.expect("a commit");
+        store.commit(&[ChangeSet { events: vec![lost], ..local() }]).await.expect("a commit");
         assert_eq!(store.read_events(&of("local"), 3, 9).await.expect("events")[0].seq, 4);
     }
 }

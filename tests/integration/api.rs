@@ -38,6 +38,7 @@ const V1: &str = "/apis/portreeve/v1";
 struct Server {
     api: Api,
     router: Router,
+    store: Arc<dyn Store>,
     controller: Controller,
     catalogue: Arc<Catalogue>,
     directory: watch::Sender<Arc<LoadedSet>>,
@@ -77,7 +78,7 @@ impl Server {
         let desired = portreeve::run::desired(sets, catalogue.clone(), layers);
         let stop = CancellationToken::new();
         let controller =
-            Controller::start(store, desired.clone(), Guard::default()).await.expect("a controller");
+            Controller::start(store.clone(), desired.clone(), Guard::default()).await.expect("a controller");
         tokio::spawn(
             catalogue.clone().keep(Arc::new(controller.requests().committer().clone()), stop.clone()),
         );
@@ -85,7 +86,7 @@ impl Server {
         let api = Api::new(controller.view(), controller.requests(), catalogue.clone(), metrics, access)
             .until(stop.clone());
         let (router, peer) = (api.clone().router(), Peer::Unix { uid: 0 });
-        Self { api, router, controller, catalogue, directory, desired, stop, peer }
+        Self { api, router, store, controller, catalogue, directory, desired, stop, peer }
     }
 
     /// Declares `text` as a file of the configuration directory, and waits until it is in force.
@@ -139,7 +140,7 @@ impl Server {
 
     /// Stops everything, so that the store can be opened again.
     async fn finish(self) {
-        let Self { api, router, controller, catalogue, directory, desired, stop, peer: _ } = self;
+        let Self { api, router, store: _, controller, catalogue, directory, desired, stop, peer: _ } = self;
         stop.cancel();
         // Whoever could still write keeps the store open.
         drop((api, router));

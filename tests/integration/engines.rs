@@ -8,12 +8,13 @@ use portreeve::guard::Guard;
 use portreeve::manifest::draft;
 use portreeve::observed::{ContainerKey, Engine, Nanos};
 use portreeve::resource::{KindId, Object, ObjectKey, Origin};
-use portreeve::store::{ChangeSet, EventFilter, EventRow, Sqlite, Store};
+use portreeve::store::{ChangeSet, EventFilter, EventLog, EventRow, Ledger, Sqlite};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::UnixListener;
 use tokio::sync::watch;
 
+use crate::integration::fixtures::local;
 use crate::support::fake_engine::{Container, FakeEngine};
 use crate::support::portreeve::Portreeve;
 use crate::support::receiver::{Options, Receiver};
@@ -271,7 +272,7 @@ async fn what_came_and_went_after_a_proper_end_is_unknown_from_then_on_and_no_lo
     let key = ContainerKey::new("e", id("a"));
     let mut record = scene.store.record(&key).await.unwrap().expect("a record");
     record.last_known = Nanos(SECOND);
-    let old = ChangeSet { records: vec![Arc::new(record)], ..ChangeSet::default() };
+    let old = ChangeSet { records: vec![record.into()], ..local() };
     engine.show(&id("a"), None);
     let before = jiff::Timestamp::now();
     let scene = scene.restart(&[near], Some(old)).await;

@@ -1,13 +1,16 @@
 //! Containers, bills and records that could be real.
 
+use std::collections::BTreeMap;
+
 use portreeve::clock;
-use portreeve::observed::{ContainerKey, Nanos, State};
+use portreeve::observed::{ContainerKey, Nanos, Shard, State};
 use portreeve::reconcile::billing::Bill;
 use portreeve::reconcile::lifecycle::{EventName, Ledger, Run, event_id};
 use portreeve::reconcile::record::Record;
 use portreeve::resource::event::EventKind;
 use portreeve::resource::event::subject::EventSubject;
-use portreeve::store::{ChangeSet, EventFilter, NewEvent, Store};
+use portreeve::resource::{KindId, ObjectKey};
+use portreeve::store::{ChangeSet, EventFilter, Loaded, NewEvent, OutboxRow, OwnedShards, QueueDepth, Store};
 use uuid::Uuid;
 
 /// A container whose id is `n`, in 64 digits.
@@ -79,9 +82,57 @@ pub fn event(at: i64, kind: EventKind, message: &str) -> NewEvent {
     NewEvent::new(kind, EventSubject::Portreeve, Nanos(at)).saying(message)
 }
 
+/// An empty change set of the engine of all containers here.
+pub fn local() -> ChangeSet {
+    ChangeSet::of(Shard::Engine("local".into()))
+}
+
+/// An empty change set of the fleet.
+pub fn fleet() -> ChangeSet {
+    ChangeSet::of(Shard::Fleet)
+}
+
 /// A change set of these bills, made now.
 pub fn bills(bills: Vec<(ContainerKey, Bill)>) -> ChangeSet {
-    ChangeSet { bills, at: clock::now(), ..ChangeSet::default() }
+    ChangeSet { outbox: rows(bills), at: clock::now(), ..local() }
+}
+
+/// A change set of these bills, made at the beginning of time, so that they are due at any.
+pub fn early_bills(bills: Vec<(ContainerKey, Bill)>) -> ChangeSet {
+    ChangeSet { at: Nanos(0), ..self::bills(bills) }
+}
+
+/// Bills as rows of the outbox.
+pub fn rows(bills: Vec<(ContainerKey, Bill)>) -> Vec<OutboxRow> {
+    bills.into_iter().map(|(key, bill)| OutboxRow::bill(key, bill)).collect()
+}
+
+/// Every shard.
+pub const ALL: OwnedShards = OwnedShards::All;
+
+/// A BillingService.
+pub fn billing(name: &str) -> ObjectKey {
+    ObjectKey { kind: KindId::BillingService, name: name.to_owned() }
+}
+
+/// A DiscoveryRegistry.
+pub fn discovery(name: &str) -> ObjectKey {
+    ObjectKey { kind: KindId::DiscoveryRegistry, name: name.to_owned() }
+}
+
+/// Depths of the targets of a kind, by name.
+pub async fn depths(store: &dyn Store, kind: KindId) -> BTreeMap<String, QueueDepth> {
+    let depths = store.depths().await.expect("depths").into_iter();
+    depths.filter(|(target, _)| target.kind == kind).map(|(target, depth)| (target.name, depth)).collect()
+}
+
+/// All that a start would find.
+pub async fn load(store: &dyn Store) -> Loaded {
+    let mut loaded = Loaded::default();
+    for shard in store.shards().await.expect("shards") {
+        loaded.append(store.load(&shard).await.expect("what is remembered"));
+    }
+    loaded
 }
 
 /// Commits one change set that must be taken.

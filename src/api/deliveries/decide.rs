@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
-use super::{bill, find, id, is_held, kind};
+use super::{bill, find, id, is_held};
 use crate::api::audit::{self, Deed};
 use crate::api::caller::Caller;
 use crate::api::query::{Misfit, Query};
@@ -78,22 +78,21 @@ async fn parked(api: &Api, id: &str) -> Result<Delivery, Failure> {
 }
 
 /// The target that a request names, if it is declared or something waits for it.
-async fn target<'q>(api: &Api, query: &'q Query, kinds: &[DeliveryKind]) -> Result<&'q str, Failure> {
+async fn target<'q>(api: &Api, query: &'q Query, kinds: &[KindId]) -> Result<&'q str, Failure> {
     query.only(TARGET)?;
     let said = || match kinds {
-        [DeliveryKind::Bill] => "BillingService",
+        [KindId::BillingService] => "BillingService",
         _ => "BillingService or DiscoveryRegistry",
     };
     let name =
         query.get("target").ok_or_else(|| Misfit::new(format!("name the {}: ?target=NAME", said())))?;
     let desired = api.view.desired();
     let mut names: Vec<String> = desired.billing.keys().cloned().collect();
-    let (bills, cells) = api.requests.store().depths().await?;
-    let mut known = bills.contains_key(name);
-    if kinds.contains(&DeliveryKind::Cell) {
+    if kinds.contains(&KindId::DiscoveryRegistry) {
         names.extend(desired.registries.keys().cloned());
-        known |= cells.contains_key(name);
     }
+    let depths = api.requests.store().depths().await?;
+    let known = depths.keys().any(|target| target.name == name && kinds.contains(&target.kind));
     if known || names.iter().any(|known| known == name) {
         return Ok(name);
     }
@@ -111,11 +110,12 @@ pub(in crate::api) async fn replay(
     caller: Caller,
 ) -> Result<Json<Status>, Failure> {
     let row = parked(&api, &id).await?;
-    let freed = api.requests.store().replay_lane(&row.target, &row.key).await?;
-    info!(target: "portreeve::outbox", queue = row.target, container = %row.key, "the deliveries of a container are no longer parked");
-    api.requests.wake_billing(&row.target);
-    let message = format!("the deliveries of {} to {} are no longer parked", row.key.short_id(), row.target);
-    let subject = about(row.kind, &row.target);
+    let freed = api.requests.store().replay(&row.target, Some(&row.subject), clock::now()).await?;
+    info!(target: "portreeve::outbox", queue = row.target.name, container = %row.subject, "the deliveries of a container are no longer parked");
+    api.requests.wake_target(&row.target);
+    let message =
+        format!("the deliveries of {} to {} are no longer parked", row.subject.short(), row.target.name);
+    let subject = EventSubject::from(&row.target);
     let deed = Deed { kind: EventKind::Replayed, status: "freed", what: message.clone(), subject };
     audit::record(&api, &caller, deed).await;
     Ok(Json(status::counted(message, "Delivery", &id, freed)))
@@ -127,11 +127,12 @@ pub(in crate::api) async fn replay_target(
     query: Query,
     caller: Caller,
 ) -> Result<Json<Status>, Failure> {
-    let target = target(&api, &query, &[DeliveryKind::Bill]).await?;
-    let freed = api.requests.store().replay(target).await?;
+    let target = target(&api, &query, &[KindId::BillingService]).await?;
+    let key = billing(target);
+    let freed = api.requests.store().replay(&key, None, clock::now()).await?;
     if freed > 0 {
         info!(target: "portreeve::outbox", queue = target, lanes = freed, "parked deliveries are sent again");
-        api.requests.wake_billing(target);
+        api.requests.wake_target(&key);
     }
     let message = match freed {
         0 => format!("nothing is parked for {target}"),
@@ -139,7 +140,7 @@ pub(in crate::api) async fn replay_target(
         freed => format!("the deliveries of {freed} containers to {target} are no longer parked"),
     };
     if freed > 0 {
-        let subject = about(DeliveryKind::Bill, target);
+        let subject = EventSubject::from(&key);
         let deed = Deed { kind: EventKind::Replayed, status: "freed", what: message.clone(), subject };
         audit::record(&api, &caller, deed).await;
     }
@@ -163,15 +164,14 @@ pub(in crate::api) async fn retry(
     if let Some(head) = row.behind {
         return refuse(&format!("waits behind {}, which is parked: replay or skip that one", bill(head)));
     }
-    if is_held(row.kind, &row.target, &api.view.desired()) {
-        let kind = kind(row.kind);
-        return refuse(&format!("is held: {kind}/{} is not declared, or is suspended", row.target));
+    if is_held(&row.target, &api.view.desired()) {
+        return refuse(&format!("is held: {} is not declared, or is suspended", row.target));
     }
-    let which = RetryScope { kind: row.kind, target: &row.target, key: Some(&row.key) };
-    let tried = api.requests.store().retry(&which).await?;
-    wake(&api, row.kind, &row.target);
-    let message = format!("the deliveries of {} to {} are tried now", row.key.short_id(), row.target);
-    let subject = about(row.kind, &row.target);
+    let which = RetryScope { target: &row.target, subject: Some(&row.subject) };
+    let tried = api.requests.store().retry(&which, clock::now()).await?;
+    api.requests.wake_target(&row.target);
+    let message = format!("the deliveries of {} to {} are tried now", row.subject.short(), row.target.name);
+    let subject = EventSubject::from(&row.target);
     let deed = Deed { kind: EventKind::Retried, status: "retried", what: message.clone(), subject };
     audit::record(&api, &caller, deed).await;
     Ok(Json(status::counted(message, "Delivery", &id, tried)))
@@ -183,20 +183,22 @@ pub(in crate::api) async fn retry_target(
     query: Query,
     caller: Caller,
 ) -> Result<Json<Status>, Failure> {
-    let kinds = [DeliveryKind::Bill, DeliveryKind::Cell];
+    let kinds = [KindId::BillingService, KindId::DiscoveryRegistry];
     let target = target(&api, &query, &kinds).await?;
     let (mut tried, mut held, mut subject) = (0, false, EventSubject::Portreeve);
-    for of in kinds {
-        if is_held(of, target, &api.view.desired()) {
+    for kind in kinds {
+        let key = ObjectKey { kind, name: target.to_owned() };
+        if is_held(&key, &api.view.desired()) {
             held = true;
             continue;
         }
-        let waited = api.requests.store().retry(&RetryScope { kind: of, target, key: None }).await?;
+        let which = RetryScope { target: &key, subject: None };
+        let waited = api.requests.store().retry(&which, clock::now()).await?;
         if waited > 0 {
-            subject = about(of, target);
+            subject = EventSubject::from(&key);
         }
         tried += waited;
-        wake(&api, of, target);
+        api.requests.wake_target(&key);
     }
     let message = match tried {
         0 if held => {
@@ -215,11 +217,9 @@ pub(in crate::api) async fn retry_target(
     Ok(Json(status::counted(message, "BillingService", target, tried)))
 }
 
-fn wake(api: &Api, of: DeliveryKind, target: &str) {
-    match of {
-        DeliveryKind::Bill => api.requests.wake_billing(target),
-        DeliveryKind::Cell => api.requests.wake_registry(target),
-    }
+/// A BillingService of this name.
+fn billing(name: &str) -> ObjectKey {
+    ObjectKey { kind: KindId::BillingService, name: name.to_owned() }
 }
 
 /// Passes over the bill that a parked lane waits for.
@@ -234,12 +234,12 @@ pub(in crate::api) async fn skip(
     let row = parked(&api, &id).await?;
     match pass(&api, &caller, &row, &reason).await? {
         Some(message) => {
-            api.requests.wake_billing(&row.target);
+            api.requests.wake_target(&row.target);
             Ok(Json(status::counted(message, "Delivery", &id, 1)))
         }
         None => {
             let heads = api.requests.store().parked_heads(&row.target).await?;
-            let head = heads.iter().find(|head| head.key == row.key).map(super::id);
+            let head = heads.iter().find(|head| head.subject == row.subject).map(super::id);
             Err(match head.filter(|head| *head != id) {
                 Some(head) => refused(&id, &format!("was not refused: it waits behind {head}")),
                 None => refused(&id, "is no longer parked"),
@@ -256,14 +256,14 @@ pub(in crate::api) async fn skip_target(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Json<Status>, Failure> {
-    let target = target(&api, &query, &[DeliveryKind::Bill]).await?;
+    let target = target(&api, &query, &[KindId::BillingService]).await?;
     let reason = Skip::read(&headers, &body)?;
     let mut skipped = 0;
-    for head in api.requests.store().parked_heads(target).await? {
+    for head in api.requests.store().parked_heads(&billing(target)).await? {
         skipped += u64::from(pass(&api, &caller, &head, &reason).await?.is_some());
     }
     if skipped > 0 {
-        api.requests.wake_billing(target);
+        api.requests.wake_target(&billing(target));
     }
     let message = match skipped {
         0 => format!("nothing is parked for {target}"),
@@ -275,30 +275,28 @@ pub(in crate::api) async fn skip_target(
 
 /// Skips a bill and tells of it, if it is the one that its lane waits for.
 async fn pass(api: &Api, caller: &Caller, row: &Delivery, reason: &str) -> Result<Option<String>, Failure> {
-    let container = row.container_name.clone().unwrap_or_else(|| row.key.short_id().to_owned());
-    let what = format!("{}, `{}` of {container} for {}, is skipped", id(row), row.event, row.target);
+    let container = row.container_name.clone().unwrap_or_else(|| row.subject.short().to_owned());
+    let what = format!("{}, `{}` of {container} for {}, is skipped", id(row), row.event, row.target.name);
     let refusal = row.last_error.as_deref().map(|error| format!("; it was refused: {error}"));
-    let subject = EventSubject::Container {
-        engine: row.key.engine.to_string(),
-        id: row.key.id.to_string(),
-        name: row.container_name.clone().unwrap_or_default(),
-        image: String::new(),
-        host: String::new(),
+    let subject = match row.subject.container() {
+        Some(key) => EventSubject::Container {
+            engine: key.engine.to_string(),
+            id: key.id.to_string(),
+            name: row.container_name.clone().unwrap_or_default(),
+            image: String::new(),
+            host: String::new(),
+        },
+        None => EventSubject::from(&row.target),
     };
     let event = audit::told(EventKind::Skipped, subject, "skipped", caller, clock::now())
         .saying(format!("{what}, by {}: {reason}{}", caller.who, refusal.unwrap_or_default()))
         .weighing(Severity::Warning);
-    if !api.requests.store().skip(row.seq, reason, &event).await? {
+    if !api.requests.store().skip(&row.lane(), row.seq, reason, &event).await? {
         return Ok(None);
     }
     api.requests.events_committed();
-    warn!(target: "portreeve::outbox", queue = row.target, container = %row.key, "{}", event.message());
+    warn!(target: "portreeve::outbox", queue = row.target.name, container = %row.subject, "{}", event.message());
     Ok(Some(what))
-}
-
-/// The target of deliveries, as what an event is about.
-fn about(of: DeliveryKind, target: &str) -> EventSubject {
-    EventSubject::Object { kind: kind(of), name: target.to_owned() }
 }
 
 /// Drops what waits for a BillingService that is not declared any more, and forgets what it was told.
@@ -339,14 +337,10 @@ pub(in crate::api) async fn discard(
         bills => format!("{bills} bills for {target} are dropped"),
     };
     let tells = |bills| {
-        let subject = about(DeliveryKind::Bill, target);
-        audit::told(EventKind::Discarded, subject, "discarded", &caller, clock::now()).saying(format!(
-            "{}, by {}",
-            said(bills),
-            caller.who
-        ))
+        audit::told(EventKind::Discarded, EventSubject::from(&key), "discarded", &caller, clock::now())
+            .saying(format!("{}, by {}", said(bills), caller.who))
     };
-    let dropped = api.requests.store().discard(target, &tells).await?;
+    let dropped = api.requests.store().discard(&key, &tells).await?;
     if dropped > 0 {
         api.requests.events_committed();
         warn!(target: "portreeve::outbox", queue = target, bills = dropped, "{}, by {}", said(dropped), caller.who);

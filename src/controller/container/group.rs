@@ -11,6 +11,7 @@ use crate::controller::groups::group_key;
 use crate::controller::parts::Parts;
 use crate::controller::plan::{About, Plan};
 use crate::controller::work::Work;
+use crate::observed::Shard;
 use crate::observed::{ContainerKey, Nanos};
 use crate::reconcile::heal::{Kept, PolicyGroup};
 use crate::reconcile::record::Record;
@@ -55,7 +56,7 @@ impl Reconciler {
         let Some(was) = parts.groups.assign(key, policy) else { return };
         let mut held = self.hold_group(&key.engine, &was).await;
         if let Some(note) = held.group.leave(&key.id, &was, &key.engine, now) {
-            let mut plan = Plan::default();
+            let mut plan = Plan::of(Shard::Engine(key.engine.clone()));
             record_group_note(record, &was, now, &note, &mut plan);
             plan.changes.healing.extend(held.changed().map(|(key, document)| (key, Some(document))));
             if parts.committer.commit_with(plan.changes, Tickets::new()).await.is_err() {

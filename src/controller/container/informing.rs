@@ -9,6 +9,7 @@ use crate::reconcile::discovery::{self, Member};
 use crate::reconcile::lifecycle::Advance;
 use crate::reconcile::record::Record;
 use crate::resource::{KindId, ObjectKey};
+use crate::store::{LaneKey, OutboxRow};
 
 impl Reconciler {
     pub(super) fn bill(&self, record: &mut Record, entered: &Advance, plan: &mut Plan) {
@@ -27,7 +28,7 @@ impl Reconciler {
         for bill in bills(&account, &desired.billing, &mut followers, &entered.transitions) {
             let target = ObjectKey { kind: KindId::BillingService, name: bill.target.clone() };
             plan.wake_targets.push(target);
-            plan.changes.bills.push((record.key.clone(), bill));
+            plan.changes.outbox.push(OutboxRow::bill(record.key.clone(), bill));
         }
         record.followers = followers;
     }
@@ -48,7 +49,8 @@ impl Reconciler {
             if let Some(wanted) = record.wanted.get(&registry) {
                 let target = ObjectKey { kind: KindId::DiscoveryRegistry, name: registry.clone() };
                 plan.wake_targets.push(target);
-                plan.changes.cells.push((registry, record.key.clone(), wanted.clone()));
+                let cell = LaneKey::discovery(registry, record.key.clone());
+                plan.changes.cells.push((cell, wanted.clone()));
             }
         }
     }

@@ -39,5 +39,5 @@ fn network_event(lost: bool, now: Nanos) -> ChangeSet {
     warn!(target: "portreeve::services", "{kind}: {message}");
     let event = NewEvent::new(kind, EventSubject::Portreeve, now);
     let event = event.because(kind.as_str()).status(status).saying(message);
-    ChangeSet { events: vec![event], at: now, ..ChangeSet::default() }
+    ChangeSet::told(event)
 }

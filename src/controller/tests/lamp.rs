@@ -10,7 +10,7 @@ use crate::controller::plan::{Line, Plan};
 use crate::controller::reconcile::{Reconcile, Trouble};
 use crate::controller::work::Work;
 use crate::locked::locked;
-use crate::observed::Nanos;
+use crate::observed::{Nanos, Shard};
 
 /// What is declared, by lamp: until when it burns.
 pub(in crate::controller) static WANTED: Mutex<BTreeMap<Arc<str>, Nanos>> = Mutex::new(BTreeMap::new());
@@ -36,7 +36,7 @@ impl Reconcile for Reconciler {
         let until = locked(&WANTED).get(name).copied();
         assert_ne!(until, Some(Nanos(-1)), "{name} explodes");
         let (burns, requeue_at) = decide(until, crate::clock::now());
-        let mut plan = Plan { requeue_at, ..Plan::default() };
+        let mut plan = Plan { requeue_at, ..Plan::of(Shard::Fleet) };
         let was = locked(&BURNT).get(name).and_then(|burnt| burnt.last().copied()).unwrap_or(false);
         if burns != was {
             let name = name.clone();

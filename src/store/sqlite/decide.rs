@@ -1,68 +1,68 @@
 //! What people decide about deliveries: parked bills are sent again or passed over, waiting ones tried at once, and those of a
 //! service that is gone dropped.
 
-use sqlx::Connection;
-use sqlx::sqlite::SqlitePool;
+use std::time::Duration;
 
-use super::events::put_event;
+use sqlx::Connection;
+use sqlx::sqlite::{SqliteConnection, SqlitePool};
+
+use super::events;
+use super::query::Query;
 use super::script::Script;
 use super::write::unless_failed;
-use crate::observed::ContainerKey;
-use crate::resource::KindId;
-use crate::store::{DeliveryKind, Discarded, NewEvent, RetryScope, StoreError};
+use crate::observed::Nanos;
+use crate::resource::{KindId, ObjectKey};
+use crate::store::{Discarded, LaneKey, LaneSubject, NewEvent, RetryScope, StoreError};
 
-pub(super) async fn replay(pool: &SqlitePool, target: &str) -> Result<u64, StoreError> {
-    let freed = sqlx::query(
-        "UPDATE lanes SET parked = 0, attempts = 0, next_ns = 0, last_error = NULL WHERE target = ? AND parked = 1",
-    )
-    .bind(target)
-    .execute(pool)
-    .await?;
-    Ok(freed.rows_affected())
+/// Bills that are dropped at once: commits wait no longer than that takes.
+const SLICE: i64 = 1000;
+/// Between two slices of what is dropped, so that whoever waits for the writer is let in.
+const BREATH: Duration = Duration::from_millis(1);
+
+/// Adds that only what is about `subject` is meant.
+fn about(query: &mut Query, subject: &LaneSubject) {
+    query.and("shard = ?", subject.shard().to_string());
+    query.and("subject = ?", subject.word());
 }
 
-pub(super) async fn replay_lane(
+/// Frees parked lanes of a target, of one subject or of all: they fall due at `at`.
+pub(super) async fn replay(
     pool: &SqlitePool,
-    target: &str,
-    key: &ContainerKey,
+    target: &ObjectKey,
+    subject: Option<&LaneSubject>,
+    at: Nanos,
 ) -> Result<u64, StoreError> {
-    let freed = sqlx::query(
-        "UPDATE lanes SET parked = 0, attempts = 0, next_ns = 0, last_error = NULL
-         WHERE target = ? AND engine = ? AND container_id = ? AND parked = 1",
-    )
-    .bind(target)
-    .bind(&*key.engine)
-    .bind(&*key.id)
-    .execute(pool)
-    .await?;
-    Ok(freed.rows_affected())
+    let mut query = Query::new("UPDATE lanes SET parked = 0, attempts = 0, last_error = NULL, due_ns = ?");
+    query.bind(at.0);
+    query.and("kind = ?", target.kind.as_str());
+    query.and("target = ?", &target.name);
+    query.condition("parked = 1");
+    if let Some(subject) = subject {
+        about(&mut query, subject);
+    }
+    query.run(pool).await
 }
 
-pub(super) async fn retry(pool: &SqlitePool, which: &RetryScope<'_>) -> Result<u64, StoreError> {
-    let RetryScope { kind, target, key } = which;
-    let (engine, container) = match key {
-        Some(key) => (Some(&*key.engine), Some(&*key.id)),
-        None => (None, None),
+pub(super) async fn retry(pool: &SqlitePool, which: &RetryScope<'_>, at: Nanos) -> Result<u64, StoreError> {
+    let RetryScope { target, subject } = which;
+    let (update, waits) = match target.kind {
+        KindId::DiscoveryRegistry => ("UPDATE cells SET due_ns = min(due_ns, ?)", "dirty = 1"),
+        _ => ("UPDATE lanes SET due_ns = min(due_ns, ?)", "parked = 0"),
     };
-    let (kind, statement) = match kind {
-        DeliveryKind::Bill => (
-            KindId::BillingService,
-            "UPDATE lanes SET next_ns = 0 WHERE target = ?1 AND parked = 0
-                 AND (?2 IS NULL OR (engine = ?2 AND container_id = ?3))",
-        ),
-        DeliveryKind::Cell => (
-            KindId::DiscoveryRegistry,
-            "UPDATE cells SET next_ns = 0 WHERE registry = ?1 AND dirty = 1
-                 AND (?2 IS NULL OR (engine = ?2 AND container_id = ?3))",
-        ),
-    };
+    let mut query = Query::new(update);
+    query.bind(at.0);
+    query.and("kind = ?", target.kind.as_str());
+    query.and("target = ?", &target.name);
+    query.condition(waits);
+    if let Some(subject) = subject {
+        about(&mut query, subject);
+    }
     let mut connection = pool.acquire().await?;
     let retried = async {
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-        let query = sqlx::query(statement).bind(target).bind(engine).bind(container);
-        let waiting = query.execute(&mut *transaction).await?.rows_affected();
-        let query = sqlx::query("DELETE FROM holds WHERE kind = ? AND target = ?").bind(kind.as_str());
-        query.bind(target).execute(&mut *transaction).await?;
+        let waiting = query.run(&mut *transaction).await?;
+        let query = sqlx::query("DELETE FROM holds WHERE kind = ? AND target = ?").bind(target.kind.as_str());
+        query.bind(&target.name).execute(&mut *transaction).await?;
         transaction.commit().await?;
         Ok(waiting)
     }
@@ -70,25 +70,40 @@ pub(super) async fn retry(pool: &SqlitePool, which: &RetryScope<'_>) -> Result<u
     unless_failed(connection, retried).await
 }
 
+/// Tells of an event within a transaction.
+async fn tell(db: &mut SqliteConnection, event: &NewEvent) -> Result<(), StoreError> {
+    let mut script = Script::default();
+    events::put(&mut script, std::iter::once(event))?;
+    script.run(db).await
+}
+
 pub(super) async fn skip(
     pool: &SqlitePool,
+    lane: &LaneKey,
     seq: i64,
     reason: &str,
     event: &NewEvent,
 ) -> Result<bool, StoreError> {
+    let LaneKey { target, subject } = lane;
+    let (shard, word) = (subject.shard().to_string(), subject.word());
     let mut connection = pool.acquire().await?;
     let skipped = async {
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
         let passed = sqlx::query(
-            "UPDATE outbox SET delivered_ns = ?1, skipped = ?2 WHERE seq = ?3 AND delivered_ns IS NULL
-                 AND EXISTS (SELECT 1 FROM lanes l WHERE l.target = outbox.target AND l.engine = outbox.engine
-                     AND l.container_id = outbox.container_id AND l.parked = 1)
-                 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.target = outbox.target AND o.engine = outbox.engine
-                     AND o.container_id = outbox.container_id AND o.delivered_ns IS NULL AND o.seq < outbox.seq)",
+            "UPDATE outbox SET delivered_ns = ?1, skipped = ?2
+             WHERE seq = ?3 AND delivered_ns IS NULL AND kind = ?4 AND target = ?5 AND shard = ?6 AND subject = ?7
+                 AND EXISTS (SELECT 1 FROM lanes l WHERE l.kind = ?4 AND l.target = ?5 AND l.shard = ?6
+                     AND l.subject = ?7 AND l.parked = 1)
+                 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.kind = ?4 AND o.target = ?5 AND o.shard = ?6
+                     AND o.subject = ?7 AND o.delivered_ns IS NULL AND o.seq < ?3)",
         )
         .bind(event.at().0)
         .bind(reason)
         .bind(seq)
+        .bind(target.kind.as_str())
+        .bind(&target.name)
+        .bind(&shard)
+        .bind(&word)
         .execute(&mut *transaction)
         .await?
         .rows_affected();
@@ -96,18 +111,22 @@ pub(super) async fn skip(
             return Ok(false);
         }
         for statement in [
-            "UPDATE lanes SET parked = 0, attempts = 0, next_ns = 0, last_error = NULL
-             WHERE (target, engine, container_id) = (SELECT target, engine, container_id FROM outbox WHERE seq = ?)",
-            "DELETE FROM lanes
-             WHERE (target, engine, container_id) = (SELECT target, engine, container_id FROM outbox WHERE seq = ?)
-               AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.target = lanes.target AND o.engine = lanes.engine
-                   AND o.container_id = lanes.container_id AND o.delivered_ns IS NULL)",
+            "UPDATE lanes SET parked = 0, attempts = 0, due_ns = ?5, last_error = NULL
+             WHERE kind = ?1 AND target = ?2 AND shard = ?3 AND subject = ?4",
+            "DELETE FROM lanes WHERE kind = ?1 AND target = ?2 AND shard = ?3 AND subject = ?4 AND ?5 = ?5
+                 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.kind = ?1 AND o.target = ?2 AND o.shard = ?3
+                     AND o.subject = ?4 AND o.delivered_ns IS NULL)",
         ] {
-            sqlx::query(statement).bind(seq).execute(&mut *transaction).await?;
+            sqlx::query(statement)
+                .bind(target.kind.as_str())
+                .bind(&target.name)
+                .bind(&shard)
+                .bind(&word)
+                .bind(event.at().0)
+                .execute(&mut *transaction)
+                .await?;
         }
-        let mut told = Script::part();
-        put_event(&mut told, event)?;
-        told.run(&mut transaction).await?;
+        tell(&mut transaction, event).await?;
         transaction.commit().await?;
         Ok(true)
     }
@@ -115,25 +134,46 @@ pub(super) async fn skip(
     unless_failed(connection, skipped).await
 }
 
+/// Drops what is not delivered to a target. Its lanes go first, so that nothing of it is sent; then the bills, in slices; the
+/// event comes with the last. A crash between two slices leaves bills without a lane: to drop the rest is to ask again.
 pub(super) async fn discard(
     pool: &SqlitePool,
-    target: &str,
+    target: &ObjectKey,
     tells: &Discarded<'_>,
 ) -> Result<u64, StoreError> {
-    let mut connection = pool.acquire().await?;
-    let dropped = async {
-        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-        let bills = sqlx::query("DELETE FROM outbox WHERE target = ? AND delivered_ns IS NULL").bind(target);
-        let bills = bills.execute(&mut *transaction).await?.rows_affected();
-        sqlx::query("DELETE FROM lanes WHERE target = ?").bind(target).execute(&mut *transaction).await?;
-        if bills > 0 {
-            let mut told = Script::part();
-            put_event(&mut told, &tells(bills))?;
-            told.run(&mut transaction).await?;
+    let mut dropped = 0;
+    loop {
+        let mut connection = pool.acquire().await?;
+        let slice = async {
+            let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+            sqlx::query("DELETE FROM lanes WHERE kind = ? AND target = ?")
+                .bind(target.kind.as_str())
+                .bind(&target.name)
+                .execute(&mut *transaction)
+                .await?;
+            let bills = sqlx::query(
+                "DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox
+                     WHERE kind = ? AND target = ? AND (delivered_ns IS NULL) = 1 LIMIT ?)",
+            )
+            .bind(target.kind.as_str())
+            .bind(&target.name)
+            .bind(SLICE)
+            .execute(&mut *transaction)
+            .await?
+            .rows_affected();
+            let whole = bills < SLICE.unsigned_abs();
+            if whole && dropped + bills > 0 {
+                tell(&mut transaction, &tells(dropped + bills)).await?;
+            }
+            transaction.commit().await?;
+            Ok((bills, whole))
         }
-        transaction.commit().await?;
-        Ok(bills)
+        .await;
+        let (bills, whole) = unless_failed(connection, slice).await?;
+        dropped += bills;
+        if whole {
+            return Ok(dropped);
+        }
+        tokio::time::sleep(BREATH).await;
     }
-    .await;
-    unless_failed(connection, dropped).await
 }

@@ -3,97 +3,242 @@
 use sqlx::Row;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
-use crate::observed::{ContainerKey, Nanos};
+use super::deliver::subject;
+use super::events::beyond;
+use super::query::Query;
+use crate::observed::Nanos;
 use crate::reconcile::discovery::Wanted;
-use crate::store::{Delivery, DeliveryFilter, DeliveryKind, DeliveryPlace, DeliveryState, StoreError};
+use crate::resource::{KindId, ObjectKey};
+use crate::store::{
+    Delivery, DeliveryFilter, DeliveryKind, DeliveryPlace, DeliveryState, EventFilter, StoreError,
+};
+
+/// Kinds of targets that have lanes.
+const LANE_KINDS: [KindId; 2] = [KindId::BillingService, KindId::NotificationSink];
 
 /// Only the first bill of a lane is tried and refused; those behind it wait.
-const BILLS: &str = "SELECT *,
-        CASE WHEN skipped IS NOT NULL THEN 'skipped' WHEN delivered_ns IS NOT NULL THEN 'delivered'
-            WHEN parked = 1 AND seq = head THEN 'parked' ELSE 'pending' END AS progress
-    FROM (SELECT o.seq, o.target, o.engine, o.container_id, c.name AS container_name, o.event_id, o.event,
-            o.created_ns, o.delivered_ns, o.skipped, l.parked, l.attempts,
-            max(l.next_ns, coalesce(h.until_ns, 0)) AS next_ns, l.last_error,
-            CASE WHEN o.delivered_ns IS NULL THEN (SELECT min(p.seq) FROM outbox p WHERE p.target = o.target
-                AND p.engine = o.engine AND p.container_id = o.container_id AND p.delivered_ns IS NULL) END AS head
-        FROM outbox o
-            LEFT JOIN lanes l ON l.target = o.target AND l.engine = o.engine AND l.container_id = o.container_id
-            LEFT JOIN containers c ON c.engine = o.engine AND c.id = o.container_id
-            LEFT JOIN holds h ON h.kind = 'BillingService' AND h.target = o.target
-        WHERE (?1 IS NULL OR o.target = ?1)
-            AND (?2 IS NULL OR c.name = ?2 OR (length(?2) >= 6 AND substr(o.container_id, 1, length(?2)) = ?2))
-            AND (?4 IS NULL OR o.seq = ?4) AND (?5 IS NULL OR o.seq < ?5))
-    WHERE ?3 IS NULL OR progress = ?3
-    ORDER BY seq DESC LIMIT ?6";
+const BILLS: &str = "SELECT o.seq, o.kind, o.target, o.shard, o.subject, c.name AS container_name, o.event_id, o.event,
+        o.created_ns, o.delivered_ns, o.skipped, IFNULL(l.parked, 0) AS parked, l.attempts, l.due_ns, h.until_ns, l.last_error,
+        CASE WHEN o.delivered_ns IS NULL THEN (SELECT min(p.seq) FROM outbox p WHERE p.kind = o.kind AND p.target = o.target
+            AND p.shard = o.shard AND p.subject = o.subject AND p.delivered_ns IS NULL) END AS head
+    FROM outbox o
+        LEFT JOIN lanes l ON l.kind = o.kind AND l.target = o.target AND l.shard = o.shard AND l.subject = o.subject
+        LEFT JOIN containers c ON c.engine = substr(o.shard, 8) AND c.id = o.subject AND o.shard LIKE 'engine/%'
+        LEFT JOIN holds h ON h.kind = o.kind AND h.target = o.target";
 
-const CELLS: &str = "SELECT 0 AS seq, d.registry AS target, d.engine, d.container_id, c.name AS container_name,
-        NULL AS event_id, d.wanted AS event, d.changed_ns AS created_ns, NULL AS delivered_ns, NULL AS skipped,
-        d.attempts, max(d.next_ns, coalesce(h.until_ns, 0)) AS next_ns, d.last_error, 'pending' AS progress,
-        0 AS parked, 0 AS head
-    FROM cells d LEFT JOIN containers c ON c.engine = d.engine AND c.id = d.container_id
-        LEFT JOIN holds h ON h.kind = 'DiscoveryRegistry' AND h.target = d.registry
-    WHERE d.dirty = 1 AND (?1 IS NULL OR d.registry = ?1)
-        AND (?2 IS NULL OR c.name = ?2 OR (length(?2) >= 6 AND substr(d.container_id, 1, length(?2)) = ?2))
-        AND (?3 IS NULL OR ?3 = 'pending') AND ?4 IS NULL
-        AND (?5 IS NULL OR (d.registry, d.engine, d.container_id) > (?5, ?7, ?8))
-    ORDER BY d.registry, d.engine, d.container_id LIMIT ?6";
-
-/// Of each parked lane of a target the bill that was refused.
-const HEADS: &str = "SELECT o.seq, o.target, o.engine, o.container_id, c.name AS container_name, o.event_id, o.event,
-        o.created_ns, NULL AS delivered_ns, NULL AS skipped, l.attempts, l.next_ns, l.last_error, 'parked' AS progress,
-        l.parked, o.seq AS head
+/// Of each parked lane the bill that was refused.
+const HEADS: &str = "SELECT o.seq, o.kind, o.target, o.shard, o.subject, c.name AS container_name, o.event_id, o.event,
+        o.created_ns, NULL AS delivered_ns, NULL AS skipped, l.parked, l.attempts, l.due_ns, NULL AS until_ns, l.last_error,
+        o.seq AS head
     FROM lanes l
-        JOIN outbox o ON o.seq = (SELECT min(p.seq) FROM outbox p WHERE p.target = l.target AND p.engine = l.engine
-            AND p.container_id = l.container_id AND p.delivered_ns IS NULL)
-        LEFT JOIN containers c ON c.engine = o.engine AND c.id = o.container_id
-    WHERE l.target = ? AND l.parked = 1 ORDER BY l.engine, l.container_id";
+        JOIN outbox o ON o.seq = (SELECT min(p.seq) FROM outbox p WHERE p.kind = l.kind AND p.target = l.target
+            AND p.shard = l.shard AND p.subject = l.subject AND p.delivered_ns IS NULL)
+        LEFT JOIN containers c ON c.engine = substr(l.shard, 8) AND c.id = l.subject AND l.shard LIKE 'engine/%'";
+
+const CELLS: &str = "SELECT 0 AS seq, d.kind, d.target, d.shard, d.subject, c.name AS container_name, NULL AS event_id,
+        d.wanted AS event, d.changed_ns AS created_ns, NULL AS delivered_ns, NULL AS skipped, 0 AS parked, d.attempts, d.due_ns,
+        h.until_ns, d.last_error, 0 AS head
+    FROM cells d LEFT JOIN containers c ON c.engine = substr(d.shard, 8) AND c.id = d.subject AND d.shard LIKE 'engine/%'
+        LEFT JOIN holds h ON h.kind = d.kind AND h.target = d.target";
+
+/// How a container's deliveries are found.
+#[derive(Clone, Copy, Debug)]
+enum Named<'f> {
+    /// By its name.
+    Name(&'f str),
+    /// By the beginning of its id.
+    Id(&'f str),
+}
+
+/// Both ways in which what is asked for may name a container; without any, one that names none.
+fn names(filter: &DeliveryFilter) -> Vec<Option<Named<'_>>> {
+    let Some(container) = &filter.container else { return vec![None] };
+    let by_id = EventFilter::names_ids(container).then_some(Some(Named::Id(container)));
+    std::iter::once(Some(Named::Name(container))).chain(by_id).collect()
+}
 
 pub(super) async fn deliveries(
     pool: &SqlitePool,
     filter: &DeliveryFilter,
 ) -> Result<Vec<Delivery>, StoreError> {
-    let DeliveryFilter { target, container, state, seq, after, limit } = filter;
-    let limit = usize::try_from(*limit).unwrap_or(usize::MAX);
+    let limit = usize::try_from(filter.limit).unwrap_or(usize::MAX);
+    let mut found = found(pool, DeliveryKind::Cell, cells_queries(filter)).await?;
+    found.sort_by(|a, b| (&a.target.name, &a.subject).cmp(&(&b.target.name, &b.subject)));
+    found.dedup();
+    if found.len() < limit {
+        let mut bills = self::found(pool, DeliveryKind::Bill, bills_queries(filter)).await?;
+        bills.sort_by_key(|bill| std::cmp::Reverse(bill.seq));
+        bills.dedup();
+        found.append(&mut bills);
+    }
+    found.truncate(limit);
+    Ok(found)
+}
+
+async fn found(
+    pool: &SqlitePool,
+    kind: DeliveryKind,
+    queries: Vec<Query>,
+) -> Result<Vec<Delivery>, StoreError> {
     let mut found = Vec::new();
-    for (kind, statement) in [(DeliveryKind::Cell, CELLS), (DeliveryKind::Bill, BILLS)] {
-        let query = sqlx::query(statement).bind(target).bind(container);
-        let query = query.bind(state.map(DeliveryState::as_str)).bind(seq);
-        let query = match (kind, after) {
-            (DeliveryKind::Cell, Some(DeliveryPlace::Bill { .. })) => continue,
-            (DeliveryKind::Bill, Some(DeliveryPlace::Bill { seq })) => query.bind(Some(*seq)),
-            (DeliveryKind::Bill, Some(DeliveryPlace::Cell { .. }) | None) => query.bind(None::<i64>),
-            (DeliveryKind::Cell, Some(DeliveryPlace::Cell { registry, .. })) => query.bind(Some(registry)),
-            (DeliveryKind::Cell, None) => query.bind(None::<&str>),
-        };
-        let query = query.bind(i64::try_from(limit.saturating_sub(found.len())).unwrap_or(i64::MAX));
-        let query = match (kind, after) {
-            (DeliveryKind::Cell, Some(DeliveryPlace::Cell { key, .. })) => {
-                query.bind(Some(&*key.engine)).bind(Some(&*key.id))
-            }
-            (DeliveryKind::Cell, Some(DeliveryPlace::Bill { .. }) | None) => {
-                query.bind(None::<&str>).bind(None::<&str>)
-            }
-            (DeliveryKind::Bill, _) => query,
-        };
-        for row in query.fetch_all(pool).await? {
+    for query in queries {
+        for row in query.rows(pool).await? {
             found.push(delivery(kind, &row)?);
-        }
-        if found.len() >= limit {
-            break;
         }
     }
     Ok(found)
 }
 
-pub(super) async fn parked_heads(pool: &SqlitePool, target: &str) -> Result<Vec<Delivery>, StoreError> {
-    let rows = sqlx::query(HEADS).bind(target).fetch_all(pool).await?;
-    rows.iter().map(|row| delivery(DeliveryKind::Bill, row)).collect()
+/// What finds the bills that are asked for, each in the order of the list and with an index of its own: by target and whether it
+/// is open, by container, by what is parked or skipped, or all.
+pub(super) fn bills_queries(filter: &DeliveryFilter) -> Vec<Query> {
+    let targets: Vec<_> = match &filter.target {
+        None => vec![None],
+        Some(name) => LANE_KINDS.map(|kind| Some((kind, name.as_str()))).into(),
+    };
+    let open: &[Option<bool>] = match filter.state {
+        Some(DeliveryState::Pending) => &[Some(true)],
+        Some(DeliveryState::Delivered) => &[Some(false)],
+        Some(DeliveryState::Parked | DeliveryState::Skipped) => &[None],
+        // Of a target each of the two has its index.
+        None if filter.target.is_some() => &[Some(true), Some(false)],
+        None => &[None],
+    };
+    let mut queries = Vec::new();
+    for target in targets {
+        for named in names(filter) {
+            queries.extend(open.iter().map(|open| bills_query(filter, target, named, *open)));
+        }
+    }
+    queries
+}
+
+fn bills_query(
+    filter: &DeliveryFilter,
+    target: Option<(KindId, &str)>,
+    named: Option<Named<'_>>,
+    open: Option<bool>,
+) -> Query {
+    let parked = filter.state == Some(DeliveryState::Parked);
+    let mut query = Query::new(if parked { HEADS } else { BILLS });
+    // A plus keeps a condition from choosing the index: a container's is the narrower one, and that of what was skipped.
+    let narrow = named.is_some() || filter.seq.is_some() || filter.state == Some(DeliveryState::Skipped);
+    if let Some((kind, name)) = target {
+        let (of_kind, of_target) = match (parked, narrow) {
+            (true, _) => ("l.kind = ?", "l.target = ?"),
+            (false, true) => ("+o.kind = ?", "+o.target = ?"),
+            (false, false) => ("o.kind = ?", "o.target = ?"),
+        };
+        query.and(of_kind, kind.as_str());
+        query.and(of_target, name);
+    }
+    match (named, parked) {
+        (Some(Named::Name(name)), false) => query.and(
+            "(o.subject, o.shard) IN (SELECT id, 'engine/' || engine FROM containers WHERE name = ?)",
+            name,
+        ),
+        (Some(Named::Name(name)), true) => query.and("c.name = ?", name),
+        (Some(Named::Id(id)), false) => {
+            query.and("o.subject >= ?", id);
+            query.and("o.subject < ?", beyond(id));
+        }
+        (Some(Named::Id(id)), true) => {
+            query.and("l.subject >= ?", id);
+            query.and("l.subject < ?", beyond(id));
+        }
+        (None, _) => {}
+    }
+    match (open, narrow) {
+        (Some(true), false) => query.condition("(o.delivered_ns IS NULL) = 1"),
+        (Some(true), true) => query.condition("+o.delivered_ns IS NULL"),
+        (Some(false), false) => query.condition("(o.delivered_ns IS NULL) = 0"),
+        (Some(false), true) => query.condition("+o.delivered_ns IS NOT NULL"),
+        (None, _) => {}
+    }
+    match filter.state {
+        Some(DeliveryState::Pending) => query.condition(
+            "NOT (IFNULL(l.parked, 0) = 1 AND NOT EXISTS (SELECT 1 FROM outbox p WHERE p.kind = o.kind
+                 AND p.target = o.target AND p.shard = o.shard AND p.subject = o.subject AND p.delivered_ns IS NULL
+                 AND p.seq < o.seq))",
+        ),
+        Some(DeliveryState::Parked) => query.condition("l.parked = 1"),
+        Some(DeliveryState::Delivered) => query.condition("o.skipped IS NULL"),
+        Some(DeliveryState::Skipped) => query.condition("o.skipped IS NOT NULL"),
+        None => {}
+    }
+    if let Some(seq) = filter.seq {
+        query.and("o.seq = ?", seq);
+    }
+    // Also the first page has its place in the index: what is read ends with the page.
+    let before = match filter.after {
+        Some(DeliveryPlace::Bill { seq }) => seq,
+        Some(DeliveryPlace::Cell { .. }) | None => i64::MAX,
+    };
+    query.and("o.seq < ?", before);
+    query.end("ORDER BY o.seq DESC LIMIT ?", filter.limit);
+    query
+}
+
+/// What finds the cells that are asked for.
+pub(super) fn cells_queries(filter: &DeliveryFilter) -> Vec<Query> {
+    let waits = matches!(filter.state, None | Some(DeliveryState::Pending));
+    let begun = matches!(filter.after, Some(DeliveryPlace::Bill { .. }));
+    if !waits || begun || filter.seq.is_some() {
+        return Vec::new();
+    }
+    let query = |named: Option<Named<'_>>| {
+        let mut query = Query::new(CELLS);
+        query.condition("d.dirty = 1");
+        match named {
+            Some(Named::Name(name)) => query.and(
+                "(d.subject, d.shard) IN (SELECT id, 'engine/' || engine FROM containers WHERE name = ?)",
+                name,
+            ),
+            Some(Named::Id(id)) => {
+                query.and("d.subject >= ?", id);
+                query.and("d.subject < ?", beyond(id));
+            }
+            None => {}
+        }
+        if let Some(target) = &filter.target {
+            query.and(if named.is_some() { "+d.target = ?" } else { "d.target = ?" }, target);
+        }
+        let (registry, shard, word) = match &filter.after {
+            Some(DeliveryPlace::Cell { registry, subject }) => {
+                (registry.as_str(), subject.shard().to_string(), subject.word())
+            }
+            Some(DeliveryPlace::Bill { .. }) | None => ("", String::new(), String::new()),
+        };
+        query.and("(d.target, d.shard, d.subject) > (?", registry);
+        query.bind(shard);
+        query.bind(word);
+        query.text(", ?, ?)");
+        query.end("ORDER BY d.target, d.shard, d.subject LIMIT ?", filter.limit);
+        query
+    };
+    names(filter).into_iter().map(query).collect()
+}
+
+/// The bills that parked lanes of a target wait for, in the order of their subjects.
+pub(super) async fn parked_heads(pool: &SqlitePool, target: &ObjectKey) -> Result<Vec<Delivery>, StoreError> {
+    let mut query = Query::new(HEADS);
+    query.and("l.kind = ?", target.kind.as_str());
+    query.and("l.target = ?", &target.name);
+    query.condition("l.parked = 1");
+    query.text("ORDER BY l.shard, l.subject");
+    found(pool, DeliveryKind::Bill, vec![query]).await
 }
 
 fn delivery(kind: DeliveryKind, row: &SqliteRow) -> Result<Delivery, StoreError> {
-    let word: &str = row.try_get("progress")?;
-    let state = DeliveryState::ALL.into_iter().find(|state| state.as_str() == word);
-    let state = state.unwrap_or(DeliveryState::Pending);
+    let (seq, head): (i64, Option<i64>) = (row.try_get("seq")?, row.try_get("head")?);
+    let done: Option<i64> = row.try_get("delivered_ns")?;
+    let (skipped, parked): (Option<String>, bool) = (row.try_get("skipped")?, row.try_get("parked")?);
+    let state = match (&skipped, done) {
+        (Some(_), _) => DeliveryState::Skipped,
+        (None, Some(_)) => DeliveryState::Delivered,
+        (None, None) if parked && head == Some(seq) => DeliveryState::Parked,
+        (None, None) => DeliveryState::Pending,
+    };
     let event: String = row.try_get("event")?;
     let event = match kind {
         DeliveryKind::Bill => event,
@@ -103,30 +248,29 @@ fn delivery(kind: DeliveryKind, row: &SqliteRow) -> Result<Delivery, StoreError>
             wanted.as_str().to_owned()
         }
     };
-    let seq: i64 = row.try_get("seq")?;
-    let head: Option<i64> = row.try_get("head")?;
-    let parked = row.try_get::<Option<bool>, _>("parked")?.unwrap_or(false);
     // Of what is delivered, and of what was never tried, the lane's figures say nothing.
     let tried = state.is_open() && head == Some(seq);
-    let next: Option<i64> = row.try_get("next_ns")?;
+    let attempts = row.try_get::<Option<u32>, _>("attempts")?.filter(|_| tried).unwrap_or(0);
+    // What was never tried is due in its turn, unless its target has named a time.
+    let due: Option<i64> = row.try_get::<Option<i64>, _>("due_ns")?.filter(|_| attempts > 0);
+    let next = due.max(row.try_get("until_ns")?);
+    let word: &str = row.try_get("kind")?;
+    let unknown = || sqlx::Error::Decode(format!("`{word}` is no kind of target").into());
     Ok(Delivery {
         kind,
         seq,
-        target: row.try_get("target")?,
-        key: ContainerKey::new(
-            row.try_get::<String, _>("engine")?,
-            row.try_get::<String, _>("container_id")?,
-        ),
+        target: ObjectKey { kind: KindId::of(word).ok_or_else(unknown)?, name: row.try_get("target")? },
+        subject: subject(row)?,
         container_name: row.try_get("container_name")?,
         event_id: row.try_get("event_id")?,
         event,
         state,
-        attempts: row.try_get::<Option<u32>, _>("attempts")?.filter(|_| tried).unwrap_or(0),
+        attempts,
         next_attempt: next.filter(|at| *at > 0 && tried && state == DeliveryState::Pending).map(Nanos),
         last_error: row.try_get::<Option<String>, _>("last_error")?.filter(|_| tried),
         behind: head.filter(|head| parked && *head < seq),
         created: Nanos(row.try_get("created_ns")?),
-        done: row.try_get::<Option<i64>, _>("delivered_ns")?.map(Nanos),
-        skipped: row.try_get("skipped")?,
+        done: done.map(Nanos),
+        skipped,
     })
 }

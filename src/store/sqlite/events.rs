@@ -1,97 +1,168 @@
-//! The event log: numbered as it is written, read by people newest first and by readers in order, and forgotten.
+//! The event log: numbered as it is written, read by people newest first and by readers in order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
 use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
+use sqlx::sqlite::{SqlitePool, SqliteRow};
 
-use super::script::{Script, document};
+use super::query::Query;
+use super::script::{Rows, Script, document};
 use crate::observed::{Nanos, Shard};
 use crate::resource::event::Severity;
 use crate::store::{EventCursor, EventFilter, EventRow, NewEvent, StoreError, StoredEvent};
 
-/// How many events are forgotten at once: commits wait no longer than that takes.
-const SLICE: usize = 1000;
+/// An event as it is written.
+#[derive(Serialize)]
+struct Written {
+    at: i64,
+    engine: String,
+    container_id: String,
+    container_name: String,
+    image: String,
+    host: String,
+    object: String,
+    event_type: String,
+    reason: String,
+    status: String,
+    message: String,
+    severity: &'static str,
+    restart_count: u32,
+    caller: String,
+    output: String,
+    shard: String,
+    /// Its place among those of its shard that are written together, from the last: 0, -1, …
+    place: i64,
+}
 
-/// Adds an event with its number in its shard, which is given here, by the one writer, within the transaction.
-pub(super) fn put_event(db: &mut Script, event: &NewEvent) -> Result<(), StoreError> {
-    let shard = event.shard().to_string();
-    let StoredEvent {
-        at,
-        engine,
-        container_id,
-        container_name,
-        image,
-        host,
-        object,
-        event_type,
-        reason,
-        status,
-        message,
-        severity,
-        restart_count,
-        caller,
-        output,
-    } = event.stored();
-    db.add("INSERT INTO event_ends (shard, seq) VALUES (?, 1) ON CONFLICT DO UPDATE SET seq = seq + 1")
-        .bind(&shard)?;
-    db.add(
-        "INSERT INTO event_log (at_ns, engine, container_id, container_name, image, host, object, event_type, reason,
-             status, message, severity, restart_count, caller, output, shard, seq)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT seq FROM event_ends WHERE shard = ?))",
-    )
-    .bind(at.0)?
-    .bind(engine)?
-    .bind(container_id)?
-    .bind(container_name)?
-    .bind(image)?
-    .bind(host)?
-    .bind(object)?
-    .bind(event_type)?
-    .bind(reason)?
-    .bind(status)?
-    .bind(message)?
-    .bind(severity.as_str())?
-    .bind(restart_count)?
-    .bind(caller)?
-    .bind(output)?
-    .bind(&shard)?
-    .bind(&shard)?;
+const ENDS: &str =
+    "INSERT INTO event_ends (shard, seq) SELECT value ->> 0, value ->> 1 FROM json_each(?) WHERE true
+    ON CONFLICT DO UPDATE SET seq = seq + excluded.seq";
+
+const LOG: &str = "INSERT INTO event_log (at_ns, engine, container_id, container_name, image, host, object, event_type, reason,
+        status, message, severity, restart_count, caller, output, shard, seq)
+    SELECT value ->> 'at', value ->> 'engine', value ->> 'container_id', value ->> 'container_name', value ->> 'image',
+        value ->> 'host', value ->> 'object', value ->> 'event_type', value ->> 'reason', value ->> 'status',
+        value ->> 'message', value ->> 'severity', value ->> 'restart_count', value ->> 'caller', value ->> 'output',
+        value ->> 'shard', (SELECT seq FROM event_ends e WHERE e.shard = value ->> 'shard') + (value ->> 'place')
+    FROM json_each(?)";
+
+/// Adds events with their numbers in their shards, which are given here, by the one writer, within the transaction.
+pub(super) fn put<'e>(
+    script: &mut Script,
+    events: impl Iterator<Item = &'e NewEvent> + Clone,
+) -> Result<(), StoreError> {
+    let mut ends: BTreeMap<Shard, i64> = BTreeMap::new();
+    for event in events.clone() {
+        *ends.entry(event.shard()).or_default() += 1;
+    }
+    let (mut counts, mut log) = (Rows::default(), Rows::default());
+    for (shard, count) in &ends {
+        counts.push(&(shard.to_string(), count))?;
+    }
+    for event in events {
+        let shard = event.shard();
+        let left = ends.entry(shard.clone()).or_default();
+        *left -= 1;
+        let place = -*left;
+        let StoredEvent {
+            at,
+            engine,
+            container_id,
+            container_name,
+            image,
+            host,
+            object,
+            event_type,
+            reason,
+            status,
+            message,
+            severity,
+            restart_count,
+            caller,
+            output,
+        } = event.stored();
+        log.push(&Written {
+            at: at.0,
+            engine,
+            container_id,
+            container_name,
+            image,
+            host,
+            object,
+            event_type,
+            reason,
+            status,
+            message,
+            severity: severity.as_str(),
+            restart_count,
+            caller,
+            output,
+            shard: shard.to_string(),
+            place,
+        })?;
+    }
+    script.over(&counts, ENDS);
+    script.over(&log, LOG);
     Ok(())
 }
 
-/// Moves a reader on. One without any cursor was not opened, or was forgotten: it gets none by this.
-pub(super) fn put_cursor(db: &mut Script, cursor: &EventCursor) -> Result<(), StoreError> {
-    let EventCursor { reader, shard, seq } = cursor;
-    db.add(
-        "INSERT INTO event_cursors (reader, shard, seq)
-         SELECT ?, ?, ? WHERE EXISTS (SELECT 1 FROM event_cursors WHERE reader = ?)
-         ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq)",
-    )
-    .bind(reader)?
-    .bind(shard.to_string())?
-    .bind(*seq)?
-    .bind(reader)?;
-    Ok(())
+/// How a container's events are found.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Named<'f> {
+    /// By its name.
+    Name(&'f str),
+    /// By the beginning of its id.
+    Id(&'f str),
 }
 
 pub(super) async fn events(pool: &SqlitePool, filter: &EventFilter) -> Result<Vec<EventRow>, StoreError> {
-    let EventFilter { event_type, container, since, until, limit } = filter;
-    let rows = sqlx::query(
-        "SELECT * FROM event_log
-         WHERE (?1 IS NULL OR event_type = ?1)
-           AND (?2 IS NULL OR container_name = ?2 OR (length(?2) >= 6 AND substr(container_id, 1, length(?2)) = ?2))
-           AND (?3 IS NULL OR at_ns >= ?3) AND (?4 IS NULL OR at_ns < ?4)
-         ORDER BY at_ns DESC, id DESC LIMIT ?5",
-    )
-    .bind(event_type)
-    .bind(container)
-    .bind(since.map(|at| at.0))
-    .bind(until.map(|at| at.0))
-    .bind(limit)
-    .fetch_all(pool)
-    .await?;
-    rows.iter().map(row).collect()
+    let Some(container) = &filter.container else {
+        return select(filter, None).rows(pool).await?.iter().map(row).collect();
+    };
+    // Each of the two has its index; what both find is told once.
+    let mut found = BTreeMap::new();
+    let by_id = EventFilter::names_ids(container).then_some(Named::Id(container));
+    for named in [Some(Named::Name(container)), by_id].into_iter().flatten() {
+        for event in select(filter, Some(named)).rows(pool).await?.iter().map(row) {
+            let event = event?;
+            found.insert((event.event.at, event.id), event);
+        }
+    }
+    let limit = usize::try_from(filter.limit).unwrap_or(usize::MAX);
+    Ok(found.into_values().rev().take(limit).collect())
+}
+
+pub(super) fn select(filter: &EventFilter, named: Option<Named<'_>>) -> Query {
+    let EventFilter { event_type, container: _, since, until, limit } = filter;
+    let mut query = Query::new("SELECT * FROM event_log");
+    match named {
+        Some(Named::Name("")) => query.condition("container_name = ''"),
+        Some(Named::Name(name)) => query.and("container_name <> '' AND container_name = ?", name),
+        Some(Named::Id(id)) => {
+            query.and("container_id <> '' AND container_id >= ?", id);
+            query.and("container_id < ?", beyond(id));
+        }
+        None => {}
+    }
+    match (event_type, named.is_some()) {
+        (Some(event_type), false) => query.and("event_type = ?", event_type),
+        // The container's index is the narrower one.
+        (Some(event_type), true) => query.and("+event_type = ?", event_type),
+        (None, _) => {}
+    }
+    // Also without a beginning it has its place in the index: what is read ends with the page.
+    query.and("at_ns >= ?", since.map_or(i64::MIN, |since| since.0));
+    if let Some(until) = until {
+        query.and("at_ns < ?", until.0);
+    }
+    query.end("ORDER BY at_ns DESC, id DESC LIMIT ?", *limit);
+    query
+}
+
+/// What comes after everything that begins with `prefix`.
+pub(super) fn beyond(prefix: &str) -> String {
+    format!("{prefix}\u{10ffff}")
 }
 
 pub(super) async fn read_events(
@@ -141,37 +212,14 @@ pub(super) async fn readers(pool: &SqlitePool) -> Result<Vec<EventCursor>, Store
 
 /// Forgets the cursors of readers that are not declared.
 pub(super) async fn forget_readers(
-    db: &mut SqliteConnection,
+    writer: &SqlitePool,
     declared: &BTreeSet<String>,
 ) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM event_cursors WHERE reader NOT IN (SELECT value FROM json_each(?))")
         .bind(document("reader", declared)?)
-        .execute(db)
+        .execute(writer)
         .await?;
     Ok(())
-}
-
-/// Forgets events that are old and that every reader has passed: how many. They are looked for beside the writer, which
-/// would otherwise be held for all that a slow reader keeps; what a reader has passed it has passed for good.
-pub(super) async fn forget(
-    writer: &SqlitePool,
-    readers: &SqlitePool,
-    before: Nanos,
-) -> Result<u64, StoreError> {
-    let passed: Vec<i64> = sqlx::query_scalar(
-        "SELECT id FROM event_log WHERE at_ns < ? AND NOT EXISTS (
-             SELECT 1 FROM (SELECT DISTINCT reader FROM event_cursors) r WHERE event_log.seq > coalesce(
-                 (SELECT c.seq FROM event_cursors c WHERE c.reader = r.reader AND c.shard = event_log.shard), 0))",
-    )
-    .bind(before.0)
-    .fetch_all(readers)
-    .await?;
-    let mut forgotten = 0;
-    for ids in passed.chunks(SLICE) {
-        let slice = sqlx::query("DELETE FROM event_log WHERE id IN (SELECT value FROM json_each(?))");
-        forgotten += slice.bind(document("event", &ids)?).execute(writer).await?.rows_affected();
-    }
-    Ok(forgotten)
 }
 
 fn shard(row: &SqliteRow) -> Result<Shard, StoreError> {

@@ -1,60 +1,74 @@
-//! A transaction, or a part of one, as one script.
+//! A transaction as one script of set-wise statements, each over one JSON array of rows.
 
+use serde::Serialize;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection};
-use sqlx::{Arguments, AssertSqlSafe, Encode, Sqlite, Type};
+use sqlx::{Arguments, AssertSqlSafe};
 
 use crate::store::StoreError;
 
+/// The rows of one statement: a JSON array of arrays.
+#[derive(Debug, Default)]
+pub(super) struct Rows(String);
+
+impl Rows {
+    /// Adds a row, most simply a tuple of its columns.
+    pub(super) fn push(&mut self, row: &impl Serialize) -> Result<(), StoreError> {
+        self.0.push(if self.0.is_empty() { '[' } else { ',' });
+        self.0.push_str(&document("row", row)?);
+        Ok(())
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn json(&self) -> String {
+        let mut json = self.0.clone();
+        json.push_str(if json.is_empty() { "[]" } else { "]" });
+        json
+    }
+}
+
 /// The statements of one transaction, which go to the database's thread together. Sent one by one, each would wait until
 /// two threads are woken, which takes longer than most statements.
+#[derive(Debug, Default)]
 pub(super) struct Script {
     sql: String,
-    arguments: SqliteArguments,
+    arguments: Vec<String>,
 }
 
 impl Script {
-    /// Begins a transaction.
-    pub(super) fn begin() -> Self {
-        // IMMEDIATE: the write lock is taken at the start, so that no commit fails half-way for want of it.
-        Self { sql: "BEGIN IMMEDIATE;\n".to_owned(), arguments: SqliteArguments::default() }
+    /// Adds a statement over `rows`, its one argument; none if there are none.
+    pub(super) fn over(&mut self, rows: &Rows, statement: &'static str) {
+        if !rows.is_empty() {
+            self.sql.push_str(statement);
+            self.sql.push_str(";\n");
+            self.arguments.push(rows.json());
+        }
     }
 
-    /// A part of a transaction that is begun and ended elsewhere.
-    pub(super) fn part() -> Self {
-        Self { sql: String::new(), arguments: SqliteArguments::default() }
-    }
-
-    /// Adds a statement; its arguments follow by [`Self::bind`], one for each `?`, in their order.
-    pub(super) fn add(&mut self, statement: &'static str) -> &mut Self {
-        self.sql.push_str(statement);
-        self.sql.push_str(";\n");
-        self
-    }
-
-    pub(super) fn bind<'t, T: Encode<'t, Sqlite> + Type<Sqlite>>(
-        &mut self,
-        value: T,
-    ) -> Result<&mut Self, StoreError> {
-        Arguments::add(&mut self.arguments, value).map_err(sqlx::Error::Encode)?;
-        Ok(self)
-    }
-
-    /// Runs all of it and commits. After an error the connection may be anywhere between the two.
+    /// Runs it as a transaction of its own. After an error the connection may be anywhere between begin and end.
     pub(super) async fn commit(mut self, db: &mut SqliteConnection) -> Result<(), StoreError> {
-        self.add("COMMIT");
+        // IMMEDIATE: the write lock is taken at the start, so that no commit fails half-way for want of it.
+        self.sql.insert_str(0, "BEGIN IMMEDIATE;\n");
+        self.sql.push_str("COMMIT");
         self.run(db).await
     }
 
-    /// Runs all of it.
+    /// Runs it within a transaction that is begun and ended elsewhere.
     pub(super) async fn run(self, db: &mut SqliteConnection) -> Result<(), StoreError> {
         let Self { sql, arguments } = self;
-        // The text is made of constants only. It is hardly ever the same twice: not worth keeping prepared.
-        sqlx::query_with(AssertSqlSafe(sql), arguments).persistent(false).execute(db).await?;
+        let mut values = SqliteArguments::default();
+        for argument in arguments {
+            values.add(argument).map_err(sqlx::Error::Encode)?;
+        }
+        // The text is made of constants only, and the same few come again and again: they stay prepared.
+        sqlx::query_with(AssertSqlSafe(sql), values).execute(db).await?;
         Ok(())
     }
 }
 
 /// A value as it is stored.
-pub(super) fn document<T: serde::Serialize>(what: &'static str, value: &T) -> Result<String, StoreError> {
+pub(super) fn document<T: Serialize + ?Sized>(what: &'static str, value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|source| StoreError::Damaged { what, source })
 }

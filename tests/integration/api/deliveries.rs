@@ -10,12 +10,13 @@ use portreeve::reconcile::lifecycle::EventName;
 use portreeve::resource::billing_service::BillingServiceSpec;
 use portreeve::resource::event::EventKind;
 use portreeve::resource::{Object, Origin};
-use portreeve::store::{ChangeSet, Settlement, Sqlite, Store};
+use portreeve::store::{ChangeSet, EventLog, LaneKey, Ledger, Settlement, Sqlite};
 use serde_json::json;
 use tempfile::TempDir;
 
 use super::{Server, V1, temporary};
 use crate::integration::fixtures::event;
+use crate::integration::fixtures::{local, rows};
 use crate::integration::outbox::scripted::{Scripted, status};
 use crate::support::wait;
 
@@ -34,26 +35,26 @@ async fn filled(directory: &TempDir) -> Server {
     let key = ContainerKey::new("local", "aaaaaaaaaaaa1111");
     let other = ContainerKey::new("local", "bbbbbbbbbbbb2222");
     let enqueued = ChangeSet {
-        bills: vec![
+        outbox: rows(vec![
             (key.clone(), bill(1)),
             (key.clone(), bill(2)),
             (key.clone(), bill(3)),
             (other.clone(), bill(4)),
-        ],
-        cells: vec![("discovery".to_owned(), key.clone(), Wanted::Down)],
-        events: vec![event(5, EventKind::Start, "")],
+        ]),
+        cells: vec![(LaneKey::discovery("discovery", &key), Wanted::Down)],
         at: Nanos(1_000_000_000),
-        ..ChangeSet::default()
+        ..local()
     };
     let settled = ChangeSet {
         settled: vec![
-            Settlement::BillDelivered { seq: 1 },
-            Settlement::LaneParked { target: "billing".to_owned(), key, error: "HTTP 422".to_owned() },
+            Settlement::Delivered { lane: LaneKey::billing("billing", &key), seq: 1 },
+            Settlement::LaneParked { lane: LaneKey::billing("billing", &key), error: "HTTP 422".to_owned() },
         ],
         at: Nanos(2_000_000_000),
-        ..ChangeSet::default()
+        ..local()
     };
     store.commit(&[enqueued, settled]).await.expect("committed");
+    store.append(&[event(5, EventKind::Start, "")]).await.expect("appended");
     Server::over(Arc::new(store), Access::default(), Vec::new()).await
 }
 
@@ -225,18 +226,16 @@ async fn what_waits_for_a_declared_target_is_tried_at_once() {
     let directory = temporary();
     let store = Sqlite::open(&directory.path().join("portreeve.db")).await.expect("a store");
     let key = ContainerKey::new("local", "aaaaaaaaaaaa1111");
-    let (hour, target) = (3_600_000_000_000, "billing".to_owned());
-    let next = Nanos(portreeve::clock::now().0 + hour);
+    let next = Nanos(portreeve::clock::now().0 + 3_600_000_000_000);
     let waits = Settlement::LaneWaits {
-        target,
-        key: key.clone(),
+        lane: LaneKey::billing("billing", &key),
         attempts: 3,
         next,
         hold: Some(next),
         error: "x".into(),
     };
-    let enqueued = ChangeSet { bills: vec![(key, bill(1))], at: Nanos(1), ..ChangeSet::default() };
-    let settled = ChangeSet { settled: vec![waits], ..ChangeSet::default() };
+    let enqueued = ChangeSet { outbox: rows(vec![(key, bill(1))]), at: Nanos(1), ..local() };
+    let settled = ChangeSet { settled: vec![waits], ..local() };
     store.commit(&[enqueued, settled]).await.expect("committed");
     let service = Scripted::start(|_, _| status(201)).await;
     let spec = serde_json::from_value::<BillingServiceSpec>(json!({"url": service.url()}));

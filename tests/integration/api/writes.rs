@@ -232,7 +232,7 @@ async fn objects_and_their_identities_survive_a_restart() {
         server.delete("reg/gone").await;
         let filed = server.get("reg/filed").await.body;
         wait::until("the file's identity is stored beside", wait::SOON, || async {
-            let (_, rows) = server.controller.requests().store().objects().await.expect("objects");
+            let (_, rows) = server.store.objects().await.expect("objects");
             let names: Vec<_> = rows.into_iter().map(|row| row.name).collect();
             wait::is(names.iter().any(|name| name == "filed"), names)
         })

@@ -1,6 +1,9 @@
 //! Engines and registries that were deleted: what becomes of what is billed and registered.
 
+use portreeve::store::Deliveries;
+
 use super::*;
+use crate::integration::fixtures::{ALL, billing, depths, fleet, load};
 
 #[tokio::test]
 async fn the_containers_of_a_host_that_is_deleted_are_registered_no_more_and_nothing_waits_for_it() {
@@ -79,7 +82,7 @@ async fn what_is_billed_of_a_host_that_was_deleted_meanwhile_names_it() {
     .await;
     drop(held);
     let bodies = wait::until("its end is billed", wait::SOON, || async {
-        let lanes = scene.store.due_lanes("b", Nanos(i64::MAX), &[], 9).await.unwrap();
+        let lanes = scene.store.due_lanes(&billing("b"), &ALL, Nanos(i64::MAX), &[], 9).await.unwrap();
         let bills = lanes.iter().flat_map(|lane| &lane.bills);
         let bodies: Vec<_> = bills.map(|bill| String::from_utf8_lossy(&bill.body).into_owned()).collect();
         if bodies.len() == 2 { Ok(bodies) } else { Err(format!("{bodies:?}")) }
@@ -120,7 +123,7 @@ async fn a_registry_that_is_deleted_is_told_while_portreeve_runs_and_at_its_next
     })
     .await;
     assert!(gone.look(|state| state.registry.is_empty()));
-    assert_eq!(scene.store.load().await.unwrap().last_specs, [].into());
+    assert_eq!(load(&*scene.store).await.last_specs, [].into());
     assert!(kept.look(|state| state.registry.contains_key(&id("a"))), "it says so");
     gone.state().assert_clean();
     kept.state().assert_clean();
@@ -135,22 +138,22 @@ async fn a_deleted_registry_that_cannot_be_told_is_given_up_and_named() {
     engine.show(&id("a"), Some(running("web")));
     let feed = engine.subscribed().await;
     wait::until("it is to be registered", wait::SOON, || async {
-        let (_, cells) = scene.store.depths().await.unwrap();
+        let cells = depths(&*scene.store, KindId::DiscoveryRegistry).await;
         wait::is(cells.get("d").is_some_and(|cells| cells.pending == 1 && cells.last_error.is_some()), cells)
     })
     .await;
     // As if it had been deleted long ago.
     let key = ObjectKey { kind: KindId::DiscoveryRegistry, name: "d".to_owned() };
     let document = json!({"registry": {"url": "http://127.0.0.1:1"}, "gone": 1}).to_string();
-    let long_ago = ChangeSet { last_specs: vec![(key, Some(document))], ..ChangeSet::default() };
+    let long_ago = ChangeSet { last_specs: vec![(key, Some(document))], ..fleet() };
     let scene = scene.restart(&[host("e", &engine)], Some(long_ago)).await;
     drop(feed);
     let told = scene.told("DeregistrationFailed").await;
     let message = &told[0].event.message;
     let says = "DiscoveryRegistry/d is deleted and did not accept that within 10 minutes; 1 registration may remain there: ";
     assert!(message.starts_with(says), "{message}");
-    let (_, cells) = scene.store.depths().await.unwrap();
+    let cells = depths(&*scene.store, KindId::DiscoveryRegistry).await;
     assert!(cells.is_empty(), "{cells:?}");
-    assert_eq!(scene.store.load().await.unwrap().last_specs, [].into());
+    assert_eq!(load(&*scene.store).await.last_specs, [].into());
     scene.controller.finish().await;
 }

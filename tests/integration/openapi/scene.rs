@@ -13,7 +13,7 @@ use portreeve::reconcile::heal::{HealMemory, Quarantine};
 use portreeve::reconcile::lifecycle::EventName;
 use portreeve::resource::KindId;
 use portreeve::resource::event::EventKind;
-use portreeve::store::{ChangeSet, Settlement, Sqlite};
+use portreeve::store::{ChangeSet, EventLog, LaneKey, Settlement, Sqlite};
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 
@@ -202,31 +202,31 @@ async fn remember(state: &Path) {
         Some(Quarantine { since: Nanos(1), why: "its budget is spent".to_owned(), image: String::new() });
     let memory = HealMemory { quarantined, ..HealMemory::default() };
     let enqueued = ChangeSet {
-        bills: vec![
+        outbox: fixtures::rows(vec![
             bill("billing", &web, EventName::Started, 1),
             bill("billing", &web, EventName::Stopped, 1),
             bill("billing", &old, EventName::Started, 1),
             bill(GONE, &web, EventName::Started, 1),
             bill(GONE, &old, EventName::Started, 1),
-        ],
-        cells: vec![("discovery".to_owned(), web.clone(), Wanted::Down)],
-        events: vec![fixtures::event(5, EventKind::Start, "it started")],
+        ]),
+        cells: vec![(LaneKey::discovery("discovery", &web), Wanted::Down)],
         healing: vec![(format!("local/name/{WEB}"), Some(serde_json::to_string(&memory).expect("a memory")))],
         at: Nanos(1_000_000_000),
-        ..ChangeSet::default()
+        ..fixtures::local()
     };
     commit(&store, enqueued).await;
-    let parked = |target: &str, container: &ContainerKey| {
-        let (target, key, error) = (target.to_owned(), container.clone(), "HTTP 422".to_owned());
-        Settlement::LaneParked { target, key, error }
+    store.append(&[fixtures::event(5, EventKind::Start, "it started")]).await.expect("appended");
+    let parked = |target: &str, container: &ContainerKey| Settlement::LaneParked {
+        lane: LaneKey::billing(target, container),
+        error: "HTTP 422".to_owned(),
     };
     let settled = vec![
-        Settlement::BillDelivered { seq: 1 },
+        Settlement::Delivered { lane: LaneKey::billing("billing", &web), seq: 1 },
         parked("billing", &web),
         parked(GONE, &web),
         parked(GONE, &old),
     ];
-    commit(&store, ChangeSet { settled, at: Nanos(2_000_000_000), ..ChangeSet::default() }).await;
+    commit(&store, ChangeSet { settled, at: Nanos(2_000_000_000), ..fixtures::local() }).await;
 }
 
 /// The text of every manifest below `examples`, but for engines: this scene has its own.

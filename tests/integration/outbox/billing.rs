@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use portreeve::observed::{ContainerKey, Nanos};
 use portreeve::reconcile::lifecycle::EventName;
-use portreeve::store::{DeliveryKind, RetryScope};
+use portreeve::store::{LaneKey, RetryScope};
 use serde_json::json;
 
 use super::post::{Post, TARGET};
 use super::scripted::{Scripted, status};
+use crate::integration::fixtures::{ALL, billing};
 use crate::integration::fixtures::{bill, bills, container, life};
 use crate::support::receiver::book::Which;
 use crate::support::receiver::faults::{Fault, Faults};
@@ -108,7 +109,7 @@ async fn bytes_that_are_refused_park_their_lane_alone_until_a_replay() {
     .await;
 
     refuses.store(false, Ordering::SeqCst);
-    assert_eq!(post.store.replay(TARGET).await.unwrap(), 1);
+    assert_eq!(post.store.replay(&billing(TARGET), None, Nanos(0)).await.unwrap(), 1);
     post.wake();
     post.drained().await;
     let keys: Vec<_> = service.asked().iter().filter(|asked| is_of(&asked.body, &refused)).cloned().collect();
@@ -128,8 +129,9 @@ async fn the_first_success_wakes_all_that_wait_also_in_a_new_life() {
         post.commit(starts(ids.clone())).await;
         let in_half_an_hour = || Nanos(portreeve::clock::now().0 + 1_800_000_000_000);
         wait::until("all five wait for long", wait::SOON, || async {
-            let next = post.store.next_lane(TARGET, portreeve::clock::now()).await.unwrap();
-            let waiting = post.store.due_lanes(TARGET, Nanos(i64::MAX), &[], 9).await.unwrap();
+            let next = post.store.next_lane(&billing(TARGET), &ALL, portreeve::clock::now()).await.unwrap();
+            let waiting =
+                post.store.due_lanes(&billing(TARGET), &ALL, Nanos(i64::MAX), &[], 9).await.unwrap();
             let all = waiting.len() == 5 && waiting.iter().all(|lane| lane.attempts == 1);
             wait::is(all && next > Some(in_half_an_hour()), waiting)
         })
@@ -202,8 +204,8 @@ async fn a_lane_with_more_to_send_makes_no_further_call_once_its_service_has_nam
         wait::is(service.asked().len() == 2, service.lines())
     })
     .await;
-    let which = RetryScope { kind: DeliveryKind::Bill, target: TARGET, key: None };
-    assert_eq!(post.store.retry(&which).await.unwrap(), 2);
+    let which = RetryScope { target: &billing(TARGET), subject: None };
+    assert_eq!(post.store.retry(&which, portreeve::clock::now()).await.unwrap(), 2);
     post.wake();
     post.drained().await;
     assert_eq!(service.asked().len(), 15, "once somebody wishes it");
@@ -271,7 +273,8 @@ async fn services_do_not_wait_for_each_other() {
     // Cells go to another service.
     post.register(&receiver.discovery.url(), json!({}));
     let mut change = starts(0..20);
-    change.cells = (0..20).map(|n| (TARGET.to_owned(), container(n), super::discovery::up(n))).collect();
+    change.cells =
+        (0..20).map(|n| (LaneKey::discovery(TARGET, container(n)), super::discovery::up(n))).collect();
     post.commit(change).await;
     wait::until("Discovery is told of all", wait::SOON, || async {
         let calls = receiver.look(|state| state.calls.iter().filter(|c| c.which == Which::Discovery).count());

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use super::post::TARGET;
 use super::scripted::{Scripted, status};
 use crate::integration::fixtures::{bill, bills, commit, container, life};
+use crate::integration::fixtures::{billing, depths};
 use crate::support::wait;
 
 /// A controller without an engine, and what it is told to want.
@@ -77,7 +78,7 @@ async fn a_lane_has_one_worker_however_its_service_comes_and_goes() {
     .await;
     server.open();
     wait::until("everything is delivered", wait::SOON, || async {
-        let left = scene.store.depths().await.unwrap().0;
+        let left = depths(&*scene.store, KindId::BillingService).await;
         wait::is(left.is_empty(), left)
     })
     .await;
@@ -95,7 +96,7 @@ async fn what_was_held_while_a_service_was_gone_is_delivered_in_order_once_it_is
     };
     scene.declare(service(&server.url())).await;
     commit(&*scene.store, bills(starts(0..3))).await;
-    scene.controller.requests().wake_billing(TARGET);
+    scene.controller.requests().wake_target(&billing(TARGET));
     wait::until("the starts are delivered", wait::SOON, || async {
         wait::is(server.asked().len() == 3, server.lines())
     })
@@ -104,12 +105,12 @@ async fn what_was_held_while_a_service_was_gone_is_delivered_in_order_once_it_is
     for n in 0..3 {
         commit(&*scene.store, bills(life(TARGET, &container(n), 3).split_off(1))).await;
     }
-    scene.controller.requests().wake_billing(TARGET);
-    let held = scene.store.depths().await.unwrap().0;
+    scene.controller.requests().wake_target(&billing(TARGET));
+    let held = depths(&*scene.store, KindId::BillingService).await;
     assert_eq!((held[TARGET].pending, server.asked().len()), (18, 3));
     scene.declare(service(&server.url())).await;
     wait::until("all of it is delivered", wait::SOON, || async {
-        wait::is(scene.store.depths().await.unwrap().0.is_empty(), server.lines())
+        wait::is(depths(&*scene.store, KindId::BillingService).await.is_empty(), server.lines())
     })
     .await;
     for n in 0..3 {

@@ -1,12 +1,13 @@
 //! Discovery: the latest state alone, and the registry equal to it in the end.
 
 use portreeve::reconcile::discovery::Wanted;
-use portreeve::store::ChangeSet;
+use portreeve::store::{ChangeSet, LaneKey};
 use serde_json::json;
 
 use super::post::{Post, TARGET};
 use super::scripted::{Scripted, status};
 use crate::integration::fixtures::container;
+use crate::integration::fixtures::local;
 use crate::support::http;
 use crate::support::receiver::book::Which;
 use crate::support::receiver::faults::{Fault, Faults};
@@ -19,7 +20,7 @@ pub fn up(n: u32) -> Wanted {
 }
 
 fn cell(n: u32, wanted: Wanted) -> ChangeSet {
-    ChangeSet { cells: vec![(TARGET.to_owned(), container(n), wanted)], ..ChangeSet::default() }
+    ChangeSet { cells: vec![(LaneKey::discovery(TARGET, container(n)), wanted)], ..local() }
 }
 
 async fn receiver() -> Receiver {

@@ -10,7 +10,7 @@ use portreeve::observed::{ContainerKey, Nanos};
 use portreeve::outbox::billing::BillingQueue;
 use portreeve::outbox::{DeliveryOutcome, Due, Queue, Turn};
 use portreeve::reconcile::lifecycle::EventName;
-use portreeve::store::{DeliveryFilter, Lane, Settlement, StoreError};
+use portreeve::store::{DeliveryFilter, Lane, LaneSubject, Settlement, StoreError};
 use serde_json::json;
 
 use super::post::{Post, TARGET};
@@ -34,7 +34,7 @@ impl Queue for Faulty {
         self.inner.name()
     }
 
-    async fn due(&self, now: Nanos, busy: &[ContainerKey], limit: usize) -> Result<Due<Lane>, StoreError> {
+    async fn due(&self, now: Nanos, busy: &[LaneSubject], limit: usize) -> Result<Due<Lane>, StoreError> {
         self.inner.due(now, busy, limit).await
     }
 
@@ -42,12 +42,16 @@ impl Queue for Faulty {
         self.inner.next(now).await
     }
 
+    async fn hasten(&self, now: Nanos) -> Result<u64, StoreError> {
+        self.inner.hasten(now).await
+    }
+
     async fn wake(&self, from: Nanos) -> Result<u64, StoreError> {
         self.inner.wake(from).await
     }
 
     async fn work(&self, lane: Lane, turn: &Turn) -> DeliveryOutcome {
-        if lane.key == self.of && self.left.load(Ordering::SeqCst) > 0 {
+        if lane.subject.container() == Some(&self.of) && self.left.load(Ordering::SeqCst) > 0 {
             self.left.fetch_sub(1, Ordering::SeqCst);
             self.panics.fetch_add(1, Ordering::SeqCst);
             panic!("an index out of bounds, say");
@@ -55,7 +59,7 @@ impl Queue for Faulty {
         self.inner.work(lane, turn).await
     }
 
-    fn panicked(&self, key: &ContainerKey, times: u32, wait: Duration, why: String) -> Settlement {
+    fn panicked(&self, key: &LaneSubject, times: u32, wait: Duration, why: String) -> Settlement {
         self.inner.panicked(key, times, wait, why)
     }
 

@@ -83,7 +83,8 @@ async fn basic_authentication_is_sent_to_both_kinds_of_services() {
     post.bill(&service.url(), spec.clone());
     post.register(&service.url(), spec);
     let mut change = bills(vec![bill(TARGET, &container(1), EventName::Started, 1)]);
-    change.cells = vec![(TARGET.to_owned(), container(1), super::discovery::up(1))];
+    change.cells =
+        vec![(portreeve::store::LaneKey::discovery(TARGET, container(1)), super::discovery::up(1))];
     post.commit(change).await;
     post.drained().await;
     let given: Vec<_> =

@@ -1,17 +1,21 @@
 //! A store with dispatchers on it, as the controller would wire them, and nothing else.
 
+use portreeve::resource::KindId;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use portreeve::outbox::billing::BillingQueue;
 use portreeve::outbox::discovery::DiscoveryQueue;
-use portreeve::outbox::{Commit, DeliveryContext, Dispatcher, HttpClient, Queue, Unrecorded, Waker};
-use portreeve::store::{ChangeSet, QueueDepth, Sqlite, Store, StoreError};
+use portreeve::outbox::{DeliveryContext, Dispatcher, HttpClient, Queue, Unrecorded, Waker};
+use portreeve::store::{
+    ChangeSet, Commit, ObjectWrite, ObjectWritten, QueueDepth, Sqlite, Store, StoreError,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::integration::fixtures::{ALL, depths};
 use crate::support::wait;
 
 /// The BillingService and the DiscoveryRegistry are both called so.
@@ -24,6 +28,10 @@ struct Direct(Arc<dyn Store>);
 impl Commit for Direct {
     async fn commit(&self, changes: ChangeSet) -> Result<(), StoreError> {
         self.0.commit(&[changes]).await
+    }
+
+    async fn write_objects(&self, writes: Vec<ObjectWrite>) -> Result<Vec<ObjectWritten>, StoreError> {
+        self.0.write_objects(&writes).await
     }
 }
 
@@ -75,7 +83,7 @@ impl Post {
 
     pub fn context(&self) -> DeliveryContext {
         let commit = Arc::new(Direct(self.store.clone()));
-        DeliveryContext { store: self.store.clone(), commit, http: self.http.clone() }
+        DeliveryContext { store: self.store.clone(), owned: ALL, commit, http: self.http.clone() }
     }
 
     pub fn serve(&mut self, queue: impl Queue) {
@@ -105,11 +113,11 @@ impl Post {
     }
 
     pub async fn bills_left(&self) -> QueueDepth {
-        self.store.depths().await.unwrap().0.remove(TARGET).unwrap_or_default()
+        depths(&*self.store, KindId::BillingService).await.remove(TARGET).unwrap_or_default()
     }
 
     pub async fn cells_left(&self) -> QueueDepth {
-        self.store.depths().await.unwrap().1.remove(TARGET).unwrap_or_default()
+        depths(&*self.store, KindId::DiscoveryRegistry).await.remove(TARGET).unwrap_or_default()
     }
 
     /// Waits until nothing is left to send.

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use portreeve::reconcile::lifecycle::EventName;
-use portreeve::store::{ChangeSet, Store};
+use portreeve::store::{ChangeSet, LaneKey, Ledger};
 use serde_json::json;
 
-use super::failing::Failing;
+use super::failing::failing;
 use crate::integration::fixtures::{bill, bills, container, life};
 use crate::integration::outbox::discovery::up;
 use crate::integration::outbox::post::{Post, TARGET};
@@ -32,10 +32,10 @@ fn keys(receiver: &Receiver) -> Vec<String> {
 
 #[tokio::test]
 async fn what_could_not_be_committed_is_not_sent() {
-    let (receiver, store) = (receiver().await, Failing::new().await);
+    let (receiver, store) = (receiver().await, failing().await);
     let mut post = Post::over(store.clone());
     post.bill(&receiver.billing.url(), json!({}));
-    store.fail_writes(true);
+    store.hook.fail_writes(true);
     let change = starts(0..3);
     store.commit(std::slice::from_ref(&change)).await.expect_err("it fails");
     post.wake();
@@ -43,7 +43,7 @@ async fn what_could_not_be_committed_is_not_sent() {
         wait::is(keys(&receiver).is_empty(), keys(&receiver))
     })
     .await;
-    store.fail_writes(false);
+    store.hook.fail_writes(false);
     post.commit(change).await;
     post.drained().await;
     assert_eq!(keys(&receiver).len(), 3);
@@ -52,13 +52,13 @@ async fn what_could_not_be_committed_is_not_sent() {
 
 #[tokio::test]
 async fn a_store_that_cannot_record_answers_makes_no_call_twice_and_few_at_all() {
-    let (receiver, store) = (receiver().await, Failing::new().await);
+    let (receiver, store) = (receiver().await, failing().await);
     let mut post = Post::over(store.clone());
     for n in 0..20 {
-        let cells = vec![(TARGET.to_owned(), container(n), up(n))];
+        let cells = vec![(LaneKey::discovery(TARGET, container(n)), up(n))];
         post.commit(ChangeSet { cells, ..bills(life(TARGET, &container(n), 1)) }).await;
     }
-    store.fail_writes(true);
+    store.hook.fail_writes(true);
     post.bill(&receiver.billing.url(), json!({}));
     post.register(&receiver.discovery.url(), json!({}));
     let calls = |which| receiver.look(|state| state.calls.iter().filter(|c| c.which == which).count());
@@ -66,16 +66,16 @@ async fn a_store_that_cannot_record_answers_makes_no_call_twice_and_few_at_all()
         wait::is((calls(Which::Billing), calls(Which::Discovery)) == (8, 8), keys(&receiver))
     })
     .await;
-    let refused = store.refused();
+    let refused = store.hook.refused();
     wait::throughout("no more calls are made", A_WHILE, || async {
         wait::is((calls(Which::Billing), calls(Which::Discovery)) == (8, 8), keys(&receiver))
     })
     .await;
     // Once for each result in hand, and then once a second; not as fast as it goes.
-    let looks = store.refused() - refused;
+    let looks = store.hook.refused() - refused;
     assert!((1..100).contains(&looks), "{looks} looks at a store that fails");
 
-    store.fail_writes(false);
+    store.hook.fail_writes(false);
     post.drained().await;
     let mut sent = keys(&receiver);
     sent.sort();
@@ -87,10 +87,10 @@ async fn a_store_that_cannot_record_answers_makes_no_call_twice_and_few_at_all()
 
 #[tokio::test]
 async fn what_was_taken_and_never_recorded_is_sent_again_with_the_same_id_and_bytes() {
-    let (receiver, store) = (receiver().await, Failing::new().await);
+    let (receiver, store) = (receiver().await, failing().await);
     let mut post = Post::over(store.clone());
     post.commit(bills(life(TARGET, &container(1), 1))).await;
-    store.fail_writes(true);
+    store.hook.fail_writes(true);
     post.bill(&receiver.billing.url(), json!({}));
     wait::until("the first is taken", wait::SOON, || async {
         wait::is(keys(&receiver).len() == 1, keys(&receiver))
@@ -98,7 +98,7 @@ async fn what_was_taken_and_never_recorded_is_sent_again_with_the_same_id_and_by
     .await;
     // A life ends before the store is back.
     post.end().await;
-    store.fail_writes(false);
+    store.hook.fail_writes(false);
     post.bill(&receiver.billing.url(), json!({}));
     post.drained().await;
     let state = receiver.state();
@@ -111,16 +111,16 @@ async fn what_was_taken_and_never_recorded_is_sent_again_with_the_same_id_and_by
 
 #[tokio::test]
 async fn an_answer_in_hand_is_recorded_at_the_end_if_the_store_is_back_by_then() {
-    let (receiver, store) = (receiver().await, Failing::new().await);
+    let (receiver, store) = (receiver().await, failing().await);
     let mut post = Post::over(store.clone());
     post.commit(starts(1..2)).await;
-    store.fail_writes(true);
+    store.hook.fail_writes(true);
     post.bill(&receiver.billing.url(), json!({}));
     wait::until("its record is refused", wait::SOON, || async {
-        wait::is(store.refused() > 0, store.refused())
+        wait::is(store.hook.refused() > 0, store.hook.refused())
     })
     .await;
-    store.fail_writes(false);
+    store.hook.fail_writes(false);
     post.end().await;
     assert_eq!(post.bills_left().await.pending, 0);
     assert_eq!(keys(&receiver).len(), 1);
@@ -128,17 +128,17 @@ async fn an_answer_in_hand_is_recorded_at_the_end_if_the_store_is_back_by_then()
 
 #[tokio::test]
 async fn a_store_that_cannot_be_read_is_asked_again_until_it_can() {
-    let (receiver, store) = (receiver().await, Failing::new().await);
+    let (receiver, store) = (receiver().await, failing().await);
     let mut post = Post::over(store.clone());
     post.commit(starts(0..5)).await;
-    store.fail_reads(true);
+    store.hook.fail_reads(true);
     post.bill(&receiver.billing.url(), json!({}));
     wait::until("it was asked twice", wait::SOON, || async {
-        wait::is(store.refused() >= 2, store.refused())
+        wait::is(store.hook.refused() >= 2, store.hook.refused())
     })
     .await;
     assert_eq!(keys(&receiver), Vec::<String>::new());
-    store.fail_reads(false);
+    store.hook.fail_reads(false);
     post.drained().await;
     assert_eq!(keys(&receiver).len(), 5);
 }

@@ -11,15 +11,15 @@ use portreeve::catalogue::Catalogue;
 use portreeve::controller::Controller;
 use portreeve::desired::{Desired, Layers};
 use portreeve::guard::Guard;
-use portreeve::outbox::Commit;
 use portreeve::resource::docker_host::DockerHostSpec;
 use portreeve::resource::event::EventKind;
 use portreeve::store::ChangeSet;
+use portreeve::store::Commit;
 use serde_json::Value;
 use tokio::sync::watch;
 use tower::ServiceExt;
 
-use super::failing::Failing;
+use super::failing::failing;
 use crate::integration::fixtures::event;
 
 async fn get(api: &Api, path: &str) -> (u16, String) {
@@ -38,12 +38,12 @@ async fn detailed(api: &Api) -> Value {
 }
 
 fn note() -> ChangeSet {
-    ChangeSet { events: vec![event(1, EventKind::Start, "noted")], ..ChangeSet::default() }
+    ChangeSet::told(event(1, EventKind::Start, "noted"))
 }
 
 #[tokio::test]
 async fn the_faces_stay_up_say_what_fails_and_say_when_it_is_over() {
-    let store = Failing::new().await;
+    let store = failing().await;
     let nowhere = DockerHostSpec {
         endpoint: "unix:///nonexistent/docker.sock".to_owned(),
         ..DockerHostSpec::default()
@@ -61,7 +61,7 @@ async fn the_faces_stay_up_say_what_fails_and_say_when_it_is_over() {
     );
     assert_eq!(detailed(&api).await["store"]["status"], "ok");
 
-    store.fail_writes(true);
+    store.hook.fail_writes(true);
     let error = controller.requests().committer().commit(note()).await.expect_err("it fails").to_string();
     assert!(error.contains("disk is full"), "{error}");
     let health = detailed(&api).await;
@@ -73,7 +73,7 @@ async fn the_faces_stay_up_say_what_fails_and_say_when_it_is_over() {
         assert_eq!(get(&api, path).await.0, 200, "{path}");
     }
 
-    store.fail_reads(true);
+    store.hook.fail_reads(true);
     let (status, body) = get(&api, "/api/events").await;
     let refusal: Value = serde_json::from_str(&body).unwrap();
     assert_eq!((status, &refusal["status"]), (503, &"error".into()), "{body}");
@@ -82,11 +82,11 @@ async fn the_faces_stay_up_say_what_fails_and_say_when_it_is_over() {
         assert_eq!(get(&api, path).await.0, 200, "{path}");
     }
 
-    store.fail_writes(false);
+    store.hook.fail_writes(false);
     controller.requests().committer().commit(note()).await.unwrap();
     let health = detailed(&api).await;
     assert_eq!(health["store"]["status"], "failing", "it still cannot be read: {health}");
-    store.fail_reads(false);
+    store.hook.fail_reads(false);
     let health = detailed(&api).await;
     assert_eq!((&health["store"]["status"], &health["store"]["error"]), (&"ok".into(), &Value::Null));
     assert!(!get(&api, "/readyz").await.1.contains("store"));

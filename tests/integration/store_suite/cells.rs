@@ -2,39 +2,39 @@
 
 use portreeve::observed::{ContainerKey, Nanos};
 use portreeve::reconcile::discovery::Wanted;
-use portreeve::store::{Cell, ChangeSet, DeliveryKind, RetryScope, Settlement, Store};
+use portreeve::resource::KindId;
+use portreeve::store::{Cell, ChangeSet, LaneKey, RetryScope, Settlement, Store};
 
 use super::Bench;
-use crate::integration::fixtures::{commit, container};
+use crate::integration::fixtures::{ALL, commit, container, depths, discovery, load, local};
 
 fn up() -> Wanted {
     Wanted::Up(r#"{"id":"1"}"#.to_owned())
 }
 
 async fn want(store: &dyn Store, key: &ContainerKey, wanted: Wanted) {
-    let cells = vec![("registry".to_owned(), key.clone(), wanted)];
-    commit(store, ChangeSet { cells, at: Nanos(5), ..ChangeSet::default() }).await;
+    let cells = vec![(LaneKey::discovery("registry", key), wanted)];
+    commit(store, ChangeSet { cells, at: Nanos(5), ..local() }).await;
 }
 
 async fn settle(store: &dyn Store, settlement: Settlement) {
-    commit(store, ChangeSet { settled: vec![settlement], at: Nanos(6), ..ChangeSet::default() }).await;
+    commit(store, ChangeSet { settled: vec![settlement], at: Nanos(6), ..local() }).await;
 }
 
 async fn ack(store: &dyn Store, cell: &Cell) {
-    let (registry, key) = ("registry".to_owned(), cell.key.clone());
+    let key = LaneKey::discovery("registry", cell.subject.clone());
     let (generation, state) = (cell.generation, cell.wanted.clone());
-    settle(store, Settlement::CellAcked { registry, key, generation, state }).await;
+    settle(store, Settlement::CellAcked { cell: key, generation, state }).await;
 }
 
 async fn waits(store: &dyn Store, key: &ContainerKey, next: i64, hold: Option<i64>) {
-    let (registry, key, error) = ("registry".to_owned(), key.clone(), "HTTP 500".to_owned());
+    let (cell, error) = (LaneKey::discovery("registry", key), "HTTP 500".to_owned());
     let (next, hold) = (Nanos(next), hold.map(Nanos));
-    settle(store, Settlement::CellWaits { registry, key, attempts: 2, next, hold, error, keeps_ack: true })
-        .await;
+    settle(store, Settlement::CellWaits { cell, attempts: 2, next, hold, error, keeps_ack: true }).await;
 }
 
 async fn due(store: &dyn Store, now: i64) -> Vec<Cell> {
-    store.due_cells("registry", Nanos(now), &[], 100).await.unwrap()
+    store.due_cells(&discovery("registry"), &ALL, Nanos(now), &[], 100).await.unwrap()
 }
 
 /// The one cell that is due.
@@ -52,8 +52,8 @@ pub async fn only_the_latest_state_is_due(bench: &mut impl Bench) {
     let cell = cell(store).await;
     assert_eq!((cell.wanted, cell.generation), (Wanted::Absent, 3));
     assert_eq!((cell.acked, cell.attempted, cell.attempts), (None, false, 0));
-    assert_eq!(store.due_cells("another", Nanos(9), &[], 8).await.unwrap(), []);
-    assert_eq!(store.due_cells("registry", Nanos(9), &[key], 8).await.unwrap(), []);
+    assert_eq!(store.due_cells(&discovery("another"), &ALL, Nanos(9), &[], 8).await.unwrap(), []);
+    assert_eq!(store.due_cells(&discovery("registry"), &ALL, Nanos(9), &[key.into()], 8).await.unwrap(), []);
 }
 
 pub async fn the_answer_to_an_old_generation_leaves_the_cell_due(bench: &mut impl Bench) {
@@ -74,8 +74,12 @@ pub async fn absent_once_acknowledged_is_forgotten(bench: &mut impl Bench) {
     want(store, &key, Wanted::Absent).await;
     let gone = cell(store).await;
     ack(store, &gone).await;
-    assert!(store.depths().await.unwrap().1.is_empty());
-    assert_eq!(store.resend_cells("registry").await.unwrap(), 0, "nothing is left to send");
+    assert!(depths(store, KindId::DiscoveryRegistry).await.is_empty());
+    assert_eq!(
+        store.resend_cells(&discovery("registry"), &ALL, Nanos(0)).await.unwrap(),
+        0,
+        "nothing is left to send"
+    );
     // But not if something else is wanted by then.
     want(store, &key, Wanted::Absent).await;
     let gone = cell(store).await;
@@ -89,7 +93,7 @@ pub async fn a_start_counts_every_cell_as_attempted(bench: &mut impl Bench) {
     want(bench.store(), &key, up()).await;
     assert!(!cell(bench.store()).await.attempted);
     bench.reopen().await;
-    bench.store().load().await.unwrap();
+    load(bench.store()).await;
     assert!(cell(bench.store()).await.attempted, "nobody knows what was sent before");
 }
 
@@ -105,10 +109,13 @@ pub async fn waiting_cells_are_woken(bench: &mut impl Bench) {
     want(store, &key, up()).await;
     waits(store, &key, 1000, None).await;
     assert_eq!(due(store, 999).await, []);
-    assert_eq!(store.next_cell("registry", Nanos(0)).await.unwrap(), Some(Nanos(1000)));
-    assert_eq!(store.wake_cells("registry", Nanos(50)).await.unwrap(), 1);
+    assert_eq!(store.next_cell(&discovery("registry"), &ALL, Nanos(0)).await.unwrap(), Some(Nanos(1000)));
+    assert_eq!(store.wake_cells(&discovery("registry"), &ALL, Nanos(50)).await.unwrap(), 1);
     let woken = due(store, 50).await;
-    assert_eq!(woken.iter().map(|cell| (&cell.key, cell.attempts)).collect::<Vec<_>>(), [(&key, 2)]);
+    assert_eq!(
+        woken.iter().map(|cell| (&cell.subject, cell.attempts)).collect::<Vec<_>>(),
+        [(&(&key).into(), 2)]
+    );
 }
 
 pub async fn no_cell_is_sent_before_the_time_the_service_named(bench: &mut impl Bench) {
@@ -118,14 +125,14 @@ pub async fn no_cell_is_sent_before_the_time_the_service_named(bench: &mut impl 
     }
     waits(store, &told, 1000, Some(900)).await;
     want(store, &told, Wanted::Down).await;
-    store.wake_cells("registry", Nanos(50)).await.unwrap();
+    store.wake_cells(&discovery("registry"), &ALL, Nanos(50)).await.unwrap();
     assert_eq!(due(store, 899).await, [], "neither a newer state nor another container's");
-    assert_eq!(store.next_cell("registry", Nanos(0)).await.unwrap(), Some(Nanos(900)));
+    assert_eq!(store.next_cell(&discovery("registry"), &ALL, Nanos(0)).await.unwrap(), Some(Nanos(900)));
     assert_eq!(due(store, 900).await.len(), 2);
     waits(store, &other, 1000, Some(950)).await;
-    let now = RetryScope { kind: DeliveryKind::Cell, target: "registry", key: Some(&other) };
-    assert_eq!(store.retry(&now).await.unwrap(), 1);
-    assert_eq!(due(store, 0).await.len(), 2, "somebody wished it");
+    let now = RetryScope { target: &discovery("registry"), subject: Some(&(&other).into()) };
+    assert_eq!(store.retry(&now, Nanos(0)).await.unwrap(), 1);
+    assert_eq!(due(store, 5).await.len(), 2, "somebody wished it");
 }
 
 pub async fn an_acknowledged_state_is_not_trusted_once_another_may_have_been_taken(bench: &mut impl Bench) {
@@ -149,15 +156,15 @@ pub async fn everything_acknowledged_can_be_sent_again(bench: &mut impl Bench) {
         let cell = cell(store).await;
         ack(store, &cell).await;
     }
-    assert_eq!(store.resend_cells("another").await.unwrap(), 0);
-    assert_eq!(store.resend_cells("registry").await.unwrap(), 3);
+    assert_eq!(store.resend_cells(&discovery("another"), &ALL, Nanos(0)).await.unwrap(), 0);
+    assert_eq!(store.resend_cells(&discovery("registry"), &ALL, Nanos(0)).await.unwrap(), 3);
     let due = due(store, 0).await;
     assert_eq!(due.len(), 3);
     assert!(due.iter().all(|cell| cell.acked == Some(up()) && cell.attempted), "{due:?}");
     for cell in &due {
         ack(store, cell).await;
     }
-    assert!(store.depths().await.unwrap().1.is_empty());
+    assert!(depths(store, KindId::DiscoveryRegistry).await.is_empty());
 }
 
 pub async fn depths_tell_what_differs(bench: &mut impl Bench) {
@@ -166,7 +173,7 @@ pub async fn depths_tell_what_differs(bench: &mut impl Bench) {
         want(store, &container(n), up()).await;
     }
     waits(store, &container(0), 10, None).await;
-    let depth = store.depths().await.unwrap().1.remove("registry").unwrap();
+    let depth = depths(store, KindId::DiscoveryRegistry).await.remove("registry").unwrap();
     assert_eq!((depth.pending, depth.parked, depth.oldest), (2, 0, Some(Nanos(5))));
     assert_eq!(depth.last_error.as_deref(), Some("HTTP 500"));
 }

@@ -1,18 +1,20 @@
 //! Committing: all or nothing, once, and frozen.
 
-use std::sync::Arc;
-
 use portreeve::observed::{ContainerKey, Cursor, Nanos};
 use portreeve::reconcile::discovery::Wanted;
 use portreeve::reconcile::intent::Intent;
 use portreeve::reconcile::lifecycle::EventName;
 use portreeve::reconcile::plan::{Cause, Verb};
+use portreeve::resource::KindId;
 use portreeve::resource::event::EventKind;
-use portreeve::resource::{KindId, ObjectKey};
-use portreeve::store::{ChangeSet, EventFilter, IntentChange, OpenIntent, Settlement, StoredIntent};
+use portreeve::store::{
+    ChangeSet, EventFilter, IntentChange, LaneKey, LaneSubject, OpenIntent, Settlement, StoredIntent,
+};
 
 use super::Bench;
-use crate::integration::fixtures::{self, commit, container, event, messages, record};
+use crate::integration::fixtures::{
+    self, ALL, billing, commit, container, depths, discovery, event, fleet, load, local, messages, record,
+};
 
 const LATER: Nanos = Nanos(i64::MAX);
 
@@ -20,50 +22,55 @@ pub async fn a_change_set_that_fails_half_way_leaves_nothing(bench: &mut impl Be
     let store = bench.store();
     let (old, new) = (container(1), container(2));
     commit(store, fixtures::bills(vec![fixtures::bill("billing", &old, EventName::Started, 1)])).await;
-    let seq = store.due_lanes("billing", LATER, &[], 8).await.unwrap()[0].bills[0].seq;
+    let seq = store.due_lanes(&billing("billing"), &ALL, LATER, &[], 8).await.unwrap()[0].bills[0].seq;
     let whole = ChangeSet {
-        records: vec![Arc::new(record(&new, 10, None))],
-        bills: vec![fixtures::bill("billing", &new, EventName::Started, 1)],
-        cells: vec![("registry".to_owned(), new.clone(), Wanted::Up("{}".to_owned()))],
-        events: vec![event(1, EventKind::Start, "good")],
+        records: vec![record(&new, 10, None).into()],
+        outbox: fixtures::rows(vec![fixtures::bill("billing", &new, EventName::Started, 1)]),
+        cells: vec![(LaneKey::discovery("registry", &new), Wanted::Up("{}".to_owned()))],
         healing: vec![("web".to_owned(), Some("{}".to_owned()))],
         intents: vec![IntentChange::Put(intent(1, &new))],
-        services: vec![("shop".to_owned(), Some("{}".to_owned()))],
-        last_specs: vec![(
-            ObjectKey { kind: KindId::DiscoveryRegistry, name: "registry".to_owned() },
-            Some("{}".to_owned()),
-        )],
-        cursors: [("local".into(), Cursor { at: Nanos(2), ..Cursor::new(Nanos(1)) })].into(),
-        settled: vec![Settlement::BillDelivered { seq }],
-        objects: Vec::new(),
-        readers: Vec::new(),
+        cursor: Some(Cursor { at: Nanos(2), ..Cursor::new(Nanos(1)) }),
+        settled: vec![Settlement::Delivered { lane: LaneKey::billing("billing", &old), seq }],
         at: Nanos(7),
+        ..local()
     };
-    let poisoned = ChangeSet { events: vec![event(2, EventKind::Start, "poison")], ..ChangeSet::default() };
+    let of_the_fleet = ChangeSet {
+        events: vec![event(1, EventKind::Start, "good")],
+        services: vec![("shop".to_owned(), Some("{}".to_owned()))],
+        last_specs: vec![(discovery("registry"), Some("{}".to_owned()))],
+        ..fleet()
+    };
+    let poisoned = ChangeSet { events: vec![event(2, EventKind::Start, "poison")], ..fleet() };
 
     bench.refuse_poison().await;
-    store.commit(&[whole.clone(), poisoned]).await.expect_err("the database refuses the second");
-    let lanes = store.due_lanes("billing", LATER, &[], 8).await.unwrap();
-    assert_eq!(lanes.iter().map(|lane| &lane.key).collect::<Vec<_>>(), [&old], "still pending, and alone");
+    let all = [whole.clone(), of_the_fleet.clone(), poisoned];
+    store.commit(&all).await.expect_err("the database refuses the last");
+    let lanes = store.due_lanes(&billing("billing"), &ALL, LATER, &[], 8).await.unwrap();
+    assert_eq!(
+        lanes.iter().map(|lane| &lane.subject).collect::<Vec<_>>(),
+        [&LaneSubject::from(&old)],
+        "still pending, and alone"
+    );
     assert_eq!(store.record(&new).await.unwrap(), None);
-    assert_eq!(store.due_cells("registry", LATER, &[], 8).await.unwrap(), []);
+    assert_eq!(store.due_cells(&discovery("registry"), &ALL, LATER, &[], 8).await.unwrap(), []);
     assert_eq!(messages(store, EventFilter::default()).await, Vec::<String>::new());
-    let loaded = store.load().await.unwrap();
+    let loaded = load(store).await;
     assert!(
         loaded.records.is_empty()
             && loaded.healing.is_empty()
             && loaded.intents.is_empty()
+            && loaded.services.is_empty()
             && loaded.last_specs.is_empty()
             && loaded.cursors.is_empty(),
         "{loaded:?}"
     );
 
     bench.relent().await;
-    commit(store, whole).await;
-    let lanes = store.due_lanes("billing", LATER, &[], 8).await.unwrap();
-    assert_eq!(lanes.iter().map(|lane| &lane.key).collect::<Vec<_>>(), [&new]);
-    assert_eq!(store.due_cells("registry", LATER, &[], 8).await.unwrap().len(), 1);
-    let loaded = store.load().await.unwrap();
+    store.commit(&all[..2]).await.expect("a commit");
+    let lanes = store.due_lanes(&billing("billing"), &ALL, LATER, &[], 8).await.unwrap();
+    assert_eq!(lanes.iter().map(|lane| &lane.subject).collect::<Vec<_>>(), [&LaneSubject::from(&new)]);
+    assert_eq!(store.due_cells(&discovery("registry"), &ALL, LATER, &[], 8).await.unwrap().len(), 1);
+    let loaded = load(store).await;
     assert_eq!((loaded.records.len(), loaded.healing.len(), loaded.cursors.len()), (1, 1, 1));
     assert_eq!(loaded.intents.len(), 1);
 }
@@ -87,11 +94,11 @@ fn intent(n: u32, container: &ContainerKey) -> Box<OpenIntent> {
 pub async fn one_intent_is_open_for_a_container_until_it_is_closed(bench: &mut impl Bench) {
     let open = async |bench: &mut _| -> Vec<(String, u32)> {
         Bench::reopen(bench).await;
-        let stored = Bench::store(bench).load().await.unwrap().intents;
+        let stored = load(Bench::store(bench)).await.intents;
         let read = |open: &StoredIntent| serde_json::from_str::<Intent>(&open.document).unwrap();
         stored.iter().map(|open| (open.owner.clone(), read(open).attempt)).collect()
     };
-    let put = |intents| ChangeSet { intents, ..ChangeSet::default() };
+    let put = |intents| ChangeSet { intents, ..local() };
     let (first, second) = (intent(1, &container(1)), intent(2, &container(1)));
     commit(bench.store(), put(vec![IntentChange::Put(first.clone())])).await;
     let refused = put(vec![IntentChange::Put(second.clone())]);
@@ -113,7 +120,7 @@ pub async fn the_times_of_a_run_freeze_once_committed(bench: &mut impl Bench) {
     let put = async |change: &dyn Fn(&mut portreeve::reconcile::lifecycle::Run)| {
         let mut record = record(&key, 10, None);
         change(&mut record.ledger.runs[0]);
-        commit(store, ChangeSet { records: vec![Arc::new(record)], ..ChangeSet::default() }).await;
+        commit(store, ChangeSet { records: vec![record.into()], ..local() }).await;
     };
     put(&|_| {}).await;
     put(&|run| (run.start_event, run.ended, run.exit_code) = (Some(Nanos(12)), Some(Nanos(20)), Some(3)))
@@ -140,7 +147,7 @@ pub async fn a_bill_is_taken_once_per_target_and_its_first_bytes_stay(bench: &mu
     commit(store, fixtures::bills(vec![first.clone()])).await;
     commit(store, fixtures::bills(vec![second, elsewhere])).await;
     for target in ["one", "two"] {
-        let lanes = store.due_lanes(target, LATER, &[], 8).await.unwrap();
+        let lanes = store.due_lanes(&billing(target), &ALL, LATER, &[], 8).await.unwrap();
         assert_eq!(lanes.len(), 1);
         let bills: Vec<_> = lanes[0].bills.iter().map(|bill| (bill.id, bill.body.clone())).collect();
         assert_eq!(bills, [(first.1.id, first.1.body.clone())], "{target}");
@@ -151,10 +158,10 @@ pub async fn a_delivered_bill_that_comes_again_is_not_sent_again(bench: &mut imp
     let (store, key) = (bench.store(), container(1));
     let bill = fixtures::bill("billing", &key, EventName::Started, 1);
     commit(store, fixtures::bills(vec![bill.clone()])).await;
-    let seq = store.due_lanes("billing", LATER, &[], 8).await.unwrap()[0].bills[0].seq;
-    let settled = vec![Settlement::BillDelivered { seq }];
-    commit(store, ChangeSet { settled, at: Nanos(5), ..ChangeSet::default() }).await;
+    let seq = store.due_lanes(&billing("billing"), &ALL, LATER, &[], 8).await.unwrap()[0].bills[0].seq;
+    let settled = vec![Settlement::Delivered { lane: LaneKey::billing("billing", &key), seq }];
+    commit(store, ChangeSet { settled, at: Nanos(5), ..local() }).await;
     commit(store, fixtures::bills(vec![bill])).await;
-    assert_eq!(store.due_lanes("billing", LATER, &[], 8).await.unwrap(), []);
-    assert_eq!(store.depths().await.unwrap().0.get("billing"), None);
+    assert_eq!(store.due_lanes(&billing("billing"), &ALL, LATER, &[], 8).await.unwrap(), []);
+    assert_eq!(depths(store, KindId::BillingService).await.get("billing"), None);
 }

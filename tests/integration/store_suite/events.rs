@@ -7,13 +7,13 @@ use portreeve::observed::Shard;
 use portreeve::resource::KindId;
 use portreeve::resource::event::subject::EventSubject;
 use portreeve::resource::event::{EventKind, Severity};
-use portreeve::store::{ChangeSet, EventFilter, NewEvent, Store, StoredEvent};
+use portreeve::store::{EventFilter, NewEvent, Store, StoredEvent};
 
 use super::Bench;
-use crate::integration::fixtures::{commit, container, event, messages};
+use crate::integration::fixtures::{container, event, messages};
 
 async fn log(store: &dyn Store, events: Vec<NewEvent>) {
-    commit(store, ChangeSet { events, ..ChangeSet::default() }).await;
+    store.append(&events).await.expect("appended");
 }
 
 fn container_named(name: &str, id: &str) -> EventSubject {
@@ -114,8 +114,8 @@ pub async fn events_are_numbered_without_a_hole_within_their_shard(bench: &mut i
     let store = bench.store();
     log(store, vec![of("a", "a1"), event(2, EventKind::Kept, "f1"), of("a", "a2"), of("fleet", "e1")]).await;
     bench.refuse_poison().await;
-    let poisoned = ChangeSet { events: vec![of("a", "lost"), of("b", "poison")], ..ChangeSet::default() };
-    bench.store().commit(&[poisoned]).await.expect_err("the database refuses it");
+    let poisoned = [of("a", "lost"), of("b", "poison")];
+    bench.store().append(&poisoned).await.expect_err("the database refuses it");
     bench.relent().await;
     bench.reopen().await;
     let store = bench.store();

@@ -3,16 +3,15 @@
 use std::io::Write;
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::Arc;
 
 use portreeve::observed::Nanos;
 use portreeve::reconcile::lifecycle::EventName;
-use portreeve::store::{ChangeSet, Sqlite, Store};
+use portreeve::store::{ChangeSet, Deliveries, Ledger, Sqlite};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
-use crate::integration::fixtures::{bill, bills, container, record};
+use crate::integration::fixtures::{ALL, bill, billing, bills, container, load, record};
 
 const HOME: &str = "PORTREEVE_TEST_STORE";
 const FROM: &str = "PORTREEVE_TEST_FROM";
@@ -27,7 +26,7 @@ async fn the_child_that_commits_until_it_is_killed() {
     for n in from.parse::<u32>().unwrap().. {
         let key = container(n);
         let change = ChangeSet {
-            records: vec![Arc::new(record(&key, 10, None))],
+            records: vec![record(&key, 10, None).into()],
             ..bills(vec![bill("billing", &key, EventName::Started, 1)])
         };
         store.commit(&[change]).await.unwrap();
@@ -66,12 +65,16 @@ async fn every_acknowledged_commit_survives_kill_9() {
         assert!(acknowledged >= enough, "the child ended by itself after {acknowledged}");
 
         let store = Sqlite::open(&home.path().join("portreeve.db")).await.unwrap();
-        let loaded = store.load().await.unwrap().records.len();
-        let lanes = store.due_lanes("billing", Nanos(i64::MAX), &[], usize::MAX).await.unwrap();
+        let loaded = load(&store).await.records.len();
+        let lanes =
+            store.due_lanes(&billing("billing"), &ALL, Nanos(i64::MAX), &[], usize::MAX).await.unwrap();
         assert_eq!(loaded, lanes.len(), "a record and its bill are committed together");
         for n in 1..=acknowledged {
             let key = container(n);
-            assert!(lanes.iter().any(|lane| lane.key == key && lane.bills.len() == 1), "{n} is lost");
+            assert!(
+                lanes.iter().any(|lane| lane.subject.container() == Some(&key) && lane.bills.len() == 1),
+                "{n} is lost"
+            );
         }
         // One may have been committed and not said.
         assert!(lanes.len() <= acknowledged as usize + 1, "{} of {acknowledged}", lanes.len());

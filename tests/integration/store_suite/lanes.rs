@@ -3,25 +3,28 @@
 use portreeve::observed::{ContainerKey, Nanos};
 use portreeve::reconcile::discovery::Wanted;
 use portreeve::reconcile::lifecycle::EventName;
+use portreeve::resource::KindId;
 use portreeve::resource::event::EventKind;
 use portreeve::store::{
-    ChangeSet, Delivery, DeliveryFilter, DeliveryKind, DeliveryState, EventFilter, Lane, RetryScope,
-    Settlement, Store,
+    ChangeSet, Delivery, DeliveryFilter, DeliveryKind, DeliveryState, EventFilter, Lane, LaneKey,
+    LaneSubject, RetryScope, Settlement, Store,
 };
 
 use super::Bench;
-use crate::integration::fixtures::{bill, bills, commit, container, event, life, messages};
+use crate::integration::fixtures::{
+    ALL, bill, billing, commit, container, depths, early_bills as bills, event, life, local, messages,
+};
 
 async fn due(store: &dyn Store, now: i64) -> Vec<Lane> {
-    store.due_lanes("billing", Nanos(now), &[], 100).await.unwrap()
+    store.due_lanes(&billing("billing"), &ALL, Nanos(now), &[], 100).await.unwrap()
 }
 
 async fn due_keys(store: &dyn Store, now: i64) -> Vec<ContainerKey> {
-    due(store, now).await.into_iter().map(|lane| lane.key).collect()
+    due(store, now).await.iter().filter_map(|lane| lane.subject.container().cloned()).collect()
 }
 
 async fn settle(store: &dyn Store, settlement: Settlement) {
-    commit(store, ChangeSet { settled: vec![settlement], at: Nanos(1), ..ChangeSet::default() }).await;
+    commit(store, ChangeSet { settled: vec![settlement], at: Nanos(0), ..local() }).await;
 }
 
 /// One bill for each of these containers.
@@ -31,12 +34,16 @@ async fn start(store: &dyn Store, containers: &[&ContainerKey]) {
 }
 
 fn waits(key: &ContainerKey, attempts: u32, next: i64, hold: Option<i64>) -> Settlement {
-    let (target, key, hold) = ("billing".to_owned(), key.clone(), hold.map(Nanos));
-    Settlement::LaneWaits { target, key, attempts, next: Nanos(next), hold, error: "HTTP 503".to_owned() }
+    let (lane, hold) = (LaneKey::billing("billing", key), hold.map(Nanos));
+    Settlement::LaneWaits { lane, attempts, next: Nanos(next), hold, error: "HTTP 503".to_owned() }
+}
+
+fn delivered(key: &ContainerKey, seq: i64) -> Settlement {
+    Settlement::Delivered { lane: LaneKey::billing("billing", key), seq }
 }
 
 fn parked(key: &ContainerKey) -> Settlement {
-    Settlement::LaneParked { target: "billing".to_owned(), key: key.clone(), error: "HTTP 400".to_owned() }
+    Settlement::LaneParked { lane: LaneKey::billing("billing", key), error: "HTTP 400".to_owned() }
 }
 
 pub async fn bills_of_a_lane_are_due_in_the_order_of_their_commits(bench: &mut impl Bench) {
@@ -50,7 +57,7 @@ pub async fn bills_of_a_lane_are_due_in_the_order_of_their_commits(bench: &mut i
         assert!(!lane.bills.is_empty(), "a lane exists while it has bills");
         for bill in lane.bills {
             taken.push(bill.id);
-            settle(store, Settlement::BillDelivered { seq: bill.seq }).await;
+            settle(store, delivered(&key, bill.seq)).await;
         }
     }
     assert_eq!(taken, life.iter().map(|(_, bill)| bill.id).collect::<Vec<_>>());
@@ -62,11 +69,11 @@ pub async fn a_lane_vanishes_when_it_is_drained(bench: &mut impl Bench) {
     let lane = due(store, 0).await.remove(0);
     assert_eq!(lane.bills.len(), 3);
     for (place, bill) in lane.bills.iter().enumerate() {
-        assert_eq!(store.depths().await.unwrap().0["billing"].pending, 3 - place as u64);
-        settle(store, Settlement::BillDelivered { seq: bill.seq }).await;
+        assert_eq!(depths(store, KindId::BillingService).await["billing"].pending, 3 - place as u64);
+        settle(store, delivered(&key, bill.seq)).await;
     }
     assert_eq!(due(store, i64::MAX).await, []);
-    assert!(store.depths().await.unwrap().0.is_empty());
+    assert!(depths(store, KindId::BillingService).await.is_empty());
 }
 
 pub async fn a_waiting_lane_is_due_when_its_time_has_come(bench: &mut impl Bench) {
@@ -74,11 +81,18 @@ pub async fn a_waiting_lane_is_due_when_its_time_has_come(bench: &mut impl Bench
     start(store, &[&key]).await;
     settle(store, waits(&key, 3, 100, None)).await;
     assert_eq!(due(store, 99).await, []);
-    assert_eq!(store.next_lane("billing", Nanos(99)).await.unwrap(), Some(Nanos(100)));
+    assert_eq!(store.next_lane(&billing("billing"), &ALL, Nanos(99)).await.unwrap(), Some(Nanos(100)));
     let lane = due(store, 100).await.remove(0);
     assert_eq!((lane.attempts, lane.bills.len()), (3, 1));
-    assert_eq!(store.next_lane("billing", Nanos(100)).await.unwrap(), None, "it is due, not yet to come");
-    assert_eq!(store.depths().await.unwrap().0["billing"].last_error.as_deref(), Some("HTTP 503"));
+    assert_eq!(
+        store.next_lane(&billing("billing"), &ALL, Nanos(100)).await.unwrap(),
+        None,
+        "it is due, not yet to come"
+    );
+    assert_eq!(
+        depths(store, KindId::BillingService).await["billing"].last_error.as_deref(),
+        Some("HTTP 503")
+    );
     // What comes meanwhile waits behind it.
     commit(store, bills(vec![bill("billing", &key, EventName::Stopped, 1)])).await;
     assert_eq!(due(store, 99).await, []);
@@ -90,10 +104,14 @@ pub async fn a_success_wakes_waiting_lanes_but_none_that_is_parked(bench: &mut i
     start(store, &[&waiting, &stuck]).await;
     settle(store, waits(&waiting, 1, 1000, None)).await;
     settle(store, parked(&stuck)).await;
-    assert_eq!(store.wake_lanes("billing", Nanos(50)).await.unwrap(), 1);
+    assert_eq!(store.wake_lanes(&billing("billing"), &ALL, Nanos(50)).await.unwrap(), 1);
     assert_eq!(due_keys(store, 49).await, []);
     assert_eq!(due_keys(store, 50).await, [waiting]);
-    assert_eq!(store.wake_lanes("billing", Nanos(60)).await.unwrap(), 0, "never later than planned");
+    assert_eq!(
+        store.wake_lanes(&billing("billing"), &ALL, Nanos(60)).await.unwrap(),
+        0,
+        "never later than planned"
+    );
 }
 
 pub async fn a_time_that_the_service_named_holds_every_lane_of_it(bench: &mut impl Bench) {
@@ -103,11 +121,11 @@ pub async fn a_time_that_the_service_named_holds_every_lane_of_it(bench: &mut im
     settle(store, waits(&told, 1, 700, Some(600))).await;
     settle(store, waits(&other, 1, 650, Some(500))).await;
     start(store, &[&new]).await;
-    store.wake_lanes("billing", Nanos(100)).await.unwrap();
+    store.wake_lanes(&billing("billing"), &ALL, Nanos(100)).await.unwrap();
     assert_eq!(due_keys(store, 599).await, [], "the longest counts");
-    assert_eq!(store.next_lane("billing", Nanos(0)).await.unwrap(), Some(Nanos(600)));
+    assert_eq!(store.next_lane(&billing("billing"), &ALL, Nanos(0)).await.unwrap(), Some(Nanos(600)));
     assert_eq!(due_keys(store, 600).await.len(), 3);
-    assert_eq!(store.due_lanes("elsewhere", Nanos(0), &[], 9).await.unwrap().len(), 1);
+    assert_eq!(store.due_lanes(&billing("elsewhere"), &ALL, Nanos(0), &[], 9).await.unwrap().len(), 1);
     let filter = DeliveryFilter { target: Some("billing".to_owned()), limit: 9, ..DeliveryFilter::default() };
     let next: Vec<_> =
         store.deliveries(&filter).await.unwrap().into_iter().map(|row| row.next_attempt).collect();
@@ -123,14 +141,14 @@ pub async fn what_waits_is_tried_at_once_if_somebody_wishes_it(bench: &mut impl 
     };
     wait().await;
     settle(store, parked(&stuck)).await;
-    let all = RetryScope { kind: DeliveryKind::Bill, target: "billing", key: None };
-    assert_eq!(store.retry(&RetryScope { target: "elsewhere", ..all }).await.unwrap(), 0);
+    let all = RetryScope { target: &billing("billing"), subject: None };
+    assert_eq!(store.retry(&RetryScope { target: &billing("elsewhere"), ..all }, Nanos(5)).await.unwrap(), 0);
     assert_eq!(due_keys(store, 5).await, []);
-    assert_eq!(store.retry(&RetryScope { key: Some(&one), ..all }).await.unwrap(), 1);
+    assert_eq!(store.retry(&RetryScope { subject: Some(&(&one).into()), ..all }, Nanos(5)).await.unwrap(), 1);
     assert_eq!(due_keys(store, 5).await, std::slice::from_ref(&one));
     assert_eq!(due(store, 5).await[0].attempts, 4, "should it fail it waits on where it was");
     wait().await;
-    assert_eq!(store.retry(&all).await.unwrap(), 2);
+    assert_eq!(store.retry(&all, Nanos(5)).await.unwrap(), 2);
     assert_eq!(due_keys(store, 5).await, [one, other], "none that is parked");
 }
 
@@ -138,10 +156,16 @@ pub async fn a_parked_bill_is_passed_over_with_a_reason_and_what_follows_goes_on
     let (store, key) = (bench.store(), container(1));
     commit(store, bills(life("billing", &key, 1))).await;
     let told = event(9, EventKind::Skipped, "bill-1 was skipped");
-    let seqs: Vec<i64> = due(store, 0).await[0].bills.iter().map(|bill| bill.seq).collect();
-    assert!(!store.skip(seqs[0], "why", &told).await.unwrap(), "it is not parked");
+    let seqs: Vec<i64> = due(store, 9).await[0].bills.iter().map(|bill| bill.seq).collect();
+    assert!(
+        !store.skip(&LaneKey::billing("billing", &key), seqs[0], "why", &told).await.unwrap(),
+        "it is not parked"
+    );
     settle(store, parked(&key)).await;
-    assert!(!store.skip(seqs[1], "why", &told).await.unwrap(), "it is not the first");
+    assert!(
+        !store.skip(&LaneKey::billing("billing", &key), seqs[1], "why", &told).await.unwrap(),
+        "it is not the first"
+    );
     assert_eq!(messages(store, EventFilter::default()).await, Vec::<String>::new());
     let filter = DeliveryFilter { limit: 9, ..DeliveryFilter::default() };
     let rows = store.deliveries(&filter).await.unwrap();
@@ -153,13 +177,13 @@ pub async fn a_parked_bill_is_passed_over_with_a_reason_and_what_follows_goes_on
         [(DeliveryState::Parked, Some("HTTP 400"), None), waits, waits],
         "only the first was refused"
     );
-    let depth = store.depths().await.unwrap().0.remove("billing").unwrap();
+    let depth = depths(store, KindId::BillingService).await.remove("billing").unwrap();
     assert_eq!((depth.pending, depth.parked), (2, 1));
-    let heads = store.parked_heads("billing").await.unwrap();
+    let heads = store.parked_heads(&billing("billing")).await.unwrap();
     assert_eq!(heads.iter().map(|head| head.seq).collect::<Vec<_>>(), [seqs[0]]);
-    assert!(store.skip(seqs[0], "sent by hand", &told).await.unwrap());
+    assert!(store.skip(&LaneKey::billing("billing", &key), seqs[0], "sent by hand", &told).await.unwrap());
     assert_eq!(messages(store, EventFilter::default()).await, ["bill-1 was skipped"]);
-    let lane = due(store, 0).await.remove(0);
+    let lane = due(store, 9).await.remove(0);
     assert_eq!(lane.bills.iter().map(|bill| bill.seq).collect::<Vec<_>>(), seqs[1..]);
     let filter = DeliveryFilter { seq: Some(seqs[0]), limit: 1, ..DeliveryFilter::default() };
     let skipped = store.deliveries(&filter).await.unwrap().remove(0);
@@ -167,10 +191,10 @@ pub async fn a_parked_bill_is_passed_over_with_a_reason_and_what_follows_goes_on
     assert_eq!(is, (DeliveryState::Skipped, Some("sent by hand"), Some(Nanos(9))));
     for bill in &lane.bills {
         settle(store, parked(&key)).await;
-        assert!(store.skip(bill.seq, "too", &told).await.unwrap());
+        assert!(store.skip(&LaneKey::billing("billing", &key), bill.seq, "too", &told).await.unwrap());
     }
-    assert_eq!(due(store, 0).await, [], "a lane goes with its last bill");
-    assert!(store.depths().await.unwrap().0.is_empty());
+    assert_eq!(due(store, 9).await, [], "a lane goes with its last bill");
+    assert!(depths(store, KindId::BillingService).await.is_empty());
 }
 
 pub async fn what_waits_for_a_target_is_dropped_whole_and_told_of(bench: &mut impl Bench) {
@@ -179,10 +203,10 @@ pub async fn what_waits_for_a_target_is_dropped_whole_and_told_of(bench: &mut im
     commit(store, bills(vec![bill("elsewhere", &one, EventName::Started, 1)])).await;
     settle(store, parked(&stuck)).await;
     let tells = |bills| event(9, EventKind::Discarded, &format!("{bills} bills"));
-    assert_eq!(store.discard("billing", &tells).await.unwrap(), 2);
-    assert_eq!(store.discard("billing", &tells).await.unwrap(), 0);
+    assert_eq!(store.discard(&billing("billing"), &tells).await.unwrap(), 2);
+    assert_eq!(store.discard(&billing("billing"), &tells).await.unwrap(), 0);
     assert_eq!(messages(store, EventFilter::default()).await, ["2 bills"]);
-    assert_eq!(store.depths().await.unwrap().0.into_keys().collect::<Vec<_>>(), ["elsewhere"]);
+    assert_eq!(depths(store, KindId::BillingService).await.into_keys().collect::<Vec<_>>(), ["elsewhere"]);
     // The same can be sent again by whoever is told of it again.
     start(store, &[&one]).await;
     assert_eq!(due_keys(store, 0).await, [one]);
@@ -192,8 +216,8 @@ pub async fn deliveries_are_listed_page_by_page_and_none_twice(bench: &mut impl 
     let store = bench.store();
     let keys: Vec<_> = (1..=7).map(container).collect();
     start(store, &keys.iter().collect::<Vec<_>>()).await;
-    let cells = keys.iter().map(|key| ("discovery".to_owned(), key.clone(), Wanted::Down)).collect();
-    commit(store, ChangeSet { cells, ..ChangeSet::default() }).await;
+    let cells = keys.iter().map(|key| (LaneKey::discovery("discovery", key), Wanted::Down)).collect();
+    commit(store, ChangeSet { cells, ..local() }).await;
     let (mut pages, mut after) = (Vec::new(), None);
     loop {
         let filter = DeliveryFilter { after, limit: 4, ..DeliveryFilter::default() };
@@ -204,13 +228,13 @@ pub async fn deliveries_are_listed_page_by_page_and_none_twice(bench: &mut impl 
         }
         pages.push(page);
         // What changes meanwhile is where it was.
-        let again = vec![("discovery".to_owned(), keys[6].clone(), Wanted::Absent)];
-        commit(store, ChangeSet { cells: again, at: Nanos(99), ..ChangeSet::default() }).await;
+        let again = vec![(LaneKey::discovery("discovery", &keys[6]), Wanted::Absent)];
+        commit(store, ChangeSet { cells: again, at: Nanos(99), ..local() }).await;
     }
     assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [4, 4, 4, 2]);
-    let all: Vec<_> = pages.concat().into_iter().map(|row| (row.kind, row.key)).collect();
-    let cells = keys.iter().map(|key| (DeliveryKind::Cell, key.clone()));
-    let bills = keys.iter().rev().map(|key| (DeliveryKind::Bill, key.clone()));
+    let all: Vec<_> = pages.concat().into_iter().map(|row| (row.kind, row.subject)).collect();
+    let cells = keys.iter().map(|key| (DeliveryKind::Cell, key.into()));
+    let bills = keys.iter().rev().map(|key| (DeliveryKind::Bill, key.into()));
     assert_eq!(all, cells.chain(bills).collect::<Vec<_>>());
 }
 
@@ -221,16 +245,16 @@ pub async fn a_parked_lane_waits_for_a_replay_with_all_that_is_behind_it(bench: 
     settle(store, parked(&key)).await;
     commit(store, bills(vec![bill("billing", &key, EventName::Stopped, 1)])).await;
     assert_eq!(due(store, i64::MAX).await, []);
-    assert_eq!(store.next_lane("billing", Nanos(0)).await.unwrap(), None);
-    let depth = store.depths().await.unwrap().0.remove("billing").unwrap();
+    assert_eq!(store.next_lane(&billing("billing"), &ALL, Nanos(0)).await.unwrap(), None);
+    let depth = depths(store, KindId::BillingService).await.remove("billing").unwrap();
     assert_eq!((depth.pending, depth.parked), (1, 1));
     assert_eq!(depth.last_error.as_deref(), Some("HTTP 400"));
-    assert_eq!(store.replay("another").await.unwrap(), 0);
-    assert_eq!(store.replay("billing").await.unwrap(), 1);
+    assert_eq!(store.replay(&billing("another"), None, Nanos(0)).await.unwrap(), 0);
+    assert_eq!(store.replay(&billing("billing"), None, Nanos(0)).await.unwrap(), 1);
     let lane = due(store, 0).await.remove(0);
     assert_eq!((lane.attempts, lane.bills.len()), (0, 2));
-    assert_eq!(store.depths().await.unwrap().0["billing"].parked, 0);
-    assert_eq!(store.replay("billing").await.unwrap(), 0);
+    assert_eq!(depths(store, KindId::BillingService).await["billing"].parked, 0);
+    assert_eq!(store.replay(&billing("billing"), None, Nanos(0)).await.unwrap(), 0);
 }
 
 pub async fn busy_lanes_are_left_out_and_the_longest_waiting_come_first(bench: &mut impl Bench) {
@@ -241,8 +265,9 @@ pub async fn busy_lanes_are_left_out_and_the_longest_waiting_come_first(bench: &
         settle(store, waits(key, 1, 100 - 10 * place as i64, None)).await;
     }
     let keys = |busy: Vec<ContainerKey>, limit| async move {
-        let lanes = store.due_lanes("billing", Nanos(100), &busy, limit).await.unwrap();
-        lanes.into_iter().map(|lane| lane.key).collect::<Vec<_>>()
+        let busy: Vec<LaneSubject> = busy.into_iter().map(LaneSubject::from).collect();
+        let lanes = store.due_lanes(&billing("billing"), &ALL, Nanos(100), &busy, limit).await.unwrap();
+        lanes.iter().filter_map(|lane| lane.subject.container().cloned()).collect::<Vec<_>>()
     };
     assert_eq!(keys(vec![], 2).await, [all[5].clone(), all[4].clone()]);
     let busy = vec![all[5].clone(), all[3].clone()];
@@ -255,10 +280,10 @@ pub async fn a_delivery_ends_the_failures_of_its_lane(bench: &mut impl Bench) {
     commit(store, bills(life("billing", &key, 1))).await;
     settle(store, waits(&key, 7, 100, None)).await;
     let seq = due(store, 100).await[0].bills[0].seq;
-    settle(store, Settlement::BillDelivered { seq }).await;
+    settle(store, delivered(&key, seq)).await;
     let lane = due(store, 0).await.remove(0);
     assert_eq!((lane.attempts, lane.bills.len()), (0, 2));
-    assert_eq!(store.depths().await.unwrap().0["billing"].last_error, None);
+    assert_eq!(depths(store, KindId::BillingService).await["billing"].last_error, None);
 }
 
 pub async fn targets_do_not_touch_each_other(bench: &mut impl Bench) {
@@ -268,9 +293,13 @@ pub async fn targets_do_not_touch_each_other(bench: &mut impl Bench) {
     }
     settle(store, waits(&key, 1, 100, None)).await;
     assert_eq!(due(store, 0).await, []);
-    let other = store.due_lanes("other", Nanos(0), &[], 8).await.unwrap();
+    let other = store.due_lanes(&billing("other"), &ALL, Nanos(0), &[], 8).await.unwrap();
     assert_eq!((other.len(), other[0].attempts), (1, 0));
-    assert_eq!(store.wake_lanes("other", Nanos(0)).await.unwrap(), 0);
-    settle(store, Settlement::BillDelivered { seq: other[0].bills[0].seq }).await;
-    assert_eq!(store.depths().await.unwrap().0.into_keys().collect::<Vec<_>>(), ["billing"]);
+    assert_eq!(store.wake_lanes(&billing("other"), &ALL, Nanos(0)).await.unwrap(), 0);
+    settle(
+        store,
+        Settlement::Delivered { lane: LaneKey::billing("other", &key), seq: other[0].bills[0].seq },
+    )
+    .await;
+    assert_eq!(depths(store, KindId::BillingService).await.into_keys().collect::<Vec<_>>(), ["billing"]);
 }

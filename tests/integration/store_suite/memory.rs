@@ -1,7 +1,5 @@
 //! What a start finds again.
 
-use std::sync::Arc;
-
 use portreeve::observed::{Anchor, ContainerKey, Cursor, Nanos, State};
 use portreeve::reconcile::billing::Follower;
 use portreeve::reconcile::cause::{Fact, Seen, StopHabits};
@@ -11,10 +9,10 @@ use portreeve::resource::{Duration, KindId, ObjectKey};
 use portreeve::store::{ChangeSet, Store};
 
 use super::Bench;
-use crate::integration::fixtures::{commit, container, record, run};
+use crate::integration::fixtures::{commit, container, fleet, load, local, record, run};
 
 async fn put(store: &dyn Store, record: &Record) {
-    commit(store, ChangeSet { records: vec![Arc::new(record.clone())], ..ChangeSet::default() }).await;
+    commit(store, ChangeSet { records: vec![record.clone().into()], ..local() }).await;
 }
 
 /// Nothing left at its default.
@@ -60,7 +58,7 @@ pub async fn a_full_record_comes_back_as_it_was(bench: &mut impl Bench) {
     put(bench.store(), &full).await;
     bench.reopen().await;
     assert_eq!(bench.store().record(&full.key).await.unwrap(), Some(full.clone()));
-    assert_eq!(bench.store().load().await.unwrap().records, [full]);
+    assert_eq!(load(bench.store()).await.records, [full]);
 }
 
 pub async fn a_removed_container_is_not_loaded_but_found(bench: &mut impl Bench) {
@@ -69,7 +67,7 @@ pub async fn a_removed_container_is_not_loaded_but_found(bench: &mut impl Bench)
     put(store, &gone).await;
     gone.ledger.removed = Some(Nanos(40));
     put(store, &gone).await;
-    assert_eq!(store.load().await.unwrap().records, []);
+    assert_eq!(load(store).await.records, []);
     assert_eq!(store.record(&gone.key).await.unwrap(), Some(gone));
     assert_eq!(store.record(&container(2)).await.unwrap(), None);
     let same_id = ContainerKey::new("elsewhere", container(1).id);
@@ -90,19 +88,19 @@ pub async fn cursors_and_memories_are_replaced(bench: &mut impl Bench) {
         let healing = vec![("local/web".to_owned(), Some(memory.to_owned()))];
         let services = vec![("shop".to_owned(), Some(memory.to_owned()))];
         let last_specs = vec![(registry.clone(), Some(memory.to_owned()))];
-        let cursors = [("local".into(), cursor(at))].into();
-        let changes = ChangeSet { healing, services, last_specs, cursors, ..ChangeSet::default() };
-        commit(bench.store(), changes).await;
+        commit(bench.store(), ChangeSet { healing, cursor: Some(cursor(at)), ..local() }).await;
+        commit(bench.store(), ChangeSet { services, last_specs, ..fleet() }).await;
     }
-    let loaded = bench.store().load().await.unwrap();
+    let loaded = load(bench.store()).await;
     assert_eq!(loaded.cursors, [("local".into(), cursor(6))].into());
     assert_eq!(loaded.healing, [("local/web".to_owned(), "{\"a\":2}".to_owned())].into());
     assert_eq!(loaded.services, [("shop".to_owned(), "{\"a\":2}".to_owned())].into());
     assert_eq!(loaded.last_specs, [(registry.clone(), "{\"a\":2}".to_owned())].into());
     let (healing, services) = (vec![("local/web".to_owned(), None)], vec![("shop".to_owned(), None)]);
     let last_specs = vec![(registry, None)];
-    commit(bench.store(), ChangeSet { healing, services, last_specs, ..ChangeSet::default() }).await;
-    let loaded = bench.store().load().await.unwrap();
+    commit(bench.store(), ChangeSet { healing, ..local() }).await;
+    commit(bench.store(), ChangeSet { services, last_specs, ..fleet() }).await;
+    let loaded = load(bench.store()).await;
     let forgotten = loaded.healing.is_empty() && loaded.services.is_empty() && loaded.last_specs.is_empty();
     assert!(forgotten, "what is forgotten is gone");
 }
@@ -114,7 +112,7 @@ pub async fn everything_survives_a_reopening(bench: &mut impl Bench) {
     }
     for _ in 0..3 {
         bench.reopen().await;
-        let mut records = bench.store().load().await.unwrap().records;
+        let mut records = load(bench.store()).await.records;
         records.sort_by(|a, b| a.key.cmp(&b.key));
         assert_eq!(records, keys.iter().map(|key| record(key, 10, None)).collect::<Vec<_>>());
     }
@@ -127,5 +125,5 @@ pub async fn runs_come_back_oldest_first(bench: &mut impl Bench) {
     long.ledger.runs = [9, 90, 100, 1000].map(|at| run(at, Some(at + 1))).to_vec();
     put(bench.store(), &long).await;
     assert_eq!(bench.store().record(&key).await.unwrap(), Some(long.clone()));
-    assert_eq!(bench.store().load().await.unwrap().records, [long]);
+    assert_eq!(load(bench.store()).await.records, [long]);
 }

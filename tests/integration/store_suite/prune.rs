@@ -1,15 +1,18 @@
 //! Forgetting what is old, and nothing else.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use portreeve::observed::Nanos;
+use portreeve::reconcile::discovery::Wanted;
 use portreeve::reconcile::lifecycle::EventName;
 use portreeve::resource::event::EventKind;
-use portreeve::store::{ChangeSet, EventFilter, Settlement};
+use portreeve::store::{ChangeSet, EventFilter, LaneKey, Settlement};
 
 use super::Bench;
-use crate::integration::fixtures::{bill, bills, commit, container, event, messages, record, run};
+use crate::integration::fixtures::{
+    ALL, bill, billing, commit, container, discovery, early_bills as bills, event, local, messages, record,
+    run,
+};
 
 /// No reader of events is declared.
 const NOBODY: BTreeSet<String> = BTreeSet::new();
@@ -20,18 +23,22 @@ pub async fn what_is_pending_is_never_pruned(bench: &mut impl Bench) {
     gone.ledger.removed = Some(Nanos(30));
     let two =
         vec![bill("billing", &key, EventName::Started, 1), bill("billing", &key, EventName::Stopped, 1)];
-    let cells = vec![("registry".to_owned(), key.clone(), portreeve::reconcile::discovery::Wanted::Down)];
-    let change = ChangeSet { records: vec![Arc::new(gone.clone())], cells, at: Nanos(1), ..bills(two) };
+    let cells = vec![(LaneKey::discovery("registry", &key), Wanted::Down)];
+    let change = ChangeSet { records: vec![gone.clone().into()], cells, at: Nanos(1), ..bills(two) };
     commit(store, change).await;
-    let seq = store.due_lanes("billing", Nanos(0), &[], 8).await.unwrap()[0].bills[0].seq;
-    let settled = vec![Settlement::BillDelivered { seq }];
-    commit(store, ChangeSet { settled, at: Nanos(40), ..ChangeSet::default() }).await;
+    let seq = store.due_lanes(&billing("billing"), &ALL, Nanos(40), &[], 8).await.unwrap()[0].bills[0].seq;
+    let settled = vec![Settlement::Delivered { lane: LaneKey::billing("billing", &key), seq }];
+    commit(store, ChangeSet { settled, at: Nanos(40), ..local() }).await;
 
-    assert_eq!(store.prune(Nanos(40), &NOBODY).await.unwrap(), 0, "the delivered one is not older than that");
-    assert_eq!(store.prune(Nanos(1000), &NOBODY).await.unwrap(), 1, "the delivered bill alone");
-    let lanes = store.due_lanes("billing", Nanos(0), &[], 8).await.unwrap();
+    assert_eq!(
+        store.prune(Nanos(40), &NOBODY).await.unwrap().rows,
+        0,
+        "the delivered one is not older than that"
+    );
+    assert_eq!(store.prune(Nanos(1000), &NOBODY).await.unwrap().rows, 1, "the delivered bill alone");
+    let lanes = store.due_lanes(&billing("billing"), &ALL, Nanos(40), &[], 8).await.unwrap();
     assert_eq!(lanes[0].bills.iter().map(|bill| bill.event.as_str()).collect::<Vec<_>>(), ["stopped"]);
-    assert_eq!(store.due_cells("registry", Nanos(0), &[], 8).await.unwrap().len(), 1);
+    assert_eq!(store.due_cells(&discovery("registry"), &ALL, Nanos(40), &[], 8).await.unwrap().len(), 1);
     assert_eq!(store.record(&key).await.unwrap(), Some(gone), "with its runs");
 }
 
@@ -40,9 +47,9 @@ pub async fn the_newest_runs_of_a_living_container_are_kept(bench: &mut impl Ben
     let mut living = record(&key, 10, None);
     living.ledger.runs = (1..=20).map(|n| run(n * 10, Some(n * 10 + 1))).collect();
     living.ledger.runs.push(run(1, None));
-    commit(store, ChangeSet { records: vec![Arc::new(living)], ..ChangeSet::default() }).await;
+    commit(store, ChangeSet { records: vec![living.into()], ..local() }).await;
     assert_eq!(
-        store.prune(Nanos(61), &NOBODY).await.unwrap(),
+        store.prune(Nanos(61), &NOBODY).await.unwrap().rows,
         4,
         "10 to 40 are old enough and not among the newest"
     );
@@ -58,23 +65,24 @@ pub async fn old_events_and_removed_containers_are_forgotten(bench: &mut impl Be
     let removed = |key, at| {
         let mut record = record(key, 10, Some(20));
         record.ledger.removed = Some(Nanos(at));
-        Arc::new(record)
+        record.into()
     };
-    let records = vec![removed(&old, 50), removed(&new, 150), Arc::new(record(&living, 10, Some(20)))];
+    let records = vec![removed(&old, 50), removed(&new, 150), record(&living, 10, Some(20)).into()];
     let events = vec![event(99, EventKind::Start, "old"), event(100, EventKind::Start, "new")];
-    commit(store, ChangeSet { records, events, ..ChangeSet::default() }).await;
-    assert_eq!(store.prune(Nanos(100), &NOBODY).await.unwrap(), 3, "an event, a container and its run");
+    commit(store, ChangeSet { records, ..local() }).await;
+    store.append(&events).await.expect("appended");
+    assert_eq!(store.prune(Nanos(100), &NOBODY).await.unwrap().rows, 3, "an event, a container and its run");
     assert_eq!(messages(store, EventFilter::default()).await, ["new"]);
     assert_eq!(store.record(&old).await.unwrap(), None);
     assert_eq!(store.record(&new).await.unwrap().unwrap().ledger.runs.len(), 1);
     assert_eq!(store.record(&living).await.unwrap().unwrap().ledger.runs.len(), 1);
-    assert_eq!(store.prune(Nanos(100), &NOBODY).await.unwrap(), 0);
+    assert_eq!(store.prune(Nanos(100), &NOBODY).await.unwrap().rows, 0);
 }
 
 pub async fn many_old_events_are_all_forgotten(bench: &mut impl Bench) {
     let store = bench.store();
-    let events = (0..2500).map(|n| event(n, EventKind::Start, "old")).collect();
-    commit(store, ChangeSet { events, ..ChangeSet::default() }).await;
-    assert_eq!(store.prune(Nanos(2499), &NOBODY).await.unwrap(), 2499);
+    let events: Vec<_> = (0..2500).map(|n| event(n, EventKind::Start, "old")).collect();
+    store.append(&events).await.expect("appended");
+    assert_eq!(store.prune(Nanos(2499), &NOBODY).await.unwrap().rows, 2499);
     assert_eq!(messages(store, EventFilter::default()).await, ["old"]);
 }

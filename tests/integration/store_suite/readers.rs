@@ -8,7 +8,7 @@ use portreeve::resource::event::subject::EventSubject;
 use portreeve::store::{ChangeSet, EventCursor, EventFilter, NewEvent, Store};
 
 use super::Bench;
-use crate::integration::fixtures::{commit, messages};
+use crate::integration::fixtures::{commit, fleet, load, messages};
 
 /// Later than all events here.
 const LATER: Nanos = Nanos(1000);
@@ -21,7 +21,7 @@ fn engine(name: &str) -> Shard {
 async fn happened(store: &dyn Store, engine: &str, told: &[&str]) {
     let subject = || EventSubject::Engine(engine.to_owned());
     let event = |message: &&str| NewEvent::new(EventKind::Gap, subject(), Nanos(1)).saying(*message);
-    commit(store, ChangeSet { events: told.iter().map(event).collect(), ..ChangeSet::default() }).await;
+    store.append(&told.iter().map(event).collect::<Vec<_>>()).await.expect("appended");
 }
 
 fn cursor(reader: &str, shard: &Shard, seq: i64) -> EventCursor {
@@ -30,7 +30,7 @@ fn cursor(reader: &str, shard: &Shard, seq: i64) -> EventCursor {
 
 async fn pass(store: &dyn Store, reader: &str, shard: &Shard, seq: i64) {
     let readers = vec![cursor(reader, shard, seq)];
-    commit(store, ChangeSet { readers, ..ChangeSet::default() }).await;
+    commit(store, ChangeSet { readers, ..fleet() }).await;
 }
 
 /// What the reader has still to read of a shard.
@@ -42,7 +42,7 @@ async fn unread(store: &dyn Store, reader: &str, shard: &Shard) -> Vec<String> {
 
 async fn prune(store: &dyn Store, declared: &[&str]) -> u64 {
     let declared: BTreeSet<String> = declared.iter().map(|name| (*name).to_owned()).collect();
-    store.prune(LATER, &declared).await.unwrap()
+    store.prune(LATER, &declared).await.unwrap().rows
 }
 
 pub async fn a_reader_begins_at_the_end_and_reads_in_order(bench: &mut impl Bench) {
@@ -87,7 +87,7 @@ pub async fn what_a_reader_did_is_committed_with_its_cursor_or_not_at_all(bench:
         events: vec![NewEvent::new(EventKind::Kept, EventSubject::Portreeve, Nanos(2)).saying(message)],
         readers: vec![cursor("r", &local, 1)],
         healing: vec![("told".to_owned(), Some("{}".to_owned()))],
-        ..ChangeSet::default()
+        ..fleet()
     };
     bench.refuse_poison().await;
     let poison = ChangeSet { readers: Vec::new(), ..done("poison") };
@@ -96,10 +96,10 @@ pub async fn what_a_reader_did_is_committed_with_its_cursor_or_not_at_all(bench:
     bench.reopen().await;
     let store = bench.store();
     assert_eq!(unread(store, "r", &local).await, ["one"]);
-    assert!(store.load().await.unwrap().healing.is_empty());
+    assert!(load(store).await.healing.is_empty());
     commit(store, done("good")).await;
     assert_eq!(unread(store, "r", &local).await, [""; 0]);
-    assert_eq!(store.load().await.unwrap().healing.len(), 1);
+    assert_eq!(load(store).await.healing.len(), 1);
 }
 
 pub async fn a_cursor_never_goes_back_and_none_is_kept_of_what_was_not_opened(bench: &mut impl Bench) {
@@ -128,7 +128,7 @@ pub async fn an_event_is_kept_until_every_declared_reader_has_passed_it(bench: &
     assert_eq!(prune(store, &["fast", "slow"]).await, 1);
     assert_eq!(unread(store, "slow", &local).await, ["two", "three"]);
     pass(store, "slow", &local, 3).await;
-    assert_eq!(store.prune(Nanos(1), &BTreeSet::new()).await.unwrap(), 0, "they are not that old");
+    assert_eq!(store.prune(Nanos(1), &BTreeSet::new()).await.unwrap().rows, 0, "they are not that old");
     for reader in ["fast", "slow"] {
         store.open_reader(reader).await.unwrap();
     }

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use portreeve::api::Access;
 use portreeve::observed::Nanos;
-use portreeve::store::Store;
+use portreeve::store::Ledger;
 use serde_json::{Value, json};
 
 use super::{Watched, id};
 use crate::integration::api::{Server, temporary};
-use crate::integration::store_down::failing::Failing;
+use crate::integration::store_down::failing::failing;
 
 fn number(event: &Value) -> i64 {
     event["metadata"]["name"].as_str().expect("a name").parse().expect("a number")
@@ -98,7 +98,7 @@ async fn a_watch_goes_on_after_any_event_and_over_a_restart() {
 #[tokio::test]
 async fn what_cannot_be_told_whole_is_refused_with_what_to_do() {
     let directory = temporary();
-    let store = Failing::new().await;
+    let store = failing().await;
     let server = Server::over(store.clone(), Access::default(), Vec::new()).await;
     cause(&server, "a").await;
     cause(&server, "b").await;
@@ -123,7 +123,7 @@ async fn what_cannot_be_told_whole_is_refused_with_what_to_do() {
 async fn events_are_read_once_for_all_who_watch_and_not_at_all_for_nobody() {
     const WATCHERS: usize = 20;
     const EVENTS: usize = 5;
-    let store = Failing::new().await;
+    let store = failing().await;
     let server = Server::over(store.clone(), Access::default(), Vec::new()).await;
     let mut watches = Vec::new();
     for _ in 0..WATCHERS {
@@ -135,7 +135,7 @@ async fn events_are_read_once_for_all_who_watch_and_not_at_all_for_nobody() {
     for watch in &mut watches {
         told(watch, "first").await;
     }
-    let before = store.log_reads();
+    let before = store.hook.log_reads();
     for n in 0..EVENTS {
         let name = format!("next-{n}");
         cause(&server, &name).await;
@@ -144,13 +144,13 @@ async fn events_are_read_once_for_all_who_watch_and_not_at_all_for_nobody() {
         }
     }
     // A hint that was on its way may have led to one more look.
-    let reads = store.log_reads() - before;
+    let reads = store.hook.log_reads() - before;
     assert!((1..=EVENTS + 1).contains(&reads), "{reads} reads for {EVENTS} events and {WATCHERS} watchers");
     drop(watches);
     cause(&server, "unseen").await;
-    let before = store.log_reads();
+    let before = store.hook.log_reads();
     for n in 0..EVENTS {
         cause(&server, &format!("unseen-{n}")).await;
     }
-    assert_eq!(store.log_reads(), before, "events are read for nobody");
+    assert_eq!(store.hook.log_reads(), before, "events are read for nobody");
 }
