@@ -36,17 +36,21 @@ use crate::reconcile::discovery::Wanted;
 use crate::reconcile::record::Record;
 use crate::resource::ObjectKey;
 
+mod check;
 mod delivery;
 mod event;
 mod file_system;
 mod intent;
 mod object;
+mod schema;
 mod sqlite;
 
+pub use check::{Damage, QueueCheck, StoreCheck};
 pub use delivery::{Delivery, DeliveryFilter, DeliveryKind, DeliveryPlace, DeliveryState};
 pub use event::{EventCursor, EventFilter, EventRow, NewEvent, StoredEvent};
 pub use intent::{IntentChange, OpenIntent, StoredIntent};
 pub use object::{ObjectChange, StoredObject};
+pub use schema::SchemaError;
 pub use sqlite::Sqlite;
 
 /// Why the store could not do what was asked.
@@ -55,9 +59,9 @@ pub enum StoreError {
     /// The database refused or failed: disk full, file gone, locked. Normal while a disk is full; tried again.
     #[error("the store failed: {0}")]
     Database(#[from] sqlx::Error),
-    /// Applying the schema failed: the file is not Portreeve's, or of a later version.
-    #[error("the store's schema cannot be brought up to date: {0}")]
-    Migration(#[from] sqlx::migrate::MigrateError),
+    /// Its schema is not for this program.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
     /// The place is not fit for a database.
     #[error("{0}")]
     Unfit(String),

@@ -227,6 +227,18 @@ pub struct Container {
 }
 
 impl Container {
+    /// The lowest port of the host for each port that is published, such as `80/tcp`.
+    pub fn published(&self) -> BTreeMap<String, u16> {
+        let mut published = BTreeMap::new();
+        for port in &self.ports {
+            if let Some(host) = port.host {
+                let lowest = published.entry(format!("{}/{}", port.container, port.protocol)).or_insert(host);
+                *lowest = host.min(*lowest);
+            }
+        }
+        published
+    }
+
     /// What selectors look at.
     pub fn subject(&self) -> Subject<'_> {
         Subject { engine: &self.key.engine, name: &self.name, image: &self.image, labels: &self.labels }

@@ -13,14 +13,18 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
+use self::room::Reserve;
+use self::schema::SchemaState;
 use super::{
     Cell, ChangeSet, Delivery, DeliveryFilter, Discarded, EventCursor, EventFilter, EventRow, Lane, Loaded,
-    NewEvent, QueueDepths, RetryScope, Store, StoreError, StoredObject, file_system,
+    NewEvent, QueueDepths, RetryScope, Store, StoreCheck, StoreError, StoredObject, file_system,
 };
 use crate::config::state_dir;
 use crate::observed::{ContainerKey, Nanos, Shard};
 use crate::reconcile::record::Record;
 
+mod check;
+mod copy;
 mod decide;
 mod deliver;
 mod deliveries;
@@ -28,6 +32,8 @@ mod events;
 mod numbered;
 mod objects;
 mod read;
+mod room;
+mod schema;
 mod script;
 mod write;
 
@@ -39,19 +45,23 @@ const OLDEST: (u32, u32, u32) = (3, 51, 3);
 pub struct Sqlite {
     writer: SqlitePool,
     readers: SqlitePool,
+    reserve: Reserve,
     /// Held for the life of the process: two Portreeves on one ledger would bill everything twice.
     _lock: File,
 }
 
+/// Bytes that the write-ahead log keeps of the disk once it is written back.
+const LOG_KEPT: &str = "8388608";
 /// How often the lock is tried, and how long between two tries.
 const LOCK_TRIES: u32 = 40;
 const LOCK_AGAIN: Duration = Duration::from_millis(50);
 
 impl Sqlite {
-    /// Opens or creates the database at `path` and brings its schema up to date.
+    /// Opens or creates the database at `path` and brings its schema up to date, with a backup beside it before.
     ///
     /// # Errors
-    /// Another process has it open, it lies on a network file system, or it is not a database of Portreeve.
+    /// Another process has it open, it lies on a network file system, it is not a database of Portreeve or that of a newer
+    /// one, or it cannot be backed up.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         let directory = path.parent().unwrap_or(Path::new("."));
         let unfit = |what: String| StoreError::Unfit(what);
@@ -66,12 +76,16 @@ impl Sqlite {
         }
         let lock = lock(path).await?;
         close(path)?;
+        let migrator = migrator();
+        let state = schema::admit(path, &migrator).await?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(5))
+            // What the log grew to, for a rewriting say, it keeps no longer than it needs it.
+            .pragma("journal_size_limit", LOG_KEPT)
             // Its warnings of slow statements would print what is committed.
             .disable_statement_logging();
         let writer = pool(1).connect_with(options.clone()).await?;
@@ -79,11 +93,33 @@ impl Sqlite {
         if !recent_enough(&version) {
             return Err(unfit(format!("SQLite {version} is too old: 3.51.3 or later is needed")));
         }
-        migrator().run(&writer).await?;
+        if state == SchemaState::Empty {
+            room::convert(&writer, path).await;
+        }
+        schema::bring_up_to_date(&writer, path, &state, &migrator).await?;
+        room::convert(&writer, path).await;
+        let reserve = Reserve::beside(path);
+        reserve.make();
         // What is read again lies in the system's cache.
         let reading = options.read_only(true).pragma("cache_size", "-256");
         let readers = pool(2).connect_with(reading).await?;
-        Ok(Self { writer, readers, _lock: lock })
+        Ok(Self { writer, readers, reserve, _lock: lock })
+    }
+
+    /// Looks at all that the database at `path` holds, beside a process that has it open, and changes nothing.
+    ///
+    /// # Errors
+    /// It cannot be looked at. What is damaged in it is part of the answer.
+    pub async fn check(path: &Path) -> Result<StoreCheck, StoreError> {
+        check::check(path, &migrator()).await
+    }
+
+    /// Copies the database at `path` to the new file `to`, beside a process that has it open, and checks the copy: its size.
+    ///
+    /// # Errors
+    /// The database cannot be read, `to` is there already or cannot be written, or the copy is not sound.
+    pub async fn back_up(path: &Path, to: &Path) -> Result<u64, StoreError> {
+        check::back_up(path, to).await
     }
 }
 
@@ -164,6 +200,7 @@ fn migrations() -> Vec<Migration> {
         migration(7, "outputs", include_str!("migrations/7_outputs.sql")),
         migration(8, "typed events", include_str!("migrations/8_typed_events.sql")),
         migration(9, "intents", include_str!("migrations/9_intents.sql")),
+        migration(11, "events by name", include_str!("migrations/11_events.sql")),
     ]
 }
 
@@ -287,8 +324,11 @@ impl Store for Sqlite {
     }
 
     async fn prune(&self, before: Nanos, readers: &BTreeSet<String>) -> Result<u64, StoreError> {
-        let pruned = write::prune(&self.writer, before, readers).await?;
-        Ok(pruned + events::forget(&self.writer, &self.readers, before).await?)
+        room::prune(&self.writer, &self.reserve, || async {
+            let pruned = write::prune(&self.writer, before, readers).await?;
+            Ok(pruned + events::forget(&self.writer, &self.readers, before).await?)
+        })
+        .await
     }
 }
 

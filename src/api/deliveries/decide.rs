@@ -284,6 +284,7 @@ async fn pass(api: &Api, caller: &Caller, row: &Delivery, reason: &str) -> Resul
         name: row.container_name.clone().unwrap_or_default(),
         image: String::new(),
         host: String::new(),
+        ports: Default::default(),
     };
     let event = audit::told(EventKind::Skipped, subject, "skipped", caller, clock::now())
         .saying(format!("{what}, by {}: {reason}{}", caller.who, refusal.unwrap_or_default()))

@@ -1,5 +1,7 @@
 //! What is said about a container once it is committed: log lines and events for people.
 
+use std::collections::BTreeMap;
+
 use metrics::counter;
 
 use crate::controller::plan::{Line, Plan};
@@ -14,30 +16,44 @@ use crate::store::NewEvent;
 /// A container of which no more than this is known.
 pub(in crate::controller) fn subject_of(key: &ContainerKey, name: String) -> EventSubject {
     let (engine, id) = (key.engine.to_string(), key.id.to_string());
-    EventSubject::Container { engine, id, name, image: String::new(), host: String::new() }
+    let (image, host, ports) = Default::default();
+    EventSubject::Container { engine, id, name, image, host, ports }
 }
 
 /// An event about a container.
 pub(super) fn event(record: &Record, kind: EventKind, at: Nanos) -> NewEvent {
+    event_with(record, &record.ports, kind, at)
+}
+
+/// An event about a container that had these ports then.
+fn event_with(record: &Record, ports: &BTreeMap<String, u16>, kind: EventKind, at: Nanos) -> NewEvent {
     let subject = EventSubject::Container {
         engine: record.key.engine.to_string(),
         id: record.key.id.to_string(),
         name: record.name.clone(),
         image: record.image.clone(),
         host: record.host.clone(),
+        ports: ports.clone(),
     };
     NewEvent::new(kind, subject, at)
 }
 
-/// Lifecycle events (`create`, `start`, `stop`, `remove`: document R5), gaps, and document R1's log lines.
-pub(super) fn lifecycle(record: &Record, entered: &Advance, plan: &mut Plan) {
+/// Lifecycle events (`create`, `start`, `stop`, `remove`: document R5), gaps, and document R1's log lines. `before` are the ports
+/// that were published until the last of the starts.
+pub(super) fn lifecycle(
+    record: &Record,
+    before: &BTreeMap<String, u16>,
+    entered: &Advance,
+    plan: &mut Plan,
+) {
+    let last_start = entered.transitions.iter().rposition(|one| matches!(one, Transition::Started { .. }));
     let id = &record.key.id;
     for (old, new) in &entered.states {
         let old = old.map_or("None", |state| state.as_str());
         let new = new.map_or("removed", |state| state.as_str());
         plan.lines.push(Line::Named(format!("Container {id} state changed: {old} -> {new}")));
     }
-    for transition in &entered.transitions {
+    for (place, transition) in entered.transitions.iter().enumerate() {
         let (kind, status, message) = match transition {
             Transition::Created { .. } => (EventKind::Create, "created", "created".to_owned()),
             Transition::Started { .. } => (EventKind::Start, "running", "started".to_owned()),
@@ -48,7 +64,9 @@ pub(super) fn lifecycle(record: &Record, entered: &Advance, plan: &mut Plan) {
             Transition::Removed { .. } => (EventKind::Remove, "removed", "removed".to_owned()),
         };
         let (_, _, at) = transition.parts();
-        let told = event(record, kind, at).status(status).saying(format!("{} was {message}", record.name));
+        // Ephemeral ports are others in each run, and what an inspect shows are those of the last.
+        let ports = if last_start.is_some_and(|last| place < last) { before } else { &record.ports };
+        let told = event_with(record, ports, kind, at).status(status).saying(format!("{} was {message}", record.name));
         plan.changes.events.push(told);
     }
     for gap in &entered.gaps {

@@ -23,6 +23,7 @@ pub(super) fn put_event(db: &mut Script, event: &NewEvent) -> Result<(), StoreEr
         container_name,
         image,
         host,
+        ports,
         object,
         event_type,
         reason,
@@ -36,9 +37,9 @@ pub(super) fn put_event(db: &mut Script, event: &NewEvent) -> Result<(), StoreEr
     db.add("INSERT INTO event_ends (shard, seq) VALUES (?, 1) ON CONFLICT DO UPDATE SET seq = seq + 1")
         .bind(&shard)?;
     db.add(
-        "INSERT INTO event_log (at_ns, engine, container_id, container_name, image, host, object, event_type, reason,
+        "INSERT INTO event_log (at_ns, engine, container_id, container_name, image, host, ports, object, event_type, reason,
              status, message, severity, restart_count, caller, output, shard, seq)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT seq FROM event_ends WHERE shard = ?))",
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT seq FROM event_ends WHERE shard = ?))",
     )
     .bind(at.0)?
     .bind(engine)?
@@ -46,6 +47,7 @@ pub(super) fn put_event(db: &mut Script, event: &NewEvent) -> Result<(), StoreEr
     .bind(container_name)?
     .bind(image)?
     .bind(host)?
+    .bind(document("port", &ports)?)?
     .bind(object)?
     .bind(event_type)?
     .bind(reason)?
@@ -181,6 +183,7 @@ fn shard(row: &SqliteRow) -> Result<Shard, StoreError> {
 }
 
 pub(super) fn row(row: &SqliteRow) -> Result<EventRow, StoreError> {
+    let ports = serde_json::from_str(row.try_get("ports")?);
     Ok(EventRow {
         id: row.try_get("id")?,
         shard: shard(row)?,
@@ -192,6 +195,7 @@ pub(super) fn row(row: &SqliteRow) -> Result<EventRow, StoreError> {
             container_name: row.try_get("container_name")?,
             image: row.try_get("image")?,
             host: row.try_get("host")?,
+            ports: ports.map_err(|source| StoreError::Damaged { what: "port", source })?,
             object: row.try_get("object")?,
             event_type: row.try_get("event_type")?,
             reason: row.try_get("reason")?,

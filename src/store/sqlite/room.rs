@@ -1,0 +1,216 @@
+//! Room on the disk: what is no longer needed is given back, and a little is kept back for bad times.
+//!
+//! # Guarantees
+//! - Files grow and shrink in small steps: what is freed is given back in slices between which commits pass.
+//! - Pruning works on a full disk. It needs room itself before it frees any, in the write-ahead log; for that a reserve lies
+//!   beside the database, which commits cannot use up. It is given up to the pruning that finds the disk full, and made again
+//!   once there is room.
+
+use std::fs::File;
+use std::future::Future;
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::fs::{FallocateFlags, fallocate, statvfs};
+use sqlx::Connection;
+use sqlx::sqlite::SqlitePool;
+use tracing::{info, warn};
+
+use crate::store::StoreError;
+
+/// Free pages that are given back at once: commits wait no longer than that takes.
+const SLICE: i64 = 128;
+/// Free pages that stay for what comes next.
+const REST: i64 = 256;
+/// How much is kept for pruning: what the log takes until it is written back, a thousand pages, and a little.
+const RESERVE: u64 = 4 * 1024 * 1024;
+
+/// A file beside the database whose room pruning gets when the disk is full.
+#[derive(Debug)]
+pub(super) struct Reserve {
+    path: PathBuf,
+    /// Whether it was said that there is none.
+    told: AtomicBool,
+}
+
+impl Reserve {
+    pub(super) fn beside(database: &Path) -> Self {
+        Self { path: database.with_extension("reserve"), told: AtomicBool::new(false) }
+    }
+
+    /// Makes it, unless it is there or would take the last room from commits.
+    pub(super) fn make(&self) {
+        match self.try_make() {
+            Ok(()) => self.told.store(false, Ordering::Relaxed),
+            Err(error) => {
+                let _ = File::options().write(true).truncate(true).open(&self.path);
+                if !self.told.swap(true, Ordering::Relaxed) {
+                    warn!(target: "portreeve::store", "no reserve for pruning on a full disk: cannot keep {} MiB in {}: {error}",
+                        RESERVE / 1024 / 1024, self.path.display());
+                }
+            }
+        }
+    }
+
+    fn try_make(&self) -> io::Result<()> {
+        if self.is_there() {
+            return Ok(());
+        }
+        let file = File::options().create(true).truncate(true).write(true).mode(0o600).open(&self.path)?;
+        if free(&self.path)? < 2 * RESERVE {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        match fallocate(&file, FallocateFlags::empty(), 0, RESERVE) {
+            // Room that is not promised can at least be written to.
+            Err(rustix::io::Errno::OPNOTSUPP) => {
+                io::copy(&mut io::Read::take(io::repeat(0), RESERVE), &mut &file)?;
+            }
+            other => other?,
+        }
+        file.sync_all()
+    }
+
+    fn is_there(&self) -> bool {
+        std::fs::metadata(&self.path).is_ok_and(|entry| entry.len() >= RESERVE && entry.blocks() * 512 >= RESERVE)
+    }
+
+    /// Gives its room up: whether there was any.
+    fn give_up(&self) -> bool {
+        let there = self.is_there();
+        let truncated = File::options().write(true).truncate(true).open(&self.path);
+        there && truncated.and_then(|file| file.sync_all()).is_ok()
+    }
+}
+
+/// Free bytes where a file lies, for a user without privileges.
+fn free(path: &Path) -> io::Result<u64> {
+    let disk = statvfs(path)?;
+    Ok(disk.f_bavail * disk.f_frsize)
+}
+
+/// Prunes, and gives back what that freed. If the disk is too full for it, the reserve is given up and it is tried again.
+pub(super) async fn prune<F>(
+    writer: &SqlitePool,
+    reserve: &Reserve,
+    pruning: impl Fn() -> F,
+) -> Result<u64, StoreError>
+where
+    F: Future<Output = Result<u64, StoreError>>,
+{
+    let mut on_reserve = false;
+    let pruned = match pruning().await {
+        Err(error) if is_full(&error) && reserve.give_up() => {
+            on_reserve = true;
+            info!(target: "portreeve::store", "the disk is full: pruning has the reserve");
+            // Of the log that there is, too: what is in it has its place in the database.
+            checkpoint(writer).await;
+            pruning().await?
+        }
+        other => other?,
+    };
+    let given = match give_back(writer).await {
+        Err(error) if is_full(&error) && reserve.give_up() => {
+            on_reserve = true;
+            give_back(writer).await
+        }
+        other => other,
+    };
+    if let Err(error) = given {
+        warn!(target: "portreeve::store", "free room in the store could not be given back to the disk: {error}");
+    }
+    if on_reserve {
+        checkpoint(writer).await;
+    }
+    reserve.make();
+    Ok(pruned)
+}
+
+/// Whether something failed for want of room: `SQLITE_FULL`, or `SQLITE_IOERR_SHMSIZE`, which is the same of the index of the
+/// write-ahead log.
+fn is_full(error: &StoreError) -> bool {
+    let StoreError::Database(sqlx::Error::Database(error)) = error else { return false };
+    matches!(error.code().as_deref(), Some("13" | "4874"))
+}
+
+/// Gives free pages back to the file system, but for a few, slice by slice. The file shrinks with the next checkpoint.
+pub(super) async fn give_back(writer: &SqlitePool) -> Result<(), StoreError> {
+    let mut freed = false;
+    loop {
+        let before = freelist(writer).await?;
+        if before <= REST {
+            break;
+        }
+        let slice = SLICE.min(before - REST);
+        // Each row that is fetched is a page that is freed.
+        let sql = sqlx::AssertSqlSafe(format!("PRAGMA incremental_vacuum({slice})"));
+        sqlx::query(sql).persistent(false).fetch_all(writer).await?;
+        if freelist(writer).await? >= before {
+            // The file was not converted yet: it keeps what it has.
+            break;
+        }
+        freed = true;
+    }
+    if freed {
+        // It waits for nobody who reads.
+        sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_all(writer).await?;
+    }
+    Ok(())
+}
+
+async fn freelist(writer: &SqlitePool) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("PRAGMA freelist_count").fetch_one(writer).await
+}
+
+/// Writes the log back and gives up its room, as far as nobody reads from it.
+async fn checkpoint(writer: &SqlitePool) {
+    if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_all(writer).await {
+        warn!(target: "portreeve::store", "the write-ahead log could not be shortened: {error}");
+    }
+}
+
+/// Makes a file able to give room back, once. One for which there is no room to be rewritten works on as it is.
+pub(super) async fn convert(writer: &SqlitePool, database: &Path) {
+    if let Err(error) = try_convert(writer, database).await {
+        warn!(target: "portreeve::store", "the store cannot give room back to the disk yet, and is to be rewritten for that at \
+            the next start: {error}");
+    }
+}
+
+async fn try_convert(writer: &SqlitePool, database: &Path) -> Result<(), StoreError> {
+    let mode: i64 = sqlx::query_scalar("PRAGMA auto_vacuum").fetch_one(writer).await?;
+    if mode == INCREMENTAL {
+        return Ok(());
+    }
+    let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(writer).await?;
+    let size: i64 = sqlx::query_scalar("PRAGMA page_size").fetch_one(writer).await?;
+    // It is written twice: to a temporary file, and to the log.
+    let needed = pages.saturating_mul(size).unsigned_abs() + RESERVE;
+    let has = free(database).map_err(|error| StoreError::Unfit(error.to_string()))?;
+    if pages > FEW && has < needed {
+        return Err(StoreError::Unfit(format!("{needed} bytes are needed, and {has} are free")));
+    }
+    let mut connection = writer.acquire().await?;
+    let converted = async {
+        sqlx::query("PRAGMA auto_vacuum = 2").execute(&mut *connection).await?;
+        sqlx::query("VACUUM").execute(&mut *connection).await
+    }
+    .await;
+    if converted.is_err() {
+        let _ = connection.detach().close_hard().await;
+    } else {
+        drop(connection);
+    }
+    converted?;
+    checkpoint(writer).await;
+    if pages > FEW {
+        info!(target: "portreeve::store", "the store was rewritten, so that it can give room back to the disk");
+    }
+    Ok(())
+}
+
+/// The mode in which free pages are given back on demand.
+const INCREMENTAL: i64 = 2;
+/// A new file has so few pages that it is made in that mode, and not converted.
+const FEW: i64 = 2;
