@@ -24,6 +24,8 @@ pub mod alone;
 pub mod builder;
 #[path = "support/container.rs"]
 pub mod container;
+#[path = "support/disk.rs"]
+pub mod disk;
 #[path = "support/engine.rs"]
 pub mod engine;
 #[path = "support/fake_engine.rs"]

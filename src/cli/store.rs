@@ -82,7 +82,10 @@ fn place(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     let process = Process::current();
     let directory = state_dir(given, &process)?;
     if !crate::config::state_dir::check(&directory)? {
-        anyhow::bail!("there is no state directory {}: name that of `run` with --state-dir", directory.display());
+        anyhow::bail!(
+            "there is no state directory {}: name that of `run` with --state-dir",
+            directory.display()
+        );
     }
     let Storage::Sqlite { path } = storage(&process, &directory)?;
     if !path.exists() {
@@ -92,7 +95,19 @@ fn place(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
 }
 
 fn show(path: &Path, found: &StoreCheck, face: &mut Face<'_>) -> std::io::Result<()> {
-    let StoreCheck { bytes: size, free, schema, pending, events, oldest, containers, removed, bills, cells, .. } = found;
+    let StoreCheck {
+        bytes: size,
+        free,
+        schema,
+        pending,
+        events,
+        oldest,
+        containers,
+        removed,
+        bills,
+        cells,
+        ..
+    } = found;
     let since = oldest.map_or_else(String::new, |at| format!(", the oldest of {}", at.rfc3339_millis()));
     let to = pending.iter().max().map_or_else(String::new, |to| {
         format!(", and the next start migrates it to {to}, with a backup before")

@@ -108,8 +108,12 @@ impl NewEvent {
         let object = subject.object().unwrap_or_default();
         let engine = subject.engine().unwrap_or_default().to_owned();
         let (container_id, container_name, image, host, ports) = match subject {
-            EventSubject::Container { engine: _, id, name, image, host, ports } => (id, name, image, host, ports),
-            EventSubject::Service(name) => (String::new(), name, String::new(), String::new(), BTreeMap::new()),
+            EventSubject::Container { engine: _, id, name, image, host, ports } => {
+                (id, name, image, host, ports)
+            }
+            EventSubject::Service(name) => {
+                (String::new(), name, String::new(), String::new(), BTreeMap::new())
+            }
             EventSubject::Policy { engine: _, host, policy: _ } => {
                 (String::new(), String::new(), String::new(), host, BTreeMap::new())
             }

@@ -72,7 +72,10 @@ pub enum SchemaError {
 
 fn or_restore(backup: Option<&PathBuf>) -> String {
     backup.map_or_else(
-        || ", or restore a backup that was made before; none that this Portreeve can use lies beside it".to_owned(),
+        || {
+            ", or restore a backup that was made before; none that this Portreeve can use lies beside it"
+                .to_owned()
+        },
         |backup| format!(", or restore the backup {}, which was made before", backup.display()),
     )
 }

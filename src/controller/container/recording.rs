@@ -40,12 +40,7 @@ fn event_with(record: &Record, ports: &BTreeMap<String, u16>, kind: EventKind, a
 
 /// Lifecycle events (`create`, `start`, `stop`, `remove`: document R5), gaps, and document R1's log lines. `before` are the ports
 /// that were published until the last of the starts.
-pub(super) fn lifecycle(
-    record: &Record,
-    before: &BTreeMap<String, u16>,
-    entered: &Advance,
-    plan: &mut Plan,
-) {
+pub(super) fn lifecycle(record: &Record, before: &BTreeMap<String, u16>, entered: &Advance, plan: &mut Plan) {
     let last_start = entered.transitions.iter().rposition(|one| matches!(one, Transition::Started { .. }));
     let id = &record.key.id;
     for (old, new) in &entered.states {
@@ -66,7 +61,9 @@ pub(super) fn lifecycle(
         let (_, _, at) = transition.parts();
         // Ephemeral ports are others in each run, and what an inspect shows are those of the last.
         let ports = if last_start.is_some_and(|last| place < last) { before } else { &record.ports };
-        let told = event_with(record, ports, kind, at).status(status).saying(format!("{} was {message}", record.name));
+        let told = event_with(record, ports, kind, at)
+            .status(status)
+            .saying(format!("{} was {message}", record.name));
         plan.changes.events.push(told);
     }
     for gap in &entered.gaps {

@@ -179,7 +179,8 @@ async fn look(
     count(db, found).await?;
     let tables = sqlx::query_scalar("SELECT name FROM sqlite_master WHERE type = 'table'");
     let tables: Vec<String> = tables.fetch_all(&mut *db).await?;
-    for documents in DOCUMENTS.iter().filter(|documents| tables.iter().any(|table| table == documents.table)) {
+    for documents in DOCUMENTS.iter().filter(|documents| tables.iter().any(|table| table == documents.table))
+    {
         let mut rows = sqlx::query(documents.sql).fetch(&mut *db);
         while let Some(row) = rows.try_next().await? {
             let (name, text): (String, String) = (row.try_get(0)?, row.try_get(1)?);

@@ -73,7 +73,8 @@ impl Reserve {
     }
 
     fn is_there(&self) -> bool {
-        std::fs::metadata(&self.path).is_ok_and(|entry| entry.len() >= RESERVE && entry.blocks() * 512 >= RESERVE)
+        std::fs::metadata(&self.path)
+            .is_ok_and(|entry| entry.len() >= RESERVE && entry.blocks() * 512 >= RESERVE)
     }
 
     /// Gives its room up: whether there was any.

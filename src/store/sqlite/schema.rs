@@ -55,16 +55,15 @@ pub(super) fn newest(migrator: &Migrator) -> i64 {
     migrator.iter().map(|migration| migration.version).max().unwrap_or(0)
 }
 
-pub(super) async fn look(
-    db: &mut SqliteConnection,
-    migrator: &Migrator,
-) -> Result<SchemaState, sqlx::Error> {
-    let tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'";
+pub(super) async fn look(db: &mut SqliteConnection, migrator: &Migrator) -> Result<SchemaState, sqlx::Error> {
+    let tables =
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'";
     let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&mut *db).await?;
     if !tables.iter().any(|table| table == "_sqlx_migrations") {
         return Ok(if tables.is_empty() { SchemaState::Empty } else { SchemaState::Foreign });
     }
-    let rows = sqlx::query("SELECT version, description, checksum FROM _sqlx_migrations ORDER BY version DESC");
+    let rows =
+        sqlx::query("SELECT version, description, checksum FROM _sqlx_migrations ORDER BY version DESC");
     let (mut applied, mut altered) = (Vec::new(), None);
     for row in rows.fetch_all(&mut *db).await? {
         let (version, name): (i64, String) = (row.try_get("version")?, row.try_get("description")?);
@@ -141,7 +140,8 @@ pub(super) async fn bring_up_to_date(
     }
     let mut connection = writer.acquire().await?;
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    let migrated = migrator.run(&mut *transaction).await;
+    // Each migration is a savepoint in it.
+    let migrated = migrator.run_direct(None, &mut *transaction, false).await;
     let failed = |why| SchemaError::Failed { file: file.to_owned(), to, why };
     migrated.map_err(failed)?;
     transaction.commit().await.map_err(|error| failed(error.into()))?;
@@ -161,7 +161,8 @@ fn backup_before(file: &Path, schema: i64) -> PathBuf {
 
 /// The backups beside a file with the schemas before which they were made, newest first.
 pub(super) fn backups(file: &Path) -> Vec<(i64, PathBuf)> {
-    let (Some(directory), Some(name)) = (file.parent(), file.file_name().and_then(|name| name.to_str())) else {
+    let (Some(directory), Some(name)) = (file.parent(), file.file_name().and_then(|name| name.to_str()))
+    else {
         return Vec::new();
     };
     let prefix = format!("{name}.before-");
