@@ -54,6 +54,8 @@ pub mod proxy;
 pub mod record;
 #[path = "support/requests.rs"]
 mod requests;
+#[path = "support/rows.rs"]
+pub mod rows;
 #[path = "support/server.rs"]
 pub mod server;
 #[path = "support/sshd.rs"]

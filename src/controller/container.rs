@@ -92,8 +92,9 @@ impl Reconciler {
         }
         if let Some(container) = &container {
             record.name.clone_from(&container.name);
-            // One that does not run shows none: those that it had are still what its events are about.
-            if container.state.is_up() {
+            // One that does not run shows none: those that it had are still what its events are about. A run that is still to be
+            // entered brings its own.
+            if container.state.is_up() && !entered.ahead {
                 record.ports = container.published();
             }
         }

@@ -15,7 +15,6 @@ mod of_5551a0c;
 mod prune;
 mod readers;
 mod room;
-pub mod rows;
 mod schema;
 
 /// A store of a test's own, and what only its kind knows how to do to it.

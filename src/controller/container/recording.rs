@@ -104,3 +104,42 @@ fn write(line: String, note: &Note, about: NewEvent, plan: &mut Plan) {
     let output = note.output.clone().unwrap_or_default();
     plan.changes.events.push(told.after_restarts(note.restart_count).with_output(output));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observed::ContainerKey;
+    use crate::resource::event::EventKind::{Create, Remove, Start, Stop};
+
+    #[test]
+    fn an_event_names_the_ports_that_were_published_at_its_time() {
+        let started = |run: &str| Transition::Started { run: run.to_owned(), at: Nanos(1) };
+        let stopped =
+            |run: &str| Transition::Stopped { run: run.to_owned(), at: Nanos(2), exit_code: Some(0) };
+        let ports = |host: u16| BTreeMap::from([("80/tcp".to_owned(), host)]);
+        let told = |before: &BTreeMap<String, u16>, transitions: Vec<Transition>| {
+            let key = ContainerKey::new("local", "c1");
+            let mut record: Record = serde_json::from_value(serde_json::json!({
+                "key": key, "name": "web", "image": "nginx:alpine", "labels": {}, "lastKnown": 1,
+            }))
+            .expect("a record");
+            record.ports = ports(2);
+            let (mut plan, entered) = (Plan::default(), Advance { transitions, ..Advance::default() });
+            lifecycle(&record, before, &entered, &mut plan);
+            let stored = plan.changes.events.iter().map(NewEvent::stored);
+            stored.map(|event| (event.kind(), event.ports.get("80/tcp").copied())).collect::<Vec<_>>()
+        };
+        let none = BTreeMap::new();
+        let begun = told(&none, vec![Transition::Created { at: Nanos(0) }, started("a")]);
+        assert_eq!(begun, [(Some(Create), None), (Some(Start), Some(2))]);
+        let restarted = told(&ports(1), vec![stopped("a"), started("b")]);
+        assert_eq!(restarted, [(Some(Stop), Some(1)), (Some(Start), Some(2))]);
+        let twice = told(&ports(1), vec![started("a"), stopped("a"), started("b"), stopped("b")]);
+        assert_eq!(
+            twice.iter().map(|(_, port)| *port).collect::<Vec<_>>(),
+            [Some(1), Some(1), Some(2), Some(2)]
+        );
+        let gone = told(&ports(2), vec![stopped("b"), Transition::Removed { at: Nanos(3) }]);
+        assert_eq!(gone, [(Some(Stop), Some(2)), (Some(Remove), Some(2))]);
+    }
+}

@@ -215,3 +215,47 @@ async fn try_convert(writer: &SqlitePool, database: &Path) -> Result<(), StoreEr
 const INCREMENTAL: i64 = 2;
 /// A new file has so few pages that it is made in that mode, and not converted.
 const FEW: i64 = 2;
+
+#[cfg(test)]
+mod tests {
+    use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_free_is_given_back_in_slices_between_which_commits_pass() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let options = SqliteConnectOptions::new()
+            .filename(directory.path().join("portreeve.db"))
+            .create_if_missing(true)
+            .auto_vacuum(SqliteAutoVacuum::Incremental)
+            .journal_mode(SqliteJournalMode::Wal);
+        let writer =
+            SqlitePoolOptions::new().max_connections(1).connect_with(options).await.expect("a database");
+        let script = "CREATE TABLE filled (x); CREATE TABLE committed (n);
+            WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 3000)
+                INSERT INTO filled SELECT randomblob(4000) FROM numbers;
+            DELETE FROM filled";
+        sqlx::raw_sql(script).execute(&writer).await.expect("free pages");
+        let free = freelist(&writer).await.expect("a number");
+        let slices = (free - REST) / SLICE;
+        assert!(slices > 10, "{free}");
+
+        let done = AtomicBool::new(false);
+        let giving = async {
+            give_back(&writer).await.expect("it is given back");
+            done.store(true, Ordering::Relaxed);
+        };
+        let committing = async {
+            let mut passed = 0;
+            while !done.load(Ordering::Relaxed) {
+                sqlx::query("INSERT INTO committed VALUES (1)").execute(&writer).await.expect("a commit");
+                passed += 1;
+            }
+            passed
+        };
+        let ((), passed) = tokio::join!(giving, committing);
+        assert_eq!(freelist(&writer).await.expect("a number"), REST);
+        assert!(passed >= slices, "{passed} commits passed in {slices} slices");
+    }
+}

@@ -8,9 +8,9 @@ use tempfile::TempDir;
 
 use super::BINARY;
 use super::transcript::Shell;
-use crate::integration::store_suite::rows::{content, execute, number};
 use crate::support::fake_engine::{FakeEngine, fleet};
 use crate::support::portreeve::Portreeve;
+use crate::support::rows::{content, execute, number};
 use crate::support::wait;
 
 const DUMP: &str = include_str!("../store_suite/of_5551a0c.sql");

@@ -7,8 +7,8 @@ use portreeve::store::{ChangeSet, NewEvent, Sqlite};
 use sqlx::{Column, Row};
 use tempfile::TempDir;
 
-use super::rows::{execute, select};
 use crate::integration::fixtures::commit;
+use crate::support::rows::{execute, select};
 
 #[tokio::test]
 async fn what_became_of_containers_is_the_table_events_of_document_r5() {

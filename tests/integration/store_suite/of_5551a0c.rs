@@ -14,7 +14,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use tempfile::TempDir;
 
-use super::rows::{content, execute, number, select};
+use crate::support::rows::{content, execute, number, select};
 
 const DUMP: &str = include_str!("of_5551a0c.sql");
 /// Every hold that a service named is over by then.

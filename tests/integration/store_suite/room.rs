@@ -10,9 +10,9 @@ use portreeve::resource::event::EventKind;
 use portreeve::store::{ChangeSet, Sqlite, Store, StoreError};
 use tempfile::TempDir;
 
-use super::rows::{execute, number};
 use crate::integration::fixtures::{commit, event};
 use crate::support::disk::Disk;
+use crate::support::rows::{execute, number};
 
 const MIB: u64 = 1024 * 1024;
 const RESERVE: u64 = 4 * MIB;

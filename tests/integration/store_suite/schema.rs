@@ -8,9 +8,9 @@ use portreeve::resource::event::EventKind;
 use portreeve::store::{ChangeSet, SchemaError, Sqlite, StoreError};
 use tempfile::TempDir;
 
-use super::rows::{content, execute, number};
 use crate::integration::fixtures::{commit, event};
 use crate::support::disk::Disk;
+use crate::support::rows::{content, execute, number};
 
 /// Takes the newest migration away again, as an older program would have left the file.
 const OLDER: &str = "DROP VIEW events; ALTER TABLE event_log DROP COLUMN ports;
