@@ -77,7 +77,20 @@ impl Sqlite {
         let lock = lock(path).await?;
         close(path)?;
         let migrator = migrator();
-        let state = schema::admit(path, &migrator).await?;
+        let reserve = Reserve::beside(path);
+        let state = match schema::admit(path, &migrator).await {
+            // The index of the log, which even reading needs, has no room.
+            Err(error) if room::is_full(&error) && reserve.give_up() => {
+                schema::admit(path, &migrator).await?
+            }
+            Err(error) if room::is_full(&error) => {
+                let directory = directory.display();
+                return Err(unfit(format!(
+                    "the disk is full: there must be some room in {directory} ({error})"
+                )));
+            }
+            other => other?,
+        };
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -98,7 +111,6 @@ impl Sqlite {
         }
         schema::bring_up_to_date(&writer, path, &state, &migrator).await?;
         room::convert(&writer, path).await;
-        let reserve = Reserve::beside(path);
         reserve.make();
         // What is read again lies in the system's cache.
         let reading = options.read_only(true).pragma("cache_size", "-256");

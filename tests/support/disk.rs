@@ -27,11 +27,11 @@ impl Disk {
         }
     }
 
-    /// Makes it so large.
-    pub fn grow(&self, size: &str) {
+    /// Makes it so large, or so small.
+    pub fn resize(&self, size: &str) {
         let options = format!("remount,size={size}");
         let status = Command::new("mount").args(["-o", &options]).arg(&self.0).status();
-        assert!(status.is_ok_and(|status| status.success()), "it cannot be grown");
+        assert!(status.is_ok_and(|status| status.success()), "it cannot be resized");
     }
 
     fn ballast(&self) -> PathBuf {
@@ -44,6 +44,12 @@ impl Disk {
         for piece in [65_536, 4_096, 1] {
             while ballast.write_all(&vec![0; piece]).is_ok() {}
         }
+    }
+
+    /// Frees so many bytes of it.
+    pub fn spare(&self, bytes: u64) {
+        let ballast = File::options().write(true).open(self.ballast()).unwrap();
+        ballast.set_len(ballast.metadata().unwrap().len() - bytes).unwrap();
     }
 
     pub fn free(&self) {

@@ -24,8 +24,9 @@ use crate::store::StoreError;
 const SLICE: i64 = 128;
 /// Free pages that stay for what comes next.
 const REST: i64 = 256;
-/// How much is kept for pruning: what the log takes until it is written back, a thousand pages, and a little.
-const RESERVE: u64 = 4 * 1024 * 1024;
+/// How much is kept for pruning. On a full disk the log, of a thousand pages and a transaction, could not be written back, for
+/// which the database may have to grow by as much; only then there is room in the log again.
+const RESERVE: u64 = 8 * 1024 * 1024;
 
 /// A file beside the database whose room pruning gets when the disk is full.
 #[derive(Debug)]
@@ -78,7 +79,7 @@ impl Reserve {
     }
 
     /// Gives its room up: whether there was any.
-    fn give_up(&self) -> bool {
+    pub(super) fn give_up(&self) -> bool {
         let there = self.is_there();
         let truncated = File::options().write(true).truncate(true).open(&self.path);
         there && truncated.and_then(|file| file.sync_all()).is_ok()
@@ -105,7 +106,6 @@ where
         Err(error) if is_full(&error) && reserve.give_up() => {
             on_reserve = true;
             info!(target: "portreeve::store", "the disk is full: pruning has the reserve");
-            // Of the log that there is, too: what is in it has its place in the database.
             checkpoint(writer).await;
             pruning().await?
         }
@@ -130,7 +130,7 @@ where
 
 /// Whether something failed for want of room: `SQLITE_FULL`, or `SQLITE_IOERR_SHMSIZE`, which is the same of the index of the
 /// write-ahead log.
-fn is_full(error: &StoreError) -> bool {
+pub(super) fn is_full(error: &StoreError) -> bool {
     let StoreError::Database(sqlx::Error::Database(error)) = error else { return false };
     matches!(error.code().as_deref(), Some("13" | "4874"))
 }
@@ -186,8 +186,9 @@ async fn try_convert(writer: &SqlitePool, database: &Path) -> Result<(), StoreEr
     }
     let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(writer).await?;
     let size: i64 = sqlx::query_scalar("PRAGMA page_size").fetch_one(writer).await?;
-    // It is written twice: to a temporary file, and to the log.
-    let needed = pages.saturating_mul(size).unsigned_abs() + RESERVE;
+    // Beside a temporary file it is written to the log, page by page.
+    let size = pages.saturating_mul(size).unsigned_abs();
+    let needed = size + size / 8 + 1024 * 1024;
     let has = free(database).map_err(|error| StoreError::Unfit(error.to_string()))?;
     if pages > FEW && has < needed {
         return Err(StoreError::Unfit(format!("{needed} bytes are needed, and {has} are free")));

@@ -10,7 +10,7 @@ use super::BINARY;
 use super::transcript::Shell;
 use crate::support::fake_engine::{FakeEngine, fleet};
 use crate::support::portreeve::Portreeve;
-use crate::support::rows::{content, execute, number};
+use crate::support::rows::{content, execute, number, restore};
 use crate::support::wait;
 
 const DUMP: &str = include_str!("../store_suite/of_5551a0c.sql");
@@ -119,7 +119,7 @@ async fn a_newer_schema_is_refused_by_name_and_an_older_one_is_told() {
     ));
     assert!(run.contains("has schema 99 (\"wonders\")") && run.contains("exit 1"), "{run}");
 
-    std::fs::copy(home.path().join("state/portreeve.db.before-11"), &path).unwrap();
+    restore(&home.path().join("state/portreeve.db.before-11"), &path);
     let said = check();
     assert!(
         said.contains("schema      3, and the next start migrates it to 11") && said.contains("exit 0"),

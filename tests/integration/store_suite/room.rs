@@ -15,7 +15,7 @@ use crate::support::disk::Disk;
 use crate::support::rows::{execute, number};
 
 const MIB: u64 = 1024 * 1024;
-const RESERVE: u64 = 4 * MIB;
+const RESERVE: u64 = 8 * MIB;
 
 /// A thousand events of a kilobyte each.
 fn thousand(at: i64) -> ChangeSet {
@@ -53,7 +53,7 @@ async fn a_new_file_gives_back_what_pruning_frees() {
 #[tokio::test]
 async fn an_existing_file_is_converted_once_there_is_room_for_it() {
     let home = TempDir::new().unwrap();
-    let Some(disk) = Disk::mount(home.path(), "9m") else { return };
+    let Some(disk) = Disk::mount(home.path(), "64m") else { return };
     let path = home.path().join("portreeve.db");
     let store = Sqlite::open(&path).await.expect("it opens");
     for at in 0..2 {
@@ -61,22 +61,28 @@ async fn an_existing_file_is_converted_once_there_is_room_for_it() {
     }
     drop(store);
     // As all files were before.
-    execute(&path, "PRAGMA auto_vacuum = 0; VACUUM").await;
+    execute(&path, "PRAGMA auto_vacuum = 0; VACUUM; PRAGMA wal_checkpoint(TRUNCATE)").await;
+    std::fs::remove_file(home.path().join("portreeve.reserve")).unwrap();
+    disk.resize("5m");
     let store = Sqlite::open(&path).await.expect("it opens though there is no room");
-    commit(&store, thousand(5000)).await;
+    commit(
+        &store,
+        ChangeSet { events: vec![event(5000, EventKind::Start, "after")], ..ChangeSet::default() },
+    )
+    .await;
     drop(store);
-    assert_eq!(number(&path, "PRAGMA auto_vacuum").await, 0);
-    disk.grow("64m");
+    assert_eq!((number(&path, "PRAGMA auto_vacuum").await, reserved(home.path())), (0, 0));
+    disk.resize("64m");
     drop(Sqlite::open(&path).await.expect("it opens"));
     assert_eq!(number(&path, "PRAGMA auto_vacuum").await, 2);
-    assert_eq!(number(&path, "SELECT count(*) FROM event_log").await, 3000);
+    assert_eq!(number(&path, "SELECT count(*) FROM event_log").await, 2001);
     assert_eq!(reserved(home.path()), RESERVE, "there is room for a reserve too");
 }
 
 #[tokio::test]
 async fn on_a_full_disk_pruning_has_the_reserve_and_commits_go_on_after_it() {
     let home = TempDir::new().unwrap();
-    let Some(disk) = Disk::mount(home.path(), "48m") else { return };
+    let Some(disk) = Disk::mount(home.path(), "64m") else { return };
     let path = home.path().join("portreeve.db");
     let store = Sqlite::open(&path).await.expect("it opens");
     for at in 0..16 {

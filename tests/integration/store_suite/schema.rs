@@ -10,16 +10,22 @@ use tempfile::TempDir;
 
 use crate::integration::fixtures::{commit, event};
 use crate::support::disk::Disk;
-use crate::support::rows::{content, execute, number};
+use crate::support::rows::{content, execute, number, restore};
 
 /// Takes the newest migration away again, as an older program would have left the file.
 const OLDER: &str = "DROP VIEW events; ALTER TABLE event_log DROP COLUMN ports;
     DELETE FROM _sqlx_migrations WHERE version = 11";
 
+/// All is in the file.
+const LOG_WRITTEN: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
+
 async fn made(path: &Path) {
     let store = Sqlite::open(path).await.expect("it opens");
     let events = vec![event(1, EventKind::Start, "kept")];
     commit(&store, ChangeSet { events, at: Nanos(1), ..ChangeSet::default() }).await;
+    drop(store);
+    // Its connections may take a moment to close; there is nothing left for them to write then.
+    execute(path, LOG_WRITTEN).await;
 }
 
 async fn refusal(path: &Path) -> (SchemaError, String) {
@@ -49,10 +55,11 @@ async fn a_newer_schema_is_refused_by_name_and_nothing_is_changed() {
     let home = TempDir::new().unwrap();
     let path = home.path().join("portreeve.db");
     made(&path).await;
-    std::fs::copy(&path, home.path().join("portreeve.db.before-98")).unwrap();
-    execute(&path, &newer(98)).await;
-    std::fs::copy(&path, home.path().join("portreeve.db.before-99")).unwrap();
-    execute(&path, &newer(99)).await;
+    for version in [98, 99] {
+        std::fs::copy(&path, home.path().join(format!("portreeve.db.before-{version}"))).unwrap();
+        execute(&path, &newer(version)).await;
+        execute(&path, LOG_WRITTEN).await;
+    }
     let bytes = std::fs::read(&path).unwrap();
 
     let (error, said) = refusal(&path).await;
@@ -81,6 +88,7 @@ async fn a_migration_with_another_content_is_refused_and_so_is_the_database_of_a
     let path = home.path().join("portreeve.db");
     made(&path).await;
     execute(&path, "UPDATE _sqlx_migrations SET checksum = x'00' WHERE version = 2").await;
+    execute(&path, LOG_WRITTEN).await;
     let bytes = std::fs::read(&path).unwrap();
     let (error, said) = refusal(&path).await;
     assert!(
@@ -131,7 +139,7 @@ async fn a_backup_opens_once_it_is_put_in_the_place_of_the_file() {
     execute(&path, OLDER).await;
     drop(Sqlite::open(&path).await.expect("it opens"));
     execute(&path, "DELETE FROM event_log").await;
-    std::fs::copy(home.path().join("portreeve.db.before-11"), &path).unwrap();
+    restore(&home.path().join("portreeve.db.before-11"), &path);
     drop(Sqlite::open(&path).await.expect("it opens"));
     assert_eq!(number(&path, "SELECT count(*) FROM event_log WHERE message = 'kept'").await, 1);
 }
@@ -164,6 +172,10 @@ async fn without_room_for_a_backup_nothing_is_migrated_and_nothing_half_made_is_
     execute(&path, OLDER).await;
     let before = content(&path).await;
     disk.fill();
+    let said = Sqlite::open(&path).await.expect_err("no room at all").to_string();
+    assert!(said.starts_with("the disk is full"), "{said}");
+    // Enough to look at it.
+    disk.spare(64 * 1024);
     let (error, said) = refusal(&path).await;
     assert!(matches!(error, SchemaError::NoBackup { to: 11, .. }) && said.contains("full"), "{said}");
     assert_eq!(names(home.path(), ".before-"), Vec::<String>::new());
