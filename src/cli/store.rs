@@ -110,7 +110,8 @@ fn show(path: &Path, found: &StoreCheck, face: &mut Face<'_>) -> std::io::Result
     } = found;
     let since = oldest.map_or_else(String::new, |at| format!(", the oldest of {}", at.rfc3339_millis()));
     let to = pending.iter().max().map_or_else(String::new, |to| {
-        format!(", and the next start migrates it to {to}, with a backup before")
+        let backup = if *schema > 0 { ", with a backup before" } else { "" };
+        format!(", and the next start migrates it to {to}{backup}")
     });
     writeln!(face.out, "store       {}", path.display())?;
     writeln!(face.out, "size        {}, {} of it free", bytes(*size), bytes(*free))?;

@@ -111,7 +111,7 @@ impl Sqlite {
         }
         schema::bring_up_to_date(&writer, path, &state, &migrator).await?;
         room::convert(&writer, path).await;
-        reserve.make();
+        reserve.make().await;
         // What is read again lies in the system's cache.
         let reading = options.read_only(true).pragma("cache_size", "-256");
         let readers = pool(2).connect_with(reading).await?;

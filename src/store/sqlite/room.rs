@@ -42,11 +42,12 @@ impl Reserve {
     }
 
     /// Makes it, unless it is there or would take the last room from commits.
-    pub(super) fn make(&self) {
-        match self.try_make() {
+    pub(super) async fn make(&self) {
+        let path = self.path.clone();
+        let made = tokio::task::spawn_blocking(move || make(&path)).await;
+        match made.map_err(io::Error::other).flatten() {
             Ok(()) => self.told.store(false, Ordering::Relaxed),
             Err(error) => {
-                let _ = File::options().write(true).truncate(true).open(&self.path);
                 if !self.told.swap(true, Ordering::Relaxed) {
                     warn!(target: "portreeve::store", "no reserve for pruning on a full disk: cannot keep {} MiB in {}: {error}",
                         RESERVE / 1024 / 1024, self.path.display());
@@ -55,35 +56,40 @@ impl Reserve {
         }
     }
 
-    fn try_make(&self) -> io::Result<()> {
-        if self.is_there() {
-            return Ok(());
-        }
-        let file = File::options().create(true).truncate(true).write(true).mode(0o600).open(&self.path)?;
-        if free(&self.path)? < 2 * RESERVE {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        match fallocate(&file, FallocateFlags::empty(), 0, RESERVE) {
-            // Room that is not promised can at least be written to.
-            Err(rustix::io::Errno::OPNOTSUPP) => {
-                io::copy(&mut io::Read::take(io::repeat(0), RESERVE), &mut &file)?;
-            }
-            other => other?,
-        }
-        file.sync_all()
-    }
-
-    fn is_there(&self) -> bool {
-        std::fs::metadata(&self.path)
-            .is_ok_and(|entry| entry.len() >= RESERVE && entry.blocks() * 512 >= RESERVE)
-    }
-
     /// Gives its room up: whether there was any.
     pub(super) fn give_up(&self) -> bool {
-        let there = self.is_there();
+        let there = is_there(&self.path);
         let truncated = File::options().write(true).truncate(true).open(&self.path);
         there && truncated.and_then(|file| file.sync_all()).is_ok()
     }
+}
+
+fn is_there(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|entry| entry.len() >= RESERVE && entry.blocks() * 512 >= RESERVE)
+}
+
+fn make(path: &Path) -> io::Result<()> {
+    if is_there(path) {
+        return Ok(());
+    }
+    let file = File::options().create(true).truncate(true).write(true).mode(0o600).open(path)?;
+    let made = if free(path)? < 2 * RESERVE { Err(io::ErrorKind::StorageFull.into()) } else { take(&file) };
+    if made.is_err() {
+        file.set_len(0)?;
+    }
+    made
+}
+
+/// Takes the room for a file that is empty.
+fn take(file: &File) -> io::Result<()> {
+    match fallocate(file, FallocateFlags::empty(), 0, RESERVE) {
+        // Room that is not promised can at least be written to.
+        Err(rustix::io::Errno::OPNOTSUPP) => {
+            io::copy(&mut io::Read::take(io::repeat(0), RESERVE), &mut &*file)?;
+        }
+        other => other?,
+    }
+    file.sync_all()
 }
 
 /// Free bytes where a file lies, for a user without privileges.
@@ -124,7 +130,7 @@ where
     if on_reserve {
         checkpoint(writer).await;
     }
-    reserve.make();
+    reserve.make().await;
     Ok(pruned)
 }
 
@@ -186,7 +192,7 @@ async fn try_convert(writer: &SqlitePool, database: &Path) -> Result<(), StoreEr
     }
     let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(writer).await?;
     let size: i64 = sqlx::query_scalar("PRAGMA page_size").fetch_one(writer).await?;
-    // Beside a temporary file it is written to the log, page by page.
+    // Beside a temporary copy it is written to the log, page by page.
     let size = pages.saturating_mul(size).unsigned_abs();
     let needed = size + size / 8 + 1024 * 1024;
     let has = free(database).map_err(|error| StoreError::Unfit(error.to_string()))?;
@@ -195,8 +201,12 @@ async fn try_convert(writer: &SqlitePool, database: &Path) -> Result<(), StoreEr
     }
     let mut connection = writer.acquire().await?;
     let converted = async {
+        if size <= IN_MEMORY {
+            sqlx::query("PRAGMA temp_store = MEMORY").execute(&mut *connection).await?;
+        }
         sqlx::query("PRAGMA auto_vacuum = 2").execute(&mut *connection).await?;
-        sqlx::query("VACUUM").execute(&mut *connection).await
+        sqlx::query("VACUUM").execute(&mut *connection).await?;
+        sqlx::query("PRAGMA temp_store = DEFAULT").execute(&mut *connection).await
     }
     .await;
     if converted.is_err() {
@@ -214,6 +224,8 @@ async fn try_convert(writer: &SqlitePool, database: &Path) -> Result<(), StoreEr
 
 /// The mode in which free pages are given back on demand.
 const INCREMENTAL: i64 = 2;
+/// The copy of a file of so many bytes is made in memory: what may be written to is the state directory alone.
+const IN_MEMORY: u64 = 64 * 1024 * 1024;
 /// A new file has so few pages that it is made in that mode, and not converted.
 const FEW: i64 = 2;
 

@@ -131,6 +131,9 @@ pub(super) async fn bring_up_to_date(
             return Ok(());
         }
         let backup = backup_before(file, to);
+        for interrupted in beside(file).filter(|(end, _)| end.contains(".part")) {
+            let _ = std::fs::remove_file(interrupted.1);
+        }
         if let Err(error) = copy::copy(file, &backup, copy::Target::Replaced).await {
             let (file, from, why) = (file.to_owned(), *from, error.to_string());
             return Err(SchemaError::NoBackup { file, from, to, backup, why }.into());
@@ -159,20 +162,20 @@ fn backup_before(file: &Path, schema: i64) -> PathBuf {
     copy::beside(file, &format!(".before-{schema}"))
 }
 
+/// What lies beside a file with a backup's name, after `before-`.
+fn beside(file: &Path) -> impl Iterator<Item = (String, PathBuf)> {
+    let name = file.file_name().and_then(|name| name.to_str()).map(|name| format!("{name}.before-"));
+    let entries = file.parent().map(std::fs::read_dir).into_iter().flatten().flatten().flatten();
+    entries.filter_map(move |entry| {
+        let end = entry.file_name().to_str()?.strip_prefix(name.as_ref()?)?.to_owned();
+        Some((end, entry.path()))
+    })
+}
+
 /// The backups beside a file with the schemas before which they were made, newest first.
-pub(super) fn backups(file: &Path) -> Vec<(i64, PathBuf)> {
-    let (Some(directory), Some(name)) = (file.parent(), file.file_name().and_then(|name| name.to_str()))
-    else {
-        return Vec::new();
-    };
-    let prefix = format!("{name}.before-");
-    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    let mut backups: Vec<(i64, PathBuf)> = entries
-        .filter_map(|entry| {
-            let schema = entry.file_name().to_str()?.strip_prefix(&prefix)?.parse().ok()?;
-            Some((schema, entry.path()))
-        })
-        .collect();
+fn backups(file: &Path) -> Vec<(i64, PathBuf)> {
+    let mut backups: Vec<(i64, PathBuf)> =
+        beside(file).filter_map(|(end, path)| Some((end.parse().ok()?, path))).collect();
     backups.sort_by_key(|(schema, _)| std::cmp::Reverse(*schema));
     backups
 }

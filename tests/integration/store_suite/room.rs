@@ -115,3 +115,21 @@ async fn on_a_full_disk_pruning_has_the_reserve_and_commits_go_on_after_it() {
     assert_eq!(number(&path, "SELECT count(*) FROM event_log WHERE at_ns < 100000").await, 0);
     assert_eq!(number(&path, "SELECT count(*) FROM event_log WHERE at_ns >= 900000").await, 4000);
 }
+
+#[tokio::test]
+async fn a_start_on_a_full_disk_has_the_reserve_too() {
+    let home = TempDir::new().unwrap();
+    let Some(disk) = Disk::mount(home.path(), "32m") else { return };
+    let path = home.path().join("portreeve.db");
+    let store = Sqlite::open(&path).await.expect("it opens");
+    commit(&store, thousand(0)).await;
+    drop(store);
+    execute(&path, "PRAGMA wal_checkpoint(TRUNCATE)").await;
+    disk.fill();
+    let store = Sqlite::open(&path).await.expect("it opens");
+    commit(&store, thousand(1000)).await;
+    assert_eq!(store.prune(Nanos(1000), &BTreeSet::new()).await.unwrap(), 1000);
+    disk.free();
+    assert_eq!(store.prune(Nanos(2000), &BTreeSet::new()).await.unwrap(), 1000);
+    assert_eq!(reserved(home.path()), RESERVE, "it is made again");
+}

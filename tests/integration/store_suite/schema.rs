@@ -119,6 +119,7 @@ async fn before_a_migration_the_file_is_backed_up_beside_itself_and_two_backups_
     // What interrupted tries left: half a backup, and a whole one of before.
     std::fs::write(home.path().join("portreeve.db.before-11.part"), "half").unwrap();
     std::fs::write(home.path().join("portreeve.db.before-11"), "another").unwrap();
+    std::fs::write(home.path().join("portreeve.db.before-8.part-journal"), "half").unwrap();
 
     drop(Sqlite::open(&path).await.expect("it opens"));
     assert_eq!(names(home.path(), ".before-"), ["portreeve.db.before-11", "portreeve.db.before-9"]);
