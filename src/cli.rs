@@ -29,6 +29,7 @@ mod release;
 mod run;
 mod schema;
 mod status;
+mod store;
 mod table;
 mod test;
 mod text;
@@ -71,6 +72,7 @@ Exit codes:
   1  it failed; `validate` or `status` found problems; `diff` found differences;
      `wait` timed out; `-f` names no object
   2  the command line, an environment variable or a path is wrong; for `diff`, any error
+  3  `store check`: the store is damaged, or this Portreeve cannot use its schema
  70  `run` met a fault of its own and cannot go on; start it again
 
 PORTREEVE_SERVER and PORTREEVE_TOKEN do the same as --server and --token.";
@@ -121,6 +123,8 @@ enum Verb {
     Man(completion::ManArgs),
     /// Create, list and delete tokens of the HTTP API
     Token(token::TokenArgs),
+    /// Check the store and back it up, also while Portreeve runs
+    Store(store::StoreArgs),
     /// Print the version
     Version(version::VersionArgs),
 }
@@ -151,6 +155,7 @@ impl Verb {
             | Self::Completion(_)
             | Self::Man(_)
             | Self::Token(_)
+            | Self::Store(_)
             | Self::Version(_) => None,
         }
     }
@@ -260,6 +265,7 @@ fn act(verb: Verb, face: &mut Face<'_>) -> anyhow::Result<Exit> {
         Verb::Completion(args) => completion::completion(&args, Cli::command(), face),
         Verb::Man(args) => completion::man(&args, Cli::command(), face),
         Verb::Token(args) => token::token(&args, face.out, face.err),
+        Verb::Store(args) => online(store::store(&args, face)),
         Verb::Version(args) => version::version(&args, face),
     }
 }

@@ -22,7 +22,7 @@ pub use environment::Environment;
 pub use git::GitFault;
 pub use limits::{HttpLimits, LimitArgs, LimitError};
 pub use process::Process;
-pub use resolve::{ConfigError, SOCKETS, state_dir};
+pub use resolve::{ConfigError, SOCKETS, state_dir, storage};
 pub use run_config::{LogConfig, RunConfig, SocketPlace, Storage};
 
 impl RunConfig {

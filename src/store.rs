@@ -48,16 +48,21 @@ use crate::reconcile::record::Record;
 use crate::resource::ObjectKey;
 
 mod change;
+mod check;
 mod delivery;
+mod error;
 mod event;
 mod file_system;
 mod intent;
 mod lane;
 mod object;
+mod schema;
 mod sqlite;
 
 pub use change::{ChangeSet, RecordChange, Settlement};
+pub use check::{Damage, QueueCheck, StoreCheck};
 pub use delivery::{Delivery, DeliveryFilter, DeliveryKind, DeliveryPlace, DeliveryState};
+pub use error::StoreError;
 pub use event::{EventCursor, EventFilter, EventRow, NewEvent, StoredEvent};
 pub use intent::{IntentChange, OpenIntent, StoredIntent};
 pub use lane::{
@@ -65,63 +70,8 @@ pub use lane::{
     RetryScope,
 };
 pub use object::{Expected, ObjectChange, ObjectFollowed, ObjectWrite, ObjectWritten, StoredObject};
+pub use schema::SchemaError;
 pub use sqlite::Sqlite;
-
-/// Why the store could not do what was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The database failed: disk full, file gone, locked. Normal while a disk is full; tried again.
-    #[error("the store failed: {0}")]
-    Database(sqlx::Error),
-    /// The database refused what it was given: a constraint, a type, a size. A fault of Portreeve's own, and of this alone.
-    #[error("the store refused it: {0}")]
-    Refused(sqlx::Error),
-    /// What was given is not fit to be stored, such as a change set with something of another shard. A fault of Portreeve's own.
-    #[error("the store refused it: {0}")]
-    Rejected(String),
-    /// The shard has another owner now. Normal when a process that was taken for dead comes back.
-    #[error("the shard {shard} is no longer owned under epoch {epoch}")]
-    Overtaken {
-        /// The shard.
-        shard: Shard,
-        /// The epoch that is over, or never was.
-        epoch: u64,
-    },
-    /// Applying the schema failed: the file is not Portreeve's, or of a later version.
-    #[error("the store's schema cannot be brought up to date: {0}")]
-    Migration(#[from] sqlx::migrate::MigrateError),
-    /// The place is not fit for a database.
-    #[error("{0}")]
-    Unfit(String),
-    /// A stored document cannot be read.
-    #[error("the store holds a damaged {what}: {source}")]
-    Damaged {
-        /// What was read.
-        what: &'static str,
-        /// Why it cannot be read.
-        source: serde_json::Error,
-    },
-}
-
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        if sqlite::refuses(&error) { Self::Refused(error) } else { Self::Database(error) }
-    }
-}
-
-impl StoreError {
-    /// Whether it is about what was given, and not about the database: the same would be refused again, and all else is taken.
-    pub const fn is_refused(&self) -> bool {
-        match self {
-            Self::Refused(_) | Self::Rejected(_) => true,
-            Self::Database(_)
-            | Self::Overtaken { .. }
-            | Self::Migration(_)
-            | Self::Unfit(_)
-            | Self::Damaged { .. } => false,
-        }
-    }
-}
 
 /// What the memory of a past life holds of a shard, or of several.
 #[derive(Debug, Default)]

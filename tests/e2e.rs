@@ -19,6 +19,7 @@ mod likeness;
 mod network_position;
 mod own_engine;
 mod podman;
+mod published;
 mod receiver;
 mod recreate;
 mod scene;

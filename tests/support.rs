@@ -24,6 +24,8 @@ pub mod alone;
 pub mod builder;
 #[path = "support/container.rs"]
 pub mod container;
+#[path = "support/disk.rs"]
+pub mod disk;
 #[path = "support/engine.rs"]
 pub mod engine;
 #[path = "support/fake_engine.rs"]
@@ -54,6 +56,8 @@ pub mod proxy;
 pub mod record;
 #[path = "support/requests.rs"]
 mod requests;
+#[path = "support/rows.rs"]
+pub mod rows;
 #[path = "support/server.rs"]
 pub mod server;
 #[path = "support/sshd.rs"]

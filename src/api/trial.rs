@@ -125,6 +125,7 @@ pub(super) async fn probe(
                 name: container.name.clone(),
                 image: container.image.to_string(),
                 host: String::new(),
+                ports: Default::default(),
             };
             (container.name.clone(), subject)
         }

@@ -12,6 +12,8 @@ pub(super) enum Exit {
     Fine,
     /// It worked, and found something wrong.
     Problems,
+    /// The store is damaged, or is not one that this program can use.
+    Unsound,
     /// What was asked for makes no sense. Of `diff`, for which 1 is an answer, whatever went wrong.
     Usage,
 }
@@ -22,6 +24,7 @@ impl From<Exit> for ExitCode {
             Exit::Fine => Self::SUCCESS,
             Exit::Problems => Self::from(1),
             Exit::Usage => Self::from(2),
+            Exit::Unsound => Self::from(3),
         }
     }
 }

@@ -297,7 +297,10 @@ fn token(file: Option<PathBuf>, process: &Process) -> Result<Option<SecretString
 }
 
 /// `POSTGRES_URL` beats `METRICS_STORAGE_URL`; without either the ledger is `portreeve.db` in the state directory.
-fn storage(process: &Process, state_dir: &Path) -> Result<Storage, ConfigError> {
+///
+/// # Errors
+/// The variable names no storage that there is.
+pub fn storage(process: &Process, state_dir: &Path) -> Result<Storage, ConfigError> {
     let named = ["POSTGRES_URL", "METRICS_STORAGE_URL"]
         .into_iter()
         .find_map(|name| process.get(name).map(|value| (name, value)));

@@ -8,7 +8,6 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, Instant};
 use tracing::{error, info};
 
-use super::container::subject_of;
 use super::event_feed::EventFeed;
 use super::halving::halved;
 use super::progress::{Progress, Ticket};
@@ -327,7 +326,10 @@ impl Writer {
 fn subject_of_all(changes: &ChangeSet) -> (EventSubject, String) {
     let of_container = |key: &ContainerKey, name: &str| {
         let shown = if name.is_empty() { key.short_id() } else { name };
-        (subject_of(key, name.to_owned()), format!("container {shown}"))
+        let (engine, id) = (key.engine.to_string(), key.id.to_string());
+        let (image, host, ports) = Default::default();
+        let subject = EventSubject::Container { engine, id, name: name.to_owned(), image, host, ports };
+        (subject, format!("container {shown}"))
     };
     if let Some(RecordChange { record, .. }) = changes.records.first() {
         return of_container(&record.key, &record.name);

@@ -92,6 +92,11 @@ impl Reconciler {
         }
         if let Some(container) = &container {
             record.name.clone_from(&container.name);
+            // One that does not run shows none: those that it had are still what its events are about. A run that is still to be
+            // entered brings its own.
+            if container.state.is_up() && !entered.ahead {
+                record.ports = container.published();
+            }
         }
         record.checks.clone_from(&checks);
         if let Some(host) = self.host(&key.engine) {
@@ -102,7 +107,7 @@ impl Reconciler {
         if watched {
             self.bill(&mut record, &entered, &mut plan);
         }
-        recording::lifecycle(&record, &entered, &mut plan);
+        recording::lifecycle(&record, &before.ports, &entered, &mut plan);
         for note in &heard {
             let now = parts.world.engine_now(&key.engine);
             recording::record_note(&record, now, note, "", &mut plan);

@@ -227,8 +227,47 @@ pub struct Container {
 }
 
 impl Container {
+    /// The lowest port of the host for each port that is published, such as `80/tcp`.
+    pub fn published(&self) -> BTreeMap<String, u16> {
+        let mut published = BTreeMap::new();
+        for port in &self.ports {
+            if let Some(host) = port.host {
+                let lowest = published.entry(format!("{}/{}", port.container, port.protocol)).or_insert(host);
+                *lowest = host.min(*lowest);
+            }
+        }
+        published
+    }
+
     /// What selectors look at.
     pub fn subject(&self) -> Subject<'_> {
         Subject { engine: &self.key.engine, name: &self.name, image: &self.image, labels: &self.labels }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_published_at_the_lowest_of_the_ports_that_lead_to_it() {
+        let port = |container, protocol: &str, host| Port {
+            container,
+            protocol: protocol.to_owned(),
+            host,
+            host_ip: None,
+        };
+        let ports = vec![
+            port(53, "udp", Some(5353)),
+            port(80, "tcp", Some(8081)),
+            port(80, "tcp", Some(8080)),
+            port(443, "tcp", None),
+        ];
+        let container = serde_json::json!({
+            "key": ContainerKey::new("local", "c1"), "name": "web", "image": "i", "state": "running", "created": 0, "ports": ports,
+        });
+        let container: Container = serde_json::from_value(container).expect("a container");
+        let published = [("53/udp".to_owned(), 5353), ("80/tcp".to_owned(), 8080)];
+        assert_eq!(container.published(), published.into());
     }
 }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::resource::billing_service::Retry;
-use crate::store::LaneSubject;
 
 /// The longest `Retry-After` that is honoured.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
@@ -45,10 +44,10 @@ pub fn hold(retry_after: Option<Duration>) -> Option<Duration> {
 }
 
 /// Seed for jitter: differs by lane, not by time.
-pub(super) fn seed(name: &str, key: &LaneSubject, attempts: u32) -> u64 {
+pub(super) fn seed(name: &str, lane: &impl std::hash::Hash, attempts: u32) -> u64 {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
-    (name, key, attempts).hash(&mut hasher);
+    (name, lane, attempts).hash(&mut hasher);
     hasher.finish()
 }
 

@@ -27,6 +27,9 @@ pub struct Record {
     /// What its engine last called its host: bills that are made while the engine is away, or no longer declared, name it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub host: String,
+    /// The ports that it last published, such as `80/tcp` and the host's: events about its end name them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ports: BTreeMap<String, u16>,
     /// Its runs; stored as rows of their own.
     #[serde(skip)]
     pub ledger: Ledger,
@@ -79,6 +82,7 @@ impl Record {
             image: image.to_owned(),
             labels,
             host: String::new(),
+            ports: BTreeMap::new(),
             ledger: Ledger::default(),
             followers: BTreeMap::new(),
             wanted: BTreeMap::new(),

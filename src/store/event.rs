@@ -1,5 +1,7 @@
 //! Events: as they are built, as they are stored, and how far they are read.
 
+use std::collections::BTreeMap;
+
 use crate::observed::{Nanos, Shard};
 use crate::resource::KindId;
 use crate::resource::event::subject::EventSubject;
@@ -105,11 +107,15 @@ impl NewEvent {
             self.clone();
         let object = subject.object().unwrap_or_default();
         let engine = subject.engine().unwrap_or_default().to_owned();
-        let (container_id, container_name, image, host) = match subject {
-            EventSubject::Container { engine: _, id, name, image, host } => (id, name, image, host),
-            EventSubject::Service(name) => (String::new(), name, String::new(), String::new()),
+        let (container_id, container_name, image, host, ports) = match subject {
+            EventSubject::Container { engine: _, id, name, image, host, ports } => {
+                (id, name, image, host, ports)
+            }
+            EventSubject::Service(name) => {
+                (String::new(), name, String::new(), String::new(), BTreeMap::new())
+            }
             EventSubject::Policy { engine: _, host, policy: _ } => {
-                (String::new(), String::new(), String::new(), host)
+                (String::new(), String::new(), String::new(), host, BTreeMap::new())
             }
             EventSubject::Portreeve | EventSubject::Engine(_) | EventSubject::Object { .. } => {
                 Default::default()
@@ -122,6 +128,7 @@ impl NewEvent {
             container_name,
             image,
             host,
+            ports,
             object,
             event_type: kind.as_str().to_owned(),
             reason: reason.to_owned(),
@@ -150,6 +157,8 @@ pub struct StoredEvent {
     pub image: String,
     /// The engine's name for its host.
     pub host: String,
+    /// The container's published ports at the time, such as `80/tcp` and the host's; empty if it had none, or none was known.
+    pub ports: BTreeMap<String, u16>,
     /// The object or policy it is about, as `KIND/NAME`; empty if it is about none, or was stored before this was.
     pub object: String,
     /// Word of its kind, such as `auto_monitor`, `start`, `Restarted`, `gap`.
@@ -183,7 +192,7 @@ impl StoredEvent {
 
     /// What it is about.
     pub fn subject(&self) -> EventSubject {
-        let Self { engine, container_id, container_name, image, host, object, .. } = self;
+        let Self { engine, container_id, container_name, image, host, ports, object, .. } = self;
         if !container_id.is_empty() {
             return EventSubject::Container {
                 engine: engine.clone(),
@@ -191,6 +200,7 @@ impl StoredEvent {
                 name: container_name.clone(),
                 image: image.clone(),
                 host: host.clone(),
+                ports: ports.clone(),
             };
         }
         let object = object.split_once('/').and_then(|(kind, name)| Some((KindId::of(kind)?, name)));
@@ -281,6 +291,7 @@ mod tests {
             name: text(name),
             image: text(image),
             host: text(host),
+            ports: [("80/tcp".to_owned(), 8080)].into(),
         };
         for subject in [
             EventSubject::Portreeve,

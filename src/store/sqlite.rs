@@ -13,11 +13,13 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
+use self::room::Reserve;
+use self::schema::SchemaState;
 use super::{
     Cell, ChangeSet, Deliveries, Delivery, DeliveryFilter, Discarded, EventCursor, EventFilter, EventLog,
     EventRow, Lane, LaneKey, LaneSubject, Ledger, Loaded, NewEvent, ObjectFollowed, ObjectWrite,
-    ObjectWritten, Objects, OwnedShards, Pruned, QueueDepths, RetryScope, StoreError, StoredObject,
-    file_system,
+    ObjectWritten, Objects, OwnedShards, Pruned, QueueDepths, RetryScope, StoreCheck, StoreError,
+    StoredObject, file_system,
 };
 use crate::config::state_dir;
 use crate::observed::{ContainerKey, Nanos, Shard};
@@ -25,6 +27,8 @@ use crate::reconcile::record::Record;
 use crate::resource::ObjectKey;
 
 mod batch;
+mod check;
+mod copy;
 mod decide;
 mod deliver;
 mod deliveries;
@@ -36,6 +40,8 @@ mod objects;
 mod prune;
 mod query;
 mod read;
+mod room;
+mod schema;
 mod script;
 mod write;
 
@@ -50,19 +56,23 @@ pub struct Sqlite {
     readers: SqlitePool,
     /// For whoever sends: no question of people's holds up a delivery.
     senders: SqlitePool,
+    reserve: Reserve,
     /// Held for the life of the process: two Portreeves on one ledger would bill everything twice.
     _lock: File,
 }
 
+/// Bytes that the write-ahead log keeps of the disk once it is written back.
+const LOG_KEPT: &str = "8388608";
 /// How often the lock is tried, and how long between two tries.
 const LOCK_TRIES: u32 = 40;
 const LOCK_AGAIN: Duration = Duration::from_millis(50);
 
 impl Sqlite {
-    /// Opens or creates the database at `path` and brings its schema up to date.
+    /// Opens or creates the database at `path` and brings its schema up to date, with a backup beside it before.
     ///
     /// # Errors
-    /// Another process has it open, it lies on a network file system, or it is not a database of Portreeve.
+    /// Another process has it open, it lies on a network file system, it is not a database of Portreeve or that of a newer
+    /// one, or it cannot be backed up.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         let directory = path.parent().unwrap_or(Path::new("."));
         let unfit = |what: String| StoreError::Unfit(what);
@@ -77,12 +87,27 @@ impl Sqlite {
         }
         let lock = lock(path).await?;
         close(path)?;
+        let migrator = migrator();
+        let reserve = Reserve::beside(path);
+        let state = match schema::admit(path, &migrator).await {
+            // The index of the log, which even reading needs, has no room.
+            Err(error) if error.is_full() && reserve.give_up() => schema::admit(path, &migrator).await?,
+            Err(error) if error.is_full() => {
+                let directory = directory.display();
+                return Err(unfit(format!(
+                    "the disk is full: there must be some room in {directory} ({error})"
+                )));
+            }
+            other => other?,
+        };
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(5))
+            // What the log grew to, for a rewriting say, it keeps no longer than it needs it.
+            .pragma("journal_size_limit", LOG_KEPT)
             // Its warnings of slow statements would print what is committed.
             .disable_statement_logging();
         let writer = pool(1).connect_with(options.clone()).await?;
@@ -90,12 +115,33 @@ impl Sqlite {
         if !recent_enough(&version) {
             return Err(unfit(format!("SQLite {version} is too old: 3.51.3 or later is needed")));
         }
-        migrator().run(&writer).await?;
+        if state == SchemaState::Empty {
+            room::convert(&writer, path).await;
+        }
+        schema::bring_up_to_date(&writer, path, &state, &migrator).await?;
+        room::convert(&writer, path).await;
+        reserve.make().await;
         // What is read again lies in the system's cache.
         let reading = options.read_only(true).pragma("cache_size", "-256");
         let readers = pool(2).connect_with(reading.clone()).await?;
         let senders = pool(1).connect_with(reading).await?;
-        Ok(Self { writer, readers, senders, _lock: lock })
+        Ok(Self { writer, readers, senders, reserve, _lock: lock })
+    }
+
+    /// Looks at all that the database at `path` holds, beside a process that has it open, and changes nothing.
+    ///
+    /// # Errors
+    /// It cannot be looked at. What is damaged in it is part of the answer.
+    pub async fn check(path: &Path) -> Result<StoreCheck, StoreError> {
+        check::check(path, &migrator()).await
+    }
+
+    /// Copies the database at `path` to the new file `to`, beside a process that has it open, and checks the copy: its size.
+    ///
+    /// # Errors
+    /// The database cannot be read, `to` is there already or cannot be written, or the copy is not sound.
+    pub async fn back_up(path: &Path, to: &Path) -> Result<u64, StoreError> {
+        check::back_up(path, to).await
     }
 }
 
@@ -177,16 +223,8 @@ fn migrations() -> Vec<Migration> {
         migration(8, "typed events", include_str!("migrations/8_typed_events.sql")),
         migration(9, "intents", include_str!("migrations/9_intents.sql")),
         migration(10, "lanes of any kind", include_str!("migrations/10_lanes_of_any_kind.sql")),
+        migration(11, "events by name", include_str!("migrations/11_events.sql")),
     ]
-}
-
-/// Whether the database refuses what it was given: a constraint, a type, a size. Everything else (full, I/O, busy, read-only,
-/// corrupt, a table that is not there) is about the database.
-pub(super) fn refuses(error: &sqlx::Error) -> bool {
-    /// The primary codes of `SQLITE_TOOBIG`, `SQLITE_CONSTRAINT` and `SQLITE_MISMATCH`, in the low byte of an extended one.
-    const REFUSALS: [i32; 3] = [18, 19, 20];
-    let code = |error: &dyn sqlx::error::DatabaseError| error.code()?.parse::<i32>().ok();
-    error.as_database_error().and_then(code).is_some_and(|code| REFUSALS.contains(&(code & 0xff)))
 }
 
 #[async_trait]
@@ -209,7 +247,8 @@ impl Ledger for Sqlite {
     }
 
     async fn prune(&self, before: Nanos, readers: &BTreeSet<String>) -> Result<Pruned, StoreError> {
-        prune::prune(&self.writer, &self.readers, before, readers).await
+        let pruning = || prune::prune(&self.writer, &self.readers, before, readers);
+        room::prune(&self.writer, &self.reserve, pruning).await
     }
 }
 

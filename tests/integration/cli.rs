@@ -6,6 +6,7 @@ mod editing;
 mod hostile;
 mod objects;
 mod screen;
+mod store;
 mod streams;
 mod transcript;
 mod verbs;

@@ -49,6 +49,7 @@ pub fn record(key: &ContainerKey, started: i64, ended: Option<i64>) -> Record {
         image: "nginx:alpine".to_owned(),
         labels: [("tier".to_owned(), "front".to_owned())].into(),
         host: "box".to_owned(),
+        ports: [("80/tcp".to_owned(), 8080)].into(),
         ledger: Ledger {
             created: true,
             runs: vec![run(started, ended)],

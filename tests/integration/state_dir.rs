@@ -123,6 +123,7 @@ async fn it_is_made_for_its_owner_alone_and_so_is_everything_that_is_ever_in_it(
         "/portreeve.db-wal",
         "/portreeve.db-shm",
         "/portreeve.lock",
+        "/portreeve.reserve",
         "/tokens.json",
         "/tokens.lock",
         "/git/repository/HEAD",

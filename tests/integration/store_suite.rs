@@ -4,14 +4,18 @@
 use async_trait::async_trait;
 use portreeve::store::Store;
 
+mod by_name;
 mod cells;
 mod commit;
 mod events;
 mod killed;
 mod lanes;
 mod memory;
+mod of_5551a0c;
 mod prune;
 mod readers;
+mod room;
+mod schema;
 
 /// A store of a test's own, and what only its kind knows how to do to it.
 #[async_trait]

@@ -285,6 +285,7 @@ async fn pass(api: &Api, caller: &Caller, row: &Delivery, reason: &str) -> Resul
             name: row.container_name.clone().unwrap_or_default(),
             image: String::new(),
             host: String::new(),
+            ports: Default::default(),
         },
         None => EventSubject::from(&row.target),
     };

@@ -1,5 +1,7 @@
 //! What an event is about.
 
+use std::collections::BTreeMap;
+
 use crate::resource::KindId;
 
 /// What an event is about. It decides in which shard the event is numbered: that of the engine, where there is one.
@@ -20,6 +22,8 @@ pub enum EventSubject {
         image: String,
         /// The engine's name for its host; empty if it is not known.
         host: String,
+        /// Its published ports at the time, such as `80/tcp` and the host's; empty if it has none, or none is known.
+        ports: BTreeMap<String, u16>,
     },
     /// A service, by its name.
     Service(String),

@@ -21,6 +21,7 @@ struct Written {
     container_name: String,
     image: String,
     host: String,
+    ports: String,
     object: String,
     event_type: String,
     reason: String,
@@ -39,10 +40,10 @@ const ENDS: &str =
     "INSERT INTO event_ends (shard, seq) SELECT value ->> 0, value ->> 1 FROM json_each(?) WHERE true
     ON CONFLICT DO UPDATE SET seq = seq + excluded.seq";
 
-const LOG: &str = "INSERT INTO event_log (at_ns, engine, container_id, container_name, image, host, object, event_type, reason,
-        status, message, severity, restart_count, caller, output, shard, seq)
+const LOG: &str = "INSERT INTO event_log (at_ns, engine, container_id, container_name, image, host, ports, object, event_type,
+        reason, status, message, severity, restart_count, caller, output, shard, seq)
     SELECT value ->> 'at', value ->> 'engine', value ->> 'container_id', value ->> 'container_name', value ->> 'image',
-        value ->> 'host', value ->> 'object', value ->> 'event_type', value ->> 'reason', value ->> 'status',
+        value ->> 'host', value ->> 'ports', value ->> 'object', value ->> 'event_type', value ->> 'reason', value ->> 'status',
         value ->> 'message', value ->> 'severity', value ->> 'restart_count', value ->> 'caller', value ->> 'output',
         value ->> 'shard', (SELECT seq FROM event_ends e WHERE e.shard = value ->> 'shard') + (value ->> 'place')
     FROM json_each(?)";
@@ -72,6 +73,7 @@ pub(super) fn put<'e>(
             container_name,
             image,
             host,
+            ports,
             object,
             event_type,
             reason,
@@ -89,6 +91,7 @@ pub(super) fn put<'e>(
             container_name,
             image,
             host,
+            ports: document("port", &ports)?,
             object,
             event_type,
             reason,
@@ -229,6 +232,7 @@ fn shard(row: &SqliteRow) -> Result<Shard, StoreError> {
 }
 
 pub(super) fn row(row: &SqliteRow) -> Result<EventRow, StoreError> {
+    let ports = serde_json::from_str(row.try_get("ports")?);
     Ok(EventRow {
         id: row.try_get("id")?,
         shard: shard(row)?,
@@ -240,6 +244,7 @@ pub(super) fn row(row: &SqliteRow) -> Result<EventRow, StoreError> {
             container_name: row.try_get("container_name")?,
             image: row.try_get("image")?,
             host: row.try_get("host")?,
+            ports: ports.map_err(|source| StoreError::Damaged { what: "port", source })?,
             object: row.try_get("object")?,
             event_type: row.try_get("event_type")?,
             reason: row.try_get("reason")?,

@@ -54,6 +54,11 @@ impl Shell {
         self
     }
 
+    /// Where its commands run.
+    pub fn directory(&self) -> PathBuf {
+        self.directory.path().join("work")
+    }
+
     /// A file that commands find.
     pub fn file(&self, name: &str, text: &str) {
         std::fs::write(self.directory.path().join("work").join(name), text).expect("a file");

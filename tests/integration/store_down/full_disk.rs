@@ -1,62 +1,14 @@
 //! The real program on a real full disk: a small file system of its own under the state directory.
 
-use std::fs::File;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use crate::support::container::Container;
+use crate::support::disk::Disk;
 use crate::support::engine::Engine;
 use crate::support::lab::{LABEL, Lab};
 use crate::support::portreeve::Portreeve;
 use crate::support::receiver::{Options, Receiver};
 use crate::support::wait;
-
-/// A file system of a few MiB, unmounted on drop.
-struct Disk(PathBuf);
-
-impl Disk {
-    /// `None`, with the reason printed, where mounting is not allowed.
-    #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-    fn mount(at: &Path) -> Option<Self> {
-        let mount =
-            Command::new("mount").args(["-t", "tmpfs", "-o", "size=3m,mode=0700", "tmpfs"]).arg(at).output();
-        match mount {
-            Ok(output) if output.status.success() => Some(Self(at.to_owned())),
-            Ok(output) => {
-                eprintln!("skipped: {}", String::from_utf8_lossy(&output.stderr).trim());
-                None
-            }
-            Err(error) => {
-                eprintln!("skipped: cannot run mount: {error}");
-                None
-            }
-        }
-    }
-
-    fn ballast(&self) -> PathBuf {
-        self.0.join("ballast")
-    }
-
-    /// Writes until nothing more fits.
-    fn fill(&self) {
-        let mut ballast = File::options().create(true).append(true).open(self.ballast()).unwrap();
-        for piece in [65_536, 4_096, 1] {
-            while ballast.write_all(&vec![0; piece]).is_ok() {}
-        }
-    }
-
-    fn free(&self) {
-        std::fs::remove_file(self.ballast()).unwrap();
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
 
 async fn store_status(portreeve: &Portreeve) -> Result<String, String> {
     let answer = portreeve.get("/health/detailed").await?;
@@ -93,7 +45,7 @@ async fn on_a_full_disk_the_faces_stay_up_nothing_unrecorded_is_sent_and_all_rec
     let lab = Lab::new(&engine).await;
     let portreeve = Portreeve::new(env!("CARGO_BIN_EXE_portreeve")).docker_host(engine.endpoint());
     let mut portreeve = portreeve.healing_only(&lab);
-    let Some(disk) = Disk::mount(&portreeve.state_dir()) else { return };
+    let Some(disk) = Disk::mount(&portreeve.state_dir(), "3m") else { return };
     portreeve.manifest(
         "billing.yaml",
         &format!(

@@ -23,6 +23,7 @@ fn container_named(name: &str, id: &str) -> EventSubject {
         name: name.to_owned(),
         image: "nginx:alpine".to_owned(),
         host: "h".to_owned(),
+        ports: [("80/tcp".to_owned(), 8080)].into(),
     }
 }
 
