@@ -24,7 +24,7 @@
 //!
 //! Failures, backoff, panics, places, timers, commits and metrics are the mechanism's. `tests/lamp.rs` is such a reconciler.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -54,10 +54,10 @@ use self::wakers::Wakers;
 use crate::desired::{Desired, Scope, difference};
 use crate::guard::Guard;
 use crate::observed::Shard;
-use crate::observed::{Nanos, World};
+use crate::observed::World;
 use crate::outbox::HttpClient;
+use crate::store::Loaded;
 use crate::store::{ChangeSet, IntentChange, Store, StoreError};
-use crate::store::{Loaded, Pruned};
 use crate::vital;
 
 #[macro_use]
@@ -83,6 +83,7 @@ mod parts;
 mod plan;
 mod probing;
 mod progress;
+mod pruning;
 mod queue;
 mod reconcile;
 mod reconcilers;
@@ -111,8 +112,6 @@ pub use requests::Requests;
 pub use usage::Load;
 pub use view::View;
 
-/// Between two prunings of the store.
-const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 /// How late a timer may fire before Portreeve itself counts as what fails.
 const LAG: Duration = Duration::from_secs(1);
 /// How long nothing is healed after such a lag.
@@ -192,7 +191,7 @@ impl Controller {
         tasks.push(vital::spawn("the loop of reconcilers", mechanism.clone().run()));
         tasks.push(vital::spawn("the timers", mechanism.run_timers()));
         tasks.push(vital::spawn("the watch on own delays", watch_own_lag(parts.clone())));
-        tasks.push(vital::spawn("pruning", prune(parts.clone())));
+        tasks.push(vital::spawn("pruning", pruning::prune(parts.clone())));
         tasks.push(vital::spawn("the feed of events", feed.run(parts.store.clone())));
         let prober = vital::spawn("the prober", Prober::run(parts.clone(), stop.child_token()));
         let supervising = supervise(parts.clone(), journal, desired, stop.clone());
@@ -333,43 +332,6 @@ async fn watch_own_lag(parts: Arc<Parts>) {
                 // What was put off has no event of its own to come back by.
                 parts.requeue_all();
             });
-        }
-    }
-}
-
-async fn prune(parts: Arc<Parts>) {
-    // Soon after the start too: a process may live for less than the interval.
-    let mut wait = PRUNE_EVERY / 12;
-    loop {
-        tokio::time::sleep(wait).await;
-        wait = PRUNE_EVERY;
-        let days = i64::from(parts.desired.load().settings.metrics_retention_days);
-        let before = Nanos(crate::clock::now().0 - days * 86_400 * 1_000_000_000);
-        let gone = parts.memories.forget_gone(before, &parts.records.ids());
-        if !gone.is_empty() {
-            let open = gone.iter().filter_map(|id| parts.intents.of_owner(id));
-            let intents: Vec<_> = open.map(|open| IntentChange::Close(open.intent.id)).collect();
-            // One about which something is being decided stays, in memory and in the store.
-            let closed = parts.intents.reserve(&intents, &[]);
-            let intents = if closed.is_some() { intents } else { Vec::new() };
-            let healing = gone.into_iter().map(|id| (id, None)).collect();
-            // What is only forgotten, by ids that are unique, may be of any engine.
-            let changes = ChangeSet { healing, intents, ..ChangeSet::of(Shard::Fleet) };
-            // They are forgotten in memory; the rows go with the next start's first pruning if not now.
-            if parts.committer.commit_with(changes, commit::Tickets::new()).await.is_ok()
-                && let Some(closed) = closed
-            {
-                closed.keep();
-            }
-        }
-        // Nothing reads events by a cursor yet.
-        let readers = BTreeSet::new();
-        match parts.store.prune(before, &readers).await {
-            Ok(Pruned { rows: 0, .. }) => {}
-            Ok(Pruned { rows, .. }) => {
-                info!(target: "portreeve::store", rows, "deleted records older than {days} days")
-            }
-            Err(error) => warn!(target: "portreeve::store", "old records could not be deleted: {error}"),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Duration, Instant};
 use tracing::{error, info};
 
@@ -38,6 +38,7 @@ pub struct Committer {
     requests: mpsc::Sender<Request>,
     journal: Journal,
     health: Arc<Mutex<StoreHealth>>,
+    full: Arc<Notify>,
 }
 
 /// Whether the store can commit.
@@ -45,6 +46,8 @@ pub struct Committer {
 pub struct StoreHealth {
     /// The last failure, if nothing was committed since.
     pub error: Option<String>,
+    /// Whether that was for want of room.
+    pub full: bool,
 }
 
 /// What the writer is asked for.
@@ -81,10 +84,16 @@ impl Committer {
     ) -> (Self, tokio::task::JoinHandle<()>) {
         let (requests, receiver) = mpsc::channel(1024);
         let health = Arc::new(Mutex::new(StoreHealth::default()));
-        let (journal_kept, health_kept) = (journal.clone(), health.clone());
-        let writer =
-            Writer { store, journal: journal_kept, health: health_kept, feed, told: VecDeque::new() };
-        (Self { requests, journal, health }, crate::vital::spawn("the writer", writer.run(receiver)))
+        let full = Arc::new(Notify::new());
+        let committer = Self { requests, journal, health, full };
+        let Self { journal, health, full, .. } = committer.clone();
+        let writer = Writer { store, journal, health, feed, full, told: VecDeque::new() };
+        (committer, crate::vital::spawn("the writer", writer.run(receiver)))
+    }
+
+    /// Until a commit finds the disk full, for the first time since one was made.
+    pub(super) async fn full(&self) {
+        self.full.notified().await;
     }
 
     /// Whether the store can commit.
@@ -160,6 +169,8 @@ struct Writer {
     journal: Journal,
     health: Arc<Mutex<StoreHealth>>,
     feed: Arc<EventFeed>,
+    /// Notified when the disk begins to be full.
+    full: Arc<Notify>,
     /// What was refused lately, so that what comes again is not told of again.
     told: VecDeque<String>,
 }
@@ -291,8 +302,12 @@ impl Writer {
                     error!(target: "portreeve::store", "the store cannot commit, so nothing is sent or done: {error}");
                 }
                 health.error = Some(error.to_string());
+                if error.is_full() && !std::mem::replace(&mut health.full, true) {
+                    self.full.notify_one();
+                }
             }
             Ok(_) | Err(_) => {
+                health.full = false;
                 if health.error.take().is_some() {
                     info!(target: "portreeve::store", "the store commits again");
                 }

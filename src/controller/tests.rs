@@ -5,7 +5,7 @@ pub(super) mod lamp;
 use super::*;
 use crate::desired::Sources;
 use crate::guard::Guard;
-use crate::observed::{Container, ContainerKey};
+use crate::observed::{Container, ContainerKey, Nanos};
 use crate::reconcile::heal::HealMemory;
 use crate::resource::docker_host::DockerHostSpec;
 use crate::resource::event::EventKind;

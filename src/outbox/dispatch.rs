@@ -24,6 +24,8 @@ const WAKE_EVERY: Duration = Duration::from_secs(1);
 const STORE_DOWN: Duration = Duration::from_secs(1);
 /// A look at the queue even if nobody rang and nothing is due: a safety net, cheap.
 const LOOK_EVERY: Duration = Duration::from_secs(300);
+/// Between two tries of what the store refuses.
+const REFUSED: Duration = Duration::from_secs(60);
 /// How long calls in flight may take once everything stops.
 const LAST_CALLS: Duration = Duration::from_secs(5);
 
@@ -72,6 +74,8 @@ struct InFlight {
     /// Whose calls they are.
     whose: HashMap<Id, LaneSubject>,
     unrecorded: Vec<Unrecorded>,
+    /// What the store refuses: only its own lane or cell waits for it.
+    aside: Vec<(Unrecorded, Instant)>,
     faults: Faults,
     /// When the queue was last looked at, by the clock of its due times.
     looked: Nanos,
@@ -182,7 +186,8 @@ impl<Q: Queue> Dispatcher<Q> {
         }
         // After the end of the process what cannot be stored now either is sent again, with the same ids.
         let _ = self.catch_up(&mut in_flight).await;
-        in_flight.unrecorded
+        let aside = in_flight.aside.into_iter().map(|(unrecorded, _)| unrecorded);
+        in_flight.unrecorded.into_iter().chain(aside).collect()
     }
 
     /// Whose call has ended, and what came of it. One that panicked is told of, and stored as a failure.
@@ -217,12 +222,37 @@ impl<Q: Queue> Dispatcher<Q> {
 
     /// Stores what could not be stored before.
     async fn catch_up(&self, in_flight: &mut InFlight) -> Result<(), StoreError> {
+        let now = Instant::now();
+        let due =
+            in_flight.aside.extract_if(.., |(_, again)| *again <= now).map(|(unrecorded, _)| unrecorded);
+        let due: Vec<_> = due.collect();
+        in_flight.unrecorded.extend(due);
         while let Some((key, settlement)) = in_flight.unrecorded.first().cloned() {
-            self.queue.record(settlement).await?;
+            if self.recorded(settlement.clone()).await? {
+                in_flight.free(&key);
+            } else {
+                in_flight.aside.push(((key, settlement), now + REFUSED));
+            }
             in_flight.unrecorded.remove(0);
-            in_flight.free(&key);
         }
         Ok(())
+    }
+
+    /// Stores what came of a call, if need be without what the target said of it: whether the store takes it.
+    async fn recorded(&self, settlement: Settlement) -> Result<bool, StoreError> {
+        match self.queue.record(settlement.clone()).await {
+            Err(error) if error.is_refused() => {
+                match self.queue.record(settlement.saying("the store refuses what went wrong")).await {
+                    Err(error) if error.is_refused() => {
+                        error!(target: "portreeve::outbox", queue = self.queue.name(), "the result of a call is refused by the \
+                            store, so nothing of its container is sent; it is tried again: {error}");
+                        Ok(false)
+                    }
+                    other => other.map(|()| true),
+                }
+            }
+            other => other.map(|()| true),
+        }
     }
 
     /// Takes on what is due, and says when to look again.
@@ -243,9 +273,11 @@ impl<Q: Queue> Dispatcher<Q> {
         } else {
             in_flight.looked = now;
         }
-        let free = AT_ONCE.saturating_sub(in_flight.busy.len());
+        let again = in_flight.aside.iter().map(|(_, again)| *again).min();
+        let latest = again.unwrap_or_else(|| Instant::now() + LOOK_EVERY);
+        let free = AT_ONCE.saturating_sub(in_flight.busy.len() - in_flight.aside.len());
         if free == 0 {
-            return Ok(Instant::now() + LOOK_EVERY);
+            return Ok(latest);
         }
         for (key, item) in self.queue.due(now, &in_flight.busy, free).await? {
             in_flight.busy.push(key.clone());
@@ -257,7 +289,7 @@ impl<Q: Queue> Dispatcher<Q> {
             Some(next) => Duration::from_nanos(u64::try_from(next.since(now)).unwrap_or(0)),
             None => LOOK_EVERY,
         };
-        Ok(Instant::now() + wait.clamp(Duration::from_millis(5), LOOK_EVERY))
+        Ok(latest.min(Instant::now() + wait.clamp(Duration::from_millis(5), LOOK_EVERY)))
     }
 }
 

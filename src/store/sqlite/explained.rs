@@ -1,8 +1,9 @@
 //! How what people and senders ask for is found: each by an index, and never by reading all that a growing table holds.
 
 use super::*;
-use crate::resource::KindId;
-use crate::store::{DeliveryPlace, DeliveryState};
+use crate::observed::{ContainerKey, Nanos, Shard};
+use crate::resource::{KindId, ObjectKey};
+use crate::store::{DeliveryFilter, DeliveryPlace, DeliveryState, EventFilter, OwnedShards};
 
 /// Lines of a plan that read all of something and may: it holds no more than what is parked, held or asked for.
 const ALLOWED: [&str; 4] =

@@ -61,7 +61,7 @@ async fn what_is_damaged_is_told_with_its_place_and_exit_code_3() {
     execute(
         &path,
         "UPDATE healing SET memory = '{' WHERE logical_id = 'local/name/fixture-web';
-         UPDATE containers SET record = '[]' WHERE name = 'fixture-sick'; UPDATE cells SET wanted = 'up' WHERE registry = 'away'",
+         UPDATE containers SET record = '[]' WHERE name = 'fixture-sick'; UPDATE cells SET wanted = 'up' WHERE target = 'away'",
     )
     .await;
     let said = check();
