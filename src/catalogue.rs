@@ -179,7 +179,7 @@ impl Inner {
     fn expected(&self, key: &ObjectKey) -> Expected {
         match self.identities.get(key) {
             _ if self.unsaved.contains(key) => Expected::Any,
-            Some(identity) => Expected::Revision(identity.revision),
+            Some(identity) => Expected::Written(identity.written),
             None => Expected::Absent,
         }
     }

@@ -58,6 +58,10 @@ fn describe() {
         "portreeve_reconcile_panics_total",
         "Faults of Portreeve's own while it decided about one thing or made one check, by kind; everything else went on"
     );
+    describe_counter!(
+        "portreeve_store_refused_total",
+        "Faults of Portreeve's own: what the database refused, such as a broken constraint; everything else is stored"
+    );
     describe_histogram!("portreeve_probe_duration_seconds", "How long checks took, by type");
     describe_gauge!(
         "portreeve_manifests_unconfirmed",

@@ -18,6 +18,7 @@ const ENDS: [&str; 4] = ["succeeded", "failed", "lost", "superseded"];
 /// Those that are of nothing that comes and goes.
 pub(super) fn of_the_program() {
     counter!("portreeve_checks_late_total").increment(0);
+    counter!("portreeve_store_refused_total").increment(0);
     for kind in ["container", "service", "check"] {
         counter!("portreeve_reconcile_panics_total", "kind" => kind).increment(0);
     }

@@ -184,6 +184,9 @@ impl<Q: Queue> Dispatcher<Q> {
                 }
             }
         }
+        // What was refused is tried once more.
+        let aside = std::mem::take(&mut in_flight.aside);
+        in_flight.unrecorded.extend(aside.into_iter().map(|(unrecorded, _)| unrecorded));
         // After the end of the process what cannot be stored now either is sent again, with the same ids.
         let _ = self.catch_up(&mut in_flight).await;
         let aside = in_flight.aside.into_iter().map(|(unrecorded, _)| unrecorded);

@@ -70,17 +70,17 @@ pub enum Expected {
     Any,
     /// Nothing.
     Absent,
-    /// The object at this revision.
-    Revision(u64),
+    /// The object as it was [written](StoredObject::written) at this revision; its status may have changed since.
+    Written(u64),
 }
 
 impl Expected {
-    /// Whether it is so, if the object is stored at this revision.
+    /// Whether it is so, if the object is stored as it was written at this revision.
     pub fn is_met(self, stored: Option<u64>) -> bool {
         match self {
             Self::Any => true,
             Self::Absent => stored.is_none(),
-            Self::Revision(revision) => stored == Some(revision),
+            Self::Written(revision) => stored == Some(revision),
         }
     }
 }
@@ -103,7 +103,7 @@ pub struct ObjectWrite {
 pub enum ObjectWritten {
     /// It is stored, at this revision: higher than every one given before.
     Stored(u64),
-    /// Something else is stored than was expected: nothing, or the object at this revision.
+    /// Something else is stored than was expected: nothing, or the object as it was written at this revision.
     Conflict(Option<u64>),
 }
 

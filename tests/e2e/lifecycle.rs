@@ -129,6 +129,10 @@ async fn a_life_is_told_to_both_services_byte_for_byte() {
     assert!(!scene.receiver.state().registry.contains_key(id));
     scene.receiver.state().assert_clean();
 
+    // The services hear of it a moment before the log does.
+    for service in ["Billing", "Discovery"] {
+        scene.portreeve.wait_line(&format!("{service} Service notified: removed for {id}")).await;
+    }
     let lines = lines_about(&scene, &web);
     let of =
         |what: &str| -> Vec<String> { lines.iter().filter(|line| line.contains(what)).cloned().collect() };

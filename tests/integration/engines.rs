@@ -6,7 +6,7 @@ use portreeve::controller::Controller;
 use portreeve::desired::{Desired, Sources};
 use portreeve::guard::Guard;
 use portreeve::manifest::draft;
-use portreeve::observed::{ContainerKey, Engine, Nanos};
+use portreeve::observed::{ContainerKey, Engine, Nanos, Shard};
 use portreeve::resource::{KindId, Object, ObjectKey, Origin};
 use portreeve::store::{ChangeSet, EventFilter, EventLog, EventRow, Ledger, Sqlite};
 use serde_json::{Value, json};
@@ -14,7 +14,6 @@ use tempfile::TempDir;
 use tokio::net::UnixListener;
 use tokio::sync::watch;
 
-use crate::integration::fixtures::local;
 use crate::support::fake_engine::{Container, FakeEngine};
 use crate::support::portreeve::Portreeve;
 use crate::support::receiver::{Options, Receiver};
@@ -57,6 +56,11 @@ pub(super) struct Scene {
 }
 
 impl Scene {
+    /// Where the store is.
+    pub(super) fn path(&self) -> std::path::PathBuf {
+        self.home.path().join("portreeve.db")
+    }
+
     pub(super) async fn start(objects: &[Object]) -> Self {
         Self::start_in(TempDir::new().unwrap(), objects).await
     }
@@ -231,7 +235,7 @@ fn registry(name: &str, receiver: &Receiver, more: &[(&str, &str)]) -> Object {
     object("DiscoveryRegistry", name, spec)
 }
 
-fn running(name: &str) -> Container {
+pub(super) fn running(name: &str) -> Container {
     let started = now();
     Container { name: name.to_owned(), created: started, started, running: true, ..Container::default() }
 }
@@ -272,7 +276,7 @@ async fn what_came_and_went_after_a_proper_end_is_unknown_from_then_on_and_no_lo
     let key = ContainerKey::new("e", id("a"));
     let mut record = scene.store.record(&key).await.unwrap().expect("a record");
     record.last_known = Nanos(SECOND);
-    let old = ChangeSet { records: vec![record.into()], ..local() };
+    let old = ChangeSet { records: vec![record.into()], ..ChangeSet::of(Shard::Engine("e".into())) };
     engine.show(&id("a"), None);
     let before = jiff::Timestamp::now();
     let scene = scene.restart(&[near], Some(old)).await;

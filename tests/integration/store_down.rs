@@ -5,3 +5,4 @@ mod delivering;
 mod faces;
 pub mod failing;
 mod full_disk;
+mod refused;

@@ -11,6 +11,7 @@ mod events;
 mod killed;
 mod lanes;
 mod memory;
+mod objects;
 mod of_5551a0c;
 mod prune;
 mod readers;
@@ -30,6 +31,8 @@ pub trait Bench: Send + Sync + Sized {
     async fn refuse_poison(&self);
     /// It takes them again.
     async fn relent(&self);
+    /// From now on it fails, for a reason of its own, at every commit of a healing memory.
+    async fn fail(&self);
 }
 
 /// One test per guarantee, each on a store of its own.
@@ -55,6 +58,10 @@ macro_rules! all_guarantees {
                 the_times_of_a_run_freeze_once_committed
                 a_bill_is_taken_once_per_target_and_its_first_bytes_stay
                 a_delivered_bill_that_comes_again_is_not_sent_again
+                what_is_refused_is_told_from_what_fails_and_leaves_nothing
+                a_set_is_of_one_shard_and_of_the_epoch_in_which_the_shard_is_owned
+                only_runs_that_are_named_are_written
+                bytes_are_sent_as_they_were_enqueued
             }
             lanes {
                 bills_of_a_lane_are_due_in_the_order_of_their_commits
@@ -70,6 +77,10 @@ macro_rules! all_guarantees {
                 busy_lanes_are_left_out_and_the_longest_waiting_come_first
                 a_delivery_ends_the_failures_of_its_lane
                 targets_do_not_touch_each_other
+                a_sink_and_a_billing_service_of_one_name_do_not_meet
+                lanes_are_due_in_the_order_in_which_they_fell_due
+                only_lanes_and_cells_of_owned_shards_are_worked_on
+                what_was_never_tried_does_not_wait_for_a_clock_that_was_set_back
             }
             cells {
                 only_the_latest_state_is_due
@@ -108,6 +119,13 @@ macro_rules! all_guarantees {
                 cursors_and_memories_are_replaced
                 everything_survives_a_reopening
                 runs_come_back_oldest_first
+                each_shard_is_loaded_for_itself
+            }
+            objects {
+                a_write_is_made_only_on_what_it_expects
+                revisions_rise_in_the_order_of_the_writes
+                a_write_and_its_event_are_stored_together_or_not_at_all
+                changes_are_followed_and_it_is_known_if_one_is_missing
             }
             prune {
                 what_is_pending_is_never_pruned

@@ -65,9 +65,11 @@ pub(super) async fn write(
             let revision = last.unsigned_abs();
             match change {
                 ObjectChange::Put(object) => {
+                    // What was to be written by this is written at the revision that this was given.
+                    let written = if object.written == object.revision { revision } else { object.written };
                     gone.remove(&key);
-                    stored.insert(key.clone(), revision);
-                    put.insert(key, (&**object, revision));
+                    stored.insert(key.clone(), written);
+                    put.insert(key, PutRow { object, revision, written });
                 }
                 ObjectChange::Gone { .. } => {
                     put.remove(&key);
@@ -95,49 +97,55 @@ pub(super) async fn write(
 
 type Key = (String, String);
 
-/// The revisions at which the objects that are written are stored.
+/// An object with the revisions that it was given.
+struct PutRow<'a> {
+    object: &'a StoredObject,
+    revision: u64,
+    written: u64,
+}
+
+/// The revisions at which the objects that are to be written were last written.
 async fn stored(db: &mut SqliteConnection, writes: &[ObjectWrite]) -> Result<BTreeMap<Key, u64>, StoreError> {
     let mut keys = Rows::default();
     for write in writes {
         keys.push(&write.change.key())?;
     }
     let rows = sqlx::query(
-        "SELECT kind, name, revision FROM objects
+        "SELECT kind, name, written FROM objects
          WHERE (kind, name) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))",
     )
     .bind(keys.json())
     .fetch_all(db)
     .await?;
     let stored = |row: &SqliteRow| {
-        let revision = row.try_get::<i64, _>("revision")?.unsigned_abs();
-        Ok(((row.try_get("kind")?, row.try_get("name")?), revision))
+        let written = row.try_get::<i64, _>("written")?.unsigned_abs();
+        Ok(((row.try_get("kind")?, row.try_get("name")?), written))
     };
     rows.iter().map(stored).collect()
 }
 
-fn put_all(script: &mut Script, put: &BTreeMap<Key, (&StoredObject, u64)>) -> Result<(), StoreError> {
+fn put_all(script: &mut Script, put: &BTreeMap<Key, PutRow<'_>>) -> Result<(), StoreError> {
     let (mut rows, mut keys) = (Rows::default(), Rows::default());
-    for (key, (object, revision)) in put {
+    for (key, PutRow { object, revision, written }) in put {
         let StoredObject {
             kind,
             name,
             uid,
             generation,
-            revision: least,
-            written,
+            revision: _,
+            written: _,
             created,
             spec_hash,
             whole_hash,
             document,
         } = object;
-        let written = if written == least { *revision } else { *written };
         rows.push(&(
             kind,
             name,
             uid,
             signed(*generation),
             signed(*revision),
-            signed(written),
+            signed(*written),
             created.0,
             spec_hash,
             whole_hash,

@@ -38,7 +38,7 @@ impl Commit for Direct {
 pub struct Post {
     pub store: Arc<dyn Store>,
     /// Of the store, if it is this one's own.
-    _home: Option<TempDir>,
+    home: Option<TempDir>,
     http: HttpClient,
     wakers: Vec<Waker>,
     stop: CancellationToken,
@@ -50,14 +50,19 @@ impl Post {
     pub async fn new() -> Self {
         let home = TempDir::new().unwrap();
         let store = Arc::new(Sqlite::open(&home.path().join("portreeve.db")).await.unwrap());
-        Self { _home: Some(home), ..Self::over(store) }
+        Self { home: Some(home), ..Self::over(store) }
+    }
+
+    /// Where its own store is.
+    pub fn path(&self) -> std::path::PathBuf {
+        self.home.as_ref().expect("a store of its own").path().join("portreeve.db")
     }
 
     pub fn over(store: Arc<dyn Store>) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         Self {
             store,
-            _home: None,
+            home: None,
             http: HttpClient::default(),
             wakers: Vec::new(),
             stop: CancellationToken::new(),

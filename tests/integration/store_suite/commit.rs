@@ -1,6 +1,6 @@
 //! Committing: all or nothing, once, and frozen.
 
-use portreeve::observed::{ContainerKey, Cursor, Nanos};
+use portreeve::observed::{ContainerKey, Cursor, Nanos, Shard};
 use portreeve::reconcile::discovery::Wanted;
 use portreeve::reconcile::intent::Intent;
 use portreeve::reconcile::lifecycle::EventName;
@@ -8,7 +8,8 @@ use portreeve::reconcile::plan::{Cause, Verb};
 use portreeve::resource::KindId;
 use portreeve::resource::event::EventKind;
 use portreeve::store::{
-    ChangeSet, EventFilter, IntentChange, LaneKey, LaneSubject, OpenIntent, Settlement, StoredIntent,
+    ChangeSet, EventFilter, IntentChange, LaneKey, LaneSubject, OpenIntent, OutboxRow, RecordChange,
+    Settlement, StoredIntent,
 };
 
 use super::Bench;
@@ -164,4 +165,70 @@ pub async fn a_delivered_bill_that_comes_again_is_not_sent_again(bench: &mut imp
     commit(store, fixtures::bills(vec![bill])).await;
     assert_eq!(store.due_lanes(&billing("billing"), &ALL, LATER, &[], 8).await.unwrap(), []);
     assert_eq!(depths(store, KindId::BillingService).await.get("billing"), None);
+}
+
+pub async fn what_is_refused_is_told_from_what_fails_and_leaves_nothing(bench: &mut impl Bench) {
+    bench.refuse_poison().await;
+    let poisoned = ChangeSet::told(event(1, EventKind::Start, "poison"));
+    let memory = ChangeSet { healing: vec![("web".to_owned(), Some("{}".to_owned()))], ..local() };
+    let refused = bench.store().commit(&[memory.clone(), poisoned]).await.expect_err("it is poison");
+    assert!(refused.is_refused() && !refused.is_full(), "{refused:?}");
+    assert!(load(bench.store()).await.healing.is_empty());
+    bench.fail().await;
+    let failed = bench.store().commit(&[memory]).await.expect_err("there is no such table");
+    assert!(!failed.is_refused(), "{failed:?}");
+}
+
+pub async fn a_set_is_of_one_shard_and_of_the_epoch_in_which_the_shard_is_owned(bench: &mut impl Bench) {
+    let store = bench.store();
+    let key = container(1);
+    let records = vec![record(&key, 10, None).into()];
+    let foreign = ChangeSet { records: records.clone(), ..ChangeSet::of(Shard::Engine("elsewhere".into())) };
+    let error = store.commit(&[foreign]).await.expect_err("it is another engine's");
+    assert!(error.is_refused() && error.to_string().contains("engine/elsewhere"), "{error}");
+    let event = ChangeSet { events: vec![event(1, EventKind::Start, "of the fleet")], ..local() };
+    assert!(store.commit(&[event]).await.expect_err("it is the fleet's").is_refused());
+    let late = ChangeSet { records, epoch: u64::MAX, ..local() };
+    let error = store.commit(&[late]).await.expect_err("nobody owns the shard in that epoch");
+    assert!(!error.is_refused(), "somebody else decides there: {error}");
+    assert_eq!(store.record(&key).await.unwrap(), None);
+}
+
+pub async fn only_runs_that_are_named_are_written(bench: &mut impl Bench) {
+    let (store, key) = (bench.store(), container(1));
+    let mut before = record(&key, 10, Some(20));
+    before.ledger.runs.push(fixtures::run(30, None));
+    commit(store, ChangeSet { records: vec![before.clone().into()], ..local() }).await;
+    let mut after = before.clone();
+    after.ledger.runs[1].ended = Some(Nanos(40));
+    after.ledger.runs.push(fixtures::run(50, None));
+    let change = RecordChange::since(&before, after.clone());
+    assert_eq!(change.runs, after.ledger.runs[1..], "the ended one and the new one");
+    commit(store, ChangeSet { records: vec![change], ..local() }).await;
+    assert_eq!(store.record(&key).await.unwrap(), Some(after.clone()));
+    // What is not named is not written, whatever it says.
+    let mut silent = RecordChange::from(after.clone());
+    silent.runs.clear();
+    commit(store, ChangeSet { records: vec![silent], ..local() }).await;
+    assert_eq!(store.record(&key).await.unwrap(), Some(after));
+}
+
+pub async fn bytes_are_sent_as_they_were_enqueued(bench: &mut impl Bench) {
+    let (store, key) = (bench.store(), container(1));
+    let bodies: [&[u8]; 4] = [
+        b"{\"a\": \"\\u0000 \\\"\"}",
+        "\u{1F40B} \u{2028}".as_bytes(),
+        b"nul \0 within",
+        &[0xff, 0x00, 0xfe],
+    ];
+    let row = |(number, body): (u128, &&[u8])| OutboxRow {
+        lane: LaneKey::billing("billing", &key),
+        id: uuid::Uuid::from_u128(number),
+        event: "started".to_owned(),
+        body: body.to_vec(),
+    };
+    let outbox = (0..).zip(&bodies).map(row).collect();
+    commit(store, ChangeSet { outbox, ..local() }).await;
+    let lane = store.due_lanes(&billing("billing"), &ALL, Nanos(0), &[], 1).await.unwrap().remove(0);
+    assert_eq!(lane.bills.iter().map(|bill| bill.body.as_slice()).collect::<Vec<_>>(), bodies);
 }

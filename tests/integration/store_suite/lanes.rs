@@ -1,18 +1,19 @@
 //! Lanes of bills: order, waiting, waking, parking.
 
-use portreeve::observed::{ContainerKey, Nanos};
+use portreeve::observed::{ContainerKey, Nanos, Shard};
 use portreeve::reconcile::discovery::Wanted;
 use portreeve::reconcile::lifecycle::EventName;
-use portreeve::resource::KindId;
 use portreeve::resource::event::EventKind;
+use portreeve::resource::{KindId, ObjectKey};
 use portreeve::store::{
     ChangeSet, Delivery, DeliveryFilter, DeliveryKind, DeliveryState, EventFilter, Lane, LaneKey,
-    LaneSubject, RetryScope, Settlement, Store,
+    LaneSubject, OutboxRow, OwnedShards, RetryScope, Settlement, Store,
 };
 
 use super::Bench;
 use crate::integration::fixtures::{
-    ALL, bill, billing, commit, container, depths, early_bills as bills, event, life, local, messages,
+    ALL, bill, billing, commit, container, depths, discovery, early_bills as bills, event, fleet, life,
+    local, messages,
 };
 
 async fn due(store: &dyn Store, now: i64) -> Vec<Lane> {
@@ -302,4 +303,90 @@ pub async fn targets_do_not_touch_each_other(bench: &mut impl Bench) {
     )
     .await;
     assert_eq!(depths(store, KindId::BillingService).await.into_keys().collect::<Vec<_>>(), ["billing"]);
+}
+
+pub async fn a_sink_and_a_billing_service_of_one_name_do_not_meet(bench: &mut impl Bench) {
+    let (store, key) = (bench.store(), container(1));
+    let bill = OutboxRow::bill(key.clone(), bill("both", &key, EventName::Started, 1).1);
+    let sink = ObjectKey { kind: KindId::NotificationSink, name: "both".to_owned() };
+    // A group of notifications is no container, and of no engine. Its id is the same by chance.
+    let group = LaneSubject::Named { shard: Shard::Fleet, name: "outages".to_owned() };
+    let lane = LaneKey { target: sink.clone(), subject: group.clone() };
+    let notification = OutboxRow { lane: lane.clone(), event: "ServiceDown".to_owned(), ..bill.clone() };
+    commit(store, ChangeSet { outbox: vec![bill], ..local() }).await;
+    commit(store, ChangeSet { outbox: vec![notification], ..fleet() }).await;
+    let due = async |target: &ObjectKey| store.due_lanes(target, &ALL, Nanos(0), &[], 9).await.unwrap();
+    let told = due(&sink).await.remove(0);
+    assert_eq!((&told.subject, told.name.as_str(), told.bills.len()), (&group, "", 1));
+    let parked = Settlement::LaneParked { lane: lane.clone(), error: "HTTP 400".to_owned() };
+    commit(store, ChangeSet { settled: vec![parked], ..fleet() }).await;
+    assert_eq!(due(&sink).await, []);
+    assert_eq!(due(&billing("both")).await[0].subject, LaneSubject::from(&key));
+    let depths = store.depths().await.unwrap();
+    let depths: Vec<_> =
+        depths.iter().map(|(target, depth)| (target.kind, depth.pending, depth.parked)).collect();
+    assert_eq!(depths, [(KindId::BillingService, 1, 0), (KindId::NotificationSink, 0, 1)]);
+    let filter = DeliveryFilter { target: Some("both".to_owned()), limit: 9, ..DeliveryFilter::default() };
+    let listed = store.deliveries(&filter).await.unwrap();
+    assert_eq!(
+        listed.iter().map(|row| row.lane()).collect::<Vec<_>>(),
+        [lane, LaneKey::billing("both", &key)]
+    );
+    let tells = |bills| event(9, EventKind::Discarded, &format!("{bills} bills"));
+    assert_eq!(store.discard(&sink, &tells).await.unwrap(), 1);
+    assert_eq!(due(&billing("both")).await.len(), 1, "that of the service stays");
+}
+
+pub async fn lanes_are_due_in_the_order_in_which_they_fell_due(bench: &mut impl Bench) {
+    let (store, early, late, busy) = (bench.store(), container(3), container(1), container(2));
+    let born = async |key: &ContainerKey, at: i64, runs| {
+        commit(store, ChangeSet { at: Nanos(at), ..bills(life("billing", key, runs)) }).await;
+    };
+    born(&busy, 10, 20).await;
+    born(&early, 20, 1).await;
+    born(&late, 30, 1).await;
+    assert_eq!(due_keys(store, 9).await, [], "a lane falls due when its bill is made");
+    assert_eq!(store.next_lane(&billing("billing"), &ALL, Nanos(9)).await.unwrap(), Some(Nanos(10)));
+    assert_eq!(due_keys(store, 99).await, [busy.clone(), early.clone(), late.clone()]);
+    // A container with many bills is behind those who waited while it was served.
+    let seq = due(store, 99).await[0].bills[0].seq;
+    commit(store, ChangeSet { settled: vec![delivered(&busy, seq)], at: Nanos(40), ..local() }).await;
+    assert_eq!(due_keys(store, 99).await, [early.clone(), late, busy]);
+    // What comes for a lane that is there does not put it back.
+    born(&early, 90, 2).await;
+    assert_eq!(due_keys(store, 99).await[0], early);
+}
+
+pub async fn only_lanes_and_cells_of_owned_shards_are_worked_on(bench: &mut impl Bench) {
+    let store = bench.store();
+    let (ours, theirs) = (ContainerKey::new("ours", "c1"), ContainerKey::new("theirs", "c1"));
+    for key in [&ours, &theirs] {
+        let outbox = vec![OutboxRow::bill(key.clone(), bill("billing", key, EventName::Started, 1).1)];
+        let cells = vec![(LaneKey::discovery("registry", key), Wanted::Down)];
+        let shard = Shard::Engine(key.engine.clone());
+        commit(store, ChangeSet { outbox, cells, at: Nanos(50), ..ChangeSet::of(shard) }).await;
+    }
+    let owned = OwnedShards::Only([Shard::Engine("ours".into()), Shard::Fleet].into());
+    let (service, registry) = (billing("billing"), discovery("registry"));
+    let lanes = store.due_lanes(&service, &owned, Nanos(50), &[], 9).await.unwrap();
+    assert_eq!(lanes.iter().map(|lane| &lane.subject).collect::<Vec<_>>(), [&LaneSubject::from(&ours)]);
+    let cells = store.due_cells(&registry, &owned, Nanos(50), &[], 9).await.unwrap();
+    assert_eq!(cells.iter().map(|cell| &cell.subject).collect::<Vec<_>>(), [&LaneSubject::from(&ours)]);
+    let nothing = OwnedShards::Only([Shard::Fleet].into());
+    assert_eq!(store.next_lane(&service, &nothing, Nanos(0)).await.unwrap(), None);
+    assert_eq!(store.next_cell(&registry, &nothing, Nanos(0)).await.unwrap(), None);
+    assert_eq!(store.hasten(&service, &owned, Nanos(10)).await.unwrap(), 1);
+    assert_eq!(store.wake_cells(&registry, &owned, Nanos(10)).await.unwrap(), 1);
+    assert_eq!(store.due_lanes(&service, &ALL, Nanos(10), &[], 9).await.unwrap().len(), 1);
+    assert_eq!(store.due_cells(&registry, &ALL, Nanos(10), &[], 9).await.unwrap().len(), 1);
+}
+
+pub async fn what_was_never_tried_does_not_wait_for_a_clock_that_was_set_back(bench: &mut impl Bench) {
+    let (store, new, failed) = (bench.store(), container(1), container(2));
+    commit(store, ChangeSet { at: Nanos(1000), ..bills(life("billing", &new, 1)) }).await;
+    start(store, &[&failed]).await;
+    settle(store, waits(&failed, 1, 1000, None)).await;
+    assert_eq!(due_keys(store, 500).await, []);
+    assert_eq!(store.hasten(&billing("billing"), &ALL, Nanos(500)).await.unwrap(), 1);
+    assert_eq!(due_keys(store, 500).await, [new], "what failed waits as was decided");
 }

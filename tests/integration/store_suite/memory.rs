@@ -1,15 +1,15 @@
 //! What a start finds again.
 
-use portreeve::observed::{Anchor, ContainerKey, Cursor, Nanos, State};
+use portreeve::observed::{Anchor, ContainerKey, Cursor, Nanos, Shard, State};
 use portreeve::reconcile::billing::Follower;
 use portreeve::reconcile::cause::{Fact, Seen, StopHabits};
 use portreeve::reconcile::discovery::Wanted;
 use portreeve::reconcile::record::Record;
 use portreeve::resource::{Duration, KindId, ObjectKey};
-use portreeve::store::{ChangeSet, Store};
+use portreeve::store::{ChangeSet, LaneKey, Store};
 
 use super::Bench;
-use crate::integration::fixtures::{commit, container, fleet, load, local, record, run};
+use crate::integration::fixtures::{ALL, commit, container, discovery, fleet, load, local, record, run};
 
 async fn put(store: &dyn Store, record: &Record) {
     commit(store, ChangeSet { records: vec![record.clone().into()], ..local() }).await;
@@ -126,4 +126,41 @@ pub async fn runs_come_back_oldest_first(bench: &mut impl Bench) {
     put(bench.store(), &long).await;
     assert_eq!(bench.store().record(&key).await.unwrap(), Some(long.clone()));
     assert_eq!(load(bench.store()).await.records, [long]);
+}
+
+pub async fn each_shard_is_loaded_for_itself(bench: &mut impl Bench) {
+    let store = bench.store();
+    assert_eq!(store.shards().await.unwrap(), [Shard::Fleet].into());
+    for engine in ["one", "two"] {
+        let key = ContainerKey::new(engine, "c1");
+        let change = ChangeSet {
+            records: vec![record(&key, 10, None).into()],
+            // That of a group does not begin with the engine's name.
+            healing: vec![
+                (format!("{engine}/web"), Some("{}".to_owned())),
+                (format!("/crowd/{engine}/default"), Some("{}".to_owned())),
+            ],
+            cursor: Some(Cursor::new(Nanos(1))),
+            cells: vec![(LaneKey::discovery("d", &key), Wanted::Down)],
+            ..ChangeSet::of(Shard::Engine(engine.into()))
+        };
+        commit(store, change).await;
+    }
+    let services = vec![("shop".to_owned(), Some("{}".to_owned()))];
+    commit(store, ChangeSet { services, ..fleet() }).await;
+    let shards = [Shard::Fleet, Shard::Engine("one".into()), Shard::Engine("two".into())];
+    assert_eq!(store.shards().await.unwrap(), shards.clone().into());
+    let loaded = store.load(&shards[1]).await.unwrap();
+    assert_eq!(loaded.records.iter().map(|record| &*record.key.engine).collect::<Vec<_>>(), ["one"]);
+    assert_eq!(loaded.healing.keys().collect::<Vec<_>>(), ["/crowd/one/default", "one/web"]);
+    assert_eq!((loaded.cursors.len(), loaded.services.len()), (1, 0));
+    let cells = store.due_cells(&discovery("d"), &ALL, Nanos(0), &[], 9).await.unwrap();
+    let attempted: Vec<_> = cells.iter().map(|cell| (cell.subject.to_string(), cell.attempted)).collect();
+    assert_eq!(
+        attempted,
+        [("one/c1".to_owned(), true), ("two/c1".to_owned(), false)],
+        "only what was loaded is in doubt"
+    );
+    let loaded = store.load(&Shard::Fleet).await.unwrap();
+    assert_eq!((loaded.services.len(), loaded.records.len(), loaded.healing.len()), (1, 0, 0));
 }

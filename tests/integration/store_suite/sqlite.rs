@@ -51,6 +51,10 @@ impl Bench for SqliteBench {
     async fn relent(&self) {
         self.execute("DROP TRIGGER poisoned").await;
     }
+
+    async fn fail(&self) {
+        self.execute("ALTER TABLE healing RENAME TO away").await;
+    }
 }
 
 all_guarantees!(super::SqliteBench);
