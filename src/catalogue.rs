@@ -76,6 +76,7 @@ impl Catalogue {
                     Err(why) => {
                         warn!(target: "portreeve::manifests", "{key}, written through the API before, is no longer \
                             valid and not in force: {why}");
+                        inner.unreadable.insert(key, row.written);
                         continue;
                     }
                 }
@@ -180,7 +181,7 @@ impl Inner {
         match self.identities.get(key) {
             _ if self.unsaved.contains(key) => Expected::Any,
             Some(identity) => Expected::Written(identity.written),
-            None => Expected::Absent,
+            None => self.unreadable.get(key).map_or(Expected::Absent, |written| Expected::Written(*written)),
         }
     }
 

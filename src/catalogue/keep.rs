@@ -45,20 +45,27 @@ impl Catalogue {
         if keys.is_empty() {
             return stored;
         }
-        let asked: Vec<u64> = writes.iter().map(|write| write.change.revision()).collect();
-        match commit.write_objects(writes).await {
-            Ok(written) => {
-                for ((key, asked), written) in keys.iter().zip(asked).zip(written) {
-                    self.adopt(key, asked, written);
+        // They share transactions all the same, in this order; and one that is refused keeps no other from being stored.
+        let each = writes.into_iter().map(async |write| {
+            let asked = write.change.revision();
+            (asked, commit.write_objects(vec![write]).await)
+        });
+        let mut all = stored;
+        for (key, (asked, written)) in keys.into_iter().zip(futures_util::future::join_all(each).await) {
+            match written {
+                Ok(written) => written.into_iter().for_each(|written| self.adopt(&key, asked, written)),
+                Err(error) => {
+                    debug!(target: "portreeve::store", %key, "its identity is stored later: {error}");
+                    self.change().unsaved.insert(key);
+                    all = false;
                 }
-                stored
-            }
-            Err(error) => {
-                debug!(target: "portreeve::store", "identities are stored later: {error}");
-                self.change().unsaved.extend(keys);
-                false
             }
         }
+        if !all {
+            // Whoever keeps them may have looked meanwhile and found nothing.
+            self.unsaved.notify_one();
+        }
+        all
     }
 
     /// Takes what is not stored yet of the objects of `lanes`: in the order of their revisions, in which the store gives them.
@@ -114,6 +121,7 @@ impl Catalogue {
         let later = stored.as_ref().is_err_and(|error| !error.is_refused());
         if later {
             self.change().events.splice(0..0, events);
+            self.unsaved.notify_one();
         }
         !later
     }

@@ -49,6 +49,8 @@ pub(super) struct Inner {
     pub(super) objects: BTreeMap<ObjectKey, Arc<Object>>,
     pub(super) identities: BTreeMap<ObjectKey, Identity>,
     pub(super) declared: BTreeMap<ObjectKey, Declared>,
+    /// What the store holds and this version cannot read, and at which revision it was written: a write may replace it.
+    pub(super) unreadable: BTreeMap<ObjectKey, u64>,
     /// API writes that what is in force may not know of yet.
     pub(super) touched: BTreeMap<ObjectKey, u64>,
     /// Identities that are not stored as they are now.

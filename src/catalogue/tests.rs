@@ -6,7 +6,10 @@ use serde_json::json;
 use super::*;
 use crate::desired::{Desired, Sources};
 use crate::manifest::{LoadedSet, parse};
-use crate::store::{ChangeSet, Commit, EventLog, Ledger, ObjectWrite, ObjectWritten, Sqlite};
+use crate::observed::Nanos;
+use crate::store::{
+    ChangeSet, Commit, EventLog, Expected, Ledger, ObjectChange, ObjectWrite, ObjectWritten, Sqlite,
+};
 
 /// Commits into a store, or with `full` not at all.
 struct Committing {
@@ -378,4 +381,26 @@ async fn a_deletion_is_told_with_what_is_in_force_from_then_on_also_for_a_file_a
     rig.follow("");
     ask(Request::Put(policy)).await.expect("declared");
     assert_eq!(below(ask(Request::Delete).await).as_deref(), Some("built-in"));
+}
+
+#[tokio::test]
+async fn what_is_stored_and_can_no_longer_be_read_is_replaced_by_who_writes_it_anew() {
+    let mut rig = Rig::new().await;
+    rig.follow("");
+    rig.write(put("http://a"), false).await.expect("written");
+    let key = key();
+    let (_, rows) = rig.store.objects().await.expect("objects");
+    let mut row =
+        rows.into_iter().find(|row| row.name == key.name && row.kind == key.kind.as_str()).expect("a row");
+    row.document = Some("{}".to_owned());
+    let change = ObjectChange::Put(Box::new(row));
+    let write = ObjectWrite { expected: Expected::Any, change, event: None, at: Nanos(1) };
+    rig.store.write_objects(&[write]).await.expect("written");
+    rig.again().await;
+    rig.follow("");
+    assert_eq!(rig.shown(), None, "it is not valid");
+    rig.write(put("http://b"), false).await.expect("it is mended");
+    rig.again().await;
+    rig.follow("");
+    assert!(rig.shown().is_some());
 }

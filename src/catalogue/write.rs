@@ -167,6 +167,7 @@ impl Catalogue {
         let applied = inner.applied;
         inner.touched.insert(key.clone(), applied);
         inner.unsaved.remove(key);
+        inner.unreadable.remove(key);
         let gone = declared.is_none();
         let shown = match declared {
             Some(declared) => {

@@ -104,8 +104,7 @@ fn show(path: &Path, found: &StoreCheck, face: &mut Face<'_>) -> std::io::Result
         oldest,
         containers,
         removed,
-        bills,
-        cells,
+        queues: waiting,
         ..
     } = found;
     let since = oldest.map_or_else(String::new, |at| format!(", the oldest of {}", at.rfc3339_millis()));
@@ -120,11 +119,9 @@ fn show(path: &Path, found: &StoreCheck, face: &mut Face<'_>) -> std::io::Result
     writeln!(face.out, "containers  {containers}, and {removed} removed")?;
     let mut queues = Table::new(["TARGET", "KIND", "PENDING", "PARKED", "OLDEST"]);
     let now = face.now();
-    let bills = bills.iter().map(|(target, queue)| (target, "BillingService", queue));
-    let cells = cells.iter().map(|(target, queue)| (target, "DiscoveryRegistry", queue));
-    for (target, kind, QueueCheck { pending, parked, oldest }) in bills.chain(cells) {
+    for ((kind, target), QueueCheck { pending, parked, oldest }) in waiting {
         let oldest = oldest.map_or_else(|| "-".to_owned(), |at| age(at, now));
-        let cells = [target.clone(), kind.to_owned(), pending.to_string(), parked.to_string(), oldest];
+        let cells = [target.clone(), kind.clone(), pending.to_string(), parked.to_string(), oldest];
         queues.row(cells.iter().map(Cell::from).collect());
     }
     if !queues.is_empty() {

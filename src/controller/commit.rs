@@ -1,6 +1,6 @@
 //! One writer, many changes at a time: what is ready while a transaction runs goes into the next one together.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -15,8 +15,9 @@ use crate::locked::locked;
 use crate::observed::{ContainerKey, Cursor, Shard};
 use crate::resource::event::EventKind;
 use crate::resource::event::subject::EventSubject;
+use crate::resource::{KindId, ObjectKey};
 use crate::store::{
-    ChangeSet, Commit, NewEvent, ObjectWrite, ObjectWritten, RecordChange, Store, StoreError,
+    ChangeSet, Commit, NewEvent, ObjectWrite, ObjectWritten, RecordChange, Settlement, Store, StoreError,
 };
 
 /// Changes in one transaction at most.
@@ -26,8 +27,8 @@ const LAZY: Duration = Duration::from_secs(10);
 
 /// Between two tries of what must be stored.
 const AGAIN: Duration = Duration::from_secs(1);
-/// How many refusals are remembered.
-const TOLD: usize = 64;
+/// Of so many refused things people are told at most.
+const TOLD: usize = 1000;
 
 /// Each engine's progress.
 pub(super) type Journal = Arc<Mutex<BTreeMap<Arc<str>, Progress>>>;
@@ -87,7 +88,7 @@ impl Committer {
         let full = Arc::new(Notify::new());
         let committer = Self { requests, journal, health, full };
         let Self { journal, health, full, .. } = committer.clone();
-        let writer = Writer { store, journal, health, feed, full, told: VecDeque::new() };
+        let writer = Writer { store, journal, health, feed, full, told: BTreeSet::new() };
         (committer, crate::vital::spawn("the writer", writer.run(receiver)))
     }
 
@@ -171,8 +172,8 @@ struct Writer {
     feed: Arc<EventFeed>,
     /// Notified when the disk begins to be full.
     full: Arc<Notify>,
-    /// What was refused lately, so that what comes again is not told of again.
-    told: VecDeque<String>,
+    /// What was refused and told of, and was not stored since.
+    told: BTreeSet<String>,
 }
 
 impl Writer {
@@ -223,10 +224,10 @@ impl Writer {
             halved(batch, StoreError::is_refused, attempt).await
         };
         for (Pending { changes, done, .. }, result) in committed {
-            if let Err(error) = &result
-                && error.is_refused()
-            {
-                self.tell(&changes, error).await;
+            match &result {
+                Err(error) if error.is_refused() => self.tell(subject_of_all(&changes), error).await,
+                Ok(()) if !self.told.is_empty() => drop(self.told.remove(&subject_of_all(&changes).1)),
+                Ok(()) | Err(_) => {}
             }
             // Whoever asked may have gone meanwhile.
             let _ = done.send(result);
@@ -274,13 +275,14 @@ impl Writer {
         Ok(())
     }
 
-    async fn write_objects(&self, batch: Vec<PendingWrites>) {
+    async fn write_objects(&mut self, batch: Vec<PendingWrites>) {
+        let writer = &*self;
         let attempt = |part: Vec<PendingWrites>| async move {
             let writes: Vec<_> = part.iter().flat_map(|pending| pending.writes.iter().cloned()).collect();
-            let result = self.store.write_objects(&writes).await;
-            self.note(&result);
+            let result = writer.store.write_objects(&writes).await;
+            writer.note(&result);
             if result.is_ok() && writes.iter().any(|write| write.event.is_some()) {
-                self.feed.committed();
+                writer.feed.committed();
             }
             let answers = result.map(|written| {
                 let mut written = written.into_iter();
@@ -288,7 +290,15 @@ impl Writer {
             });
             (part, answers)
         };
-        for (PendingWrites { done, .. }, result) in halved(batch, StoreError::is_refused, attempt).await {
+        for (PendingWrites { writes, done }, result) in halved(batch, StoreError::is_refused, attempt).await {
+            if let (Err(error), Some(write)) = (&result, writes.first())
+                && error.is_refused()
+            {
+                let (kind, name) = write.change.key();
+                let object = KindId::of(kind).map(|kind| ObjectKey { kind, name: name.to_owned() });
+                let subject = object.as_ref().map_or(EventSubject::Portreeve, EventSubject::from);
+                self.tell((subject, format!("{kind}/{name}")), error).await;
+            }
             let _ = done.send(result);
         }
     }
@@ -306,6 +316,8 @@ impl Writer {
                     self.full.notify_one();
                 }
             }
+            // It was not even asked.
+            Err(StoreError::Rejected(_)) => {}
             Ok(_) | Err(_) => {
                 health.full = false;
                 if health.error.take().is_some() {
@@ -316,23 +328,24 @@ impl Writer {
         metrics::gauge!("portreeve_store_up").set(if health.error.is_none() { 1.0 } else { 0.0 });
     }
 
-    /// Tells that the store refuses a change set: a fault of our own, of this one alone.
-    async fn tell(&mut self, changes: &ChangeSet, error: &StoreError) {
+    /// Tells that the store refuses something: a fault of our own, of this alone. What comes again is not told again until it was
+    /// stored once.
+    async fn tell(&mut self, (subject, name): (EventSubject, String), error: &StoreError) {
         metrics::counter!("portreeve_store_refused_total").increment(1);
-        let (subject, name) = subject_of_all(changes);
+        if self.told.len() >= TOLD || !self.told.insert(name.clone()) {
+            return;
+        }
         let message = format!(
             "a fault of Portreeve's own: what was decided about {name} cannot be stored and is tried again: {error}"
         );
         error!(target: "portreeve::store", "{message}");
-        if self.told.contains(&message) {
-            return;
-        }
         let event = NewEvent::new(EventKind::InternalError, subject, crate::clock::now());
-        let event = event.because("StoreRefused").status("failed").saying(message.clone());
-        if self.store.append(&[event]).await.is_ok() {
-            self.feed.committed();
-            self.told.push_back(message);
-            self.told.drain(..self.told.len().saturating_sub(TOLD));
+        let event = event.because("StoreRefused").status("failed").saying(message);
+        match self.store.append(&[event]).await {
+            Ok(()) => self.feed.committed(),
+            // It is told with the next try.
+            Err(error) if !error.is_refused() => drop(self.told.remove(&name)),
+            Err(_) => {}
         }
     }
 }
@@ -340,7 +353,7 @@ impl Writer {
 /// What a change set is about, as an event names it and as people do.
 fn subject_of_all(changes: &ChangeSet) -> (EventSubject, String) {
     let of_container = |key: &ContainerKey, name: &str| {
-        let shown = if name.is_empty() { key.short_id() } else { name };
+        let shown = format!("{} on {}", if name.is_empty() { key.short_id() } else { name }, key.engine);
         let (engine, id) = (key.engine.to_string(), key.id.to_string());
         let (image, host, ports) = Default::default();
         let subject = EventSubject::Container { engine, id, name: name.to_owned(), image, host, ports };
@@ -350,8 +363,13 @@ fn subject_of_all(changes: &ChangeSet) -> (EventSubject, String) {
         return of_container(&record.key, &record.name);
     }
     let lanes = changes.outbox.iter().map(|row| &row.lane).chain(changes.cells.iter().map(|(cell, _)| cell));
-    if let Some(key) = lanes.filter_map(|lane| lane.subject.container()).next() {
-        return of_container(key, "");
+    let settled = changes.settled.iter().filter_map(Settlement::lane);
+    if let Some(lane) = lanes.chain(settled).next() {
+        let (subject, name) = match lane.subject.container() {
+            Some(key) => of_container(key, ""),
+            None => (EventSubject::from(&lane.target), lane.subject.to_string()),
+        };
+        return (subject, format!("deliveries of {name} to {}", lane.target));
     }
     match (&changes.shard, changes.services.first()) {
         (Shard::Engine(engine), _) => (EventSubject::Engine(engine.to_string()), format!("engine {engine}")),

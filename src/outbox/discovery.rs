@@ -106,7 +106,15 @@ impl Queue for DiscoveryQueue {
     fn panicked(&self, subject: &LaneSubject, times: u32, wait: Duration, why: String) -> Settlement {
         let (cell, next) = (self.cell(subject), after(wait));
         // It may have been heard.
-        Settlement::CellWaits { cell, attempts: times, next, hold: None, error: why, keeps_ack: false }
+        Settlement::CellWaits {
+            cell,
+            generation: None,
+            attempts: times,
+            next,
+            hold: None,
+            error: why,
+            keeps_ack: false,
+        }
     }
 
     async fn record(&self, settlement: Settlement) -> Result<(), StoreError> {
@@ -190,6 +198,7 @@ impl DiscoveryQueue {
         };
         Settlement::CellWaits {
             cell: self.cell(&cell.subject),
+            generation: Some(cell.generation),
             attempts,
             next: after(wait),
             hold: retry::hold(retry_after).map(after),

@@ -108,7 +108,9 @@ impl<Q: Queue> Dispatcher<Q> {
     /// not be stored is for whoever comes next.
     pub async fn run(mut self, stop: CancellationToken) -> Vec<Unrecorded> {
         let turn = Turn::new(stop.clone());
-        let mut in_flight = InFlight { unrecorded: std::mem::take(&mut self.before), ..InFlight::default() };
+        let unrecorded = std::mem::take(&mut self.before);
+        let busy = unrecorded.iter().map(|(subject, _)| subject.clone()).collect();
+        let mut in_flight = InFlight { busy, unrecorded, ..InFlight::default() };
         // What waits may have failed in an earlier life: the first success wakes it too.
         let mut failing = true;
         let (mut woken, mut wake) = (None::<Instant>, None::<Instant>);
@@ -140,7 +142,7 @@ impl<Q: Queue> Dispatcher<Q> {
                         }
                         DeliveryOutcome::Unrecorded(settlement, error) => {
                             warn!(target: "portreeve::outbox", queue = self.queue.name(), id = key.id(), "the \
-                                result of a call cannot be stored, so nothing more is sent until it can: {error}");
+                                result of a call cannot be stored, and nothing more is sent until it is tried again: {error}");
                             in_flight.unrecorded.push((key, settlement));
                         }
                     }
@@ -278,7 +280,7 @@ impl<Q: Queue> Dispatcher<Q> {
         }
         let again = in_flight.aside.iter().map(|(_, again)| *again).min();
         let latest = again.unwrap_or_else(|| Instant::now() + LOOK_EVERY);
-        let free = AT_ONCE.saturating_sub(in_flight.busy.len() - in_flight.aside.len());
+        let free = AT_ONCE.saturating_sub(in_flight.busy.len().saturating_sub(in_flight.aside.len()));
         if free == 0 {
             return Ok(latest);
         }

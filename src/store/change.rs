@@ -189,6 +189,8 @@ pub enum Settlement {
     CellWaits {
         /// The cell.
         cell: LaneKey,
+        /// Generation that was sent: something newer does not wait. `None`: it is not known.
+        generation: Option<i64>,
         /// Failures in a row.
         attempts: u32,
         /// When to try again.
@@ -208,15 +210,21 @@ pub enum Settlement {
 }
 
 impl Settlement {
-    /// The shard that it belongs to; `None`: every one.
-    pub fn shard(&self) -> Option<Shard> {
+    /// The lane or cell that it is about; `None`: all of a registry.
+    pub const fn lane(&self) -> Option<&LaneKey> {
         match self {
-            Self::Delivered { lane, .. } | Self::LaneWaits { lane, .. } | Self::LaneParked { lane, .. } => {
-                Some(lane.subject.shard())
-            }
-            Self::CellAcked { cell, .. } | Self::CellWaits { cell, .. } => Some(cell.subject.shard()),
+            Self::Delivered { lane: key, .. }
+            | Self::LaneWaits { lane: key, .. }
+            | Self::LaneParked { lane: key, .. }
+            | Self::CellAcked { cell: key, .. }
+            | Self::CellWaits { cell: key, .. } => Some(key),
             Self::RegistryLeft { .. } => None,
         }
+    }
+
+    /// The shard that it belongs to; `None`: every one.
+    pub fn shard(&self) -> Option<Shard> {
+        self.lane().map(|key| key.subject.shard())
     }
 
     /// The same with another error: what a target said may be what the store refuses.

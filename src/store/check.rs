@@ -27,10 +27,8 @@ pub struct StoreCheck {
     pub containers: u64,
     /// Containers that are removed and remembered.
     pub removed: u64,
-    /// Bills that are not delivered, by BillingService.
-    pub bills: BTreeMap<String, QueueCheck>,
-    /// Cells that differ from what the registry holds, by DiscoveryRegistry.
-    pub cells: BTreeMap<String, QueueCheck>,
+    /// What is not delivered, or differs from what the registry holds, by kind and name of the target.
+    pub queues: BTreeMap<(String, String), QueueCheck>,
     /// The newest backup beside it that this program made before a migration and can use.
     pub backup: Option<PathBuf>,
     /// What is damaged, as much as was found.

@@ -72,6 +72,7 @@ macro_rules! all_guarantees {
                 what_waits_is_tried_at_once_if_somebody_wishes_it
                 a_parked_bill_is_passed_over_with_a_reason_and_what_follows_goes_on
                 what_waits_for_a_target_is_dropped_whole_and_told_of
+                what_comes_while_the_rest_is_dropped_stays_with_its_lane
                 deliveries_are_listed_page_by_page_and_none_twice
                 a_parked_lane_waits_for_a_replay_with_all_that_is_behind_it
                 busy_lanes_are_left_out_and_the_longest_waiting_come_first
@@ -93,6 +94,7 @@ macro_rules! all_guarantees {
                 an_acknowledged_state_is_not_trusted_once_another_may_have_been_taken
                 everything_acknowledged_can_be_sent_again
                 depths_tell_what_differs
+                what_is_wanted_now_does_not_wait_for_what_failed_before_it
             }
             events {
                 events_come_newest_first_and_no_more_than_asked_for

@@ -3,7 +3,8 @@
 //! # Why the order of the sets does not matter
 //! What is decided about one key waits for its commit before the next is decided, so sets that meet in a batch are of different
 //! keys. Where they touch the same row all the same, the last one's word holds, and what was wanted or enqueued comes before what
-//! came of deliveries: an answer is to something that was committed before.
+//! came of deliveries: an answer is to something that was committed before, and names it (the place in the outbox, the
+//! generation of the cell).
 
 use std::collections::BTreeMap;
 
@@ -157,10 +158,11 @@ impl<'a> Batch<'a> {
                 let state = document("discovery cell", state)?;
                 self.acked.push(&(kind, target, shard, subject, generation, state, absent))
             }
-            Settlement::CellWaits { cell, attempts, next, hold, error, keeps_ack } => {
+            Settlement::CellWaits { cell, generation, attempts, next, hold, error, keeps_ack } => {
                 self.hold(cell, *hold)?;
                 let (kind, target, shard, subject) = columns(cell);
-                self.cells_wait.push(&(kind, target, shard, subject, attempts, next.0, error, keeps_ack))
+                self.cells_wait
+                    .push(&(kind, target, shard, subject, attempts, next.0, error, keeps_ack, generation))
             }
             Settlement::RegistryLeft { registry } => {
                 self.left.push(&(KindId::DiscoveryRegistry.as_str(), registry))
@@ -340,10 +342,15 @@ const CELLS_DONE: &str = "DELETE FROM cells
     WHERE dirty = 0 AND (kind, target, shard, subject) IN
         (SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?) WHERE value ->> 6)";
 
-const CELLS_WAIT: &str = "UPDATE cells SET attempts = v.attempts, due_ns = v.due, last_error = v.error, attempted = 1,
-        acked = iif(v.keeps_ack, acked, NULL)
+/// What changed while it was sent waits for nothing.
+const CELLS_WAIT: &str = "UPDATE cells SET
+        attempts = iif(coalesce(v.generation, cells.generation) = cells.generation, v.attempts, cells.attempts),
+        due_ns = iif(coalesce(v.generation, cells.generation) = cells.generation, v.due, due_ns),
+        last_error = iif(coalesce(v.generation, cells.generation) = cells.generation, v.error, last_error),
+        attempted = 1, acked = iif(v.keeps_ack, acked, NULL)
     FROM (SELECT value ->> 0 AS kind, value ->> 1 AS target, value ->> 2 AS shard, value ->> 3 AS subject,
-            value ->> 4 AS attempts, value ->> 5 AS due, value ->> 6 AS error, value ->> 7 AS keeps_ack FROM json_each(?)) AS v
+            value ->> 4 AS attempts, value ->> 5 AS due, value ->> 6 AS error, value ->> 7 AS keeps_ack,
+            value ->> 8 AS generation FROM json_each(?)) AS v
     WHERE cells.kind = v.kind AND cells.target = v.target AND cells.shard = v.shard AND cells.subject = v.subject";
 
 const CELLS_LEFT: &str =
@@ -358,3 +365,33 @@ const READERS: &str = "INSERT INTO event_cursors (reader, shard, seq)
     SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?)
     WHERE EXISTS (SELECT 1 FROM event_cursors WHERE reader = value ->> 0)
     ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq)";
+
+/// Each of them, to be explained.
+#[cfg(test)]
+pub(super) const STATEMENTS: [&str; 25] = [
+    CONTAINERS,
+    RUNS,
+    OPENED,
+    OUTBOX,
+    CELLS,
+    HEALING_FORGOTTEN,
+    HEALING,
+    INTENTS_CLOSED,
+    INTENTS,
+    SERVICES_FORGOTTEN,
+    SERVICES,
+    LAST_SPECS_FORGOTTEN,
+    LAST_SPECS,
+    CURSORS,
+    DELIVERED,
+    LANES_GO_ON,
+    LANES_DRAINED,
+    LANES_WAIT,
+    LANES_PARKED,
+    CELLS_ACKED,
+    CELLS_DONE,
+    CELLS_WAIT,
+    CELLS_LEFT,
+    HOLDS,
+    READERS,
+];

@@ -222,31 +222,27 @@ async fn count(db: &mut SqliteConnection, found: &mut StoreCheck, before: bool) 
     found.oldest = time(&row)?;
     found.containers = number(&row, "containers")?;
     found.removed = number(&row, "removed")?;
-    let queue = |row: &SqliteRow| -> Result<(String, QueueCheck), sqlx::Error> {
-        let (pending, parked) = (number(row, "pending")?, number(row, "parked")?);
-        Ok((row.try_get("target")?, QueueCheck { pending, parked, oldest: time(row)? }))
-    };
-    let bills = sqlx::query(
-        "SELECT o.target AS target, max(0, count(*) - coalesce(p.parked, 0)) AS pending, coalesce(p.parked, 0) AS parked,
-             min(o.created_ns) AS oldest
-         FROM outbox o LEFT JOIN (SELECT target, count(*) AS parked FROM lanes WHERE parked = 1 GROUP BY target) p
-             ON p.target = o.target
-         WHERE o.delivered_ns IS NULL GROUP BY o.target",
-    );
-    found.bills = bills.fetch_all(&mut *db).await?.iter().map(queue).collect::<Result<_, _>>()?;
-    let cells = sqlx::query(match before {
-        true => {
-            "SELECT registry AS target, count(*) AS pending, min(changed_ns) AS oldest, 0 AS parked
-             FROM cells WHERE dirty = 1 GROUP BY registry"
-        }
-        false => {
-            "SELECT target, count(*) AS pending, min(changed_ns) AS oldest, 0 AS parked
-             FROM cells WHERE dirty = 1 GROUP BY target"
-        }
-    });
-    found.cells = cells.fetch_all(&mut *db).await?.iter().map(queue).collect::<Result<_, _>>()?;
+    for row in sqlx::query(if before { QUEUES_BEFORE } else { QUEUES }).fetch_all(&mut *db).await? {
+        let (pending, parked) = (number(&row, "pending")?, number(&row, "parked")?);
+        let target = (row.try_get("kind")?, row.try_get("target")?);
+        found.queues.insert(target, QueueCheck { pending, parked, oldest: time(&row)? });
+    }
     Ok(())
 }
+
+const QUEUES: &str = "SELECT o.kind, o.target, max(0, count(*) - coalesce(p.parked, 0)) AS pending,
+        coalesce(p.parked, 0) AS parked, min(o.created_ns) AS oldest
+    FROM outbox o LEFT JOIN (SELECT kind, target, count(*) AS parked FROM lanes WHERE parked = 1 GROUP BY kind, target) p
+        ON p.kind = o.kind AND p.target = o.target
+    WHERE o.delivered_ns IS NULL GROUP BY o.kind, o.target
+    UNION ALL SELECT kind, target, count(*), 0, min(changed_ns) FROM cells WHERE dirty = 1 GROUP BY kind, target";
+
+const QUEUES_BEFORE: &str = "SELECT 'BillingService' AS kind, o.target, max(0, count(*) - coalesce(p.parked, 0)) AS pending,
+        coalesce(p.parked, 0) AS parked, min(o.created_ns) AS oldest
+    FROM outbox o LEFT JOIN (SELECT target, count(*) AS parked FROM lanes WHERE parked = 1 GROUP BY target) p
+        ON p.target = o.target
+    WHERE o.delivered_ns IS NULL GROUP BY o.target
+    UNION ALL SELECT 'DiscoveryRegistry', registry, count(*), 0, min(changed_ns) FROM cells WHERE dirty = 1 GROUP BY registry";
 
 pub(super) async fn back_up(path: &Path, to: &Path) -> Result<u64, StoreError> {
     std::fs::metadata(path).map_err(|error| missing(path, &error))?;

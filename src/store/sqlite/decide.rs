@@ -1,14 +1,15 @@
 //! What people decide about deliveries: parked bills are sent again or passed over, waiting ones tried at once, and those of a
 //! service that is gone dropped.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
+use sqlx::{Connection, Row};
 
 use super::events;
 use super::query::Query;
-use super::script::Script;
+use super::script::{Script, document};
 use super::write::unless_failed;
 use crate::observed::Nanos;
 use crate::resource::{KindId, ObjectKey};
@@ -134,44 +135,71 @@ pub(super) async fn skip(
     unless_failed(connection, skipped).await
 }
 
-/// Drops what is not delivered to a target. Its lanes go first, so that nothing of it is sent; then the bills, in slices; the
-/// event comes with the last. A crash between two slices leaves bills without a lane: to drop the rest is to ask again.
+/// Drops what is not delivered to a target by now, in slices, each with the lanes that it empties; the event comes with the
+/// first. Whoever breaks it off leaves the rest waiting, and may ask again.
 pub(super) async fn discard(
     pool: &SqlitePool,
     target: &ObjectKey,
     tells: &Discarded<'_>,
 ) -> Result<u64, StoreError> {
-    let mut dropped = 0;
+    let (mut last, mut dropped, mut all) = (None, 0, 0);
     loop {
         let mut connection = pool.acquire().await?;
         let slice = async {
             let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-            sqlx::query("DELETE FROM lanes WHERE kind = ? AND target = ?")
-                .bind(target.kind.as_str())
-                .bind(&target.name)
-                .execute(&mut *transaction)
-                .await?;
-            let bills = sqlx::query(
+            // What comes later is for whoever is declared under the name again.
+            let up_to = match last {
+                Some(last) => last,
+                None => {
+                    let row = sqlx::query(
+                        "SELECT count(*) AS bills, coalesce(max(seq), 0) AS last FROM outbox
+                         WHERE kind = ? AND target = ? AND (delivered_ns IS NULL) = 1",
+                    )
+                    .bind(target.kind.as_str())
+                    .bind(&target.name)
+                    .fetch_one(&mut *transaction)
+                    .await?;
+                    all = row.try_get::<i64, _>("bills")?.unsigned_abs();
+                    if all > 0 {
+                        tell(&mut transaction, &tells(all)).await?;
+                    }
+                    row.try_get::<i64, _>("last")?
+                }
+            };
+            let rows = sqlx::query(
                 "DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox
-                     WHERE kind = ? AND target = ? AND (delivered_ns IS NULL) = 1 LIMIT ?)",
+                     WHERE kind = ? AND target = ? AND (delivered_ns IS NULL) = 1 AND seq <= ? LIMIT ?)
+                 RETURNING shard, subject",
             )
             .bind(target.kind.as_str())
             .bind(&target.name)
+            .bind(up_to)
             .bind(SLICE)
-            .execute(&mut *transaction)
-            .await?
-            .rows_affected();
-            let whole = bills < SLICE.unsigned_abs();
-            if whole && dropped + bills > 0 {
-                tell(&mut transaction, &tells(dropped + bills)).await?;
+            .fetch_all(&mut *transaction)
+            .await?;
+            let mut subjects = BTreeSet::new();
+            for row in &rows {
+                subjects.insert((row.try_get::<String, _>("shard")?, row.try_get::<String, _>("subject")?));
             }
+            sqlx::query(
+                "DELETE FROM lanes WHERE kind = ?1 AND target = ?2
+                     AND (shard, subject) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?3))
+                     AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.kind = ?1 AND o.target = ?2
+                         AND o.shard = lanes.shard AND o.subject = lanes.subject AND o.delivered_ns IS NULL)",
+            )
+            .bind(target.kind.as_str())
+            .bind(&target.name)
+            .bind(document("subject", &subjects)?)
+            .execute(&mut *transaction)
+            .await?;
             transaction.commit().await?;
-            Ok((bills, whole))
+            Ok((up_to, rows.len()))
         }
         .await;
-        let (bills, whole) = unless_failed(connection, slice).await?;
-        dropped += bills;
-        if whole {
+        let (up_to, bills) = unless_failed(connection, slice).await?;
+        last = Some(up_to);
+        dropped += u64::try_from(bills).unwrap_or(0);
+        if dropped >= all || bills == 0 {
             return Ok(dropped);
         }
         tokio::time::sleep(BREATH).await;

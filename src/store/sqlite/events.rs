@@ -154,10 +154,12 @@ pub(super) fn select(filter: &EventFilter, named: Option<Named<'_>>) -> Query {
         (Some(event_type), true) => query.and("+event_type = ?", event_type),
         (None, _) => {}
     }
-    // Also without a beginning it has its place in the index: what is read ends with the page.
-    query.and("at_ns >= ?", since.map_or(i64::MIN, |since| since.0));
+    // Also without a beginning it has its place in the index: what is read ends with the page. Events of one id are looked at all.
+    let by_id = matches!(named, Some(Named::Id(_)));
+    let from = if by_id { "+at_ns >= ?" } else { "at_ns >= ?" };
+    query.and(from, since.map_or(i64::MIN, |since| since.0));
     if let Some(until) = until {
-        query.and("at_ns < ?", until.0);
+        query.and(if by_id { "+at_ns < ?" } else { "at_ns < ?" }, until.0);
     }
     query.end("ORDER BY at_ns DESC, id DESC LIMIT ?", *limit);
     query

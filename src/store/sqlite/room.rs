@@ -12,12 +12,15 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
 use sqlx::Connection;
 use sqlx::sqlite::SqlitePool;
+use tokio::time::Instant;
 use tracing::{info, warn};
 
+use super::write::unless_failed;
 use crate::store::{Pruned, StoreError};
 
 /// Free pages that are given back at once: commits wait no longer than that takes.
@@ -108,19 +111,20 @@ where
     F: Future<Output = Result<Pruned, StoreError>>,
 {
     let mut on_reserve = false;
-    let pruned = match pruning().await {
+    let mut pruned = match pruning().await {
         Err(error) if error.is_full() && reserve.give_up() => {
             on_reserve = true;
             info!(target: "portreeve::store", "the disk is full: pruning has the reserve");
             checkpoint(writer).await;
-            pruning().await?
+            pruning().await
         }
-        other => other?,
+        other => other,
     };
-    let given = match give_back(writer).await {
+    let mut held = Duration::ZERO;
+    let given = match give_back(writer, &mut held).await {
         Err(error) if error.is_full() && reserve.give_up() => {
             on_reserve = true;
-            give_back(writer).await
+            give_back(writer, &mut held).await
         }
         other => other,
     };
@@ -130,12 +134,17 @@ where
     if on_reserve {
         checkpoint(writer).await;
     }
+    // Also after a pruning that failed: the next one needs it too.
     reserve.make().await;
-    Ok(pruned)
+    if let Ok(pruned) = &mut pruned {
+        pruned.longest = pruned.longest.max(held);
+    }
+    pruned
 }
 
-/// Gives free pages back to the file system, but for a few, slice by slice. The file shrinks with the next checkpoint.
-pub(super) async fn give_back(writer: &SqlitePool) -> Result<(), StoreError> {
+/// Gives free pages back to the file system, but for a few, slice by slice; the longest that the writer is `held` for that. The file
+/// shrinks with the next checkpoint.
+pub(super) async fn give_back(writer: &SqlitePool, held: &mut Duration) -> Result<(), StoreError> {
     let mut freed = false;
     loop {
         let before = freelist(writer).await?;
@@ -145,7 +154,11 @@ pub(super) async fn give_back(writer: &SqlitePool) -> Result<(), StoreError> {
         let slice = SLICE.min(before - REST);
         // Each row that is fetched is a page that is freed.
         let sql = sqlx::AssertSqlSafe(format!("PRAGMA incremental_vacuum({slice})"));
-        sqlx::query(sql).persistent(false).fetch_all(writer).await?;
+        let mut connection = writer.acquire().await?;
+        let begin = Instant::now();
+        let given = sqlx::query(sql).persistent(false).fetch_all(&mut *connection).await.map(drop);
+        *held = (*held).max(begin.elapsed());
+        unless_failed(connection, given.map_err(StoreError::from)).await?;
         if freelist(writer).await? >= before {
             // The file was not converted yet: it keeps what it has.
             break;
@@ -153,8 +166,13 @@ pub(super) async fn give_back(writer: &SqlitePool) -> Result<(), StoreError> {
         freed = true;
     }
     if freed {
-        // It waits for nobody who reads.
-        sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_all(writer).await?;
+        // It waits for nobody who reads, and what it writes back nobody waits for but who commits next.
+        let mut connection = writer.acquire().await?;
+        let begin = Instant::now();
+        let written =
+            sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_all(&mut *connection).await.map(drop);
+        *held = (*held).max(begin.elapsed());
+        unless_failed(connection, written.map_err(StoreError::from)).await?;
     }
     Ok(())
 }
@@ -249,7 +267,7 @@ mod tests {
 
         let done = AtomicBool::new(false);
         let giving = async {
-            give_back(&writer).await.expect("it is given back");
+            give_back(&writer, &mut Duration::default()).await.expect("it is given back");
             done.store(true, Ordering::Relaxed);
         };
         let committing = async {

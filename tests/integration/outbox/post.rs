@@ -108,13 +108,24 @@ impl Post {
     }
 
     /// Ends the dispatchers properly; others may be started then.
-    pub async fn end(&mut self) {
+    pub async fn end(&mut self) -> Vec<Unrecorded> {
         self.stop.cancel();
+        let mut unrecorded = Vec::new();
         while let Some(ended) = self.running.join_next().await {
-            ended.unwrap();
+            unrecorded.extend(ended.unwrap());
         }
         self.stop = CancellationToken::new();
         self.wakers.clear();
+        unrecorded
+    }
+
+    /// Serves the BillingService after a dispatcher that could not store all.
+    pub fn bill_after(&mut self, unrecorded: Vec<Unrecorded>, url: &str) {
+        let spec = serde_json::from_value(json!({ "url": url })).unwrap();
+        let queue = BillingQueue { name: TARGET.to_owned(), spec, context: self.context() };
+        let waker = Waker::default();
+        self.wakers.push(waker.clone());
+        self.running.spawn(Dispatcher::new(queue, waker).after(unrecorded).run(self.stop.clone()));
     }
 
     pub async fn bills_left(&self) -> QueueDepth {

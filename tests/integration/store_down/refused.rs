@@ -105,10 +105,22 @@ async fn a_result_that_is_refused_holds_its_own_lane_alone() {
         wait::is(calls == 20, calls)
     })
     .await;
-    // Whoever serves the target next stores it first.
+    // Whoever serves the target next has the results of the one before, and sends nothing of theirs either.
+    let unrecorded = post.end().await;
+    assert_eq!(unrecorded.len(), 9);
+    post.bill_after(unrecorded, &receiver.billing.url());
+    let more = (20..40).map(|n| bill(TARGET, &container(n), EventName::Started, 1)).collect();
+    post.commit(bills(more)).await;
+    wait::until("others are delivered as before", wait::SOON, || async {
+        let left = post.bills_left().await;
+        wait::is(left.pending == 9, left)
+    })
+    .await;
     execute(&post.path(), "DROP TRIGGER poisoned").await;
     post.end().await;
     assert_eq!(post.bills_left().await.pending, 0);
+    let calls = receiver.look(|state| state.calls.len());
+    assert_eq!(calls, 40, "each once");
     receiver.state().assert_clean();
 }
 

@@ -30,7 +30,11 @@ async fn ack(store: &dyn Store, cell: &Cell) {
 async fn waits(store: &dyn Store, key: &ContainerKey, next: i64, hold: Option<i64>) {
     let (cell, error) = (LaneKey::discovery("registry", key), "HTTP 500".to_owned());
     let (next, hold) = (Nanos(next), hold.map(Nanos));
-    settle(store, Settlement::CellWaits { cell, attempts: 2, next, hold, error, keeps_ack: true }).await;
+    settle(
+        store,
+        Settlement::CellWaits { cell, generation: None, attempts: 2, next, hold, error, keeps_ack: true },
+    )
+    .await;
 }
 
 async fn due(store: &dyn Store, now: i64) -> Vec<Cell> {
@@ -176,4 +180,26 @@ pub async fn depths_tell_what_differs(bench: &mut impl Bench) {
     let depth = depths(store, KindId::DiscoveryRegistry).await.remove("registry").unwrap();
     assert_eq!((depth.pending, depth.parked, depth.oldest), (2, 0, Some(Nanos(5))));
     assert_eq!(depth.last_error.as_deref(), Some("HTTP 500"));
+}
+
+pub async fn what_is_wanted_now_does_not_wait_for_what_failed_before_it(bench: &mut impl Bench) {
+    let (store, key) = (bench.store(), container(1));
+    want(store, &key, up()).await;
+    let first = cell(store).await;
+    let failed = Settlement::CellWaits {
+        cell: LaneKey::discovery("registry", &key),
+        generation: Some(first.generation),
+        attempts: 3,
+        next: Nanos(1000),
+        hold: None,
+        error: "HTTP 500".to_owned(),
+        keeps_ack: false,
+    };
+    let settled = ChangeSet { settled: vec![failed], at: Nanos(6), ..local() };
+    let cells = vec![(LaneKey::discovery("registry", &key), Wanted::Down)];
+    let wanted = ChangeSet { cells, at: Nanos(7), ..local() };
+    // Whichever of the two was decided first: they share a transaction.
+    store.commit(&[settled, wanted]).await.expect("a commit");
+    let now = due(store, 7).await.remove(0);
+    assert_eq!((now.wanted, now.attempts, now.attempted), (Wanted::Down, 0, true));
 }

@@ -390,3 +390,32 @@ pub async fn what_was_never_tried_does_not_wait_for_a_clock_that_was_set_back(be
     assert_eq!(store.hasten(&billing("billing"), &ALL, Nanos(500)).await.unwrap(), 1);
     assert_eq!(due_keys(store, 500).await, [new], "what failed waits as was decided");
 }
+
+pub async fn what_comes_while_the_rest_is_dropped_stays_with_its_lane(bench: &mut impl Bench) {
+    let store = bench.store();
+    // More than are dropped at once.
+    let old: Vec<_> = (0..250).flat_map(|n| life("billing", &container(n), 4)).collect();
+    let count = old.len() as u64;
+    commit(store, bills(old)).await;
+    let tells = |bills| event(9, EventKind::Discarded, &format!("{bills} bills"));
+    let target = billing("billing");
+    let (new, again) = (container(500), container(249));
+    let dropping = store.discard(&target, &tells);
+    let meanwhile = async {
+        // It is declared again once the first of it is dropped.
+        while messages(store, EventFilter::default()).await.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let coming = [&new, &again].map(|key| bill("billing", key, EventName::Created, 1)).to_vec();
+        commit(store, bills(coming)).await;
+    };
+    let (dropped, ()) = tokio::join!(dropping, meanwhile);
+    assert_eq!(dropped.unwrap(), count);
+    assert_eq!(messages(store, EventFilter::default()).await, [format!("{count} bills")]);
+    let lanes = due(store, 0).await;
+    let left: Vec<_> = lanes.iter().map(|lane| (lane.subject.clone(), lane.bills.len())).collect();
+    assert_eq!(left.len(), 2, "{left:?}");
+    for key in [new, again] {
+        assert!(left.contains(&(LaneSubject::from(key), 1)), "{left:?}");
+    }
+}
