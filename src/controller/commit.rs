@@ -207,7 +207,7 @@ impl Writer {
         if !changes.is_empty() {
             self.write_changes(changes).await;
         } else if writes.is_empty() {
-            let _ = self.commit(&[]).await;
+            let _ = self.commit(Vec::new()).await;
         }
         if !writes.is_empty() {
             self.write_objects(writes).await;
@@ -218,8 +218,9 @@ impl Writer {
         let committed = {
             let writer = &*self;
             let attempt = |part: Vec<Pending>| async move {
-                let result = writer.commit(&part).await.map(|()| vec![(); part.len()]);
-                (part, result)
+                let (part, result) = writer.commit(part).await;
+                let answers = result.map(|()| vec![(); part.len()]);
+                (part, answers)
             };
             halved(batch, StoreError::is_refused, attempt).await
         };
@@ -234,16 +235,26 @@ impl Writer {
         }
     }
 
-    /// Commits change sets together, with the cursors of what is dealt with by them.
-    async fn commit(&self, batch: &[Pending]) -> Result<(), StoreError> {
+    /// Commits change sets together, with the cursors of what is dealt with by them; gives them back.
+    async fn commit(&self, batch: Vec<Pending>) -> (Vec<Pending>, Result<(), StoreError>) {
         let mut tickets = Tickets::new();
         let mut changes = Vec::with_capacity(batch.len() + 1);
-        for Pending { changes: change, tickets: finished, .. } in batch {
-            for (engine, finished) in finished {
+        let mut askers = Vec::with_capacity(batch.len());
+        for Pending { changes: change, tickets: finished, done } in batch {
+            for (engine, finished) in &finished {
                 tickets.entry(engine.clone()).or_default().extend(finished);
             }
-            changes.push(change.clone());
+            changes.push(change);
+            askers.push((finished, done));
         }
+        let result = self.commit_all(&mut changes, &tickets).await;
+        // The cursors stand behind what was asked for.
+        let batch = changes.into_iter().zip(askers);
+        (batch.map(|(changes, (tickets, done))| Pending { changes, tickets, done }).collect(), result)
+    }
+
+    /// Commits `changes`, to which the cursors are added.
+    async fn commit_all(&self, changes: &mut Vec<ChangeSet>, tickets: &Tickets) -> Result<(), StoreError> {
         let none = BTreeSet::new();
         let cursors: Vec<(Arc<str>, Cursor)> = {
             let journal = locked(&self.journal);
@@ -260,7 +271,7 @@ impl Writer {
             cursor: Some(cursor),
             ..ChangeSet::of(Shard::Engine(engine))
         }));
-        let result = self.store.commit(&changes).await;
+        let result = self.store.commit(changes).await;
         self.note(&result);
         result?;
         if changes.iter().any(|change| !change.events.is_empty()) {

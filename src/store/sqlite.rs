@@ -39,7 +39,7 @@ mod write;
 /// SQLite below this version can corrupt a WAL that is reset while it is read.
 const OLDEST: (u32, u32, u32) = (3, 51, 3);
 
-/// A [`Store`] in one SQLite file.
+/// A [`Store`](super::Store) in one SQLite file.
 #[derive(Debug)]
 pub struct Sqlite {
     writer: SqlitePool,

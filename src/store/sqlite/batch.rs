@@ -243,7 +243,7 @@ fn parted<K: serde::Serialize, V, R: serde::Serialize>(
 }
 
 const CONTAINERS: &str = "INSERT INTO containers (engine, id, name, image, state, removed_ns, record)
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6 FROM json_each(?) WHERE true
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6 FROM jsonb_each(?) WHERE true
     ON CONFLICT DO UPDATE SET name = excluded.name, image = excluded.image, state = excluded.state,
         removed_ns = excluded.removed_ns, record = excluded.record";
 
@@ -251,7 +251,7 @@ const CONTAINERS: &str = "INSERT INTO containers (engine, id, name, image, state
 const RUNS: &str = "INSERT INTO runs (engine, container_id, key, started_ns, start_event_ns, ended_ns, end_event_ns, exit_code,
         restart_count)
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8
-    FROM json_each(?) WHERE true
+    FROM jsonb_each(?) WHERE true
     ON CONFLICT DO UPDATE SET start_event_ns = coalesce(start_event_ns, excluded.start_event_ns),
         ended_ns = coalesce(ended_ns, excluded.ended_ns),
         end_event_ns = coalesce(end_event_ns, excluded.end_event_ns),
@@ -259,7 +259,7 @@ const RUNS: &str = "INSERT INTO runs (engine, container_id, key, started_ns, sta
 
 /// A lane only for what is new: a bill that is known may long be delivered. It falls due at once.
 const OPENED: &str = "INSERT INTO lanes (kind, target, shard, subject, due_ns)
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 5 FROM json_each(?)
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 5 FROM jsonb_each(?)
     WHERE NOT EXISTS (SELECT 1 FROM outbox o
         WHERE o.kind = value ->> 0 AND o.target = value ->> 1 AND o.event_id = value ->> 4)
     ON CONFLICT DO NOTHING";
@@ -267,21 +267,21 @@ const OPENED: &str = "INSERT INTO lanes (kind, target, shard, subject, due_ns)
 const OUTBOX: &str = "INSERT INTO outbox (kind, target, shard, subject, event_id, event, body, created_ns)
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
         coalesce(CAST(value ->> 6 AS BLOB), unhex(value ->> 7)), value ->> 8
-    FROM json_each(?) WHERE true ON CONFLICT (kind, target, event_id) DO NOTHING";
+    FROM jsonb_each(?) WHERE true ON CONFLICT (kind, target, event_id) DO NOTHING";
 
 /// A state that was not acknowledged may have been taken all the same: then what was acknowledged before it is no longer what the
 /// registry holds.
 const CELLS: &str =
     "INSERT INTO cells (kind, target, shard, subject, generation, wanted, dirty, due_ns, changed_ns)
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, 1, value ->> 4, 1, value ->> 5, value ->> 5
-    FROM json_each(?) WHERE true
+    FROM jsonb_each(?) WHERE true
     ON CONFLICT DO UPDATE SET generation = generation + 1, wanted = excluded.wanted, dirty = 1,
         acked = CASE WHEN dirty THEN NULL ELSE acked END,
         attempts = 0, due_ns = excluded.due_ns, changed_ns = excluded.changed_ns";
 
 const HEALING_FORGOTTEN: &str = "DELETE FROM healing WHERE logical_id IN (SELECT value FROM json_each(?))";
 const HEALING: &str = "INSERT INTO healing (logical_id, memory, shard)
-    SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?) WHERE true
+    SELECT value ->> 0, value ->> 1, value ->> 2 FROM jsonb_each(?) WHERE true
     ON CONFLICT DO UPDATE SET memory = excluded.memory, shard = excluded.shard";
 
 const INTENTS_CLOSED: &str = "DELETE FROM intents WHERE id IN (SELECT value FROM json_each(?))";
@@ -301,28 +301,28 @@ const LAST_SPECS: &str = "INSERT INTO last_specs (kind, name, document)
     ON CONFLICT DO UPDATE SET document = excluded.document";
 
 const CURSORS: &str = "INSERT INTO cursors (engine, cursor)
-    SELECT value ->> 0, value ->> 1 FROM json_each(?) WHERE true
+    SELECT value ->> 0, value ->> 1 FROM jsonb_each(?) WHERE true
     ON CONFLICT DO UPDATE SET cursor = excluded.cursor";
 
 const DELIVERED: &str = "UPDATE outbox SET delivered_ns = v.at
-    FROM (SELECT value ->> 4 AS seq, value ->> 5 AS at FROM json_each(?)) AS v
+    FROM (SELECT value ->> 4 AS seq, value ->> 5 AS at FROM jsonb_each(?)) AS v
     WHERE outbox.seq = v.seq AND delivered_ns IS NULL";
 
 /// What is left of a lane falls due now: others have waited for longer.
 const LANES_GO_ON: &str = "UPDATE lanes SET attempts = 0, due_ns = v.at, last_error = NULL
     FROM (SELECT value ->> 0 AS kind, value ->> 1 AS target, value ->> 2 AS shard, value ->> 3 AS subject, value ->> 5 AS at
-        FROM json_each(?)) AS v
+        FROM jsonb_each(?)) AS v
     WHERE lanes.kind = v.kind AND lanes.target = v.target AND lanes.shard = v.shard AND lanes.subject = v.subject";
 
 const LANES_DRAINED: &str = "DELETE FROM lanes
     WHERE (kind, target, shard, subject) IN
-            (SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?))
+            (SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM jsonb_each(?))
         AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.kind = lanes.kind AND o.target = lanes.target
             AND o.shard = lanes.shard AND o.subject = lanes.subject AND o.delivered_ns IS NULL)";
 
 const LANES_WAIT: &str = "UPDATE lanes SET attempts = v.attempts, due_ns = v.due, last_error = v.error
     FROM (SELECT value ->> 0 AS kind, value ->> 1 AS target, value ->> 2 AS shard, value ->> 3 AS subject,
-            value ->> 4 AS attempts, value ->> 5 AS due, value ->> 6 AS error FROM json_each(?)) AS v
+            value ->> 4 AS attempts, value ->> 5 AS due, value ->> 6 AS error FROM jsonb_each(?)) AS v
     WHERE lanes.kind = v.kind AND lanes.target = v.target AND lanes.shard = v.shard AND lanes.subject = v.subject";
 
 const LANES_PARKED: &str = "UPDATE lanes SET parked = 1, last_error = v.error
@@ -334,13 +334,13 @@ const LANES_PARKED: &str = "UPDATE lanes SET parked = 1, last_error = v.error
 const CELLS_ACKED: &str = "UPDATE cells SET acked = v.state, attempts = 0, due_ns = changed_ns, last_error = NULL, attempted = 1,
         dirty = (cells.generation <> v.generation)
     FROM (SELECT value ->> 0 AS kind, value ->> 1 AS target, value ->> 2 AS shard, value ->> 3 AS subject,
-            value ->> 4 AS generation, value ->> 5 AS state FROM json_each(?)) AS v
+            value ->> 4 AS generation, value ->> 5 AS state FROM jsonb_each(?)) AS v
     WHERE cells.kind = v.kind AND cells.target = v.target AND cells.shard = v.shard AND cells.subject = v.subject";
 
 /// What is gone from engine and registry needs no memory.
 const CELLS_DONE: &str = "DELETE FROM cells
     WHERE dirty = 0 AND (kind, target, shard, subject) IN
-        (SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?) WHERE value ->> 6)";
+        (SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM jsonb_each(?) WHERE value ->> 6)";
 
 /// What changed while it was sent waits for nothing.
 const CELLS_WAIT: &str = "UPDATE cells SET

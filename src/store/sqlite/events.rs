@@ -37,7 +37,7 @@ struct Written {
 }
 
 const ENDS: &str =
-    "INSERT INTO event_ends (shard, seq) SELECT value ->> 0, value ->> 1 FROM json_each(?) WHERE true
+    "INSERT INTO event_ends (shard, seq) SELECT value ->> 0, value ->> 1 FROM jsonb_each(?) WHERE true
     ON CONFLICT DO UPDATE SET seq = seq + excluded.seq";
 
 const LOG: &str = "INSERT INTO event_log (at_ns, engine, container_id, container_name, image, host, ports, object, event_type,
@@ -46,7 +46,7 @@ const LOG: &str = "INSERT INTO event_log (at_ns, engine, container_id, container
         value ->> 'host', value ->> 'ports', value ->> 'object', value ->> 'event_type', value ->> 'reason', value ->> 'status',
         value ->> 'message', value ->> 'severity', value ->> 'restart_count', value ->> 'caller', value ->> 'output',
         value ->> 'shard', (SELECT seq FROM event_ends e WHERE e.shard = value ->> 'shard') + (value ->> 'place')
-    FROM json_each(?)";
+    FROM jsonb_each(?)";
 
 /// Adds events with their numbers in their shards, which are given here, by the one writer, within the transaction.
 pub(super) fn put<'e>(

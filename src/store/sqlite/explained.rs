@@ -9,9 +9,10 @@ use crate::resource::{KindId, ObjectKey};
 use crate::store::{DeliveryFilter, DeliveryPlace, DeliveryState, EventFilter, OwnedShards};
 
 /// Lines of a plan that read all of something and may: it holds no more than what is parked or asked for.
-const ALLOWED: [&str; 6] = [
+const ALLOWED: [&str; 7] = [
     "SCAN l USING INDEX lanes_parked",
     "SCAN json_each",
+    "SCAN jsonb_each",
     "SCAN v VIRTUAL",
     "SCAN r",
     "SCAN due",

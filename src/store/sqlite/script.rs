@@ -1,4 +1,5 @@
-//! A transaction as one script of set-wise statements, each over one JSON array of rows.
+//! A transaction as one script of set-wise statements, each over one JSON array of rows (`json_each`, or where many rows come
+//! `jsonb_each`, which does not write each of them as text again).
 
 use serde::Serialize;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection};
