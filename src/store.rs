@@ -67,7 +67,6 @@ pub use event::{EventCursor, EventFilter, EventRow, NewEvent, StoredEvent};
 pub use intent::{IntentChange, OpenIntent, StoredIntent};
 pub use lane::{
     Cell, Lane, LaneKey, LaneSubject, OutboxRow, OwnedShards, PendingBill, QueueDepth, QueueDepths,
-    RetryScope,
 };
 pub use object::{Expected, ObjectChange, ObjectFollowed, ObjectWrite, ObjectWritten, StoredObject};
 pub use schema::SchemaError;
@@ -158,34 +157,15 @@ pub trait Deliveries: Send + Sync + 'static {
         busy: &[LaneSubject],
         limit: usize,
     ) -> Result<Vec<Cell>, StoreError>;
-    /// When the next lane of `target` falls due after `now`.
-    async fn next_lane(
+    /// When the next lane or cell of `target` falls due after `now`.
+    async fn next_due(
         &self,
         target: &ObjectKey,
         owned: &OwnedShards,
         now: Nanos,
     ) -> Result<Option<Nanos>, StoreError>;
-    /// When the next cell of `target` falls due after `now`.
-    async fn next_cell(
-        &self,
-        target: &ObjectKey,
-        owned: &OwnedShards,
-        now: Nanos,
-    ) -> Result<Option<Nanos>, StoreError>;
-    /// Lets every waiting lane of `target` be tried from `from` on, if that is earlier than planned.
-    async fn wake_lanes(
-        &self,
-        target: &ObjectKey,
-        owned: &OwnedShards,
-        from: Nanos,
-    ) -> Result<u64, StoreError>;
-    /// Lets every waiting cell of `target` be tried from `from` on, if that is earlier than planned.
-    async fn wake_cells(
-        &self,
-        target: &ObjectKey,
-        owned: &OwnedShards,
-        from: Nanos,
-    ) -> Result<u64, StoreError>;
+    /// Lets every waiting lane or cell of `target` be tried from `from` on, if that is earlier than planned.
+    async fn wake(&self, target: &ObjectKey, owned: &OwnedShards, from: Nanos) -> Result<u64, StoreError>;
     /// Lets what was never tried be tried from `now` on, for a clock that was set back after it was enqueued.
     async fn hasten(&self, target: &ObjectKey, owned: &OwnedShards, now: Nanos) -> Result<u64, StoreError>;
     /// Lets everything registered be sent again from `at` on, for a registry that may have lost its memory.
@@ -202,8 +182,14 @@ pub trait Deliveries: Send + Sync + 'static {
         subject: Option<&LaneSubject>,
         at: Nanos,
     ) -> Result<u64, StoreError>;
-    /// Lets what waits be tried from `at` on, whatever the target itself has said: how many lanes or cells.
-    async fn retry(&self, which: &RetryScope<'_>, at: Nanos) -> Result<u64, StoreError>;
+    /// Lets what waits for `target`, of one subject or of all, be tried from `at` on, whatever the target itself has said: how many
+    /// lanes or cells.
+    async fn retry(
+        &self,
+        target: &ObjectKey,
+        subject: Option<&LaneSubject>,
+        at: Nanos,
+    ) -> Result<u64, StoreError>;
     /// Passes over the bill of `lane` at `seq` for `reason`, and frees the lane, if it is parked and the bill the first of it;
     /// `event` tells of it in the same transaction. Whether it was so.
     async fn skip(

@@ -365,10 +365,7 @@ impl Writer {
 fn subject_of_all(changes: &ChangeSet) -> (EventSubject, String) {
     let of_container = |key: &ContainerKey, name: &str| {
         let shown = format!("{} on {}", if name.is_empty() { key.short_id() } else { name }, key.engine);
-        let (engine, id) = (key.engine.to_string(), key.id.to_string());
-        let (image, host, ports) = Default::default();
-        let subject = EventSubject::Container { engine, id, name: name.to_owned(), image, host, ports };
-        (subject, format!("container {shown}"))
+        (EventSubject::container(&*key.engine, &*key.id, name), format!("container {shown}"))
     };
     if let Some(RecordChange { record, .. }) = changes.records.first() {
         return of_container(&record.key, &record.name);

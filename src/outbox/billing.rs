@@ -34,25 +34,18 @@ impl Queue for BillingQueue {
         &self.name
     }
 
+    fn target(&self) -> ObjectKey {
+        ObjectKey { kind: KindId::BillingService, name: self.name.clone() }
+    }
+
+    fn context(&self) -> &DeliveryContext {
+        &self.context
+    }
+
     async fn due(&self, now: Nanos, busy: &[LaneSubject], limit: usize) -> Result<Due<Lane>, StoreError> {
         let DeliveryContext { store, owned, .. } = &self.context;
         let lanes = store.due_lanes(&self.target(), owned, now, busy, limit).await?;
         Ok(lanes.into_iter().map(|lane| (lane.subject.clone(), lane)).collect())
-    }
-
-    async fn next(&self, now: Nanos) -> Result<Option<Nanos>, StoreError> {
-        let DeliveryContext { store, owned, .. } = &self.context;
-        store.next_lane(&self.target(), owned, now).await
-    }
-
-    async fn wake(&self, from: Nanos) -> Result<u64, StoreError> {
-        let DeliveryContext { store, owned, .. } = &self.context;
-        store.wake_lanes(&self.target(), owned, from).await
-    }
-
-    async fn hasten(&self, now: Nanos) -> Result<u64, StoreError> {
-        let DeliveryContext { store, owned, .. } = &self.context;
-        store.hasten(&self.target(), owned, now).await
     }
 
     async fn work(&self, lane: Lane, turn: &Turn) -> DeliveryOutcome {
@@ -91,20 +84,12 @@ impl Queue for BillingQueue {
         let (lane, next) = (self.lane(subject), after(wait));
         Settlement::LaneWaits { lane, attempts: times, next, hold: None, error: why }
     }
-
-    async fn record(&self, settlement: Settlement) -> Result<(), StoreError> {
-        self.context.settle(settlement).await
-    }
 }
 
 /// How a call can end, as it is counted.
 pub const OUTCOMES: [&str; 3] = ["delivered", "retried", "parked"];
 
 impl BillingQueue {
-    fn target(&self) -> ObjectKey {
-        ObjectKey { kind: KindId::BillingService, name: self.name.clone() }
-    }
-
     fn lane(&self, subject: &LaneSubject) -> LaneKey {
         LaneKey::billing(&self.name, subject.clone())
     }

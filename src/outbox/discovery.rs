@@ -37,25 +37,18 @@ impl Queue for DiscoveryQueue {
         &self.name
     }
 
+    fn target(&self) -> ObjectKey {
+        ObjectKey { kind: KindId::DiscoveryRegistry, name: self.name.clone() }
+    }
+
+    fn context(&self) -> &DeliveryContext {
+        &self.context
+    }
+
     async fn due(&self, now: Nanos, busy: &[LaneSubject], limit: usize) -> Result<Due<Cell>, StoreError> {
         let DeliveryContext { store, owned, .. } = &self.context;
         let cells = store.due_cells(&self.target(), owned, now, busy, limit).await?;
         Ok(cells.into_iter().map(|cell| (cell.subject.clone(), cell)).collect())
-    }
-
-    async fn next(&self, now: Nanos) -> Result<Option<Nanos>, StoreError> {
-        let DeliveryContext { store, owned, .. } = &self.context;
-        store.next_cell(&self.target(), owned, now).await
-    }
-
-    async fn wake(&self, from: Nanos) -> Result<u64, StoreError> {
-        let DeliveryContext { store, owned, .. } = &self.context;
-        store.wake_cells(&self.target(), owned, from).await
-    }
-
-    async fn hasten(&self, now: Nanos) -> Result<u64, StoreError> {
-        let DeliveryContext { store, owned, .. } = &self.context;
-        store.hasten(&self.target(), owned, now).await
     }
 
     async fn resend(&self) -> Result<u64, StoreError> {
@@ -116,20 +109,12 @@ impl Queue for DiscoveryQueue {
             keeps_ack: false,
         }
     }
-
-    async fn record(&self, settlement: Settlement) -> Result<(), StoreError> {
-        self.context.settle(settlement).await
-    }
 }
 
 /// How a call can end, as it is counted.
 pub const OUTCOMES: [&str; 2] = ["delivered", "retried"];
 
 impl DiscoveryQueue {
-    fn target(&self) -> ObjectKey {
-        ObjectKey { kind: KindId::DiscoveryRegistry, name: self.name.clone() }
-    }
-
     fn cell(&self, subject: &LaneSubject) -> LaneKey {
         LaneKey::discovery(&self.name, subject.clone())
     }

@@ -11,9 +11,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use super::fault::Faults;
-use super::{DeliveryOutcome, Due, Turn, Waker};
+use super::{DeliveryContext, DeliveryOutcome, Due, Turn, Waker};
 use crate::clock;
 use crate::observed::Nanos;
+use crate::resource::ObjectKey;
 use crate::store::{LaneSubject, Settlement, StoreError};
 
 /// Calls at once per target.
@@ -36,6 +37,10 @@ pub trait Queue: Send + Sync + 'static {
     type Item: Send + 'static;
     /// The target's name.
     fn name(&self) -> &str;
+    /// The target.
+    fn target(&self) -> ObjectKey;
+    /// Where the queue is, and whose lanes and cells are worked on.
+    fn context(&self) -> &DeliveryContext;
     /// What may be worked on now.
     async fn due(
         &self,
@@ -44,11 +49,20 @@ pub trait Queue: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Due<Self::Item>, StoreError>;
     /// When something falls due next.
-    async fn next(&self, now: Nanos) -> Result<Option<Nanos>, StoreError>;
+    async fn next(&self, now: Nanos) -> Result<Option<Nanos>, StoreError> {
+        let DeliveryContext { store, owned, .. } = self.context();
+        store.next_due(&self.target(), owned, now).await
+    }
     /// Lets what waits be tried from `from` on.
-    async fn wake(&self, from: Nanos) -> Result<u64, StoreError>;
+    async fn wake(&self, from: Nanos) -> Result<u64, StoreError> {
+        let DeliveryContext { store, owned, .. } = self.context();
+        store.wake(&self.target(), owned, from).await
+    }
     /// Lets what was never tried be tried from `now` on: the clock was set back.
-    async fn hasten(&self, now: Nanos) -> Result<u64, StoreError>;
+    async fn hasten(&self, now: Nanos) -> Result<u64, StoreError> {
+        let DeliveryContext { store, owned, .. } = self.context();
+        store.hasten(&self.target(), owned, now).await
+    }
     /// Lets everything be sent again.
     async fn resend(&self) -> Result<u64, StoreError> {
         Ok(0)
@@ -62,7 +76,9 @@ pub trait Queue: Send + Sync + 'static {
     /// What is to be stored of an attempt for `key` that panicked, `times` in a row.
     fn panicked(&self, key: &LaneSubject, times: u32, wait: Duration, why: String) -> Settlement;
     /// Commits what [`Self::work`] could not.
-    async fn record(&self, settlement: Settlement) -> Result<(), StoreError>;
+    async fn record(&self, settlement: Settlement) -> Result<(), StoreError> {
+        self.context().settle(settlement).await
+    }
 }
 
 /// Calls under way, and results that are not stored yet.

@@ -64,9 +64,10 @@ impl ChangeSet {
         }
     }
 
-    /// Events of a shard alone.
+    /// One event, and nothing else.
     pub fn told(event: NewEvent) -> Self {
-        Self { at: event.at(), events: vec![event.clone()], ..Self::of(event.shard()) }
+        let empty = Self::of(event.shard());
+        Self { at: event.at(), events: vec![event], ..empty }
     }
 
     /// Whether there is nothing to write.

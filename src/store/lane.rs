@@ -222,15 +222,6 @@ pub struct QueueDepth {
 /// Depth by target, of those for which something waits.
 pub type QueueDepths = BTreeMap<ObjectKey, QueueDepth>;
 
-/// What is to be tried at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RetryScope<'a> {
-    /// For whom it is.
-    pub target: &'a ObjectKey,
-    /// Only of this subject.
-    pub subject: Option<&'a LaneSubject>,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

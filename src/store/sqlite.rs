@@ -25,6 +25,7 @@ mod deliveries;
 mod events;
 #[cfg(test)]
 mod explained;
+mod named;
 mod numbered;
 mod objects;
 mod prune;
@@ -220,7 +221,6 @@ fn migrations() -> Vec<Migration> {
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
     use crate::observed::{ContainerKey, Nanos, Shard};
     use crate::reconcile::intent::Intent;

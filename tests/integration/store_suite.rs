@@ -7,6 +7,7 @@ use portreeve::store::Store;
 mod by_name;
 mod cells;
 mod commit;
+mod due;
 mod events;
 mod killed;
 mod lanes;
@@ -79,6 +80,8 @@ macro_rules! all_guarantees {
                 a_delivery_ends_the_failures_of_its_lane
                 targets_do_not_touch_each_other
                 a_sink_and_a_billing_service_of_one_name_do_not_meet
+            }
+            due {
                 lanes_are_due_in_the_order_in_which_they_fell_due
                 only_lanes_and_cells_of_owned_shards_are_worked_on
                 what_was_never_tried_does_not_wait_for_a_clock_that_was_set_back

@@ -9,7 +9,7 @@ use portreeve::resource::ObjectKey;
 use portreeve::store::{
     Cell, ChangeSet, Deliveries, Delivery, DeliveryFilter, Discarded, EventCursor, EventFilter, EventLog,
     EventRow, Lane, LaneKey, LaneSubject, Ledger, Loaded, NewEvent, ObjectFollowed, ObjectWrite,
-    ObjectWritten, Objects, OwnedShards, Pruned, QueueDepths, RetryScope, Sqlite, StoreError, StoredObject,
+    ObjectWritten, Objects, OwnedShards, Pruned, QueueDepths, Sqlite, StoreError, StoredObject,
 };
 
 /// What is done around the calls.
@@ -97,44 +97,19 @@ impl<H: Hook> Deliveries for Hooked<H> {
         Deliveries::due_cells(&self.inner, target, owned, now, busy, limit).await
     }
 
-    async fn next_lane(
+    async fn next_due(
         &self,
         target: &ObjectKey,
         owned: &OwnedShards,
         now: Nanos,
     ) -> Result<Option<Nanos>, StoreError> {
-        self.hook.reads("next_lane").await?;
-        Deliveries::next_lane(&self.inner, target, owned, now).await
+        self.hook.reads("next_due").await?;
+        Deliveries::next_due(&self.inner, target, owned, now).await
     }
 
-    async fn next_cell(
-        &self,
-        target: &ObjectKey,
-        owned: &OwnedShards,
-        now: Nanos,
-    ) -> Result<Option<Nanos>, StoreError> {
-        self.hook.reads("next_cell").await?;
-        Deliveries::next_cell(&self.inner, target, owned, now).await
-    }
-
-    async fn wake_lanes(
-        &self,
-        target: &ObjectKey,
-        owned: &OwnedShards,
-        from: Nanos,
-    ) -> Result<u64, StoreError> {
-        self.hook.writes("wake_lanes").await?;
-        Deliveries::wake_lanes(&self.inner, target, owned, from).await
-    }
-
-    async fn wake_cells(
-        &self,
-        target: &ObjectKey,
-        owned: &OwnedShards,
-        from: Nanos,
-    ) -> Result<u64, StoreError> {
-        self.hook.writes("wake_cells").await?;
-        Deliveries::wake_cells(&self.inner, target, owned, from).await
+    async fn wake(&self, target: &ObjectKey, owned: &OwnedShards, from: Nanos) -> Result<u64, StoreError> {
+        self.hook.writes("wake").await?;
+        Deliveries::wake(&self.inner, target, owned, from).await
     }
 
     async fn hasten(&self, target: &ObjectKey, owned: &OwnedShards, now: Nanos) -> Result<u64, StoreError> {
@@ -162,9 +137,14 @@ impl<H: Hook> Deliveries for Hooked<H> {
         Deliveries::replay(&self.inner, target, subject, at).await
     }
 
-    async fn retry(&self, which: &RetryScope<'_>, at: Nanos) -> Result<u64, StoreError> {
+    async fn retry(
+        &self,
+        target: &ObjectKey,
+        subject: Option<&LaneSubject>,
+        at: Nanos,
+    ) -> Result<u64, StoreError> {
         self.hook.writes("retry").await?;
-        Deliveries::retry(&self.inner, which, at).await
+        Deliveries::retry(&self.inner, target, subject, at).await
     }
 
     async fn skip(

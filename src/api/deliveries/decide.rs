@@ -22,7 +22,7 @@ use crate::manifest::nearest;
 use crate::resource::event::subject::EventSubject;
 use crate::resource::event::{EventKind, Severity};
 use crate::resource::{KindId, ObjectKey};
-use crate::store::{Delivery, DeliveryKind, DeliveryState, RetryScope};
+use crate::store::{Delivery, DeliveryKind, DeliveryState};
 
 /// Parameters of what is decided about all deliveries of a target.
 pub(in crate::api) const TARGET: &[&str] = &["target"];
@@ -167,8 +167,7 @@ pub(in crate::api) async fn retry(
     if is_held(&row.target, &api.view.desired()) {
         return refuse(&format!("is held: {} is not declared, or is suspended", row.target));
     }
-    let which = RetryScope { target: &row.target, subject: Some(&row.subject) };
-    let tried = api.requests.store().retry(&which, clock::now()).await?;
+    let tried = api.requests.store().retry(&row.target, Some(&row.subject), clock::now()).await?;
     api.requests.wake_target(&row.target);
     let message = format!("the deliveries of {} to {} are tried now", row.subject.short(), row.target.name);
     let subject = EventSubject::from(&row.target);
@@ -192,8 +191,7 @@ pub(in crate::api) async fn retry_target(
             held = true;
             continue;
         }
-        let which = RetryScope { target: &key, subject: None };
-        let waited = api.requests.store().retry(&which, clock::now()).await?;
+        let waited = api.requests.store().retry(&key, None, clock::now()).await?;
         if waited > 0 {
             subject = EventSubject::from(&key);
         }
@@ -279,14 +277,9 @@ async fn pass(api: &Api, caller: &Caller, row: &Delivery, reason: &str) -> Resul
     let what = format!("{}, `{}` of {container} for {}, is skipped", id(row), row.event, row.target.name);
     let refusal = row.last_error.as_deref().map(|error| format!("; it was refused: {error}"));
     let subject = match row.subject.container() {
-        Some(key) => EventSubject::Container {
-            engine: key.engine.to_string(),
-            id: key.id.to_string(),
-            name: row.container_name.clone().unwrap_or_default(),
-            image: String::new(),
-            host: String::new(),
-            ports: Default::default(),
-        },
+        Some(key) => {
+            EventSubject::container(&*key.engine, &*key.id, row.container_name.clone().unwrap_or_default())
+        }
         None => EventSubject::from(&row.target),
     };
     let event = audit::told(EventKind::Skipped, subject, "skipped", caller, clock::now())

@@ -15,9 +15,7 @@ use crate::store::NewEvent;
 
 /// A container of which no more than this is known.
 pub(in crate::controller) fn subject_of(key: &ContainerKey, name: String) -> EventSubject {
-    let (engine, id) = (key.engine.to_string(), key.id.to_string());
-    let (image, host, ports) = Default::default();
-    EventSubject::Container { engine, id, name, image, host, ports }
+    EventSubject::container(&*key.engine, &*key.id, name)
 }
 
 /// An event about a container.

@@ -48,6 +48,18 @@ pub enum EventSubject {
 }
 
 impl EventSubject {
+    /// A container of which no more than this is known.
+    pub fn container(engine: impl Into<String>, id: impl Into<String>, name: impl Into<String>) -> Self {
+        Self::Container {
+            engine: engine.into(),
+            id: id.into(),
+            name: name.into(),
+            image: String::new(),
+            host: String::new(),
+            ports: BTreeMap::new(),
+        }
+    }
+
     /// The engine it belongs to; `None`: to none, or to several.
     pub fn engine(&self) -> Option<&str> {
         match self {

@@ -308,13 +308,14 @@ const DELIVERED: &str = "UPDATE outbox SET delivered_ns = v.at
     FROM (SELECT value ->> 4 AS seq, value ->> 5 AS at FROM jsonb_each(?)) AS v
     WHERE outbox.seq = v.seq AND delivered_ns IS NULL";
 
-/// What is left of a lane falls due now: others have waited for longer.
-const LANES_GO_ON: &str = "UPDATE lanes SET attempts = 0, due_ns = v.at, last_error = NULL
+/// What is left of a lane falls due now, as others have waited for longer. Rows: kind, target, shard, subject, seq, at.
+pub(super) const LANES_GO_ON: &str = "UPDATE lanes SET parked = 0, attempts = 0, due_ns = v.at, last_error = NULL
     FROM (SELECT value ->> 0 AS kind, value ->> 1 AS target, value ->> 2 AS shard, value ->> 3 AS subject, value ->> 5 AS at
         FROM jsonb_each(?)) AS v
     WHERE lanes.kind = v.kind AND lanes.target = v.target AND lanes.shard = v.shard AND lanes.subject = v.subject";
 
-const LANES_DRAINED: &str = "DELETE FROM lanes
+/// Lanes in which nothing is left. Rows: kind, target, shard, subject.
+pub(super) const LANES_DRAINED: &str = "DELETE FROM lanes
     WHERE (kind, target, shard, subject) IN
             (SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM jsonb_each(?))
         AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.kind = lanes.kind AND o.target = lanes.target

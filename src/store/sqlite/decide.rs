@@ -7,13 +7,15 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use sqlx::{Connection, Row};
 
+use super::batch::{LANES_DRAINED, LANES_GO_ON};
+use super::deliver::waiting;
 use super::events;
 use super::query::Query;
-use super::script::{Script, document};
+use super::script::{Rows, Script};
 use super::write::unless_failed;
 use crate::observed::Nanos;
-use crate::resource::{KindId, ObjectKey};
-use crate::store::{Discarded, LaneKey, LaneSubject, NewEvent, RetryScope, StoreError};
+use crate::resource::ObjectKey;
+use crate::store::{Discarded, LaneKey, LaneSubject, NewEvent, StoreError};
 
 /// Bills that are dropped at once: commits wait no longer than that takes.
 const SLICE: i64 = 1000;
@@ -44,17 +46,18 @@ pub(super) async fn replay(
     query.run(pool).await
 }
 
-pub(super) async fn retry(pool: &SqlitePool, which: &RetryScope<'_>, at: Nanos) -> Result<u64, StoreError> {
-    let RetryScope { target, subject } = which;
-    let (update, waits) = match target.kind {
-        KindId::DiscoveryRegistry => ("UPDATE cells SET due_ns = min(due_ns, ?)", "dirty = 1"),
-        _ => ("UPDATE lanes SET due_ns = min(due_ns, ?)", "parked = 0"),
-    };
-    let mut query = Query::new(update);
+pub(super) async fn retry(
+    pool: &SqlitePool,
+    target: &ObjectKey,
+    subject: Option<&LaneSubject>,
+    at: Nanos,
+) -> Result<u64, StoreError> {
+    let waiting = waiting(target.kind);
+    let mut query = Query::new(waiting.hasten);
     query.bind(at.0);
     query.and("kind = ?", target.kind.as_str());
     query.and("target = ?", &target.name);
-    query.condition(waits);
+    query.condition(waiting.waits);
     if let Some(subject) = subject {
         about(&mut query, subject);
     }
@@ -111,23 +114,13 @@ pub(super) async fn skip(
         if passed == 0 {
             return Ok(false);
         }
-        for statement in [
-            "UPDATE lanes SET parked = 0, attempts = 0, due_ns = ?5, last_error = NULL
-             WHERE kind = ?1 AND target = ?2 AND shard = ?3 AND subject = ?4",
-            "DELETE FROM lanes WHERE kind = ?1 AND target = ?2 AND shard = ?3 AND subject = ?4 AND ?5 = ?5
-                 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.kind = ?1 AND o.target = ?2 AND o.shard = ?3
-                     AND o.subject = ?4 AND o.delivered_ns IS NULL)",
-        ] {
-            sqlx::query(statement)
-                .bind(target.kind.as_str())
-                .bind(&target.name)
-                .bind(&shard)
-                .bind(&word)
-                .bind(event.at().0)
-                .execute(&mut *transaction)
-                .await?;
-        }
-        tell(&mut transaction, event).await?;
+        let mut lanes = Rows::default();
+        lanes.push(&(target.kind.as_str(), &target.name, &shard, &word, seq, event.at().0))?;
+        let mut script = Script::default();
+        script.over(&lanes, LANES_GO_ON);
+        script.over(&lanes, LANES_DRAINED);
+        events::put(&mut script, std::iter::once(event))?;
+        script.run(&mut transaction).await?;
         transaction.commit().await?;
         Ok(true)
     }
@@ -181,17 +174,13 @@ pub(super) async fn discard(
             for row in &rows {
                 subjects.insert((row.try_get::<String, _>("shard")?, row.try_get::<String, _>("subject")?));
             }
-            sqlx::query(
-                "DELETE FROM lanes WHERE kind = ?1 AND target = ?2
-                     AND (shard, subject) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?3))
-                     AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.kind = ?1 AND o.target = ?2
-                         AND o.shard = lanes.shard AND o.subject = lanes.subject AND o.delivered_ns IS NULL)",
-            )
-            .bind(target.kind.as_str())
-            .bind(&target.name)
-            .bind(document("subject", &subjects)?)
-            .execute(&mut *transaction)
-            .await?;
+            let mut lanes = Rows::default();
+            for (shard, word) in &subjects {
+                lanes.push(&(target.kind.as_str(), &target.name, shard, word))?;
+            }
+            let mut script = Script::default();
+            script.over(&lanes, LANES_DRAINED);
+            script.run(&mut transaction).await?;
             transaction.commit().await?;
             Ok((up_to, rows.len()))
         }

@@ -7,29 +7,55 @@ use uuid::Uuid;
 use super::query::Query;
 use super::script::document;
 use crate::observed::{Nanos, Shard};
-use crate::resource::ObjectKey;
+use crate::resource::{KindId, ObjectKey};
 use crate::store::{Cell, Lane, LaneSubject, OwnedShards, PendingBill, StoreError};
 
 /// Bills fetched of one lane at a time; a lane is asked for again while it has more.
 const LANE_BATCH: i64 = 16;
 
-/// Owned shards, as a JSON array of their words; `None`: every one.
-pub(super) fn owned(shards: &OwnedShards) -> Result<Option<String>, StoreError> {
-    match shards {
-        OwnedShards::All => Ok(None),
-        OwnedShards::Only(shards) => {
-            let words: Vec<_> = shards.iter().map(Shard::to_string).collect();
-            document("shard", &words).map(Some)
-        }
-    }
-}
-
-/// Adds that only lanes or cells of owned shards are meant.
-pub(super) fn restrict(query: &mut Query, shards: &OwnedShards) -> Result<(), StoreError> {
-    if let Some(shards) = owned(shards)? {
-        query.and("shard IN (SELECT value FROM json_each(?))", shards);
+/// Adds that only what is for `target`, and of owned shards, is meant.
+fn restrict(query: &mut Query, target: &ObjectKey, shards: &OwnedShards) -> Result<(), StoreError> {
+    query.and("kind = ?", target.kind.as_str());
+    query.and("target = ?", &target.name);
+    if let OwnedShards::Only(shards) = shards {
+        let words: Vec<_> = shards.iter().map(Shard::to_string).collect();
+        query.and("shard IN (SELECT value FROM json_each(?))", document("shard", &words)?);
     }
     Ok(())
+}
+
+/// Where what waits for a target is, and which of it does.
+pub(super) struct Waiting {
+    /// What reads when it is due.
+    due: &'static str,
+    /// What lets it fall due at another time.
+    put: &'static str,
+    /// What lets it fall due at a time, if that is earlier.
+    pub(super) hasten: &'static str,
+    /// The condition under which it waits.
+    pub(super) waits: &'static str,
+}
+
+const LANES: Waiting = Waiting {
+    due: "SELECT due_ns FROM lanes",
+    put: "UPDATE lanes SET due_ns = ?",
+    hasten: "UPDATE lanes SET due_ns = min(due_ns, ?)",
+    waits: "parked = 0",
+};
+
+const CELLS: Waiting = Waiting {
+    due: "SELECT due_ns FROM cells",
+    put: "UPDATE cells SET due_ns = ?",
+    hasten: "UPDATE cells SET due_ns = min(due_ns, ?)",
+    waits: "dirty = 1",
+};
+
+/// A registry has cells, every other kind of target lanes.
+pub(super) const fn waiting(kind: KindId) -> &'static Waiting {
+    match kind {
+        KindId::DiscoveryRegistry => &CELLS,
+        _ => &LANES,
+    }
 }
 
 /// Adds that nothing of a target is meant that has named a later time.
@@ -47,28 +73,29 @@ pub(super) fn subject(row: &SqliteRow) -> Result<LaneSubject, StoreError> {
     Ok(LaneSubject::parse(Shard::parse(text).ok_or_else(damaged)?, row.try_get("subject")?))
 }
 
-const LANES: &str =
+const DUE_LANES: &str =
     "SELECT due.*, IFNULL(name, '') AS name FROM (SELECT shard, subject, attempts, due_ns FROM lanes";
-const CELLS: &str = "SELECT due.*, IFNULL(name, '') AS name FROM (
-    SELECT shard, subject, generation, wanted, acked, attempted, attempts, due_ns, changed_ns FROM cells";
+const DUE_CELLS: &str = "SELECT due.*, IFNULL(name, '') AS name FROM (
+    SELECT shard, subject, generation, wanted, acked, attempted, attempts, due_ns FROM cells";
 const NAMED: &str = ") AS due LEFT JOIN containers
     ON containers.engine = substr(due.shard, 8) AND containers.id = due.subject AND due.shard LIKE 'engine/%'
     ORDER BY due.due_ns";
 
-/// Lanes in the order in which they fell due.
-pub(super) fn lanes_query(
+/// What is due, in the order in which it fell due.
+pub(super) fn due_query(
     target: &ObjectKey,
     owned: &OwnedShards,
     now: Nanos,
     most: i64,
 ) -> Result<Query, StoreError> {
-    let mut query = Query::new(LANES);
-    query.and("kind = ?", target.kind.as_str());
-    query.and("target = ?", &target.name);
-    query.condition("parked = 0");
+    let mut query = Query::new(match target.kind {
+        KindId::DiscoveryRegistry => DUE_CELLS,
+        _ => DUE_LANES,
+    });
+    restrict(&mut query, target, owned)?;
+    query.condition(waiting(target.kind).waits);
     query.and("due_ns <= ?", now.0);
     unless_held(&mut query, target, now);
-    restrict(&mut query, owned)?;
     query.end("ORDER BY due_ns LIMIT ?", most);
     query.text(NAMED);
     Ok(query)
@@ -82,7 +109,7 @@ pub(super) async fn due_lanes(
     busy: &[LaneSubject],
     limit: usize,
 ) -> Result<Vec<Lane>, StoreError> {
-    let rows = lanes_query(target, owned, now, rows_to_ask(limit, busy))?.rows(pool).await?;
+    let rows = due_query(target, owned, now, rows_to_ask(limit, busy))?.rows(pool).await?;
     let mut lanes = Vec::new();
     for row in rows {
         let subject = subject(&row)?;
@@ -142,117 +169,56 @@ async fn held_until(pool: &SqlitePool, target: &ObjectKey, now: Nanos) -> Result
     Ok(until.map(Nanos))
 }
 
-/// The first due time after `now` in what `query` reads, or the end of the target's hold: until then nothing is due.
-async fn next(
+pub(super) async fn next_due(
     pool: &SqlitePool,
     target: &ObjectKey,
     owned: &OwnedShards,
     now: Nanos,
-    mut query: Query,
 ) -> Result<Option<Nanos>, StoreError> {
+    // Until the end of its hold nothing is due.
     if let Some(until) = held_until(pool, target, now).await? {
         return Ok(Some(until));
     }
-    query.and("kind = ?", target.kind.as_str());
-    query.and("target = ?", &target.name);
+    let waiting = waiting(target.kind);
+    let mut query = Query::new(waiting.due);
+    query.condition(waiting.waits);
+    restrict(&mut query, target, owned)?;
     query.and("due_ns > ?", now.0);
-    restrict(&mut query, owned)?;
     query.text("ORDER BY due_ns LIMIT 1");
     let row = query.rows(pool).await?;
     row.first().map(|row| Ok(Nanos(row.try_get("due_ns")?))).transpose()
 }
 
-pub(super) async fn next_lane(
-    pool: &SqlitePool,
-    target: &ObjectKey,
-    owned: &OwnedShards,
-    now: Nanos,
-) -> Result<Option<Nanos>, StoreError> {
-    let mut query = Query::new("SELECT due_ns FROM lanes");
-    query.condition("parked = 0");
-    next(pool, target, owned, now, query).await
-}
-
-pub(super) async fn next_cell(
-    pool: &SqlitePool,
-    target: &ObjectKey,
-    owned: &OwnedShards,
-    now: Nanos,
-) -> Result<Option<Nanos>, StoreError> {
-    let mut query = Query::new("SELECT due_ns FROM cells");
-    query.condition("dirty = 1");
-    next(pool, target, owned, now, query).await
-}
-
-const LANES_DUE: &str = "UPDATE lanes SET due_ns = ?";
-const CELLS_DUE: &str = "UPDATE cells SET due_ns = ?";
-
 /// Lets what falls due after `at` fall due then.
-async fn bring_forward(
+pub(super) async fn wake(
     pool: &SqlitePool,
-    (update, condition): (&'static str, &'static str),
     target: &ObjectKey,
     owned: &OwnedShards,
     at: Nanos,
 ) -> Result<u64, StoreError> {
-    let mut query = Query::new(update);
+    woken(target, owned, at)?.run(pool).await
+}
+
+fn woken(target: &ObjectKey, owned: &OwnedShards, at: Nanos) -> Result<Query, StoreError> {
+    let waiting = waiting(target.kind);
+    let mut query = Query::new(waiting.put);
     query.bind(at.0);
-    query.condition(condition);
-    query.and("kind = ?", target.kind.as_str());
-    query.and("target = ?", &target.name);
+    query.condition(waiting.waits);
+    restrict(&mut query, target, owned)?;
     query.and("due_ns > ?", at.0);
-    restrict(&mut query, owned)?;
-    query.run(pool).await
+    Ok(query)
 }
 
-pub(super) async fn wake_lanes(
-    pool: &SqlitePool,
-    target: &ObjectKey,
-    owned: &OwnedShards,
-    from: Nanos,
-) -> Result<u64, StoreError> {
-    bring_forward(pool, (LANES_DUE, "parked = 0"), target, owned, from).await
-}
-
-pub(super) async fn wake_cells(
-    pool: &SqlitePool,
-    target: &ObjectKey,
-    owned: &OwnedShards,
-    from: Nanos,
-) -> Result<u64, StoreError> {
-    bring_forward(pool, (CELLS_DUE, "dirty = 1"), target, owned, from).await
-}
-
-/// What was never tried and would fall due later: a clock that was set back has said so.
+/// The same of what was never tried: only a clock that was set back can have said that it falls due later.
 pub(super) async fn hasten(
     pool: &SqlitePool,
     target: &ObjectKey,
     owned: &OwnedShards,
     now: Nanos,
 ) -> Result<u64, StoreError> {
-    let lanes = (LANES_DUE, "parked = 0 AND attempts = 0");
-    let cells = (CELLS_DUE, "dirty = 1 AND attempts = 0");
-    Ok(bring_forward(pool, lanes, target, owned, now).await?
-        + bring_forward(pool, cells, target, owned, now).await?)
-}
-
-/// Cells in the order in which they fell due.
-pub(super) fn cells_query(
-    target: &ObjectKey,
-    owned: &OwnedShards,
-    now: Nanos,
-    most: i64,
-) -> Result<Query, StoreError> {
-    let mut query = Query::new(CELLS);
-    query.and("kind = ?", target.kind.as_str());
-    query.and("target = ?", &target.name);
-    query.condition("dirty = 1");
-    query.and("due_ns <= ?", now.0);
-    unless_held(&mut query, target, now);
-    restrict(&mut query, owned)?;
-    query.end("ORDER BY due_ns LIMIT ?", most);
-    query.text(NAMED);
-    Ok(query)
+    let mut query = woken(target, owned, now)?;
+    query.condition("attempts = 0");
+    query.run(pool).await
 }
 
 pub(super) async fn due_cells(
@@ -263,7 +229,7 @@ pub(super) async fn due_cells(
     busy: &[LaneSubject],
     limit: usize,
 ) -> Result<Vec<Cell>, StoreError> {
-    let rows = cells_query(target, owned, now, rows_to_ask(limit, busy))?.rows(pool).await?;
+    let rows = due_query(target, owned, now, rows_to_ask(limit, busy))?.rows(pool).await?;
     let mut cells = Vec::new();
     for row in rows {
         let subject = subject(&row)?;
@@ -293,9 +259,7 @@ pub(super) async fn resend_cells(
 ) -> Result<u64, StoreError> {
     let mut query = Query::new("UPDATE cells SET dirty = 1, attempts = 0, due_ns = ?");
     query.bind(at.0);
-    query.and("kind = ?", target.kind.as_str());
-    query.and("target = ?", &target.name);
     query.condition("dirty = 0");
-    restrict(&mut query, owned)?;
+    restrict(&mut query, target, owned)?;
     query.run(pool).await
 }

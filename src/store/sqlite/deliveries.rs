@@ -4,14 +4,12 @@ use sqlx::Row;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
 use super::deliver::subject;
-use super::events::beyond;
+use super::named::{Named, beyond, ways};
 use super::query::Query;
 use crate::observed::Nanos;
 use crate::reconcile::discovery::Wanted;
 use crate::resource::{KindId, ObjectKey};
-use crate::store::{
-    Delivery, DeliveryFilter, DeliveryKind, DeliveryPlace, DeliveryState, EventFilter, StoreError,
-};
+use crate::store::{Delivery, DeliveryFilter, DeliveryKind, DeliveryPlace, DeliveryState, StoreError};
 
 /// Kinds of targets that have lanes.
 const LANE_KINDS: [KindId; 2] = [KindId::BillingService, KindId::NotificationSink];
@@ -40,22 +38,6 @@ const CELLS: &str = "SELECT 0 AS seq, d.kind, d.target, d.shard, d.subject, c.na
         h.until_ns, d.last_error, 0 AS head
     FROM cells d LEFT JOIN containers c ON c.engine = substr(d.shard, 8) AND c.id = d.subject AND d.shard LIKE 'engine/%'
         LEFT JOIN holds h ON h.kind = d.kind AND h.target = d.target";
-
-/// How a container's deliveries are found.
-#[derive(Clone, Copy, Debug)]
-enum Named<'f> {
-    /// By its name.
-    Name(&'f str),
-    /// By the beginning of its id.
-    Id(&'f str),
-}
-
-/// Both ways in which what is asked for may name a container; without any, one that names none.
-fn names(filter: &DeliveryFilter) -> Vec<Option<Named<'_>>> {
-    let Some(container) = &filter.container else { return vec![None] };
-    let by_id = EventFilter::names_ids(container).then_some(Some(Named::Id(container)));
-    std::iter::once(Some(Named::Name(container))).chain(by_id).collect()
-}
 
 pub(super) async fn deliveries(
     pool: &SqlitePool,
@@ -109,7 +91,7 @@ pub(super) fn bills_queries(filter: &DeliveryFilter) -> Vec<Query> {
     };
     let mut queries = Vec::new();
     for target in targets {
-        for named in names(filter) {
+        for named in ways(filter.container.as_deref()) {
             queries.extend(open.iter().map(|open| bills_query(filter, target, named, *open)));
         }
     }
@@ -219,7 +201,7 @@ pub(super) fn cells_queries(filter: &DeliveryFilter) -> Vec<Query> {
         query.end("ORDER BY d.target, d.shard, d.subject LIMIT ?", filter.limit);
         query
     };
-    names(filter).into_iter().map(query).collect()
+    ways(filter.container.as_deref()).into_iter().map(query).collect()
 }
 
 /// The bills that parked lanes of a target wait for, in the order of their subjects.

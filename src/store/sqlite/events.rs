@@ -6,6 +6,7 @@ use serde::Serialize;
 use sqlx::Row;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
+use super::named::{Named, beyond, ways};
 use super::query::Query;
 use super::script::{Rows, Script, document};
 use crate::observed::{Nanos, Shard};
@@ -110,24 +111,11 @@ pub(super) fn put<'e>(
     Ok(())
 }
 
-/// How a container's events are found.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Named<'f> {
-    /// By its name.
-    Name(&'f str),
-    /// By the beginning of its id.
-    Id(&'f str),
-}
-
 pub(super) async fn events(pool: &SqlitePool, filter: &EventFilter) -> Result<Vec<EventRow>, StoreError> {
-    let Some(container) = &filter.container else {
-        return select(filter, None).rows(pool).await?.iter().map(row).collect();
-    };
-    // Each of the two has its index; what both find is told once.
+    // What two ways find is told once.
     let mut found = BTreeMap::new();
-    let by_id = EventFilter::names_ids(container).then_some(Named::Id(container));
-    for named in [Some(Named::Name(container)), by_id].into_iter().flatten() {
-        for event in select(filter, Some(named)).rows(pool).await?.iter().map(row) {
+    for named in ways(filter.container.as_deref()) {
+        for event in select(filter, named).rows(pool).await?.iter().map(row) {
             let event = event?;
             found.insert((event.event.at, event.id), event);
         }
@@ -163,11 +151,6 @@ pub(super) fn select(filter: &EventFilter, named: Option<Named<'_>>) -> Query {
     }
     query.end("ORDER BY at_ns DESC, id DESC LIMIT ?", *limit);
     query
-}
-
-/// What comes after everything that begins with `prefix`.
-pub(super) fn beyond(prefix: &str) -> String {
-    format!("{prefix}\u{10ffff}")
 }
 
 pub(super) async fn read_events(

@@ -59,6 +59,9 @@ impl Script {
     /// Runs it within a transaction that is begun and ended elsewhere.
     pub(super) async fn run(self, db: &mut SqliteConnection) -> Result<(), StoreError> {
         let Self { sql, arguments } = self;
+        if sql.is_empty() {
+            return Ok(());
+        }
         let mut values = SqliteArguments::default();
         for argument in arguments {
             values.add(argument).map_err(sqlx::Error::Encode)?;

@@ -11,7 +11,7 @@ use crate::resource::ObjectKey;
 use crate::store::{
     Cell, ChangeSet, Deliveries, Delivery, DeliveryFilter, Discarded, EventCursor, EventFilter, EventLog,
     EventRow, Lane, LaneKey, LaneSubject, Ledger, Loaded, NewEvent, ObjectFollowed, ObjectWrite,
-    ObjectWritten, Objects, OwnedShards, Pruned, QueueDepths, RetryScope, StoreError, StoredObject,
+    ObjectWritten, Objects, OwnedShards, Pruned, QueueDepths, StoreError, StoredObject,
 };
 
 #[async_trait]
@@ -63,40 +63,17 @@ impl Deliveries for Sqlite {
         deliver::due_cells(&self.senders, target, owned, now, busy, limit).await
     }
 
-    async fn next_lane(
+    async fn next_due(
         &self,
         target: &ObjectKey,
         owned: &OwnedShards,
         now: Nanos,
     ) -> Result<Option<Nanos>, StoreError> {
-        deliver::next_lane(&self.senders, target, owned, now).await
+        deliver::next_due(&self.senders, target, owned, now).await
     }
 
-    async fn next_cell(
-        &self,
-        target: &ObjectKey,
-        owned: &OwnedShards,
-        now: Nanos,
-    ) -> Result<Option<Nanos>, StoreError> {
-        deliver::next_cell(&self.senders, target, owned, now).await
-    }
-
-    async fn wake_lanes(
-        &self,
-        target: &ObjectKey,
-        owned: &OwnedShards,
-        from: Nanos,
-    ) -> Result<u64, StoreError> {
-        deliver::wake_lanes(&self.writer, target, owned, from).await
-    }
-
-    async fn wake_cells(
-        &self,
-        target: &ObjectKey,
-        owned: &OwnedShards,
-        from: Nanos,
-    ) -> Result<u64, StoreError> {
-        deliver::wake_cells(&self.writer, target, owned, from).await
+    async fn wake(&self, target: &ObjectKey, owned: &OwnedShards, from: Nanos) -> Result<u64, StoreError> {
+        deliver::wake(&self.writer, target, owned, from).await
     }
 
     async fn hasten(&self, target: &ObjectKey, owned: &OwnedShards, now: Nanos) -> Result<u64, StoreError> {
@@ -121,8 +98,13 @@ impl Deliveries for Sqlite {
         decide::replay(&self.writer, target, subject, at).await
     }
 
-    async fn retry(&self, which: &RetryScope<'_>, at: Nanos) -> Result<u64, StoreError> {
-        decide::retry(&self.writer, which, at).await
+    async fn retry(
+        &self,
+        target: &ObjectKey,
+        subject: Option<&LaneSubject>,
+        at: Nanos,
+    ) -> Result<u64, StoreError> {
+        decide::retry(&self.writer, target, subject, at).await
     }
 
     async fn skip(

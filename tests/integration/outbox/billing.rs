@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use portreeve::observed::{ContainerKey, Nanos};
 use portreeve::reconcile::lifecycle::EventName;
-use portreeve::store::{LaneKey, RetryScope};
+use portreeve::store::LaneKey;
 use serde_json::json;
 
 use super::post::{Post, TARGET};
@@ -129,7 +129,7 @@ async fn the_first_success_wakes_all_that_wait_also_in_a_new_life() {
         post.commit(starts(ids.clone())).await;
         let in_half_an_hour = || Nanos(portreeve::clock::now().0 + 1_800_000_000_000);
         wait::until("all five wait for long", wait::SOON, || async {
-            let next = post.store.next_lane(&billing(TARGET), &ALL, portreeve::clock::now()).await.unwrap();
+            let next = post.store.next_due(&billing(TARGET), &ALL, portreeve::clock::now()).await.unwrap();
             let waiting =
                 post.store.due_lanes(&billing(TARGET), &ALL, Nanos(i64::MAX), &[], 9).await.unwrap();
             let all = waiting.len() == 5 && waiting.iter().all(|lane| lane.attempts == 1);
@@ -204,8 +204,7 @@ async fn a_lane_with_more_to_send_makes_no_further_call_once_its_service_has_nam
         wait::is(service.asked().len() == 2, service.lines())
     })
     .await;
-    let which = RetryScope { target: &billing(TARGET), subject: None };
-    assert_eq!(post.store.retry(&which, portreeve::clock::now()).await.unwrap(), 2);
+    assert_eq!(post.store.retry(&billing(TARGET), None, portreeve::clock::now()).await.unwrap(), 2);
     post.wake();
     post.drained().await;
     assert_eq!(service.asked().len(), 15, "once somebody wishes it");

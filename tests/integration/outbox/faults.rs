@@ -8,8 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use portreeve::observed::{ContainerKey, Nanos};
 use portreeve::outbox::billing::BillingQueue;
-use portreeve::outbox::{DeliveryOutcome, Due, Queue, Turn};
+use portreeve::outbox::{DeliveryContext, DeliveryOutcome, Due, Queue, Turn};
 use portreeve::reconcile::lifecycle::EventName;
+use portreeve::resource::ObjectKey;
 use portreeve::store::{DeliveryFilter, Lane, LaneSubject, Settlement, StoreError};
 use serde_json::json;
 
@@ -34,20 +35,16 @@ impl Queue for Faulty {
         self.inner.name()
     }
 
+    fn target(&self) -> ObjectKey {
+        self.inner.target()
+    }
+
+    fn context(&self) -> &DeliveryContext {
+        self.inner.context()
+    }
+
     async fn due(&self, now: Nanos, busy: &[LaneSubject], limit: usize) -> Result<Due<Lane>, StoreError> {
         self.inner.due(now, busy, limit).await
-    }
-
-    async fn next(&self, now: Nanos) -> Result<Option<Nanos>, StoreError> {
-        self.inner.next(now).await
-    }
-
-    async fn hasten(&self, now: Nanos) -> Result<u64, StoreError> {
-        self.inner.hasten(now).await
-    }
-
-    async fn wake(&self, from: Nanos) -> Result<u64, StoreError> {
-        self.inner.wake(from).await
     }
 
     async fn work(&self, lane: Lane, turn: &Turn) -> DeliveryOutcome {
@@ -61,10 +58,6 @@ impl Queue for Faulty {
 
     fn panicked(&self, key: &LaneSubject, times: u32, wait: Duration, why: String) -> Settlement {
         self.inner.panicked(key, times, wait, why)
-    }
-
-    async fn record(&self, settlement: Settlement) -> Result<(), StoreError> {
-        self.inner.record(settlement).await
     }
 }
 

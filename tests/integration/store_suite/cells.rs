@@ -3,7 +3,7 @@
 use portreeve::observed::{ContainerKey, Nanos};
 use portreeve::reconcile::discovery::Wanted;
 use portreeve::resource::KindId;
-use portreeve::store::{Cell, ChangeSet, LaneKey, RetryScope, Settlement, Store};
+use portreeve::store::{Cell, ChangeSet, LaneKey, Settlement, Store};
 
 use super::Bench;
 use crate::integration::fixtures::{ALL, commit, container, depths, discovery, load, local};
@@ -113,8 +113,8 @@ pub async fn waiting_cells_are_woken(bench: &mut impl Bench) {
     want(store, &key, up()).await;
     waits(store, &key, 1000, None).await;
     assert_eq!(due(store, 999).await, []);
-    assert_eq!(store.next_cell(&discovery("registry"), &ALL, Nanos(0)).await.unwrap(), Some(Nanos(1000)));
-    assert_eq!(store.wake_cells(&discovery("registry"), &ALL, Nanos(50)).await.unwrap(), 1);
+    assert_eq!(store.next_due(&discovery("registry"), &ALL, Nanos(0)).await.unwrap(), Some(Nanos(1000)));
+    assert_eq!(store.wake(&discovery("registry"), &ALL, Nanos(50)).await.unwrap(), 1);
     let woken = due(store, 50).await;
     assert_eq!(
         woken.iter().map(|cell| (&cell.subject, cell.attempts)).collect::<Vec<_>>(),
@@ -129,13 +129,12 @@ pub async fn no_cell_is_sent_before_the_time_the_service_named(bench: &mut impl 
     }
     waits(store, &told, 1000, Some(900)).await;
     want(store, &told, Wanted::Down).await;
-    store.wake_cells(&discovery("registry"), &ALL, Nanos(50)).await.unwrap();
+    store.wake(&discovery("registry"), &ALL, Nanos(50)).await.unwrap();
     assert_eq!(due(store, 899).await, [], "neither a newer state nor another container's");
-    assert_eq!(store.next_cell(&discovery("registry"), &ALL, Nanos(0)).await.unwrap(), Some(Nanos(900)));
+    assert_eq!(store.next_due(&discovery("registry"), &ALL, Nanos(0)).await.unwrap(), Some(Nanos(900)));
     assert_eq!(due(store, 900).await.len(), 2);
     waits(store, &other, 1000, Some(950)).await;
-    let now = RetryScope { target: &discovery("registry"), subject: Some(&(&other).into()) };
-    assert_eq!(store.retry(&now, Nanos(0)).await.unwrap(), 1);
+    assert_eq!(store.retry(&discovery("registry"), Some(&(&other).into()), Nanos(0)).await.unwrap(), 1);
     assert_eq!(due(store, 5).await.len(), 2, "somebody wished it");
 }
 

@@ -7,39 +7,38 @@ use portreeve::resource::event::EventKind;
 use portreeve::resource::{KindId, ObjectKey};
 use portreeve::store::{
     ChangeSet, Delivery, DeliveryFilter, DeliveryKind, DeliveryState, EventFilter, Lane, LaneKey,
-    LaneSubject, OutboxRow, OwnedShards, RetryScope, Settlement, Store,
+    LaneSubject, OutboxRow, Settlement, Store,
 };
 
 use super::Bench;
 use crate::integration::fixtures::{
-    ALL, bill, billing, commit, container, depths, discovery, early_bills as bills, event, fleet, life,
-    local, messages,
+    ALL, bill, billing, commit, container, depths, early_bills as bills, event, fleet, life, local, messages,
 };
 
-async fn due(store: &dyn Store, now: i64) -> Vec<Lane> {
+pub async fn due(store: &dyn Store, now: i64) -> Vec<Lane> {
     store.due_lanes(&billing("billing"), &ALL, Nanos(now), &[], 100).await.unwrap()
 }
 
-async fn due_keys(store: &dyn Store, now: i64) -> Vec<ContainerKey> {
+pub async fn due_keys(store: &dyn Store, now: i64) -> Vec<ContainerKey> {
     due(store, now).await.iter().filter_map(|lane| lane.subject.container().cloned()).collect()
 }
 
-async fn settle(store: &dyn Store, settlement: Settlement) {
+pub async fn settle(store: &dyn Store, settlement: Settlement) {
     commit(store, ChangeSet { settled: vec![settlement], at: Nanos(0), ..local() }).await;
 }
 
 /// One bill for each of these containers.
-async fn start(store: &dyn Store, containers: &[&ContainerKey]) {
+pub async fn start(store: &dyn Store, containers: &[&ContainerKey]) {
     let started = containers.iter().map(|key| bill("billing", key, EventName::Started, 1)).collect();
     commit(store, bills(started)).await;
 }
 
-fn waits(key: &ContainerKey, attempts: u32, next: i64, hold: Option<i64>) -> Settlement {
+pub fn waits(key: &ContainerKey, attempts: u32, next: i64, hold: Option<i64>) -> Settlement {
     let (lane, hold) = (LaneKey::billing("billing", key), hold.map(Nanos));
     Settlement::LaneWaits { lane, attempts, next: Nanos(next), hold, error: "HTTP 503".to_owned() }
 }
 
-fn delivered(key: &ContainerKey, seq: i64) -> Settlement {
+pub fn delivered(key: &ContainerKey, seq: i64) -> Settlement {
     Settlement::Delivered { lane: LaneKey::billing("billing", key), seq }
 }
 
@@ -82,11 +81,11 @@ pub async fn a_waiting_lane_is_due_when_its_time_has_come(bench: &mut impl Bench
     start(store, &[&key]).await;
     settle(store, waits(&key, 3, 100, None)).await;
     assert_eq!(due(store, 99).await, []);
-    assert_eq!(store.next_lane(&billing("billing"), &ALL, Nanos(99)).await.unwrap(), Some(Nanos(100)));
+    assert_eq!(store.next_due(&billing("billing"), &ALL, Nanos(99)).await.unwrap(), Some(Nanos(100)));
     let lane = due(store, 100).await.remove(0);
     assert_eq!((lane.attempts, lane.bills.len()), (3, 1));
     assert_eq!(
-        store.next_lane(&billing("billing"), &ALL, Nanos(100)).await.unwrap(),
+        store.next_due(&billing("billing"), &ALL, Nanos(100)).await.unwrap(),
         None,
         "it is due, not yet to come"
     );
@@ -105,11 +104,11 @@ pub async fn a_success_wakes_waiting_lanes_but_none_that_is_parked(bench: &mut i
     start(store, &[&waiting, &stuck]).await;
     settle(store, waits(&waiting, 1, 1000, None)).await;
     settle(store, parked(&stuck)).await;
-    assert_eq!(store.wake_lanes(&billing("billing"), &ALL, Nanos(50)).await.unwrap(), 1);
+    assert_eq!(store.wake(&billing("billing"), &ALL, Nanos(50)).await.unwrap(), 1);
     assert_eq!(due_keys(store, 49).await, []);
     assert_eq!(due_keys(store, 50).await, [waiting]);
     assert_eq!(
-        store.wake_lanes(&billing("billing"), &ALL, Nanos(60)).await.unwrap(),
+        store.wake(&billing("billing"), &ALL, Nanos(60)).await.unwrap(),
         0,
         "never later than planned"
     );
@@ -122,9 +121,9 @@ pub async fn a_time_that_the_service_named_holds_every_lane_of_it(bench: &mut im
     settle(store, waits(&told, 1, 700, Some(600))).await;
     settle(store, waits(&other, 1, 650, Some(500))).await;
     start(store, &[&new]).await;
-    store.wake_lanes(&billing("billing"), &ALL, Nanos(100)).await.unwrap();
+    store.wake(&billing("billing"), &ALL, Nanos(100)).await.unwrap();
     assert_eq!(due_keys(store, 599).await, [], "the longest counts");
-    assert_eq!(store.next_lane(&billing("billing"), &ALL, Nanos(0)).await.unwrap(), Some(Nanos(600)));
+    assert_eq!(store.next_due(&billing("billing"), &ALL, Nanos(0)).await.unwrap(), Some(Nanos(600)));
     assert_eq!(due_keys(store, 600).await.len(), 3);
     assert_eq!(store.due_lanes(&billing("elsewhere"), &ALL, Nanos(0), &[], 9).await.unwrap().len(), 1);
     let filter = DeliveryFilter { target: Some("billing".to_owned()), limit: 9, ..DeliveryFilter::default() };
@@ -142,14 +141,13 @@ pub async fn what_waits_is_tried_at_once_if_somebody_wishes_it(bench: &mut impl 
     };
     wait().await;
     settle(store, parked(&stuck)).await;
-    let all = RetryScope { target: &billing("billing"), subject: None };
-    assert_eq!(store.retry(&RetryScope { target: &billing("elsewhere"), ..all }, Nanos(5)).await.unwrap(), 0);
+    assert_eq!(store.retry(&billing("elsewhere"), None, Nanos(5)).await.unwrap(), 0);
     assert_eq!(due_keys(store, 5).await, []);
-    assert_eq!(store.retry(&RetryScope { subject: Some(&(&one).into()), ..all }, Nanos(5)).await.unwrap(), 1);
+    assert_eq!(store.retry(&billing("billing"), Some(&(&one).into()), Nanos(5)).await.unwrap(), 1);
     assert_eq!(due_keys(store, 5).await, std::slice::from_ref(&one));
     assert_eq!(due(store, 5).await[0].attempts, 4, "should it fail it waits on where it was");
     wait().await;
-    assert_eq!(store.retry(&all, Nanos(5)).await.unwrap(), 2);
+    assert_eq!(store.retry(&billing("billing"), None, Nanos(5)).await.unwrap(), 2);
     assert_eq!(due_keys(store, 5).await, [one, other], "none that is parked");
 }
 
@@ -246,7 +244,7 @@ pub async fn a_parked_lane_waits_for_a_replay_with_all_that_is_behind_it(bench: 
     settle(store, parked(&key)).await;
     commit(store, bills(vec![bill("billing", &key, EventName::Stopped, 1)])).await;
     assert_eq!(due(store, i64::MAX).await, []);
-    assert_eq!(store.next_lane(&billing("billing"), &ALL, Nanos(0)).await.unwrap(), None);
+    assert_eq!(store.next_due(&billing("billing"), &ALL, Nanos(0)).await.unwrap(), None);
     let depth = depths(store, KindId::BillingService).await.remove("billing").unwrap();
     assert_eq!((depth.pending, depth.parked), (1, 1));
     assert_eq!(depth.last_error.as_deref(), Some("HTTP 400"));
@@ -296,7 +294,7 @@ pub async fn targets_do_not_touch_each_other(bench: &mut impl Bench) {
     assert_eq!(due(store, 0).await, []);
     let other = store.due_lanes(&billing("other"), &ALL, Nanos(0), &[], 8).await.unwrap();
     assert_eq!((other.len(), other[0].attempts), (1, 0));
-    assert_eq!(store.wake_lanes(&billing("other"), &ALL, Nanos(0)).await.unwrap(), 0);
+    assert_eq!(store.wake(&billing("other"), &ALL, Nanos(0)).await.unwrap(), 0);
     settle(
         store,
         Settlement::Delivered { lane: LaneKey::billing("other", &key), seq: other[0].bills[0].seq },
@@ -335,60 +333,6 @@ pub async fn a_sink_and_a_billing_service_of_one_name_do_not_meet(bench: &mut im
     let tells = |bills| event(9, EventKind::Discarded, &format!("{bills} bills"));
     assert_eq!(store.discard(&sink, &tells).await.unwrap(), 1);
     assert_eq!(due(&billing("both")).await.len(), 1, "that of the service stays");
-}
-
-pub async fn lanes_are_due_in_the_order_in_which_they_fell_due(bench: &mut impl Bench) {
-    let (store, early, late, busy) = (bench.store(), container(3), container(1), container(2));
-    let born = async |key: &ContainerKey, at: i64, runs| {
-        commit(store, ChangeSet { at: Nanos(at), ..bills(life("billing", key, runs)) }).await;
-    };
-    born(&busy, 10, 20).await;
-    born(&early, 20, 1).await;
-    born(&late, 30, 1).await;
-    assert_eq!(due_keys(store, 9).await, [], "a lane falls due when its bill is made");
-    assert_eq!(store.next_lane(&billing("billing"), &ALL, Nanos(9)).await.unwrap(), Some(Nanos(10)));
-    assert_eq!(due_keys(store, 99).await, [busy.clone(), early.clone(), late.clone()]);
-    // A container with many bills is behind those who waited while it was served.
-    let seq = due(store, 99).await[0].bills[0].seq;
-    commit(store, ChangeSet { settled: vec![delivered(&busy, seq)], at: Nanos(40), ..local() }).await;
-    assert_eq!(due_keys(store, 99).await, [early.clone(), late, busy]);
-    // What comes for a lane that is there does not put it back.
-    born(&early, 90, 2).await;
-    assert_eq!(due_keys(store, 99).await[0], early);
-}
-
-pub async fn only_lanes_and_cells_of_owned_shards_are_worked_on(bench: &mut impl Bench) {
-    let store = bench.store();
-    let (ours, theirs) = (ContainerKey::new("ours", "c1"), ContainerKey::new("theirs", "c1"));
-    for key in [&ours, &theirs] {
-        let outbox = vec![OutboxRow::bill(key.clone(), bill("billing", key, EventName::Started, 1).1)];
-        let cells = vec![(LaneKey::discovery("registry", key), Wanted::Down)];
-        let shard = Shard::Engine(key.engine.clone());
-        commit(store, ChangeSet { outbox, cells, at: Nanos(50), ..ChangeSet::of(shard) }).await;
-    }
-    let owned = OwnedShards::Only([Shard::Engine("ours".into()), Shard::Fleet].into());
-    let (service, registry) = (billing("billing"), discovery("registry"));
-    let lanes = store.due_lanes(&service, &owned, Nanos(50), &[], 9).await.unwrap();
-    assert_eq!(lanes.iter().map(|lane| &lane.subject).collect::<Vec<_>>(), [&LaneSubject::from(&ours)]);
-    let cells = store.due_cells(&registry, &owned, Nanos(50), &[], 9).await.unwrap();
-    assert_eq!(cells.iter().map(|cell| &cell.subject).collect::<Vec<_>>(), [&LaneSubject::from(&ours)]);
-    let nothing = OwnedShards::Only([Shard::Fleet].into());
-    assert_eq!(store.next_lane(&service, &nothing, Nanos(0)).await.unwrap(), None);
-    assert_eq!(store.next_cell(&registry, &nothing, Nanos(0)).await.unwrap(), None);
-    assert_eq!(store.hasten(&service, &owned, Nanos(10)).await.unwrap(), 1);
-    assert_eq!(store.wake_cells(&registry, &owned, Nanos(10)).await.unwrap(), 1);
-    assert_eq!(store.due_lanes(&service, &ALL, Nanos(10), &[], 9).await.unwrap().len(), 1);
-    assert_eq!(store.due_cells(&registry, &ALL, Nanos(10), &[], 9).await.unwrap().len(), 1);
-}
-
-pub async fn what_was_never_tried_does_not_wait_for_a_clock_that_was_set_back(bench: &mut impl Bench) {
-    let (store, new, failed) = (bench.store(), container(1), container(2));
-    commit(store, ChangeSet { at: Nanos(1000), ..bills(life("billing", &new, 1)) }).await;
-    start(store, &[&failed]).await;
-    settle(store, waits(&failed, 1, 1000, None)).await;
-    assert_eq!(due_keys(store, 500).await, []);
-    assert_eq!(store.hasten(&billing("billing"), &ALL, Nanos(500)).await.unwrap(), 1);
-    assert_eq!(due_keys(store, 500).await, [new], "what failed waits as was decided");
 }
 
 pub async fn what_comes_while_the_rest_is_dropped_stays_with_its_lane(bench: &mut impl Bench) {

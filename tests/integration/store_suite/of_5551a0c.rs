@@ -179,7 +179,7 @@ async fn lanes_are_equal(old: &Path, store: &Sqlite) {
         let held = number(old, &firm).await;
         // What waits without a time of its own fell due when it was enqueued.
         if held > 0 {
-            let next = store.next_lane(&billing(target), &ALL, Nanos(held - 1)).await.expect("a time");
+            let next = store.next_due(&billing(target), &ALL, Nanos(held - 1)).await.expect("a time");
             assert_eq!(next, Some(Nanos(held)), "what a service asked for holds all of it");
         }
     }
