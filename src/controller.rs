@@ -53,11 +53,9 @@ use self::usage::Loads;
 use self::wakers::Wakers;
 use crate::desired::{Desired, Scope, difference};
 use crate::guard::Guard;
-use crate::observed::Shard;
-use crate::observed::World;
+use crate::observed::{Shard, World};
 use crate::outbox::HttpClient;
-use crate::store::Loaded;
-use crate::store::{ChangeSet, IntentChange, Store, StoreError};
+use crate::store::{ChangeSet, IntentChange, Loaded, Store, StoreError};
 use crate::vital;
 
 #[macro_use]

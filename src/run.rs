@@ -24,8 +24,7 @@ use crate::manifest::directory::Directories;
 use crate::manifest::watch::Watched;
 use crate::manifest::{LoadedSet, Weight};
 use crate::resource::{count, not_ours};
-use crate::store::Commit;
-use crate::store::{Sqlite, Store};
+use crate::store::{Commit, Sqlite, Store};
 use crate::vital;
 
 /// Everything that stops must have stopped by then.

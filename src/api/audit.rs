@@ -7,8 +7,7 @@ use super::caller::Caller;
 use crate::observed::Nanos;
 use crate::resource::event::EventKind;
 use crate::resource::event::subject::EventSubject;
-use crate::store::Commit;
-use crate::store::{ChangeSet, NewEvent};
+use crate::store::{ChangeSet, Commit, NewEvent};
 
 /// What a request did.
 pub(super) struct Deed {

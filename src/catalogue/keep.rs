@@ -10,8 +10,7 @@ use tracing::debug;
 use super::state::Catalogue;
 use crate::observed::Shard;
 use crate::resource::ObjectKey;
-use crate::store::Commit;
-use crate::store::{ChangeSet, Expected, ObjectChange, ObjectWrite, ObjectWritten};
+use crate::store::{ChangeSet, Commit, Expected, ObjectChange, ObjectWrite, ObjectWritten};
 
 /// Between two tries while the store cannot commit.
 const AGAIN: Duration = Duration::from_secs(1);

@@ -15,8 +15,7 @@ use crate::manifest::{Faulty, FieldFault, draft};
 use crate::observed::Nanos;
 use crate::resource::event::EventKind;
 use crate::resource::{Object, ObjectKey, Origin};
-use crate::store::Commit;
-use crate::store::{NewEvent, ObjectChange, ObjectWrite, ObjectWritten};
+use crate::store::{Commit, NewEvent, ObjectChange, ObjectWrite, ObjectWritten};
 
 /// What is asked for.
 #[derive(Clone, Debug)]

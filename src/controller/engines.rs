@@ -22,10 +22,9 @@ use crate::docker::informer::{EventReader, Fingerprints, Informer};
 use crate::docker::{Client, DockerError, EngineInfo};
 use crate::locked::locked;
 use crate::observed::{ContainerKey, Cursor, Engine, EngineEvent, EventKind, Nanos, Shard};
-use crate::resource::DeletionPolicy;
 use crate::resource::docker_host::DockerHostSpec;
-use crate::resource::event;
 use crate::resource::event::subject::EventSubject;
+use crate::resource::{DeletionPolicy, event};
 use crate::store::{ChangeSet, NewEvent};
 
 /// How long an event may take from the engine to us, in nanoseconds.

@@ -31,8 +31,7 @@ use super::parts::Parts;
 use super::work::Work;
 use crate::desired::Service;
 use crate::locked::locked;
-use crate::observed::Shard;
-use crate::observed::{Container, ContainerKey, ProbeTarget, State, TargetState};
+use crate::observed::{Container, ContainerKey, ProbeTarget, Shard, State, TargetState};
 use crate::resource::monitored_service::Target;
 use crate::store::ChangeSet;
 

@@ -21,9 +21,8 @@ use super::plan::{Line, Plan};
 use super::reconcile::{Reconcile, Trouble};
 use super::work::Work;
 use crate::desired::{Desired, Service};
-use crate::observed::Shard;
 use crate::observed::{
-    Container, ContainerKey, HealthWord, Nanos, ProbeState, ProbeTarget, ServiceState, World,
+    Container, ContainerKey, HealthWord, Nanos, ProbeState, ProbeTarget, ServiceState, Shard, World,
 };
 use crate::reconcile::health::probed::{self, Probed};
 use crate::reconcile::health::service::{self, Announcement, ServiceDecision, ServiceSituation};

@@ -1,7 +1,6 @@
 //! What is due, and what came of working on it.
 
-use crate::store::LaneSubject;
-use crate::store::Settlement;
+use crate::store::{LaneSubject, Settlement};
 
 /// What came of working on one lane or cell.
 #[derive(Clone, Debug, PartialEq, Eq)]

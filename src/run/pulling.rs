@@ -16,8 +16,7 @@ use crate::manifest::watch::Hint;
 use crate::observed::Shard;
 use crate::resource::event::EventKind;
 use crate::resource::event::subject::EventSubject;
-use crate::store::Commit;
-use crate::store::{ChangeSet, NewEvent};
+use crate::store::{ChangeSet, Commit, NewEvent};
 
 /// How long the start waits for a repository that nothing was ever pulled from.
 const FIRST: Duration = Duration::from_secs(30);

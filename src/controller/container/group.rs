@@ -11,8 +11,7 @@ use crate::controller::groups::group_key;
 use crate::controller::parts::Parts;
 use crate::controller::plan::{About, Plan};
 use crate::controller::work::Work;
-use crate::observed::Shard;
-use crate::observed::{ContainerKey, Nanos};
+use crate::observed::{ContainerKey, Nanos, Shard};
 use crate::reconcile::heal::{Kept, PolicyGroup};
 use crate::reconcile::record::Record;
 

@@ -15,8 +15,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::{Server, V1, temporary};
-use crate::integration::fixtures::event;
-use crate::integration::fixtures::{local, rows};
+use crate::integration::fixtures::{event, local, rows};
 use crate::integration::outbox::scripted::{Scripted, status};
 use crate::support::wait;
 

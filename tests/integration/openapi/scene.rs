@@ -19,9 +19,8 @@ use serde_json::{Map, Value, json};
 
 use crate::integration::fixtures::{self, commit};
 use crate::support::fake_engine::{Container, FakeEngine};
-use crate::support::http;
 use crate::support::portreeve::Portreeve;
-use crate::support::wait;
+use crate::support::{http, wait};
 
 const V1: &str = "/apis/portreeve/v1";
 /// The engine that is watched, and a container on it.

@@ -11,8 +11,7 @@ use serde_json::json;
 
 use super::post::{Post, TARGET};
 use super::scripted::{Scripted, status};
-use crate::integration::fixtures::{ALL, billing};
-use crate::integration::fixtures::{bill, bills, container, life};
+use crate::integration::fixtures::{ALL, bill, billing, bills, container, life};
 use crate::support::receiver::book::Which;
 use crate::support::receiver::faults::{Fault, Faults};
 use crate::support::receiver::{Options, Receiver};

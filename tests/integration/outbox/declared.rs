@@ -16,8 +16,7 @@ use tokio::sync::watch;
 
 use super::post::TARGET;
 use super::scripted::{Scripted, status};
-use crate::integration::fixtures::{bill, bills, commit, container, life};
-use crate::integration::fixtures::{billing, depths};
+use crate::integration::fixtures::{bill, billing, bills, commit, container, depths, life};
 use crate::support::wait;
 
 /// A controller without an engine, and what it is told to want.

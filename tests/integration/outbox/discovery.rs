@@ -6,13 +6,11 @@ use serde_json::json;
 
 use super::post::{Post, TARGET};
 use super::scripted::{Scripted, status};
-use crate::integration::fixtures::container;
-use crate::integration::fixtures::local;
-use crate::support::http;
+use crate::integration::fixtures::{container, local};
 use crate::support::receiver::book::Which;
 use crate::support::receiver::faults::{Fault, Faults};
 use crate::support::receiver::{Options, Receiver};
-use crate::support::wait;
+use crate::support::{http, wait};
 
 pub fn up(n: u32) -> Wanted {
     let id = &container(n).id;

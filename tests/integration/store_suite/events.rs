@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use portreeve::observed::Nanos;
-use portreeve::observed::Shard;
+use portreeve::observed::{Nanos, Shard};
 use portreeve::resource::KindId;
 use portreeve::resource::event::subject::EventSubject;
 use portreeve::resource::event::{EventKind, Severity};
